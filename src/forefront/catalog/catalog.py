@@ -1,0 +1,61 @@
+"""The models that are being served, by name."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from forefront.chat.backend import Backend
+from forefront.wire.errors import ApiError
+from forefront.wire.response import Model, ModelList
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that answers. `created` is in seconds since 1970; `fingerprint` changes with weights and engine."""
+
+    name: str
+    backend: Backend
+    created: int
+    fingerprint: str
+
+    def describe(self) -> Model:
+        """The model as `GET /v1/models` shows it."""
+        return Model(
+            id=self.name, created=self.created, owned_by="forefront", context_length=self.backend.context_length
+        )
+
+
+class Catalog:
+    """Every model of the server, in the order in which they were named; the first is the default of the clients."""
+
+    def __init__(self, models: list[ServedModel]) -> None:
+        self._models = {model.name: model for model in models}
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(self._models.values())
+
+    def get(self, name: str) -> ServedModel:
+        """The model of that name. Raises `ApiError` `model_not_found` (404), which says what there is."""
+        model = self._models.get(name)
+        if model is None:
+            known = ", ".join(f"`{known}`" for known in self._models)
+            text = f"There is no model `{name[:128]}` here. Served: {known}."
+            raise ApiError("model_not_found", text, param="model")
+        return model
+
+    def list(self) -> ModelList:
+        """All models, as `GET /v1/models` shows them."""
+        return ModelList(data=[model.describe() for model in self._models.values()])
+
+    def start(self) -> None:
+        """Let every model answer, on the running event loop."""
+        for model in self._models.values():
+            model.backend.start()
+
+    async def probe(self) -> None:
+        """Return once every model has generated a token, or raise."""
+        await asyncio.gather(*(model.backend.probe() for model in self._models.values()))
+
+    async def close(self) -> None:
+        """Stop every model; what still runs ends with an error."""
+        await asyncio.gather(*(model.backend.close() for model in self._models.values()))

@@ -1,0 +1,58 @@
+"""Run as a child process: turn one GGUF file into a directory that the engine can load.
+
+`python -m forefront.catalog.convert MODEL.gguf DIRECTORY` writes OpenVINO IR, the tokenizer's graphs and `facts.json`.
+A process of its own, because a broken or hostile file may bring the converter down, and because converting takes
+several times the memory of serving. Exit status 0, or 1 with one line on standard error.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> int:
+    """Convert as the command line says."""
+    source, target = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        facts = read_facts(source)
+        write_ir(source, target)
+    except Exception as error:
+        print(" ".join(str(error).split())[:500] or type(error).__name__, file=sys.stderr)  # noqa: T201
+        return 1
+    (target / "facts.json").write_text(json.dumps(facts))
+    return 0
+
+
+def read_facts(source: Path) -> dict[str, Any]:
+    """The metadata that the converted files lose: context in tokens, tokens that end an answer, quantisation."""
+    import gguf
+
+    fields = gguf.GGUFReader(source).fields
+
+    def value(key: str) -> Any:
+        return fields[key].contents() if key in fields else None
+
+    architecture = value("general.architecture")
+    ends = [value(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
+    file_type = value("general.file_type")
+    return {
+        "architecture": architecture,
+        "context_length": value(f"{architecture}.context_length"),
+        "end_tokens": [token for token in ends if token is not None],
+        "quantization": None if file_type is None else gguf.LlamaFileType(file_type).name.removeprefix("MOSTLY_"),
+    }
+
+
+def write_ir(source: Path, target: Path) -> None:
+    """Let OpenVINO GenAI read the file; it writes its results beside it, so it is shown a link in `target`."""
+    import openvino_genai
+
+    link = target / "model.gguf"
+    link.symlink_to(source)
+    openvino_genai.LLMPipeline(str(link), "CPU", enable_save_ov_model=True)
+    link.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

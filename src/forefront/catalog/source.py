@@ -1,0 +1,62 @@
+"""What `forefront serve` is asked to serve: `PATH` or `NAME=PATH`."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+BUILT_IN_NAME = "forefront-mini"
+BUILT_IN_PATH = Path(__file__).parent / "builtin" / "forefront-mini.gguf"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+
+
+class SourceError(Exception):
+    """A model that was named on the command line cannot be served; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model's files and the name that requests use for it. `path` is a GGUF file or a directory with OpenVINO IR."""
+
+    name: str
+    path: Path
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether the files must be converted before they can be loaded."""
+        return self.path.is_file()
+
+
+def built_in() -> ModelSource:
+    """The model that comes with the package."""
+    return ModelSource(BUILT_IN_NAME, BUILT_IN_PATH)
+
+
+def parse_source(text: str) -> ModelSource:
+    """Read `PATH` or `NAME=PATH`. Without a name, the file's or directory's own name serves.
+
+    Raises `SourceError` for a path that is not there or is neither kind, and for an unusable name.
+    """
+    name, path = "", Path(text).expanduser()
+    # A path may hold "=" itself: what exists as it stands is a path.
+    if "=" in text and not path.exists():
+        name, _, rest = text.partition("=")
+        path = Path(rest).expanduser()
+    if str(path) == BUILT_IN_NAME and not path.exists():
+        return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
+    if not path.exists():
+        raise SourceError(f"{path}: there is no such file or directory")
+    if path.is_file():
+        if _magic(path) != b"GGUF":
+            raise SourceError(f"{path}: this is not a GGUF file")
+    elif not (path / "openvino_model.xml").is_file():
+        raise SourceError(f"{path}: a directory must hold openvino_model.xml (OpenVINO IR)")
+    name = name or path.resolve().name.removesuffix(".gguf")
+    if not _NAME.fullmatch(name):
+        raise SourceError(f"{path}: {name!r} cannot be a model's name; give it one with NAME={path}")
+    return ModelSource(name, path.resolve())
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)

@@ -1,0 +1,20 @@
+"""Token ids to text as they come, never half a character."""
+
+import codecs
+from collections.abc import Sequence
+
+
+class Detokenizer:
+    """Incremental decoder of one answer. `pieces[id]` are the bytes of each token.
+
+    Bytes that do not complete a character are held back; bytes that can never be part of one become U+FFFD, as the
+    model's own mistake. What is still incomplete at the end of the answer is never shown.
+    """
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, token: int) -> str:
+        """The text that `token` completes, often none."""
+        return self._decoder.decode(self._pieces[token] if token < len(self._pieces) else b"")

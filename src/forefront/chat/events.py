@@ -1,0 +1,43 @@
+"""What a backend says while it answers, in order: `Started`, any number of `TextDelta` and one `ChoiceEnd` for each
+choice, `Completed`. Whatever ends otherwise raises `ApiError`."""
+
+from dataclasses import dataclass
+
+from forefront.wire.response import FinishReason, TokenLogprob
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first token is there: `prompt_tokens` were read, `cached_tokens` of them from the KV cache."""
+
+    prompt_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More text of choice `index`; `logprobs` are those of the tokens it came from, when asked for."""
+
+    index: int
+    text: str
+    logprobs: list[TokenLogprob] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceEnd:
+    """Choice `index` is complete."""
+
+    index: int
+    reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Every choice is complete. `completion_tokens` is what the engine sampled for all of them, up to each end."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+Event = Started | TextDelta | ChoiceEnd | Completed

@@ -1,0 +1,5 @@
+"""`python -m forefront.cli` is `forefront`."""
+
+from forefront.cli import main
+
+main()

@@ -1,0 +1,35 @@
+"""The `forefront` command line."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from forefront.cli.chat import chat
+from forefront.cli.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Serve open models to your own applications, and talk to them.",
+    epilog="Start with `forefront serve`; then, in another terminal, `forefront chat`.",
+)
+app.command()(serve)
+app.command()(chat)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"forefront {version('forefront')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that come before the command."""

@@ -1,0 +1,142 @@
+"""`forefront serve`: models in, a server on a port."""
+
+import asyncio
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+
+from forefront.catalog.catalog import Catalog
+from forefront.catalog.loading import load
+from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
+from forefront.catalog.store import Store, default_home
+from forefront.chat.loading import ModelOptions
+from forefront.cli.progress import Steps
+from forefront.gateway.keys import KeyRingError, open_ring
+from forefront.server.app import build_app
+from forefront.server.serve import bind
+from forefront.server.serve import serve as serve_app
+
+
+def serve(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=]PATH",
+            help="GGUF files, or directories with OpenVINO IR, to serve; `NAME=` sets the name that requests use. "
+            "Without any, the built-in model is served.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(envvar="HOST", help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 8000,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads for each model; 0 for all cores.")] = 0,
+    kv_cache: Annotated[
+        float, typer.Option(min=0.01, max=4096, metavar="GIB", help="Memory for each model's KV cache at most, in GiB.")
+    ] = 2.0,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="f32|bf16",
+            help="Precision of computation. bf16 reads prompts faster on CPUs that have it, and is less exact.",
+        ),
+    ] = "f32",
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long running requests may go on after Ctrl-C or SIGTERM.")
+    ] = 30.0,
+) -> None:
+    """Serve models over HTTP: `POST /v1/chat/completions`, as the OpenAI API has it.
+
+    On the first start an API key is made and shown once; set `FOREFRONT_API_KEY` to use one of your own. Converted
+    models and the keys' hashes are kept under `FOREFRONT_HOME` (default `~/.forefront`).
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if precision not in ("f32", "bf16"):
+        raise typer.BadParameter("it is f32 or bf16", param_hint="--precision")
+    options = ModelOptions(threads=threads, kv_cache_bytes=int(kv_cache * 2**30), inference_precision=precision)
+    try:
+        _serve(Start(models or [], host, port, options, grace, default_home()), console)
+    except (SourceError, KeyRingError, StartError) as error:
+        console.print(f"[bold red]forefront:[/] {error}", markup=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:  # while still loading
+        raise typer.Exit(130) from None
+
+
+class StartError(Exception):
+    """The server cannot start, for a reason that is not a model's or a key's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the command line asks for."""
+
+    models: list[str]
+    host: str
+    port: int
+    options: ModelOptions
+    grace: float
+    home: Path
+
+
+def _serve(start: Start, console: Console) -> None:
+    sources = _sources(start.models)
+    try:
+        bound = bind(start.host, start.port)
+    except OSError as error:
+        text = f"cannot listen on {start.host}, port {start.port}: {error.strerror}; choose another with --port"
+        raise StartError(text) from None
+    with bound:
+        keys, new_key = open_ring(start.home, os.environ.get("FOREFRONT_API_KEY"))
+        store, steps = Store(start.home), Steps(console)
+        catalog = Catalog([load(source, store, start.options, steps.step) for source in sources])
+        url = _url(start.host, bound.getsockname()[1])
+
+        def started() -> None:
+            names = ", ".join(source.name for source in sources)
+            console.print(f"[bold]Forefront {version('forefront')}[/] serves {names} on [bold]{url}[/] (Ctrl-C stops it)")
+            if new_key is not None:
+                _show_key(console, url, new_key, sources[0].name, start.home)
+
+        app = build_app(catalog, keys)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve_app(app, catalog, bound, grace=start.grace, started=started))
+
+
+def _sources(models: list[str]) -> list[ModelSource]:
+    sources = [parse_source(text) for text in models] or [built_in()]
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise SourceError(f"two models are called {name}; rename one with NAME=PATH")
+    return sources
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def _show_key(console: Console, url: str, key: str, model: str, home: Path) -> None:
+    """Print the new key and a command that uses it. The only time that anybody sees it."""
+    console.print(f"""
+Your API key, shown this once (its hash is in {home / "keys.json"}; remove that file to get a new one):
+
+  export FOREFRONT_API_KEY={key}
+
+Try it:
+
+  curl {url}/v1/chat/completions \\
+    --header 'content-type: application/json' \\
+    --header "authorization: Bearer {key}" \\
+    --data '{{"model": "{model}", "messages": [{{"role": "user", "content": "Write a recipe for an italian dinner"}}]}}'
+""", markup=False)

@@ -1,0 +1,221 @@
+"""The loop around the model: take commands → schedule → run → sample → deliver.
+
+One thread owns the model, the blocks and every sequence. The event loop sends it commands through a queue and gets
+all tokens of a step in one hand-over, so there is nothing to lock.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from forefront.engine.blocks import BlockPool
+from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
+from forefront.engine.generation import Generation, Token
+from forefront.engine.model import Run
+from forefront.engine.request import GenerateRequest
+from forefront.engine.sampler import Logits, sample, sampling_temperature
+from forefront.engine.scheduler import Chunk, Limits, Scheduler
+from forefront.engine.sequence import Sequence
+
+log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What the engine needs of a model; `PagedModel` is the one there is."""
+
+    block_size: int
+    block_count: int
+    context_length: int
+    vocabulary_size: int
+
+    def run(self, runs: list[Run], rows: list[int], temperatures: list[float]) -> Logits: ...
+    def copy_block(self, source: int, target: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What the engine is doing, for readiness, logs and tests. `last_token` is a `time.monotonic()`, 0 for none yet."""
+
+    running: int
+    waiting: int
+    blocks_held: int
+    blocks_total: int
+    tokens_sampled: int
+    preemptions: int
+    last_token: float
+
+
+class Engine:
+    """Runs any number of generations on one model.
+
+    `start` on an event loop, `submit` from that loop, `stop` when done. `context_limit` is the longest prompt plus
+    answer, in tokens, that one sequence can have: the model's context, or less where the KV cache is smaller.
+    """
+
+    def __init__(self, model: Model, limits: Limits | None = None) -> None:
+        self.context_limit = min(model.context_length, model.block_count * model.block_size)
+        self.vocabulary_size = model.vocabulary_size
+        self._model = model
+        self._scheduler = Scheduler(BlockPool(model.block_count, model.block_size), limits or Limits())
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._live: dict[Generation, list[Sequence]] = {}
+        self._stopping = False
+        self._tokens_sampled = 0
+        self._last_token = 0.0
+        self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Start the thread; results go to the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def submit(self, request: GenerateRequest) -> Generation:
+        """Queue a request. Raises `ContextExceededError` for one that could never fit, and `EngineStoppedError`."""
+        if self._stopping or self._loop is None:
+            raise EngineStoppedError("the engine is not running")
+        if len(request.prompt) + request.max_tokens > self.context_limit:
+            raise ContextExceededError(len(request.prompt), request.max_tokens, self.context_limit)
+        if not request.prompt or request.max_tokens < 1 or request.n < 1:
+            raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
+        generation = Generation(self._loop, request.n, self._cancel)
+        sequences = [Sequence(request, generation, index) for index in range(request.n)]
+        self._commands.put(lambda: self._accept(generation, sequences))
+        return generation
+
+    async def stop(self) -> None:
+        """End the thread after the step it is in; generations that have not ended raise `EngineStoppedError`."""
+        self._stopping = True
+        self._commands.put(lambda: None)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def stats(self) -> EngineStats:
+        """A snapshot; may be taken from any thread, and is at most a step old."""
+        scheduler = self._scheduler
+        return EngineStats(
+            running=len(scheduler.running),
+            waiting=len(scheduler.waiting),
+            blocks_held=scheduler.pool.held,
+            blocks_total=scheduler.pool.count,
+            tokens_sampled=self._tokens_sampled,
+            preemptions=scheduler.preemptions,
+            last_token=self._last_token,
+        )
+
+    def _work(self) -> None:
+        while not self._stopping:
+            self._take_commands()
+            try:
+                self._step()
+            except Exception:
+                log.exception("a step of the engine failed; its generations end with an error")
+                self._fail(StepFailedError("the model failed"))
+        self._fail(EngineStoppedError("the engine was stopped"))
+
+    def _take_commands(self) -> None:
+        """Carry out what has been asked since the last step; waits for a command when there is nothing to run."""
+        if not self._live:
+            self._commands.get()()
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                return
+            command()
+
+    def _accept(self, generation: Generation, sequences: list[Sequence]) -> None:
+        self._live[generation] = sequences
+        leader, *leader.followers = sequences
+        self._scheduler.add(leader)
+
+    def _cancel(self, generation: Generation) -> None:
+        self._commands.put(lambda: self._drop(generation))
+
+    def _drop(self, generation: Generation) -> None:
+        for sequence in self._live.pop(generation, ()):
+            self._scheduler.remove(sequence)
+
+    def _step(self) -> None:
+        chunks = self._scheduler.schedule()
+        if not chunks:
+            return
+        sampling = [chunk.sequence for chunk in chunks if chunk.samples]
+        logits = self._run(chunks)
+        self._scheduler.computed(chunks)
+        sequences, rows = self._with_followers(sampling)
+        self._deliver(sequences, sample(sequences, rows, logits))
+
+    def _run(self, chunks: list[Chunk]) -> Logits:
+        """One forward pass; the logits have one row for each chunk that samples, in order."""
+        runs: list[Run] = []
+        rows: list[int] = []
+        temperatures: list[float] = []
+        end = 0
+        for chunk in chunks:
+            sequence, start = chunk.sequence, chunk.sequence.computed
+            runs.append(Run(start, sequence.tokens[start : start + chunk.length], sequence.blocks))
+            end += chunk.length
+            if chunk.samples:
+                rows.append(end - 1)
+                temperatures.append(sampling_temperature(sequence.request.sampling))
+        # A step that samples nothing still asks for a row: no kernel has to cope with empty outputs.
+        return self._model.run(runs, rows or [0], temperatures or [1.0])
+
+    def _with_followers(self, sampling: list[Sequence]) -> tuple[list[Sequence], list[int]]:
+        """The sequences to sample and their rows. Followers of a prompt that is now computed draw from its row."""
+        sequences: list[Sequence] = []
+        rows: list[int] = []
+        for row, sequence in enumerate(sampling):
+            followers, sequence.followers = sequence.followers, []
+            for member in [sequence, *followers]:
+                if member is not sequence:
+                    copied = self._scheduler.fork(sequence, member)
+                    if copied is None:
+                        continue
+                    if copied != (0, 0):
+                        self._model.copy_block(*copied)
+                sequences.append(member)
+                rows.append(row)
+        return sequences, rows
+
+    def _deliver(self, sequences: list[Sequence], tokens: list[Token]) -> None:
+        """Hand the step's tokens to their generations, and let go of what has finished."""
+        arrived: dict[Generation, list[Token]] = {}
+        for sequence, token in zip(sequences, tokens, strict=True):
+            arrived.setdefault(sequence.generation, []).append(token)
+            if token.finish:
+                self._scheduler.remove(sequence)
+                self._live[sequence.generation].remove(sequence)
+        if not arrived:
+            return
+        ended = {generation for generation in arrived if not self._live[generation]}
+        for generation in ended:
+            del self._live[generation]
+        self._tokens_sampled += len(tokens)
+        self._last_token = time.monotonic()
+
+        def hand_over() -> None:
+            for generation, its_tokens in arrived.items():
+                generation.deliver(its_tokens, last=generation in ended)
+
+        self._on_loop(hand_over)
+
+    def _fail(self, error: Exception) -> None:
+        """End everything that is live with an error; the engine itself stays fit for use."""
+        generations = list(self._live)
+        for generation in generations:
+            self._drop(generation)
+        self._on_loop(lambda: [generation.fail(error) for generation in generations])
+
+    def _on_loop(self, call: Callable[[], object]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:  # the loop has been closed: nobody is left to be told
+            self._stopping = True

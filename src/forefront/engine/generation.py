@@ -1,0 +1,78 @@
+"""The caller's end of a request: an asynchronous stream of tokens that can be cancelled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+
+class Logprob(NamedTuple):
+    """The natural logarithm of a token's probability under the model."""
+
+    token: int
+    logprob: float
+
+
+class Token(NamedTuple):
+    """A sampled token of continuation `index`. `finish` is `stop` or `length` on its last one, which for `stop` is
+    the stop token itself. `logprob` and `top` (likeliest first) are there when log-probabilities were asked for."""
+
+    index: int
+    token: int
+    finish: str | None = None
+    logprob: float = 0.0
+    top: tuple[Logprob, ...] = ()
+
+
+class Generation:
+    """What `Engine.submit` returns. Iterate it once, on the event loop that submitted it; leave early with `cancel`.
+
+    Each item is the list of tokens that arrived since the last one, in order. Iteration ends after every continuation
+    has finished, or raises an `EngineError`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, count: int, cancel: Callable[["Generation"], None]) -> None:
+        self._loop = loop
+        self._unfinished = count
+        self._cancel = cancel
+        self._arrived: list[Token] = []
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        # How many prompt tokens were found in the cache; true from the first token on.
+        self.cached_tokens = 0
+
+    async def __aiter__(self) -> AsyncIterator[list[Token]]:
+        while True:
+            if self._arrived:
+                tokens, self._arrived = self._arrived, []
+                self._unfinished -= sum(1 for token in tokens if token.finish)
+                yield tokens
+            elif self._error is not None:
+                raise self._error
+            elif self._unfinished == 0:
+                return
+            else:
+                self._waiter = self._loop.create_future()
+                await self._waiter
+
+    def cancel(self) -> None:
+        """Stop computing and give all blocks back. Does nothing after the end."""
+        if not self._ended:
+            self._ended = True
+            self._cancel(self)
+
+    def deliver(self, tokens: list[Token], *, last: bool) -> None:
+        """Hand over sampled tokens; on the event loop."""
+        self._arrived += tokens
+        self._ended = self._ended or last
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """End with an error; on the event loop."""
+        self._error = error
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,155 @@
+"""The compiled graph: the only place of the engine that knows OpenVINO.
+
+A decoder in OpenVINO's IR form is turned into one with paged attention (`paged_attention_transformation`), then
+extended: a `Gather` in front of the output projection, so that logits are computed for chosen tokens alone, and
+top-k and log-sum-exp behind it, so that Python reads n x 64 numbers instead of n x vocabulary.
+"""
+
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
+from openvino._offline_transformations import paged_attention_transformation
+
+from forefront.engine.sampler import Logits
+
+TOP_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How a model is compiled.
+
+    `threads`: CPU threads, 0 for all cores. `kv_cache_bytes`: memory for the KV cache at most (more than `contexts`
+    whole contexts is never taken). The precisions are OpenVINO's: `f32` activations are what the weights' file
+    promises, `bf16` is faster where the CPU has it and coarser everywhere.
+    """
+
+    threads: int = 0
+    kv_cache_bytes: int = 2 * 2**30
+    contexts: int = 64
+    kv_precision: str = "u8"
+    inference_precision: str = "f32"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """New tokens of one sequence: `past` tokens are cached in `blocks`, the rest of which has room for `tokens`."""
+
+    past: int
+    tokens: Rows[int]
+    blocks: Rows[int]
+
+
+class PagedModel:
+    """A model on the CPU with `block_count` KV blocks of `block_size` tokens. Not thread-safe: one thread owns it."""
+
+    block_size = 32
+
+    def __init__(self, xml: Path, context_length: int, options: ModelOptions | None = None) -> None:
+        options = options or ModelOptions()
+        core = ov.Core()
+        graph, self.vocabulary_size = _paged_graph(core, xml)
+        compiled = core.compile_model(graph, "CPU", _properties(options))
+        self.context_length = context_length
+        self._request = compiled.create_infer_request()
+        self._port = {port.get_any_name(): index for index, port in enumerate(compiled.inputs)}
+        self._caches: list[ov.Tensor] = []
+        self._allocate(compiled, options)
+
+    def run(self, runs: Rows[Run], rows: Rows[int], temperatures: Rows[float]) -> Logits:
+        """One forward pass. `rows` are positions in the concatenation of all new tokens whose logits are wanted, each
+        with the temperature to divide by for `Logits.log_sum`."""
+        new = np.array([len(run.tokens) for run in runs], np.int32)
+        past = np.array([run.past for run in runs], np.int32)
+        total = past + new
+        used = -(-total // self.block_size)
+        begins = np.zeros(len(runs) + 1, np.int32)
+        np.cumsum(new, out=begins[1:])
+        block_begins = np.zeros(len(runs) + 1, np.int32)
+        np.cumsum(used, out=block_begins[1:])
+        blocks: list[int] = []
+        tokens: list[int] = []
+        for run, count in zip(runs, used.tolist(), strict=True):
+            blocks += run.blocks[:count]
+            tokens += run.tokens
+        self._feed("input_ids", np.array(tokens, np.int64))
+        self._feed("position_ids", np.repeat(past - begins[:-1], new) + np.arange(len(tokens), dtype=np.int64))
+        self._feed("past_lens", past)
+        self._feed("subsequence_begins", begins)
+        self._feed("block_indices", np.array(blocks, np.int32))
+        self._feed("block_indices_begins", block_begins)
+        self._feed("max_context_len", np.array(total.max(), np.int32))
+        self._feed("rows", np.array(rows, np.int32))
+        self._feed("temperatures", np.array(temperatures, np.float32)[:, None])
+        self._request.infer()
+        full, top, top_tokens, log_sum = (self._request.get_output_tensor(i).data for i in range(4))
+        return Logits(top, top_tokens, log_sum[:, 0], full)
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Copy the keys and values of one block to another, in every layer."""
+        for cache in self._caches:
+            cache.data[target] = cache.data[source]
+
+    def _feed(self, name: str, array: np.ndarray) -> None:  # type: ignore[type-arg]
+        self._request.set_input_tensor(self._port[name], ov.Tensor(array))
+
+    def _allocate(self, compiled: ov.CompiledModel, options: ModelOptions) -> None:
+        """Allocate the KV cache in the shapes and types that the compiled graph asks for."""
+        ports = [(index, port) for index, port in enumerate(compiled.inputs) if "cache." in port.get_any_name()]
+        shapes = [[port.get_partial_shape()[i].get_length() for i in (1, 2, 3)] for _, port in ports]
+        sizes = [int(np.prod(shape)) * port.get_element_type().size for shape, (_, port) in zip(shapes, ports, strict=True)]
+        self.block_bytes = sum(sizes)
+        wanted = options.contexts * -(-self.context_length // self.block_size)
+        self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
+        for (index, port), shape in zip(ports, shapes, strict=True):
+            tensor = ov.Tensor(port.get_element_type(), ov.Shape([self.block_count, *shape]))
+            self._request.set_input_tensor(index, tensor)
+            self._caches.append(tensor)
+
+
+def _properties(options: ModelOptions) -> dict[str, str | int]:
+    properties: dict[str, str | int] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": options.inference_precision,
+        "KV_CACHE_PRECISION": options.kv_precision,
+    }
+    if options.threads:
+        properties["INFERENCE_NUM_THREADS"] = options.threads
+    return properties
+
+
+def _paged_graph(core: ov.Core, xml: Path) -> tuple[ov.Model, int]:
+    """The graph with inputs for batches of sequences, and the size of its vocabulary."""
+    model = core.read_model(xml)
+    paged_attention_transformation(model)
+    result = model.get_results()[0]
+    projection = result.input_value(0).get_node()
+    while projection.get_type_name() != "MatMul":
+        projection = projection.input_value(0).get_node()
+    rows = _parameter("rows", [-1], ov.Type.i32)
+    temperatures = _parameter("temperatures", [-1, 1], ov.Type.f32)
+    chosen = ops.gather(projection.input_value(0), rows, ops.constant(np.int64(0)))
+    projection.input(0).replace_source_output(chosen.output(0))
+
+    vocabulary = result.input_value(0).get_partial_shape()[-1].get_length()
+    shape = ops.constant(np.array([-1, vocabulary], np.int64))
+    last = ops.constant(np.array([-1], np.int64))
+    logits = ops.reshape(ops.convert(result.input_value(0), ov.Type.f32), shape, False)
+    count = min(TOP_TOKENS, vocabulary)
+    top = ops.topk(logits, ops.constant(np.int64(count)), -1, "max", "value", ov.Type.i32)
+    scaled = ops.divide(logits, temperatures)
+    peak = ops.reduce_max(scaled, last, True)
+    log_sum = ops.add(ops.log(ops.reduce_sum(ops.exp(ops.subtract(scaled, peak)), last, True)), peak)
+    outputs = [logits.output(0), top.output(0), top.output(1), log_sum.output(0)]
+    inputs = [*model.get_parameters(), rows, temperatures]
+    return ov.Model([ops.result(output) for output in outputs], inputs, "paged"), vocabulary
+
+
+def _parameter(name: str, shape: list[int], kind: ov.Type) -> ov.Node:
+    parameter = ops.parameter(shape, kind, name=name)
+    parameter.output(0).get_tensor().set_names({name})
+    return parameter

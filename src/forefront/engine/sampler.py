@@ -1,0 +1,151 @@
+"""From logits to tokens: exact draws, mostly from the 64 likeliest tokens alone.
+
+The graph hands over the 64 largest logits of each row and the log-sum-exp of the whole row at the row's temperature,
+so the probabilities of those 64 are exact. A draw that they decide is taken from them, for all rows at once. Where they
+do not decide (the draw or the nucleus reaches beyond them, or a penalty or bias changes the row), the whole row is used.
+Both ways draw from the same distribution.
+"""
+
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forefront.engine.generation import Logprob, Token
+from forefront.engine.request import Sampling
+from forefront.engine.sequence import Sequence
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+
+_NO_LIMIT = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """What the model says of n rows, with a vocabulary of V tokens. Views, valid until the model runs again.
+
+    `top` and `top_tokens` [n, K]: the K largest logits in descending order, and their tokens. `log_sum` [n]: the
+    log-sum-exp over the row of logit / temperature. `full` [n, V]: all logits.
+    """
+
+    top: Floats
+    top_tokens: Ints
+    log_sum: Floats
+    full: Floats
+
+
+def sampling_temperature(sampling: Sampling) -> float:
+    """The temperature that the graph divides a row by; greedy rows are left as they are."""
+    return sampling.temperature or 1.0
+
+
+def sample(sequences: Rows[Sequence], rows: Rows[int], logits: Logits) -> list[Token]:
+    """Draw the next token of each sequence from row `rows[i]` of `logits`, and append it to the sequence."""
+    if not sequences:
+        return []
+    index = np.asarray(rows)
+    settings = [sequence.request.sampling for sequence in sequences]
+    draws = np.array([0.0 if s.temperature == 0 else q.draws.random() for q, s in zip(sequences, settings, strict=True)])
+    chosen = _choose_among_top(settings, draws, logits.top[index], logits.log_sum[index])
+    tokens = []
+    for i, (sequence, setting) in enumerate(zip(sequences, settings, strict=True)):
+        row = rows[i]
+        if setting.changes_logits:
+            token = _choose_from_row(_rewritten(logits.full[row], sequence), logits.top_tokens[row], setting, draws[i])
+        elif chosen[i] < 0:
+            token = _choose_from_row(logits.full[row], logits.top_tokens[row], setting, draws[i])
+        else:
+            token = int(logits.top_tokens[row, chosen[i]])
+        tokens.append(_token(sequence, token, row, logits))
+    return tokens
+
+
+def _choose_among_top(settings: list[Sampling], draws: Floats, top: Floats, log_sum: Floats) -> Ints:
+    """For each row the place of the drawn token among the top ones, or -1 where they do not decide the draw."""
+    count = top.shape[1]
+    temperature = np.array([s.temperature for s in settings])[:, None]
+    greedy = temperature[:, 0] == 0
+    top_k = np.array([s.top_k or _NO_LIMIT for s in settings])
+    top_p = np.array([s.top_p for s in settings])
+    min_p = np.array([s.min_p for s in settings])[:, None]
+
+    mass = np.exp(top / np.where(temperature == 0, 1, temperature) - log_sum[:, None])
+    kept = (np.arange(count) < top_k[:, None]) & (mass >= min_p * mass[:, :1])
+    # Closed: no token beyond the top ones survives top_k and min_p, so `kept` is the whole set to draw from.
+    closed = (top_k <= count) | ~kept[:, -1]
+    cumulative = np.cumsum(np.where(kept, mass, 0), axis=1)
+    total = np.where(closed, cumulative[:, -1], 1.0)
+    nucleus = (cumulative < (top_p * total)[:, None]).sum(axis=1)  # place of the token that completes the nucleus
+    cut = top_p < 1
+    reached = nucleus < count
+    total = np.where(cut, cumulative[np.arange(len(settings)), np.minimum(nucleus, count - 1)], total)
+    place = (cumulative <= (draws * total)[:, None]).sum(axis=1)
+    # An open set has a known total only where nothing cuts the tail: no top_k, no min_p.
+    untouched = (top_k > _NO_LIMIT - 1) & (min_p[:, 0] == 0)
+    decided = (closed | untouched) & (reached | ~cut) & (place < count)
+    return np.where(greedy, 0, np.where(decided, place, -1))
+
+
+def _choose_from_row(row: Floats, top_tokens: Ints, sampling: Sampling, draw: float) -> int:
+    """Draw from a whole row of logits [V]. The `top_tokens` come first in the order of drawing, as they do in a draw
+    among them alone: only so do the draws that those could not decide fall on the rest with the right probability."""
+    if sampling.temperature == 0:
+        return int(row.argmax())
+    mass = np.exp((row - row.max()) / np.float32(sampling.temperature))
+    if sampling.min_p:
+        mass[mass < sampling.min_p * mass.max()] = 0
+    if sampling.top_k or sampling.top_p < 1:
+        return _choose_in_order(np.argsort(-mass), mass, sampling, draw)
+    head = np.cumsum(mass[top_tokens], dtype=np.float64)
+    mass[top_tokens] = 0
+    tail = np.cumsum(mass, dtype=np.float64)
+    drawn = draw * (head[-1] + tail[-1])
+    if drawn < head[-1]:
+        return int(top_tokens[(head <= drawn).sum()])
+    place = int(np.searchsorted(tail, drawn - head[-1], side="right"))
+    # Rounding may carry the draw past the last token that has any mass.
+    return place if place < len(tail) else int(np.flatnonzero(mass)[-1])
+
+
+def _choose_in_order(order: Ints, mass: Floats, sampling: Sampling, draw: float) -> int:
+    """Draw from the part of the tokens that top_k and top_p leave, `order` being theirs by descending mass."""
+    ordered = mass[order[: sampling.top_k or None]]
+    cumulative = np.cumsum(ordered, dtype=np.float64)
+    if sampling.top_p < 1:
+        size = int(np.searchsorted(cumulative, sampling.top_p * cumulative[-1])) + 1
+        cumulative = cumulative[:size]
+    place = int(np.searchsorted(cumulative, draw * cumulative[-1], side="right"))
+    return int(order[min(place, len(cumulative) - 1)])
+
+
+def _rewritten(row: Floats, sequence: Sequence) -> Floats:
+    """A copy of the row with the sequence's penalties and bias applied."""
+    sampling = sequence.request.sampling
+    row = row.copy()
+    if sampling.repetition_penalty != 1:
+        seen = np.unique(np.asarray(sequence.tokens))
+        values = row[seen]
+        row[seen] = np.where(values > 0, values / sampling.repetition_penalty, values * sampling.repetition_penalty)
+    if sequence.answer_counts and (sampling.presence_penalty or sampling.frequency_penalty):
+        counted = np.fromiter(sequence.answer_counts.keys(), np.int64)
+        counts = np.fromiter(sequence.answer_counts.values(), np.float64)
+        row[counted] -= sampling.presence_penalty + sampling.frequency_penalty * counts
+    if sampling.logit_bias:
+        row[np.fromiter(sampling.logit_bias.keys(), np.int64)] += np.fromiter(sampling.logit_bias.values(), np.float64)
+    return row
+
+
+def _token(sequence: Sequence, token: int, row: int, logits: Logits) -> Token:
+    finish = sequence.append(token)
+    alternatives = sequence.request.sampling.top_logprobs
+    if alternatives is None:
+        return Token(sequence.index, token, finish)
+    full = logits.full[row].astype(np.float64)
+    log_sum = full.max() + np.log(np.exp(full - full.max()).sum())
+    top = tuple(
+        Logprob(int(other), float(value - log_sum))
+        for other, value in zip(logits.top_tokens[row, :alternatives], logits.top[row, :alternatives], strict=True)
+    )
+    return Token(sequence.index, token, finish, float(full[token] - log_sum), top)

@@ -1,0 +1,1 @@
+"""Who may ask. Keys are known by their hashes alone."""

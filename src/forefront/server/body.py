@@ -1,0 +1,39 @@
+"""Reading a request's body within bounds."""
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope
+
+from forefront.wire.errors import ApiError
+
+MAX_BODY = 8 * 2**20
+
+
+async def read_json_body(scope: Scope, receive: Receive) -> bytes:
+    """The whole body of a request that says it is JSON.
+
+    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
+    client leaves in the middle of it.
+    """
+    headers = Headers(scope=scope)
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise ApiError("unsupported_media_type", "The body must be sent with `content-type: application/json`.")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > MAX_BODY:
+        raise _too_large()
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ApiError("incomplete_body", "The body ended before its end.")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise _too_large()
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large() -> ApiError:
+    return ApiError("body_too_large", f"The body must have at most {MAX_BODY // 2**20} MiB.")

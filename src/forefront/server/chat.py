@@ -1,0 +1,94 @@
+"""`POST /v1/chat/completions`: read → parse → ask the backend → send it whole or as a stream."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from urllib.parse import quote
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from forefront.catalog.catalog import Catalog
+from forefront.chat.events import Event
+from forefront.server.body import read_json_body
+from forefront.server.completion import Completion
+from forefront.server.connection import while_connected
+from forefront.server.sse import DONE, frame
+from forefront.wire.errors import ApiError
+from forefront.wire.parse import parse_chat_request
+
+_STREAM_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",  # proxies must pass events on as they come
+}
+
+
+class ChatCompletions:
+    """The endpoint, as an ASGI application: it must see the client leave while it works."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parsed = parse_chat_request(await read_json_body(scope, receive))
+        model = self._catalog.get(parsed.request.model)
+        headers = _ignored_header(parsed.ignored)
+        completion = Completion(parsed.request, model)
+        events = model.backend.chat(parsed.request, scope["principal"].tenant)
+        answer = _stream if parsed.request.stream else _whole
+
+        async def work() -> None:
+            async with aclosing(events):
+                await answer(events, completion, headers, scope, receive, send)
+
+        await while_connected(receive, work())
+
+
+async def _whole(
+    events: AsyncGenerator[Event, None],
+    completion: Completion,
+    headers: dict[str, str],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    body = msgspec.json.encode(await completion.whole(events))
+    await Response(body, 200, headers, "application/json")(scope, receive, send)
+
+
+async def _stream(
+    events: AsyncGenerator[Event, None],
+    completion: Completion,
+    headers: dict[str, str],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    # The first event is awaited before anything is sent, so that a request that fails has an error status.
+    first = await anext(events)
+    start = Response(None, 200, headers | _STREAM_HEADERS)
+    raw_headers = [pair for pair in start.raw_headers if pair[0] != b"content-length"]
+    await send({"type": "http.response.start", "status": 200, "headers": raw_headers})
+
+    async def say(body: bytes, *, more: bool = True) -> None:
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+    try:
+        for chunk in completion.chunks(first):
+            await say(frame(chunk))
+        async for event in events:
+            for chunk in completion.chunks(event):
+                await say(frame(chunk))
+        await say(DONE)
+    except ApiError as error:
+        # Too late for a status; no [DONE] follows, so nobody takes the stream for complete.
+        await say(frame(error.body()))
+    await say(b"", more=False)
+
+
+def _ignored_header(names: tuple[str, ...]) -> dict[str, str]:
+    """Names the fields that had no effect; whatever cannot stand in a header is percent-encoded."""
+    if not names:
+        return {}
+    return {"x-ignored-params": ", ".join(quote(name[:128], safe="[]._-$") for name in names)}

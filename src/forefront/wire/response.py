@@ -1,0 +1,136 @@
+"""What the server answers: completions, stream chunks, models.
+
+A superset of two shapes, so that clients written for either read it: the documented one (`message` at the top,
+`usage.input_tokens`, `usage.output_tokens`) and the field's (`id`, `object`, `choices[].finish_reason`,
+`usage.prompt_tokens`, …).
+"""
+
+from typing import Literal
+
+from forefront.wire.record import Record
+
+FinishReason = Literal["stop", "length"]
+
+
+class TopLogprob(Record, kw_only=True):
+    """One of the likeliest tokens at a position. `bytes` are the token's UTF-8 bytes, which need not be whole
+    characters; `logprob` is the natural logarithm of the model's own probability, before temperature and penalties."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class TokenLogprob(TopLogprob, kw_only=True):
+    """A token that was chosen, with the likeliest alternatives at its position."""
+
+    top_logprobs: list[TopLogprob]
+
+
+class ChoiceLogprobs(Record, kw_only=True):
+    """Log-probabilities of the tokens of one choice."""
+
+    content: list[TokenLogprob] | None
+
+
+class ResponseMessage(Record, kw_only=True):
+    """The model's message. `role` and `content` are always there."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class Choice(Record, kw_only=True):
+    """One of the `n` answers."""
+
+    index: int
+    message: ResponseMessage
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: FinishReason | None
+
+
+class PromptTokensDetails(Record, kw_only=True):
+    """How the prompt was served: `cached_tokens` of it were already in the KV cache."""
+
+    cached_tokens: int
+
+
+class Usage(Record, kw_only=True):
+    """Tokens in and out, counted by the engine, under both namings."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails | None = None
+
+    @classmethod
+    def of(cls, prompt: int, completion: int, cached: int) -> "Usage":
+        """The usage of a request with `prompt` tokens in, `completion` tokens out over all choices."""
+        return cls(
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            input_tokens=prompt,
+            output_tokens=completion,
+            total_tokens=prompt + completion,
+            prompt_tokens_details=PromptTokensDetails(cached_tokens=cached),
+        )
+
+
+class ChatCompletion(Record, kw_only=True):
+    """A whole answer. `message` repeats the first choice's message, as the documented response does."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    choices: list[Choice]
+    usage: Usage
+    message: ResponseMessage
+
+
+class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
+    """What a chunk adds to a choice; fields that add nothing are left out."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+
+class ChunkChoice(Record, kw_only=True):
+    """One choice's part of a chunk."""
+
+    index: int
+    delta: ChoiceDelta
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: FinishReason | None = None
+
+
+class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
+    """One event of a stream. `usage` is set on the last chunk alone, when `stream_options.include_usage` asks for it."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+
+
+class Model(Record, kw_only=True):
+    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    context_length: int | None = None
+
+
+class ModelList(Record, kw_only=True):
+    """Every model that is served."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
