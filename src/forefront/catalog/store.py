@@ -89,7 +89,9 @@ def _run_converter(source: ModelSource, work: Path) -> None:
         reason = f"the converter died of signal {-result.returncode}"
     else:
         reason = lines[-1] if lines else "the converter wrote no model"
-    raise SourceError(f"{source.path}: it cannot be converted; the file may be damaged or of an unknown kind ({reason})")
+    raise SourceError(
+        f"{source.path}: it cannot be converted; the file may be damaged or of an unknown kind ({reason})"
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

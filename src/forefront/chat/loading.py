@@ -35,9 +35,7 @@ def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> L
         tokenizer = Tokenizer(directory)
         if not tokenizer.chat_template:
             raise LoadError("it has no chat template, so it cannot answer messages")
-        template = ChatTemplate(
-            tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token
-        )
+        template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
         model = PagedModel(directory / "openvino_model.xml", facts.context_length, options)
     except (TemplateError, TokenizerError) as error:
         raise LoadError(str(error)) from None

@@ -26,7 +26,9 @@ _PROBE_AGE = 2.0
 class LocalBackend:
     """The `Backend` of a model that runs in this process. `end_tokens` end an answer."""
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, prompts: PromptEncoder, end_tokens: frozenset[int]) -> None:
+    def __init__(
+        self, engine: Engine, tokenizer: Tokenizer, prompts: PromptEncoder, end_tokens: frozenset[int]
+    ) -> None:
         self.context_length = engine.context_limit
         self._engine = engine
         self._tokenizer = tokenizer
@@ -46,7 +48,7 @@ class LocalBackend:
                 if not started:
                     started = True
                     yield Started(len(prompt), generation.cached_tokens)
-                for index, own in groupby(sorted(tokens, key=attrgetter("index")), key=attrgetter("index")):
+                for index, own in groupby(sorted(tokens, key=attrgetter("choice")), key=attrgetter("choice")):
                     for event in answers[index].events(list(own)):
                         yield event
                 if all(answer.ended for answer in answers):
@@ -116,7 +118,9 @@ class LocalBackend:
     def _sampling(self, request: ChatRequest) -> Sampling:
         bias = {int(token): value for token, value in (request.logit_bias or {}).items()}
         if bias and max(bias) >= self._engine.vocabulary_size:
-            text = f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {self._engine.vocabulary_size - 1}."
+            text = (
+                f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {self._engine.vocabulary_size - 1}."
+            )
             raise ApiError("invalid_value", text, param="logit_bias")
         return Sampling(
             temperature=_default(request.temperature, 1.0),
@@ -140,5 +144,7 @@ def _too_long(error: ContextExceededError) -> ApiError:
     if error.prompt >= error.limit:
         text = f"The prompt has {error.prompt} tokens; with room for an answer that is {error.excess} more than the"
         return ApiError("context_length_exceeded", f"{text} context of {error.limit}.", param="messages")
-    text = f"The prompt has {error.prompt} tokens and `max_tokens` asks for {error.max_tokens} more: {error.excess} over"
+    text = (
+        f"The prompt has {error.prompt} tokens and `max_tokens` asks for {error.max_tokens} more: {error.excess} over"
+    )
     return ApiError("context_length_exceeded", f"{text} the context of {error.limit}.", param="max_tokens")

@@ -26,13 +26,13 @@ class ChatTemplate:
     Raises `TemplateError` at construction for a template that cannot be compiled.
     """
 
-    def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:  # noqa: S107 - not secrets
+    def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
         self._environment = minijinja.Environment(
             trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, fuel=_FUEL
         )
         self._environment.auto_escape_callback = _no_escape
-        self._environment.add_function("raise_exception", _refuse)
-        self._environment.add_function("strftime_now", time.strftime)
+        self._environment.add_global("raise_exception", _refuse)
+        self._environment.add_global("strftime_now", time.strftime)
         self._environment.add_filter("tojson", _to_json)
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
         try:

@@ -3,8 +3,9 @@
 import threading
 from pathlib import Path
 
-import openvino as ov
-import openvino.opset13 as ops
+from forefront.engine.runtime import ops, ov
+
+# isort: split
 import openvino_genai
 import openvino_tokenizers  # noqa: F401 - importing it registers the tokenizer operations with OpenVINO
 

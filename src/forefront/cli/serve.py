@@ -36,7 +36,9 @@ def serve(
         ),
     ] = None,
     host: Annotated[str, typer.Option(envvar="HOST", help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(envvar="PORT", min=0, max=65535, help="Port to listen on; 0 for a free one.")
+    ] = 8000,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads for each model; 0 for all cores.")] = 0,
     kv_cache: Annotated[
         float, typer.Option(min=0.01, max=4096, metavar="GIB", help="Memory for each model's KV cache at most, in GiB.")
@@ -49,7 +51,8 @@ def serve(
         ),
     ] = "f32",
     grace: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long running requests may go on after Ctrl-C or SIGTERM.")
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long running requests may go on after Ctrl-C or SIGTERM."),
     ] = 30.0,
 ) -> None:
     """Serve models over HTTP: `POST /v1/chat/completions`, as the OpenAI API has it.
@@ -103,7 +106,9 @@ def _serve(start: Start, console: Console) -> None:
 
         def started() -> None:
             names = ", ".join(source.name for source in sources)
-            console.print(f"[bold]Forefront {version('forefront')}[/] serves {names} on [bold]{url}[/] (Ctrl-C stops it)")
+            console.print(
+                f"[bold]Forefront {version('forefront')}[/] serves {names} on [bold]{url}[/] (Ctrl-C stops it)"
+            )
             if new_key is not None:
                 _show_key(console, url, new_key, sources[0].name, start.home)
 
@@ -128,7 +133,8 @@ def _url(host: str, port: int) -> str:
 
 def _show_key(console: Console, url: str, key: str, model: str, home: Path) -> None:
     """Print the new key and a command that uses it. The only time that anybody sees it."""
-    console.print(f"""
+    console.print(
+        f"""
 Your API key, shown this once (its hash is in {home / "keys.json"}; remove that file to get a new one):
 
   export FOREFRONT_API_KEY={key}
@@ -139,4 +145,6 @@ Try it:
     --header 'content-type: application/json' \\
     --header "authorization: Bearer {key}" \\
     --data '{{"model": "{model}", "messages": [{{"role": "user", "content": "Write a recipe for an italian dinner"}}]}}'
-""", markup=False)
+""",
+        markup=False,
+    )

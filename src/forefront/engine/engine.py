@@ -211,7 +211,12 @@ class Engine:
         generations = list(self._live)
         for generation in generations:
             self._drop(generation)
-        self._on_loop(lambda: [generation.fail(error) for generation in generations])
+
+        def hand_over() -> None:
+            for generation in generations:
+                generation.fail(error)
+
+        self._on_loop(hand_over)
 
     def _on_loop(self, call: Callable[[], object]) -> None:
         assert self._loop is not None

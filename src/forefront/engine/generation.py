@@ -13,10 +13,10 @@ class Logprob(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A sampled token of continuation `index`. `finish` is `stop` or `length` on its last one, which for `stop` is
+    """A sampled token of continuation `choice`. `finish` is `stop` or `length` on its last one, which for `stop` is
     the stop token itself. `logprob` and `top` (likeliest first) are there when log-probabilities were asked for."""
 
-    index: int
+    choice: int
     token: int
     finish: str | None = None
     logprob: float = 0.0

@@ -46,7 +46,7 @@ class GenerateRequest:
 
     prompt: Sequence[int]
     max_tokens: int
-    sampling: Sampling = Sampling()  # noqa: RUF009 - frozen, so one default serves all
+    sampling: Sampling = Sampling()
     n: int = 1
     stop_tokens: frozenset[int] = frozenset()
     salt: bytes = b""

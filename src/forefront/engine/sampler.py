@@ -1,8 +1,8 @@
 """From logits to tokens: exact draws, mostly from the 64 likeliest tokens alone.
 
-The graph hands over the 64 largest logits of each row and the log-sum-exp of the whole row at the row's temperature,
-so the probabilities of those 64 are exact. A draw that they decide is taken from them, for all rows at once. Where they
-do not decide (the draw or the nucleus reaches beyond them, or a penalty or bias changes the row), the whole row is used.
+The graph hands over the 64 largest logits of each row and the log-sum-exp of the whole row at its temperature, so the
+probabilities of those 64 are exact. A draw that they decide is taken from them, for all rows at once. Where they do
+not decide (the draw or the nucleus reaches beyond them, or a penalty or bias changes the row), the whole row is used.
 Both ways draw from the same distribution.
 """
 
@@ -47,7 +47,9 @@ def sample(sequences: Rows[Sequence], rows: Rows[int], logits: Logits) -> list[T
         return []
     index = np.asarray(rows)
     settings = [sequence.request.sampling for sequence in sequences]
-    draws = np.array([0.0 if s.temperature == 0 else q.draws.random() for q, s in zip(sequences, settings, strict=True)])
+    draws = np.array(
+        [0.0 if s.temperature == 0 else q.draws.random() for q, s in zip(sequences, settings, strict=True)]
+    )
     chosen = _choose_among_top(settings, draws, logits.top[index], logits.log_sum[index])
     tokens = []
     for i, (sequence, setting) in enumerate(zip(sequences, settings, strict=True)):

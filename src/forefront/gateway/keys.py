@@ -4,6 +4,7 @@ import hmac
 import json
 import os
 import secrets
+import string
 import time
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 MIN_LENGTH = 20
+_ALPHABET = string.ascii_letters + string.digits  # a double click selects all of it
 
 
 class KeyRingError(Exception):
@@ -69,7 +71,7 @@ def open_ring(home: Path, adopted: str | None) -> tuple[KeyRing, str | None]:
             keys.append(_stored(adopted, "environment"))
             _write(path, keys)
     elif not keys:
-        made = "ff-" + secrets.token_urlsafe(32)
+        made = "ff-" + "".join(secrets.choice(_ALPHABET) for _ in range(43))  # 256 bits
         keys = [_stored(made, "generated")]
         _write(path, keys)
     return KeyRing(keys), made

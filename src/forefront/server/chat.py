@@ -5,6 +5,7 @@ from contextlib import aclosing
 from urllib.parse import quote
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -36,39 +37,24 @@ class ChatCompletions:
         headers = _ignored_header(parsed.ignored)
         completion = Completion(parsed.request, model)
         events = model.backend.chat(parsed.request, scope["principal"].tenant)
-        answer = _stream if parsed.request.stream else _whole
 
         async def work() -> None:
             async with aclosing(events):
-                await answer(events, completion, headers, scope, receive, send)
+                if parsed.request.stream:
+                    await _stream(events, completion, headers, send)
+                else:
+                    body = msgspec.json.encode(await completion.whole(events))
+                    await Response(body, 200, headers, "application/json")(scope, receive, send)
 
         await while_connected(receive, work())
 
 
-async def _whole(
-    events: AsyncGenerator[Event, None],
-    completion: Completion,
-    headers: dict[str, str],
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    body = msgspec.json.encode(await completion.whole(events))
-    await Response(body, 200, headers, "application/json")(scope, receive, send)
-
-
 async def _stream(
-    events: AsyncGenerator[Event, None],
-    completion: Completion,
-    headers: dict[str, str],
-    scope: Scope,
-    receive: Receive,
-    send: Send,
+    events: AsyncGenerator[Event, None], completion: Completion, headers: dict[str, str], send: Send
 ) -> None:
     # The first event is awaited before anything is sent, so that a request that fails has an error status.
     first = await anext(events)
-    start = Response(None, 200, headers | _STREAM_HEADERS)
-    raw_headers = [pair for pair in start.raw_headers if pair[0] != b"content-length"]
+    raw_headers = Headers(headers | _STREAM_HEADERS).raw
     await send({"type": "http.response.start", "status": 200, "headers": raw_headers})
 
     async def say(body: bytes, *, more: bool = True) -> None:

@@ -10,7 +10,7 @@ _FIT = re.compile(r"[!-~]{1,128}")
 
 
 class Frame:
-    """Takes the client's `x-request-id` if it is fit to be sent back, else makes one; it is in `scope["request_id"]`."""
+    """Takes the client's `x-request-id` if it is fit to be sent back, else makes one: `scope["request_id"]`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

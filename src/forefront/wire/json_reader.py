@@ -6,7 +6,7 @@ accepted, and only after strict reading has failed. Nothing else of JSON5 is.
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -33,7 +33,7 @@ def read_json(body: bytes) -> Any:
             return msgspec.json.decode(relaxed)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
-    _explain(text)
+    raise _broken(text)
 
 
 def _text(body: bytes) -> str:
@@ -44,7 +44,8 @@ def _text(body: bytes) -> str:
 
 
 def _without_trailing_commas(text: str) -> str:
-    """`text` less each comma that stands between a value and a closing bracket. `[,]` and `[1,,]` keep theirs."""
+    """`text` with a space for each comma that stands between a value and a closing bracket, so that every other
+    character keeps its line and column. `[,]` and `[1,,]` keep their commas."""
     kept: list[str] = []
     end = 0
     last = ""  # the last character before the comma that is not white space
@@ -52,30 +53,32 @@ def _without_trailing_commas(text: str) -> str:
         between = text[end : match.start()].rstrip()
         last = between[-1:] or last
         kept.append(text[end : match.start()])
-        if match[0] != "," or last in _NO_VALUE_BEFORE:
+        if match[0] == "," and last not in _NO_VALUE_BEFORE:
+            kept.append(" ")
+        else:
             kept.append(match[0])
             last = match[0][-1]
         end = match.end()
     return "".join([*kept, text[end:]])
 
 
-def _explain(text: str) -> NoReturn:
-    """Raise the error that says where `text` stops being JSON."""
+def _broken(text: str) -> ApiError:
+    """The error that says where `text` stops being JSON."""
     for match in _TOKEN.finditer(text):
         if match[0].endswith(("NaN", "Infinity")) and not match[0].startswith('"'):
             line, column = _position(text, match.start())
-            raise ApiError("invalid_json", f"Invalid JSON at line {line}, column {column}: {match[0]} is not a number.")
+            return ApiError(
+                "invalid_json", f"Invalid JSON at line {line}, column {column}: {match[0]} is not a number."
+            )
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        expected = error.msg[0].lower() + error.msg[1:]
-        raise ApiError(
-            "invalid_json", f"Invalid JSON at line {error.lineno}, column {error.colno}: {expected}."
-        ) from None
+        expected = error.msg[0].lower() + error.msg[1:].removesuffix(" at").removesuffix(" starting")
+        return ApiError("invalid_json", f"Invalid JSON at line {error.lineno}, column {error.colno}: {expected}.")
     except (RecursionError, ValueError):
         pass
-    # Python's reader is the laxer one: it takes lone surrogates, numbers beyond a double and any depth it has stack for.
-    raise ApiError("invalid_json", "Invalid JSON: a number is out of range, an escape is broken or it nests too deep.")
+    # Python's reader is the laxer one: it takes lone surrogates, numbers beyond a double, and greater depth.
+    return ApiError("invalid_json", "Invalid JSON: a number is out of range, an escape is broken or it nests too deep.")
 
 
 def _position(text: str, index: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import msgspec
 
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
-from forefront.wire.request import ChatRequest, Message
+from forefront.wire.request import ChatRequest, Message, StreamOptions
 
 # Fields that would change what the answer means; ignoring them would be a lie. Values under which a field asks for
 # nothing are let through.
@@ -36,8 +36,15 @@ _ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_
 _MAX_UNKNOWN: Final = 64
 _KNOWN: Final = frozenset(ChatRequest.__struct_fields__)
 _KNOWN_IN_MESSAGE: Final = frozenset(Message.__struct_fields__)
-_NAMES: Final = {"int": "an integer", "float": "a number", "str": "a string", "bool": "true or false"}
-_NAMES |= {"array": "an array", "object": "an object", "null": "null"}
+_KNOWN_IN_STREAM_OPTIONS: Final = frozenset(StreamOptions.__struct_fields__)
+_NAMES: Final = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,8 @@ def parse_chat_request(body: bytes) -> ParsedRequest:
     _resolve_aliases(fields)
     ignored = _unknown(fields, _KNOWN, _UNSUPPORTED, "")
     ignored += _unknown_in_messages(fields.get("messages"))
+    if isinstance(options := fields.get("stream_options"), dict):
+        ignored += _unknown(options, _KNOWN_IN_STREAM_OPTIONS, {}, "stream_options.")
     try:
         request = msgspec.convert(fields, ChatRequest)
     except msgspec.ValidationError as error:
@@ -85,7 +94,7 @@ def _unknown(
     fields: dict[str, Any], known: frozenset[str], unsupported: dict[str, tuple[Any, ...]], path: str
 ) -> list[str]:
     """The names of the unknown fields, as paths. Raises for one that cannot be ignored in good faith."""
-    ignored = []
+    ignored: list[str] = []
     for name, value in fields.items():
         if name in known or value is None:
             continue
@@ -94,7 +103,9 @@ def _unknown(
                 raise ApiError("unsupported_parameter", f"`{path}{name}` is not supported here.", param=path + name)
             continue
         if len(ignored) == _MAX_UNKNOWN:
-            raise ApiError("unknown_parameter", f"More than {_MAX_UNKNOWN} unknown parameters.", param=(path + name)[:80])
+            raise ApiError(
+                "unknown_parameter", f"More than {_MAX_UNKNOWN} unknown parameters.", param=(path + name)[:80]
+            )
         # Short names are near to everything; a name of the unsupported list is as good a guess as a known one.
         near = difflib.get_close_matches(name[:64], [*known, *unsupported], n=1, cutoff=0.85)
         if near:
@@ -110,7 +121,7 @@ def _unknown(
 def _unknown_in_messages(messages: Any) -> list[str]:
     if not isinstance(messages, list):
         return []
-    ignored = []
+    ignored: list[str] = []
     for index, message in enumerate(messages):
         if isinstance(message, dict):
             path = f"messages[{index}]."
@@ -129,7 +140,7 @@ def _check_together(request: ChatRequest) -> None:
     for token in request.logit_bias or ():
         if not re.fullmatch(r"\d{1,9}", token, re.ASCII):
             raise ApiError(
-                "invalid_value", "The keys of `logit_bias` must be token ids, such as \"1234\".", param="logit_bias"
+                "invalid_value", 'The keys of `logit_bias` must be token ids, such as "1234".', param="logit_bias"
             )
 
 

@@ -108,7 +108,7 @@ class ChunkChoice(Record, kw_only=True):
 
 
 class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
-    """One event of a stream. `usage` is set on the last chunk alone, when `stream_options.include_usage` asks for it."""
+    """One event of a stream. `usage` is set on the last chunk alone, if `stream_options.include_usage` asks for it."""
 
     id: str
     object: Literal["chat.completion.chunk"]

@@ -1,0 +1,50 @@
+# Each target sets up what it needs on a fresh machine. The virtual environment is .venv; PYTHON chooses its interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-header --no-annotate \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: serve test check bench lock clean help
+
+help:  ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+serve: $(VENV)/serve.stamp  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
+	@$(BIN)/forefront serve $(ARGS)
+
+test: $(VENV)/dev.stamp  ## Run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; prints a table
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/pip.stamp  ## Renew the locked requirements (hashes, no addresses)
+	$(BIN)/pip install --quiet 'pip-tools>=7.5,<8'
+	$(BIN)/pip-compile $(LOCK) --extra server --output-file requirements/serve.txt pyproject.toml requirements/build.in
+	$(BIN)/pip-compile $(LOCK) --output-file requirements/dev.txt requirements/dev.in
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
+
+$(VENV)/pip.stamp:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/serve.stamp: $(VENV)/pip.stamp pyproject.toml requirements/serve.txt
+	@echo "Installing what serving needs into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/serve.stamp requirements/dev.txt
+	@echo "Installing what the tests need into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

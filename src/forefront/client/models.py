@@ -1,0 +1,43 @@
+"""`client.models`: which models there are."""
+
+from typing import TYPE_CHECKING
+
+from forefront.client.request import list_models_call, retrieve_model_call
+from forefront.client.result import read_model, read_models
+from forefront.client.settings import Settings
+from forefront.wire.response import Model, ModelList
+
+if TYPE_CHECKING:
+    from forefront.client.transport import AsyncTransport, Transport
+
+
+class Models:
+    """The models that the server serves."""
+
+    def __init__(self, settings: Settings, transport: "Transport") -> None:
+        self._settings = settings
+        self._transport = transport
+
+    def list(self) -> ModelList:
+        """All of them, in `.data`. Raises `APIError`."""
+        return read_models(self._transport.send(list_models_call(self._settings)))
+
+    def retrieve(self, model: str) -> Model:
+        """One of them. Raises `NotFoundError` when there is none of this name."""
+        return read_model(self._transport.send(retrieve_model_call(self._settings, model)))
+
+
+class AsyncModels:
+    """`Models`, for asyncio."""
+
+    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+        self._settings = settings
+        self._transport = transport
+
+    async def list(self) -> ModelList:
+        """All of them, in `.data`. Raises `APIError`."""
+        return read_models(await self._transport.send(list_models_call(self._settings)))
+
+    async def retrieve(self, model: str) -> Model:
+        """One of them. Raises `NotFoundError` when there is none of this name."""
+        return read_model(await self._transport.send(retrieve_model_call(self._settings, model)))

@@ -1,0 +1,33 @@
+"""A whole HTTP response, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server at `base_url` answered. `headers` are looked up by their lower-case names."""
+
+    base_url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's name for the request."""
+        return self.headers.get("x-request-id")
+
+    @property
+    def media_type(self) -> str:
+        """`application/json`, say; empty when the server does not tell."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def json(self) -> object:
+        """The value of the body, or None when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None

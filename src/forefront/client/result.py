@@ -1,0 +1,114 @@
+"""Reading answers, leniently: a newer server, or one of another make, must not break a client.
+
+What fits the wire types is checked and converted. Where something does not fit, that part alone is passed on as it
+came: fields that are missing are None, values of an unknown kind (`finish_reason: "tool_calls"`) are themselves.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar, get_args
+
+import msgspec
+
+from forefront.client.failure import unreadable
+from forefront.client.reply import Reply
+from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Model, ModelList
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_SAME: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
+
+
+def read_completion(reply: Reply) -> ChatCompletion:
+    """A whole answer. Raises `APIError` when the body is none."""
+    body = _object(reply, "choices", "a chat completion")
+    for index, choice in enumerate(body["choices"]):
+        if isinstance(choice, dict):
+            choice.setdefault("index", index)
+    if "message" not in body and body["choices"] and isinstance(body["choices"][0], dict):
+        body["message"] = body["choices"][0].get("message")
+    _complete_usage(body)
+    return _read(ChatCompletion, body)
+
+
+def read_chunk(body: dict[str, Any]) -> ChatCompletionChunk:
+    """One event of a stream."""
+    _complete_usage(body)
+    return _read(ChatCompletionChunk, body)
+
+
+def read_models(reply: Reply) -> ModelList:
+    """The list of models. Raises `APIError` when the body is none."""
+    return _read(ModelList, _object(reply, "data", "a list of models"))
+
+
+def read_model(reply: Reply) -> Model:
+    """One model. Raises `APIError` when the body is none."""
+    body = reply.json()
+    if not isinstance(body, dict) or "id" not in body:
+        raise unreadable(reply, "a model")
+    return _read(Model, body)
+
+
+def _object(reply: Reply, list_name: str, what: str) -> dict[str, Any]:
+    body = reply.json()
+    if isinstance(body, dict) and isinstance(body.get(list_name), list):
+        return body
+    raise unreadable(reply, what)
+
+
+def _complete_usage(body: dict[str, Any]) -> None:
+    """Give the counts under both namings, whichever of the two the server uses."""
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return
+    for one, other in _SAME:
+        for name, source in ((one, other), (other, one)):
+            if usage.get(name) is None and usage.get(source) is not None:
+                usage[name] = usage[source]
+    counts = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
+    if usage.get("total_tokens") is None and all(isinstance(count, int) for count in counts):
+        usage["total_tokens"] = sum(counts)
+
+
+def _read(kind: type[S], value: dict[str, Any]) -> S:
+    made = _lenient(kind, value)
+    assert isinstance(made, kind)  # a dict becomes a struct whatever it holds
+    return made
+
+
+def _lenient(kind: Any, value: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        pass
+    if isinstance(value, Mapping) and (struct := _struct_in(kind)):
+        return _lenient_struct(struct, value)
+    if isinstance(value, list) and (item := _item_in(kind)):
+        return [_lenient(item, entry) for entry in value]
+    return value
+
+
+def _lenient_struct(kind: type[msgspec.Struct], value: Mapping[str, Any]) -> msgspec.Struct:
+    made: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.name in value:
+            made[field.name] = _lenient(field.type, value[field.name])
+        elif field.required:
+            made[field.name] = None
+    return kind(**made)
+
+
+def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that `kind` is, or that it is or None."""
+    for option in (kind, *get_args(kind)):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return option
+    return None
+
+
+def _item_in(kind: Any) -> Any:
+    """The type of the items of the list that `kind` is, or that it is or None."""
+    for option in (kind, *get_args(kind)):
+        if getattr(option, "__origin__", None) is list:
+            return get_args(option)[0]
+    return None

@@ -1,0 +1,73 @@
+"""Server-sent events: bytes in, the data of events out. Does no I/O, so the sync and the async stream share it."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+MAX_EVENT: Final = 16 * 2**20
+"""The most bytes that one event may have, so that a server that never ends a line cannot fill the memory."""
+
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class EventTooLong(Exception):  # noqa: N818 - a fact about the stream, turned into an APIError by its reader
+    """An event has more than `MAX_EVENT` bytes."""
+
+
+class SSEDecoder:
+    """Decodes one stream. However the bytes are cut into pieces, the same events come out.
+
+    Follows the standard but for what nobody here reads: comments and the fields `event`, `id` and `retry` are
+    skipped. Lines end in LF, CRLF or CR; an event that the stream's end cuts off is none.
+    """
+
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self._max_event = max_event
+        self._size = 0  # of the unfinished event, its unfinished line included
+        self._line: list[bytes] = []  # pieces of the unfinished line: joining them once keeps long lines linear
+        self._data: list[bytes] = []
+        self._after_cr = False
+        self._at_start = True
+
+    def feed(self, piece: bytes) -> Iterator[str]:
+        """The data of each event that `piece` completes. To be exhausted before the next piece is fed.
+
+        Raises `EventTooLong`.
+        """
+        if not piece:
+            return
+        if self._after_cr:
+            piece = piece.removeprefix(b"\n")  # the second half of a CRLF
+        self._after_cr = piece.endswith(b"\r")
+        *ends, rest = _LINE_END.split(piece)
+        for end in ends:
+            self._grow(end)
+            line = b"".join(self._line)
+            self._line.clear()
+            if (data := self._take(line)) is not None:
+                yield data
+        self._grow(rest)
+
+    def _grow(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._max_event:
+            raise EventTooLong
+        self._line.append(piece)
+
+    def _take(self, line: bytes) -> str | None:
+        """Take in a whole line; the event's data, if the line ends one."""
+        if self._at_start:
+            line = line.removeprefix(_BOM)
+            self._at_start = False
+        if line:
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                self._data.append(value.removeprefix(b" "))
+            return None
+        self._size = 0
+        if not self._data:
+            return None
+        data = b"\n".join(self._data).decode("utf-8", "replace")
+        self._data.clear()
+        return data

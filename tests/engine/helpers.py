@@ -1,0 +1,26 @@
+"""Sequences without an engine, for tests of what needs no model."""
+
+import asyncio
+
+from forefront.engine.generation import Generation
+from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.sequence import Sequence
+
+
+def make_sequence(
+    length: int,
+    *,
+    max_tokens: int = 16,
+    salt: bytes = b"",
+    first: int = 0,
+    sampling: Sampling | None = None,
+    stop_tokens: frozenset[int] = frozenset(),
+    index: int = 0,
+) -> Sequence:
+    """A sequence whose prompt is `length` consecutive numbers from `first` on."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    generation = Generation(loop, 1, lambda _: None)
+    prompt = list(range(first, first + length))
+    request = GenerateRequest(prompt, max_tokens, sampling or Sampling(), 1, stop_tokens, salt)
+    return Sequence(request, generation, index)
