@@ -45,13 +45,13 @@ def write_random_gguf(
     context: int = 2048,
     seed: int = 0,
     quant: str = "Q8_0",
-    tied: bool = True,
+    tied: bool = False,
     chat_template: str | None = CHATML,
 ) -> None:
     """Write a GGUF file of architecture "llama" with a byte-level BPE tokenizer. The same arguments, the same file.
 
-    `quant` is one of F32, F16, Q4_0 and Q8_0; the last two want `d_model` and `ffn` in multiples of 32. `tied`: the
-    token embedding is the output projection too.
+    `quant` is one of Q8_0 and Q4_0, which want `d_model` and `ffn` in multiples of 32, F16, and F32, which OpenVINO
+    refuses to convert. `tied`: the token embedding is the output projection too, and output repeats itself more.
     """
     tokens, merges = _vocabulary(vocab_size)
     writer = gguf.GGUFWriter(path, "llama")
@@ -128,21 +128,21 @@ def _vocabulary(size: int) -> tuple[list[str], list[str]]:
     """
     symbols = _byte_symbols()
     tokens = [*CONTROL, *symbols]
-    if size < len(tokens):
-        raise ValueError(f"a vocabulary has {len(tokens)} tokens at least")
+    # One merge at least: without any, GGUF has no list of them, and OpenVINO refuses the file.
+    if size <= len(tokens):
+        raise ValueError(f"a vocabulary has {len(tokens) + 1} tokens at least")
     known = set(tokens)
     words = Counter(tuple(symbols[b] for b in word.encode()) for word in re.findall(r" ?\w+|[^\w\s]+", _TEXT))
     merges: list[str] = []
-    byte_pairs = itertools.product(symbols, repeat=2)
+    byte_pairs = itertools.product(symbols, symbols)
     while len(tokens) < size:
         counts: Counter[tuple[str, str]] = Counter()
         for word, times in words.items():
             for pair in itertools.pairwise(word):
                 counts[pair] += times
         # "a" + "bc" and "ab" + "c" make the same token, which can be in the vocabulary only once.
-        pair = max((p for p in counts if p[0] + p[1] not in known), key=lambda p: (counts[p], p), default=None)
-        if pair is None:
-            pair = next(p for p in byte_pairs if p[0] + p[1] not in known)
+        learnt = max((p for p in counts if "".join(p) not in known), key=lambda p: (counts[p], p), default=None)
+        pair = learnt or next(p for p in byte_pairs if "".join(p) not in known)
         words = Counter({_merged(word, pair): times for word, times in words.items()})
         merges.append(" ".join(pair))
         tokens.append("".join(pair))

@@ -18,6 +18,8 @@ HELP = """\
 /exit          leave, as Ctrl-D does
 Ctrl-C stops an answer. What was said of it stays in the conversation."""
 
+# The second is for what cannot be sent: text that is not Unicode, a temperature of `nan`.
+_ERRORS = (ForefrontError, ValueError)
 _COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<text>.*))?", re.DOTALL)
 # All control characters but tab and line feed: what a model writes must not steer the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -52,7 +54,7 @@ def chat(
 
     In the conversation, `/help` lists the commands.
     """
-    interactive = prompt is None and sys.stdin.isatty()
+    interactive = prompt is None and _on_terminal()
     try:
         with ForefrontClient(base_url=base_url) as client:
             if prompt is None and not interactive:
@@ -63,7 +65,7 @@ def chat(
                 _converse(conversation, chosen)
             else:
                 _answer_once(conversation, prompt)
-    except ForefrontError as error:
+    except _ERRORS as error:
         _complain(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -162,6 +164,10 @@ def printable(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _answer_once(conversation: Conversation, prompt: str) -> None:
     if not prompt.strip():
         raise ForefrontError("There is no prompt.")
@@ -193,7 +199,7 @@ def _take_turn(conversation: Conversation, line: str) -> None:
 
     try:
         _finish(conversation.say(line, write))
-    except ForefrontError as error:
+    except _ERRORS as error:
         if any(said):
             typer.echo()
         _complain(error)
@@ -230,5 +236,5 @@ def _finish(answer: Answer) -> None:
         typer.secho("(cut off: no more tokens were allowed)", dim=True, err=True)
 
 
-def _complain(error: ForefrontError) -> None:
+def _complain(error: Exception) -> None:
     typer.secho("forefront: " + " ".join(printable(str(error)).split()), fg="red", err=True)

@@ -33,7 +33,7 @@ def read_json(body: bytes) -> Any:
             return msgspec.json.decode(relaxed)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
-    raise _broken(text)
+    raise _broken(relaxed)
 
 
 def _text(body: bytes) -> str:

@@ -1,0 +1,58 @@
+"""What `import forefront` gives, and what it costs."""
+
+import subprocess
+import sys
+from types import ModuleType
+
+import forefront
+
+HEAVY = ["anyio", "httpx", "numpy", "openvino", "rich", "starlette", "typer", "uvicorn"]
+
+
+def test_all_is_exact() -> None:
+    public = {
+        name
+        for name, value in vars(forefront).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert public == set(forefront.__all__)
+    assert forefront.__all__ == sorted(forefront.__all__)
+
+
+def test_the_names_that_people_import() -> None:
+    assert set(forefront.__all__) == {
+        "APIConnectionError",
+        "APIError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AsyncForefrontClient",
+        "AsyncStream",
+        "AuthenticationError",
+        "BadRequestError",
+        "ChatCompletion",
+        "ChatCompletionChunk",
+        "Choice",
+        "ChoiceDelta",
+        "ChunkChoice",
+        "ForefrontClient",
+        "ForefrontError",
+        "InternalServerError",
+        "Model",
+        "ModelList",
+        "NotFoundError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "ResponseMessage",
+        "Stream",
+        "UnprocessableEntityError",
+        "Usage",
+    }
+
+
+def test_import_loads_no_server_code() -> None:
+    script = "import forefront, sys; print(*sorted(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert not loaded.intersection(HEAVY)
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("forefront.")}
+    assert rooms == {"client", "wire"}

@@ -1,0 +1,112 @@
+"""What is sent."""
+
+from collections import UserDict
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+import pytest
+
+from forefront.client.request import ChatParams
+from forefront.wire.parse import parse_chat_request
+from forefront.wire.request import ChatRequest
+from tests.client.fakes import COMPLETION, USER, Server
+
+
+def test_every_field_of_the_api_is_a_parameter() -> None:
+    params = set(get_type_hints(ChatParams)) | {"messages", "stream"}
+    assert params == set(ChatRequest.__struct_fields__) | {"extra_body", "timeout"}
+
+
+def test_the_documented_call() -> None:
+    server = Server()
+    server.client(default_model=None).chat.completions.create(
+        messages=USER, model="MODEL_STRING", temperature=0, max_tokens=10
+    )
+    request = server.requests[0]
+    assert (request.method, str(request.url)) == ("POST", "http://host/v1/chat/completions")
+    assert server.sent == {"model": "MODEL_STRING", "messages": USER, "temperature": 0, "max_tokens": 10}
+    assert request.headers["authorization"] == "Bearer sk-canary"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("forefront-python/")
+
+
+def test_what_is_left_out_or_none_is_not_sent() -> None:
+    server = Server()
+    server.client().chat.completions.create(messages=USER, temperature=None, stop=None)
+    assert server.sent == {"model": "m", "messages": USER}
+
+
+def test_every_field_arrives() -> None:
+    server = Server()
+    server.client().chat.completions.create(
+        messages=tuple(USER), stream=False, max_tokens=1, temperature=0.5, top_p=0.5, top_k=1, min_p=0.1,
+        stop=("a", "b"), seed=7, n=1, logprobs=True, top_logprobs=2, presence_penalty=1,
+        frequency_penalty=-1, repetition_penalty=1.5,
+        logit_bias=MappingProxyType({5: 1.5}), extra_body={"brand_new": [1]},
+    )  # fmt: skip
+    parsed = parse_chat_request(server.requests[0].content)
+    assert parsed.ignored == ("brand_new",)
+    assert parsed.request.stops == ["a", "b"]
+    assert parsed.request.logit_bias == {"5": 1.5}
+    sent = {name for name in ChatRequest.__struct_fields__ if getattr(parsed.request, name) is not None}
+    assert sent == set(ChatRequest.__struct_fields__) - {"stream_options"}
+
+
+def test_a_completion_s_message_is_fed_back() -> None:
+    server = Server()
+    create = server.client().chat.completions.create
+    answer = create(messages=USER).choices[0].message
+    create(messages=[*USER, answer, UserDict(role="user", content="Go on")])
+    assert server.sent["messages"] == [*USER, COMPLETION["message"], {"role": "user", "content": "Go on"}]
+
+
+def test_messages_may_be_any_iterable() -> None:
+    server = Server()
+    server.client().chat.completions.create(messages=iter(USER))
+    assert server.sent["messages"] == USER
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"messages": USER, "temprature": 1}, "did you mean `temperature`"),
+        ({"messages": USER, "brand_new": 1}, "extra_body"),
+        ({"messages": "Hello"}, "must be a list"),
+        ({"messages": USER[0]}, "must be a list"),
+        ({"messages": USER, "temperature": 1, "extra_body": {"temperature": 2}}, "`temperature` is a parameter"),
+        ({"messages": USER, "extra_body": {"stream": True}}, "`stream` is a parameter"),
+        ({"messages": USER, "stop": object()}, "of type object"),
+    ],
+)
+def test_what_cannot_be_sent_is_a_type_error(arguments: dict[str, Any], text: str) -> None:
+    server = Server()
+    with pytest.raises(TypeError, match=text):
+        server.client().chat.completions.create(**arguments)
+    assert not server.requests
+
+
+def test_a_missing_model_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="default_model"):
+        Server().client(default_model=None).chat.completions.create(messages=USER)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_json_lacks_are_not_sent_as_null(number: float) -> None:
+    with pytest.raises(ValueError, match="temperature"):
+        Server().client().chat.completions.create(messages=USER, temperature=number)
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "read", "connect"),
+    [
+        ({}, {}, 600, 5),
+        ({"timeout": 2}, {}, 2, 2),
+        ({"timeout": 2}, {"timeout": None}, None, 5),
+        ({}, {"timeout": 9}, 9, 5),
+    ],
+)
+def test_timeouts(settings: dict[str, Any], arguments: dict[str, Any], read: float | None, connect: float) -> None:
+    server = Server()
+    server.client(**settings).chat.completions.create(messages=USER, **arguments)
+    timeout = server.requests[0].extensions["timeout"]
+    assert (timeout["read"], timeout["connect"]) == (read, connect)

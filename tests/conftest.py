@@ -1,0 +1,32 @@
+"""What many tests share: a tiny random model, and a real server over real HTTP."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.random_model import write_random_gguf
+from tests.support.server import RunningServer, run_server
+
+from forefront.catalog.source import ModelSource
+from forefront.catalog.store import Store
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of a few hundred thousand random weights: it never ends an answer by itself."""
+    path = tmp_path_factory.mktemp("models") / "tiny.gguf"
+    write_random_gguf(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_directory(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, converted."""
+    return Store(tmp_path_factory.mktemp("home")).convert(ModelSource("tiny", tiny_gguf))
+
+
+@pytest.fixture(scope="session")
+def server(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """`forefront serve` with the built-in model and the tiny one, as a user would start it."""
+    with run_server(["forefront-mini", f"tiny={tiny_gguf}"], tmp_path_factory.mktemp("served")) as running:
+        yield running

@@ -1,0 +1,133 @@
+"""Reading JSON from strangers."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forefront.wire.errors import ApiError
+from forefront.wire.json_reader import read_json
+
+MB = 1_000_000
+TOO_DEEP = "Invalid JSON: a number is out of range, an escape is broken or it nests too deep."
+
+
+def refusal(body: bytes) -> str:
+    with pytest.raises(ApiError) as caught:
+        read_json(body)
+    assert (caught.value.status, caught.value.code, caught.value.param) == (400, "invalid_json", None)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b"[1,]", [1]),
+        (b'{"a": 1,}', {"a": 1}),
+        (b'{"a": [1, {"b": 2, } , ] ,\n}', {"a": [1, {"b": 2}]}),
+        (b'{"a": ",]", "b": "\\",}",}', {"a": ",]", "b": '",}'}),
+        (b'["",]', [""]),
+        (b"[[],]", [[]]),
+        (b"[null,]", [None]),
+    ],
+)
+def test_trailing_commas_are_let_through(body: bytes, value: Any) -> None:
+    assert read_json(body) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "Invalid JSON at line 1, column 1: expecting value."),
+        (b"[,]", "Invalid JSON at line 1, column 2: expecting value."),
+        (b"{,}", "Invalid JSON at line 1, column 2: expecting property name enclosed in double quotes."),
+        (b"[1,,]", "Invalid JSON at line 1, column 4: expecting value."),
+        (b"[1,,2]", "Invalid JSON at line 1, column 4: expecting value."),
+        (b'{"a":,}', "Invalid JSON at line 1, column 6: expecting value."),
+        (b"1,", "Invalid JSON at line 1, column 2: extra data."),
+        (b"{'a': 1}", "Invalid JSON at line 1, column 2: expecting property name enclosed in double quotes."),
+        (b'{"a": 1 /* x */}', "Invalid JSON at line 1, column 9: expecting ',' delimiter."),
+        (b'{"a": 1} // x', "Invalid JSON at line 1, column 10: extra data."),
+        (b'{\n  "a": 1\n  "b": 2\n}', "Invalid JSON at line 3, column 3: expecting ',' delimiter."),
+        (b'{"a" 1}', "Invalid JSON at line 1, column 6: expecting ':' delimiter."),
+        (b'{"a": 1', "Invalid JSON at line 1, column 8: expecting ',' delimiter."),
+        (b'{"a": "x', "Invalid JSON at line 1, column 7: unterminated string."),
+        (b'{"a": "x\ny"}', "Invalid JSON at line 1, column 9: invalid control character."),
+        (b'{"a": NaN}', "Invalid JSON at line 1, column 7: NaN is not a number."),
+        (b'["NaN",\n -Infinity]', "Invalid JSON at line 2, column 2: -Infinity is not a number."),
+        (b'{"a": 1e400}', TOO_DEEP),
+        (b'{"a": ' + b"1" * 5000 + b"}", TOO_DEEP),
+        (b"[" * 100_000, TOO_DEEP),
+        (b'{"a":' * 100_000, TOO_DEEP),
+        (b"[" * 100_000 + b"]" * 100_000, TOO_DEEP),
+        (b'"\\ud800"', TOO_DEEP),
+        (b'"\\udc00\\ud800"', TOO_DEEP),
+        (b'"\xff"', "The body is not UTF-8: byte 1 cannot be read."),
+        (b'"\xed\xa0\x80"', "The body is not UTF-8: byte 1 cannot be read."),
+    ],
+)
+def test_what_is_not_json_is_refused(body: bytes, message: str) -> None:
+    assert refusal(body) == message
+
+
+def test_the_place_is_that_of_the_mistake_not_of_the_comma_before_it() -> None:
+    assert refusal(b'{"a": [1,],\n "b": tru}') == "Invalid JSON at line 2, column 7: expecting value."
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+)
+
+
+@given(JSON, st.booleans(), st.sampled_from([None, 2]))
+def test_agrees_with_the_standard_library(value: Any, ascii_only: bool, indent: int | None) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    assert read_json(text.encode()) == json.loads(text) == value
+
+
+@given(JSON)
+def test_trailing_commas_anywhere(value: Any) -> None:
+    text = json.dumps([value, {"last": value}], separators=(",", ":"))
+    assert read_json((text[:-2] + ",} ,\n]").encode()) == json.loads(text)
+
+
+@given(st.binary() | st.text('[]{},:"\\ aN1-').map(str.encode))
+def test_anything_is_a_value_or_the_one_error(body: bytes) -> None:
+    try:
+        read_json(body)
+    except ApiError as error:
+        assert error.code == "invalid_json"  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"," * MB,
+        b"[" + b"1," * (MB // 2),
+        b'"' * MB,
+        b'\\"' * (MB // 2),
+        b'"' + b"\\" * MB,
+        b'["\\' * (MB // 3),
+        b"[" + b" " * MB,
+        b"[1" + (b"," + b" " * 999) * 1000,
+        b"[1,[" * (MB // 4) + b"],]" * 1000,
+        b"NaN" * (MB // 3),
+        b"-" * MB,
+        b"Infinit" * (MB // 7),
+        b"1" * MB,
+        b"[1," + b"\n" * MB + b"x",
+        b"[,]" * (MB // 3),
+        b'"' + b"\xc3\xa9" * (MB // 2),
+    ],
+)
+def test_hostile_bodies_take_linear_time(body: bytes) -> None:
+    # Quadratic time would be many minutes here; linear time is a fraction of a second.
+    refusal(body)
