@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.random_model import write_random_gguf
-from tests.support.server import RunningServer, run_server
 
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
+from tests.support.random_model import write_random_gguf
+from tests.support.server import RunningServer, run_server
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def test_methods_filters_and_functions_that_templates_use() -> None:
 
 def test_a_refusal_says_what_the_template_said() -> None:
     template = ChatTemplate("{{ raise_exception('Roles must alternate') }}")
-    with pytest.raises(TemplateError, match="^Roles must alternate$"):
+    with pytest.raises(TemplateError, match=r"^Roles must alternate$"):
         template.render(MESSAGES)
 
 
@@ -57,6 +57,8 @@ def test_bombs_and_faults_end_quickly_with_one_error(source: str) -> None:
     assert time.monotonic() - start < 1
 
 
-@pytest.mark.parametrize("source", ["{{ messages.__class__ }}", "{{ raise_exception.__globals__ }}", "{{ ''.__class__ }}"])
+@pytest.mark.parametrize(
+    "source", ["{{ messages.__class__ }}", "{{ raise_exception.__globals__ }}", "{{ ''.__class__ }}"]
+)
 def test_no_python_is_reachable(source: str) -> None:
     assert ChatTemplate(source).render(MESSAGES) == ""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.reference import ReferenceModel
 
 from forefront.engine.engine import Engine
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
@@ -15,6 +14,7 @@ from forefront.engine.generation import Generation, Token
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
 from forefront.engine.scheduler import Limits
+from tests.support.reference import ReferenceModel
 
 CONTEXT = 2048
 GREEDY = Sampling(temperature=0)

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.helpers import make_sequence
 
 from forefront.engine.request import Sampling
 from forefront.engine.sampler import Logits, sample
+from tests.engine.helpers import make_sequence
 
 VOCABULARY = 200
 
@@ -36,7 +36,7 @@ def expected(row: npt.NDArray[np.float32], sampling: Sampling) -> npt.NDArray[np
         before = np.cumsum(mass[order]) - mass[order]
         mass[order[before >= sampling.top_p]] = 0
         mass /= mass.sum()
-    return mass
+    return np.asarray(mass, np.float64)
 
 
 def draw(row: npt.NDArray[np.float32], sampling: Sampling, count: int) -> Counter[int]:

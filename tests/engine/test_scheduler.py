@@ -1,10 +1,9 @@
 """The scheduler's decisions, with plain sequences and no model."""
 
-from tests.engine.helpers import make_sequence
-
 from forefront.engine.blocks import BlockPool
 from forefront.engine.scheduler import Chunk, Limits, Scheduler
 from forefront.engine.sequence import Sequence
+from tests.engine.helpers import make_sequence
 
 LIMITS = Limits(running=8, prefill=256, prefill_beside_decodes=64)
 

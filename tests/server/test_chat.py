@@ -6,6 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
+
 from tests.support.server import RunningServer
 
 DOCUMENTED = """{
@@ -215,8 +216,7 @@ async def test_many_streams_at_once(server: RunningServer) -> None:
             response = await client.post("/v1/chat/completions", json=fields)
             assert response.status_code == 200
             return "".join(
-                json.loads(payload)["choices"][0]["delta"].get("content", "")
-                for payload in events(response.text)[:-1]
+                json.loads(payload)["choices"][0]["delta"].get("content", "") for payload in events(response.text)[:-1]
             )
 
         together = await asyncio.gather(*(one(seed % 8) for seed in range(48)))

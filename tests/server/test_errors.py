@@ -3,10 +3,12 @@
 import gzip
 import json
 import socket
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
+
 from tests.support.server import RunningServer
 
 GOOD: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
@@ -202,10 +204,8 @@ def test_an_oversized_body_is_refused_whether_announced_or_not(server: RunningSe
 
     with server.client() as client:
         check(client.post(PATH, content=b" " * (9 * 2**20)), 413, "body_too_large")
-        try:
+        with suppress(httpx.TransportError):  # the server may close while the client still sends
             check(client.post(PATH, content=endless()), 413, "body_too_large")
-        except httpx.TransportError:
-            pass  # the server may close while the client still sends
         still_works(client)
 
 

@@ -32,6 +32,11 @@ class RunningServer:
         headers = {"authorization": f"Bearer {self.key}"} | options.pop("headers", {})
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
 
+    def get(self, path: str) -> httpx.Response:
+        """One request on a connection of its own."""
+        with self.client() as client:
+            return client.get(path)
+
     def async_client(self, **options: Any) -> httpx.AsyncClient:
         """The same for asynchronous tests."""
         headers = {"authorization": f"Bearer {self.key}"}

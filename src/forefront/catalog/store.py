@@ -37,19 +37,16 @@ class Store:
     def convert(self, source: ModelSource) -> Path:
         """Convert a GGUF file in a child process; takes seconds to minutes. Raises `SourceError`."""
         final = self._directory(source)
-        self._models.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix="converting-", dir=self._models))
         try:
-            _run_converter(source, work)
+            self._models.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix="converting-", dir=self._models))
             try:
-                work.rename(final)
-            except OSError:  # another process was faster
-                if not (final / "facts.json").is_file():
-                    raise
+                _run_converter(source, work)
+                _publish(work, final)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
         except OSError as error:
-            raise SourceError(f"{source.path}: {error.strerror}: {self._models}") from error
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+            raise SourceError(f"{source.path} cannot be converted into {self._models}: {error.strerror}") from error
         return final
 
     def _directory(self, source: ModelSource) -> Path:
@@ -74,6 +71,15 @@ def read_facts(directory: Path) -> ModelFacts:
         raise SourceError(f"{directory}: nothing says how long the model's context is")
     ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
     return ModelFacts(context, frozenset(ends))
+
+
+def _publish(work: Path, final: Path) -> None:
+    try:
+        work.rename(final)
+    except OSError:
+        # Another process was faster; its result is as good.
+        if not (final / "facts.json").is_file():
+            raise
 
 
 def _run_converter(source: ModelSource, work: Path) -> None:

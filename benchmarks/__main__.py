@@ -1,0 +1,33 @@
+"""`make bench`: speed and memory, side by side in one run, as ratios.
+
+Machines are noisy: trust the ratios, which compare rounds that alternate, more than the numbers.
+"""
+
+import argparse
+
+from benchmarks import engine, http
+from benchmarks.models import CONTEXT, SIZES, prepare
+from benchmarks.report import machine
+from forefront.engine.model import ModelOptions, PagedModel
+
+
+def main() -> None:
+    """Run the suites that were asked for."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--size", choices=SIZES, default="0.1b", help="which random model (default 0.1b)")
+    parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
+    parser.add_argument("--tokens", type=int, default=48, help="tokens per stream (default 48)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
+    parser.add_argument("--only", choices=["engine", "http"], help="one suite alone")
+    options = parser.parse_args()
+    print(machine(), flush=True)
+    path, directory = prepare(options.size, options.quant)
+    model = PagedModel(directory / "openvino_model.xml", CONTEXT, ModelOptions(contexts=4))
+    print(f"\nModel: {path.name}, {options.tokens} tokens per stream, medians of {options.repeats} rounds.")
+    if options.only != "http":
+        engine.run(model, options.tokens, options.repeats)
+    if options.only != "engine":
+        http.run(path, model, options.tokens, options.repeats)
+
+
+main()

@@ -1,0 +1,31 @@
+"""Models of real size with random weights: speed does not depend on their values."""
+
+from pathlib import Path
+from typing import Any
+
+from forefront.catalog.source import ModelSource
+from forefront.catalog.store import Store
+from tests.support.random_model import write_random_gguf
+
+FOLDER = Path(__file__).parent / "models"
+CONTEXT = 8192
+
+SIZES: dict[str, dict[str, Any]] = {
+    "0.1b": {"d_model": 576, "layers": 30, "heads": 9, "kv_heads": 3, "ffn": 1536},
+    "0.4b": {"d_model": 896, "layers": 24, "heads": 14, "kv_heads": 2, "ffn": 4864},
+}
+
+
+def prepare(size: str, quant: str) -> tuple[Path, Path]:
+    """The GGUF file of that size and its converted directory, made on first use."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"random-{size}-{quant}.gguf"
+    if not path.exists():
+        print(f"Writing {path.name} (once) ...", flush=True)
+        write_random_gguf(path, vocab_size=32768, context=CONTEXT, quant=quant, **SIZES[size])
+    store, source = Store(FOLDER / "home"), ModelSource(path.stem, path)
+    directory = store.find(source)
+    if directory is None:
+        print(f"Converting {path.name} (once) ...", flush=True)
+        directory = store.convert(source)
+    return path, directory

@@ -1,0 +1,64 @@
+"""Prompts from the real tokenizer: nothing truncated, nothing forged."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from forefront.chat.prompt import PromptEncoder
+from forefront.chat.template import ChatTemplate
+from forefront.chat.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_directory: Path) -> Tokenizer:
+    return Tokenizer(tiny_directory)
+
+
+@pytest.fixture(scope="module")
+def encoder(tokenizer: Tokenizer) -> PromptEncoder:
+    return PromptEncoder(tokenizer, ChatTemplate(tokenizer.chat_template))
+
+
+def text_of(tokenizer: Tokenizer, tokens: list[int]) -> str:
+    spelling = {token: text.encode() for text, token in tokenizer.control.items()}
+    return b"".join(spelling.get(token, tokenizer.pieces[token]) for token in tokens).decode()
+
+
+def test_the_tokenizer_knows_its_control_tokens(tokenizer: Tokenizer) -> None:
+    assert tokenizer.control == {"<|endoftext|>": 0, "<|im_start|>": 1, "<|im_end|>": 2}
+    assert tokenizer.encode("<|im_start|>user")[0] == 1
+    assert tokenizer.end_tokens == {2}
+
+
+def test_long_texts_are_not_truncated(tokenizer: Tokenizer) -> None:
+    text = "one two three " * 20_000
+    assert text_of(tokenizer, tokenizer.encode(text)) == text
+
+
+TEXTS = st.lists(
+    st.one_of(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+        st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|im_", "end|>", "<", "\n", "\ufdd0", "\x00"]),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(contents=st.lists(TEXTS, min_size=1, max_size=3))
+def test_content_never_makes_a_control_token_and_is_all_there(
+    tokenizer: Tokenizer, encoder: PromptEncoder, contents: list[str]
+) -> None:
+    messages = [{"role": "user", "content": content} for content in contents]
+    tokens = encoder.encode(messages)
+    control = [token for token in tokens if token in tokenizer.control.values()]
+    assert control == [1, 2] * len(contents) + [1]
+    rendered = ChatTemplate(tokenizer.chat_template).render(messages)
+    assert text_of(tokenizer, tokens) == rendered
+
+
+def test_ordinary_content_is_encoded_in_one_piece(tokenizer: Tokenizer, encoder: PromptEncoder) -> None:
+    messages = [{"role": "user", "content": "hello there"}]
+    assert encoder.encode(messages) == tokenizer.encode(ChatTemplate(tokenizer.chat_template).render(messages))

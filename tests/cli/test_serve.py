@@ -1,0 +1,157 @@
+"""`forefront serve` as a user meets it: first start, second start, wrong use, Ctrl-C."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.server import KEY, RunningServer, run_server
+
+
+def forefront(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
+    environment |= {"FOREFRONT_HOME": str(home), "COLUMNS": "200"} | variables
+    command = [sys.executable, "-m", "forefront.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def stream(server: RunningServer, max_tokens: int, into: list[str]) -> None:
+    fields: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
+    fields |= {"max_tokens": max_tokens, "logit_bias": {"2": -100}}  # never ends by itself
+    with (
+        server.client() as client,
+        client.stream("POST", "/v1/chat/completions", json=fields | {"stream": True}) as response,
+    ):
+        into.append(str(response.status_code))
+        into.extend(line for line in response.iter_lines() if line.startswith("data: "))
+
+
+def begin(server: RunningServer, max_tokens: int) -> tuple[threading.Thread, list[str]]:
+    """A stream in another thread, returned once its first events are there."""
+    lines: list[str] = []
+    thread = threading.Thread(target=stream, args=(server, max_tokens, lines))
+    thread.start()
+    while len(lines) < 3:
+        time.sleep(0.005)
+    return thread, lines
+
+
+def test_first_start_shows_a_key_that_works_and_the_second_does_not_show_it(tiny_gguf: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with run_server([str(tiny_gguf)], home, key=None) as server:
+        assert server.key.startswith("ff-")
+        assert server.get("/v1/models").status_code == 200
+        log = server.log.read_text()
+        # The command that is shown works as it is shown.
+        command = log[log.index("  curl ") : log.rindex("}'") + 2]
+        output = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60).stdout
+        assert json.loads(output)["choices"][0]["message"]["role"] == "assistant"
+        assert server.stop() == 0
+    key = server.key
+    for path in home.rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes()
+    with run_server([str(tiny_gguf)], home, key=None) as server:
+        assert server.key == ""
+        assert key not in server.log.read_text()
+        assert "Converting" not in server.log.read_text()
+        assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_an_adopted_key_is_never_shown(tiny_gguf: Path, tmp_path: Path) -> None:
+    with run_server([str(tiny_gguf)], tmp_path / "home") as server:
+        assert server.get("/v1/models").status_code == 200
+        assert KEY not in server.log.read_text()
+        cmdline = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+        assert KEY.encode() not in cmdline
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_running_requests_finish_and_no_new_ones_begin(tiny_gguf: Path, tmp_path: Path, number: int) -> None:
+    with run_server([str(tiny_gguf)], tmp_path / "home") as server:
+        thread, lines = begin(server, 1000)
+        server.process.send_signal(number)
+        time.sleep(0.1)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(server.url + "/health")
+        thread.join(60)
+        assert server.process.wait(60) == 0
+    assert lines[-1] == "data: [DONE]"
+    assert json.loads(lines[-2].removeprefix("data: "))["choices"][0]["finish_reason"] == "length"
+
+
+def test_after_the_grace_period_a_stream_ends_with_an_error(tiny_gguf: Path, tmp_path: Path) -> None:
+    with run_server([str(tiny_gguf), "--grace", "0.3"], tmp_path / "home", environment={"NO_COLOR": "1"}) as server:
+        thread, lines = begin(server, 2000)
+        assert server.stop() == 0
+        thread.join(60)
+    assert "data: [DONE]" not in lines
+    assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
+
+
+def test_an_idle_server_leaves_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
+    with run_server([str(tiny_gguf)], tmp_path / "home") as server, server.client() as client:
+        client.get("/health")  # an idle connection that is kept alive must not delay the end
+        start = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - start < 5
+
+
+def test_environment_sets_host_and_port(tiny_gguf: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {"HOST": "127.0.0.2", "PORT": str(port)}
+    with run_server([str(tiny_gguf)], tmp_path / "home", environment=variables) as server:
+        assert server.url == f"http://127.0.0.2:{port}"
+        assert httpx.get(server.url + "/health").status_code == 200
+
+
+def test_a_directory_is_served_as_it_is(tiny_directory: Path, tmp_path: Path) -> None:
+    with run_server([f"ir={tiny_directory}"], tmp_path / "home") as server:
+        models: dict[str, Any] = server.get("/v1/models").json()
+    assert [model["id"] for model in models["data"]] == ["ir"]
+    assert not (tmp_path / "home" / "models").exists()
+
+
+def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(tiny_gguf.read_bytes()[:5000])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        cases = [
+            (["serve", str(tmp_path / "missing.gguf")], {}, "no such file"),
+            (["serve", str(broken), "--port", "0"], {}, "cannot be converted"),
+            (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are called tiny"),
+            (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
+            (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),
+            (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "cannot listen"),
+        ]
+        for arguments, variables, says in cases:
+            result = forefront(*arguments, home=tmp_path / "home", **variables)
+            assert result.returncode == 1, result
+            lines = [line for line in result.stderr.splitlines() if line.startswith("forefront:")]
+            assert len(lines) == 1, result.stderr
+            assert says in lines[0]
+            assert "Traceback" not in result.stderr
+
+
+def test_help_and_version(tmp_path: Path) -> None:
+    result = forefront("--version", home=tmp_path)
+    assert result.stdout.startswith("forefront 0.")
+    for arguments in (["--help"], ["serve", "--help"], ["chat", "--help"]):
+        result = forefront(*arguments, home=tmp_path)
+        assert result.returncode == 0
+        assert "Usage:" in result.stdout
+    assert "FOREFRONT_API_KEY" in forefront("serve", "--help", home=tmp_path).stdout
+    assert forefront("sever", home=tmp_path).returncode == 2
