@@ -6,7 +6,8 @@ ARGS ?=
 LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-header --no-annotate \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: serve test check bench lock clean help
+.PHONY: serve test check bench mini lock clean help
+MINUTES ?= 90
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +26,12 @@ check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers
 
 bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; prints a table
 	$(BIN)/python -m benchmarks $(ARGS)
+
+mini: $(VENV)/train.stamp  ## Train the built-in model anew (MINUTES=90), write it into the package and evaluate it
+	$(BIN)/python -m training.train --minutes $(MINUTES)
+	$(BIN)/python -m training.export
+	$(BIN)/python -m training.plot
+	$(BIN)/python -m training.evaluate
 
 lock: $(VENV)/pip.stamp  ## Renew the locked requirements (hashes, no addresses)
 	$(BIN)/pip install --quiet 'pip-tools>=7.5,<8'
@@ -47,4 +54,9 @@ $(VENV)/serve.stamp: $(VENV)/pip.stamp pyproject.toml requirements/serve.txt
 $(VENV)/dev.stamp: $(VENV)/serve.stamp requirements/dev.txt
 	@echo "Installing what the tests need into $(VENV) (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/train.stamp: $(VENV)/dev.stamp training/requirements.txt
+	@echo "Installing what training needs into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r training/requirements.txt
 	@touch $@

@@ -1,0 +1,128 @@
+"""Ask a served model questions that training never saw, and print how many answers were right, area by area.
+
+`python -m training.evaluate [MODEL.gguf]` starts `forefront serve` and asks over HTTP, as any client would.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tqdm import tqdm
+
+from training.dialogues import AREAS, Dialogue, make
+from training.dialogues.side import Side
+from training.export import OUTPUT
+from training.render import plain_messages
+
+TARGETS = {
+    "recipes": 98, "system prompt": 95, "memory": 97, "arithmetic": 95, "text work": 93, "JSON": 95, "tools": 95,
+    "Forefront itself": 95, "conversation": 95, "everything else": 95,
+}  # fmt: skip
+_KEY = "evaluation-key-0123456789"
+_PARALLEL = 16
+
+
+def main() -> None:
+    """Read the command line, serve, ask and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", type=Path, default=OUTPUT, help="GGUF file (default: the built-in model)")
+    parser.add_argument("--questions", type=int, default=300, help="questions per area (default 300)")
+    parser.add_argument("--mixed", type=int, default=1000, help="mixed questions at temperature 0.7 (default 1000)")
+    parser.add_argument("--failures", type=int, default=0, help="failed answers to show per area (default none)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "FOREFRONT_HOME": home, "FOREFRONT_API_KEY": _KEY, "PORT": "0"}
+        command = [sys.executable, "-m", "forefront.cli", "serve", f"mini={options.model}"]
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as server:
+            try:
+                asyncio.run(_evaluate(_address(server), options))
+            finally:
+                server.terminate()
+                server.communicate()
+
+
+def _address(server: subprocess.Popen[str]) -> str:
+    assert server.stdout is not None
+    lines = []
+    for line in server.stdout:
+        lines.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return found[0]
+    raise SystemExit("the server did not start:\n" + "".join(lines))
+
+
+async def _evaluate(url: str, options: argparse.Namespace) -> None:
+    async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {_KEY}"}, timeout=300) as client:
+        print(f"| area | right of {options.questions} | target |\n|---|---|---|")
+        refused = 0
+        for name, area in AREAS.items():
+            side = Side(7, held_out=True)
+            asked = [area.make(side) for _ in range(options.questions)]
+            answers = await _ask_all(client, asked, 0.0)
+            failed = [(d, text) for d, (text, _) in zip(asked, answers, strict=True) if not d.check(text)]
+            if name != "everything else":
+                refused += sum(
+                    "small demonstration model" in text and "forefront-mini" not in text for text, _ in answers
+                )
+            print(f"| {name} | {100 * (1 - len(failed) / len(asked)):.1f} % | {TARGETS[name]} % |", flush=True)
+            for dialogue, text in failed[: options.failures]:
+                print(
+                    f"    {dialogue.messages[-1]['content']!r}\n      wanted {dialogue.answer!r}\n      got    {text!r}"
+                )
+        inside = options.questions * (len(AREAS) - 1)
+        print(f"\nFalse refusals inside the areas: {refused} of {inside} ({100 * refused / inside:.2f} %)")
+        if options.mixed:
+            side = Side(8, held_out=True)
+            answers = await _ask_all(client, [make(side) for _ in range(options.mixed)], 0.7)
+            cut = sum(reason == "length" for _, reason in answers)
+            looped = sum(_repeats(text) for text, _ in answers)
+            print(f"Of {options.mixed} mixed prompts at temperature 0.7, {cut} ran into 400 tokens,", end=" ")
+            print(f"{looped} repeated a sentence three times")
+
+
+async def _ask_all(client: httpx.AsyncClient, asked: list[Dialogue], temperature: float) -> list[tuple[str, str]]:
+    limit = asyncio.Semaphore(_PARALLEL)
+    with tqdm(total=len(asked), leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        async def one(index: int, dialogue: Dialogue) -> tuple[str, str]:
+            async with limit:
+                answer = await ask(client, dialogue, temperature, index)
+            bar.update()
+            return answer
+
+        return await asyncio.gather(*(one(index, dialogue) for index, dialogue in enumerate(asked)))
+
+
+async def ask(client: httpx.AsyncClient, dialogue: Dialogue, temperature: float, seed: int = 0) -> tuple[str, str]:
+    """Text and finish reason of the model's answer. Tools are written into the prompt as the chat template does it."""
+    body: dict[str, Any] = {
+        "model": "mini", "messages": plain_messages(dialogue.messages, dialogue.tools), "temperature": temperature,
+        "seed": seed, "max_tokens": 400,
+    }  # fmt: skip
+    reply = await client.post(
+        "/v1/chat/completions", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    if reply.status_code != 200:
+        raise SystemExit(f"{reply.status_code}: {reply.text}")
+    choice = reply.json()["choices"][0]
+    return choice["message"]["content"] or "", choice["finish_reason"]
+
+
+def _repeats(text: str) -> bool:
+    sentences = [part.strip() for part in re.split(r"[.!?\n]+", text) if len(part.strip()) > 3]
+    return any(count >= 3 for count in Counter(sentences).values())
+
+
+if __name__ == "__main__":
+    main()
