@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from forefront.catalog import store
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import Store, read_facts
 from tests.support.random_model import write_random_gguf
 
 
 def test_a_file_is_converted_once_and_found_by_its_content(tiny_gguf: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    home = Store(tmp_path)
     source = ModelSource("tiny", tiny_gguf)
-    assert store.find(source) is None
-    directory = store.convert(source)
-    assert store.find(source) == directory
+    assert home.find(source) is None
+    directory = home.convert(source)
+    assert home.find(source) == directory
     copy = tmp_path / "copy.gguf"
     copy.write_bytes(tiny_gguf.read_bytes())
     assert Store(tmp_path).find(ModelSource("other", copy)) == directory
@@ -24,6 +25,16 @@ def test_a_file_is_converted_once_and_found_by_its_content(tiny_gguf: Path, tmp_
     assert facts.context_length == 2048
     assert facts.end_tokens == {2}
     assert [path.name for path in (tmp_path / "models").iterdir()] == [directory.name]
+
+
+def test_what_an_earlier_version_converted_is_not_used(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ModelSource("tiny", tiny_gguf)
+    directory = Store(tmp_path).convert(source)
+    monkeypatch.setattr(store, "_CONVERSION", store._CONVERSION + 1)
+    assert Store(tmp_path).find(source) is None
+    assert Store(tmp_path).convert(source) != directory
 
 
 def test_the_model_file_itself_is_left_alone(tiny_gguf: Path, tmp_path: Path) -> None:
@@ -57,12 +68,12 @@ def broken_files(good: bytes) -> dict[str, bytes]:
 
 
 def test_broken_files_give_one_error_that_names_them_and_leave_nothing(tiny_gguf: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "home")
+    home = Store(tmp_path / "home")
     for name, content in broken_files(tiny_gguf.read_bytes()).items():
         path = tmp_path / f"{name}.gguf"
         path.write_bytes(content)
         with pytest.raises(SourceError) as error:
-            store.convert(ModelSource(name, path))
+            home.convert(ModelSource(name, path))
         message = str(error.value)
         assert str(path) in message
         assert "\n" not in message

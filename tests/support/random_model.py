@@ -8,6 +8,7 @@ import itertools
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,17 @@ def write_random_gguf(
     seed: int = 0,
     quant: str = "Q8_0",
     tied: bool = False,
+    rotated: int | None = None,
+    rope_factors: Sequence[float] = (),
+    rope_scaling: tuple[str, float] | None = None,
     chat_template: str | None = CHATML,
 ) -> None:
     """Write a GGUF file of architecture "llama" with a byte-level BPE tokenizer. The same arguments, the same file.
 
     `quant` is one of Q8_0 and Q4_0, which want `d_model` and `ffn` in multiples of 32, F16, and F32, which OpenVINO
     refuses to convert. `tied`: the token embedding is the output projection too, and output repeats itself more.
+    `rotated`: how many channels of a head turn with the position (all). `rope_factors`: one for each pair of them,
+    written as Llama 3.1 does. `rope_scaling`: kind and factor.
     """
     tokens, merges = _vocabulary(vocab_size)
     writer = gguf.GGUFWriter(path, "llama")
@@ -64,7 +70,12 @@ def write_random_gguf(
     writer.add_head_count_kv(kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
-    writer.add_rope_dimension_count(d_model // heads)
+    writer.add_rope_dimension_count(rotated or d_model // heads)
+    if rope_scaling is not None:
+        writer.add_rope_scaling_type(gguf.RopeScalingType(rope_scaling[0]))
+        writer.add_rope_scaling_factor(rope_scaling[1])
+    if rope_factors:
+        writer.add_tensor("rope_freqs.weight", np.array(rope_factors, np.float32))
     writer.add_vocab_size(vocab_size)
     writer.add_file_type(_FILE_TYPES[quant])
     _add_tokenizer(writer, tokens, merges, chat_template)

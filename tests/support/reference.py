@@ -29,8 +29,9 @@ class ReferenceModel:
         def value(key: str, default: Any = None) -> Any:
             return reader.fields[key].contents() if key in reader.fields else default
 
-        if value("general.architecture") != "llama" or value("llama.rope.scaling.type", "none") != "none":
-            raise ValueError(f"{path}: not a llama, or one with scaled positions")
+        scaling = value("llama.rope.scaling.type", "none")
+        if value("general.architecture") != "llama" or scaling not in ("none", "linear"):
+            raise ValueError(f"{path}: not a llama, or one whose positions are scaled in another way")
         width, heads = value("llama.embedding_length"), value("llama.attention.head_count")
         self._layers: int = value("llama.block_count")
         self._kv_heads: int = value("llama.attention.head_count_kv", heads)
@@ -44,6 +45,9 @@ class ReferenceModel:
             tensor.name.removesuffix(".weight"): gguf.quants.dequantize(tensor.data, tensor.tensor_type)
             for tensor in reader.tensors
         }
+        slower = value("llama.rope.scaling.factor") if scaling == "linear" else 1.0
+        # Llama 3.1 slows each pair of channels by a factor of its own.
+        self._slowed = slower * self._weights.pop("rope_freqs", np.ones(self._rotated // 2, np.float32))
         kinds = {name.rpartition(".")[2] for name in self._weights}
         if extra := kinds - _MATRICES - _NORMS:
             raise ValueError(f"{path}: unknown tensors {sorted(extra)}")
@@ -92,9 +96,10 @@ class ReferenceModel:
         return self._project(gated, f"blk.{layer}.ffn_down")
 
     def _rotate(self, x: Array) -> Array:
-        """(T, heads, C) → the same: channels 2i and 2i+1 turn by position · base^(−2i/R), for the first R channels."""
+        """(T, heads, C) → the same: channels 2i and 2i+1 turn by position · base^(−2i/R) / slowed_i, for the first R
+        channels."""
         r = self._rotated
-        angles = np.arange(len(x))[:, None, None] * self._rope_base ** (-np.arange(0, r, 2) / r)
+        angles = np.arange(len(x))[:, None, None] * self._rope_base ** (-np.arange(0, r, 2) / r) / self._slowed
         cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
         even, odd = x[..., 0:r:2], x[..., 1:r:2]
         turned = x.copy()

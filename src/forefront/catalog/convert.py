@@ -10,13 +10,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gguf
+
+from forefront.catalog.gguf_file import GgufFile
+from forefront.catalog.restore import restore
+from forefront.catalog.rotary import scaled_frequencies
+
 
 def main() -> int:
     """Convert as the command line says."""
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
     try:
-        facts = read_facts(source)
-        write_ir(source, target)
+        facts = convert(source, target)
     except Exception as error:
         print(" ".join(str(error).split())[:500] or type(error).__name__, file=sys.stderr)  # noqa: T201
         return 1
@@ -24,21 +29,23 @@ def main() -> int:
     return 0
 
 
-def read_facts(source: Path) -> dict[str, Any]:
+def convert(source: Path, target: Path) -> dict[str, Any]:
+    """Write the graphs into `target`; return the facts. What it raises for a file has a text for its user."""
+    file = GgufFile(source)
+    facts = read_facts(file)
+    scaled_frequencies(file)  # what it refuses is better refused before minutes of converting
+    write_ir(source, target)
+    restore(target / "openvino_model.xml", file)
+    return facts
+
+
+def read_facts(file: GgufFile) -> dict[str, Any]:
     """The metadata that the converted files lose: context in tokens, tokens that end an answer, quantisation."""
-    import gguf
-
-    fields = gguf.GGUFReader(source).fields
-
-    def value(key: str) -> Any:
-        return fields[key].contents() if key in fields else None
-
-    architecture = value("general.architecture")
-    ends = [value(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
-    file_type = value("general.file_type")
+    ends = [file.value(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
+    file_type = file.value("general.file_type")
     return {
-        "architecture": architecture,
-        "context_length": value(f"{architecture}.context_length"),
+        "architecture": file.architecture,
+        "context_length": file.value(".context_length"),
         "end_tokens": [token for token in ends if token is not None],
         "quantization": None if file_type is None else gguf.LlamaFileType(file_type).name.removeprefix("MOSTLY_"),
     }

@@ -15,6 +15,8 @@ from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.loading import ModelFacts
 
 _FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_detokenizer.xml")
+# Raised whenever the same file would be converted into something else than before: what is cached is then left alone.
+_CONVERSION = 2
 
 
 class Store:
@@ -52,7 +54,7 @@ class Store:
     def _directory(self, source: ModelSource) -> Path:
         with source.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return self._models / f"{digest[:32]}-{version('openvino-genai')}"
+        return self._models / f"{digest[:32]}-{version('openvino-genai')}-{_CONVERSION}"
 
 
 def read_facts(directory: Path) -> ModelFacts:
