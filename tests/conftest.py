@@ -7,6 +7,7 @@ import pytest
 
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
+from tests.support.node import build
 from tests.support.random_model import write_random_gguf
 from tests.support.server import RunningServer, run_server
 
@@ -30,3 +31,9 @@ def server(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """`forefront serve` with the built-in model and the tiny one, as a user would start it."""
     with run_server(["forefront-mini", f"tiny={tiny_gguf}"], tmp_path_factory.mktemp("served")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def node_sdk() -> Path:
+    """The folder of the Node SDK, built."""
+    return build()

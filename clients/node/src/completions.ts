@@ -1,0 +1,47 @@
+/** `client.completions`: continue a text. */
+import { requestID } from "./failure.js";
+import { APIPromise } from "./promise.js";
+import { postCall } from "./request.js";
+import { readText, readTextChunk } from "./result.js";
+import type { Settings } from "./settings.js";
+import { Stream } from "./stream.js";
+import { open, type RequestOptions, send } from "./transport.js";
+import type {
+  Completion,
+  CompletionCreateParams,
+  CompletionCreateParamsNonStreaming,
+  CompletionCreateParamsStreaming,
+} from "./types.js";
+
+/** Completions of bare text, without a conversation. */
+export class TextCompletions {
+  constructor(private readonly settings: Settings) {}
+
+  /** Continue `prompt`; with `stream`, the text comes in pieces while it is made. */
+  create(params: CompletionCreateParamsNonStreaming, options?: RequestOptions): APIPromise<Completion>;
+  create(params: CompletionCreateParamsStreaming, options?: RequestOptions): APIPromise<Stream<Completion>>;
+  create(params: CompletionCreateParams, options?: RequestOptions): APIPromise<Completion | Stream<Completion>>;
+  create(
+    params: CompletionCreateParams,
+    options: RequestOptions = {},
+  ): APIPromise<Completion> | APIPromise<Stream<Completion>> {
+    return params?.stream ? new APIPromise(this.open(params, options)) : new APIPromise(this.send(params, options));
+  }
+
+  private async send(params: CompletionCreateParams, options: RequestOptions) {
+    const { response, reply } = await send(this.settings, textCall(this.settings, params), options);
+    return { data: readText(reply), response, requestID: requestID(response.headers) };
+  }
+
+  private async open(params: CompletionCreateParams, options: RequestOptions) {
+    const { response, incoming } = await open(this.settings, textCall(this.settings, params), options);
+    return { data: new Stream(incoming, readTextChunk), response, requestID: incoming.requestID };
+  }
+}
+
+function textCall(settings: Settings, params: CompletionCreateParams) {
+  if (typeof params?.prompt !== "string" && !Array.isArray(params?.prompt)) {
+    throw new TypeError("`prompt` must be a string or an array of strings");
+  }
+  return postCall(settings, "/v1/completions", params);
+}

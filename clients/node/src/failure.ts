@@ -1,0 +1,138 @@
+/** From an error of the server to the exception that stands for it. */
+import { APIError, type APIStatusError, errorFor } from "./errors.js";
+
+/** A whole HTTP response, as plain data. */
+export interface Reply {
+  baseURL: string;
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+type Detail = Record<string, unknown>;
+
+const MAX_SHOWN = 300;
+const STATUS_BY_TYPE: Record<string, number> = {
+  invalid_request_error: 400,
+  authentication_error: 401,
+  permission_error: 403,
+  not_found_error: 404,
+  rate_limit_error: 429,
+  server_error: 500,
+};
+/** The server's codes; a test holds this to the server's own table. */
+export const STATUS_BY_CODE: Record<string, number> = {
+  invalid_json: 400,
+  missing_parameter: 400,
+  unsupported_parameter: 400,
+  context_length_exceeded: 400,
+  incomplete_body: 400,
+  invalid_api_key: 401,
+  insufficient_credits: 403,
+  model_not_found: 404,
+  unknown_url: 404,
+  method_not_allowed: 405,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  invalid_type: 422,
+  invalid_value: 422,
+  unknown_parameter: 422,
+  rate_limit_exceeded: 429,
+  internal_error: 500,
+  engine_failed: 500,
+  overloaded: 503,
+  not_ready: 503,
+  shutting_down: 503,
+};
+
+/** The value of a body, or undefined when it is not JSON. */
+export function readJSON(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The error for a response that is not a success. */
+export function statusFailure(reply: Reply): APIStatusError {
+  const body = readJSON(reply.text);
+  const detail = findDetail(body);
+  const said = text(detail["message"]) || text(detail["detail"]) || say(reply);
+  return new (errorFor(reply.status))(said, reply.status, body ?? reply.text, reply.headers, {
+    code: text(detail["code"]),
+    param: text(detail["param"]),
+    requestID: requestID(reply.headers),
+  });
+}
+
+/** The error for a success that is not what was asked for. */
+export function unreadable(reply: Reply, wanted: string): APIError {
+  const body = readJSON(reply.text);
+  if (isObject(body) && body["error"]) {
+    return streamFailure(body["error"], requestID(reply.headers));
+  }
+  const kind = mediaType(reply.headers) || "something else";
+  return new APIError(`${reply.baseURL} answered with ${kind}, not with ${wanted}.`, {
+    requestID: requestID(reply.headers),
+  });
+}
+
+/** The error for an `error` that came with a success status, in a stream most of all. */
+export function streamFailure(error: unknown, id: string | null): APIError {
+  const detail = findDetail({ error });
+  const message = text(detail["message"]) || "The server reported an error without a message.";
+  const facts = { code: text(detail["code"]), param: text(detail["param"]), requestID: id };
+  const status = statusOf(detail);
+  if (status === undefined) {
+    return new APIError(message, facts);
+  }
+  return new (errorFor(status))(message, status, { error }, new Headers(), facts);
+}
+
+export function requestID(headers: Headers): string | null {
+  return headers.get("x-request-id");
+}
+
+export function mediaType(headers: Headers): string {
+  return (headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
+}
+
+/** The object that says what went wrong, from the shapes that servers in use send. */
+function findDetail(body: unknown): Detail {
+  if (!isObject(body)) {
+    return {};
+  }
+  const error = "error" in body ? body["error"] : body;
+  return isObject(error) ? error : { message: error };
+}
+
+function statusOf(detail: Detail): number | undefined {
+  const code = detail["code"];
+  if (typeof code === "number" && Number.isInteger(code) && code >= 400 && code < 600) {
+    return code; // how some servers send the status
+  }
+  return STATUS_BY_CODE[String(code)] ?? STATUS_BY_TYPE[String(detail["type"])];
+}
+
+/** A sentence for a body that is not the API's: never a page of it. */
+function say(reply: Reply): string {
+  const what = `${reply.baseURL} answered ${reply.status}`;
+  if (reply.status === 0 || (reply.status >= 300 && reply.status < 400)) {
+    return `${what}, a redirect, which is not followed because it would be given the key. Check the base URL.`;
+  }
+  const kind = mediaType(reply.headers);
+  if (kind === "text/html") {
+    return `${what} with an HTML page: a proxy or another server seems to stand there. Check the base URL.`;
+  }
+  const words = reply.text.slice(0, 4 * MAX_SHOWN).split(/\s+/).filter(Boolean).join(" ");
+  return kind === "text/plain" && words ? `${what}: ${words.slice(0, MAX_SHOWN)}` : `${what} and did not say why.`;
+}
+
+function text(value: unknown): string | null {
+  return value === null || value === undefined || typeof value === "object" ? null : String(value);
+}

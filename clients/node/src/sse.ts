@@ -1,0 +1,74 @@
+/** Server-sent events: bytes in, the data of events out. Does no I/O. */
+
+/** The most characters that one event may have, so that a server that never ends a line cannot fill the memory. */
+export const MAX_EVENT = 16 * 2 ** 20;
+
+/** An event has more than `MAX_EVENT` characters. */
+export class EventTooLong extends Error {}
+
+/**
+ * Decodes one stream. However the bytes are cut into pieces, the same events come out.
+ *
+ * Follows the standard but for what nobody here reads: comments and the fields `event`, `id` and `retry` are skipped.
+ * Lines end in LF, CRLF or CR; an event that the stream's end cuts off is none.
+ */
+export class SSEDecoder {
+  private readonly text = new TextDecoder(); // holds back cut characters, drops a byte order mark at the start
+  private size = 0; // of the unfinished event, its unfinished line included
+  private line = "";
+  private data: string[] = [];
+  private afterCR = false;
+
+  constructor(private readonly maxEvent: number = MAX_EVENT) {}
+
+  /** The data of each event that `piece` completes. Throws `EventTooLong`, after the events before it. */
+  *feed(piece: Uint8Array): Generator<string, void, undefined> {
+    let text = this.text.decode(piece, { stream: true });
+    if (!text) {
+      return;
+    }
+    if (this.afterCR && text.startsWith("\n")) {
+      text = text.slice(1); // the second half of a CRLF
+    }
+    this.afterCR = text ? text.endsWith("\r") : false;
+    const lines = text.split(/\r\n|\r|\n/);
+    const rest = lines.pop()!;
+    for (const end of lines) {
+      this.grow(end);
+      const line = this.line;
+      this.line = "";
+      const data = this.take(line);
+      if (data !== undefined) {
+        yield data;
+      }
+    }
+    this.grow(rest);
+  }
+
+  private grow(piece: string): void {
+    this.size += piece.length;
+    if (this.size > this.maxEvent) {
+      throw new EventTooLong();
+    }
+    this.line += piece;
+  }
+
+  /** Take in a whole line; the event's data, if the line ends one. */
+  private take(line: string): string | undefined {
+    if (line) {
+      const colon = line.indexOf(":");
+      if ((colon < 0 ? line : line.slice(0, colon)) === "data") {
+        const value = colon < 0 ? "" : line.slice(colon + 1);
+        this.data.push(value.startsWith(" ") ? value.slice(1) : value);
+      }
+      return undefined;
+    }
+    this.size = 0;
+    if (!this.data.length) {
+      return undefined;
+    }
+    const data = this.data.join("\n");
+    this.data = [];
+    return data;
+  }
+}
