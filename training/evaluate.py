@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from training.dialogues import AREAS, Dialogue, make
 from training.dialogues.side import Side
-from training.export import OUTPUT
 from training.render import plain_messages
 
+BUILT_IN = Path("src/forefront/catalog/builtin/forefront-mini.gguf")
 TARGETS = {
     "recipes": 98, "system prompt": 95, "memory": 97, "arithmetic": 95, "text work": 93, "JSON": 95, "tools": 95,
     "Forefront itself": 95, "conversation": 95, "everything else": 95,
@@ -34,7 +34,7 @@ _PARALLEL = 16
 def main() -> None:
     """Read the command line, serve, ask and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", type=Path, default=OUTPUT, help="GGUF file (default: the built-in model)")
+    parser.add_argument("model", nargs="?", type=Path, default=BUILT_IN, help="GGUF file (default: the built-in model)")
     parser.add_argument("--questions", type=int, default=300, help="questions per area (default 300)")
     parser.add_argument("--mixed", type=int, default=1000, help="mixed questions at temperature 0.7 (default 1000)")
     parser.add_argument("--failures", type=int, default=0, help="failed answers to show per area (default none)")
