@@ -1,5 +1,6 @@
 """The sampler draws from exactly the distribution that its settings describe."""
 
+import random
 from collections import Counter
 
 import numpy as np
@@ -93,8 +94,100 @@ def test_greedy_takes_the_likeliest() -> None:
     assert draw(PEAKED[::-1].copy(), Sampling(temperature=0), 3) == Counter({VOCABULARY - 1: 3})
 
 
-def test_a_seed_fixes_the_draws_whatever_else_is_in_the_batch() -> None:
-    sampling = Sampling(seed=5)
+class Draws(random.Random):
+    """Draws that are known beforehand."""
+
+    def __init__(self, draws: list[float]) -> None:
+        super().__init__()
+        self._draws = iter(draws)
+
+    def random(self) -> float:
+        return next(self._draws)
+
+
+def naive(row: npt.NDArray[np.float32], sampling: Sampling, drawn: float) -> int:
+    """The token that `drawn` of the way through the mass of a whole, sorted row lies on."""
+    mass = np.exp((row - row.max()) / np.float32(sampling.temperature))
+    mass[mass < np.float32(sampling.min_p)] = 0
+    order = np.argsort(-mass, kind="stable")[: sampling.top_k or None]
+    sums = np.cumsum(mass[order], dtype=np.float64)
+    if sampling.top_p < 1:
+        sums = sums[: np.searchsorted(sums, sampling.top_p * sums[-1]) + 1]
+    return int(order[np.searchsorted(sums, drawn * sums[-1], side="right")])
+
+
+def many_rows() -> dict[str, npt.NDArray[np.float32]]:
+    chance = np.random.default_rng(4)
+    normal = chance.standard_normal(3000)
+    rows = {
+        "flat": normal * 0.1,
+        "medium": normal,
+        "peaked": normal * 6,
+        "one peak": np.where(np.arange(3000) == 1234, 9.0, normal),
+        "equal": np.zeros(3000),
+        "tied": np.round(normal * 2),
+        "tied at the cut": np.repeat([2.0, 1.0, 0.0], 1000),
+        "far apart": normal * 300,  # most masses are zero
+    }
+    return {name: row.astype(np.float32) for name, row in rows.items()}
+
+
+@pytest.mark.parametrize("name", many_rows())
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(top_p=0.05),
+        Sampling(top_p=0.5),
+        Sampling(top_p=0.95),
+        Sampling(top_p=1 - 2**-53),
+        Sampling(top_p=0.9, temperature=3),
+        Sampling(top_k=700),
+        Sampling(top_k=2999, top_p=0.8),
+        Sampling(top_k=90_000, top_p=0.8, min_p=0.3),
+    ],
+    ids=str,
+)
+def test_every_draw_is_that_of_a_whole_sorted_row(name: str, sampling: Sampling) -> None:
+    # A bias, if only of nothing, so that the whole row is used whatever its likeliest tokens could decide.
+    fields = {field: getattr(sampling, field) for field in sampling.__slots__} | {"logit_bias": {0: 0.0}}
+    row = many_rows()[name]
+    logits = make_logits(row[None], sampling.temperature)
+    # Of equal masses, quarters and halves end exactly where a token does.
+    draws = [0.0, 0.25, 0.5, 0.75, *np.random.default_rng(5).random(300).tolist()]
+    sequence = make_sequence(3, sampling=Sampling(**fields))
+    sequence.draws = Draws(draws)
+    tokens = [token.token for token in sample([sequence] * len(draws), [0] * len(draws), logits)]
+    assert tokens == [naive(row, sampling, drawn) for drawn in draws]
+
+
+@pytest.mark.parametrize("drawn", [0.0, 1 - 2**-53])
+@pytest.mark.parametrize("name", many_rows())
+def test_the_first_and_the_last_draw_there_can_be_stay_within_the_nucleus(name: str, drawn: float) -> None:
+    row = many_rows()[name]
+    for sampling in (Sampling(top_p=0.6), Sampling(top_p=1 - 2**-53), Sampling(top_k=2000, min_p=0.01)):
+        sequence = make_sequence(3, sampling=sampling)
+        sequence.draws = Draws([drawn])
+        [token] = sample([sequence], [0], make_logits(row[None], 1.0))
+        assert token.token in np.flatnonzero(expected(row, sampling))
+
+
+def test_a_row_that_is_not_numbers_leaves_the_others_alone() -> None:
+    rows = np.stack([FLAT, np.full_like(FLAT, np.nan)])
+    sampling = Sampling(seed=5, top_p=0.9)
+    alone = make_sequence(3, sampling=sampling)
+    [expected_token] = sample([alone], [0], make_logits(FLAT[None], 1.0))
+    beside = [make_sequence(3, sampling=sampling) for _ in range(2)]
+    token, broken = sample(beside, [0, 1], make_logits(rows, 1.0))
+    assert token.token == expected_token.token
+    assert 0 <= broken.token < VOCABULARY
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [Sampling(seed=5), Sampling(seed=5, top_p=0.9), Sampling(seed=5, top_p=0.9, presence_penalty=0.1)],
+    ids=str,
+)
+def test_a_seed_fixes_the_draws_whatever_else_is_in_the_batch(sampling: Sampling) -> None:
     logits = make_logits(np.stack([FLAT, PEAKED]), 1.0)
     alone = make_sequence(3, sampling=sampling)
     tokens = [sample([alone], [0], logits)[0].token for _ in range(50)]

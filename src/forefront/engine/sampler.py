@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
 _NO_LIMIT = 2**62
+# Of the bits of a float32: what is left is sign, exponent and five bits, so that a bin spans 3 % at most.
+_BIN_SHIFT = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,14 @@ def _choose_from_row(row: Floats, top_tokens: Ints, sampling: Sampling, draw: fl
     among them alone: only so do the draws that those could not decide fall on the rest with the right probability."""
     if sampling.temperature == 0:
         return int(row.argmax())
-    mass = np.exp((row - row.max()) / np.float32(sampling.temperature))
+    peak = row.max()
+    if not np.isfinite(peak):  # a broken model, but no reason to end the other sequences of the step
+        return int(row.argmax())
+    mass = np.exp((row - peak) / np.float32(sampling.temperature))
     if sampling.min_p:
         mass[mass < sampling.min_p * mass.max()] = 0
     if sampling.top_k or sampling.top_p < 1:
-        return _choose_in_order(np.argsort(-mass), mass, sampling, draw)
+        return _choose_descending(mass, sampling, draw)
     head = np.cumsum(mass[top_tokens], dtype=np.float64)
     mass[top_tokens] = 0
     tail = np.cumsum(mass, dtype=np.float64)
@@ -111,15 +116,47 @@ def _choose_from_row(row: Floats, top_tokens: Ints, sampling: Sampling, draw: fl
     return place if place < len(tail) else int(np.flatnonzero(mass)[-1])
 
 
-def _choose_in_order(order: Ints, mass: Floats, sampling: Sampling, draw: float) -> int:
-    """Draw from the part of the tokens that top_k and top_p leave, `order` being theirs by descending mass."""
-    ordered = mass[order[: sampling.top_k or None]]
-    cumulative = np.cumsum(ordered, dtype=np.float64)
+def _choose_descending(mass: Floats, sampling: Sampling, draw: float) -> int:
+    """Draw from what top_k and top_p leave of the masses [V], in descending order and, where equal, by token."""
+    kept = mass
+    if 0 < sampling.top_k < len(mass):
+        kept = np.partition(mass, -sampling.top_k)[-sampling.top_k :]
+    descent = _Descent(kept)
+    total = descent.total
     if sampling.top_p < 1:
-        size = int(np.searchsorted(cumulative, sampling.top_p * cumulative[-1])) + 1
-        cumulative = cumulative[:size]
-    place = int(np.searchsorted(cumulative, draw * cumulative[-1], side="right"))
-    return int(order[min(place, len(cumulative) - 1)])
+        # The nucleus ends with the mass that reaches its share: that which passes the number just below.
+        _, _, total = descent.stop(float(np.nextafter(sampling.top_p * total, 0)))
+    value, before, _ = descent.stop(draw * total)
+    return int(np.flatnonzero(mass == value)[before])
+
+
+class _Descent:
+    """Adds up masses from the largest to the smallest, without sorting them all.
+
+    The bits of positive floats have the order of the floats, so their leading bits make bins in that order. Sums over
+    bins tell in which one a sum is passed, and only that one is sorted: the same cost for peaked and flat rows.
+    """
+
+    def __init__(self, masses: Floats) -> None:
+        self._masses = masses
+        self._bins = masses.view(np.int32) >> _BIN_SHIFT
+        self._sums: Floats = np.cumsum(np.bincount(self._bins, weights=masses)[::-1], dtype=np.float64)
+        self.total = float(self._sums[-1])
+
+    def stop(self, target: float) -> tuple[float, int, float]:
+        """The mass with which the sum passes `target`, how many equal ones come before it, and the sum with it.
+        `target` is less than `total`."""
+        bin_place = _passes(self._sums, target)
+        before = self._sums[bin_place - 1] if bin_place else 0.0
+        masses = np.sort(self._masses[self._bins == len(self._sums) - 1 - bin_place])[::-1]
+        sums = before + np.cumsum(masses, dtype=np.float64)
+        place = _passes(sums, target)
+        return masses[place], int((masses[:place] == masses[place]).sum()), float(sums[place])
+
+
+def _passes(sums: Floats, target: float) -> int:
+    """The first place where `sums` are more than `target`; the last place, if rounding leaves them short of it."""
+    return min(int(np.searchsorted(sums, target, side="right")), len(sums) - 1)
 
 
 def _rewritten(row: Floats, sequence: Sequence) -> Floats:
