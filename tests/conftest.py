@@ -8,6 +8,7 @@ import pytest
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
 from tests.support.node import build
+from tests.support.postgres import run_postgres
 from tests.support.random_model import write_random_gguf
 from tests.support.server import RunningServer, run_server
 
@@ -37,3 +38,10 @@ def server(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def node_sdk() -> Path:
     """The folder of the Node SDK, built."""
     return build()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a running PostgreSQL."""
+    with run_postgres() as url:
+        yield url

@@ -1,78 +1,147 @@
-"""Keys: made once, shown once, kept as hashes."""
+"""Keys: made once, shown once, kept as hashes, ended within a second; on both databases."""
 
-import json
-import stat
-from pathlib import Path
+import asyncio
+import time
 
 import pytest
+import sqlalchemy as sa
 
-from forefront.gateway.keys import KeyRing, KeyRingError, open_ring
+from forefront.gateway.database import Database
+from forefront.gateway.keys import ALL_SCOPES, KeyStore
+from forefront.gateway.ring import KeyRing
+from forefront.gateway.secret import UnfitKeyError
+from forefront.gateway.tables import keys
+from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
+from forefront.wire.errors import ApiError
+
+FULL = NewKey(
+    name="full",
+    project="shop",
+    scopes=["chat"],
+    models=["tiny"],
+    expires=2_000_000_000,
+    limits=Limits(requests_per_minute=5, tokens_per_minute=500, concurrency=2),
+    budget=Budget(tokens=1000, money=2.5, period="day"),
+)
 
 
-def test_an_empty_home_gets_one_key_and_keeps_only_its_hash(tmp_path: Path) -> None:
-    ring, made = open_ring(tmp_path / "home", None)
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_key_is_kept_with_all_its_settings_but_its_text(database: Database) -> None:
+    store = KeyStore(database)
+    made = store.create(FULL)
+    assert made.key.startswith("ff-")
+    assert len(made.key) == 46
+    assert len({store.create(FULL).key for _ in range(5)} | {made.key}) == 6
+    kept = store.get(made.id)
+    assert kept is not None
+    for name in ("name", "project", "scopes", "models", "expires", "limits", "budget"):
+        assert kept[name] == FULL[name]
+    with database.read() as connection:
+        row = connection.execute(sa.select(keys).where(keys.c.id == made.id)).one()
+    assert made.key not in str(row)
+    assert made.key[3:20] not in str(row)
+    assert len(row.hash) == 64
+
+
+async def test_revoking_and_rotating_take_effect_within_a_second(database: Database) -> None:
+    store, other_server = KeyStore(database), KeyRing(database)
+    made = store.create(FULL)
+    found = await other_server.find(made.key)
+    assert found is not None
+    assert found.tenant == b"shop"
+    rotated = store.rotate(made.id)
+    assert rotated is not None
+    await asyncio.sleep(1)
+    assert await other_server.find(made.key) is None
+    assert await other_server.find(rotated.key) is not None
+    assert store.revoke(made.id) is not None
+    await asyncio.sleep(1)
+    assert await other_server.find(rotated.key) is None
+    assert store.rotate(made.id) is None
+
+
+async def test_an_expired_key_opens_nothing(database: Database) -> None:
+    store, ring = KeyStore(database), KeyRing(database)
+    assert await ring.find(store.create(NewKey(name="old", expires=int(time.time()) - 1)).key) is None
+
+
+async def test_other_texts_open_nothing(database: Database) -> None:
+    made, ring = KeyStore(database).create(FULL).key, KeyRing(database)
+    for text in ("", made[:-1], made + "x", made.swapcase(), "' OR '1'='1", "%", "\ud800", "\0", "ä" * 50):
+        assert await ring.find(text) is None
+    assert await ring.find(made) is not None
+
+
+async def test_what_cannot_be_read_lets_nobody_in(database: Database) -> None:
+    clock = Hands()
+    made, ring = KeyStore(database).create(FULL).key, KeyRing(database, clock)
+    assert await ring.find(made) is not None
+    with database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE state RENAME TO hidden"))
+    clock.now += 1
+    with pytest.raises(ApiError) as caught:
+        await ring.find(made)
+    assert caught.value.status == 503
+    with database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE hidden RENAME TO state"))
+    assert await ring.find(made) is not None
+
+
+async def test_an_empty_store_gets_one_admin_key(database: Database) -> None:
+    store = KeyStore(database)
+    text = store.open(None)
+    assert text is not None
+    assert store.open(None) is None
+    principal = await KeyRing(database).find(text)
+    assert principal is not None
+    assert principal.key.scopes == ALL_SCOPES
+
+
+async def test_an_adopted_key_takes_the_place_of_the_one_adopted_before(database: Database) -> None:
+    store = KeyStore(database)
+    made = store.open(None)
     assert made is not None
-    assert made.startswith("ff-")
-    assert len(made) >= 40
-    assert ring.find(made) is not None
-    stored = (tmp_path / "home" / "keys.json").read_text()
-    assert made not in stored
-    assert stat.S_IMODE((tmp_path / "home" / "keys.json").stat().st_mode) == 0o600
-    again, made_again = open_ring(tmp_path / "home", None)
-    assert made_again is None
-    assert again.find(made) == ring.find(made)
-
-
-def test_an_adopted_key_takes_the_place_of_the_one_adopted_before(tmp_path: Path) -> None:
-    first, second = "first-key-of-twenty-or-more", "second-key-of-twenty-or-more"
-    ring, made = open_ring(tmp_path, first)
-    assert made is None
-    assert ring.find(first) is not None
-    assert open_ring(tmp_path, first)[0].find(first) == ring.find(first)
-    ring, _ = open_ring(tmp_path, second)
-    assert ring.find(first) is None
-    assert ring.find(second) is not None
-
-
-def test_a_made_key_stays_valid_beside_an_adopted_one(tmp_path: Path) -> None:
-    _, made = open_ring(tmp_path, None)
-    assert made is not None
-    ring, _ = open_ring(tmp_path, "adopted-key-of-twenty-or-more")
-    assert ring.find(made) is not None
+    for text in ("first-key-of-twenty-or-more", "first-key-of-twenty-or-more", "second-key-of-twenty-or-more"):
+        assert store.open(text) is None
+    ring = KeyRing(database)
+    assert await ring.find("first-key-of-twenty-or-more") is None
+    assert await ring.find("second-key-of-twenty-or-more") is not None
+    assert await ring.find(made) is not None
+    assert len(store.list_keys()) == 3
+    with pytest.raises(UnfitKeyError, match="revoked"):
+        store.open("first-key-of-twenty-or-more")
 
 
 @pytest.mark.parametrize(
     "key", ["short", "x" * 19, "with a blank in the middle", "umläut-in-it-0123456789", "x" * 19 + "\n"]
 )
-def test_an_unfit_key_is_refused(tmp_path: Path, key: str) -> None:
-    with pytest.raises(KeyRingError, match="20 visible ASCII"):
-        open_ring(tmp_path, key)
-    assert not (tmp_path / "keys.json").exists()
+def test_an_unfit_key_is_refused(database: Database, key: str) -> None:
+    with pytest.raises(UnfitKeyError, match="20 visible ASCII"):
+        KeyStore(database).open(key)
+    assert KeyStore(database).list_keys() == []
 
 
-@pytest.mark.parametrize("text", ["{", '{"a": 1}', '[{"id": 1}]', "[1]"])
-def test_a_broken_file_is_reported_and_left_alone(tmp_path: Path, text: str) -> None:
-    (tmp_path / "keys.json").write_text(text)
-    with pytest.raises(KeyRingError, match=r"keys\.json"):
-        open_ring(tmp_path, None)
-    assert (tmp_path / "keys.json").read_text() == text
-
-
-def test_other_texts_open_nothing(tmp_path: Path) -> None:
-    ring, made = open_ring(tmp_path, None)
-    assert made is not None
-    for text in ("", made[:-1], made + "x", made.upper(), "' OR '1'='1", "\ud800", "ä" * 50):
-        assert ring.find(text) is None
-    assert KeyRing([]).find(made) is None
-
-
-def test_tenants_differ_by_key(tmp_path: Path) -> None:
-    _, made = open_ring(tmp_path, None)
-    assert made is not None
-    adopted = "adopted-key-of-twenty-or-more"
-    ring, _ = open_ring(tmp_path, adopted)
-    one, other = ring.find(made), ring.find(adopted)
-    assert one is not None
-    assert other is not None
-    assert one.tenant != other.tenant
-    assert len(json.loads((tmp_path / "keys.json").read_text())) == 2
+async def test_a_projects_settings_reach_its_keys(database: Database) -> None:
+    store, clock = KeyStore(database), Hands()
+    ring = KeyRing(database, clock)
+    made = store.create(FULL)
+    settings = ProjectSettings(weight=3, limits=Limits(concurrency=7), budget=Budget(tokens=9, period="ever"))
+    store.set_project("shop", settings)
+    clock.now += 1
+    principal = await ring.find(made.key)
+    assert principal is not None
+    assert (principal.project.weight, principal.project.limits, principal.project.budget) == (
+        3,
+        settings.limits,
+        settings.budget,
+    )
+    assert [project.name for project in store.list_projects()] == ["shop"]

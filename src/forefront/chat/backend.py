@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from forefront.chat.events import Event
+from forefront.chat.meter import Meter
 from forefront.wire.request import ChatRequest
 
 
@@ -11,12 +12,13 @@ class Backend(Protocol):
     """Answers chat requests for one model.
 
     `chat` yields events as `forefront.chat.events` describes and raises `ApiError` for a request it refuses. Closing
-    the generator early (`aclose`) stops the work. Nothing computed for one `tenant` is ever used for another.
+    the generator early (`aclose`) stops the work. Nothing computed for one `tenant` is ever used for another. `meter`
+    says when the work may begin, and holds what was used once the generator has ended, however it did.
     """
 
     context_length: int
 
-    def chat(self, request: ChatRequest, tenant: bytes) -> AsyncGenerator[Event, None]: ...
+    def chat(self, request: ChatRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]: ...
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""

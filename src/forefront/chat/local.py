@@ -9,6 +9,7 @@ from typing import Any
 
 from forefront.chat.answer import Answer
 from forefront.chat.events import Completed, Event, Started
+from forefront.chat.meter import Meter
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.template import TemplateError
 from forefront.chat.tokenizer import Tokenizer
@@ -36,10 +37,12 @@ class LocalBackend:
         self._end_tokens = end_tokens
         self._probing = asyncio.Lock()
 
-    async def chat(self, request: ChatRequest, tenant: bytes) -> AsyncGenerator[Event, None]:
+    async def chat(self, request: ChatRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
         """See `Backend.chat`."""
         prompt = await self._encode(request)
-        generation = self._submit(request, prompt, tenant)
+        wanted = self._request(request, prompt, tenant)
+        await meter.admit(len(prompt), wanted.max_tokens * wanted.n)
+        generation = self._submit(wanted)
         pieces, wants_logprobs = self._tokenizer.pieces, bool(request.logprobs)
         answers = [Answer(i, pieces, request.stops, logprobs=wants_logprobs) for i in range(request.n or 1)]
         started = False
@@ -47,6 +50,7 @@ class LocalBackend:
             async for tokens in generation:
                 if not started:
                     started = True
+                    meter.begin(generation.cached_tokens)
                     yield Started(len(prompt), generation.cached_tokens)
                 for index, own in groupby(sorted(tokens, key=attrgetter("choice")), key=attrgetter("choice")):
                     for event in answers[index].events(list(own)):
@@ -58,8 +62,9 @@ class LocalBackend:
         except EngineStoppedError:
             raise ApiError("shutting_down", "The server is shutting down.") from None
         finally:
-            generation.cancel()
-        yield Completed(len(prompt), sum(answer.tokens for answer in answers), generation.cached_tokens)
+            meter.output_tokens = await generation.aclose()
+        meter.output_tokens = sum(answer.tokens for answer in answers)
+        yield Completed(len(prompt), meter.output_tokens, generation.cached_tokens)
 
     def start(self) -> None:
         """See `Backend.start`."""
@@ -96,22 +101,23 @@ class LocalBackend:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None
 
-    def _submit(self, request: ChatRequest, prompt: list[int], tenant: bytes) -> Generation:
+    def _request(self, request: ChatRequest, prompt: list[int], tenant: bytes) -> GenerateRequest:
         limit = self._engine.context_limit
         max_tokens = request.max_tokens or max(limit - len(prompt), 1)
+        if len(prompt) + max_tokens > limit:
+            raise _too_long(ContextExceededError(len(prompt), max_tokens, limit))
+        return GenerateRequest(
+            prompt=prompt,
+            max_tokens=max_tokens,
+            sampling=self._sampling(request),
+            n=request.n or 1,
+            stop_tokens=self._end_tokens,
+            salt=tenant,
+        )
+
+    def _submit(self, wanted: GenerateRequest) -> Generation:
         try:
-            return self._engine.submit(
-                GenerateRequest(
-                    prompt=prompt,
-                    max_tokens=max_tokens,
-                    sampling=self._sampling(request),
-                    n=request.n or 1,
-                    stop_tokens=self._end_tokens,
-                    salt=tenant,
-                )
-            )
-        except ContextExceededError as error:
-            raise _too_long(error) from None
+            return self._engine.submit(wanted)
         except EngineStoppedError:
             raise ApiError("shutting_down", "The server is shutting down.") from None
 

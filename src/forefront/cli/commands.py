@@ -7,7 +7,11 @@ import typer
 from rich.console import Console
 
 from forefront.cli.chat import chat
+from forefront.cli.keys import keys
+from forefront.cli.projects import projects
 from forefront.cli.serve import serve
+from forefront.cli.transfer import export_store, import_store
+from forefront.cli.usage import usage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +22,11 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(chat)
+app.add_typer(keys, name="keys")
+app.add_typer(projects, name="projects")
+app.command()(usage)
+app.command("export")(export_store)
+app.command("import")(import_store)
 
 
 def _show_version(wanted: bool) -> None:

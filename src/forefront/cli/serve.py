@@ -19,10 +19,23 @@ from forefront.catalog.source import ModelSource, SourceError, built_in, parse_s
 from forefront.catalog.store import Store, default_home
 from forefront.chat.loading import ModelOptions
 from forefront.cli.progress import Steps
-from forefront.gateway.keys import KeyRingError, open_ring
-from forefront.server.app import build_app
+from forefront.cli.store import open_store
+from forefront.gateway.database import Database, StoreError
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.money import Prices
+from forefront.gateway.ring import KeyRing
+from forefront.gateway.secret import UnfitKeyError
+from forefront.gateway.turns import Turns
+from forefront.gateway.usage import Usage
+from forefront.gateway.writer import Writer
+from forefront.server.app import Office, build_app
 from forefront.server.serve import bind
 from forefront.server.serve import serve as serve_app
+
+# How many requests the engine may work on at a time, and how many may wait for that.
+_SLOTS = 64
+_ROOM = 1024
 
 
 def serve(
@@ -61,6 +74,7 @@ def serve(
     models and the keys' hashes are kept under `FOREFRONT_HOME` (default `~/.forefront`).
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if precision not in ("f32", "bf16"):
@@ -68,7 +82,7 @@ def serve(
     options = ModelOptions(threads=threads, kv_cache_bytes=int(kv_cache * 2**30), inference_precision=precision)
     try:
         _serve(Start(models or [], host, port, options, grace, default_home()), console)
-    except (SourceError, KeyRingError, StartError) as error:
+    except (SourceError, UnfitKeyError, StoreError, StartError) as error:
         console.print(f"[bold red]forefront:[/] {error}", markup=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:  # while still loading
@@ -98,8 +112,8 @@ def _serve(start: Start, console: Console) -> None:
     except OSError as error:
         text = f"cannot listen on {start.host}, port {start.port}: {error.strerror}; choose another with --port"
         raise StartError(text) from None
-    with bound:
-        keys, new_key = open_ring(start.home, os.environ.get("FOREFRONT_API_KEY"))
+    with bound, open_store(start.home) as database:
+        new_key = KeyStore(database).open(os.environ.get("FOREFRONT_API_KEY"))
         store, steps = Store(start.home), Steps(console)
         catalog = Catalog([load(source, store, start.options, steps.step) for source in sources])
         url = _url(start.host, bound.getsockname()[1])
@@ -110,11 +124,20 @@ def _serve(start: Start, console: Console) -> None:
                 f"[bold]Forefront {version('forefront')}[/] serves {names} on [bold]{url}[/] (Ctrl-C stops it)"
             )
             if new_key is not None:
-                _show_key(console, url, new_key, sources[0].name, start.home)
+                _show_key(console, url, new_key, sources[0].name)
 
-        app = build_app(catalog, keys)
+        async def run() -> None:
+            writer = Writer(database)
+            app = build_app(catalog, _office(database, writer))
+            await serve_app(app, catalog, writer, bound, grace=start.grace, started=started)
+
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_app(app, catalog, bound, grace=start.grace, started=started))
+            runner.run(run())
+
+
+def _office(database: Database, writer: Writer) -> Office:
+    gateway = Gateway(writer, Prices({}), Turns(_SLOTS, _ROOM))
+    return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
 
 
 def _sources(models: list[str]) -> list[ModelSource]:
@@ -131,11 +154,11 @@ def _url(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-def _show_key(console: Console, url: str, key: str, model: str, home: Path) -> None:
+def _show_key(console: Console, url: str, key: str, model: str) -> None:
     """Print the new key and a command that uses it. The only time that anybody sees it."""
     console.print(
         f"""
-Your API key, shown this once (its hash is in {home / "keys.json"}; remove that file to get a new one):
+Your API key, shown this once (only its hash is kept; `forefront keys create` makes others):
 
   export FOREFRONT_API_KEY={key}
 

@@ -116,6 +116,8 @@ class Engine:
             except Exception:
                 log.exception("a step of the engine failed; its generations end with an error")
                 self._fail(StepFailedError("the model failed"))
+        self._commands.put(lambda: None)
+        self._take_commands()  # what was submitted in the last moment is told of the end, too
         self._fail(EngineStoppedError("the engine was stopped"))
 
     def _take_commands(self) -> None:
@@ -135,7 +137,11 @@ class Engine:
         self._scheduler.add(leader)
 
     def _cancel(self, generation: Generation) -> None:
-        self._commands.put(lambda: self._drop(generation))
+        def carry_out() -> None:
+            self._drop(generation)
+            self._on_loop(generation.release)
+
+        self._commands.put(carry_out)
 
     def _drop(self, generation: Generation) -> None:
         for sequence in self._live.pop(generation, ()):

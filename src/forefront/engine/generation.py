@@ -38,6 +38,9 @@ class Generation:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
+        self._released: asyncio.Future[None] = loop.create_future()
+        # How many tokens have been sampled, over all continuations.
+        self.sampled = 0
         # How many prompt tokens were found in the cache; true from the first token on.
         self.cached_tokens = 0
 
@@ -61,17 +64,32 @@ class Generation:
             self._ended = True
             self._cancel(self)
 
+    async def aclose(self) -> int:
+        """Cancel, and return how many tokens were sampled once the engine has let go: no more will be."""
+        self.cancel()
+        await asyncio.shield(self._released)
+        return self.sampled
+
     def deliver(self, tokens: list[Token], *, last: bool) -> None:
         """Hand over sampled tokens; on the event loop."""
         self._arrived += tokens
+        self.sampled += len(tokens)
         self._ended = self._ended or last
+        if last:
+            self.release()
         self._wake()
 
     def fail(self, error: Exception) -> None:
         """End with an error; on the event loop."""
         self._error = error
         self._ended = True
+        self.release()
         self._wake()
+
+    def release(self) -> None:
+        """The engine has let go; on the event loop."""
+        if not self._released.done():
+            self._released.set_result(None)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -1,112 +1,163 @@
-"""API keys: made once, shown once, kept as hashes in `FOREFRONT_HOME/keys.json`."""
+"""Keys and projects in the store. Every change counts the store's revision up, so that running servers notice."""
 
-import hmac
-import json
-import os
 import secrets
-import string
 import time
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-MIN_LENGTH = 20
-_ALPHABET = string.ascii_letters + string.digits  # a double click selects all of it
+import sqlalchemy as sa
 
+from forefront.gateway.bounds import bounds_columns, read_budget, read_limits
+from forefront.gateway.database import Database, StoreError
+from forefront.gateway.secret import UnfitKeyError, check_key, hash_key, make_key
+from forefront.gateway.tables import keys, projects, state
+from forefront.wire.admin import Key, MadeKey, NewKey, Project, ProjectSettings
 
-class KeyRingError(Exception):
-    """A key cannot be used, or the file of keys cannot be read; the text says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks. `tenant` separates what may be shared between requests from what may not."""
-
-    key_id: str
-    tenant: bytes
+ALL_SCOPES: list[Literal["chat", "models", "admin"]] = ["chat", "models", "admin"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """What is kept of a key: the SHA-256 of its text, where it came from, and when (seconds since 1970)."""
+class KeyStore:
+    """Blocking calls, each one transaction; all raise `StoreError` when the database fails."""
 
-    id: str
-    hash: str
-    source: Literal["generated", "environment"]
-    created: int
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
+    def create(self, wanted: NewKey) -> MadeKey:
+        """A new key, with its text. Its project is made if there is none of that name."""
+        text = make_key()
+        with self._database.write() as connection:
+            key = _insert(connection, wanted, hash_key(text), "created")
+        return _made(key, text)
 
-class KeyRing:
-    """The keys that open the door. Looking one up takes the same time whether it is nearly right or not at all."""
+    def list_keys(self) -> list[Key]:
+        """Every key, revoked ones too, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(keys).order_by(keys.c.created, keys.c.id)).mappings()
+            return [read_key(row) for row in rows]
 
-    def __init__(self, keys: list[StoredKey]) -> None:
-        self._by_hash = {key.hash: key for key in keys}
+    def get(self, key_id: str) -> Key | None:
+        """The key of that id."""
+        with self._database.read() as connection:
+            return _get(connection, key_id)
 
-    def __len__(self) -> int:
-        return len(self._by_hash)
+    def rotate(self, key_id: str) -> MadeKey | None:
+        """Give the key another text; the old one ends at once. None if there is no such key, or it was revoked."""
+        text = make_key()
+        with self._database.write() as connection:
+            live = (keys.c.id == key_id) & keys.c.revoked.is_(None)
+            changed = connection.execute(sa.update(keys).where(live).values(hash=hash_key(text), source="created"))
+            if not changed.rowcount:
+                return None
+            _count_up(connection)
+            key = _get(connection, key_id)
+        assert key is not None
+        return _made(key, text)
 
-    def find(self, text: str) -> Principal | None:
-        """The holder of the key `text`, or None."""
-        digest = _hash(text)
-        key = self._by_hash.get(digest)
-        if key is None or not hmac.compare_digest(key.hash, digest):
+    def revoke(self, key_id: str) -> Key | None:
+        """End the key for good; does nothing to one that has been ended. None if there is no such key."""
+        with self._database.write() as connection:
+            live = (keys.c.id == key_id) & keys.c.revoked.is_(None)
+            connection.execute(sa.update(keys).where(live).values(revoked=int(time.time())))
+            _count_up(connection)
+            return _get(connection, key_id)
+
+    def list_projects(self) -> list[Project]:
+        """Every project, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(projects).order_by(projects.c.name)).mappings()
+            return [read_project(row) for row in rows]
+
+    def set_project(self, name: str, settings: ProjectSettings) -> Project:
+        """Make the project or change its settings, all of them."""
+        values = {"weight": settings.weight, **bounds_columns(settings.limits, settings.budget)}
+        with self._database.write() as connection:
+            _ensure_project(connection, name)
+            connection.execute(sa.update(projects).where(projects.c.name == name).values(**values))
+            _count_up(connection)
+            row = connection.execute(sa.select(projects).where(projects.c.name == name)).mappings().one()
+            return read_project(row)
+
+    def open(self, adopted: str | None) -> str | None:
+        """Make sure that somebody can come in; the text of a first key, if one had to be made.
+
+        `adopted`, the value of `FOREFRONT_API_KEY`, takes the place of the key that an earlier start adopted. Raises
+        `UnfitKeyError` for one that is too short or was revoked.
+        """
+        if adopted is not None:
+            self._adopt(adopted)
             return None
-        return Principal(key.id, key.id.encode())
+        with self._database.write() as connection:
+            if connection.execute(sa.select(keys.c.id).limit(1)).first():
+                return None
+            text = make_key()
+            _insert(connection, NewKey(name="first key", scopes=ALL_SCOPES), hash_key(text), "first")
+            return text
+
+    def _adopt(self, text: str) -> None:
+        check_key(text)
+        digest = hash_key(text)
+        with self._database.write() as connection:
+            known = connection.execute(sa.select(keys.c.revoked).where(keys.c.hash == digest)).first()
+            if known is not None:
+                if known.revoked is not None:
+                    raise UnfitKeyError("FOREFRONT_API_KEY holds a key that was revoked; choose another")
+                return
+            before = (keys.c.source == "environment") & keys.c.revoked.is_(None)
+            connection.execute(sa.update(keys).where(before).values(revoked=int(time.time())))
+            wanted = NewKey(name="FOREFRONT_API_KEY", scopes=ALL_SCOPES)
+            _insert(connection, wanted, digest, "environment")
 
 
-def open_ring(home: Path, adopted: str | None) -> tuple[KeyRing, str | None]:
-    """The keys of `home`, and the text of a new one if none was there.
-
-    `adopted`, the value of `FOREFRONT_API_KEY`, takes the place of the key that an earlier start adopted. Raises
-    `KeyRingError` for an unfit one (fewer than 20 characters, or others than visible ASCII).
-    """
-    path = home / "keys.json"
-    keys = _read(path)
-    made = None
-    if adopted is not None:
-        _check(adopted)
-        if _hash(adopted) not in {key.hash for key in keys}:
-            keys = [key for key in keys if key.source != "environment"]
-            keys.append(_stored(adopted, "environment"))
-            _write(path, keys)
-    elif not keys:
-        made = "ff-" + "".join(secrets.choice(_ALPHABET) for _ in range(43))  # 256 bits
-        keys = [_stored(made, "generated")]
-        _write(path, keys)
-    return KeyRing(keys), made
+def read_key(row: sa.RowMapping) -> Key:
+    """A row of the table."""
+    plain = {name: row[name] for name in ("id", "name", "project", "scopes", "models", "expires", "source", "created")}
+    return Key(**plain, revoked=row["revoked"], limits=read_limits(row), budget=read_budget(row))
 
 
-def _check(text: str) -> None:
-    if len(text) < MIN_LENGTH or not all("!" <= character <= "~" for character in text):
-        raise KeyRingError(f"FOREFRONT_API_KEY must have at least {MIN_LENGTH} visible ASCII characters")
+def read_project(row: sa.RowMapping) -> Project:
+    """A row of the table."""
+    plain = {name: row[name] for name in ("name", "weight", "created")}
+    return Project(**plain, limits=read_limits(row), budget=read_budget(row))
 
 
-def _hash(text: str) -> str:
-    # A plain hash is enough: keys are random or, if adopted, as long as their owner wants them to be.
-    return sha256(text.encode(errors="surrogatepass")).hexdigest()
+def _get(connection: sa.Connection, key_id: str) -> Key | None:
+    row = connection.execute(sa.select(keys).where(keys.c.id == key_id)).mappings().first()
+    return None if row is None else read_key(row)
 
 
-def _stored(text: str, source: Literal["generated", "environment"]) -> StoredKey:
-    return StoredKey("key_" + secrets.token_hex(8), _hash(text), source, int(time.time()))
+def _insert(
+    connection: sa.Connection, wanted: NewKey, digest: str, source: Literal["created", "first", "environment"]
+) -> Key:
+    _ensure_project(connection, wanted.project)
+    values: dict[str, Any] = {
+        "id": "key_" + secrets.token_hex(8),
+        "hash": digest,
+        "name": wanted.name,
+        "project": wanted.project,
+        "scopes": list(dict.fromkeys(wanted.scopes)),
+        "models": wanted.models,
+        "expires": wanted.expires,
+        "source": source,
+        "created": int(time.time()),
+        **bounds_columns(wanted.limits, wanted.budget),
+    }
+    connection.execute(sa.insert(keys).values(**values))
+    _count_up(connection)
+    key = _get(connection, values["id"])
+    assert key is not None
+    return key
 
 
-def _read(path: Path) -> list[StoredKey]:
-    try:
-        return [StoredKey(**entry) for entry in json.loads(path.read_text())]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError) as error:
-        raise KeyRingError(f"{path} cannot be read; repair it, or remove it to get a new key") from error
+def _ensure_project(connection: sa.Connection, name: str) -> None:
+    if connection.execute(sa.select(projects.c.name).where(projects.c.name == name)).first() is None:
+        connection.execute(sa.insert(projects).values(name=name, weight=1.0, created=int(time.time())))
 
 
-def _write(path: Path, keys: list[StoredKey]) -> None:
-    """Replace the file in one step, readable by its owner alone."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_suffix(f".{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump([asdict(key) for key in keys], file, indent=1)
-        draft.replace(path)
-    except OSError as error:
-        raise KeyRingError(f"{path} cannot be written: {error.strerror}") from error
+def _count_up(connection: sa.Connection) -> None:
+    connection.execute(sa.update(state).values(revision=state.c.revision + 1))
+
+
+def _made(key: Key, text: str) -> MadeKey:
+    return MadeKey(**{name: key[name] for name in key}, key=text)
+
+
+__all__ = ["ALL_SCOPES", "KeyStore", "StoreError", "UnfitKeyError", "read_key", "read_project"]

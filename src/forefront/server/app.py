@@ -1,5 +1,7 @@
 """The ASGI application: every request passes frame → guard → route."""
 
+from dataclasses import dataclass
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -8,34 +10,52 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
-from forefront.gateway.keys import KeyRing
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.ring import KeyRing
+from forefront.gateway.usage import Usage
+from forefront.server.admin import Admin
 from forefront.server.chat import ChatCompletions
 from forefront.server.frame import Frame
 from forefront.server.guard import Guard
 from forefront.server.health import health, make_ready
 from forefront.server.models import make_list_models, make_retrieve_model
+from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
 
-def build_app(catalog: Catalog, keys: KeyRing) -> ASGIApp:
-    """The application that serves `catalog` to the holders of `keys`."""
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the application needs of the gateway."""
+
+    ring: KeyRing
+    gateway: Gateway
+    keys: KeyStore
+    usage: Usage
+
+
+def build_app(catalog: Catalog, office: Office) -> ASGIApp:
+    """The application that serves `catalog` to those whom `office` lets in."""
+    admin = Admin(office.keys, office.usage, office.gateway.turns)
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", ChatCompletions(catalog), methods=["POST"]),
+            Route("/v1/chat/completions", ChatCompletions(catalog, office.gateway), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
+            Route("/v1/usage/{id}", make_completion_usage(office.usage)),
+            *admin.routes(),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
         ],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _internal_error},
     )
     app.router.redirect_slashes = False
-    return Frame(Guard(app, keys))
+    return Frame(Guard(app, office.ring))
 
 
 def error_response(error: ApiError, headers: dict[str, str] | None = None) -> Response:
     """The error as it is sent."""
-    return Response(error.encode(), error.status, headers, "application/json")
+    return Response(error.encode(), error.status, error.headers | (headers or {}), "application/json")
 
 
 async def _api_error(_request: Request, error: Exception) -> Response:

@@ -11,9 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog
 from forefront.chat.events import Event
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.lease import Lease
+from forefront.gateway.principal import Principal
 from forefront.server.body import read_json_body
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
+from forefront.server.settled import settled
 from forefront.server.sse import DONE, frame
 from forefront.wire.errors import ApiError
 from forefront.wire.parse import parse_chat_request
@@ -28,33 +32,36 @@ _STREAM_HEADERS = {
 class ChatCompletions:
     """The endpoint, as an ASGI application: it must see the client leave while it works."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, gateway: Gateway) -> None:
         self._catalog = catalog
+        self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parsed = parse_chat_request(await read_json_body(scope, receive))
         model = self._catalog.get(parsed.request.model)
         headers = _ignored_header(parsed.ignored)
         completion = Completion(parsed.request, model)
-        events = model.backend.chat(parsed.request, scope["principal"].tenant)
+        principal: Principal = scope["principal"]
 
-        async def work() -> None:
-            async with aclosing(events):
+        async def work(lease: Lease) -> None:
+            answer = model.backend.chat(parsed.request, principal.tenant, lease)
+            async with aclosing(settled(answer, lease)) as events:
                 if parsed.request.stream:
-                    await _stream(events, completion, headers, send)
+                    await _stream(events, completion, headers, lease, send)
                 else:
                     body = msgspec.json.encode(await completion.whole(events))
-                    await Response(body, 200, headers, "application/json")(scope, receive, send)
+                    await Response(body, 200, headers | lease.headers(), "application/json")(scope, receive, send)
 
-        await while_connected(receive, work())
+        with self._gateway.admit(principal, model.name, completion.id) as lease:
+            await while_connected(receive, work(lease))
 
 
 async def _stream(
-    events: AsyncGenerator[Event, None], completion: Completion, headers: dict[str, str], send: Send
+    events: AsyncGenerator[Event, None], completion: Completion, headers: dict[str, str], lease: Lease, send: Send
 ) -> None:
     # The first event is awaited before anything is sent, so that a request that fails has an error status.
     first = await anext(events)
-    raw_headers = Headers(headers | _STREAM_HEADERS).raw
+    raw_headers = Headers(headers | lease.headers() | _STREAM_HEADERS).raw
     await send({"type": "http.response.start", "status": 200, "headers": raw_headers})
 
     async def say(body: bytes, *, more: bool = True) -> None:

@@ -6,14 +6,16 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forefront.gateway.keys import KeyRing, Principal
+from forefront.gateway.principal import Principal
+from forefront.gateway.ring import KeyRing
+from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 
 
 class Guard:
-    """Lets a request through with its `Principal` in `scope["principal"]`, or answers 401.
+    """Lets a request through with its `Principal` in `scope["principal"]`, or answers 401, or 403 for want of a scope.
 
     Decides on `scope["path"]`, the very string that the router routes by; nothing that a client writes into other
     headers has a say.
@@ -26,14 +28,17 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] not in OPEN_PATHS:
             try:
-                scope["principal"] = self._principal(Headers(scope=scope))
+                principal = await self._principal(Headers(scope=scope))
+                if (needed := scope_for(scope["path"])) is not None:
+                    principal.need(needed)
+                scope["principal"] = principal
             except ApiError as error:
-                headers = {"www-authenticate": "Bearer"}
+                headers = error.headers | ({"www-authenticate": "Bearer"} if error.status == 401 else {})
                 await Response(error.encode(), error.status, headers, "application/json")(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _principal(self, headers: Headers) -> Principal:
+    async def _principal(self, headers: Headers) -> Principal:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         key = key.strip()
         if not key or scheme.lower() != "bearer":
@@ -44,7 +49,18 @@ class Guard:
                 f"The API key is the literal text `{key}`, because a shell fills in no variables inside single quotes: "
                 "use double quotes.",
             )
-        principal = self._keys.find(key)
+        principal = await self._keys.find(key)
         if principal is None:
             raise ApiError("invalid_api_key", "This API key is not known here.")
         return principal
+
+
+def scope_for(path: str) -> KeyScope | None:
+    """The scope that a key needs for a path; None for those that every key may ask for."""
+    if path == "/admin" or path.startswith("/admin/"):
+        return "admin"
+    if path == "/v1/models" or path.startswith("/v1/models/"):
+        return "models"
+    if path.startswith("/v1/") and not path.startswith("/v1/usage/"):
+        return "chat"
+    return None

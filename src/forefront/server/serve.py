@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
+from forefront.gateway.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    app: ASGIApp, catalog: Catalog, bound: socket.socket, *, grace: float, started: Callable[[], None]
+    app: ASGIApp, catalog: Catalog, writer: Writer, bound: socket.socket, *, grace: float, started: Callable[[], None]
 ) -> None:
     """Serve until SIGTERM or SIGINT; then take no more requests, give those that run `grace` seconds, and return.
 
@@ -74,6 +75,7 @@ async def serve(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave)
+    writer.start()
     catalog.start()
     bound.listen(2048)
     started()
@@ -84,3 +86,4 @@ async def serve(
             timer.cancel()
         await catalog.close()
         await asyncio.gather(*closing)
+        await writer.close()

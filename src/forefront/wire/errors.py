@@ -3,6 +3,7 @@
 Body shape, for every error of the API: `{"error": {"message", "type", "param", "code"}}`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -19,6 +20,9 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "incomplete_body": (400, "invalid_request_error"),
     "invalid_api_key": (401, "authentication_error"),
     "insufficient_credits": (403, "permission_error"),
+    "insufficient_scope": (403, "permission_error"),
+    "model_not_allowed": (403, "permission_error"),
+    "not_found": (404, "not_found_error"),
     "model_not_found": (404, "not_found_error"),
     "unknown_url": (404, "not_found_error"),
     "method_not_allowed": (405, "invalid_request_error"),
@@ -32,6 +36,7 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "engine_failed": (500, "server_error"),
     "overloaded": (503, "server_error"),
     "not_ready": (503, "server_error"),
+    "store_unavailable": (503, "server_error"),
     "shutting_down": (503, "server_error"),
 }
 
@@ -55,11 +60,14 @@ class ApiError(Exception):
     """A request that ends in an error of the table.
 
     `code` is a key of `ERRORS`; `param` names the field as a path (`messages[0].role`); `message` is sent to the
-    client as it stands, so it must hold nothing internal.
+    client as it stands, so it must hold nothing internal; `headers` go with it.
     """
 
-    def __init__(self, code: str, message: str, *, param: str | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, *, param: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
+        self.headers = dict(headers or {})
         self.status, self.type = ERRORS[code]
         self.code = code
         self.message = message

@@ -73,7 +73,7 @@ def parse_chat_request(body: bytes) -> ParsedRequest:
     try:
         request = msgspec.convert(fields, ChatRequest)
     except msgspec.ValidationError as error:
-        raise _named(str(error)) from None
+        raise named_error(str(error)) from None
     _check_together(request)
     return ParsedRequest(request, tuple(ignored))
 
@@ -153,7 +153,7 @@ _ENUM = re.compile(r"Invalid enum value (?P<value>.*)", re.DOTALL)
 _SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
-def _named(text: str) -> ApiError:
+def named_error(text: str) -> ApiError:
     """The error for what msgspec said, in our words. Its texts end in ` - at `$.path``."""
     if match := _MISSING.fullmatch(text):
         param = ".".join(part for part in (match["path"], match["field"]) if part)
@@ -177,8 +177,8 @@ def _named(text: str) -> ApiError:
         bound = match["bound"].removesuffix(".0")
         return ApiError("invalid_value", f"{where} must be {kind} of {_SIGNS[match['sign']]} {bound}.", param=param)
     if match := _ENUM.fullmatch(what):
-        roles = "`system`, `user` or `assistant`"
-        return ApiError("invalid_value", f"{where} must be {roles}, not {match['value'][:80]}.", param=param)
+        roles = "must be `system`, `user` or `assistant`, not" if param.endswith("role") else "cannot be"
+        return ApiError("invalid_value", f"{where} {roles} {match['value'][:80]}.", param=param)
     return ApiError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
 
 

@@ -1,0 +1,63 @@
+"""Limits and budgets as options of the command line."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from forefront.wire.admin import Budget, Limits
+from forefront.wire.errors import ApiError
+from forefront.wire.parse_admin import convert_named
+
+Rpm = Annotated[int | None, typer.Option("--rpm", min=1, help="Requests within any 60 seconds.")]
+Tpm = Annotated[int | None, typer.Option("--tpm", min=1, help="Tokens, in and out, within any 60 seconds.")]
+Concurrency = Annotated[int | None, typer.Option(min=1, help="Requests at a time.")]
+BudgetTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        metavar="AMOUNT/PERIOD",
+        help="What may be used in each `day` or `month` (UTC), or for `ever`: `100000 tokens/day`, or money in the "
+        "unit of the prices, `25/month`. Both kinds may be given, for the same period.",
+    ),
+]
+_BUDGET = re.compile(r"(?P<amount>\d+(\.\d+)?) ?(?P<tokens>tokens?)?/(?P<period>day|month|ever)")
+
+
+def read_limits(rpm: int | None, tpm: int | None, concurrency: int | None) -> Limits:
+    """The options as a record. Raises `ApiError`."""
+    fields = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
+    return convert_named(fields, Limits)
+
+
+def read_budget(texts: list[str] | None) -> Budget | None:
+    """The texts as one budget. Raises `ApiError`."""
+    fields: dict[str, Any] = {}
+    for text in texts or []:
+        match = _BUDGET.fullmatch(text.strip())
+        if match is None:
+            raise ApiError("invalid_value", f"--budget {text!r} is not like `100000 tokens/day` or `25/month`")
+        unit = "tokens" if match["tokens"] else "money"
+        if unit in fields or fields.get("period", match["period"]) != match["period"]:
+            raise ApiError("invalid_value", "a budget has one amount of tokens, one of money, and one period")
+        amount = float(match["amount"])
+        fields |= {"period": match["period"], unit: int(amount) if unit == "tokens" else amount}
+    return convert_named(fields, Budget) if fields else None
+
+
+def show_bounds(limits: Limits, budget: Budget | None) -> str:
+    """Both, as people read them."""
+    parts = [
+        f"{value} {text}"
+        for value, text in (
+            (limits.requests_per_minute, "requests/min"),
+            (limits.tokens_per_minute, "tokens/min"),
+            (limits.concurrency, "at a time"),
+        )
+        if value is not None
+    ]
+    if budget is not None and budget.tokens is not None:
+        parts.append(f"{budget.tokens} tokens/{budget.period}")
+    if budget is not None and budget.money is not None:
+        parts.append(f"{budget.money:g}/{budget.period}")
+    return ", ".join(parts) or "none"

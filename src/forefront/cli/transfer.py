@@ -1,0 +1,34 @@
+"""`forefront export` and `forefront import`: a whole store as one file, to move it from one database to another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from forefront.cli.store import command_store, fail
+from forefront.gateway.transfer import TransferError, read_into, write_out
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: one for each row of each table.")]
+
+
+def export_store(file: File) -> None:
+    """Write keys (their hashes), projects and the ledger to FILE, readable by you alone."""
+    with command_store() as database:
+        try:
+            count = write_out(database, file)
+        except OSError as error:
+            fail(f"{file} cannot be written: {error.strerror}")
+    Console(highlight=False).print(f"{count} rows written to {file}", markup=False)
+
+
+def import_store(file: File) -> None:
+    """Read FILE into a store that has no keys yet."""
+    with command_store() as database:
+        try:
+            count = read_into(database, file)
+        except OSError as error:
+            fail(f"{file} cannot be read: {error.strerror}")
+        except TransferError as error:
+            fail(f"{file}: {error}")
+    Console(highlight=False).print(f"{count} rows read from {file}", markup=False)

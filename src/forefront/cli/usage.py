@@ -1,0 +1,57 @@
+"""`forefront usage`: what was used, by day, key, project or model."""
+
+import csv
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from forefront.cli.store import command_store
+from forefront.gateway.usage import Usage
+from forefront.wire.admin import UsageRow
+from forefront.wire.parse_admin import parse_report_query
+
+_SUMS = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
+
+
+def usage(
+    by: Annotated[
+        str, typer.Option(help="Columns to group by: `day`, `key`, `project`, `model`.")
+    ] = "day,project,model",
+    since: Annotated[str | None, typer.Option(metavar="DAY", help="First day (UTC), such as 2026-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DAY", help="Last day.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="ID", help="Of this key alone.")] = None,
+    project: Annotated[str | None, typer.Option(help="Of this project alone.")] = None,
+    model: Annotated[str | None, typer.Option(help="Of this model alone.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Show what was used, from the ledger: requests, tokens, cost."""
+    given = {"by": by, "since": since, "until": until, "key": key, "project": project, "model": model}
+    with command_store() as database:
+        wanted = parse_report_query({name: value for name, value in given.items() if value is not None})
+        report = Usage(database).report(
+            wanted.by,
+            since=wanted.since,
+            until=wanted.until,
+            key=wanted.key,
+            project=wanted.project,
+            model=wanted.model,
+        )
+    lines = [[*row.group.values(), *_sums(row)] for row in report.data]
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow([*report.by, *_SUMS])
+        writer.writerows(lines)
+        return
+    table = Table(*report.by, box=None)
+    for name in _SUMS:
+        table.add_column(name.removesuffix("_tokens"), justify="right")
+    for line in lines:
+        table.add_row(*line)
+    Console(highlight=False).print(table)
+
+
+def _sums(row: UsageRow) -> list[str]:
+    return [f"{row[name]:.9f}".rstrip("0").rstrip(".") if name == "cost" else str(row[name]) for name in _SUMS]

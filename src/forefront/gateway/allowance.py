@@ -1,0 +1,93 @@
+"""What one key or project may do now: requests and tokens within a minute, requests at a time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forefront.gateway.window import Entry, Window
+from forefront.wire.admin import Limits
+from forefront.wire.errors import ApiError
+
+
+class Allowance:
+    """The state behind one set of limits. `of` says whose they are, in errors: `key` or `project`."""
+
+    def __init__(self, of: str) -> None:
+        self.of = of
+        self.running = 0
+        self.limits = Limits()
+        self.requests: Window | None = None
+        self.tokens: Window | None = None
+
+    def renew(self, limits: Limits) -> None:
+        """Take over limits that may have been changed; what was used stays used."""
+        if limits == self.limits:
+            return
+        self.limits = limits
+        self.requests = _resized(self.requests, limits.requests_per_minute)
+        self.tokens = _resized(self.tokens, limits.tokens_per_minute)
+
+    def check_request(self, now: float) -> None:
+        """Raise `ApiError` 429 if one more request is too many."""
+        most = self.limits.concurrency
+        if most is not None and self.running >= most:
+            text = f"This {self.of} may run {most} requests at a time, and as many are running."
+            raise ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})
+        if self.requests is not None and (wait := self.requests.wait(now, 1)):
+            text = f"This {self.of} may make {self.requests.limit} requests per minute."
+            raise _later(text, wait)
+
+    def check_tokens(self, now: float, amount: int) -> None:
+        """Raise `ApiError` 429 if `amount` more tokens are too many."""
+        if self.tokens is None:
+            return
+        wait = self.tokens.wait(now, amount)
+        text = (
+            f"This {self.of} may use {self.tokens.limit} tokens per minute, {self.tokens.remaining(now)} of them now,"
+        )
+        text += f" and this request can take {amount} (its prompt and `max_tokens` together)."
+        if wait is None:
+            raise ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
+        if wait:
+            raise _later(text, wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a request took from one allowance."""
+
+    allowance: Allowance
+    tokens: Entry | None
+
+    def correct(self, amount: int) -> None:
+        """Count `amount` tokens in place of those that were taken."""
+        if self.tokens is not None and self.allowance.tokens is not None:
+            self.allowance.tokens.correct(self.tokens, amount)
+
+
+def rate_headers(allowances: Sequence[Allowance], now: float) -> dict[str, str]:
+    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of whichever has the least left; resets in seconds."""
+    headers: dict[str, str] = {}
+    for unit in ("requests", "tokens"):
+        windows: list[Window] = [getattr(one, unit) for one in allowances if getattr(one, unit) is not None]
+        if windows:
+            tightest = min(windows, key=lambda window: window.remaining(now))
+            headers[f"x-ratelimit-limit-{unit}"] = str(tightest.limit)
+            headers[f"x-ratelimit-remaining-{unit}"] = str(tightest.remaining(now))
+            headers[f"x-ratelimit-reset-{unit}"] = f"{tightest.reset(now):.3f}s"
+    return headers
+
+
+def _resized(window: Window | None, limit: int | None) -> Window | None:
+    if limit is None:
+        return None
+    if window is None:
+        return Window(limit)
+    window.limit = limit
+    return window
+
+
+def _later(text: str, wait: float) -> ApiError:
+    seconds = max(math.ceil(wait), 1)
+    headers = {"retry-after": str(seconds), "retry-after-ms": str(math.ceil(wait * 1000))}
+    return ApiError("rate_limit_exceeded", f"{text} Try again in {seconds} s.", headers=headers)

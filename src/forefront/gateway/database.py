@@ -1,0 +1,153 @@
+"""The store's database: SQLite in one file, or PostgreSQL. Brought to this program's schema when it is opened."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+log = logging.getLogger(__name__)
+
+# Any number would do: all servers that share a PostgreSQL database take this lock for a moment to write.
+_LOCK = 0x666F7265
+# How long a statement may wait for another program that holds the database, in seconds.
+_PATIENCE = 2
+
+
+class StoreError(Exception):
+    """The store cannot be used; the text says why, and holds no password."""
+
+
+class Database:
+    """Short transactions, to read or to write. Writers take turns, also between programs."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads. Raises `StoreError`."""
+        with _named(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that no other writer interleaves with: what it reads stays true until it has been committed.
+
+        Raises `StoreError`, with nothing written.
+        """
+        with _named(), self.engine.connect() as raw:
+            connection = raw.execution_options(writes=True)
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def default_url(home: Path) -> str:
+    """The SQLite file of `home`."""
+    return f"sqlite:///{home.absolute() / 'forefront.db'}"
+
+
+def open_database(url: str) -> Database:
+    """Connect and migrate. Raises `StoreError`: not a URL, no connection, no permission, a newer schema."""
+    database = Database(_engine(url))
+    try:
+        with database.write() as connection:
+            _migrate(connection)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise StoreError("the database's address is not a URL such as postgresql://user@host/name") from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite":
+        return _sqlite(parsed)
+    if parsed.drivername != "postgresql+psycopg":
+        raise StoreError(f"{parsed.drivername} is not supported: the store is SQLite or PostgreSQL")
+    try:
+        options = f"-c statement_timeout={_PATIENCE * 5000} -c lock_timeout={_PATIENCE * 1000}"
+        arguments = {"connect_timeout": 5, "options": options}
+        return sa.create_engine(parsed, pool_pre_ping=True, pool_timeout=_PATIENCE, connect_args=arguments)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise StoreError("PostgreSQL needs one more package: pip install 'forefront[postgres]'") from None
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if not url.database or url.database == ":memory:":
+        raise StoreError("SQLite needs a file, as in sqlite:////var/lib/forefront/forefront.db")
+    path = Path(url.database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Made here so that only its owner can read it; SQLite gives its side files the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
+    engine = sa.create_engine(url, poolclass=QueuePool, pool_timeout=_PATIENCE, connect_args={"timeout": _PATIENCE})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where `begin` says, and nowhere else
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _migrate(connection: sa.Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    current = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(config)
+    try:
+        known = current is None or scripts.get_revision(current) is not None
+    except CommandError:
+        known = False
+    if not known:
+        raise StoreError(f"its schema ({current}) is of a newer version of forefront; install that one")
+    if current != scripts.get_current_head():
+        command.upgrade(config, "head")
+        log.info("the store has been brought to schema %s", scripts.get_current_head())
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Whatever the database says, as a `StoreError`. Bugs in statements stay what they are."""
+    try:
+        yield
+    except (DBAPIError, sa.exc.TimeoutError) as error:
+        if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError):
+            raise
+        first = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
+        raise StoreError(first[0] if first else "the database failed") from error

@@ -1,0 +1,58 @@
+"""Who may ask, how much, and what it cost: admit → reserve → wait for a turn → settle."""
+
+import time
+from collections.abc import Callable
+
+from forefront.gateway.allowance import Allowance, rate_headers
+from forefront.gateway.lease import Lease
+from forefront.gateway.money import Prices
+from forefront.gateway.principal import Principal
+from forefront.gateway.turns import Turns
+from forefront.gateway.writer import Writer
+from forefront.wire.errors import ApiError
+
+
+class Gateway:
+    """Hands out leases. One for a server; on its event loop. `clock` counts seconds."""
+
+    def __init__(
+        self, writer: Writer, prices: Prices, turns: Turns, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.turns = turns
+        self._writer = writer
+        self._prices = prices
+        self._clock = clock
+        self._allowances: dict[tuple[str, str], Allowance] = {}
+
+    def admit(self, principal: Principal, model: str, completion: str) -> Lease:
+        """A lease for one request, which must be settled whatever happens.
+
+        Raises `ApiError`: 403 for a model that the key may not use, 429 over a limit, 503 while the store cannot be
+        written, since nothing may run that could not be accounted for.
+        """
+        principal.need_model(model)
+        if not self._writer.healthy:
+            text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
+            raise ApiError("store_unavailable", text, headers={"retry-after": "1"})
+        now = self._clock()
+        allowances = self._of(principal)
+        try:
+            for allowance in allowances:
+                allowance.check_request(now)
+        except ApiError as error:
+            error.headers |= rate_headers(allowances, now)
+            raise
+        return Lease(
+            principal, model, completion, allowances, self._prices[model], self._writer, self.turns, self._clock
+        )
+
+    def _of(self, principal: Principal) -> list[Allowance]:
+        found = []
+        for of, name, limits in (
+            ("key", principal.key.id, principal.key.limits),
+            ("project", principal.project.name, principal.project.limits),
+        ):
+            allowance = self._allowances.setdefault((of, name), Allowance(of))
+            allowance.renew(limits)
+            found.append(allowance)
+        return found

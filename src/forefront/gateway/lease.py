@@ -1,0 +1,169 @@
+"""One request's account: what it may use, what it used, and the row that says so."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from forefront.gateway.allowance import Allowance, Taken, rate_headers
+from forefront.gateway.database import StoreError
+from forefront.gateway.ledger import Refusal, Reservation, Row
+from forefront.gateway.money import Price
+from forefront.gateway.principal import Principal
+from forefront.gateway.turns import Turn, Turns
+from forefront.gateway.writer import Writer
+from forefront.wire.admin import Status
+from forefront.wire.errors import ApiError
+
+
+class Lease:
+    """The meter of one request, and a context: whatever has not been settled when it is left is written as broken off.
+
+    Made by `Gateway.admit`, which has counted the request. Whoever answers it calls `admit` once its size is known and
+    `begin` with the first token, keeps the counts of tokens true, and calls `settle` before the end can be seen.
+    """
+
+    def __init__(
+        self,
+        principal: Principal,
+        model: str,
+        completion: str,
+        allowances: Sequence[Allowance],
+        price: Price,
+        writer: Writer,
+        turns: Turns,
+        clock: Callable[[], float],
+    ) -> None:
+        self.input_tokens = self.cached_tokens = self.output_tokens = self.reasoning_tokens = 0
+        self.started: float | None = None
+        self._principal, self._model, self._completion = principal, model, completion
+        self._allowances, self._price = allowances, price
+        self._writer, self._turns, self._clock = writer, turns, clock
+        self._received = time.time()
+        self._taken: list[Taken] = []
+        self._reserved = self._settled = False
+        self.turn: Turn | None = None
+        now = clock()
+        for allowance in allowances:
+            allowance.running += 1
+            if allowance.requests is not None:
+                allowance.requests.take(now, 1)
+
+    def headers(self) -> dict[str, str]:
+        """The `x-ratelimit-*` headers, as they stand now."""
+        return rate_headers(self._allowances, self._clock())
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        left = kind is None or not issubclass(kind, Exception)
+        self.abandon("aborted" if left else "failed")
+
+    async def admit(self, input_tokens: int, output_tokens: int) -> None:
+        """Hold what the request may take of limits and budgets, then wait until it is its turn.
+
+        Raises `ApiError`: 429 over a limit, 403 for a budget, 503 when the queue is full or the store fails.
+        """
+        self._take_tokens(input_tokens + output_tokens)
+        try:
+            await self._reserve_budget(input_tokens, output_tokens)
+            self.turn = self._turns.enter(
+                self._principal.project.name, self._principal.project.weight, input_tokens + output_tokens
+            )
+            await self.turn.granted()
+        except ApiError as error:
+            error.headers |= self.headers()
+            raise
+        self.input_tokens = input_tokens
+
+    def begin(self, cached_tokens: int) -> None:
+        """The first token is there."""
+        self.cached_tokens = cached_tokens
+        self.started = time.time()
+
+    async def settle(self, status: Status, finish_reason: str | None) -> None:
+        """Return once the row is in the ledger. Raises `ApiError` 503 when it could not be written."""
+        if self._settled:
+            return
+        row = self._close(status, finish_reason)
+        if row is None:
+            return
+        try:
+            await self._writer.settle(row, reserved=self._reserved)
+        except StoreError:
+            text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
+            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+
+    def abandon(self, status: Status) -> None:
+        """The same for a request that did not come to its end; nobody waits for the row."""
+        if not self._settled and (row := self._close(status, None)) is not None:
+            self._writer.post(row, reserved=self._reserved)
+
+    def _take_tokens(self, amount: int) -> None:
+        now = self._clock()
+        try:
+            for allowance in self._allowances:
+                allowance.check_tokens(now, amount)
+        except ApiError as error:
+            error.headers |= self.headers()
+            raise
+        for allowance in self._allowances:
+            entry = None if allowance.tokens is None else allowance.tokens.take(now, amount)
+            self._taken.append(Taken(allowance, entry))
+
+    async def _reserve_budget(self, input_tokens: int, output_tokens: int) -> None:
+        key, project = self._principal.key, self._principal.project
+        if key.budget is None and project.budget is None:
+            return
+        cost = self._price.bound(input_tokens, output_tokens)
+        amount = input_tokens + output_tokens
+        wanted = Reservation(self._completion, key.id, project.name, amount, cost, key.budget, project.budget)
+        try:
+            refusal = await self._writer.reserve(wanted)
+        except StoreError:
+            text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
+            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+        if refusal is not None:
+            raise _exhausted(refusal)
+        self._reserved = True
+
+    def _close(self, status: Status, finish_reason: str | None) -> Row | None:
+        """Give everything back but what was used; the row, unless the request never began."""
+        self._settled = True
+        for allowance in self._allowances:
+            allowance.running -= 1
+        used = self.input_tokens + self.output_tokens
+        for taken in self._taken:
+            taken.correct(used)
+        if self.turn is not None:
+            self.turn.leave(used)
+        if not self.input_tokens:
+            if self._reserved:
+                self._writer.give_back(self._completion)
+            return None
+        cost = 0 if status == "failed" else self._price.cost(self.input_tokens, self.cached_tokens, self.output_tokens)
+        return Row(
+            id=self._completion,
+            key=self._principal.key.id,
+            project=self._principal.project.name,
+            model=self._model,
+            status=status,
+            finish_reason=finish_reason,
+            input_tokens=self.input_tokens,
+            cached_tokens=self.cached_tokens,
+            output_tokens=self.output_tokens,
+            reasoning_tokens=self.reasoning_tokens,
+            cost=cost,
+            received=self._received,
+            started=self.started,
+            finished=time.time(),
+        )
+
+
+def _exhausted(refusal: Refusal) -> ApiError:
+    period = {"day": "of today", "month": "of this month", "ever": ""}[refusal.period]
+    unit = "tokens" if refusal.unit == "tokens" else "units of money"
+    text = (
+        f"The budget {period} of this {refusal.of} is {refusal.limit:g} {unit}; {refusal.left:g} are left, and this "
+        f"request can take {refusal.wanted:g}. A smaller `max_tokens` takes less."
+    ).replace("  ", " ")
+    return ApiError("insufficient_credits", text, headers={"x-should-retry": "false"})

@@ -1,0 +1,31 @@
+"""Who asks."""
+
+from dataclasses import dataclass
+
+from forefront.wire.admin import Key, Project, Scope
+from forefront.wire.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of a key, on behalf of its project."""
+
+    key: Key
+    project: Project
+
+    @property
+    def tenant(self) -> bytes:
+        """Separates what may be shared between requests from what may not."""
+        return self.project.name.encode()
+
+    def need(self, scope: Scope) -> None:
+        """Raise `ApiError` 403 unless the key has the scope."""
+        if scope not in self.key.scopes:
+            raise ApiError("insufficient_scope", f"This API key does not have the scope `{scope}`.")
+
+    def need_model(self, name: str) -> None:
+        """Raise `ApiError` 403 unless the key may use the model."""
+        if self.key.models is not None and name not in self.key.models:
+            allowed = ", ".join(f"`{model}`" for model in self.key.models) or "none"
+            text = f"This API key may not use the model `{name[:128]}`. Allowed: {allowed}."
+            raise ApiError("model_not_allowed", text, param="model")

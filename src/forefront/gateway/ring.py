@@ -1,0 +1,76 @@
+"""The keys that open the door, as a running server holds them."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from forefront.gateway.database import Database, StoreError
+from forefront.gateway.keys import read_key, read_project
+from forefront.gateway.principal import Principal
+from forefront.gateway.secret import hash_key
+from forefront.gateway.tables import keys, projects, state
+from forefront.wire.errors import ApiError
+
+# What is older than this is asked for again before it is believed: a key that was revoked is refused within a second.
+_MAX_AGE = 0.4
+
+
+class KeyRing:
+    """A copy of every key by its hash, never older than half a second when it answers.
+
+    Looking a key up takes the same time whether it is nearly right or not at all. `clock` counts seconds.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._principals: dict[str, tuple[str, Principal]] = {}  # by hash, with the hash
+        self._revision = -1
+        self._checked = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+
+    async def find(self, text: str) -> Principal | None:
+        """The holder of the key `text`, or None. Raises `ApiError` 503 when nobody can say."""
+        await self._refresh()
+        digest = hash_key(text)
+        known, principal = self._principals.get(digest, ("", None))
+        return principal if principal and hmac.compare_digest(known, digest) and _lives(principal) else None
+
+    async def _refresh(self) -> None:
+        if self._clock() - self._checked < _MAX_AGE:
+            return
+        # Whoever comes while the store is being read waits for that reading.
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_again())
+        try:
+            await asyncio.shield(self._reading)
+        except StoreError:
+            raise ApiError("store_unavailable", "The server cannot read its keys at the moment; try again.") from None
+
+    async def _read_again(self) -> None:
+        asked = self._clock()
+        found = await asyncio.to_thread(self._read, self._revision)
+        if found is not None:
+            self._revision, self._principals = found
+        self._checked = asked
+
+    def _read(self, revision: int) -> tuple[int, dict[str, tuple[str, Principal]]] | None:
+        """What the store holds, unless it is still at `revision`."""
+        with self._database.read() as connection:
+            current: int = connection.execute(sa.select(state.c.revision)).scalar_one()
+            if current == revision:
+                return None
+            by_name = {row["name"]: read_project(row) for row in connection.execute(sa.select(projects)).mappings()}
+            live = sa.select(keys).where(keys.c.revoked.is_(None))
+            rows = connection.execute(live).mappings()
+            return current, {
+                row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]])) for row in rows
+            }
+
+
+def _lives(principal: Principal) -> bool:
+    expires = principal.key.expires
+    return expires is None or time.time() < expires

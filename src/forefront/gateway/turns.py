@@ -1,0 +1,112 @@
+"""Waiting for one's turn at the engine, and knowing how long it will take."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from forefront.gateway.fair import FairQueue
+from forefront.wire.errors import ApiError
+
+# The pace is an average over about this many seconds, and what is assumed before anything has been measured.
+_MEMORY = 10.0
+_FIRST_PACE = 200.0  # tokens per second
+
+
+class Turn:
+    """A place in the queue, then a slot. `leave` gives up whichever it is."""
+
+    def __init__(self, turns: "Turns", tenant: str, tokens: int) -> None:
+        self._turns = turns
+        self.tenant = tenant
+        self.tokens = tokens
+        self._granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waits = True  # whether it is not yet this one's turn
+        self._left = False
+
+    async def granted(self) -> None:
+        """Return once it is this one's turn."""
+        await self._granted
+
+    def outlook(self) -> tuple[int, float]:
+        """How many requests are ahead in the queue, and the seconds that this will take by the latest pace."""
+        return self._turns.outlook(self)
+
+    def grant(self) -> None:
+        """It is this one's turn."""
+        self.waits = False
+        if not self._granted.done():  # it is, if whoever waited was cancelled in this very moment
+            self._granted.set_result(None)
+
+    def leave(self, used: int) -> None:
+        """Make room for the next; `used` tokens were taken. Does nothing the second time."""
+        if not self._left:
+            self._left = True
+            self._turns.leave(self, used)
+
+
+class Turns:
+    """Grants turns fairly; everything beyond `slots` waits, and everything beyond `room` waiting ones is refused."""
+
+    def __init__(self, slots: int, room: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._queue: FairQueue[Turn] = FairQueue(slots, room)
+        self._clock = clock
+        self._pace = _FIRST_PACE
+        self._ended = 0
+        self._since = clock()
+
+    @property
+    def running(self) -> int:
+        """How many have a slot."""
+        return self._queue.running
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return self._queue.waiting
+
+    def enter(self, tenant: str, weight: float, tokens: int) -> Turn:
+        """A turn, granted now or later. Raises `ApiError` 503 when too many wait, with when to come again."""
+        if self._queue.full:
+            wait = self._queue.tokens_waiting / self._pace
+            text = (
+                f"The server is busy: {self._queue.waiting} requests are waiting, which will take about "
+                f"{math.ceil(wait)} s."
+            )
+            # The queue moves all the time: the first free place comes long before its end.
+            seconds = max(math.ceil(wait / max(self._queue.waiting, 1)), 1)
+            headers = {"retry-after": str(seconds), "x-queue-position": str(self._queue.waiting)}
+            raise ApiError("overloaded", text, headers=headers)
+        turn = Turn(self, tenant, tokens)
+        self._queue.add(tenant, weight, turn, tokens)
+        self._grant()
+        return turn
+
+    def leave(self, turn: Turn, used: int) -> None:
+        """See `Turn.leave`."""
+        if turn.waits:
+            self._queue.remove(turn.tenant, turn)
+            return
+        self._measure(turn.tokens)
+        self._queue.done(turn.tenant, turn.tokens, used)
+        self._grant()
+
+    def outlook(self, turn: Turn) -> tuple[int, float]:
+        """See `Turn.outlook`."""
+        if not turn.waits:
+            return 0, 0.0
+        requests, tokens = self._queue.ahead(turn)
+        return requests, tokens / self._pace
+
+    def _grant(self) -> None:
+        while (turn := self._queue.next()) is not None:
+            turn.grant()
+
+    def _measure(self, tokens: int) -> None:
+        """Take a request that ended into the pace, by the size that it was announced with, as those that wait are."""
+        self._ended += tokens
+        passed = self._clock() - self._since
+        if passed >= 1:
+            share = min(passed / _MEMORY, 1)
+            self._pace = max(self._pace * (1 - share) + self._ended / passed * share, 1.0)
+            self._ended, self._since = 0, self._clock()

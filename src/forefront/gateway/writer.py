@@ -1,0 +1,220 @@
+"""The one thread that writes the ledger: whatever has come while it committed is its next group.
+
+When the database fails, settlements are kept and tried again until it works; callers wait a few seconds and are then
+told. Reservations are refused at once.
+"""
+
+import asyncio
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from forefront.gateway import ledger
+from forefront.gateway.database import Database, StoreError
+from forefront.gateway.ledger import Refusal, Reservation, Row
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_HEARTBEAT = 20.0  # seconds
+_RETRY = 0.25
+_PATIENCE = 5.0  # how long a caller waits for a commit
+_GROUP = 1000
+
+
+@dataclass(slots=True)
+class _Settlement:
+    row: Row | None  # None: nothing to write, only something to give back
+    completion: str
+    reserved: bool
+    deadline: float
+    done: asyncio.Future[None]
+    tried: bool = False
+
+
+@dataclass(slots=True)
+class _Wish:
+    reservation: Reservation
+    done: asyncio.Future[Refusal | None]
+
+
+class Writer:
+    """Reserves and settles. `start` it on the event loop that calls it; `close` writes what is left."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._instance = secrets.token_hex(8)
+        self._inbox: queue.SimpleQueue[_Settlement | _Wish | None] = queue.SimpleQueue()
+        self._kept: list[_Settlement] = []
+        self._healthy = True
+        self._stopping = False
+        self._next_heartbeat = 0.0
+        self._thread = threading.Thread(target=self._work, name="forefront-ledger", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last thing that was to be written could be."""
+        return self._healthy
+
+    def start(self) -> None:
+        """Begin to write, and give back what servers that died had reserved. Raises `StoreError`."""
+        with self._database.write() as connection:
+            ledger.report_alive(connection, self._instance)
+        self._next_heartbeat = time.monotonic() + _HEARTBEAT
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def reserve(self, reservation: Reservation) -> Refusal | None:
+        """Hold the amount under every budget, or say why not. Raises `StoreError`."""
+        done: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
+        self._inbox.put(_Wish(reservation, done))
+        return await done
+
+    async def settle(self, row: Row, *, reserved: bool) -> None:
+        """Return once the row has been committed, and what was reserved has been given back.
+
+        Raises `StoreError` after some seconds; the row is then written as a failed one as soon as the store works.
+        """
+        await self._settle(row, row.id, reserved=reserved)
+
+    def post(self, row: Row, *, reserved: bool) -> None:
+        """The same, without waiting."""
+        _ignore(self._settle(row, row.id, reserved=reserved))
+
+    def give_back(self, completion: str) -> None:
+        """Release a reservation of a request that never ran, without waiting."""
+        _ignore(self._settle(None, completion, reserved=True))
+
+    async def close(self) -> None:
+        """Write what is left, for some seconds at most, and end."""
+        self._stopping = True
+        self._inbox.put(None)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _settle(self, row: Row | None, completion: str, *, reserved: bool) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._inbox.put(_Settlement(row, completion, reserved, time.monotonic() + _PATIENCE, done))
+        return done
+
+    def _work(self) -> None:
+        while not self._stopping or not self._inbox.empty():
+            self._commit(*self._take())
+        end = time.monotonic() + _PATIENCE
+        while self._kept and time.monotonic() < end:
+            self._commit([], [])
+        if self._kept:
+            log.error("%d completions could not be written to the ledger", len(self._kept))
+        self._say_goodbye()
+
+    def _take(self) -> tuple[list[_Settlement], list[_Wish]]:
+        """Everything that has come, waiting for the first; sooner when it is time for a heartbeat or another try."""
+        wait = self._next_heartbeat - time.monotonic() if self._healthy else _RETRY
+        settlements: list[_Settlement] = []
+        wishes: list[_Wish] = []
+        try:
+            came = self._inbox.get(timeout=max(wait, 0.001))
+            while True:
+                if isinstance(came, _Settlement):
+                    settlements.append(came)
+                elif came is not None:
+                    wishes.append(came)
+                if len(settlements) + len(wishes) >= _GROUP:
+                    break
+                came = self._inbox.get_nowait()
+        except queue.Empty:
+            pass
+        return settlements, wishes
+
+    def _commit(self, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+        settlements = self._kept + settlements
+        try:
+            refusals = self._write(settlements, [wish.reservation for wish in wishes])
+        except StoreError as error:
+            self._failed(error, settlements, wishes)
+            return
+        if not self._healthy:
+            log.warning("the store works again")
+        self._kept, self._healthy = [], True
+
+        def tell() -> None:
+            for settlement in settlements:
+                _resolve(settlement.done, None)
+            for wish, refusal in zip(wishes, refusals, strict=True):
+                if not _resolve(wish.done, refusal) and refusal is None:
+                    self.give_back(wish.reservation.completion)  # whoever wished has gone
+
+        self._on_loop(tell)
+
+    def _write(self, settlements: Sequence[_Settlement], wanted: Sequence[Reservation]) -> list[Refusal | None]:
+        beat = not self._healthy or time.monotonic() >= self._next_heartbeat
+        if not settlements and not wanted and not beat:
+            return []
+        with self._database.write() as connection:
+            rows = [settlement.row for settlement in settlements if settlement.row is not None]
+            ledger.settle(connection, rows, again=any(settlement.tried for settlement in settlements))
+            given = [settlement.completion for settlement in settlements if settlement.reserved]
+            if given:
+                ledger.give_back(connection, given)
+            refusals = ledger.reserve(connection, self._instance, wanted) if wanted else []
+            if beat:
+                ledger.report_alive(connection, self._instance)
+        if beat:
+            self._next_heartbeat = time.monotonic() + _HEARTBEAT
+        return refusals
+
+    def _failed(self, error: StoreError, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+        if self._healthy:
+            log.error("the store cannot be written: %s", error)
+        self._healthy = False
+        late = [one for one in settlements if time.monotonic() > one.deadline and not one.done.done()]
+        for settlement in settlements:
+            settlement.tried = True
+        for settlement in late:
+            if settlement.row is not None and settlement.row.status == "completed":
+                # Its end was never shown.
+                settlement.row.status, settlement.row.finish_reason, settlement.row.cost = "failed", None, 0
+        self._kept = settlements
+
+        def tell() -> None:
+            for settlement in late:
+                if not settlement.done.done():
+                    settlement.done.set_exception(error)
+            for wish in wishes:
+                if not wish.done.done():
+                    wish.done.set_exception(error)
+                self.give_back(wish.reservation.completion)  # it may have been committed all the same
+
+        self._on_loop(tell)
+
+    def _say_goodbye(self) -> None:
+        try:
+            with self._database.write() as connection:
+                ledger.leave(connection, self._instance)
+        except StoreError as error:
+            log.warning("the store could not be told of the end: %s", error)
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            log.debug("the event loop has been closed: nobody is left to be told")
+
+
+def _resolve(future: asyncio.Future[T], value: T) -> bool:
+    if future.done():
+        return False
+    future.set_result(value)
+    return True
+
+
+def _ignore(future: asyncio.Future[None]) -> None:
+    """An exception that nobody asks for is not worth a warning: it has been logged."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())

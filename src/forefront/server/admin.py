@@ -1,0 +1,106 @@
+"""`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from forefront.gateway.database import StoreError
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.turns import Turns
+from forefront.gateway.usage import Usage
+from forefront.server.body import read_json_body
+from forefront.wire.admin import KeyList, ProjectList
+from forefront.wire.errors import ApiError
+from forefront.wire.parse_admin import parse_new_key, parse_project_name, parse_project_settings, parse_report_query
+
+T = TypeVar("T")
+
+
+class Admin:
+    """The handlers. The guard has checked the scope before any of them is called."""
+
+    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns) -> None:
+        self._keys = keys
+        self._usage = usage
+        self._turns = turns
+
+    def routes(self) -> list[Route]:
+        """Every route below `/admin`."""
+        return [
+            Route("/admin/keys", self._create_key, methods=["POST"]),
+            Route("/admin/keys", self._list_keys, methods=["GET"]),
+            Route("/admin/keys/{id}", self._show_key, methods=["GET"]),
+            Route("/admin/keys/{id}", self._revoke_key, methods=["DELETE"]),
+            Route("/admin/keys/{id}/rotate", self._rotate_key, methods=["POST"]),
+            Route("/admin/projects", self._list_projects, methods=["GET"]),
+            Route("/admin/projects/{name}", self._set_project, methods=["PUT"]),
+            Route("/admin/usage", self._report, methods=["GET"]),
+            Route("/admin/status", self._status, methods=["GET"]),
+        ]
+
+    async def _create_key(self, request: Request) -> Response:
+        wanted = parse_new_key(await read_json_body(request.scope, request.receive))
+        return _json(await off_loop(lambda: self._keys.create(wanted)), 201)
+
+    async def _list_keys(self, _request: Request) -> Response:
+        return _json(KeyList(data=await off_loop(self._keys.list_keys)))
+
+    async def _show_key(self, request: Request) -> Response:
+        return _found(await off_loop(lambda: self._keys.get(request.path_params["id"])))
+
+    async def _revoke_key(self, request: Request) -> Response:
+        return _found(await off_loop(lambda: self._keys.revoke(request.path_params["id"])))
+
+    async def _rotate_key(self, request: Request) -> Response:
+        return _found(await off_loop(lambda: self._keys.rotate(request.path_params["id"])))
+
+    async def _list_projects(self, _request: Request) -> Response:
+        return _json(ProjectList(data=await off_loop(self._keys.list_projects)))
+
+    async def _set_project(self, request: Request) -> Response:
+        name = parse_project_name(request.path_params["name"])
+        settings = parse_project_settings(await read_json_body(request.scope, request.receive))
+        return _json(await off_loop(lambda: self._keys.set_project(name, settings)))
+
+    async def _report(self, request: Request) -> Response:
+        wanted = parse_report_query(dict(request.query_params))
+        return _json(
+            await off_loop(
+                lambda: self._usage.report(
+                    wanted.by,
+                    since=wanted.since,
+                    until=wanted.until,
+                    key=wanted.key,
+                    project=wanted.project,
+                    model=wanted.model,
+                )
+            )
+        )
+
+    async def _status(self, _request: Request) -> Response:
+        return _json({"object": "status", "running": self._turns.running, "waiting": self._turns.waiting})
+
+
+async def off_loop(call: Callable[[], T]) -> T:
+    """Run a call that blocks on the store in a thread. Raises `ApiError` 503 when the store fails."""
+    try:
+        return await asyncio.to_thread(call)
+    except StoreError:
+        text = "The server cannot use its store at the moment; try again."
+        raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+
+
+def _found(record: object | None) -> Response:
+    if record is None:
+        raise ApiError("not_found", "There is no live key of that id.")
+    return _json(record)
+
+
+def _json(record: object, status: int = 200) -> Response:
+    # A key's text may be in it.
+    return Response(msgspec.json.encode(record), status, {"cache-control": "no-store"}, "application/json")

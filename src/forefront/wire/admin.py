@@ -1,0 +1,148 @@
+"""What administrators send and see: keys, projects, limits, budgets, usage.
+
+Amounts of money are numbers in the unit that the prices are in; times are seconds since 1970.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from forefront.wire.record import Record
+
+Scope = Literal["chat", "models", "admin"]
+Period = Literal["day", "month", "ever"]
+Status = Literal["completed", "aborted", "failed"]
+
+Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Tokens = Annotated[int, Meta(ge=1, le=2**53)]
+Money = Annotated[float, Meta(ge=0, le=1e9)]
+ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Limits(Record, kw_only=True, forbid_unknown_fields=True):
+    """How fast: requests and tokens within any 60 seconds, and requests at a time. None: as much as one likes."""
+
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Tokens | None = None
+    concurrency: Count | None = None
+
+
+class Budget(Record, kw_only=True, forbid_unknown_fields=True):
+    """How much: tokens (in and out), money, or both, in each `period` (a day or month in UTC, or for ever)."""
+
+    tokens: Tokens | None = None
+    money: Money | None = None
+    period: Period = "month"
+
+
+class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /admin/keys`. `models`: the only ones that may be asked; none given: all."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    project: ProjectName = "default"
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
+        default_factory=lambda: ["chat", "models"]
+    )
+    models: Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=256)] | None = None
+    expires: Annotated[int, Meta(ge=1, le=2**40)] | None = None
+    limits: Limits = msgspec.field(default_factory=Limits)
+    budget: Budget | None = None
+
+
+class Key(Record, kw_only=True):
+    """A key as it is listed: everything but its text, of which only a hash is kept."""
+
+    id: str
+    object: Literal["key"] = "key"
+    name: str
+    project: str
+    scopes: list[Scope]
+    models: list[str] | None
+    expires: int | None
+    limits: Limits
+    budget: Budget | None
+    source: Literal["created", "first", "environment"]
+    created: int
+    revoked: int | None = None
+
+
+class MadeKey(Key, kw_only=True):
+    """A key that was just made or rotated: the only time that `key`, its text, is shown."""
+
+    key: str
+
+
+class KeyList(Record, kw_only=True):
+    """Every key, the oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Key]
+
+
+class ProjectSettings(Record, kw_only=True, forbid_unknown_fields=True):
+    """The body of `PUT /admin/projects/{name}`. `weight`: its share of a busy engine beside other projects'."""
+
+    weight: Annotated[float, Meta(ge=0.01, le=100)] = 1.0
+    limits: Limits = msgspec.field(default_factory=Limits)
+    budget: Budget | None = None
+
+
+class Project(Record, kw_only=True):
+    """A tenant: its keys share its limits, its budget and its share of the engine, and nothing with other projects."""
+
+    name: str
+    object: Literal["project"] = "project"
+    weight: float
+    limits: Limits
+    budget: Budget | None
+    created: int
+
+
+class ProjectList(Record, kw_only=True):
+    """Every project, by name."""
+
+    object: Literal["list"] = "list"
+    data: list[Project]
+
+
+class CompletionUsage(Record, kw_only=True):
+    """One completion in the ledger. `aborted`: the client left before the end; `failed`: not their fault; free."""
+
+    id: str
+    object: Literal["usage"] = "usage"
+    key: str
+    project: str
+    model: str
+    status: Status
+    finish_reason: str | None
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: float
+    received: float
+    started: float | None
+    finished: float
+
+
+class UsageRow(Record, kw_only=True):
+    """A line of a report: one value for each of the columns that it is `by`, then sums."""
+
+    group: dict[str, str]
+    requests: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: float
+
+
+class UsageReport(Record, kw_only=True):
+    """What was used from the day `since` to the day `until`, both in it."""
+
+    object: Literal["usage.report"] = "usage.report"
+    since: str | None
+    until: str | None
+    by: list[str]
+    data: list[UsageRow]

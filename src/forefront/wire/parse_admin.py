@@ -1,0 +1,88 @@
+"""From administrators' bodies and queries to records: an error names the field."""
+
+import re
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from forefront.wire.admin import Budget, NewKey, ProjectName, ProjectSettings
+from forefront.wire.errors import ApiError
+from forefront.wire.json_reader import read_json
+from forefront.wire.parse import named_error
+
+T = TypeVar("T")
+
+_DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
+
+
+class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The query of `GET /admin/usage`: `by=day,model`, and what the sums are of."""
+
+    by: list[Literal["day", "key", "project", "model"]] = msgspec.field(default_factory=lambda: ["day"])
+    since: str | None = None
+    until: str | None = None
+    key: str | None = None
+    project: str | None = None
+    model: str | None = None
+
+
+def parse_new_key(body: bytes) -> NewKey:
+    """The body of `POST /admin/keys`. Raises `ApiError` 400 or 422."""
+    wanted = convert_named(read_json(body), NewKey)
+    check_budget(wanted.budget)
+    return wanted
+
+
+def parse_project_settings(body: bytes) -> ProjectSettings:
+    """The body of `PUT /admin/projects/{name}`. Raises `ApiError` 400 or 422."""
+    settings = convert_named(read_json(body), ProjectSettings)
+    check_budget(settings.budget)
+    return settings
+
+
+def parse_project_name(text: str) -> str:
+    """The name of a project in a path. Raises `ApiError` 422."""
+    try:
+        return msgspec.convert(text, ProjectName)
+    except msgspec.ValidationError:
+        text = "A project's name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with no dash."
+        raise ApiError("invalid_value", text, param="name") from None
+
+
+def parse_report_query(query: dict[str, str]) -> ReportQuery:
+    """The query of `GET /admin/usage`. Raises `ApiError` 422."""
+    fields: dict[str, Any] = dict(query)
+    if "by" in fields:
+        fields["by"] = list(dict.fromkeys(part for part in fields["by"].split(",") if part))
+    for name in ("since", "until"):
+        if name in fields and not re.match(_DAY, fields[name]):
+            raise ApiError("invalid_value", f"`{name}` must be a day such as 2026-01-31.", param=name)
+    try:
+        return msgspec.convert(fields, ReportQuery)
+    except msgspec.ValidationError as error:
+        if "enum" in str(error):
+            text = "`by` takes `day`, `key`, `project` and `model`, separated by commas."
+            raise ApiError("invalid_value", text, param="by") from None
+        raise _named(error) from None
+
+
+def convert_named(value: Any, kind: type[T]) -> T:
+    """`value` as a record. Raises `ApiError` 400 or 422 that names the field."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _named(error) from None
+
+
+def check_budget(budget: Budget | None) -> None:
+    """Raise `ApiError` for a budget of nothing."""
+    if budget is not None and budget.tokens is None and budget.money is None:
+        raise ApiError("missing_parameter", "A budget needs `tokens`, `money` or both.", param="budget.tokens")
+
+
+def _named(error: msgspec.ValidationError) -> ApiError:
+    if match := _UNKNOWN.fullmatch(str(error)):
+        param = ".".join(part for part in (match["path"], match["field"]) if part)
+        return ApiError("unknown_parameter", f"`{param[:128]}` is not a parameter.", param=param[:128])
+    return named_error(str(error))

@@ -1,0 +1,110 @@
+"""The store's schema: what the migrations make is what the tables say, on both databases."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from forefront.gateway.database import Database, StoreError, open_database
+from forefront.gateway.tables import metadata
+
+
+def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_opening_again_changes_nothing(database: Database, database_url: str) -> None:
+    open_database(database_url).close()
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM state")).scalar_one() == 1
+
+
+def test_a_newer_schema_is_refused_and_left_alone(database: Database, database_url: str) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=r"9999.*newer version"):
+        open_database(database_url)
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+
+
+def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None:
+    failures: list[Exception] = []
+
+    def start() -> None:
+        try:
+            open_database(database_url).close()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_writers_take_turns(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("CREATE TABLE counted (n INTEGER)"))
+        connection.execute(sa.text("INSERT INTO counted VALUES (0)"))
+
+    def count() -> None:
+        for _ in range(10):
+            with database.write() as connection:
+                n: int = connection.execute(sa.text("SELECT n FROM counted")).scalar_one()
+                connection.execute(sa.text("UPDATE counted SET n = :n"), {"n": n + 1})
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT n FROM counted")).scalar_one() == 40
+
+
+def test_what_failed_is_not_written(database: Database) -> None:
+    with pytest.raises(RuntimeError), database.write() as connection:
+        connection.execute(sa.text("UPDATE state SET revision = 77"))
+        raise RuntimeError
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT revision FROM state")).scalar_one() == 0
+
+
+def test_only_its_owner_can_read_a_sqlite_store(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "forefront.db"
+    database = open_database(f"sqlite:///{path}")
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with database.read() as connection:
+        assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nonsense", "not a URL"),
+        ("mysql://u:secret@h/d", "SQLite or PostgreSQL"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:////proc/none/forefront.db", "cannot be opened"),
+        ("postgresql://u:secret@127.0.0.1:1/d", "refused"),
+    ],
+)
+def test_an_unfit_url_is_refused_without_its_password(url: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says) as caught:
+        open_database(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "forefront.db").write_bytes(b"x" * 5000)
+    with pytest.raises(StoreError, match="not a database"):
+        open_database(f"sqlite:///{tmp_path / 'forefront.db'}")

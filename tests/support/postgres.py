@@ -1,0 +1,74 @@
+"""A PostgreSQL server of one's own: on a free port, in a temporary folder, gone afterwards."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port
+
+
+@contextmanager
+def run_postgres() -> Iterator[str]:
+    """Start one, yield the URL of its superuser's database, and stop it.
+
+    Where PostgreSQL is missing, tests that need it are skipped, loudly; with CI set, it is installed, or they fail.
+    """
+    programs = _programs()
+    folder = Path(tempfile.mkdtemp(prefix="forefront-pg-"))
+    # It refuses to run as root, so that root runs it as the account that Debian's package makes.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user is not None:
+        shutil.chown(folder, user)
+    port = free_port()
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(programs / program), *arguments]
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        home = pwd.getpwnam(user).pw_dir if user else str(folder)
+        subprocess.run(
+            command,
+            user=user,
+            cwd=home if Path(home).is_dir() else "/",
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+
+    run("initdb", "-D", str(folder / "data"), "-U", "forefront", "--auth=trust", "-E", "UTF8")
+    run("pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql://forefront@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    found = _find()
+    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = {"check": True, "capture_output": True}
+        subprocess.run(["apt-get", "update"], **quiet)  # type: ignore[call-overload]
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "install", "-y", "postgresql"], env=environment, **quiet)  # type: ignore[call-overload]
+        found = _find()
+    if found is None:
+        text = "PostgreSQL is not installed, so NOTHING about it is tested (apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(text)
+        pytest.skip(text)
+    return found
+
+
+def _find() -> Path | None:
+    """The newest one's folder of programs."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    on_path = shutil.which("initdb")
+    return installed[-1].parent if installed else Path(on_path).resolve().parent if on_path else None
