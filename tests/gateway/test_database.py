@@ -71,9 +71,13 @@ def test_writers_take_turns(database: Database) -> None:
 
 
 def test_what_failed_is_not_written(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.write() as connection:
-        connection.execute(sa.text("UPDATE state SET revision = 77"))
-        raise RuntimeError
+    def fail() -> None:
+        with database.write() as connection:
+            connection.execute(sa.text("UPDATE state SET revision = 77"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with database.read() as connection:
         assert connection.execute(sa.text("SELECT revision FROM state")).scalar_one() == 0
 

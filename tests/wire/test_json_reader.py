@@ -103,7 +103,7 @@ def test_anything_is_a_value_or_the_one_error(body: bytes) -> None:
     try:
         read_json(body)
     except ApiError as error:
-        assert error.code == "invalid_json"  # noqa: PT017 - either outcome is right
+        assert error.code == "invalid_json"
 
 
 @pytest.mark.timeout(30)

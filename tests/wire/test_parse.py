@@ -190,6 +190,6 @@ def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> Non
     try:
         taken = getattr(parse(**{name: number}, logprobs=True).request, name)
     except ApiError as error:
-        assert (error.status, error.param) == (422, name)  # noqa: PT017 - either outcome is right
+        assert (error.status, error.param) == (422, name)
     else:
         assert taken == number

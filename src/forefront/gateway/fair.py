@@ -65,7 +65,7 @@ class FairQueue(Generic[T]):
         """Forget an item that waits."""
         entry = self._tenants[tenant]
         for waiting in entry.waiting:
-            if waiting[0] is item:
+            if waiting[0] == item:
                 entry.waiting.remove(waiting)
                 self.waiting -= 1
                 self.tokens_waiting -= waiting[1]
@@ -89,7 +89,7 @@ class FairQueue(Generic[T]):
             name = min(times, key=lambda one: times[one])
             tenant = self._tenants[name]
             other, amount = tenant.waiting[places[name]]
-            if other is item:
+            if other == item:
                 return count, tokens
             count, tokens = count + 1, tokens + amount
             times[name] += amount / tenant.weight

@@ -34,14 +34,19 @@ class KeyRing:
 
     async def find(self, text: str) -> Principal | None:
         """The holder of the key `text`, or None. Raises `ApiError` 503 when nobody can say."""
-        await self._refresh()
         digest = hash_key(text)
+        await self._refresh(_MAX_AGE)
+        if digest not in self._principals:
+            await self._refresh(0)  # it may have been made in this very moment
         known, principal = self._principals.get(digest, ("", None))
         return principal if principal and hmac.compare_digest(known, digest) and _lives(principal) else None
 
-    async def _refresh(self) -> None:
-        if self._clock() - self._checked < _MAX_AGE:
-            return
+    async def _refresh(self, age: float) -> None:
+        asked = self._clock()
+        while asked - self._checked > age:
+            await self._read_once()
+
+    async def _read_once(self) -> None:
         # Whoever comes while the store is being read waits for that reading.
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_again())

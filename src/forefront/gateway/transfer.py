@@ -14,7 +14,7 @@ from forefront.gateway.database import Database
 from forefront.gateway.tables import completions, days, keys, projects, state
 
 # In the order in which they refer to each other. What is running now is not moved.
-_TABLES = {table.name: table for table in (projects, keys, completions, days)}
+_TABLES = {"projects": projects, "keys": keys, "completions": completions, "days": days}
 _GROUP = 1000
 
 

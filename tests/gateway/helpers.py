@@ -1,0 +1,68 @@
+"""A gateway on a real store, and requests that pretend to be answered."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from forefront.gateway.database import Database
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.lease import Lease
+from forefront.gateway.money import Price, Prices
+from forefront.gateway.principal import Principal
+from forefront.gateway.ring import KeyRing
+from forefront.gateway.turns import Turns
+from forefront.gateway.usage import Usage
+from forefront.gateway.writer import Writer
+from forefront.wire.admin import NewKey
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Desk:
+    """Everything that a test of the gateway touches."""
+
+    gateway: Gateway
+    writer: Writer
+    keys: KeyStore
+    usage: Usage
+    database: Database
+    clock: Hands
+
+    async def principal(self, wanted: NewKey | None = None) -> Principal:
+        """The holder of a new key."""
+        found = await KeyRing(self.database).find(self.keys.create(wanted or NewKey(name="test")).key)
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def open_desk(
+    database: Database, *, slots: int = 1000, room: int = 1000, prices: Mapping[str, Price] | None = None
+) -> AsyncIterator[Desk]:
+    """A running gateway."""
+    clock, writer = Hands(), Writer(database)
+    gateway = Gateway(writer, Prices(prices or {}), Turns(slots, room, clock), clock)
+    writer.start()
+    try:
+        yield Desk(gateway, writer, KeyStore(database), Usage(database), database, clock)
+    finally:
+        await writer.close()
+
+
+async def answer(lease: Lease, prompt: int, most: int, sampled: int) -> None:
+    """Be admitted, sample and settle, as a backend and the server do."""
+    with lease:
+        await lease.admit(prompt, most)
+        lease.begin(0)
+        lease.output_tokens = sampled
+        await lease.settle("completed", "stop")

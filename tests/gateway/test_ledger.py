@@ -1,0 +1,226 @@
+"""The ledger and the budgets that are read from it: exact under concurrency and failure, on both databases."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from forefront.gateway.database import Database, open_database
+from forefront.gateway.ledger import report_alive
+from forefront.gateway.money import Price
+from forefront.gateway.tables import completions, instances, reservations
+from forefront.gateway.transfer import TransferError, read_into, write_out
+from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
+from forefront.wire.errors import ApiError
+from tests.gateway.helpers import answer, open_desk
+
+PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}
+
+
+def count(database: Database, table: sa.Table) -> int:
+    with database.read() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+
+
+async def test_a_completion_is_one_row_with_its_cost(database: Database) -> None:
+    async with open_desk(database, prices=PRICES) as desk:
+        principal = await desk.principal()
+        with desk.gateway.admit(principal, "m", "chatcmpl-1") as lease:
+            await lease.admit(100, 50)
+            lease.begin(40)
+            lease.output_tokens = 10
+            await lease.settle("completed", "stop")
+            row = desk.usage.of("chatcmpl-1")  # there before the context, and so the request, has ended
+        assert row is not None
+        assert (row.key, row.project, row.model) == (principal.key.id, "default", "m")
+        assert (row.status, row.finish_reason) == ("completed", "stop")
+        assert (row.input_tokens, row.cached_tokens, row.output_tokens) == (100, 40, 10)
+        assert row.cost == pytest.approx((60 * 1.0 + 40 * 0.5 + 10 * 4.0) / 1e6, abs=1e-12)
+        assert row.started is not None
+        assert row.received <= row.started <= row.finished
+        assert desk.usage.of("chatcmpl-2") is None
+    assert count(database, completions) == 1
+
+
+async def test_what_is_broken_off_is_a_row_and_what_never_began_is_none(database: Database) -> None:
+    async with open_desk(database, prices=PRICES) as desk:
+        principal = await desk.principal()
+        with desk.gateway.admit(principal, "m", "left") as lease:
+            await lease.admit(10, 50)
+            lease.output_tokens = 7
+        with pytest.raises(RuntimeError), desk.gateway.admit(principal, "m", "broke") as lease:
+            await lease.admit(10, 50)
+            lease.output_tokens = 3
+            raise RuntimeError
+        with desk.gateway.admit(principal, "m", "nothing"):
+            pass
+    left, broke = desk.usage.of("left"), desk.usage.of("broke")
+    assert left is not None
+    assert broke is not None
+    assert (left.status, left.output_tokens) == ("aborted", 7)
+    assert left.cost == pytest.approx(38e-6)
+    assert (broke.status, broke.output_tokens, broke.cost) == ("failed", 3, 0)
+    assert count(database, completions) == 2
+
+
+async def test_reports_are_the_sums_of_the_rows(database: Database) -> None:
+    async with open_desk(database, prices=PRICES) as desk:
+        one, two = await desk.principal(), await desk.principal(NewKey(name="b", project="shop"))
+        jobs = [
+            answer(desk.gateway.admit(principal, model, f"{model}-{principal.key.id}-{n}"), 10, 20, n)
+            for principal in (one, two)
+            for model in ("m", "free")
+            for n in range(10)
+        ]
+        await asyncio.gather(*jobs)
+    by_model = desk.usage.report(["model"])
+    assert [(row.group["model"], row.requests, row.output_tokens) for row in by_model.data] == [
+        ("free", 20, 90),
+        ("m", 20, 90),
+    ]
+    assert by_model.data[0].cost == 0
+    assert by_model.data[1].cost == pytest.approx(20 * 10e-6 + 90 * 4e-6)
+    assert len(desk.usage.report(["day", "key", "project", "model"]).data) == 4
+    assert desk.usage.report(["project"], project="shop").data[0].requests == 20
+    assert desk.usage.report(["day"], until="2020-01-01").data == []
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=1000), Budget(money=0.001, period="ever"), Budget(money=0.001)])
+@pytest.mark.parametrize("owner", ["key", "project"])
+async def test_of_200_requests_at_once_exactly_ten_fit(database: Database, budget: Budget, owner: str) -> None:
+    prices = {"m": Price.per_million(1.0, 1.0)}
+    async with open_desk(database, prices=prices) as desk:
+        if owner == "project":
+            desk.keys.set_project("default", ProjectSettings(budget=budget))
+        principal = await desk.principal(NewKey(name="b", budget=budget if owner == "key" else None))
+        jobs = (answer(desk.gateway.admit(principal, "m", f"c{n}"), 60, 40, 40) for n in range(200))
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+        refused = [outcome for outcome in outcomes if isinstance(outcome, ApiError)]
+        assert len(refused) == 190
+        assert {(error.status, error.code) for error in refused} == {(403, "insufficient_credits")}
+        assert refused[0].headers["x-should-retry"] == "false"
+        [total] = desk.usage.report(["key"]).data
+        assert (total.requests, total.input_tokens + total.output_tokens) == (10, 1000)
+    assert count(database, reservations) == 0
+
+
+async def test_two_servers_share_one_budget(database: Database, database_url: str) -> None:
+    other = open_database(database_url)
+    async with open_desk(database) as one, open_desk(other) as two:
+        principal = await one.principal(NewKey(name="b", budget=Budget(tokens=1000)))
+        jobs = (answer((one, two)[n % 2].gateway.admit(principal, "m", f"c{n}"), 60, 40, 40) for n in range(60))
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    other.close()
+    assert sum(outcome is None for outcome in outcomes) == 10
+    assert all(outcome is None or (isinstance(outcome, ApiError) and outcome.status == 403) for outcome in outcomes)
+
+
+async def test_what_was_reserved_and_not_used_can_be_used(database: Database) -> None:
+    async with open_desk(database) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=1000)))
+        for n in range(9):  # each may take 900, and takes 100
+            await answer(desk.gateway.admit(principal, "m", f"c{n}"), 90, 810 - 100 * n, 10)
+        with pytest.raises(ApiError, match="100 are left"):
+            await answer(desk.gateway.admit(principal, "m", "c9"), 90, 11, 1)
+        await answer(desk.gateway.admit(principal, "m", "c10"), 90, 10, 10)
+
+
+async def test_what_a_dead_server_had_reserved_is_given_back(database: Database) -> None:
+    async with open_desk(database) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100)))
+    with database.write() as connection:
+        dead = {"instance": "dead", "key": principal.key.id, "project": "default", "tokens": 100, "cost": 0}
+        connection.execute(sa.insert(instances).values(id="dead", host="elsewhere", pid=1, seen=0.0))
+        connection.execute(sa.insert(reservations).values(completion="lost", **dead))
+    async with open_desk(database) as desk:
+        await answer(desk.gateway.admit(principal, "m", "c"), 50, 50, 50)
+
+
+async def test_a_living_servers_reservations_stay(database: Database) -> None:
+    async with open_desk(database) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100)))
+        with desk.gateway.admit(principal, "m", "c") as lease:
+            await lease.admit(50, 50)
+            with database.write() as connection:
+                report_alive(connection, "another")
+            # On this machine a process of our own number is taken for dead, unless it is the very same one.
+            assert count(database, instances) == 1
+        with database.write() as connection:
+            connection.execute(sa.update(instances).values(host="elsewhere"))
+            report_alive(connection, "third")
+        assert count(database, instances) == 2
+
+
+async def test_a_client_that_leaves_while_it_waits_gives_everything_back(database: Database) -> None:
+    async with open_desk(database, slots=1) as desk:
+        bounded = NewKey(name="b", budget=Budget(tokens=1000), limits=Limits(concurrency=2, tokens_per_minute=2000))
+        principal = await desk.principal(bounded)
+        with desk.gateway.admit(principal, "m", "first") as lease:
+            await lease.admit(10, 90)
+            waiting = asyncio.create_task(answer(desk.gateway.admit(principal, "m", "second"), 10, 90, 5))
+            while not desk.gateway.turns.waiting:
+                await asyncio.sleep(0.001)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert desk.gateway.turns.waiting == 0
+        await answer(desk.gateway.admit(principal, "m", "third"), 10, 885, 5)
+    assert count(database, reservations) == 0
+    assert desk.usage.of("second") is None
+
+
+@pytest.mark.parametrize("budget", [None, Budget(tokens=100_000)])
+async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again(
+    database: Database, budget: Budget | None
+) -> None:
+    async with open_desk(database) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=budget))
+        await answer(desk.gateway.admit(principal, "m", "before"), 10, 10, 10)
+        with desk.gateway.admit(principal, "m", "during") as lease:
+            await lease.admit(10, 10)
+            lease.output_tokens = 4
+            with database.write() as connection:
+                connection.execute(sa.text("ALTER TABLE completions RENAME TO hidden"))
+            with pytest.raises(ApiError) as caught:
+                await lease.settle("completed", "stop")
+            assert caught.value.code == "store_unavailable"
+        with pytest.raises(ApiError) as caught:
+            desk.gateway.admit(principal, "m", "refused")
+        assert (caught.value.status, caught.value.headers["retry-after"]) == (503, "1")
+        with database.write() as connection:
+            connection.execute(sa.text("ALTER TABLE hidden RENAME TO completions"))
+        while not desk.writer.healthy:
+            await asyncio.sleep(0.01)
+        await answer(desk.gateway.admit(principal, "m", "after"), 10, 10, 10)
+    during = desk.usage.of("during")
+    assert during is not None
+    # It was worked on, but its end was never shown: counted and free.
+    assert (during.status, during.output_tokens, during.cost) == ("failed", 4, 0)
+    assert desk.usage.report(["key"]).data[0].requests == 3
+    assert count(database, reservations) == 0
+
+
+async def test_a_store_moves_from_one_database_to_the_other(database: Database, tmp_path: Path) -> None:
+    async with open_desk(database, prices=PRICES) as desk:
+        principal = await desk.principal(NewKey(name="b", project="shop", models=["m"], budget=Budget(tokens=500)))
+        for n in range(5):
+            await answer(desk.gateway.admit(principal, "m", f"c{n}"), 10, 10, 10)
+    file = tmp_path / "store.jsonl"
+    assert write_out(database, file) > 5
+    target = open_database(f"sqlite:///{tmp_path / 'other' / 'forefront.db'}")
+    assert read_into(target, file) == write_out(target, tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_text() == file.read_text()
+    with pytest.raises(TransferError, match="in use"):
+        read_into(target, file)
+    target.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}\n", "[1]\n", '{"forefront": "0000"}\n', '{"forefront": "0001"}\n["keys", {}]\n']
+)
+def test_a_file_that_is_no_export_is_refused(database: Database, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad"
+    file.write_text(text)
+    with pytest.raises(TransferError):
+        read_into(database, file)
