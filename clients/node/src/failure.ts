@@ -29,6 +29,9 @@ export const STATUS_BY_CODE: Record<string, number> = {
   incomplete_body: 400,
   invalid_api_key: 401,
   insufficient_credits: 403,
+  insufficient_scope: 403,
+  model_not_allowed: 403,
+  not_found: 404,
   model_not_found: 404,
   unknown_url: 404,
   method_not_allowed: 405,
@@ -42,6 +45,7 @@ export const STATUS_BY_CODE: Record<string, number> = {
   engine_failed: 500,
   overloaded: 503,
   not_ready: 503,
+  store_unavailable: 503,
   shutting_down: 503,
 };
 
