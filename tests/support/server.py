@@ -85,7 +85,7 @@ def _wait(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         text = log.read_text()
-        match = re.search(r"Forefront \S+ serves .* on (http://\S+)", text)
+        match = re.search(r"Forefront \S+ serves .* on (https?://\S+)", text)
         if match:
             key = re.search(r"FOREFRONT_API_KEY=(\S+)", log.read_text())
             return match[1], key[1] if key else ""

@@ -35,6 +35,8 @@ export const STATUS_BY_CODE: Record<string, number> = {
   model_not_found: 404,
   unknown_url: 404,
   method_not_allowed: 405,
+  request_timeout: 408,
+  headers_too_large: 431,
   body_too_large: 413,
   unsupported_media_type: 415,
   invalid_type: 422,

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from forefront.cli.chat import chat
+from forefront.cli.config_check import config
 from forefront.cli.keys import keys
 from forefront.cli.projects import projects
 from forefront.cli.serve import serve
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(chat)
+app.add_typer(config, name="config")
 app.add_typer(keys, name="keys")
 app.add_typer(projects, name="projects")
 app.command()(usage)

@@ -1,9 +1,7 @@
 """`forefront serve`: models in, a server on a port."""
 
 import asyncio
-import logging
 import os
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,24 +16,23 @@ from forefront.catalog.loading import load
 from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
 from forefront.catalog.store import Store, default_home
 from forefront.chat.loading import ModelOptions
+from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
+from forefront.cli.logs import set_up_logging
 from forefront.cli.progress import Steps
-from forefront.cli.store import open_store
+from forefront.cli.store import ConfigFile, open_store
 from forefront.gateway.database import Database, StoreError
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
-from forefront.gateway.money import Prices
+from forefront.gateway.money import Price, Prices
 from forefront.gateway.ring import KeyRing
 from forefront.gateway.secret import UnfitKeyError
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.gateway.writer import Writer
 from forefront.server.app import Office, build_app
-from forefront.server.serve import bind
+from forefront.server.intake import Intake
+from forefront.server.serve import Listen, bind
 from forefront.server.serve import serve as serve_app
-
-# How many requests the engine may work on at a time, and how many may wait for that.
-_SLOTS = 64
-_ROOM = 1024
 
 
 def serve(
@@ -48,10 +45,13 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    host: Annotated[str, typer.Option(envvar="HOST", help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all. [env: HOST; default: 127.0.0.1]")
+    ] = None,
     port: Annotated[
-        int, typer.Option(envvar="PORT", min=0, max=65535, help="Port to listen on; 0 for a free one.")
-    ] = 8000,
+        int | None,
+        typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one. [env: PORT; default: 8000]"),
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads for each model; 0 for all cores.")] = 0,
     kv_cache: Annotated[
         float, typer.Option(min=0.01, max=4096, metavar="GIB", help="Memory for each model's KV cache at most, in GiB.")
@@ -64,25 +64,33 @@ def serve(
         ),
     ] = "f32",
     grace: Annotated[
-        float,
-        typer.Option(min=0, metavar="SECONDS", help="How long running requests may go on after Ctrl-C or SIGTERM."),
-    ] = 30.0,
+        float | None,
+        typer.Option(
+            min=0, metavar="SECONDS", help="How long running requests may go on after Ctrl-C or SIGTERM. [default: 30]"
+        ),
+    ] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Serve models over HTTP: `POST /v1/chat/completions`, as the OpenAI API has it.
 
     On the first start an API key is made and shown once; set `FOREFRONT_API_KEY` to use one of your own. Converted
     models and the keys' hashes are kept under `FOREFRONT_HOME` (default `~/.forefront`).
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if precision not in ("f32", "bf16"):
         raise typer.BadParameter("it is f32 or bf16", param_hint="--precision")
     options = ModelOptions(threads=threads, kv_cache_bytes=int(kv_cache * 2**30), inference_precision=precision)
     try:
-        _serve(Start(models or [], host, port, options, grace, default_home()), console)
-    except (SourceError, UnfitKeyError, StoreError, StartError) as error:
+        settings = load_config(find_config(config, default_home()))
+        given = {"host": host, "port": port, "grace_seconds": grace}
+        for name, value in given.items():
+            if value is not None:
+                setattr(settings.server, name, value)
+        adopted = os.environ.get("FOREFRONT_API_KEY")
+        log = settings.log
+        set_up_logging(log.format, log.level, prompts=log.prompts, secrets=(adopted,) if adopted else ())
+        _serve(Start(models or [], options, settings, default_home(), adopted), console)
+    except (ConfigError, SourceError, UnfitKeyError, StoreError, StartError) as error:
         console.print(f"[bold red]forefront:[/] {error}", markup=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:  # while still loading
@@ -98,25 +106,24 @@ class Start:
     """What the command line asks for."""
 
     models: list[str]
-    host: str
-    port: int
     options: ModelOptions
-    grace: float
+    settings: Config
     home: Path
+    adopted: str | None
 
 
 def _serve(start: Start, console: Console) -> None:
-    sources = _sources(start.models)
+    sources, settings = _sources(start.models), start.settings.server
     try:
-        bound = bind(start.host, start.port)
+        bound = bind(settings.host, settings.port)
     except OSError as error:
-        text = f"cannot listen on {start.host}, port {start.port}: {error.strerror}; choose another with --port"
+        text = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose another with --port"
         raise StartError(text) from None
-    with bound, open_store(start.home) as database:
-        new_key = KeyStore(database).open(os.environ.get("FOREFRONT_API_KEY"))
+    with bound, open_store(start.home, start.settings.store.url) as database:
+        new_key = KeyStore(database).open(start.adopted)
         store, steps = Store(start.home), Steps(console)
         catalog = Catalog([load(source, store, start.options, steps.step) for source in sources])
-        url = _url(start.host, bound.getsockname()[1])
+        url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
             names = ", ".join(source.name for source in sources)
@@ -128,15 +135,29 @@ def _serve(start: Start, console: Console) -> None:
 
         async def run() -> None:
             writer = Writer(database)
-            app = build_app(catalog, _office(database, writer))
-            await serve_app(app, catalog, writer, bound, grace=start.grace, started=started)
+            intake = Intake(settings.body_seconds, settings.body_memory_mib * 2**20)
+            app = build_app(catalog, _office(start.settings, database, writer), intake, settings.cors_origins)
+            await serve_app(app, catalog, writer, bound, _listen(settings), started)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run())
 
 
-def _office(database: Database, writer: Writer) -> Office:
-    gateway = Gateway(writer, Prices({}), Turns(_SLOTS, _ROOM))
+def _listen(settings: ServerSettings) -> Listen:
+    return Listen(
+        settings.grace_seconds,
+        settings.header_seconds,
+        settings.connections,
+        settings.tls_certificate,
+        settings.tls_key,
+    )
+
+
+def _office(settings: Config, database: Database, writer: Writer) -> Office:
+    prices = {
+        model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
+    }
+    gateway = Gateway(writer, Prices(prices), Turns(settings.queue.running, settings.queue.waiting))
     return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
 
 
@@ -149,9 +170,10 @@ def _sources(models: list[str]) -> list[ModelSource]:
     return sources
 
 
-def _url(host: str, port: int) -> str:
+def _url(settings: ServerSettings, port: int) -> str:
+    host = settings.host
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{port}"
+    return f"{'http' if settings.tls_certificate is None else 'https'}://{shown}:{port}"
 
 
 def _show_key(console: Console, url: str, key: str, model: str) -> None:

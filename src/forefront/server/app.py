@@ -1,9 +1,11 @@
 """The ASGI application: every request passes frame → guard → route."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from forefront.server.chat import ChatCompletions
 from forefront.server.frame import Frame
 from forefront.server.guard import Guard
 from forefront.server.health import health, make_ready
+from forefront.server.intake import Intake
 from forefront.server.models import make_list_models, make_retrieve_model
 from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
@@ -34,8 +37,10 @@ class Office:
     usage: Usage
 
 
-def build_app(catalog: Catalog, office: Office) -> ASGIApp:
-    """The application that serves `catalog` to those whom `office` lets in."""
+def build_app(
+    catalog: Catalog, office: Office, intake: Intake | None = None, cors_origins: Sequence[str] = ()
+) -> ASGIApp:
+    """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too."""
     admin = Admin(office.keys, office.usage, office.gateway.turns)
     app = Starlette(
         routes=[
@@ -50,7 +55,13 @@ def build_app(catalog: Catalog, office: Office) -> ASGIApp:
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _internal_error},
     )
     app.router.redirect_slashes = False
-    return Frame(Guard(app, office.ring))
+    guarded: ASGIApp = Guard(app, office.ring)
+    if cors_origins:
+        # Outside of the guard: browsers ask whether they may ask, and send no key with that.
+        guarded = CORSMiddleware(
+            guarded, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
+        )
+    return Frame(guarded, intake or Intake())
 
 
 def error_response(error: ApiError, headers: dict[str, str] | None = None) -> Response:

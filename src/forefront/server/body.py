@@ -1,8 +1,11 @@
 """Reading a request's body within bounds."""
 
+import asyncio
+
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
+from forefront.server.intake import Intake
 from forefront.wire.errors import ApiError
 
 MAX_BODY = 8 * 2**20
@@ -12,7 +15,7 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     """The whole body of a request that says it is JSON.
 
     Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
-    client leaves in the middle of it.
+    client leaves in the middle of it, 408 when it takes too long, 503 when too many others are being read.
     """
     headers = Headers(scope=scope)
     kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -23,6 +26,18 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > MAX_BODY:
         raise _too_large()
+    intake: Intake = scope["intake"]
+    # What is announced is held, else what may come.
+    with intake.hold(int(length[:20]) if length.isdecimal() else MAX_BODY):
+        try:
+            async with asyncio.timeout(intake.seconds):
+                return await _read(receive)
+        except TimeoutError:
+            text = f"The body did not arrive within {intake.seconds:g} s."
+            raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
+
+
+async def _read(receive: Receive) -> bytes:
     body = bytearray()
     while True:
         message = await receive()

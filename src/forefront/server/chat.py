@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`: read → parse → ask the backend → send it whole or as a stream."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from urllib.parse import quote
@@ -22,6 +23,9 @@ from forefront.server.sse import DONE, frame
 from forefront.wire.errors import ApiError
 from forefront.wire.parse import parse_chat_request
 
+# Silent unless the settings ask for it.
+_prompts = logging.getLogger("forefront.prompts")
+
 _STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -42,6 +46,8 @@ class ChatCompletions:
         headers = _ignored_header(parsed.ignored)
         completion = Completion(parsed.request, model)
         principal: Principal = scope["principal"]
+        if _prompts.isEnabledFor(logging.INFO):
+            _prompts.info("asked", extra={"completion": completion.id, "prompt": parsed.request.messages})
 
         async def work(lease: Lease) -> None:
             answer = model.backend.chat(parsed.request, principal.tenant, lease)

@@ -1,19 +1,27 @@
-"""The outermost layer: gives every request an id, and every response the header that names it."""
+"""The outermost layer: gives every request an id, every response the header that names it, and the log a line."""
 
+import logging
 import re
 import secrets
+import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forefront.server.intake import Intake
+
+log = logging.getLogger(__name__)
+
+_QUIET = frozenset({"/health", "/ready"})
 _FIT = re.compile(r"[!-~]{1,128}")
 
 
 class Frame:
     """Takes the client's `x-request-id` if it is fit to be sent back, else makes one: `scope["request_id"]`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, intake: Intake) -> None:
         self._app = app
+        self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -21,9 +29,27 @@ class Frame:
         given = Headers(scope=scope).get("x-request-id", "")
         scope["request_id"] = given if _FIT.fullmatch(given) else "req_" + secrets.token_hex(12)
 
+        scope["intake"] = self._intake
+        begin, status = time.monotonic(), 0
+
         async def send_named(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 MutableHeaders(scope=message)["x-request-id"] = scope["request_id"]
             await send(message)
 
-        await self._app(scope, receive, send_named)
+        try:
+            await self._app(scope, receive, send_named)
+        finally:
+            if scope["path"] not in _QUIET:
+                log.info("request", extra=_facts(scope, status, time.monotonic() - begin))
+
+
+def _facts(scope: Scope, status: int, seconds: float) -> dict[str, object]:
+    """What the log says of a request: nothing that the client wrote but method and path. Status 0: it left before."""
+    facts = {"request_id": scope["request_id"], "method": scope["method"], "path": scope["path"][:256]}
+    facts |= {"status": status, "ms": round(seconds * 1000, 1)}
+    if (principal := scope.get("principal")) is not None:
+        facts |= {"key": principal.key.id, "project": principal.project.name}
+    return facts

@@ -6,14 +6,27 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.writer import Writer
+from forefront.server.protocol import bounded_protocol
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """How connections are taken: seconds of grace at the end and for headers, how many, and TLS by files."""
+
+    grace: float
+    header_seconds: float
+    connections: int
+    tls_certificate: str | None = None
+    tls_key: str | None = None
 
 
 class _Server(uvicorn.Server):
@@ -38,24 +51,26 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    app: ASGIApp, catalog: Catalog, writer: Writer, bound: socket.socket, *, grace: float, started: Callable[[], None]
+    app: ASGIApp, catalog: Catalog, writer: Writer, bound: socket.socket, listen: Listen, started: Callable[[], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then take no more requests, give those that run `grace` seconds, and return.
+    """Serve until SIGTERM or SIGINT; then take no more requests, give those that run `listen.grace` seconds, return.
 
     What still runs after that ends with a clean error. A second signal ends at once.
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=bounded_protocol(listen.header_seconds, listen.connections),
+        ssl_certfile=listen.tls_certificate,
+        ssl_keyfile=listen.tls_key,
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=75,
         # Longer than the grace period: the engine's stop ends the requests, so that each gets its error.
-        timeout_graceful_shutdown=int(grace) + 5,
+        timeout_graceful_shutdown=int(listen.grace) + 5,
     )
-    server = _Server(config)
+    server, grace = _Server(config), listen.grace
     loop = asyncio.get_running_loop()
     cutting: list[asyncio.TimerHandle] = []
     closing: list[asyncio.Task[None]] = []

@@ -26,6 +26,8 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "model_not_found": (404, "not_found_error"),
     "unknown_url": (404, "not_found_error"),
     "method_not_allowed": (405, "invalid_request_error"),
+    "request_timeout": (408, "invalid_request_error"),
+    "headers_too_large": (431, "invalid_request_error"),
     "body_too_large": (413, "invalid_request_error"),
     "unsupported_media_type": (415, "invalid_request_error"),
     "invalid_type": (422, "invalid_request_error"),

@@ -1,0 +1,185 @@
+"""The settings: one `forefront.toml`, each of them also as an environment variable, checked before anything starts."""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from forefront.wire.errors import ApiError
+from forefront.wire.parse import named_error
+
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+Price = Annotated[float, Meta(ge=0, le=1e6)]
+_ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
+# Names that other programs use too.
+_SHORT = {"server.host": "HOST", "server.port": "PORT", "store.url": "FOREFRONT_DATABASE_URL"}
+
+
+class ConfigError(Exception):
+    """A setting cannot be used; the text says which one, where it stands and what it must be."""
+
+
+class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[server]`"""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    grace_seconds: Seconds = 30.0
+    header_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 20.0
+    body_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+    body_memory_mib: Annotated[int, Meta(ge=8, le=1_000_000)] = 256
+    cors_origins: list[str] = []
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+
+
+class StoreSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[store]`"""
+
+    url: str | None = None
+
+
+class LogSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[log]`"""
+
+    format: Literal["human", "json"] = "human"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    prompts: bool = False
+
+
+class QueueSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[queue]`"""
+
+    running: Annotated[int, Meta(ge=1, le=100_000)] = 64
+    waiting: Annotated[int, Meta(ge=0, le=1_000_000)] = 1024
+
+
+class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[prices.MODEL]`: units of money per million tokens."""
+
+    input: Price
+    output: Price
+    cached: Price | None = None
+
+
+class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Every setting."""
+
+    server: ServerSettings = msgspec.field(default_factory=ServerSettings)
+    store: StoreSettings = msgspec.field(default_factory=StoreSettings)
+    log: LogSettings = msgspec.field(default_factory=LogSettings)
+    queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
+    prices: dict[str, PriceSettings] = {}
+
+
+def load_config(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
+    """The file's settings, those of the environment over them. Without a file, defaults. Raises `ConfigError`."""
+    variables = os.environ if environment is None else environment
+    fields = {} if path is None else _read(path)
+    for section, values in _from_environment(variables).items():
+        own = fields.setdefault(section, {})
+        if isinstance(own, dict):
+            own |= values
+    try:
+        config = msgspec.convert(fields, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), path, variables)) from None
+    _check_together(config)
+    return config
+
+
+def find_config(given: Path | None, home: Path) -> Path | None:
+    """The file to read: the one that was named, else `forefront.toml` here, else in `home`, else none."""
+    if given is not None:
+        return given
+    return next((path for path in (Path("forefront.toml"), home / "forefront.toml") if path.is_file()), None)
+
+
+def setting_names() -> Iterator[tuple[str, str | None]]:
+    """Every setting as `section.name`, with its environment variable; prices have none."""
+    for section, kind in _sections():
+        for name in kind.__struct_fields__:
+            yield f"{section}.{name}", None if section == "prices" else variable(f"{section}.{name}")
+
+
+def variable(setting: str) -> str:
+    """The environment variable of a setting."""
+    return _SHORT.get(setting, "FOREFRONT_" + setting.replace(".", "_").upper())
+
+
+def _sections() -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    for section, hint in get_type_hints(Config).items():
+        yield section, get_args(hint)[1] if get_origin(hint) is dict else hint
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _from_environment(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for section, kind in _sections():
+        hints = get_type_hints(kind, include_extras=True)
+        for name in kind.__struct_fields__:
+            if section != "prices" and (text := variables.get(variable(f"{section}.{name}"), "")):
+                found.setdefault(section, {})[name] = _value(text, hints[name])
+    return found
+
+
+def _value(text: str, hint: Any) -> Any:
+    """A variable's text as TOML would have it; what does not fit is left to be refused by type."""
+    if get_origin(hint) is list:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    plain = hint
+    while get_origin(plain) is Annotated:
+        plain = get_args(plain)[0]
+    if plain is bool:
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    if plain in (int, float):
+        try:
+            return int(text) if plain is int else float(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _explain(text: str, path: Path | None, variables: Mapping[str, str]) -> str:
+    if match := re.fullmatch(r"Object contains unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?", text):
+        name, section = match[1], (match[2] or "").removesuffix("[...]").rstrip(".")
+        known = dict(_sections())
+        near = difflib.get_close_matches(name, known[section].__struct_fields__ if section in known else known, 1)
+        where = f"[{section}] has" if section else "there is"
+        hint = f"; did you mean `{near[0]}`?" if near else ""
+        return f"{path}: {where} no setting `{name}`{hint}"
+    error: ApiError = named_error(text)
+    setting = error.param or ""
+    from_variable = setting and variables.get(variable(setting)) is not None
+    source = f"the environment variable {variable(setting)}" if from_variable else f"{path}"
+    return f"{source}: {error.message.rstrip('.')}"
+
+
+def _check_together(config: Config) -> None:
+    server = config.server
+    if (server.tls_certificate is None) != (server.tls_key is None):
+        raise ConfigError("`server.tls_certificate` and `server.tls_key` go together: set both or neither")
+    for name in ("tls_certificate", "tls_key"):
+        file = getattr(server, name)
+        if file is not None and not os.access(file, os.R_OK):
+            raise ConfigError(f"`server.{name}`: {file} cannot be read")
+    for origin in server.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ConfigError(f"`server.cors_origins`: {origin!r} is not an origin such as https://example.com, nor *")

@@ -1,0 +1,57 @@
+"""What is logged, and how: lines for people, or JSON. No key ever passes, whoever logs it."""
+
+import json
+import logging
+import re
+import sys
+import time
+from typing import Any, Literal
+
+# Made keys; adopted ones are told by their owner.
+_KEY = re.compile(r"ff-[A-Za-z0-9]{16,}")
+_EXTRAS = ("request_id", "method", "path", "status", "ms", "key", "project", "model", "completion", "prompt")
+
+
+def set_up_logging(form: Literal["human", "json"], level: str, *, prompts: bool, secrets: tuple[str, ...] = ()) -> None:
+    """Send everything to standard error. `secrets` are texts that must never be shown."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json(secrets) if form == "json" else _Human(secrets))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("uvicorn", "alembic", "httpx", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("forefront.prompts").setLevel(logging.INFO if prompts else logging.CRITICAL)
+
+
+class _Masking(logging.Formatter):
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = secrets
+
+    def mask(self, text: str) -> str:
+        """The text without keys."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return _KEY.sub("ff-***", text)
+
+
+class _Human(_Masking):
+    def format(self, record: logging.LogRecord) -> str:
+        extras = " ".join(f"{name}={getattr(record, name)}" for name in _EXTRAS if hasattr(record, name))
+        return self.mask(" ".join(part for part in (super().format(record), extras) if part))
+
+
+class _Json(_Masking):
+    def format(self, record: logging.LogRecord) -> str:
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "time": f"{seconds}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return self.mask(json.dumps(line, ensure_ascii=False, default=str))

@@ -1,0 +1,157 @@
+"""Settings: read from file and environment, refused with the place and the reason, all of them documented."""
+
+import json
+import re
+import ssl
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from forefront.cli.config import Config, ConfigError, find_config, load_config, setting_names, variable
+from tests.cli.test_serve import forefront
+from tests.support.server import KEY, run_server
+
+FULL = """
+[server]
+port = 9000
+cors_origins = ["https://app.example"]
+[store]
+url = "sqlite:////srv/forefront.db"
+[log]
+format = "json"
+prompts = true
+[queue]
+waiting = 5
+[prices."forefront-mini"]
+input = 0.1
+output = 0.4
+"""
+
+
+def test_a_file_sets_what_it_names_and_the_environment_goes_first(tmp_path: Path) -> None:
+    path = tmp_path / "forefront.toml"
+    path.write_text(FULL)
+    config = load_config(path, {"PORT": "9001", "FOREFRONT_LOG_PROMPTS": "false"})
+    assert (config.server.port, config.server.host, config.queue.waiting) == (9001, "127.0.0.1", 5)
+    assert (config.log.format, config.log.prompts, config.store.url) == ("json", False, "sqlite:////srv/forefront.db")
+    assert config.prices["forefront-mini"].output == 0.4
+    listed = load_config(None, {"FOREFRONT_SERVER_CORS_ORIGINS": "https://a.example, https://b.example"})
+    assert listed.server.cors_origins == ["https://a.example", "https://b.example"]
+    assert load_config(None, {}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[server]\nport =\n", r"forefront.toml is not TOML: .*line 2"),
+        ("[serv]\n", "there is no setting `serv`; did you mean `server`"),
+        ("[server]\nprot = 5\n", r"\[server\] has no setting `prot`; did you mean `port`"),
+        ("[server]\nport = 70000\n", "`server.port` must be an integer of at most 65535"),
+        ("[server]\nport = '8000'\n", "`server.port` must be an integer, not a string"),
+        ("server = 5\n", "`server` must be an object"),
+        ("[log]\nformat = 'xml'\n", "`log.format`"),
+        ("[server]\ntls_key = 'k.pem'\n", "go together"),
+        ("[server]\ntls_key = '/no/k.pem'\ntls_certificate = '/no/c.pem'\n", "/no/c.pem cannot be read"),
+        ("[server]\ncors_origins = ['example.com/x']\n", "is not an origin"),
+        ("[prices.m]\ninput = 1\n", r"`prices.*output` is required"),
+        ("[prices.m]\ninput = -1\noutput = 1\n", "of at least 0"),
+        ("[prices.m]\ninput = nan\noutput = 1\n", "prices"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "forefront.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        load_config(path, {})
+
+
+def test_a_bad_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"environment variable PORT: `server.port` must be an integer"):
+        load_config(None, {"PORT": "eighty"})
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "missing.toml", {})
+
+
+def test_the_file_here_goes_before_the_one_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    assert find_config(None, home) is None
+    (home / "forefront.toml").touch()
+    assert find_config(None, home) == home / "forefront.toml"
+    (tmp_path / "forefront.toml").touch()
+    assert find_config(None, home) == Path("forefront.toml")
+    assert find_config(Path("x"), home) == Path("x")
+
+
+def test_every_setting_is_documented() -> None:
+    page = Path("docs/operate.md").read_text()
+    for name, environment in setting_names():
+        shown = name.replace("prices.", "prices.MODEL.")
+        assert f"`{shown}`" in page, f"docs/operate.md does not have {shown}"
+        assert environment is None or f"`{environment}`" in page, f"docs/operate.md does not have {environment}"
+    for shown in re.findall(r"^\| `([a-z]+\.[a-z_]+)` ", page, re.MULTILINE):
+        assert shown in dict(setting_names()), f"docs/operate.md has {shown}, which is no setting"
+        assert variable(shown)
+
+
+def test_config_check(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text(FULL)
+    bad.write_text("[server]\nport = 'x'\n")
+    assert "is in order" in forefront("config", "check", "--config", str(good), home=tmp_path).stdout
+    result = forefront("config", "check", "--config", str(bad), home=tmp_path)
+    assert result.returncode == 1
+    assert "`server.port` must be an integer, not a string" in result.stderr
+    assert forefront("serve", "--config", str(bad), home=tmp_path).returncode == 1
+
+
+def test_json_logs_have_the_requests_and_neither_keys_nor_prompts(tiny_gguf: Path, tmp_path: Path) -> None:
+    canary = "PROMPT-CANARY-7711"
+    variables = {"FOREFRONT_LOG_FORMAT": "json", "FOREFRONT_LOG_LEVEL": "debug"}
+    with run_server([str(tiny_gguf)], tmp_path / "home", environment=variables) as server, server.client() as client:
+        body = {"model": "tiny", "messages": [{"role": "user", "content": canary}], "max_tokens": 2}
+        client.post("/v1/chat/completions", json=body)
+        client.get(f"/v1/models/{KEY}?key={KEY}")
+        made = client.post("/admin/keys", json={"name": "x"}).json()["key"]
+        client.get(f"/v1/models/{made}")
+        server.stop()
+        log = server.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    [asked] = [line for line in lines if line.get("path") == "/v1/chat/completions"]
+    assert (asked["status"], asked["method"], asked["project"]) == (200, "POST", "default")
+    assert asked["request_id"].startswith("req_")
+    for secret in (canary, KEY, made):
+        assert secret not in log
+
+
+def test_prompts_are_logged_when_asked_for(tiny_gguf: Path, tmp_path: Path) -> None:
+    with run_server([str(tiny_gguf)], tmp_path / "home", environment={"FOREFRONT_LOG_PROMPTS": "true"}) as server:
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "CANARY"}], "max_tokens": 2}
+        with server.client() as client:
+            client.post("/v1/chat/completions", json=body)
+        assert "CANARY" in server.log.read_text()
+
+
+def test_tls_cors_and_deadlines(tiny_gguf: Path, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "k.pem", tmp_path / "c.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    path = tmp_path / "forefront.toml"
+    path.write_text(
+        f"[server]\ntls_key = '{key}'\ntls_certificate = '{certificate}'\ncors_origins = ['https://app.example']\n"
+    )
+    with run_server([str(tiny_gguf), "--config", str(path)], tmp_path / "home") as server:
+        assert server.url.startswith("https://")
+        context = ssl.create_default_context(cafile=str(certificate))
+        with httpx.Client(base_url=server.url, verify=context) as client:
+            assert client.get("/health").status_code == 200
+            asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+            allowed = client.options("/v1/chat/completions", headers={"origin": "https://app.example"} | asking)
+            assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+            refused = client.options("/v1/chat/completions", headers={"origin": "https://evil.example"} | asking)
+            assert "access-control-allow-origin" not in refused.headers
+            assert client.get("/v1/models", headers={"origin": "https://app.example"}).status_code == 401
