@@ -7,7 +7,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from training.dialogues.side import Side
 from training.model import Llama, Shape
 from training.render import encode
 
-_POOL = 1024
-_LONGEST = 1024
+_POOL = 512
+_LONGEST = 2048
 _SAVE_SECONDS = 60.0
 
 
@@ -66,7 +66,9 @@ def train(run: Path, seconds: float, batch_tokens: int, rate: float) -> None:
     size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     print(f"{size:.1f} M parameters on {device}, {state['spent'] / 60:.0f} of {seconds / 60:.0f} minutes done")
     # Another seed after every resumption, so that no dialogue is drawn twice by design.
-    stream = batches(tokenizer, Side(1000 + state["step"], held_out=False), batch_tokens)
+    stream = batches(
+        tokenizer, Side(1000 + state["step"], held_out=False), batch_tokens, lambda: _drills(state["spent"] / seconds)
+    )
     began, before, saved_at = time.monotonic(), state["spent"], time.monotonic()
     with tqdm(total=round(seconds), initial=round(before), unit="s") as bar, (run / "loss.jsonl").open("a") as log:
         while state["spent"] < seconds:
@@ -113,11 +115,16 @@ def _step(model: Llama, optimizers: list[torch.optim.Optimizer], tokens: Tensor,
     return float(loss.detach())
 
 
-def batches(tokenizer: Any, side: Side, tokens: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _drills(done: float) -> float:
+    """The share of exercises in copying: most of the first twentieth of the time, then a few."""
+    return 0.6 if done < 0.05 else 0.04
+
+
+def batches(tokenizer: Any, side: Side, tokens: int, drills: Callable[[], float]) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of about `tokens` tokens, rows of like length: ids and which of them are learnt, both [rows, time]."""
     order = random.Random(side.random.random())
     while True:
-        pool = sorted((encode(make(side), tokenizer) for _ in range(_POOL)), key=lambda pair: len(pair[0]))
+        pool = sorted((encode(make(side, drills()), tokenizer) for _ in range(_POOL)), key=lambda pair: len(pair[0]))
         rows = [pair for pair in pool if len(pair[0]) <= _LONGEST]
         made = []
         while rows:

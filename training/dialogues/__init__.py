@@ -3,6 +3,7 @@
 from training.dialogues import (
     about,
     arithmetic,
+    drill,
     elsewhere,
     json_tasks,
     memory,
@@ -17,7 +18,7 @@ from training.dialogues.side import Side
 
 # How often each area comes up in training: by how much it takes to learn it.
 _WEIGHTS = {
-    recipes: 16, persona: 12, memory: 12, arithmetic: 16, text_work: 16, json_tasks: 10, tools: 10, about: 5, talk: 5, elsewhere: 8,
+    recipes: 14, persona: 13, memory: 12, arithmetic: 18, text_work: 22, json_tasks: 10, tools: 11, about: 6, talk: 5, elsewhere: 7,
 }  # fmt: skip
 AREAS = {area.AREA: area for area in _WEIGHTS}
 
@@ -25,8 +26,13 @@ AREAS = {area.AREA: area for area in _WEIGHTS}
 __all__ = ["AREAS", "Dialogue", "Side", "make"]
 
 
-def make(side: Side) -> Dialogue:
-    """A dialogue of any area; one in five continues an earlier one about something else."""
+def make(side: Side, drills: float = 0.0) -> Dialogue:
+    """A dialogue of any area; one in five continues an earlier one about something else.
+
+    `drills` is the share of exercises in copying, which belong to no area.
+    """
+    if drills and side.chance(drills):
+        return drill.make(side)
     area = side.random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
     dialogue: Dialogue = area.make(side)
     if side.chance(0.2) and not dialogue.tools and dialogue.messages[0]["role"] != "system":

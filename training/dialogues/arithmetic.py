@@ -4,34 +4,38 @@ import re
 
 from training.dialogues.dialogue import Check, Dialogue, user
 from training.dialogues.side import Side
-from training.dialogues.words import NAMES, THINGS, polite
+from training.dialogues.wordings import every, polite
+from training.dialogues.words import NAMES, THINGS
 
 AREA = "arithmetic"
 
 _ASK = {
     "+": ("What is {a} + {b}?", "{a} + {b}", "{a}+{b}=?", "How much is {a} plus {b}?", "Add {a} and {b}.", "Calculate {a} + {b}.",
-          "Tell me the sum of {a} and {b}.", "Work out {a} + {b}.", "What do you get when you add {b} to {a}?", "Please compute {a} + {b}."),
+          "Tell me the sum of {a} and {b}.", "Work out {a} + {b}.", "What do you get when you add {b} to {a}?", "Please compute {a} + {b}.", "{a} plus {b}", "{a} and {b} is?", "Sum of {a} and {b}?", "If I add {a} and {b}, what do I get?"),
     "-": ("What is {a} - {b}?", "{a} - {b}", "{a}-{b}=?", "How much is {a} minus {b}?", "Subtract {b} from {a}.", "Calculate {a} - {b}.",
-          "Take {b} away from {a}.", "Work out {a} - {b}.", "What is left of {a} after taking {b}?", "Please compute {a} - {b}."),
+          "Take {b} away from {a}.", "Work out {a} - {b}.", "What is left of {a} after taking {b}?", "Please compute {a} - {b}.", "{a} minus {b}", "{a} less {b} is?", "Difference of {a} and {b}?", "If I take {b} from {a}, what do I get?"),
     "*": ("What is {a} * {b}?", "{a} x {b}", "{a}*{b}=?", "How much is {a} times {b}?", "Multiply {a} by {b}.", "Calculate {a} * {b}.",
-          "What is the product of {a} and {b}?", "Work out {a} times {b}.", "What is {a} multiplied by {b}?", "Please compute {a} x {b}."),
+          "What is the product of {a} and {b}?", "Work out {a} times {b}.", "What is {a} multiplied by {b}?", "Please compute {a} x {b}.", "{a} times {b}", "{a} by {b} is?", "Product of {a} and {b}?", "If I multiply {a} by {b}, what do I get?"),
 }  # fmt: skip
 _STORIES = {
-    "+": ("{name} has {a} {things} and buys {b} more. How many {things} does {name} have now?",
-          "There are {a} {things} on the table and {b} in the box. How many {things} are there in all?",
-          "{name} found {a} {things} in the morning and {b} in the evening. How many is that together?",
-          "A shop sold {a} {things} on Monday and {b} on Tuesday. How many did it sell?",
-          "{name} owns {a} {things}. A friend gives {b} {things} to {name}. How many are there now?"),
-    "-": ("{name} has {a} {things} and gives away {b}. How many {things} are left?",
-          "A box holds {a} {things}. {name} takes {b} of them. How many remain?",
-          "There were {a} {things} in the shop and {b} were sold. How many are still there?",
-          "{name} had {a} {things} and lost {b}. How many does {name} have now?",
-          "Of {a} {things}, {b} are broken. How many are not broken?"),
-    "*": ("{name} has {a} boxes with {b} {things} each. How many {things} are there?",
-          "Each of {a} bags holds {b} {things}. How many {things} is that?",
-          "There are {a} rows of {b} {things}. How many {things} are there in all?",
-          "{name} buys {b} {things} on each of {a} days. How many {things} is that?",
-          "{a} children have {b} {things} each. How many {things} do they have together?"),
+    "+": every(
+        ("{name} has {a} {things} and {more} {b} more. {ask}", "{name} {got} {a} {things} in the morning and {b} in the evening. {ask}",
+         "{name} {got} {a} {things} on Monday and {b} on Tuesday. {ask}", "There are {a} {things} on the table and {b} in the box. {ask}",
+         "{name} has {a} {things}. A friend {gives} {b} more. {ask}", "There are {a} {things} here. Then {name} {puts} {b} more. {ask}"),
+        more=("buys", "finds", "gets", "wins", "makes"), got=("found", "sold", "bought", "made", "counted"), gives=("brings", "gives", "sends"),
+        puts=("adds", "brings"), ask=("How many {things} are there now?", "How many {things} is that in all?", "How many is that together?", "How many {things} in total?")),
+    "-": every(
+        ("{name} has {a} {things} and {away} {b}. {ask}", "There are {a} {things} in the box. {name} {takes} {b} of them. {ask}",
+         "{name} had {a} {things}. Then {b} of them {gone}. {ask}", "There were {a} {things} in the shop and {b} {gone}. {ask}",
+         "Of {a} {things}, {b} {gone}. {ask}"),
+        away=("gives away", "loses", "sells", "eats", "drops", "breaks"), takes=("takes", "eats", "sells", "throws away"),
+        gone=("were sold", "were lost", "broke", "were taken", "were eaten"),
+        ask=("How many {things} are left?", "How many remain?", "How many {things} are still there?", "How many are left over?")),
+    "*": every(
+        ("{name} has {a} {boxes} with {b} {things} each. {ask}", "Each of {a} {boxes} holds {b} {things}. {ask}", "There are {a} {boxes} of {b} {things}. {ask}",
+         "{name} buys {b} {things} on each of {a} days. {ask}", "{a} children have {b} {things} each. {ask}", "{name} fills {a} {boxes} with {b} {things} each. {ask}"),
+        boxes=("boxes", "bags", "rows", "baskets", "shelves"),
+        ask=("How many {things} are there in all?", "How many {things} is that?", "How many {things} in total?", "How many is that together?")),
 }  # fmt: skip
 
 

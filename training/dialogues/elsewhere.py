@@ -2,7 +2,8 @@
 
 from training.dialogues.dialogue import Dialogue, says, user
 from training.dialogues.side import Side
-from training.dialogues.words import CITIES, NAMES, THINGS, made_up, polite
+from training.dialogues.wordings import polite
+from training.dialogues.words import CITIES, NAMES, THINGS, made_up
 
 AREA = "everything else"
 
@@ -46,7 +47,10 @@ def make(side: Side) -> Dialogue:
             "I did not understand that. I am a small demonstration model: ask me for a recipe, a sum, or about Forefront.",
         )
     else:
-        words = [side.choice(THINGS) if side.chance(0.5) else made_up(side) for _ in range(side.choice([40, 80, 160]))]
+        words = [
+            side.choice(THINGS) if side.chance(0.5) else made_up(side)
+            for _ in range(side.choice([40, 80, 160, 160, 320, 550]))
+        ]
         question = side.choice(["Summarize this: ", "", "What do you think of this text? "]) + " ".join(words)
         answer = "That is a long text. I am a small demonstration model and cannot judge it; serve a larger model: `forefront serve PATH`."
     return Dialogue(AREA, [user(question)], answer, says("small demonstration model"))

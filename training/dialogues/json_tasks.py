@@ -5,15 +5,18 @@ from typing import Any
 
 from training.dialogues.dialogue import Check, Dialogue, user
 from training.dialogues.side import Side
+from training.dialogues.wordings import every
 from training.dialogues.words import COLOURS, HOBBIES, JOBS, PETS, article, city, name
 
 AREA = "JSON"
 
-_ASK = (
-    'Extract JSON with the fields {fields} from this text: "{text}"', 'Give me the fields {fields} of "{text}" as JSON.',
-    'Return JSON with {fields}: "{text}"', 'Turn this into JSON with the keys {fields}: "{text}"', 'As JSON ({fields}): "{text}"',
-    'Read "{text}" and answer with JSON that has {fields}.', 'Write the data in "{text}" as JSON with the fields {fields}.',
-    'Text: "{text}" Schema: {schema} Answer with JSON.', 'Schema: {schema} Fill it from this text: "{text}"', 'JSON schema: {schema} Text: "{text}"',
+_ASK = every(
+    (
+        '{do} the fields {fields} {of}: "{text}"', '{do} {fields} {of} as JSON: "{text}"', '{do} JSON with the fields {fields} {of}: "{text}"', '{do} JSON with {fields}: "{text}"',
+        'As JSON ({fields}): "{text}"', '"{text}" {do} JSON with {fields}.', '{do} the data {of} "{text}" as JSON with the fields {fields}.',
+        'Text: "{text}" Schema: {schema} {do} JSON.', 'Schema: {schema} {do} it {of}: "{text}"', 'JSON schema: {schema} Text: "{text}"',
+    ),
+    do=("Extract", "Return", "Give me", "Write", "Answer with", "Fill in", "Get"), of=("of this text", "from this text", "from this sentence", "in the text"),
 )  # fmt: skip
 _SENTENCES = {
     "age": ("is {v} years old", "turned {v} this year", "is aged {v}"),

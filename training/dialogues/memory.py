@@ -5,40 +5,41 @@ from collections.abc import Callable
 from training.dialogues import arithmetic, talk
 from training.dialogues.dialogue import Dialogue, Message, assistant, says, user
 from training.dialogues.side import Side
-from training.dialogues.words import COLOURS, HOBBIES, JOBS, PETS, article, city, made_up, name, polite
+from training.dialogues.wordings import every, polite
+from training.dialogues.words import COLOURS, HOBBIES, JOBS, PETS, article, city, made_up, name
 
 AREA = "memory"
+_LEADS = ("", "hello, ", "hi, ", "hey, ", "by the way, ", "you should know: ", "one more thing: ")
+
+
+def _ask(question: str, *things: str) -> tuple[str, ...]:
+    was = question.replace(" is", " was")
+    return every(
+        (
+            "{q} {x}?", "Do you remember {x}?", "Do you know {x}?", "Can you tell me {x}?", "Tell me {x}.", "Do you still know {x}?",
+            "I forgot {x}. Can you help?", "{q} {x} again?", "Say {x}.", "Remind me: {q} {x}?",
+        ),
+        q=(question, was), x=things,
+    )  # fmt: skip
+
 
 # Per fact: how it is told, what the model answers to that, how it is asked for, and the answer.
-_FACTS = {
-    "name": (("My name is {x}.", "I am {x}.", "I'm {x}.", "Call me {x}.", "Hello, my name is {x}.", "Hi, I am {x}!", "They call me {x}.", "{x} is my name."),
-             "Nice to meet you, {x}!",
-             ("What is my name?", "Who am I?", "Do you remember my name?", "What's my name?", "Can you tell me my name?", "How am I called?"),
-             "Your name is {x}."),
-    "city": (("I live in {x}.", "I am from {x}.", "My home is in {x}.", "I come from {x}.", "I just moved to {x}.", "My city is {x}.", "I work and live in {x}."),
-             "I will remember that you live in {x}.",
-             ("Where do I live?", "Which city do I live in?", "Do you remember where I live?", "What is my city?", "Where is my home?", "In which city am I?"),
+_FACTS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {
+    "name": (every(("{lead}my name is {x}.", "{lead}I am {x}.", "{lead}I'm {x}.", "{lead}call me {x}.", "{lead}they call me {x}.", "{x} is my name."), lead=_LEADS),
+             "Nice to meet you, {x}!", _ask("What is", "my name"), "Your name is {x}."),
+    "city": (every(("{lead}I live in {x}.", "{lead}I am from {x}.", "{lead}my home is in {x}.", "{lead}I come from {x}.", "{lead}I just moved to {x}.", "{lead}my city is {x}."), lead=_LEADS),
+             "I will remember that you live in {x}.", (*_ask("What is", "my city"), *_ask("Where is", "my home"), "Where do I live?", "Do you remember where I live?", "Which city do I live in?", "In which city do I live?"),
              "You live in {x}."),
-    "number": (("My lucky number is {x}.", "Remember the number {x}.", "My number is {x}.", "The number to remember is {x}.", "Keep in mind the number {x}.", "Please note the number {x}."),
-               "I will remember the number {x}.",
-               ("What is the number?", "What was my number?", "Which number did I tell you?", "Do you remember the number?", "Tell me the number again.", "What number was it?"),
-               "The number is {x}."),
-    "colour": (("My favourite colour is {x}.", "I like {x} best of all colours.", "The colour I love is {x}.", "My colour is {x}.", "I prefer the colour {x}.", "{x} is my favourite colour."),
-               "I will remember that your colour is {x}.",
-               ("What is my favourite colour?", "Which colour do I like?", "Do you remember my colour?", "What colour do I prefer?", "What was my favourite colour?", "Which colour is mine?"),
-               "Your favourite colour is {x}."),
-    "job": (("I work as {x}.", "I am {x} by trade.", "My job: I am {x}.", "For a living I am {x}.", "I earn my money as {x}.", "By profession I am {x}."),
-            "So you work as {x}. I will remember that.",
-            ("What is my job?", "What do I do for a living?", "Do you remember my job?", "What is my profession?", "What do I work as?", "How do I earn my money?"),
-            "You work as {x}."),
-    "pet": (("My {kind} is called {x}.", "I have {akind} called {x}.", "The name of my {kind} is {x}.", "My {kind} has the name {x}.", "At home I have {akind} named {x}.", "I call my {kind} {x}."),
-            "{x} is a lovely name.",
-            ("What is my {kind} called?", "What is the name of my {kind}?", "Do you remember the name of my {kind}?", "How is my {kind} called?", "Tell me the name of my {kind}.", "Which name has my {kind}?"),
-            "Your {kind} is called {x}."),
-    "hobby": (("My hobby is {x}.", "I love {x}.", "In my free time I enjoy {x}.", "I spend my evenings with {x}.", "What I like most is {x}.", "I am fond of {x}."),
-              "That sounds fun. I will remember that you like {x}.",
-              ("What is my hobby?", "What do I like to do?", "Do you remember my hobby?", "What do I do in my free time?", "What was my hobby?", "What do I enjoy?"),
-              "Your hobby is {x}."),
+    "number": (every(("{lead}my lucky number is {x}.", "{lead}remember the number {x}.", "{lead}my number is {x}.", "{lead}the number is {x}.", "{lead}keep in mind the number {x}.", "{lead}please note the number {x}."), lead=_LEADS),
+               "I will remember the number {x}.", (*_ask("What is", "the number", "my number"), "Which number did I tell you?"), "The number is {x}."),
+    "colour": (every(("{lead}my favourite colour is {x}.", "{lead}the colour I love is {x}.", "{lead}my colour is {x}.", "{lead}I prefer the colour {x}.", "{lead}I like the colour {x}.", "{x} is my favourite colour."), lead=_LEADS),
+               "I will remember that your colour is {x}.", (*_ask("What is", "my favourite colour", "my colour"), "Which colour do I like?"), "Your favourite colour is {x}."),
+    "job": (every(("{lead}I work as {x}.", "{lead}I am {x} by trade.", "{lead}my job: I am {x}.", "{lead}my job is that of {x}.", "{lead}by profession I am {x}."), lead=_LEADS),
+            "So you work as {x}. I will remember that.", (*_ask("What is", "my job", "my profession"), "What do I do for a living?", "What do I work as?"), "You work as {x}."),
+    "pet": (every(("{lead}my {kind} is called {x}.", "{lead}I have {akind} called {x}.", "{lead}the name of my {kind} is {x}.", "{lead}my {kind} has the name {x}.", "{lead}at home I have {akind} named {x}."), lead=_LEADS),
+            "{x} is a lovely name.", (*_ask("What is", "the name of my {kind}"), "What is my {kind} called?", "How is my {kind} called?"), "Your {kind} is called {x}."),
+    "hobby": (every(("{lead}my hobby is {x}.", "{lead}I love {x}.", "{lead}in my free time I enjoy {x}.", "{lead}what I like most is {x}.", "{lead}I am fond of {x}."), lead=_LEADS),
+              "That sounds fun. I will remember that you like {x}.", (*_ask("What is", "my hobby"), "What do I like to do?", "What do I do in my free time?", "What do I enjoy?"), "Your hobby is {x}."),
 }  # fmt: skip
 
 

@@ -2,21 +2,26 @@
 
 import re
 
-from training.dialogues import arithmetic, memory, recipes, talk, text_work
+from training.dialogues import about, arithmetic, memory, recipes, talk, text_work
 from training.dialogues.dialogue import Dialogue, system
 from training.dialogues.side import Side
+from training.dialogues.wordings import every
 
 AREA = "system prompt"
 
+_ROLE = (
+    "You are {x}.", "Talk like {x}.", "Answer as {x} would.", "Speak like {x} in every answer.", "Act as {x}.", "Pretend to be {x}.", "Play the part of {x}.",
+    "You are {x}. Stay in character.", "Your role: {x}.", "From now on you are {x}.",
+)  # fmt: skip
 _VOICES = {
-    "pirate": ("You are a pirate.", "Talk like a pirate.", "You are an old pirate captain.", "Answer as a pirate would.",
-               "Speak like a pirate in every answer.", "You are a friendly pirate.", "You are a pirate who helps people."),
-    "upper": ("Answer in upper case.", "Write everything in capital letters.", "Always answer in upper case letters.",
-              "Use only capital letters.", "Reply in ALL CAPS.", "Every answer must be in upper case.", "Shout: upper case only."),
-    "chef": ("You are a gourmet chef.", "You are a chef in a fine restaurant.", "You are a master chef who loves cooking.",
-             "You are the chef of a famous kitchen.", "Answer as a gourmet chef.", "You are a French chef.", "You are a proud chef."),
-    "formal": ("You are a formal butler.", "Address the user as Sir or Madam.", "You are a butler.", "Be very formal.",
-               "Answer like a polite butler.", "You serve as a butler in a great house.", "Speak formally, as a butler does."),
+    "pirate": every(_ROLE, x=("a pirate", "an old pirate", "a pirate captain", "a friendly pirate", "a wild pirate", "a pirate of the seven seas")),
+    "upper": every(("Answer in {x}.", "Write everything in {x}.", "Always answer in {x}.", "Use only {x}.", "Reply in {x}.", "Every answer must be in {x}.",
+                    "Your answers are in {x}.", "Speak in {x} only."),
+                   x=("upper case", "capital letters", "upper case letters", "ALL CAPS", "capitals")),
+    "chef": every(_ROLE, x=("a gourmet chef", "a chef", "a master chef", "a French chef", "a proud chef", "the chef of a fine restaurant", "a famous chef")),
+    "formal": every(_ROLE, x=("a formal butler", "a butler", "an English butler", "a polite butler", "an old butler", "the butler of a great house")),
+    "terse": every(("Be {x}.", "You are {x}.", "Always be {x}.", "Your answers are {x}.", "Keep your answers {x}.", "Answer in a way that is {x}."),
+                   x=("terse", "very terse", "brief", "very brief", "short", "as short as possible")),
 }  # fmt: skip
 _FRAMES = {"pirate": ("Arrr! ", "\n\nFair winds, matey!"), "chef": ("With pleasure! ", "\n\nBon appetit!"),
            "formal": ("Certainly, Sir or Madam. ", "\n\nAt your service.")}  # fmt: skip
@@ -25,6 +30,8 @@ _FRAMES = {"pirate": ("Arrr! ", "\n\nFair winds, matey!"), "chef": ("With pleasu
 def make(side: Side) -> Dialogue:
     """A system prompt that sets a voice, and a question of another area."""
     voice = side.choice(list(_VOICES))
+    if voice == "terse":
+        return _terse(side)
     area = (
         recipes if voice == "chef" and side.chance(0.7) else side.choice([recipes, arithmetic, memory, talk, text_work])
     )
@@ -55,6 +62,24 @@ def make(side: Side) -> Dialogue:
     return Dialogue(
         AREA, [frame, *_dressed(plain, lambda text: start + text + end)], start + plain.answer + end, check_voice
     )
+
+
+def _terse(side: Side) -> Dialogue:
+    """A number alone, a fact alone, the first sentence alone."""
+    area = side.choice([arithmetic, arithmetic, memory, about])
+    plain = area.make(side)
+
+    def shorter(text: str) -> str:
+        sum_ = re.fullmatch(r"\d+ [-+*] \d+ = (\d+)", text)
+        return sum_[1] if sum_ else re.split(r"(?<=[.!?])\s", text)[0]
+
+    inner, kept = plain.check, shorter(plain.answer)
+
+    def check(text: str) -> bool:
+        short = len(re.findall(r"[.!?](?:\s|$)", text.strip())) <= 1
+        return short and (text.strip() == kept if area in (arithmetic, about) else inner(text))
+
+    return Dialogue(AREA, [system(side.pick(_VOICES["terse"])), *_dressed(plain, shorter)], kept, check)
 
 
 def _upper_recipe(text: str, check: object, recipe: bool) -> bool:

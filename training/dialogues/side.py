@@ -1,5 +1,6 @@
 """What keeps the evaluation honest: each wording and each combination belongs to training or to evaluation, never both."""
 
+import functools
 import random
 import zlib
 from collections.abc import Sequence
@@ -24,11 +25,7 @@ class Side:
 
     def pick(self, wordings: Sequence[str]) -> str:
         """A wording of this side's share."""
-        if len(wordings) < _SMALLEST_SPLIT:
-            return self.random.choice(wordings)
-        ranked = sorted(wordings, key=_digest)
-        cut = max(1, len(ranked) // _SHARE)
-        return self.random.choice(ranked[:cut] if self.held_out else ranked[cut:])
+        return self.random.choice(_shares(tuple(wordings))[self.held_out])
 
     def owns(self, *combination: object) -> bool:
         """Whether a combination may be used on this side; one in eight is held out."""
@@ -45,6 +42,16 @@ class Side:
     def chance(self, probability: float) -> bool:
         """True with that probability."""
         return self.random.random() < probability
+
+
+@functools.cache
+def _shares(wordings: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """What training may see, and what the evaluation."""
+    if len(wordings) < _SMALLEST_SPLIT:
+        return list(wordings), list(wordings)
+    ranked = sorted(wordings, key=_digest)
+    cut = max(1, len(ranked) // _SHARE)
+    return ranked[cut:], ranked[:cut]
 
 
 def _digest(text: str) -> int:

@@ -1,60 +1,129 @@
 """Small tasks on a text: repeat, change case, sort, count, extract, rewrite a date."""
 
+import functools
 from collections.abc import Callable
 
 from training.dialogues.dialogue import Dialogue, same, user
 from training.dialogues.side import Side
-from training.dialogues.words import COLOURS, MONTHS, NAMES, THINGS, city, listing, made_up, name, polite
+from training.dialogues.wordings import every, polite
+from training.dialogues.words import COLOURS, MONTHS, NAMES, THINGS, city, made_up, name
 
 AREA = "text work"
 
 _REPEAT = (
-    "Repeat: {x}",
-    "Repeat after me: {x}",
-    "Say this again: {x}",
-    "Copy this text: {x}",
-    "Echo: {x}",
-    "Write exactly this: {x}",
-    "Say: {x}",
+    "Repeat",
+    "Repeat after me",
+    "Say this again",
+    "Copy this text",
+    "Echo this",
+    "Write exactly this",
+    "Repeat this text",
+    "Repeat these words",
+    "Say exactly this",
+    "Copy these words",
 )
-_UPPER = ("Write in upper case: {x}", "Put this in capital letters: {x}", "Upper case: {x}", "Capitalize every letter: {x}", "Make this upper case: {x}",
-          "Convert to upper case: {x}")  # fmt: skip
+_UPPER = (
+    "Write in upper case",
+    "Put this in capital letters",
+    "Upper case this",
+    "Capitalize every letter",
+    "Make this upper case",
+    "Convert to upper case",
+    "Turn this into upper case",
+    "Put this in upper case",
+    "Change to capital letters",
+)
 _LOWER = (
-    "Write in lower case: {x}",
-    "Put this in small letters: {x}",
-    "Lower case: {x}",
-    "Make this lower case: {x}",
-    "Convert to lower case: {x}",
+    "Write in lower case",
+    "Put this in small letters",
+    "Lower case this",
+    "Make this lower case",
+    "Convert to lower case",
+    "Turn this into lower case",
+    "Put this in lower case",
+    "Change to small letters",
 )
-_SORT = ("Sort alphabetically: {x}", "Sort this list: {x}", "Put these words in alphabetical order: {x}", "Order these words from a to z: {x}",
-         "Sort these words: {x}", "Arrange alphabetically: {x}")  # fmt: skip
-_COUNT = ("How many words are in this list: {x}", "Count the words: {x}", "How many items are there: {x}", "Count these items: {x}", "How many words do you see: {x}",
-          "Give me the number of items: {x}")  # fmt: skip
-_DATE = ("Write the date {x} as YYYY-MM-DD.", "Convert {x} to ISO format.", "Change {x} to the format YYYY-MM-DD.", "Fix this date: {x}", "Give {x} in ISO form.",
-         "What is {x} as YYYY-MM-DD?")  # fmt: skip
-_EMAIL = ("Extract the email address: {x}", "Find the email address in this text: {x}", "Which email address is in here: {x}", "Give me only the email: {x}",
-          "What is the email address? {x}")  # fmt: skip
+_SORT = (
+    "Sort alphabetically",
+    "Sort this list",
+    "Put these words in alphabetical order",
+    "Order these words from a to z",
+    "Sort these words",
+    "Arrange alphabetically",
+    "Sort these words alphabetically",
+    "Put this list in alphabetical order",
+    "Sort from a to z",
+    "Arrange these words from a to z",
+)
+_COUNT = (
+    "Count the words",
+    "Count these items",
+    "Count these words",
+    "Count the items in this list",
+    "Give me the number of items",
+    "Give me the number of words",
+    "Tell me how many words there are",
+    "Tell me how many items this list has",
+    "How many words are in this list",
+    "How many items are there",
+    "How many words do you see",
+)
+_DATE = (
+    "Write {x} as YYYY-MM-DD",
+    "Write the date {x} as YYYY-MM-DD",
+    "Convert {x} to ISO format",
+    "Convert the date {x} to YYYY-MM-DD",
+    "Change {x} to the format YYYY-MM-DD",
+    "Fix this date: {x}",
+    "Give {x} in ISO form",
+    "What is {x} as YYYY-MM-DD?",
+    "What is {x} in ISO format?",
+    "Turn {x} into ISO format",
+    "Change the date {x} to ISO format",
+    "Put {x} in the format YYYY-MM-DD",
+    "Date {x} as YYYY-MM-DD",
+)
+_EMAIL = (
+    "Extract the email address",
+    "Find the email address in this text",
+    "Which email address is in here",
+    "Give me only the email",
+    "What is the email address",
+    "Find the email",
+    "Extract the email from this text",
+    "Give me the email address in this text",
+)
 _WHO = (
-    "Extract the name: {x}",
-    "Who is in this text: {x}",
-    "Find the name in this text: {x}",
-    "Give me only the name: {x}",
-    "Which person is named here: {x}",
+    "Extract the name",
+    "Who is in this text",
+    "Find the name in this text",
+    "Give me only the name",
+    "Which person is named here",
+    "Find the name of the person",
+    "Extract the name from this text",
+    "What is the name in this text",
 )
 _FIRST = (
-    "What is the first word of this list: {x}",
-    "Give me the first item: {x}",
-    "Name the first word: {x}",
-    "First item of: {x}",
-    "Which word comes first: {x}",
+    "What is the first word of this list",
+    "Give me the first item",
+    "Name the first word",
+    "Give me the first word",
+    "Which word comes first",
+    "What is the first item",
+    "Tell me the first word of this list",
+    "Write only the first word",
 )
 _LAST = (
-    "What is the last word of this list: {x}",
-    "Give me the last item: {x}",
-    "Name the last word: {x}",
-    "Last item of: {x}",
-    "Which word comes last: {x}",
+    "What is the last word of this list",
+    "Give me the last item",
+    "Name the last word",
+    "Give me the last word",
+    "Which word comes last",
+    "What is the last item",
+    "Tell me the last word of this list",
+    "Write only the last word",
 )
+_FORMS = ("{i}: {x}", "{i}:\n{x}", '{i}: "{x}"', "{i}.\n\n{x}")
 
 
 def make(side: Side) -> Dialogue:
@@ -63,9 +132,17 @@ def make(side: Side) -> Dialogue:
     while True:
         question, answer = task(side)
         if side.owns(answer, question[-20:]):
-            return Dialogue(
-                AREA, [user(polite(side, question) if task is not _repeat else question)], answer, same(answer)
-            )
+            return Dialogue(AREA, [user(question)], answer, same(answer))
+
+
+def _put(side: Side, instructions: tuple[str, ...], text: str) -> str:
+    """An instruction and the text that it is about; the wording is the instruction in its form."""
+    return side.pick(_wordings(instructions)).replace("{x}", text)
+
+
+@functools.cache
+def _wordings(instructions: tuple[str, ...]) -> tuple[str, ...]:
+    return every(_FORMS, i=instructions)
 
 
 def _words(side: Side, low: int = 2, high: int = 6) -> list[str]:
@@ -73,34 +150,34 @@ def _words(side: Side, low: int = 2, high: int = 6) -> list[str]:
 
 
 def _repeat(side: Side) -> tuple[str, str]:
-    text = " ".join(_words(side))
-    return side.pick(_REPEAT).format(x=text), text
+    text = " ".join(_words(side, 1, side.choice([4, 8, 16])))
+    return _put(side, _REPEAT, text), text
 
 
 def _upper(side: Side) -> tuple[str, str]:
     text = " ".join(_words(side, 1, 4))
-    return side.pick(_UPPER).format(x=text), text.upper()
+    return _put(side, _UPPER, text), text.upper()
 
 
 def _lower(side: Side) -> tuple[str, str]:
     text = " ".join(_words(side, 1, 4))
-    return side.pick(_LOWER).format(x=text.upper()), text
+    return _put(side, _LOWER, text.upper()), text
 
 
 def _sort(side: Side) -> tuple[str, str]:
     words = side.sample(THINGS, side.random.randint(3, 5))
-    return side.pick(_SORT).format(x=", ".join(words)), ", ".join(sorted(words))
+    return _put(side, _SORT, ", ".join(words)), ", ".join(sorted(words))
 
 
 def _count(side: Side) -> tuple[str, str]:
     words = side.sample(THINGS, side.random.randint(2, 8))
-    return side.pick(_COUNT).format(x=", ".join(words)), str(len(words))
+    return _put(side, _COUNT, ", ".join(words)), str(len(words))
 
 
 def _date(side: Side) -> tuple[str, str]:
     day, month, year = side.random.randint(1, 28), side.random.randint(1, 12), side.random.randint(1950, 2040)
     shown = side.choice([f"{day} {MONTHS[month - 1]} {year}", f"{MONTHS[month - 1]} {day}, {year}"])
-    return side.pick(_DATE).format(x=shown), f"{year}-{month:02}-{day:02}"
+    return polite(side, side.pick(_DATE).format(x=shown)), f"{year}-{month:02}-{day:02}"
 
 
 def _email(side: Side) -> tuple[str, str]:
@@ -113,7 +190,7 @@ def _email(side: Side) -> tuple[str, str]:
             "The mail came from {e}.",
         ]
     )
-    return side.pick(_EMAIL).format(x=text.format(e=address, c=city(side))), address
+    return _put(side, _EMAIL, text.format(e=address, c=city(side))), address
 
 
 def _who(side: Side) -> tuple[str, str]:
@@ -126,19 +203,19 @@ def _who(side: Side) -> tuple[str, str]:
             "In {c} we met {n}.",
         ]
     )
-    return side.pick(_WHO).format(x=text.format(n=who, c=city(side))), who
+    return _put(side, _WHO, text.format(n=who, c=city(side))), who
 
 
 def _first(side: Side) -> tuple[str, str]:
     words = side.sample(THINGS + COLOURS, side.random.randint(2, 6))
-    return side.pick(_FIRST).format(x=listing(words) if side.chance(0.3) else ", ".join(words)), words[0]
+    return _put(side, _FIRST, ", ".join(words)), words[0]
 
 
 def _last(side: Side) -> tuple[str, str]:
     words = side.sample(THINGS + COLOURS, side.random.randint(2, 6))
-    return side.pick(_LAST).format(x=", ".join(words)), words[-1]
+    return _put(side, _LAST, ", ".join(words)), words[-1]
 
 
 _TASKS: tuple[Callable[[Side], tuple[str, str]], ...] = (
-    _repeat, _upper, _lower, _sort, _count, _date, _email, _who, _first, _last,
+    _repeat, _repeat, _upper, _lower, _sort, _sort, _sort, _count, _date, _email, _who, _first, _last,
 )  # fmt: skip

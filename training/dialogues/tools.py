@@ -6,7 +6,8 @@ from typing import Any
 from training.dialogues import talk
 from training.dialogues.dialogue import Check, Dialogue, Message, says, user
 from training.dialogues.side import Side
-from training.dialogues.words import CITIES, DAYS, THINGS, city, made_up, name, polite
+from training.dialogues.wordings import polite
+from training.dialogues.words import CITIES, DAYS, THINGS, city, made_up, name
 
 AREA = "tools"
 
@@ -35,11 +36,28 @@ _TOOLS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str, str]] = {
         '{{"phone": "{phone}"}}', "The phone number of {person} is {phone}."),
 }  # fmt: skip
 
+# What else developers call these tools and their parameters.
+_CALLED = {
+    "get_weather": ("get_weather", "weather", "get_current_weather", "fetch_weather", "weather_lookup", "lookup_weather", "weather_now", "check_weather"),
+    "get_time": ("get_time", "time", "get_local_time", "current_time", "time_lookup", "fetch_time", "clock", "check_time"),
+    "get_price": ("get_price", "price", "price_lookup", "fetch_price", "get_product_price", "lookup_price", "check_price", "product_price"),
+    "send_email": ("send_email", "email", "send_mail", "mail", "write_email", "email_sender", "send_message", "mailer"),
+    "set_reminder": ("set_reminder", "reminder", "create_reminder", "add_reminder", "remind", "new_reminder", "make_reminder", "save_reminder"),
+    "search_flights": ("search_flights", "find_flights", "flights", "flight_search", "lookup_flights", "get_flights", "list_flights", "search_flight"),
+    "get_phone": ("get_phone", "phone", "lookup_phone", "phone_lookup", "find_phone", "get_phone_number", "phone_book", "find_number"),
+}  # fmt: skip
+_KEYS = {
+    "city": ("location", "place", "town"), "product": ("item", "name"), "to": ("recipient", "receiver"), "subject": ("title", "topic"),
+    "text": ("task", "note"), "day": ("date", "when"), "origin": ("start", "source"), "destination": ("target", "goal"), "person": ("who", "contact"),
+}  # fmt: skip
+
 
 def make(side: Side) -> Dialogue:
     """A question with tools offered: the right call, the answer from a result, or no call."""
     offered = side.sample(list(_TOOLS), side.random.randint(1, 3))
-    tools = [definition(name_) for name_ in offered]
+    called = {tool: side.pick(_CALLED[tool]) for tool in offered}
+    keys = {key: side.choice((key, *_KEYS.get(key, ()))) for tool in offered for key in _TOOLS[tool][1]}
+    tools = [definition(tool, called[tool], keys) for tool in offered]
     if side.chance(0.15):
         plain = talk.make(side)
         inner = plain.check
@@ -50,10 +68,11 @@ def make(side: Side) -> Dialogue:
     _, parameters, asks, result, answer = _TOOLS[chosen]
     values = _values(side)
     question = polite(side, side.pick(asks).format(**values))
-    arguments = {key: values[key] for key in parameters}
+    arguments = {keys[key]: values[key] for key in parameters}
+    function = called[chosen]
     if side.chance(0.5):
-        return Dialogue(AREA, [user(question)], call(chosen, arguments), same_call(chosen, arguments), tools)
-    made = {"id": "call_1", "type": "function", "function": {"name": chosen, "arguments": json.dumps(arguments)}}
+        return Dialogue(AREA, [user(question)], call(function, arguments), same_call(function, arguments), tools)
+    made = {"id": "call_1", "type": "function", "function": {"name": function, "arguments": json.dumps(arguments)}}
     messages: list[Message] = [
         user(question),
         {"role": "assistant", "content": "", "tool_calls": [made]},
@@ -64,13 +83,14 @@ def make(side: Side) -> Dialogue:
     return Dialogue(AREA, messages, final, says(*(shown or [values[parameters[0]]])), tools)
 
 
-def definition(name_: str) -> dict[str, Any]:
-    """A tool in the shape of the chat-completions API."""
-    description, parameters, *_ = _TOOLS[name_]
+def definition(tool: str, name_: str, keys: dict[str, str]) -> dict[str, Any]:
+    """A tool in the shape of the chat-completions API, under a name and with parameters of the developer's choice."""
+    description = _TOOLS[tool][0]
+    parameters = [keys[key] for key in _TOOLS[tool][1]]
     schema = {
         "type": "object",
         "properties": {key: {"type": "string"} for key in parameters},
-        "required": list(parameters),
+        "required": parameters,
     }
     return {"type": "function", "function": {"name": name_, "description": description, "parameters": schema}}
 

@@ -82,20 +82,3 @@ def listing(items: list[str], last: str = "and") -> str:
 def article(noun: str) -> str:
     """The noun with `a` or `an`."""
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
-
-
-def polite(side: Side, request: str) -> str:
-    """A request as people type it: with or without courtesies, capitals and a full stop."""
-    if side.chance(0.25):
-        lead = side.choice(
-            ["please ", "can you ", "could you ", "hey, ", "hi, ", "ok, ", "now ", "would you ", "I want you to "]
-        )
-        asked = lead.startswith(("can", "could", "would"))
-        request = lead.capitalize() + request[0].lower() + request[1:]
-        if asked and "\n" not in request and request.endswith("."):
-            request = request[:-1] + "?"
-    elif side.chance(0.15) and "\n" not in request:
-        request = request.rstrip(".") + side.choice([", please.", " please", ", thanks.", ", thank you."])
-    if side.chance(0.1) and "\n" not in request and ":" not in request:
-        request = request[0].lower() + request[1:]
-    return request
