@@ -69,7 +69,7 @@ async def _evaluate(url: str, options: argparse.Namespace) -> None:
         for name, area in AREAS.items():
             side = Side(7, held_out=True)
             asked = [area.make(side) for _ in range(options.questions)]
-            answers = await _ask_all(client, asked, 0.0)
+            answers = await ask_all(client, "mini", asked, 0.0)
             failed = [(d, text) for d, (text, _) in zip(asked, answers, strict=True) if not d.check(text)]
             if name != "everything else":
                 refused += sum(
@@ -84,30 +84,35 @@ async def _evaluate(url: str, options: argparse.Namespace) -> None:
         print(f"\nFalse refusals inside the areas: {refused} of {inside} ({100 * refused / inside:.2f} %)")
         if options.mixed:
             side = Side(8, held_out=True)
-            answers = await _ask_all(client, [make(side) for _ in range(options.mixed)], 0.7)
+            answers = await ask_all(client, "mini", [make(side) for _ in range(options.mixed)], 0.7)
             cut = sum(reason == "length" for _, reason in answers)
             looped = sum(_repeats(text) for text, _ in answers)
             print(f"Of {options.mixed} mixed prompts at temperature 0.7, {cut} ran into 400 tokens,", end=" ")
             print(f"{looped} repeated a sentence three times")
 
 
-async def _ask_all(client: httpx.AsyncClient, asked: list[Dialogue], temperature: float) -> list[tuple[str, str]]:
+async def ask_all(
+    client: httpx.AsyncClient, model: str, asked: list[Dialogue], temperature: float
+) -> list[tuple[str, str]]:
+    """Texts and finish reasons of the model's answers to many questions, a few at a time."""
     limit = asyncio.Semaphore(_PARALLEL)
     with tqdm(total=len(asked), leave=False, disable=not sys.stderr.isatty()) as bar:
 
         async def one(index: int, dialogue: Dialogue) -> tuple[str, str]:
             async with limit:
-                answer = await ask(client, dialogue, temperature, index)
+                answer = await _ask(client, model, dialogue, temperature, index)
             bar.update()
             return answer
 
         return await asyncio.gather(*(one(index, dialogue) for index, dialogue in enumerate(asked)))
 
 
-async def ask(client: httpx.AsyncClient, dialogue: Dialogue, temperature: float, seed: int = 0) -> tuple[str, str]:
-    """Text and finish reason of the model's answer. Tools are written into the prompt as the chat template does it."""
+async def _ask(
+    client: httpx.AsyncClient, model: str, dialogue: Dialogue, temperature: float, seed: int
+) -> tuple[str, str]:
+    # Tools are written into the prompt here, as the chat template would, so that the model's own text comes back.
     body: dict[str, Any] = {
-        "model": "mini", "messages": plain_messages(dialogue.messages, dialogue.tools), "temperature": temperature,
+        "model": model, "messages": plain_messages(dialogue.messages, dialogue.tools), "temperature": temperature,
         "seed": seed, "max_tokens": 400,
     }  # fmt: skip
     reply = await client.post(

@@ -49,7 +49,7 @@ def make(side: Side) -> Dialogue:
     else:
         words = [
             side.choice(THINGS) if side.chance(0.5) else made_up(side)
-            for _ in range(side.choice([40, 80, 160, 160, 320, 550]))
+            for _ in range(side.choice([40, 80, 160, 160, 320, 480]))
         ]
         question = side.choice(["Summarize this: ", "", "What do you think of this text? "]) + " ".join(words)
         answer = "That is a long text. I am a small demonstration model and cannot judge it; serve a larger model: `forefront serve PATH`."
