@@ -1,12 +1,22 @@
 """The models that are being served, by name."""
 
 import asyncio
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forefront.chat.backend import Backend
 from forefront.wire.errors import ApiError
 from forefront.wire.response import Model, ModelList
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What answers: a hash of the weights, the precisions they are computed in, the engine's name and version."""
+
+    weights: str
+    quantization: str
+    engine: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +27,7 @@ class ServedModel:
     backend: Backend
     created: int
     fingerprint: str
+    build: Build
 
     def describe(self) -> Model:
         """The model as `GET /v1/models` shows it."""
@@ -39,7 +50,9 @@ class Catalog:
         model = self._models.get(name)
         if model is None:
             known = ", ".join(f"`{known}`" for known in self._models)
-            text = f"There is no model `{name[:128]}` here. Served: {known}."
+            near = difflib.get_close_matches(name[:128], self._models, n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            text = f"There is no model `{name[:128]}` here.{hint} Served: {known}."
             raise ApiError("model_not_found", text, param="model")
         return model
 

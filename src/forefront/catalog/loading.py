@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from pathlib import Path
 
-from forefront.catalog.catalog import ServedModel
+from forefront.catalog.catalog import Build, ServedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import Store, read_facts
 from forefront.chat.loading import LoadError, ModelOptions, load_backend
@@ -26,7 +27,16 @@ def load(source: ModelSource, store: Store, options: ModelOptions, progress: Pro
         except LoadError as error:
             raise SourceError(f"{source.path}: {error}") from error
     created = int(source.path.stat().st_mtime)
-    return ServedModel(source.name, backend, created, _fingerprint(directory, options))
+    return ServedModel(source.name, backend, created, _fingerprint(directory, options), _build(directory, options))
+
+
+def _build(directory: Path, options: ModelOptions) -> Build:
+    with (directory / "openvino_model.bin").open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    activations = "8-bit activations" if options.quantize_activations else "full activations"
+    quantization = f"weights as stored, {options.inference_precision}, {activations}, {options.kv_precision} KV cache"
+    engine = f"forefront {version('forefront')}, openvino {version('openvino')}"
+    return Build(f"sha256:{weights}", quantization, engine)
 
 
 def _fingerprint(directory: Path, options: ModelOptions) -> str:

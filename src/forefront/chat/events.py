@@ -3,7 +3,7 @@ choice, `Completed`. Whatever ends otherwise raises `ApiError`."""
 
 from dataclasses import dataclass
 
-from forefront.wire.response import FinishReason, TokenLogprob
+from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogprob
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,24 @@ class ChoiceEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """How an answer was made: with which values, and how many seconds each part took."""
+
+    sampling: EffectiveSampling
+    queue: float
+    prefill: float
+    decode: float
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """Every choice is complete. `completion_tokens` is what the engine sampled for all of them, up to each end."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    reasoning_tokens: int = 0
+    work: Work | None = None
 
 
 Event = Started | TextDelta | ChoiceEnd | Completed

@@ -1,6 +1,7 @@
 """Answers from this machine's engine: messages → template → tokens → engine → text."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncGenerator
 from itertools import groupby
@@ -11,6 +12,7 @@ from forefront.chat.answer import Answer
 from forefront.chat.events import Completed, Event, Started
 from forefront.chat.meter import Meter
 from forefront.chat.prompt import PromptEncoder
+from forefront.chat.stopwatch import Stopwatch
 from forefront.chat.template import TemplateError
 from forefront.chat.tokenizer import Tokenizer
 from forefront.engine.engine import Engine, EngineStats
@@ -39,9 +41,11 @@ class LocalBackend:
 
     async def chat(self, request: ChatRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
         """See `Backend.chat`."""
+        watch = Stopwatch()
         prompt = await self._encode(request)
         wanted = self._request(request, prompt, tenant)
         await meter.admit(len(prompt), wanted.max_tokens * wanted.n)
+        watch.turn()
         generation = self._submit(wanted)
         pieces, wants_logprobs = self._tokenizer.pieces, bool(request.logprobs)
         answers = [Answer(i, pieces, request.stops, logprobs=wants_logprobs) for i in range(request.n or 1)]
@@ -50,6 +54,7 @@ class LocalBackend:
             async for tokens in generation:
                 if not started:
                     started = True
+                    watch.first()
                     meter.begin(generation.cached_tokens)
                     yield Started(len(prompt), generation.cached_tokens)
                 for index, own in groupby(sorted(tokens, key=attrgetter("choice")), key=attrgetter("choice")):
@@ -64,7 +69,8 @@ class LocalBackend:
         finally:
             meter.output_tokens = await generation.aclose()
         meter.output_tokens = sum(answer.tokens for answer in answers)
-        yield Completed(len(prompt), meter.output_tokens, generation.cached_tokens)
+        work = watch.work(wanted)
+        yield Completed(len(prompt), meter.output_tokens, generation.cached_tokens, meter.reasoning_tokens, work)
 
     def start(self) -> None:
         """See `Backend.start`."""
@@ -137,7 +143,8 @@ class LocalBackend:
             frequency_penalty=_default(request.frequency_penalty, 0.0),
             repetition_penalty=_default(request.repetition_penalty, 1.0),
             logit_bias=bias,
-            seed=request.seed,
+            # Drawn here, so that the receipt can name it; small enough for every JSON reader.
+            seed=secrets.randbits(53) if request.seed is None else request.seed,
             top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         )
 

@@ -1,7 +1,7 @@
 """`POST /v1/chat/completions`: read → parse → ask the backend → send it whole or as a stream."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from urllib.parse import quote
 
@@ -18,8 +18,9 @@ from forefront.gateway.principal import Principal
 from forefront.server.body import read_json_body
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
+from forefront.server.pauses import with_pauses
 from forefront.server.settled import settled
-from forefront.server.sse import DONE, frame
+from forefront.server.sse import DONE, frame, waiting
 from forefront.wire.errors import ApiError
 from forefront.wire.parse import parse_chat_request
 
@@ -36,7 +37,8 @@ _STREAM_HEADERS = {
 class ChatCompletions:
     """The endpoint, as an ASGI application: it must see the client leave while it works."""
 
-    def __init__(self, catalog: Catalog, gateway: Gateway) -> None:
+    def __init__(self, catalog: Catalog, gateway: Gateway, keep_alive: float = 5.0) -> None:
+        self._keep_alive = keep_alive
         self._catalog = catalog
         self._gateway = gateway
 
@@ -51,21 +53,27 @@ class ChatCompletions:
 
         async def work(lease: Lease) -> None:
             answer = model.backend.chat(parsed.request, principal.tenant, lease)
+            if parsed.request.stream:
+                async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
+                    await _stream(paced, completion, headers, lease, send)
+                return
             async with aclosing(settled(answer, lease)) as events:
-                if parsed.request.stream:
-                    await _stream(events, completion, headers, lease, send)
-                else:
-                    body = msgspec.json.encode(await completion.whole(events))
-                    await Response(body, 200, headers | lease.headers(), "application/json")(scope, receive, send)
+                body = msgspec.json.encode(await completion.whole(events))
+            await Response(body, 200, headers | lease.headers(), "application/json")(scope, receive, send)
 
         with self._gateway.admit(principal, model.name, completion.id) as lease:
             await while_connected(receive, work(lease))
 
 
 async def _stream(
-    events: AsyncGenerator[Event, None], completion: Completion, headers: dict[str, str], lease: Lease, send: Send
+    events: AsyncGenerator[Event | None, None],
+    completion: Completion,
+    headers: dict[str, str],
+    lease: Lease,
+    send: Send,
 ) -> None:
-    # The first event is awaited before anything is sent, so that a request that fails has an error status.
+    # The first event is awaited before anything is sent, so that a request that fails has an error status. One that
+    # waits for long is told so instead (None), since proxies give up on connections that say nothing.
     first = await anext(events)
     raw_headers = Headers(headers | lease.headers() | _STREAM_HEADERS).raw
     await send({"type": "http.response.start", "status": 200, "headers": raw_headers})
@@ -74,16 +82,24 @@ async def _stream(
         await send({"type": "http.response.body", "body": body, "more_body": more})
 
     try:
-        for chunk in completion.chunks(first):
-            await say(frame(chunk))
+        await _tell(first, completion, lease, say)
         async for event in events:
-            for chunk in completion.chunks(event):
-                await say(frame(chunk))
+            await _tell(event, completion, lease, say)
         await say(DONE)
     except ApiError as error:
         # Too late for a status; no [DONE] follows, so nobody takes the stream for complete.
         await say(frame(error.body()))
     await say(b"", more=False)
+
+
+async def _tell(
+    event: Event | None, completion: Completion, lease: Lease, say: Callable[[bytes], Awaitable[None]]
+) -> None:
+    if event is None:
+        await say(waiting(*(lease.turn.outlook() if lease.turn is not None else (0, 0.0))))
+        return
+    for chunk in completion.chunks(event):
+        await say(frame(chunk))
 
 
 def _ignored_header(names: tuple[str, ...]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from forefront.wire.response import (
     ChoiceLogprobs,
     ChunkChoice,
     FinishReason,
+    Receipt,
     ResponseMessage,
     TokenLogprob,
     Usage,
@@ -29,6 +30,7 @@ class Completion:
         self.created = int(time.time())
         self._request = request
         self._model = model
+        self._last_end: ChatCompletionChunk | None = None
 
     async def whole(self, events: AsyncIterator[Event]) -> ChatCompletion:
         """Wait for every event; the completion that they make."""
@@ -36,7 +38,7 @@ class Completion:
         texts: list[list[str]] = [[] for _ in range(count)]
         logprobs: list[list[TokenLogprob]] = [[] for _ in range(count)]
         reasons: list[FinishReason | None] = [None] * count
-        usage = Usage.of(0, 0, 0)
+        usage, receipt = Usage.of(0, 0, 0), None
         async for event in events:
             match event:
                 case TextDelta():
@@ -45,7 +47,7 @@ class Completion:
                 case ChoiceEnd():
                     reasons[event.index] = event.reason
                 case Completed():
-                    usage = Usage.of(event.prompt_tokens, event.completion_tokens, event.cached_tokens)
+                    usage, receipt = _usage(event), self._receipt(event)
         choices = [
             Choice(
                 index=index,
@@ -63,26 +65,46 @@ class Completion:
             choices=choices,
             usage=usage,
             message=choices[0].message,
+            receipt=receipt,
         )
 
     def chunks(self, event: Event) -> list[ChatCompletionChunk]:
-        """What one event adds to the stream."""
+        """What one event adds to the stream. The end of a choice waits for what follows it: the last chunk of all
+        carries the receipt."""
+        held, self._last_end = self._last_end, None
+        before = [] if held is None else [held]
         match event:
             case Started():
                 # The role comes first and by itself, for every choice.
                 opening = ChoiceDelta(role="assistant", content="")
-                return [self._chunk(index, opening) for index in range(self._request.n or 1)]
+                return before + [self._chunk(index, opening) for index in range(self._request.n or 1)]
             case TextDelta():
                 logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
-                return [self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
+                return [*before, self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
             case ChoiceEnd():
-                return [self._chunk(event.index, ChoiceDelta(), reason=event.reason)]
+                self._last_end = self._chunk(event.index, ChoiceDelta(), reason=event.reason)
+                return before
             case Completed():
                 options = self._request.stream_options
-                if options is None or not options.include_usage:
-                    return []
-                usage = Usage.of(event.prompt_tokens, event.completion_tokens, event.cached_tokens)
-                return [self._message([], usage)]
+                if options is not None and options.include_usage:
+                    before.append(self._message([], _usage(event)))
+                if before:
+                    before[-1].receipt = self._receipt(event)
+                return before
+
+    def _receipt(self, event: Completed) -> Receipt | None:
+        build, work = self._model.build, event.work
+        if work is None:
+            return None
+        return Receipt(
+            weights=build.weights,
+            quantization=build.quantization,
+            engine=build.engine,
+            sampling=work.sampling,
+            queue_ms=_milliseconds(work.queue),
+            prefill_ms=_milliseconds(work.prefill),
+            decode_ms=_milliseconds(work.decode),
+        )
 
     def _chunk(
         self,
@@ -103,3 +125,11 @@ class Completion:
             choices=choices,
             usage=usage,
         )
+
+
+def _usage(event: Completed) -> Usage:
+    return Usage.of(event.prompt_tokens, event.completion_tokens, event.cached_tokens, event.reasoning_tokens)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

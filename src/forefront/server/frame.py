@@ -36,7 +36,9 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = scope["request_id"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = scope["request_id"]
+                headers["openai-processing-ms"] = str(round((time.monotonic() - begin) * 1000))
             await send(message)
 
         try:

@@ -69,7 +69,8 @@ def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsP
             body = error.encode()
             head = (
                 f"HTTP/1.1 {error.status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\n"
-                f"retry-after: 1\r\ncontent-length: {len(body)}\r\n\r\n"
+                f"x-should-retry: {error.headers['x-should-retry']}\r\nretry-after: 1\r\n"
+                f"content-length: {len(body)}\r\n\r\n"
             )
             if not self.transport.is_closing():
                 self.transport.write(head.encode() + body)

@@ -43,6 +43,10 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
 }
 
 
+# Statuses that another try may mend.
+_PASSING: Final = frozenset({408, 429, 500, 503})
+
+
 class ErrorDetail(Record, kw_only=True):
     """What went wrong: a sentence for people, a `code` for programs, and the request field (`param`) it is about."""
 
@@ -62,15 +66,19 @@ class ApiError(Exception):
     """A request that ends in an error of the table.
 
     `code` is a key of `ERRORS`; `param` names the field as a path (`messages[0].role`); `message` is sent to the
-    client as it stands, so it must hold nothing internal; `headers` go with it.
+    client as it stands, so it must hold nothing internal; `headers` go with it, and say beside what
+    is given whether to try again (`x-should-retry`) and, for 429 and 503, when (`retry-after`).
     """
 
     def __init__(
         self, code: str, message: str, *, param: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
-        self.headers = dict(headers or {})
         self.status, self.type = ERRORS[code]
+        self.headers = {"x-should-retry": "true" if self.status in _PASSING else "false"}
+        if self.status in (429, 503):
+            self.headers["retry-after"] = "1"
+        self.headers |= headers or {}
         self.code = code
         self.message = message
         self.param = param

@@ -55,6 +55,12 @@ class PromptTokensDetails(Record, kw_only=True):
     cached_tokens: int
 
 
+class CompletionTokensDetails(Record, kw_only=True):
+    """What the answer was made of: `reasoning_tokens` of it were the model's reasoning."""
+
+    reasoning_tokens: int
+
+
 class Usage(Record, kw_only=True):
     """Tokens in and out, counted by the engine, under both namings."""
 
@@ -64,9 +70,10 @@ class Usage(Record, kw_only=True):
     output_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
 
     @classmethod
-    def of(cls, prompt: int, completion: int, cached: int) -> "Usage":
+    def of(cls, prompt: int, completion: int, cached: int, reasoning: int = 0) -> "Usage":
         """The usage of a request with `prompt` tokens in, `completion` tokens out over all choices."""
         return cls(
             prompt_tokens=prompt,
@@ -75,7 +82,40 @@ class Usage(Record, kw_only=True):
             output_tokens=completion,
             total_tokens=prompt + completion,
             prompt_tokens_details=PromptTokensDetails(cached_tokens=cached),
+            completion_tokens_details=CompletionTokensDetails(reasoning_tokens=reasoning),
         )
+
+
+class EffectiveSampling(Record, kw_only=True):
+    """The values that tokens were drawn with, defaults filled in. `seed` is drawn when none is given: sent back in a
+    request, it repeats the answer."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    repetition_penalty: float
+    max_tokens: int
+    seed: int | None = None
+
+
+class Receipt(Record, kw_only=True):
+    """What made an answer, so that it can be told apart and repeated.
+
+    `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
+    and a version. Times are in milliseconds: waiting for a turn, reading the prompt until the first token, and from
+    there to the last.
+    """
+
+    weights: str
+    quantization: str
+    engine: str
+    sampling: EffectiveSampling
+    queue_ms: float
+    prefill_ms: float
+    decode_ms: float
 
 
 class ChatCompletion(Record, kw_only=True):
@@ -89,6 +129,7 @@ class ChatCompletion(Record, kw_only=True):
     choices: list[Choice]
     usage: Usage
     message: ResponseMessage
+    receipt: Receipt | None = None
 
 
 class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
@@ -108,7 +149,8 @@ class ChunkChoice(Record, kw_only=True):
 
 
 class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
-    """One event of a stream. `usage` is set on the last chunk alone, if `stream_options.include_usage` asks for it."""
+    """One event of a stream. The last one carries the `receipt`, and `usage` if `stream_options.include_usage` asks for
+    it."""
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -117,6 +159,7 @@ class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
     system_fingerprint: str | None = None
     choices: list[ChunkChoice]
     usage: Usage | None = None
+    receipt: Receipt | None = None
 
 
 class Model(Record, kw_only=True):
