@@ -25,8 +25,10 @@ COMPLETION: dict[str, Any] = {
         "output_tokens": 1,
         "total_tokens": 3,
         "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
     },
     "message": {"role": "assistant", "content": "Hi"},
+    "receipt": None,
 }
 DONE = b": message\ndata: [DONE]\n\n"
 USER = [{"role": "user", "content": "Hello"}]
