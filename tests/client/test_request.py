@@ -43,13 +43,15 @@ def test_every_field_arrives() -> None:
         stop=("a", "b"), seed=7, n=1, logprobs=True, top_logprobs=2, presence_penalty=1,
         frequency_penalty=-1, repetition_penalty=1.5,
         logit_bias=MappingProxyType({5: 1.5}), extra_body={"brand_new": [1]},
+        tools=[{"type": "function", "function": {"name": "f"}}], tool_choice="required", parallel_tool_calls=False,
+        regex="a+", reasoning_effort="low", deadline_ms=100,
     )  # fmt: skip
     parsed = parse_chat_request(server.requests[0].content)
     assert parsed.ignored == ("brand_new",)
     assert parsed.request.stops == ["a", "b"]
     assert parsed.request.logit_bias == {"5": 1.5}
     sent = {name for name in ChatRequest.__struct_fields__ if getattr(parsed.request, name) is not None}
-    assert sent == set(ChatRequest.__struct_fields__) - {"stream_options"}
+    assert sent == set(ChatRequest.__struct_fields__) - {"stream_options", "response_format", "grammar"}
 
 
 def test_a_completion_s_message_is_fed_back() -> None:

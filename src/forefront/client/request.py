@@ -4,7 +4,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 from urllib.parse import quote
 
 import msgspec
@@ -41,6 +41,14 @@ class ChatParams(TypedDict, total=False):
     repetition_penalty: float | None
     logit_bias: Mapping[str, float] | Mapping[int, float] | None
     stream_options: Mapping[str, bool | None] | None
+    tools: Iterable[Mapping[str, Any]] | None
+    tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
+    parallel_tool_calls: bool | None
+    response_format: Mapping[str, Any] | None
+    regex: str | None
+    grammar: str | Mapping[str, str] | None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
+    deadline_ms: int | None
     extra_body: Mapping[str, Any] | None
     timeout: float | None
 

@@ -26,6 +26,8 @@ def read_completion(reply: Reply) -> ChatCompletion:
             choice.setdefault("index", index)
     if "message" not in body and body["choices"] and isinstance(body["choices"][0], dict):
         body["message"] = body["choices"][0].get("message")
+    if isinstance(body.get("message"), dict):
+        body["message"].setdefault("role", "assistant")
     _complete_usage(body)
     return _read(ChatCompletion, body)
 

@@ -51,7 +51,7 @@ class Completion:
         choices = [
             Choice(
                 index=index,
-                message=ResponseMessage(content="".join(texts[index])),
+                message=ResponseMessage(role="assistant", content="".join(texts[index])),
                 logprobs=ChoiceLogprobs(content=logprobs[index]) if self._request.logprobs else None,
                 finish_reason=reasons[index],
             )

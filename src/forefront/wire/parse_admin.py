@@ -8,7 +8,7 @@ import msgspec
 from forefront.wire.admin import Budget, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
-from forefront.wire.parse import named_error
+from forefront.wire.named_error import named_error
 
 T = TypeVar("T")
 
