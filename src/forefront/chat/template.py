@@ -1,6 +1,7 @@
 """The model's own chat template, rendered within bounds."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,15 +36,23 @@ class ChatTemplate:
         self._environment.add_global("strftime_now", time.strftime)
         self._environment.add_filter("tojson", _to_json)
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
+        self._words = frozenset(re.findall(r"\w+", source))
         try:
             self._environment.add_template("chat", source)
         except minijinja.TemplateError as error:
             raise TemplateError(f"the chat template cannot be compiled: {error.message}") from None
 
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """The prompt for an answer to `messages`, each with `role` and `content`."""
+    def mentions(self, word: str) -> bool:
+        """Whether the template's source has the word: a variable that it does not name has no effect."""
+        return word in self._words
+
+    def render(self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None) -> str:
+        """The prompt for an answer to `messages`, each with `role` and `content`. `variables` are what else the
+        template may look at, such as `tools`."""
         try:
-            return self._environment.render_template("chat", messages=messages, tools=None, **self._variables)
+            return self._environment.render_template(
+                "chat", messages=messages, **({"tools": None} | self._variables | dict(variables or {}))
+            )
         except _RefusedError as refusal:
             raise TemplateError(str(refusal)) from None
         except minijinja.TemplateError as error:

@@ -6,6 +6,7 @@ all tokens of a step in one hand-over, so there is nothing to lock.
 
 import asyncio
 import logging
+import math
 import queue
 import threading
 import time
@@ -20,6 +21,7 @@ from forefront.engine.model import Run
 from forefront.engine.request import GenerateRequest
 from forefront.engine.sampler import Logits, sample, sampling_temperature
 from forefront.engine.scheduler import Chunk, Limits, Scheduler
+from forefront.engine.scores import score_prompt
 from forefront.engine.sequence import Sequence
 
 log = logging.getLogger(__name__)
@@ -84,9 +86,24 @@ class Engine:
         if not request.prompt or request.max_tokens < 1 or request.n < 1:
             raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
         generation = Generation(self._loop, request.n, self._cancel)
+        if request.prompt_logprobs is not None:
+            generation.prompt_scores.append(Token(0, request.prompt[0], None, math.nan))
         sequences = [Sequence(request, generation, index) for index in range(request.n)]
         self._commands.put(lambda: self._accept(generation, sequences))
         return generation
+
+    async def cached_tokens(self, prompt: list[int], salt: bytes) -> int:
+        """How many tokens of a prompt are in the cache now. Raises `EngineStoppedError`."""
+        if self._stopping or self._loop is None:
+            raise EngineStoppedError("the engine is not running")
+        found: asyncio.Future[int] = self._loop.create_future()
+
+        def look() -> None:
+            count = self._scheduler.cached_tokens(prompt, salt)
+            self._on_loop(lambda: None if found.done() else found.set_result(count))
+
+        self._commands.put(look)
+        return await found
 
     async def stop(self) -> None:
         """End the thread after the step it is in; generations that have not ended raise `EngineStoppedError`."""
@@ -152,32 +169,42 @@ class Engine:
         if not chunks:
             return
         sampling = [chunk.sequence for chunk in chunks if chunk.samples]
-        logits = self._run(chunks)
+        logits, due = self._run(chunks)
         self._scheduler.computed(chunks)
-        sequences, rows = self._with_followers(sampling)
+        sequences, rows = self._with_followers(sampling, due)
         self._deliver(sequences, sample(sequences, rows, logits))
 
-    def _run(self, chunks: list[Chunk]) -> Logits:
-        """One forward pass; the logits have one row for each chunk that samples, in order."""
+    def _run(self, chunks: list[Chunk]) -> tuple[Logits, list[int]]:
+        """One forward pass; and for each chunk that samples, in order, its row of the logits."""
         runs: list[Run] = []
         rows: list[int] = []
         temperatures: list[float] = []
-        end = 0
+        due: list[int] = []
+        scored: list[tuple[Sequence, range]] = []
+        begin = 0
         for chunk in chunks:
             sequence, start = chunk.sequence, chunk.sequence.computed
             runs.append(Run(start, sequence.tokens[start : start + chunk.length], sequence.blocks))
-            end += chunk.length
+            if positions := sequence.to_score(chunk.length):
+                scored.append((sequence, range(len(rows), len(rows) + len(positions))))
+                rows += [begin + position - start for position in positions]
+                temperatures += [1.0] * len(positions)
+            begin += chunk.length
             if chunk.samples:
-                rows.append(end - 1)
+                due.append(len(rows))
+                rows.append(begin - 1)
                 temperatures.append(sampling_temperature(sequence.request.sampling))
         # A step that samples nothing still asks for a row: no kernel has to cope with empty outputs.
-        return self._model.run(runs, rows or [0], temperatures or [1.0])
+        logits = self._model.run(runs, rows or [0], temperatures or [1.0])
+        for sequence, its_rows in scored:
+            score_prompt(sequence, its_rows, logits)
+        return logits, due
 
-    def _with_followers(self, sampling: list[Sequence]) -> tuple[list[Sequence], list[int]]:
+    def _with_followers(self, sampling: list[Sequence], due: list[int]) -> tuple[list[Sequence], list[int]]:
         """The sequences to sample and their rows. Followers of a prompt that is now computed draw from its row."""
         sequences: list[Sequence] = []
         rows: list[int] = []
-        for row, sequence in enumerate(sampling):
+        for row, sequence in zip(due, sampling, strict=True):
             followers, sequence.followers = sequence.followers, []
             for member in [sequence, *followers]:
                 if member is not sequence:
@@ -194,6 +221,8 @@ class Engine:
         """Hand the step's tokens to their generations, and let go of what has finished."""
         arrived: dict[Generation, list[Token]] = {}
         for sequence, token in zip(sequences, tokens, strict=True):
+            if sequence.answer_length == 1 and sequence.generation.prompt_scores:
+                token = token._replace(prompt=tuple(sequence.generation.prompt_scores))
             arrived.setdefault(sequence.generation, []).append(token)
             if token.finish:
                 self._scheduler.remove(sequence)

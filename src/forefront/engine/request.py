@@ -41,7 +41,8 @@ class GenerateRequest:
     """`n` continuations of `prompt` (token ids), each of at most `max_tokens` tokens.
 
     A continuation ends early with a token of `stop_tokens`. KV blocks are shared only between requests with the same
-    `salt`.
+    `salt`. `prompt_logprobs`: None for none, else how many alternatives to report for each token of the prompt too, all
+    of which is then computed anew.
     """
 
     prompt: Sequence[int]
@@ -50,3 +51,5 @@ class GenerateRequest:
     n: int = 1
     stop_tokens: frozenset[int] = frozenset()
     salt: bytes = b""
+    prompt_logprobs: int | None = None
+    constraint: object = None

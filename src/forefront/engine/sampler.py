@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from forefront.engine.generation import Logprob, Token
+from forefront.engine.generation import Token
 from forefront.engine.request import Sampling
+from forefront.engine.scores import told
 from forefront.engine.sequence import Sequence
 
 Floats = npt.NDArray[np.floating]
@@ -181,10 +182,4 @@ def _token(sequence: Sequence, token: int, row: int, logits: Logits) -> Token:
     alternatives = sequence.request.sampling.top_logprobs
     if alternatives is None:
         return Token(sequence.index, token, finish)
-    full = logits.full[row].astype(np.float64)
-    log_sum = full.max() + np.log(np.exp(full - full.max()).sum())
-    top = tuple(
-        Logprob(int(other), float(value - log_sum))
-        for other, value in zip(logits.top_tokens[row, :alternatives], logits.top[row, :alternatives], strict=True)
-    )
-    return Token(sequence.index, token, finish, float(full[token] - log_sum), top)
+    return Token(sequence.index, token, finish, *told(logits, row, token, alternatives))

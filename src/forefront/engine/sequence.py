@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from forefront.engine.blocks import block_key
+from forefront.engine.blocks import extend_keys
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest
 
@@ -64,8 +64,14 @@ class Sequence:
             return "stop"
         return "length" if self.answer_length >= self.request.max_tokens else None
 
+    def to_score(self, length: int) -> range:
+        """Of the next `length` tokens to compute, the positions that say something new of the prompt's tokens."""
+        if self.request.prompt_logprobs is None or self.index:
+            return range(0)
+        # The token at a position is scored by the one before it.
+        scored = len(self.generation.prompt_scores) - 1
+        return range(max(self.computed, scored), min(self.computed + length, self.prompt_length - 1))
+
     def extend_keys(self, size: int, upto: int) -> None:
         """Name the full blocks that lie within the first `upto` tokens."""
-        for index in range(len(self.keys), upto // size):
-            parent = self.keys[-1] if self.keys else b""
-            self.keys.append(block_key(parent, self.tokens[index * size : (index + 1) * size], self.request.salt))
+        extend_keys(self.keys, self.tokens, upto, size, self.request.salt)

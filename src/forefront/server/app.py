@@ -17,12 +17,13 @@ from forefront.gateway.keys import KeyStore
 from forefront.gateway.ring import KeyRing
 from forefront.gateway.usage import Usage
 from forefront.server.admin import Admin
-from forefront.server.chat import ChatCompletions
+from forefront.server.completions import CHAT, TEXT, Completions
 from forefront.server.frame import Frame
 from forefront.server.guard import Guard
 from forefront.server.health import health, make_ready
 from forefront.server.intake import Intake
 from forefront.server.models import make_list_models, make_retrieve_model
+from forefront.server.preflight import make_preflight
 from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
@@ -44,7 +45,9 @@ def build_app(
     admin = Admin(office.keys, office.usage, office.gateway.turns)
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", ChatCompletions(catalog, office.gateway), methods=["POST"]),
+            Route("/v1/chat/completions", Completions(CHAT, catalog, office.gateway), methods=["POST"]),
+            Route("/v1/chat/completions/preflight", make_preflight(catalog, office.gateway.turns), methods=["POST"]),
+            Route("/v1/completions", Completions(TEXT, catalog, office.gateway), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(office.usage)),

@@ -27,6 +27,7 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "unknown_url": (404, "not_found_error"),
     "method_not_allowed": (405, "invalid_request_error"),
     "request_timeout": (408, "invalid_request_error"),
+    "deadline_exceeded": (408, "invalid_request_error"),
     "headers_too_large": (431, "invalid_request_error"),
     "body_too_large": (413, "invalid_request_error"),
     "unsupported_media_type": (415, "invalid_request_error"),

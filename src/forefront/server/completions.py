@@ -1,8 +1,10 @@
-"""`POST /v1/chat/completions`: read → parse → ask the backend → send it whole or as a stream."""
+"""`POST /v1/chat/completions`, `POST /v1/completions`: read → parse → ask the backend → send it whole or streamed."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -10,19 +12,26 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from forefront.catalog.catalog import Catalog
+from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.chat.backend import Backend
 from forefront.chat.events import Event
+from forefront.chat.meter import Meter
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
 from forefront.server.body import read_json_body
+from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.pauses import with_pauses
 from forefront.server.settled import settled
 from forefront.server.sse import DONE, frame, waiting
+from forefront.server.text_answer import TextAnswer
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import parse_chat_request
+from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+
+R = TypeVar("R", bound=SampledRequest)
 
 # Silent unless the settings ask for it.
 _prompts = logging.getLogger("forefront.prompts")
@@ -34,26 +43,52 @@ _STREAM_HEADERS = {
 }
 
 
-class ChatCompletions:
-    """The endpoint, as an ASGI application: it must see the client leave while it works."""
+@dataclass(frozen=True)
+class Kind(Generic[R]):
+    """What tells one endpoint from the other: how a body is read, who is asked, how the answer is spelled."""
 
-    def __init__(self, catalog: Catalog, gateway: Gateway, keep_alive: float = 5.0) -> None:
+    parse: Callable[[bytes], ParsedRequest[R]]
+    ask: Callable[[Backend, R, bytes, Meter], AsyncGenerator[Event, None]]
+    answer: Callable[[R, ServedModel], Completion]
+    asked: Callable[[R], Any]
+
+
+CHAT: Kind[ChatRequest] = Kind(
+    parse_chat_request,
+    lambda backend, request, tenant, meter: backend.chat(request, tenant, meter),
+    ChatAnswer,
+    lambda request: request.messages,
+)
+TEXT: Kind[CompletionRequest] = Kind(
+    parse_completion_request,
+    lambda backend, request, tenant, meter: backend.complete(request, tenant, meter),
+    TextAnswer,
+    lambda request: request.prompt,
+)
+
+
+class Completions(Generic[R]):
+    """An endpoint, as an ASGI application: it must see the client leave while it works."""
+
+    def __init__(self, kind: Kind[R], catalog: Catalog, gateway: Gateway, keep_alive: float = 5.0) -> None:
+        self._kind = kind
         self._keep_alive = keep_alive
         self._catalog = catalog
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = parse_chat_request(await read_json_body(scope, receive))
-        model = self._catalog.get(parsed.request.model)
-        headers = _ignored_header(parsed.ignored)
-        completion = Completion(parsed.request, model)
+        parsed = self._kind.parse(await read_json_body(scope, receive))
+        request = parsed.request
+        model = self._catalog.get(request.model)
+        headers = ignored_header(parsed.ignored)
+        completion = self._kind.answer(request, model)
         principal: Principal = scope["principal"]
         if _prompts.isEnabledFor(logging.INFO):
-            _prompts.info("asked", extra={"completion": completion.id, "prompt": parsed.request.messages})
+            _prompts.info("asked", extra={"completion": completion.id, "prompt": self._kind.asked(request)})
 
         async def work(lease: Lease) -> None:
-            answer = model.backend.chat(parsed.request, principal.tenant, lease)
-            if parsed.request.stream:
+            answer = self._kind.ask(model.backend, request, principal.tenant, lease)
+            if request.stream:
                 async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
                     await _stream(paced, completion, headers, lease, send)
                 return
@@ -102,7 +137,7 @@ async def _tell(
         await say(frame(chunk))
 
 
-def _ignored_header(names: tuple[str, ...]) -> dict[str, str]:
+def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
     """Names the fields that had no effect; whatever cannot stand in a header is percent-encoded."""
     if not names:
         return {}
