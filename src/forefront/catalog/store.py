@@ -16,7 +16,7 @@ from forefront.chat.loading import ModelFacts
 
 _FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_detokenizer.xml")
 # Raised whenever the same file would be converted into something else than before: what is cached is then left alone.
-_CONVERSION = 2
+_CONVERSION = 3
 
 
 class Store:
