@@ -19,6 +19,8 @@ _JSON_STYLE: dict[str, Any] = {
     "lenient": False,
     "coerce_one_of": False,
 }
+# Else llguidance would allow one way alone to cut what must come into tokens: its own, not the model's.
+_OPTIONS = '\n%llguidance {"no_forcing": true}\n'
 
 
 class GrammarRefusedError(Exception):
@@ -40,17 +42,18 @@ class GrammarSource:
     @property
     def key(self) -> bytes:
         """A hash of all that matters."""
-        return hashlib.blake2b(repr((self.kind, self.text, self.triggers)).encode(), digest_size=16).digest()
+        parts = repr((self.kind, self.text, self.triggers)).encode(errors="replace")
+        return hashlib.blake2b(parts, digest_size=16).digest()
 
     def compile(self) -> str:
         """llguidance's own form of it. Raises `GrammarRefusedError`."""
         try:
             if self.kind in ("json_object", "json_schema"):
                 schema = self.text if self.kind == "json_schema" else '{"type": "object"}'
-                return str(LLMatcher.grammar_from_json_schema(schema, overrides=_JSON_STYLE))
+                return _unforced(LLMatcher.grammar_from_json_schema(schema, overrides=_JSON_STYLE))
             if self.kind == "regex":
-                return str(LLMatcher.grammar_from_regex(self.text))
-            return str(LLMatcher.grammar_from_lark(gbnf_to_lark(self.text) if self.kind == "gbnf" else self.text))
+                return _unforced(LLMatcher.grammar_from_regex(self.text))
+            return _unforced(LLMatcher.grammar_from_lark(gbnf_to_lark(self.text) if self.kind == "gbnf" else self.text))
         except RecursionError:
             raise GrammarRefusedError("it is nested too deeply") from None
         except Exception as error:  # the GBNF reader raises all kinds
@@ -60,3 +63,13 @@ class GrammarSource:
 def json_lark(schema: dict[str, Any]) -> str:
     """A Lark expression for JSON of `schema`, to be used in a grammar of kind `lark`; the same style as elsewhere."""
     return "%json " + json.dumps(schema | {"x-guidance": _JSON_STYLE})
+
+
+def _unforced(grammar: str) -> str:
+    made: dict[str, Any] = json.loads(grammar)
+    first = made["grammars"][0]
+    if first.get("lark_grammar") is None:
+        made["grammars"].insert(0, {"name": "answer", "lark_grammar": f"start: @{first['name']}{_OPTIONS}"})
+    else:
+        first["lark_grammar"] += _OPTIONS
+    return json.dumps(made)
