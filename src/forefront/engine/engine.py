@@ -17,6 +17,7 @@ from typing import Protocol
 from forefront.engine.blocks import BlockPool
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Generation, Token
+from forefront.engine.masks import MaskWorker
 from forefront.engine.model import Run
 from forefront.engine.request import GenerateRequest
 from forefront.engine.sampler import Logits, sample, sampling_temperature
@@ -66,6 +67,7 @@ class Engine:
         self._scheduler = Scheduler(BlockPool(model.block_count, model.block_size), limits or Limits())
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: dict[Generation, list[Sequence]] = {}
+        self._masks = MaskWorker()
         self._stopping = False
         self._tokens_sampled = 0
         self._last_token = 0.0
@@ -85,6 +87,8 @@ class Engine:
             raise ContextExceededError(len(request.prompt), request.max_tokens, self.context_limit)
         if not request.prompt or request.max_tokens < 1 or request.n < 1:
             raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
+        if request.constraint is not None and not request.stop_tokens:
+            raise ValueError("a constraint needs a stop token, with which the answer can end")
         generation = Generation(self._loop, request.n, self._cancel)
         if request.prompt_logprobs is not None:
             generation.prompt_scores.append(Token(0, request.prompt[0], None, math.nan))
@@ -132,10 +136,11 @@ class Engine:
                 self._step()
             except Exception:
                 log.exception("a step of the engine failed; its generations end with an error")
-                self._fail(StepFailedError("the model failed"))
+                self._fail(dict.fromkeys(self._live, StepFailedError("the model failed")))
         self._commands.put(lambda: None)
         self._take_commands()  # what was submitted in the last moment is told of the end, too
-        self._fail(EngineStoppedError("the engine was stopped"))
+        self._fail(dict.fromkeys(self._live, EngineStoppedError("the engine was stopped")))
+        self._masks.stop()
 
     def _take_commands(self) -> None:
         """Carry out what has been asked since the last step; waits for a command when there is nothing to run."""
@@ -169,10 +174,12 @@ class Engine:
         if not chunks:
             return
         sampling = [chunk.sequence for chunk in chunks if chunk.samples]
+        masks = self._masks.start(sampling)
         logits, due = self._run(chunks)
         self._scheduler.computed(chunks)
         sequences, rows = self._with_followers(sampling, due)
-        self._deliver(sequences, sample(sequences, rows, logits))
+        self._deliver(sample(sequences, rows, logits, masks()))
+        self._fail({sequence.generation: sequence.failure for sequence in sequences if sequence.failure})
 
     def _run(self, chunks: list[Chunk]) -> tuple[Logits, list[int]]:
         """One forward pass; and for each chunk that samples, in order, its row of the logits."""
@@ -217,11 +224,12 @@ class Engine:
                 rows.append(row)
         return sequences, rows
 
-    def _deliver(self, sequences: list[Sequence], tokens: list[Token]) -> None:
+    def _deliver(self, tokens: list[tuple[Sequence, Token]]) -> None:
         """Hand the step's tokens to their generations, and let go of what has finished."""
         arrived: dict[Generation, list[Token]] = {}
-        for sequence, token in zip(sequences, tokens, strict=True):
-            if sequence.answer_length == 1 and sequence.generation.prompt_scores:
+        for sequence, token in tokens:
+            sampled = token.token == sequence.tokens[-1]
+            if sampled and sequence.answer_length == 1 and sequence.generation.prompt_scores:
                 token = token._replace(prompt=tuple(sequence.generation.prompt_scores))
             arrived.setdefault(sequence.generation, []).append(token)
             if token.finish:
@@ -241,14 +249,15 @@ class Engine:
 
         self._on_loop(hand_over)
 
-    def _fail(self, error: Exception) -> None:
-        """End everything that is live with an error; the engine itself stays fit for use."""
-        generations = list(self._live)
-        for generation in generations:
+    def _fail(self, errors: dict[Generation, Exception]) -> None:
+        """End generations with an error each; all others, and the engine itself, go on."""
+        if not errors:
+            return
+        for generation in errors:
             self._drop(generation)
 
         def hand_over() -> None:
-            for generation in generations:
+            for generation, error in errors.items():
                 generation.fail(error)
 
         self._on_loop(hand_over)

@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from forefront.engine.constraint import ConstraintFactory
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is drawn from the model's distribution.
 
-    Applied in this order: repetition penalty (over prompt and answer), presence and frequency penalty (over the
-    answer), `logit_bias` (token id → added to its logit), temperature (0: take the likeliest token), `min_p`, `top_k`
-    (0: all), `top_p`. `seed` fixes the draws of this request. `top_logprobs`: None for no log-probabilities, else how
-    many alternatives to report; they are of the model's own distribution, before any of the above.
+    Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and answer), presence
+    and frequency penalty (over the answer), `logit_bias` (token id → added to its logit), temperature (0: take the
+    likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the draws of this request. `top_logprobs`: None
+    for no log-probabilities, else how many alternatives to report; they are of the model's own distribution, before any
+    of the above.
     """
 
     temperature: float = 1.0
@@ -42,7 +45,8 @@ class GenerateRequest:
 
     A continuation ends early with a token of `stop_tokens`. KV blocks are shared only between requests with the same
     `salt`. `prompt_logprobs`: None for none, else how many alternatives to report for each token of the prompt too, all
-    of which is then computed anew.
+    of which is then computed anew. `constraint` makes what says, for one continuation, which tokens may come next; it
+    needs stop tokens.
     """
 
     prompt: Sequence[int]
@@ -52,4 +56,4 @@ class GenerateRequest:
     stop_tokens: frozenset[int] = frozenset()
     salt: bytes = b""
     prompt_logprobs: int | None = None
-    constraint: object = None
+    constraint: ConstraintFactory | None = None
