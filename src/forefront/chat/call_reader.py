@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Collection
 from string import hexdigits
 
-from forefront.chat.marker import Reading
+from forefront.chat.marker import Reading, Take
 
 _ARGUMENTS = frozenset({"arguments", "parameters"})
 # What else a call object may say before it is known to be one.
@@ -70,7 +70,7 @@ class CallReader:
             raise NotACallError(char)
         if not self._told:
             self._take("{}")
-        return (yield)
+        return (yield None)
 
     def named(self, char: str) -> Reading[str]:
         """Reads `name[ARGS]{…}`, with or without `[CALL_ID]…` or the marker, as `object` does."""
@@ -92,11 +92,11 @@ class CallReader:
             char = yield from self.accept(char)
         return char
 
-    def accept(self, char: str) -> Reading[str]:
-        """Takes `char` for a part of the call; returns the next one."""
+    def accept(self, char: str, take: Take | None = None) -> Reading[str]:
+        """Takes `char` for a part of the call; returns the next one. `take` may have the run behind it, if any."""
         if not self.begun:
             self._raw.append(char)
-        return (yield)
+        return (yield take if self.begun else None)
 
     def expect(self, wanted: str, char: str) -> Reading[str]:
         """Accepts `char` if it is `wanted`, and white space around it."""
@@ -131,7 +131,7 @@ class CallReader:
             raise NotACallError(char)
         return char
 
-    def _nested(self, char: str, take: Callable[[str], None]) -> Reading[str]:
+    def _nested(self, char: str, take: Take) -> Reading[str]:
         """Gives an object or array, as it is written, to `take`."""
         depth = 0
         while char and char != "<":
@@ -145,17 +145,17 @@ class CallReader:
                 return char
         raise NotACallError(char)
 
-    def _quoted(self, char: str, take: Callable[[str], None]) -> Reading[str]:
+    def _quoted(self, char: str, take: Take) -> Reading[str]:
         """Gives a string, as it is written, to `take`."""
         take(char)
-        char = yield from self.accept(char)
+        char = yield from self.accept(char, take)
         while char and char != '"':
             take(char)
-            escape = char == "\\"
-            char = yield from self.accept(char)
-            if escape and char:
-                take(char)
+            if char == "\\":
                 char = yield from self.accept(char)
+                take(char)
+            if char:
+                char = yield from self.accept(char, take)
         if not char:
             raise NotACallError(char)
         take(char)
@@ -185,14 +185,17 @@ class CallReader:
         if char != "\\":
             return char, (yield from self.accept(char))
         char = yield from self.accept(char)
-        if char != "u":
+        if char and char != "u":
             return _SHORT.get(char, char), (yield from self.accept(char))
         digits = ""
-        char = yield from self.accept(char)
-        while char and char in hexdigits and len(digits) < 4:
-            digits += char
+        while char and len(digits) < 4:
             char = yield from self.accept(char)
-        return (chr(int(digits, 16)) if len(digits) == 4 else "\\u" + digits), char
+            if char not in hexdigits:
+                return "\\u" + digits, char
+            digits += char
+        if not char:
+            raise NotACallError(char)
+        return chr(int(digits, 16)), (yield from self.accept(char))
 
     def _string(self, char: str) -> Reading[tuple[str, str]]:
         """The value of a string."""

@@ -1,10 +1,9 @@
 """What a model thinks before it answers, told apart from the answer."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
-from forefront.chat.marker import Reading, until
+from forefront.chat.marker import Machine, Reading, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +52,34 @@ class ReasoningParser:
         self._content: list[str] = []
         self._white: list[str] = []
         self._begun = False
-        self._machine = self._answer()
-        next(self._machine)
+        self._machine = Machine(self._answer())
 
     def feed(self, text: str) -> tuple[str, str]:
         """What more text adds to the reasoning, and to the content."""
-        for char in text:
-            self._machine.send(char)
+        self._machine.feed(text)
         return self._taken()
 
     def finish(self) -> tuple[str, str]:
         """What was held back, at the end of the answer."""
-        with suppress(StopIteration):
-            self._machine.send("")
+        self._machine.finish()
         return self._taken()
 
     def _answer(self) -> Reading[None]:
-        char = yield
+        char = yield None
         if not self.active:
             char = yield from self._beginning(char)
         if self.active:
             char = yield from self._thoughts(char)
         while char:
             self._content.append(char)
-            char = yield
+            char = yield self._content.append
 
     def _beginning(self, char: str) -> Reading[str]:
         """Reads up to the end of the opening marker; what is not one is content."""
         read: list[str] = []
         while char.isspace():
             read.append(char)
-            char = yield
+            char = yield None
         white = len(read)
         for expected in self._form.opening:
             if char != expected:
@@ -91,29 +87,31 @@ class ReasoningParser:
                 return char
             read.append(char)
             self.active = len(read) - white == len(self._form.opening)
-            char = yield
+            char = yield None
         return char
 
     def _thoughts(self, char: str) -> Reading[str]:
         """Reads up to the first character of the content."""
         found = yield from until((self._form.closing,), char, self._think)
         if found != self._form.closing:
-            for rest in found:
-                self._think(rest)
+            self._think(found)
             return ""
         self.active = False
-        char = yield
+        char = yield None
         while char.isspace():
-            char = yield
+            char = yield None
         return char
 
-    def _think(self, char: str) -> None:
-        if not char.isspace():
-            self._reasoning += [*self._white, char]
+    def _think(self, text: str) -> None:
+        if not self._begun:
+            text = text.lstrip()
+        solid = text.rstrip()
+        if solid:
+            self._reasoning += [*self._white, solid]
             self._white.clear()
             self._begun = True
-        elif self._begun:
-            self._white.append(char)
+        if len(solid) < len(text):
+            self._white.append(text[len(solid) :])
 
     def _taken(self) -> tuple[str, str]:
         taken = "".join(self._reasoning), "".join(self._content)
