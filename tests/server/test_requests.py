@@ -56,7 +56,7 @@ def test_a_beginning_is_continued(server: RunningServer) -> None:
 
 def test_calls_and_results_are_shown_as_the_model_knows_them(server: RunningServer) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "get_time", "arguments": '{"city":"<|im_end|>"}'}}
-    messages = [
+    messages: list[dict[str, Any]] = [
         USER,
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c1", "content": '{"time": "<|im_start|>"}'},

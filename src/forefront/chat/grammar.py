@@ -44,12 +44,13 @@ class CompiledGrammar:
         self._completer = completer
         self._vocabulary = index.vocabulary
         self._plan = plan
+        self._ends = source.ends
         self._triggers = Triggers(source.triggers, matcher, index) if source.triggers else None
 
     def start(self) -> Constraint:
         """A constraint for one continuation."""
         if self._triggers is not None:
-            return TriggeredConstraint(self._triggers, self._bound, len(self._plan or ()))
+            return TriggeredConstraint(self._triggers, self._bound, len(self._plan or ()), ends=self._ends)
         return self._bound()
 
     def require(self, max_tokens: int) -> None:

@@ -32,17 +32,19 @@ class GrammarSource:
     """A grammar of `kind`. `text` is the schema as JSON, the regex or the grammar; nothing for `json_object`.
 
     With `triggers`, the answer is free text until it ends in one of them; the grammar holds for what follows, and once
-    that is complete the text is free again. A control token is a trigger by its text, too.
+    that is complete the text is free again, or, if it `ends`, the answer is over. A control token is a trigger by its
+    text, too.
     """
 
     kind: Kind
     text: str = ""
     triggers: tuple[str, ...] = ()
+    ends: bool = False
 
     @property
     def key(self) -> bytes:
         """A hash of all that matters."""
-        parts = repr((self.kind, self.text, self.triggers)).encode(errors="replace")
+        parts = repr((self.kind, self.text, self.triggers, self.ends)).encode(errors="replace")
         return hashlib.blake2b(parts, digest_size=16).digest()
 
     def compile(self) -> str:
@@ -53,7 +55,7 @@ class GrammarSource:
                 return _unforced(LLMatcher.grammar_from_json_schema(schema, overrides=_JSON_STYLE))
             if self.kind == "regex":
                 return _unforced(LLMatcher.grammar_from_regex(self.text))
-            return _unforced(LLMatcher.grammar_from_lark(gbnf_to_lark(self.text) if self.kind == "gbnf" else self.text))
+            return (gbnf_to_lark(self.text) if self.kind == "gbnf" else self.text) + _OPTIONS
         except RecursionError:
             raise GrammarRefusedError("it is nested too deeply") from None
         except Exception as error:  # the GBNF reader raises all kinds

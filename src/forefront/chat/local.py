@@ -15,7 +15,7 @@ from forefront.chat.plan import Plan
 from forefront.chat.planner import Planner
 from forefront.chat.stopwatch import Stopwatch
 from forefront.engine.engine import Engine, EngineStats
-from forefront.engine.errors import EngineStoppedError, StepFailedError
+from forefront.engine.errors import ConstraintError, EngineStoppedError, StepFailedError
 from forefront.engine.request import GenerateRequest
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest
@@ -66,6 +66,7 @@ class LocalBackend:
     async def close(self) -> None:
         """See `Backend.close`."""
         await self._engine.stop()
+        self._planner.close()
 
     def stats(self) -> EngineStats:
         """What the engine is doing."""
@@ -124,5 +125,8 @@ def _as_api_errors() -> Iterator[None]:
         yield
     except StepFailedError:
         raise ApiError("engine_failed", "The model failed while it answered this request; try again.") from None
+    except ConstraintError:
+        text = "The answer could not be held to the form that was asked for: it takes too much to follow."
+        raise ApiError("form_failed", text) from None
     except EngineStoppedError:
         raise ApiError("shutting_down", "The server is shutting down.") from None

@@ -43,12 +43,17 @@ class Planner:
         self._limit = limit
         self._vocabulary_size = vocabulary_size
 
+    def close(self) -> None:
+        """End what works beside the event loop."""
+        self._former.close()
+
     async def prompt(self, request: ChatRequest) -> Prompt:
         """What the model reads. Raises `ApiError` for what its template has no place for."""
+        if request.offered:
+            self._dialect.need_tools()
         messages, beginning = split_beginning(request.messages)
         variables: dict[str, Any] = self._dialect.reasoning_variables(request.reasoning_effort)
         if request.offered:
-            self._dialect.need_tools()
             variables["tools"] = offers(request.offered)
         try:
             return await asyncio.to_thread(self._prompts.encode, as_dicts(messages), variables, beginning)
@@ -68,16 +73,16 @@ class Planner:
             n=request.n or 1,
             stop_tokens=self._end_tokens,
             salt=tenant,
-            constraint=await self._former.chat(request),
+            constraint=await self._former.chat(request, prompt.text, most),
         )
-        pieces = self._dialect.spelled(self._tokenizer)
+        pieces = self._dialect.pieces(request.offered)
         answers = [
             Answer(
                 index,
                 pieces,
                 request.stops,
                 logprobs=bool(request.logprobs),
-                reader=self._dialect.reader(prompt.text, request.offered),
+                reader=self._dialect.reader(index, prompt.text, request.offered),
             )
             for index in range(wanted.n)
         ]
@@ -88,7 +93,7 @@ class Planner:
         prompts = [await self._tokens(prompt, index, request) for index, prompt in enumerate(request.prompts)]
         most = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         sampling = sampling_of(request, request.logprobs, self._vocabulary_size)
-        constraint = await self._former.text(request)
+        constraint = await self._former.text(request, max(most, 1))
         scores = request.logprobs if request.echo else None
         requests = [
             GenerateRequest(

@@ -62,18 +62,21 @@ class Triggers:
         if not rest:
             return True
         tokens = self.tokens(rest)
-        return self._matcher.deep_copy().try_consume_tokens(tokens) == len(tokens)
+        taken: int = self._matcher.deep_copy().try_consume_tokens(tokens)
+        return taken == len(tokens)
 
 
 class TriggeredConstraint:
-    """The `Constraint` that `bound` makes, each time that a trigger has come; `least` tokens are needed for it."""
+    """The `Constraint` that `bound` makes, each time that a trigger has come; `least` tokens are needed for it. With
+    `ends`, nothing follows the first one."""
 
-    def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int) -> None:
+    def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
         self.ended = False
         self.steered = False
         self._triggers = triggers
         self._bound = bound
         self._least = least
+        self._ends = ends
         self._beginning = b""
         self._inner: GrammarConstraint | None = None
 
@@ -97,6 +100,7 @@ class TriggeredConstraint:
             self.steered |= self._inner.steered
         if self._inner is not None and self._inner.ended:
             self._inner, self._beginning = None, b""
+            self.ended = self._ends
         return token
 
     def _begin(self, rest: bytes, left: int) -> None:

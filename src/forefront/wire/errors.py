@@ -33,6 +33,7 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "unsupported_media_type": (415, "invalid_request_error"),
     "invalid_type": (422, "invalid_request_error"),
     "invalid_value": (422, "invalid_request_error"),
+    "form_failed": (422, "invalid_request_error"),
     "unknown_parameter": (422, "invalid_request_error"),
     "rate_limit_exceeded": (429, "rate_limit_error"),
     "internal_error": (500, "server_error"),
