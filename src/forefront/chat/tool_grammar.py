@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from forefront.chat.grammar_source import json_lark
 from forefront.chat.tool_format import ToolFormat
 from forefront.wire.tools import NamedToolChoice, Tool, ToolChoice
 
-# JSON as `json.dumps` writes it, which is how the templates show calls to models.
-_STYLE: dict[str, Any] = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 # Text at the answer's beginning that is not read as a call.
 _NO_CALL = r"""TEXT: /(?s:.*)/ & ~/\s*\{\s*"name"(?s:.*)/"""
@@ -66,7 +65,7 @@ def _calls(form: ToolFormat, parallel: bool) -> str:
 
 def _call(form: ToolFormat, tool: Tool) -> str:
     """One call of `tool`."""
-    arguments = f"%json {_schema(tool)}"
+    arguments = _arguments(tool)
     if form.named:
         identified = f"({_marker(form, '[CALL_ID]')} /[a-zA-Z0-9]{{9}}/)? " if "[CALL_ID]" in form.control else ""
         return f"{_literal(tool.function.name)} {identified}{_marker(form, '[ARGS]')} {arguments}"
@@ -75,10 +74,9 @@ def _call(form: ToolFormat, tool: Tool) -> str:
     return f'{_literal(f"""{{"name": {name}, "{key}": """)} {arguments} "}}"'
 
 
-def _schema(tool: Tool) -> str:
+def _arguments(tool: Tool) -> str:
     schema = _NO_PARAMETERS if tool.function.parameters is None else tool.function.parameters
-    style = {**_STYLE, "lenient": not tool.function.strict}
-    return json.dumps({"type": "object", **schema, "x-guidance": style})
+    return json_lark({"type": "object", **schema}, lenient=not tool.function.strict)
 
 
 def _marker(form: ToolFormat, marker: str) -> str:
