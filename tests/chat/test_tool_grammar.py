@@ -159,6 +159,7 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
         (HERMES, trained_call("get_weather", {"city": "Rome", "n": [1, {"a": None}]})),
         (controlled(HERMES, "<tool_call>", "</tool_call>"), trained_call("get_weather", {"city": "Rome"})),
         (LLAMA3, '{"name": "get_weather", "parameters": {"city": "Rome"}}'),
+        (LLAMA3, '{"type": "function", "name": "get_weather", "parameters": {"city": "Rome"}}'),
         (MISTRAL, '[TOOL_CALLS][{"name": "get_weather", "arguments": {"city": "Rome"}}]'),
         (controlled(MISTRAL, "[TOOL_CALLS]"), '[TOOL_CALLS] [{"name": "get_weather", "arguments": {"city": "Rome"}}]'),
         (MISTRAL_NAMED, '[TOOL_CALLS]get_weather[ARGS]{"city": "Rome"}'),
@@ -194,6 +195,18 @@ def test_several_calls_are_for_parallel_requests(
     assert tool_grammar(form, offer(SCHEMAS), "auto", parallel=parallel).ends is not parallel or form is LLAMA3
 
 
+@pytest.mark.parametrize(("breaks", "thought"), [(0, True), (1, True), (2, True), (3, False)])
+def test_line_breaks_may_stand_between_reasoning_and_a_forced_call(
+    tokenizer: LLTokenizer, breaks: int, thought: bool
+) -> None:
+    text = "\n" * breaks + trained_call("none", {})
+    for form in (HERMES, FORMATS[4]):
+        behind = tool_grammar(form, offer(SCHEMAS), "required", parallel=True, thought=True)
+        assert accepts(compiled(tokenizer, behind), form, text) is thought
+        first = tool_grammar(form, offer(SCHEMAS), "required", parallel=True)
+        assert accepts(compiled(tokenizer, first), form, text) is (breaks == 0)
+
+
 @pytest.mark.parametrize("text", ["", "It is warm.", '{"temperature": 3}', '{"name', "{}", "5"])
 def test_a_llama_that_may_call_may_also_answer(tokenizer: LLTokenizer, text: str) -> None:
     matcher = compiled(tokenizer, tool_grammar(LLAMA3, offer(SCHEMAS), "auto", parallel=True))
@@ -201,7 +214,13 @@ def test_a_llama_that_may_call_may_also_answer(tokenizer: LLTokenizer, text: str
 
 
 @pytest.mark.parametrize(
-    "text", ['{"name": "get_news"', ' { "name": "none"', '{"name": "none", "parameters": {"a": 1}}']
+    "text",
+    [
+        '{"name": "get_news"',
+        '{"type":"function","name"',
+        ' { "name": "none"',
+        '{"name": "none", "parameters": {"a": 1}}',
+    ],
 )
 def test_a_llama_that_begins_a_call_has_to_make_it(tokenizer: LLTokenizer, text: str) -> None:
     matcher = compiled(tokenizer, tool_grammar(LLAMA3, offer(SCHEMAS), "auto", parallel=True))
