@@ -251,8 +251,8 @@ def steps(work: Callable[[], object]) -> int:
 @pytest.mark.parametrize("form", [HERMES, MISTRAL])
 @pytest.mark.parametrize("opening", ["", '<tool_call>{"arguments": {"a": ', '[TOOL_CALLS]f[ARGS]{"'])
 def test_work_grows_with_the_text_alone(unit: str, form: ToolFormat, opening: str) -> None:
-    once, twice = (
-        steps(partial(read, form, opening + unit * count, range(0, len(opening + unit * count), 7)))
-        for count in (100, 200)
-    )
-    assert twice < 2.2 * once
+    def work(count: int) -> object:
+        text = opening + unit * count
+        return read(form, text, range(0, len(text), 7))
+
+    assert steps(partial(work, 200)) < 2.2 * steps(partial(work, 100))

@@ -62,9 +62,12 @@ class GrammarSource:
             raise GrammarRefusedError(str(error)) from None
 
 
-def json_lark(schema: dict[str, Any]) -> str:
-    """A Lark expression for JSON of `schema`, to be used in a grammar of kind `lark`; the same style as elsewhere."""
-    return "%json " + json.dumps(schema | {"x-guidance": _JSON_STYLE})
+def json_lark(schema: dict[str, Any], *, lenient: bool = False) -> str:
+    """A Lark expression for JSON of `schema`, to be used in a grammar of kind `lark`; the same style as elsewhere.
+
+    If `lenient`, keywords that llguidance cannot keep are left out of the schema; else they make the grammar invalid.
+    """
+    return "%json " + json.dumps(schema | {"x-guidance": _JSON_STYLE | {"lenient": lenient}})
 
 
 def _unforced(grammar: str) -> str:

@@ -1,18 +1,18 @@
 """What a model may write when it calls tools, as a grammar for llguidance."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from forefront.chat.grammar_source import json_lark
 from forefront.chat.tool_format import ToolFormat
 from forefront.wire.tools import NamedToolChoice, Tool, ToolChoice
 
-# JSON as `json.dumps` writes it, which is how the templates show calls to models.
-_STYLE: dict[str, Any] = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 # Text at the answer's beginning that is not read as a call.
-_NO_CALL = r"""TEXT: /(?s:.*)/ & ~/\s*\{\s*"name"(?s:.*)/"""
+_NO_CALL = r"""TEXT: /(?s:.*)/ & ~/\s*\{\s*("type"\s*:\s*"function"\s*,\s*)?"name"(?s:.*)/"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,14 @@ class ToolGrammar:
     ends: bool = True
 
 
-def tool_grammar(form: ToolFormat, tools: Sequence[Tool], choice: ToolChoice | None, *, parallel: bool) -> ToolGrammar:
+def tool_grammar(
+    form: ToolFormat, tools: Sequence[Tool], choice: ToolChoice | None, *, parallel: bool, thought: bool = False
+) -> ToolGrammar:
     """The grammar of calls of `tools` (one at least) in `form`; `choice` is anything but `none`.
 
     Arguments keep to each tool's schema; without `strict`, keywords that llguidance does not know are left out of it.
-    A named choice is one call, as `parallel` false is.
+    A named choice is one call, as `parallel` false is. If a forced call follows reasoning (`thought`), up to two line
+    breaks may come first.
     """
     if isinstance(choice, NamedToolChoice):
         tools = [tool for tool in tools if tool.function.name == choice.function.name]
@@ -48,7 +51,7 @@ def tool_grammar(form: ToolFormat, tools: Sequence[Tool], choice: ToolChoice | N
         return ToolGrammar("\n".join([f"start: calls{marked} | TEXT", *rules, _NO_CALL]))
     between = {"hermes": f'"\\n" {opening}', "mistral": opening if form.named else "", "llama3": ""}[form.family]
     more = f" ({between} calls)*" if parallel and between else ""
-    first = "" if form.family == "llama3" else f"{opening} "
+    first = ('("\\n" "\\n"?)? ' if thought else "") + ("" if form.family == "llama3" else f"{opening} ")
     return ToolGrammar("\n".join([f"start: {first}calls{more}", *rules]))
 
 
@@ -66,19 +69,22 @@ def _calls(form: ToolFormat, parallel: bool) -> str:
 
 def _call(form: ToolFormat, tool: Tool) -> str:
     """One call of `tool`."""
-    arguments = f"%json {_schema(tool)}"
+    arguments = _arguments(tool)
     if form.named:
         identified = f"({_marker(form, '[CALL_ID]')} /[a-zA-Z0-9]{{9}}/)? " if "[CALL_ID]" in form.control else ""
         return f"{_literal(tool.function.name)} {identified}{_marker(form, '[ARGS]')} {arguments}"
-    key = "parameters" if form.family == "llama3" else "arguments"
     name = json.dumps(tool.function.name, ensure_ascii=False)
-    return f'{_literal(f"""{{"name": {name}, "{key}": """)} {arguments} "}}"'
+    if form.family == "llama3":
+        # One lexeme, so that it is told from other text by its end.
+        kind = re.escape('"type": "function", ')
+        head = re.escape(f'"name": {name}, "parameters": ').replace("/", "\\/")
+        return f'/\\{{({kind})?{head}/ {arguments} "}}"'
+    return f'{_literal(f"""{{"name": {name}, "arguments": """)} {arguments} "}}"'
 
 
-def _schema(tool: Tool) -> str:
+def _arguments(tool: Tool) -> str:
     schema = _NO_PARAMETERS if tool.function.parameters is None else tool.function.parameters
-    style = {**_STYLE, "lenient": not tool.function.strict}
-    return json.dumps({"type": "object", **schema, "x-guidance": style})
+    return json_lark({"type": "object", **schema}, lenient=not tool.function.strict)
 
 
 def _marker(form: ToolFormat, marker: str) -> str:
