@@ -34,6 +34,7 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "invalid_type": (422, "invalid_request_error"),
     "invalid_value": (422, "invalid_request_error"),
     "unknown_parameter": (422, "invalid_request_error"),
+    "idempotency_key_reused": (422, "invalid_request_error"),
     "rate_limit_exceeded": (429, "rate_limit_error"),
     "internal_error": (500, "server_error"),
     "engine_failed": (500, "server_error"),
