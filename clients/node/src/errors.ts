@@ -12,8 +12,8 @@
  *             ├── AuthenticationError       401  no valid key
  *             ├── PermissionDeniedError     403  out of credits
  *             ├── NotFoundError             404  unknown model or path
- *             ├── ConflictError             409  the idempotency key belongs to another request
- *             ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt
+ *             ├── ConflictError             409  it clashes with another request
+ *             ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt, or an idempotency key is used again
  *             ├── RateLimitError            429  over a limit
  *             └── InternalServerError       5xx  the server's fault
  *

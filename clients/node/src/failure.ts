@@ -42,6 +42,7 @@ export const STATUS_BY_CODE: Record<string, number> = {
   invalid_type: 422,
   invalid_value: 422,
   unknown_parameter: 422,
+  idempotency_key_reused: 422,
   rate_limit_exceeded: 429,
   internal_error: 500,
   engine_failed: 500,

@@ -33,6 +33,7 @@ from forefront.server.app import Office, build_app
 from forefront.server.intake import Intake
 from forefront.server.serve import Listen, bind
 from forefront.server.serve import serve as serve_app
+from forefront.server.shared_runs import SharedRuns
 
 
 def serve(
@@ -136,8 +137,9 @@ def _serve(start: Start, console: Console) -> None:
         async def run() -> None:
             writer = Writer(database)
             intake = Intake(settings.body_seconds, settings.body_memory_mib * 2**20)
-            app = build_app(catalog, _office(start.settings, database, writer), intake, settings.cors_origins)
-            await serve_app(app, catalog, writer, bound, _listen(settings), started)
+            office, runs = _office(start.settings, database, writer), SharedRuns()
+            app = build_app(catalog, office, intake, settings.cors_origins, runs)
+            await serve_app(app, catalog, writer, runs, bound, _listen(settings), started)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run())

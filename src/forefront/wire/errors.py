@@ -35,6 +35,7 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "invalid_value": (422, "invalid_request_error"),
     "form_failed": (422, "invalid_request_error"),
     "unknown_parameter": (422, "invalid_request_error"),
+    "idempotency_key_reused": (422, "invalid_request_error"),
     "rate_limit_exceeded": (429, "rate_limit_error"),
     "internal_error": (500, "server_error"),
     "engine_failed": (500, "server_error"),
