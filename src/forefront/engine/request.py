@@ -16,9 +16,9 @@ class Sampling:
 
     Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and answer), presence
     and frequency penalty (over the answer), `logit_bias` (token id → added to its logit), temperature (less than
-    `COLDEST` becomes 0: take the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the draws of this request. `top_logprobs`: None
-    for no log-probabilities, else how many alternatives to report; they are of the model's own distribution, before any
-    of the above.
+    `COLDEST` becomes 0: take the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the draws of this
+    request. `top_logprobs`: None for no log-probabilities, else how many alternatives to report; they are of the
+    model's own distribution, before any of the above.
     """
 
     temperature: float = 1.0
