@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def model(tiny_directory: Path) -> PagedModel:
 
 
 @pytest.fixture
-async def cold(model: PagedModel) -> AsyncIterator[dict[tuple[int, int], list[int]]]:
+async def cold(model: PagedModel) -> dict[tuple[int, int], list[int]]:
     """Every answer, each given by an engine that has seen nothing else."""
     answers = {}
     for tenant in range(TENANTS):
@@ -51,7 +50,7 @@ async def cold(model: PagedModel) -> AsyncIterator[dict[tuple[int, int], list[in
             engine = small(model, 64)
             answers[tenant, turn] = (await answer(engine, tenant, turn))[0]
             await engine.stop()
-    yield answers
+    return answers
 
 
 async def test_no_tenants_tokens_are_in_anothers_answer(
