@@ -22,6 +22,7 @@ const STATUS_BY_TYPE: Record<string, number> = {
 };
 /** The server's codes; a test holds this to the server's own table. */
 export const STATUS_BY_CODE: Record<string, number> = {
+  invalid_http: 400,
   invalid_json: 400,
   missing_parameter: 400,
   unsupported_parameter: 400,

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from forefront.engine.constraint import ConstraintFactory
+
+# Logits divided by less than this are beyond what float32 tells apart: only the likeliest token is left.
+COLDEST: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +15,10 @@ class Sampling:
     """How the next token is drawn from the model's distribution.
 
     Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and answer), presence
-    and frequency penalty (over the answer), `logit_bias` (token id → added to its logit), temperature (0: take the
-    likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the draws of this request. `top_logprobs`: None
-    for no log-probabilities, else how many alternatives to report; they are of the model's own distribution, before any
-    of the above.
+    and frequency penalty (over the answer), `logit_bias` (token id → added to its logit), temperature (less than
+    `COLDEST` becomes 0: take the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the draws of this
+    request. `top_logprobs`: None for no log-probabilities, else how many alternatives to report; they are of the
+    model's own distribution, before any of the above.
     """
 
     temperature: float = 1.0
@@ -27,6 +31,10 @@ class Sampling:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     seed: int | None = None
     top_logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature < COLDEST:
+            object.__setattr__(self, "temperature", 0.0)
 
     @property
     def changes_logits(self) -> bool:

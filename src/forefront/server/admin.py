@@ -51,13 +51,13 @@ class Admin:
         return _json(KeyList(data=await off_loop(self._keys.list_keys)))
 
     async def _show_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.get(request.path_params["id"])))
+        return _found(await off_loop(lambda: self._keys.get(path_id(request))))
 
     async def _revoke_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.revoke(request.path_params["id"])))
+        return _found(await off_loop(lambda: self._keys.revoke(path_id(request))))
 
     async def _rotate_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.rotate(request.path_params["id"])))
+        return _found(await off_loop(lambda: self._keys.rotate(path_id(request))))
 
     async def _list_projects(self, _request: Request) -> Response:
         return _json(ProjectList(data=await off_loop(self._keys.list_projects)))
@@ -84,6 +84,14 @@ class Admin:
 
     async def _status(self, _request: Request) -> Response:
         return _json({"object": "status", "running": self._turns.running, "waiting": self._turns.waiting})
+
+
+def path_id(request: Request) -> str:
+    """The id in a path. Raises `ApiError` 404 for what no id can be: PostgreSQL takes no NUL, not even to look for."""
+    text: str = request.path_params["id"]
+    if not (text.isascii() and text.isprintable()):
+        raise ApiError("not_found", "There is nothing of that id.")
+    return text
 
 
 async def off_loop(call: Callable[[], T]) -> T:

@@ -67,6 +67,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         http=bounded_protocol(listen.header_seconds, listen.connections),
+        ws="none",
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,
         lifespan="off",

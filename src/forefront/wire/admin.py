@@ -17,6 +17,7 @@ Status = Literal["completed", "aborted", "failed"]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Tokens = Annotated[int, Meta(ge=1, le=2**53)]
 Money = Annotated[float, Meta(ge=0, le=1e9)]
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL's texts hold none
 ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -39,12 +40,14 @@ class Budget(Record, kw_only=True, forbid_unknown_fields=True):
 class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /admin/keys`. `models`: the only ones that may be asked; none given: all."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    name: Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_NUL)]
     project: ProjectName = "default"
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
         default_factory=lambda: ["chat", "models"]
     )
-    models: Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=256)] | None = None
+    models: (
+        Annotated[list[Annotated[str, Meta(min_length=1, max_length=256, pattern=NO_NUL)]], Meta(max_length=256)] | None
+    ) = None
     expires: Annotated[int, Meta(ge=1, le=2**40)] | None = None
     limits: Limits = msgspec.field(default_factory=Limits)
     budget: Budget | None = None

@@ -13,6 +13,7 @@ from forefront.wire.record import Record
 # code → (HTTP status, type). Statuses as published: 400 missing or malformed, 401 no valid key, 403 out of credits,
 # 404 unknown model or path, 422 wrong type or out of range, 429 over a limit, 5xx the server's fault.
 ERRORS: Final[dict[str, tuple[int, str]]] = {
+    "invalid_http": (400, "invalid_request_error"),
     "invalid_json": (400, "invalid_request_error"),
     "missing_parameter": (400, "invalid_request_error"),
     "unsupported_parameter": (400, "invalid_request_error"),

@@ -48,7 +48,9 @@ def named_error(text: str) -> ApiError:
         kind = _NAMES.get(match["kind"], match["kind"])
         bound = match["bound"].removesuffix(".0")
         return ApiError("invalid_value", f"{where} must be {kind} of {_SIGNS[match['sign']]} {bound}.", param=param)
-    if _PATTERN.fullmatch(what):
+    if match := _PATTERN.fullmatch(what):
+        if r"^[^\\x00" in match["pattern"]:
+            return ApiError("invalid_value", f"{where} must hold no NUL character.", param=param)
         text = f"{where} must have 1 to 64 letters, digits, underscores, dots or dashes."
         return ApiError("invalid_value", text, param=param)
     if match := _ENUM.fullmatch(what):

@@ -1,11 +1,11 @@
 """From administrators' bodies and queries to records: an error names the field."""
 
 import re
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from forefront.wire.admin import Budget, NewKey, ProjectName, ProjectSettings
+from forefront.wire.admin import NO_NUL, Budget, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
 from forefront.wire.named_error import named_error
@@ -16,15 +16,18 @@ _DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 
 
+Storable = Annotated[str, msgspec.Meta(pattern=NO_NUL)]
+
+
 class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of `GET /admin/usage`: `by=day,model`, and what the sums are of."""
 
     by: list[Literal["day", "key", "project", "model"]] = msgspec.field(default_factory=lambda: ["day"])
     since: str | None = None
     until: str | None = None
-    key: str | None = None
-    project: str | None = None
-    model: str | None = None
+    key: Storable | None = None
+    project: Storable | None = None
+    model: Storable | None = None
 
 
 def parse_new_key(body: bytes) -> NewKey:
