@@ -31,6 +31,7 @@ export {
   UnprocessableEntityError,
 } from "./errors.js";
 export { APIPromise, type WithResponse } from "./promise.js";
+export type { ParsingSchema, Schema, StandardSchema } from "./schema.js";
 export type { ClientOptions, Fetch, Timeout } from "./settings.js";
 export { Stream } from "./stream.js";
 export type { RequestOptions } from "./transport.js";

@@ -1,10 +1,14 @@
 /** Sending calls over `fetch`: tries, time limits, and errors made ours. */
-import { APIConnectionError, APIError, APITimeoutError, APIUserAbortError } from "./errors.js";
-import { mediaType, type Reply, requestID, statusFailure, unreadable } from "./failure.js";
+import { APIError, APIUserAbortError } from "./errors.js";
+import { mediaType, type Reply, statusFailure, unreadable } from "./failure.js";
+import { Incoming } from "./incoming.js";
 import { waitBeforeRetry } from "./retry.js";
 import { checkRetries, type Settings, settleTimeout, type Timeout } from "./settings.js";
+import { connectionFailure } from "./unreachable.js";
 import { VERSION } from "./version.js";
 import { Watch } from "./watch.js";
+
+const NODE = Boolean((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node);
 
 /** How one call differs from the client's settings. */
 export interface RequestOptions {
@@ -52,54 +56,8 @@ export function open(
       const reply = await readWhole(settings, response);
       throw response.ok ? unreadable(reply, "a stream of events") : statusFailure(reply);
     }
-    return { response, incoming: new Incoming(settings, response, watch) };
+    return { response, incoming: new Incoming(settings.baseURL, response, watch) };
   });
-}
-
-/** A response whose body is still to come. */
-export class Incoming {
-  readonly requestID: string | null;
-  private readonly reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-
-  constructor(
-    private readonly settings: Settings,
-    response: Response,
-    private readonly watch: Watch,
-  ) {
-    this.requestID = requestID(response.headers);
-    this.reader = response.body?.getReader();
-    // A `fetch` of the caller's own may not obey the signal within the body.
-    watch.controller.signal.addEventListener("abort", () => this.reader?.cancel().catch(() => {}));
-    watch.relax();
-  }
-
-  /** Aborting it lets the connection go; the server then stops generating. */
-  get controller(): AbortController {
-    return this.watch.controller;
-  }
-
-  /** The next piece of the body; undefined at its end, and when `controller` has been aborted. Throws `APIError`. */
-  async next(): Promise<Uint8Array | undefined> {
-    try {
-      const item = await this.reader?.read();
-      if (this.watch.failure) {
-        throw this.watch.failure;
-      }
-      this.watch.heard();
-      return item?.value;
-    } catch (error) {
-      if (this.controller.signal.aborted && !this.watch.failure) {
-        return undefined;
-      }
-      throw this.watch.failure ?? connectionFailure(this.settings, error);
-    }
-  }
-
-  /** Let the connection go; harmless when repeated. If the body was read to its end, other calls can use it. */
-  close(): void {
-    this.watch.close();
-    this.controller.abort();
-  }
 }
 
 async function withRetries<T>(
@@ -125,7 +83,7 @@ async function withRetries<T>(
       return await receive(response, watch);
     } catch (error) {
       watch.close();
-      const failure = watch.failure ?? (error instanceof APIError ? error : connectionFailure(settings, error));
+      const failure = watch.failure ?? (error instanceof APIError ? error : connectionFailure(settings.baseURL, error));
       const wait = waitBeforeRetry(failure, attempt, maxRetries, Math.random());
       if (wait === null || (end !== null && performance.now() + wait * 1000 >= end)) {
         throw failure;
@@ -140,12 +98,12 @@ function makeRequest(settings: Settings, call: Call, options: RequestOptions): R
     accept: call.stream ? "text/event-stream" : "application/json",
     authorization: `Bearer ${settings.apiKey}`,
   });
-  if (!("window" in globalThis)) {
-    headers.set("user-agent", `forefront-node/${VERSION}`); // browsers send their own
+  if (NODE) {
+    headers.set("user-agent", `forefront-node/${VERSION}`); // browsers send their own, or ask the server whether they may
   }
   if (call.method === "POST") {
     headers.set("content-type", "application/json");
-    headers.set("idempotency-key", options.idempotencyKey ?? `ff-${crypto.randomUUID()}`);
+    headers.set("idempotency-key", options.idempotencyKey ?? newKey());
   }
   for (const [name, value] of Object.entries({ ...settings.headers, ...options.headers })) {
     headers.set(name, value);
@@ -154,41 +112,15 @@ function makeRequest(settings: Settings, call: Call, options: RequestOptions): R
   return { method: call.method, headers, redirect: "manual", ...(call.body === undefined ? {} : { body: call.body }) };
 }
 
+/** 128 random bits. (`randomUUID` is missing on pages that came without TLS.) */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `ff-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
 async function readWhole(settings: Settings, response: Response): Promise<Reply> {
   const text = await response.text();
   return { baseURL: settings.baseURL, status: response.status, headers: response.headers, text };
-}
-
-/** What `fetch` threw, as ours. */
-function connectionFailure(settings: Settings, error: unknown): APIError {
-  const url = settings.baseURL;
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = String((cause as { code?: unknown } | null)?.code ?? "");
-  const facts = { cause: error };
-  if (/^UND_ERR_.*_TIMEOUT$|^ETIMEDOUT$/.test(code)) {
-    const what = code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT" ? "hear from" : "connect to";
-    return new APITimeoutError(`Cannot ${what} ${url} within the platform's time limit.`, facts);
-  }
-  const reason = (cause instanceof Error && (cause.message || code || cause.name)) || String(cause);
-  const advice = adviceFor(code, reason);
-  if (advice) {
-    return new APIConnectionError(`Cannot connect to ${url}: ${reason.replace(/\.$/, "")}. ${advice}`, facts);
-  }
-  return new APIConnectionError(`The connection to ${url} broke: ${reason.replace(/\.$/, "")}.`, facts);
-}
-
-/** What to do about a connection that could not be made; undefined for one that broke later. */
-function adviceFor(code: string, reason: string): string | undefined {
-  if (/^(ENOTFOUND|EAI_\w+)$/.test(code)) {
-    return "Check the host name in the base URL.";
-  }
-  if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code) || /certificate|ssl|tls/i.test(reason)) {
-    return "Check that the base URL's https:// is right, and that its certificate is trusted here.";
-  }
-  if (/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/.test(code)) {
-    return "If no server is running, start one with `forefront serve`.";
-  }
-  return undefined;
 }
 
 function pause(milliseconds: number, signal: AbortSignal | null): Promise<void> {

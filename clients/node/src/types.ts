@@ -78,7 +78,7 @@ interface Sampling {
   top_k?: number | null;
   min_p?: number | null;
   /** Up to 16 strings that end the answer; they are not part of it. */
-  stop?: string | string[] | null;
+  stop?: string | readonly string[] | null;
   seed?: number | null;
   /** How many answers to give. */
   n?: number | null;
@@ -168,6 +168,34 @@ export interface Usage {
   output_tokens: number;
   total_tokens: number;
   prompt_tokens_details?: { cached_tokens: number } | null;
+  completion_tokens_details?: { reasoning_tokens: number } | null;
+}
+
+/** The values that tokens were drawn with, defaults filled in. `seed`, sent back in a request, repeats the answer. */
+export interface EffectiveSampling {
+  temperature: number;
+  top_p: number;
+  top_k: number;
+  min_p: number;
+  presence_penalty: number;
+  frequency_penalty: number;
+  repetition_penalty: number;
+  max_tokens: number;
+  seed: number | null;
+}
+
+/** What made an answer. `weights` is a hash of the model. Times are in milliseconds. */
+export interface Receipt {
+  weights: string;
+  quantization: string;
+  engine: string;
+  sampling: EffectiveSampling;
+  /** Waiting for a turn. */
+  queue_ms: number;
+  /** Reading the prompt, until the first token. */
+  prefill_ms: number;
+  /** From the first token to the last. */
+  decode_ms: number;
 }
 
 /** A whole answer. `message` repeats the first choice's. */
@@ -180,6 +208,7 @@ export interface ChatCompletion {
   choices: Choice[];
   usage: Usage;
   message: ResponseMessage;
+  receipt?: Receipt | null;
 }
 
 /** A whole answer, and what its text says once parsed. */
@@ -220,6 +249,8 @@ export interface ChatCompletionChunk {
   choices: ChunkChoice[];
   /** On the last chunk alone, if `stream_options.include_usage` asks for it. */
   usage?: Usage | null;
+  /** On the last chunk alone. */
+  receipt?: Receipt | null;
 }
 
 /** What would become of a request, without running it. Counts are in tokens. */
