@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SDK = Path(__file__).parents[2] / "clients" / "node"
+PEERS = Path(__file__).parents[1] / "peers" / "node"
 
 
 def require_node() -> None:
@@ -36,10 +37,30 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
     return result.stdout
 
 
+def run_suite(path: str, *, cwd: Path, **environment: str) -> None:
+    """Run a file of `node:test` tests. None may be skipped."""
+    output = run("node", "--test", "--test-reporter=tap", path, cwd=cwd, **environment)
+    assert "# skipped 0" in output
+    assert "# pass 0" not in output
+
+
 def build() -> Path:
     """Build the SDK; its folder."""
     require_node()
-    if not (SDK / "node_modules" / "typescript").exists():
-        run("npm", "ci", "--ignore-scripts", cwd=SDK)
+    _install(SDK)
     run("node", "scripts/build.mjs", cwd=SDK)
     return SDK
+
+
+def install_peers() -> Path:
+    """Install other people's clients; their folder."""
+    require_node()
+    _install(PEERS)
+    return PEERS
+
+
+def _install(folder: Path) -> None:
+    """What the folder's lock names, unless that is there already."""
+    installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        run("npm", "ci", "--ignore-scripts", cwd=folder)
