@@ -10,18 +10,15 @@ import { parseAnswer, readForm, type Schema } from "./schema.js";
 import type { Settings } from "./settings.js";
 import { Stream } from "./stream.js";
 import { open, type RequestOptions, send } from "./transport.js";
+import type { ChatCompletion, ChatCompletionChunk, ParsedCompletion, Preflight } from "./answers.js";
 import type {
-  ChatCompletion,
-  ChatCompletionChunk,
   ChatCompletionCreateParams,
   ChatCompletionCreateParamsBase,
   ChatCompletionCreateParamsNonStreaming,
   ChatCompletionCreateParamsStreaming,
   JSONSchema,
-  ParsedCompletion,
-  Preflight,
   ResponseFormat,
-} from "./types.js";
+} from "./params.js";
 
 /** What `parse` takes: `response_format` may be a bare JSON schema, or a schema object of a library such as Zod. */
 export interface ParseParams<T> extends Omit<ChatCompletionCreateParamsNonStreaming, "response_format"> {

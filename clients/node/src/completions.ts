@@ -6,12 +6,12 @@ import { readText, readTextChunk } from "./result.js";
 import type { Settings } from "./settings.js";
 import { Stream } from "./stream.js";
 import { open, type RequestOptions, send } from "./transport.js";
+import type { Completion } from "./answers.js";
 import type {
-  Completion,
   CompletionCreateParams,
   CompletionCreateParamsNonStreaming,
   CompletionCreateParamsStreaming,
-} from "./types.js";
+} from "./params.js";
 
 /** Completions of bare text, without a conversation. */
 export class TextCompletions {

@@ -19,7 +19,7 @@
  *
  * Arguments that cannot be sent at all are a `TypeError`.
  */
-import type { ChatCompletion } from "./types.js";
+import type { ChatCompletion } from "./answers.js";
 
 /** Everything that this package throws of its own. */
 export class ForefrontError extends Error {

@@ -4,7 +4,7 @@ import { APIPromise } from "./promise.js";
 import { readModel, readModels } from "./result.js";
 import type { Settings } from "./settings.js";
 import { type RequestOptions, send } from "./transport.js";
-import type { Model, ModelList } from "./types.js";
+import type { Model, ModelList } from "./answers.js";
 
 /** The models that the server serves. */
 export class Models {

@@ -1,7 +1,8 @@
 /** The form of an answer: what is asked of the model, and how its text is checked. */
 import { ParseError } from "./errors.js";
 import { isObject } from "./failure.js";
-import type { ChatCompletion, JSONSchema, ParsedCompletion, ResponseFormat } from "./types.js";
+import type { ChatCompletion, ParsedCompletion } from "./answers.js";
+import type { JSONSchema, ResponseFormat } from "./params.js";
 
 /** A schema object of a library that follows Standard Schema and Standard JSON Schema: Zod 4.2 and later, ArkType … */
 export interface StandardSchema<T> {

@@ -1,9 +1,4 @@
-/** What goes over the wire: requests, answers, chunks, models. */
-
-export interface TextPart {
-  type: "text";
-  text: string;
-}
+/** What comes back: answers, chunks, models. */
 
 export interface ToolCall {
   id: string;
@@ -13,118 +8,6 @@ export interface ToolCall {
     /** JSON, as the model wrote it. */
     arguments: string;
   };
-}
-
-export interface SystemMessage {
-  role: "system" | "developer";
-  content: string | TextPart[];
-  name?: string;
-}
-
-export interface UserMessage {
-  role: "user";
-  content: string | TextPart[];
-  name?: string;
-}
-
-export interface AssistantMessage {
-  role: "assistant";
-  content?: string | TextPart[] | null;
-  name?: string;
-  tool_calls?: ToolCall[] | null;
-}
-
-export interface ToolMessage {
-  role: "tool";
-  content: string | TextPart[];
-  tool_call_id: string;
-}
-
-/** A turn of the conversation. The message of an earlier completion is one too. */
-export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
-
-/** A JSON schema, as a plain object. */
-export type JSONSchema = { [keyword: string]: unknown };
-
-export interface Tool {
-  type: "function";
-  function: {
-    name: string;
-    description?: string;
-    parameters?: JSONSchema;
-    strict?: boolean | null;
-  };
-}
-
-export type ToolChoice = "none" | "auto" | "required" | { type: "function"; function: { name: string } };
-
-export type ResponseFormat =
-  | { type: "text" }
-  | { type: "json_object" }
-  | {
-      type: "json_schema";
-      json_schema: { name: string; description?: string; schema: JSONSchema; strict?: boolean | null };
-    };
-
-/** What both endpoints for completions take. `null` means the same as leaving a field out. */
-interface Sampling {
-  /** Needed unless the client has a `defaultModel`. */
-  model?: string | null;
-  /** The most tokens that the answer may have. */
-  max_tokens?: number | null;
-  /** 0 for the likeliest answer, up to 2 for variety. */
-  temperature?: number | null;
-  top_p?: number | null;
-  top_k?: number | null;
-  min_p?: number | null;
-  /** Up to 16 strings that end the answer; they are not part of it. */
-  stop?: string | readonly string[] | null;
-  seed?: number | null;
-  /** How many answers to give. */
-  n?: number | null;
-  presence_penalty?: number | null;
-  frequency_penalty?: number | null;
-  repetition_penalty?: number | null;
-  /** From token ids to what is added to their logits. */
-  logit_bias?: Record<string, number> | null;
-  /** With `include_usage`, a last chunk without choices carries the usage. */
-  stream_options?: { include_usage?: boolean | null } | null;
-  /** The time for the answer; what there is when it is over has its own finish reason. */
-  deadline_ms?: number | null;
-  user?: string | null;
-}
-
-export interface ChatCompletionCreateParamsBase extends Sampling {
-  messages: readonly Message[];
-  max_completion_tokens?: number | null;
-  logprobs?: boolean | null;
-  /** The likeliest tokens to report at each position, up to 20; needs `logprobs`. */
-  top_logprobs?: number | null;
-  response_format?: ResponseFormat | null;
-  /** A regular expression that the whole answer matches. */
-  regex?: string | null;
-  /** A grammar (Lark or GBNF) that the whole answer follows. */
-  grammar?: string | null;
-  tools?: readonly Tool[] | null;
-  tool_choice?: ToolChoice | null;
-  parallel_tool_calls?: boolean | null;
-  reasoning_effort?: string | null;
-  metadata?: Record<string, string> | null;
-  store?: boolean | null;
-  service_tier?: string | null;
-  prompt_cache_key?: string | null;
-}
-
-export interface ChatCompletionCreateParamsNonStreaming extends ChatCompletionCreateParamsBase {
-  stream?: false | null;
-}
-
-export interface ChatCompletionCreateParamsStreaming extends ChatCompletionCreateParamsBase {
-  stream: true;
-}
-
-export interface ChatCompletionCreateParams extends ChatCompletionCreateParamsBase {
-  stream?: boolean | null;
 }
 
 /** Why an answer ended. Servers of other makes may have further reasons. */
@@ -150,7 +33,9 @@ export interface ResponseMessage {
   /** Null when the model calls tools and says nothing. */
   content: string | null;
   tool_calls?: ToolCall[] | null;
+  /** What the model thought before it answered; `reasoning` says it again. */
   reasoning_content?: string | null;
+  reasoning?: string | null;
 }
 
 export interface Choice {
@@ -217,6 +102,7 @@ export interface ParsedCompletion<T> extends ChatCompletion {
   parsed: T;
 }
 
+/** What a chunk adds to a call: its `id` and name at first, then pieces of its arguments. */
 export interface ToolCallDelta {
   index: number;
   id?: string | null;
@@ -230,6 +116,7 @@ export interface ChoiceDelta {
   content?: string | null;
   tool_calls?: ToolCallDelta[] | null;
   reasoning_content?: string | null;
+  reasoning?: string | null;
 }
 
 export interface ChunkChoice {
@@ -255,6 +142,7 @@ export interface ChatCompletionChunk {
 
 /** What would become of a request, without running it. Counts are in tokens. */
 export interface Preflight {
+  object: "chat.completion.preflight";
   model: string;
   /** The text that the model would be given. */
   prompt: string;
@@ -264,33 +152,30 @@ export interface Preflight {
   context_length: number;
   /** The most tokens that an answer could have. */
   max_tokens: number;
+  /** Whether what the request asks for does. */
   fits: boolean;
+  /** By how much it does not. */
+  excess: number;
+  /** How many requests would have their turn before it. */
+  ahead: number;
+  wait_seconds: number;
 }
 
-export interface CompletionCreateParamsBase extends Sampling {
-  prompt: string | readonly string[];
-  /** Whether the text begins with the prompt. */
-  echo?: boolean | null;
-  /** The likeliest tokens to report at each position. */
-  logprobs?: number | null;
+/** One entry for each token. */
+export interface CompletionLogprobs {
+  tokens: string[];
+  /** Natural logarithms; null for a prompt's first token. */
+  token_logprobs: (number | null)[];
+  top_logprobs: (Record<string, number> | null)[] | null;
+  /** With which character of `text` a token begins. */
+  text_offset: number[];
 }
 
-export interface CompletionCreateParamsNonStreaming extends CompletionCreateParamsBase {
-  stream?: false | null;
-}
-
-export interface CompletionCreateParamsStreaming extends CompletionCreateParamsBase {
-  stream: true;
-}
-
-export interface CompletionCreateParams extends CompletionCreateParamsBase {
-  stream?: boolean | null;
-}
-
+/** One continuation of one prompt; prompt p's are those from p × `n` on. */
 export interface CompletionChoice {
   index: number;
   text: string;
-  logprobs?: unknown;
+  logprobs?: CompletionLogprobs | null;
   finish_reason: FinishReason | null;
 }
 
@@ -303,6 +188,7 @@ export interface Completion {
   system_fingerprint?: string | null;
   choices: CompletionChoice[];
   usage?: Usage | null;
+  receipt?: Receipt | null;
 }
 
 /** A model that can be named in a request. `context_length` is in tokens, prompt and answer together. */
