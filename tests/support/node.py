@@ -59,6 +59,31 @@ def install_peers() -> Path:
     return PEERS
 
 
+def make_project(folder: Path) -> Path:
+    """An empty project with the SDK installed, as a user would do it."""
+    (folder / "package.json").write_text('{"name": "empty", "private": true}\n')
+    (folder / ".npmrc").write_text((SDK / ".npmrc").read_text())
+    run("npm", "install", str(SDK), cwd=folder)
+    return folder
+
+
+def typescript(name: str, *, cwd: Path) -> None:
+    """Compile a file, strictly, the declarations of what it imports included."""
+    compiler = SDK / "node_modules" / "typescript" / "bin" / "tsc"
+    options = [
+        "--strict",
+        "--module",
+        "nodenext",
+        "--target",
+        "es2022",
+        "--lib",
+        "es2022,dom",
+        "--skipLibCheck",
+        "false",
+    ]
+    run("node", str(compiler), *options, name, cwd=cwd)
+
+
 def _install(folder: Path) -> None:
     """What the folder's lock names, unless that is there already."""
     installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
