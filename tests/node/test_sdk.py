@@ -9,7 +9,7 @@ from forefront.wire.errors import ERRORS
 from tests.support.node import SDK, run, run_suite
 from tests.support.server import RunningServer
 
-SUITES = ["client", "network", "retry", "server"]
+SUITES = ["client", "contract", "network", "retry", "server"]
 
 
 @pytest.mark.parametrize("name", SUITES)
