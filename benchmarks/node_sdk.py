@@ -27,7 +27,7 @@ def run(repeats: int) -> None:
         print("\nThe Node SDK is not measured: there is no npm on the PATH.", flush=True)
         return
     for folder in ("clients/node", "tests/peers/node"):
-        _node("npm", "ci", "--ignore-scripts", cwd=_ROOT / folder)
+        _node("npm", "ci", "--ignore-scripts", "--silent", cwd=_ROOT / folder)
     _node("node", "scripts/build.mjs", cwd=_ROOT / "clients/node")
     start = {name: median(_start(module) for _ in range(3 * repeats)) for name, module in _MODULES.items()}
     output = _node("node", "benchmarks/node/measure.mjs", str(repeats), str(_REQUESTS), str(_CHUNKS), cwd=_ROOT)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import PEERS, run_suite
+from tests.support.node import PEERS, run_suite, typescript
 from tests.support.server import RunningServer
 
-SUITES = ["openai", "published"]
+SUITES = ["openai", "published", "schema", "tools"]
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -19,6 +19,10 @@ def test_peer(node_peers: Path, node_sdk: Path, server: RunningServer, name: str
 
 def test_every_peer_is_run() -> None:
     assert sorted(path.name.partition(".")[0] for path in PEERS.glob("*.test.mjs")) == SUITES
+
+
+def test_a_zod_schema_gives_the_answer_its_type(node_peers: Path, node_sdk: Path) -> None:
+    typescript("types.ts", cwd=node_peers, emit=False)
 
 
 def test_the_lock_names_no_registry() -> None:

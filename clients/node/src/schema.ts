@@ -8,7 +8,8 @@ import type { JSONSchema, ResponseFormat } from "./params.js";
 export interface StandardSchema<T> {
   readonly "~standard": {
     readonly validate: (value: unknown) => Verdict<T> | Promise<Verdict<T>>;
-    readonly jsonSchema: { readonly output: (options: { target: "draft-2020-12" }) => object };
+    /** Of what is validated: the model writes what transformations start from. */
+    readonly jsonSchema: { readonly input: (options: { target: "draft-2020-12" }) => object };
   };
 }
 
@@ -24,6 +25,9 @@ export type Schema<T> = StandardSchema<T> | ParsingSchema<T>;
 type Verdict<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] };
+
+/** Keywords whose values are no schemas, or not to be closed. */
+const OPAQUE = new Set(["allOf", "const", "default", "enum", "examples"]);
 
 type Check = (value: unknown) => unknown;
 
@@ -41,7 +45,7 @@ export function readForm(given: unknown): Form {
   const standard = given["~standard"];
   if (isObject(standard) && isObject(standard["jsonSchema"])) {
     const { validate, jsonSchema } = (given as unknown as StandardSchema<unknown>)["~standard"];
-    return { format: asFormat(jsonSchema.output({ target: "draft-2020-12" })), check: asCheck(validate) };
+    return { format: asFormat(closed(jsonSchema.input({ target: "draft-2020-12" }))), check: asCheck(validate) };
   }
   if (typeof given["toJSONSchema"] === "function" && typeof given["parse"] === "function") {
     const schema = given as unknown as ParsingSchema<unknown>;
@@ -76,6 +80,22 @@ function asFormat(schema: object): ResponseFormat {
   const title = (schema as JSONSchema)["title"];
   const name = String(title ?? "answer").replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64);
   return { type: "json_schema", json_schema: { name, schema: schema as JSONSchema, strict: true } };
+}
+
+/**
+ * The schema with its objects closed to properties that it does not name: validation would drop these, but the model
+ * need not write them first. Parts of an `allOf` stay open, since each part sees the properties of the others.
+ */
+function closed<T>(schema: T): T {
+  if (Array.isArray(schema)) {
+    return schema.map(closed) as T;
+  }
+  if (!isObject(schema)) {
+    return schema;
+  }
+  const entries = Object.entries(schema).map(([name, value]) => [name, OPAQUE.has(name) ? value : closed(value)]);
+  const open = schema["type"] === "object" && isObject(schema["properties"]) && !("additionalProperties" in schema);
+  return { ...Object.fromEntries(entries), ...(open ? { additionalProperties: false } : {}) };
 }
 
 function asCheck<T>(validate: (value: unknown) => Verdict<T> | Promise<Verdict<T>>): Check {

@@ -156,17 +156,20 @@ test("parse()", async () => {
 });
 
 test("parse() with the objects of schema libraries", async () => {
-  const schema = { type: "object", properties: { n: { type: "number" } } };
+  const open = { type: "object", properties: { n: { type: "number" } } };
+  const schema = { ...open, additionalProperties: false };
   const message = { role: "assistant", content: '{"n": 3}' };
   const { client, sent } = fake([json({ ...COMPLETION, choices: [{ index: 0, message, finish_reason: "stop" }] })]);
   const ask = (response_format) => client.chat.completions.parse({ messages: USER, response_format });
-  const standard = (validate) => ({ "~standard": { version: 1, vendor: "x", validate, jsonSchema: { output: () => schema } } });
+  const standard = (validate) => ({ "~standard": { version: 1, vendor: "x", validate, jsonSchema: { input: () => open } } });
   assert.equal((await ask(standard(({ n }) => ({ value: n + 1 })))).parsed, 4);
   assert.equal((await ask(standard(async ({ n }) => ({ value: n + 2 })))).parsed, 5);
   assert.equal((await ask({ toJSONSchema: () => schema, parse: ({ n }) => n * 2 })).parsed, 6);
   for (const { json } of sent) {
     assert.deepEqual(json.response_format.json_schema, { name: "answer", schema, strict: true });
   }
+  await ask({ "~standard": { validate: (value) => ({ value }), jsonSchema: { input: () => ({ allOf: [open], items: [open] }) } } });
+  assert.deepEqual(sent.at(-1).json.response_format.json_schema.schema, { allOf: [open], items: [schema] });
   const refusing = ask(standard(() => ({ issues: [{ message: "too small" }] })));
   await assert.rejects(refusing, (error) => error instanceof sdk.ParseError && /too small/.test(error.cause.message));
   const { length } = sent;
