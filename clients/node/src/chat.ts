@@ -1,7 +1,6 @@
 /** `client.chat.completions`: ask for answers. */
 import { Accumulator } from "./accumulate.js";
 import { ChatStream } from "./chat-stream.js";
-import { requestID } from "./failure.js";
 import type { Incoming } from "./incoming.js";
 import { APIPromise } from "./promise.js";
 import { chatCall } from "./request.js";
@@ -80,25 +79,18 @@ export class Completions {
   /** What would become of a request, without running it: its prompt, its tokens, and whether it fits. */
   preflight(params: ChatCompletionCreateParamsBase, options: RequestOptions = {}): APIPromise<Preflight> {
     const preflight = async () => {
-      const call = chatCall(this.settings, params);
-      const { response, reply } = await send(this.settings, { ...call, path: `${call.path}/preflight` }, options);
-      return { data: readPreflight(reply), response, requestID: requestID(response.headers) };
+      const call = chatCall(this.settings, params, options);
+      return send(this.settings, { ...call, path: `${call.path}/preflight` }, options, readPreflight);
     };
     return new APIPromise(preflight());
   }
 
   private async send(params: ChatCompletionCreateParams, options: RequestOptions) {
-    const { response, reply } = await send(this.settings, chatCall(this.settings, params), options);
-    return { data: readCompletion(reply), response, requestID: requestID(response.headers) };
+    return send(this.settings, chatCall(this.settings, params, options), options, readCompletion);
   }
 
-  private async open<S>(
-    params: ChatCompletionCreateParams,
-    options: RequestOptions,
-    make: (incoming: Incoming) => S,
-  ) {
-    const { response, incoming } = await open(this.settings, chatCall(this.settings, params), options);
-    return { data: make(incoming), response, requestID: incoming.requestID };
+  private async open<S>(params: ChatCompletionCreateParams, options: RequestOptions, make: (incoming: Incoming) => S) {
+    return open(this.settings, chatCall(this.settings, params, options), options, make);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Sending calls over `fetch`: tries, time limits, and errors made ours. */
 import { APIError, APIUserAbortError } from "./errors.js";
-import { mediaType, type Reply, statusFailure, unreadable } from "./failure.js";
+import { mediaType, type Reply, requestID, statusFailure, unreadable } from "./failure.js";
 import { Incoming } from "./incoming.js";
+import type { WithResponse } from "./promise.js";
 import { waitBeforeRetry } from "./retry.js";
 import { checkRetries, type Settings, settleTimeout, type Timeout } from "./settings.js";
 import { connectionFailure } from "./unreachable.js";
@@ -19,6 +20,8 @@ export interface RequestOptions {
   headers?: Record<string, string> | undefined;
   /** Names the call, so that the server runs it once however often it is sent. One is made up if none is given. */
   idempotencyKey?: string | undefined;
+  /** Fields that the types do not know: what servers of other makes take. */
+  extraBody?: Record<string, unknown> | undefined;
 }
 
 /** One HTTP request, but for what every request of a client has in common. */
@@ -29,35 +32,44 @@ export interface Call {
   stream: boolean;
 }
 
-/** Send and read the whole answer. Throws `APIError` when it is not a success. */
-export function send(
+/** Send and `read` the whole answer. Throws `APIError` when it is not a success. */
+export async function send<T>(
   settings: Settings,
   call: Call,
   options: RequestOptions,
-): Promise<{ response: Response; reply: Reply }> {
-  return withRetries(settings, call, options, async (response, watch) => {
+  read: (reply: Reply) => T,
+): Promise<WithResponse<T>> {
+  const { got, ...facts } = await withRetries(settings, call, options, async (response, watch) => {
     const reply = await readWhole(settings, response);
     watch.close();
     if (!response.ok) {
       throw statusFailure(reply);
     }
-    return { response, reply };
+    return reply;
   });
+  return { data: read(got), ...facts };
 }
 
-/** Send and wait for the head of a stream of events. Throws `APIError` when it is none. */
-export function open(
+/** Send, wait for the head of a stream of events, and `make` something of it. Throws `APIError` when it is none. */
+export async function open<T>(
   settings: Settings,
   call: Call,
   options: RequestOptions,
-): Promise<{ response: Response; incoming: Incoming }> {
-  return withRetries(settings, call, options, async (response, watch) => {
+  make: (incoming: Incoming) => T,
+): Promise<WithResponse<T>> {
+  const { got, ...facts } = await withRetries(settings, call, options, async (response, watch) => {
     if (!response.ok || (mediaType(response.headers) || "text/event-stream") !== "text/event-stream") {
       const reply = await readWhole(settings, response);
       throw response.ok ? unreadable(reply, "a stream of events") : statusFailure(reply);
     }
-    return { response, incoming: new Incoming(settings.baseURL, response, watch) };
+    return new Incoming(settings.baseURL, response, watch);
   });
+  return { data: make(got), ...facts };
+}
+
+/** What `receive` got in the end, and how. */
+interface Got<T> extends Omit<WithResponse<T>, "data"> {
+  got: T;
 }
 
 async function withRetries<T>(
@@ -65,14 +77,14 @@ async function withRetries<T>(
   call: Call,
   options: RequestOptions,
   receive: (response: Response, watch: Watch) => Promise<T>,
-): Promise<T> {
+): Promise<Got<T>> {
   const timeout = settleTimeout(options.timeout, settings.timeout);
   const maxRetries = checkRetries(options.maxRetries ?? settings.maxRetries);
   const signal = options.signal ?? null;
   const end = timeout.total === null ? null : performance.now() + timeout.total;
   // Made once: every try bears the same idempotency key, so a server that has it answers from its first run.
   const request = makeRequest(settings, call, options);
-  for (let attempt = 0; ; attempt++) {
+  for (let retries = 0; ; retries++) {
     const watch = new Watch(settings.baseURL, timeout.read, end, signal);
     try {
       const response = await settings.fetch(settings.baseURL + call.path, {
@@ -80,11 +92,11 @@ async function withRetries<T>(
         signal: watch.controller.signal,
       });
       watch.heard();
-      return await receive(response, watch);
+      return { got: await receive(response, watch), response, requestID: requestID(response.headers), retries };
     } catch (error) {
       watch.close();
       const failure = watch.failure ?? (error instanceof APIError ? error : connectionFailure(settings.baseURL, error));
-      const wait = waitBeforeRetry(failure, attempt, maxRetries, Math.random());
+      const wait = waitBeforeRetry(failure, retries, maxRetries, Math.random());
       if (wait === null || (end !== null && performance.now() + wait * 1000 >= end)) {
         throw failure;
       }

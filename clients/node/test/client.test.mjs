@@ -73,6 +73,12 @@ test("null is not sent, nor what JSON cannot say", async () => {
   assert.equal(sent.length, 1);
 });
 
+test("fields that the types do not know", async () => {
+  const { client, sent } = fake([json(COMPLETION)]);
+  await client.chat.completions.create({ messages: USER, temperature: 0 }, { extraBody: { mirostat: 2, temperature: 1 } });
+  assert.deepEqual(sent[0].json, { model: "m", messages: USER, temperature: 1, mirostat: 2 });
+});
+
 test("withResponse", async () => {
   const { client } = fake([json(COMPLETION, 200, { "x-request-id": "req_1", "x-ignored-params": "a" })]);
   const { data, response, requestID } = await client.chat.completions.create({ messages: USER }).withResponse();
