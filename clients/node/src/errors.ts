@@ -19,7 +19,7 @@
  *
  * Arguments that cannot be sent at all are a `TypeError`.
  */
-import type { ChatCompletion } from "./types.js";
+import type { ChatCompletion } from "./answers.js";
 
 /** Everything that this package throws of its own. */
 export class ForefrontError extends Error {
@@ -153,7 +153,7 @@ function readRetryAfter(headers: Headers): number | null {
   if (seconds !== null || value === null) {
     return seconds;
   }
-  const date = Date.parse(value);
+  const date = /[a-z]/i.test(value) ? Date.parse(value) : Number.NaN; // else it would take -1 for the year 2001
   return Number.isNaN(date) ? null : Math.max(0, (date - Date.now()) / 1000);
 }
 

@@ -25,6 +25,7 @@ from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.pauses import with_pauses
 from forefront.server.settled import settled
+from forefront.server.spacing import spaced
 from forefront.server.sse import DONE, frame, waiting
 from forefront.server.text_answer import TextAnswer
 from forefront.wire.errors import ApiError
@@ -90,7 +91,7 @@ class Completions(Generic[R]):
             answer = self._kind.ask(model.backend, request, principal.tenant, lease)
             if request.stream:
                 async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
-                    await _stream(paced, completion, headers, lease, send)
+                    await _stream(paced, completion, headers, lease, scope, send)
                 return
             async with aclosing(settled(answer, lease)) as events:
                 body = msgspec.json.encode(await completion.whole(events))
@@ -105,6 +106,7 @@ async def _stream(
     completion: Completion,
     headers: dict[str, str],
     lease: Lease,
+    scope: Scope,
     send: Send,
 ) -> None:
     # The first event is awaited before anything is sent, so that a request that fails has an error status. One that
@@ -113,9 +115,10 @@ async def _stream(
     raw_headers = Headers(headers | lease.headers() | _STREAM_HEADERS).raw
     await send({"type": "http.response.start", "status": 200, "headers": raw_headers})
 
-    async def say(body: bytes, *, more: bool = True) -> None:
-        await send({"type": "http.response.body", "body": body, "more_body": more})
+    async def write(body: bytes) -> None:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
 
+    say = spaced(scope, write)
     try:
         await _tell(first, completion, lease, say)
         async for event in events:
@@ -124,7 +127,7 @@ async def _stream(
     except ApiError as error:
         # Too late for a status; no [DONE] follows, so nobody takes the stream for complete.
         await say(frame(error.body()))
-    await say(b"", more=False)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _tell(
