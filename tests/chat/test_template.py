@@ -51,10 +51,10 @@ def test_a_broken_template_fails_when_it_is_loaded() -> None:
     ],
 )
 def test_bombs_and_faults_end_quickly_with_one_error(source: str) -> None:
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(TemplateError):
         ChatTemplate(source).render(MESSAGES)
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ class Former:
     async def chat(self, request: ChatRequest, prompt: str, max_tokens: int) -> ConstraintFactory | None:
         """The constraint of an answer to the rendered `prompt`, None for any text. Raises `ApiError` (422) for a form
         that cannot be kept to."""
-        form, param = self._with_tools(request) if request.offered else _alone(request)
+        end = self._dialect.reasoning_end(prompt)
+        form, param = self._with_tools(request, thought=end is not None) if request.offered else _alone(request)
         if form is None:
             return None
-        end = self._dialect.reasoning_end(prompt)
         return await self._compiled(form if end is None else _behind(form, end), param, max_tokens)
 
     async def text(self, request: CompletionRequest, max_tokens: int) -> ConstraintFactory | None:
@@ -46,17 +46,19 @@ class Former:
         compiled.require(max_tokens)
         return compiled.start
 
-    def _with_tools(self, request: ChatRequest) -> tuple[GrammarSource, str]:
+    def _with_tools(self, request: ChatRequest, *, thought: bool) -> tuple[GrammarSource, str]:
         form, param = _alone(request)
         free = request.tool_choice in (None, "auto")
         if form is not None and free:
-            return self._calls_or(request, form, param), param
+            return self._calls_or(request, form, param, thought=thought), param
         parallel = request.parallel_tool_calls is not False
-        grammar = tool_grammar(self._dialect.tools, request.offered, request.tool_choice, parallel=parallel)
+        grammar = tool_grammar(
+            self._dialect.tools, request.offered, request.tool_choice, parallel=parallel, thought=thought
+        )
         triggers = (grammar.trigger,) if grammar.trigger else ()
         return GrammarSource("lark", grammar.lark, triggers, ends=grammar.ends), "tools"
 
-    def _calls_or(self, request: ChatRequest, form: GrammarSource, param: str) -> GrammarSource:
+    def _calls_or(self, request: ChatRequest, form: GrammarSource, param: str, *, thought: bool) -> GrammarSource:
         """Calls, or an answer of the form that is asked for."""
         if form.kind not in ("json_object", "json_schema"):
             text = f"`{param}` does not go with tools that the model may call or not: set `tool_choice`."
@@ -65,7 +67,8 @@ class Former:
         calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel).lark
         schema = json.loads(form.text) if form.text else {"type": "object"}
         rules = calls.replace("start:", "called:", 1)
-        return GrammarSource("lark", f"start: called | answer\nanswer: {json_lark(schema)}\n{rules}")
+        gap = _GAP if thought else ""
+        return GrammarSource("lark", f"start: {gap} (called | answer)\nanswer: {json_lark(schema)}\n{rules}")
 
 
 def _alone(request: SampledRequest) -> tuple[GrammarSource | None, str]:

@@ -14,7 +14,8 @@ FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
 
 class Function(msgspec.Struct, kw_only=True):
     """A function that the model may call. `parameters` is the JSON schema of its arguments (none given: an empty
-    object). Arguments always keep to the schema, with `strict` and without."""
+    object). Arguments always keep to the schema, but for keywords that no grammar can express: with `strict` they are
+    refused, else left out."""
 
     name: FunctionName
     description: str | None = None
