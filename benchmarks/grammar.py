@@ -83,7 +83,7 @@ def run(directory: Path, model: PagedModel, tokens: int, repeats: int) -> None:
     tokenizer = Tokenizer(directory)
     grammars = Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, tokenizer.end_tokens))
 
-    async def rounds() -> tuple[list[tuple[float, ...]], list[float]]:
+    async def rounds() -> tuple[list[tuple[float, float, float]], list[float]]:
         endless = await grammars.compile(GrammarSource("json_schema", json.dumps(ENDLESS)), "schema")
         free = await grammars.compile(GrammarSource("json_object"), "schema")
         measured = []

@@ -29,7 +29,7 @@ class Completer:
         self._index = index
         kinds, ranks = zip(*map(_preference, index.vocabulary.pieces), strict=True)
         self._kinds, self._ranks = np.array(kinds), np.array(ranks)
-        self._brackets = [*index.cut(b"}"), *index.cut(b"]")]
+        self._letter = index.cut(b"z")
 
     def find(self, matcher: LLMatcher, enough: int, seconds: float) -> list[int] | None:
         """The shortest completion that was found, looking no further once one has `enough` tokens or fewer. None: none
@@ -61,8 +61,8 @@ class Completer:
                     return None
                 kinds = self._kinds[allowed]
                 cost = self._ranks[allowed] + 10 * (fatigue[kinds] // _TIRING)
-                # Inside of a string, brackets are characters like others.
-                cost += 9 * ((kinds == 0) & np.isin(self._brackets, allowed).all())
+                # Inside of a string, where alone a z can be, brackets are characters like others.
+                cost += 9 * ((kinds == 0) & np.isin(self._letter, allowed).any())
                 if temper:
                     cost += temper * chance.random(len(cost))
                 best = int(cost.argmin())
@@ -92,7 +92,7 @@ def _preference(piece: bytes) -> tuple[int, float]:
     if text in (b",", b":", b"[]", b"{}"):
         return 3, 3.0 - 0.01 * len(piece)
     if len(text) == 1 and text in b"@.;>)/=!_":
-        return 4, 3.5 if text in b"@." else 3.7
+        return 4, 3.4 if text == b"@" else 3.5 if text == b"." else 3.7
     if text.isdigit():
         return 5, 4 + 0.01 * len(text)
     if text in (b"{", b"["):

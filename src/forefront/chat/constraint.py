@@ -63,6 +63,14 @@ class GrammarConstraint:
         self.ended = self._matcher.is_stopped()
         return token
 
+    def begin(self, tokens: Sequence[int]) -> None:
+        """Take what is there of the answer already."""
+        for token in tokens:
+            self._consume(token)
+        if tokens and self._steerable:
+            self._plan = self._completer.find(self._matcher, self._longest, _PATIENCE)
+        self.ended = self._matcher.is_stopped()
+
     def _can_end(self, token: int, left: int) -> bool:
         """Whether the answer, which now has `token`, can be completed in time. Brings the plan up to date if so; else
         the plan is one from before `token`, or None where there is none."""

@@ -91,6 +91,9 @@ def _serve(connection: Connection) -> None:
             source = connection.recv()
         except EOFError:  # the server is gone
             return
+        # Should the server die meanwhile, nobody else would end this process.
+        spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        resource.setrlimit(resource.RLIMIT_CPU, (int(spent + TIME_LIMIT) + 2, resource.RLIM_INFINITY))
         connection.send(_try(index, completer, source))
 
 
