@@ -11,7 +11,11 @@ from forefront.chat.vocabulary import TokenIndex
 
 # Uses of one kind of token in a row after which another is preferred: some texts end only behind another kind.
 _TIRING = 6
-_STEPS = 8192
+_STEPS = 4096
+# A completion as long as this is not worth a search for a shorter one.
+_LONG = 64
+# How much chance there is in the choices of one walk after the other: what goes in circles by rule may not by chance.
+_TEMPERS = (0.0, 3.0, 9.0)
 
 
 class Completer:
@@ -24,31 +28,29 @@ class Completer:
     def __init__(self, index: TokenIndex) -> None:
         self._index = index
         kinds, ranks = zip(*map(_preference, index.vocabulary.pieces), strict=True)
-        self._kinds = np.array(kinds)
-        self._brackets = [*index.cut(b"}"), *index.cut(b"]")]
-        rank = np.array(ranks)
-        noise = np.random.default_rng(0).random((2, len(rank))) * 3
-        self._orders: list[npt.NDArray[np.float64]] = [rank, *(rank + own * (self._kinds > 1) for own in noise)]
+        self._kinds, self._ranks = np.array(kinds), np.array(ranks)
+        self._letter = index.cut(b"z")
 
     def find(self, matcher: LLMatcher, enough: int, seconds: float) -> list[int] | None:
         """The shortest completion that was found, looking no further once one has `enough` tokens or fewer. None: none
-        was found in that time."""
+        was found in so many seconds of this thread's time."""
         shortest: list[int] | None = None
-        deadline = time.monotonic() + seconds
-        for order in self._orders:
-            path = self._walk(matcher.deep_copy(), order, deadline)
+        deadline = time.thread_time() + seconds
+        for temper in _TEMPERS:
+            path = self._walk(matcher.deep_copy(), temper, deadline)
             if path is not None:
                 tokens = self._index.merged(path)
                 if shortest is None or len(tokens) < len(shortest):
                     shortest = tokens
-                if len(shortest) <= enough:
+                if len(shortest) <= enough or len(shortest) >= _LONG:
                     break
         return shortest
 
-    def _walk(self, matcher: LLMatcher, order: npt.NDArray[np.float64], deadline: float) -> list[int] | None:
+    def _walk(self, matcher: LLMatcher, temper: float, deadline: float) -> list[int] | None:
+        chance = np.random.default_rng(0)
         path: list[int] = []
         fatigue = np.zeros(_KINDS)
-        while len(path) <= _STEPS and time.monotonic() < deadline:
+        while len(path) <= _STEPS and time.thread_time() < deadline:
             if matcher.is_accepting():
                 return path
             forced = self._index.cut(matcher.compute_ff_bytes())
@@ -58,12 +60,13 @@ class Completer:
                 if not len(allowed):
                     return None
                 kinds = self._kinds[allowed]
-                # Inside of a string, brackets are characters like others.
-                within = np.isin(self._brackets, allowed).all()
-                best = int((order[allowed] + fatigue[kinds] // _TIRING * 10 + (kinds == 0) * within * 9).argmin())
-                fatigue[kinds[best]] += 1 if kinds[best] > 1 else 0.25
-                if kinds[best] > 1:
-                    fatigue[:2] = 0  # brackets tire only in a row
+                cost = self._ranks[allowed] + 10 * (fatigue[kinds] // _TIRING)
+                # Inside of a string, where alone a z can be, brackets are characters like others.
+                cost += 9 * ((kinds == 0) & np.isin(self._letter, allowed).any())
+                if temper:
+                    cost += temper * chance.random(len(cost))
+                best = int(cost.argmin())
+                fatigue[kinds[best]] += 1 if kinds[best] > 1 else 0.1
                 taken = [int(allowed[best])]
                 if not matcher.consume_token(taken[0]):
                     return None
@@ -88,8 +91,8 @@ def _preference(piece: bytes) -> tuple[int, float]:
         return 2, 2 - 0.01 * len(text)
     if text in (b",", b":", b"[]", b"{}"):
         return 3, 3.0 - 0.01 * len(piece)
-    if text in (b"@", b"."):
-        return 4, 3.5
+    if len(text) == 1 and text in b"@.;>)/=!_":
+        return 4, 3.4 if text == b"@" else 3.5 if text == b"." else 3.7
     if text.isdigit():
         return 5, 4 + 0.01 * len(text)
     if text in (b"{", b"["):

@@ -1,5 +1,6 @@
 """A grammar's hold on one continuation, and how an answer is brought to its end when tokens run out."""
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +13,10 @@ from forefront.engine.constraint import Mask
 
 # Seconds that the engine may spend on one search; other answers wait for it.
 _PATIENCE = 0.02
-# Bytes behind which much more may have to follow than before.
-_OPENING = frozenset(b"{[,:")
+# From so many tokens before a plan must be begun, there is always one.
+_NEAR = 32
+# So many searches without a plan, and none is looked for any more.
+_FAILURES = 64
 
 
 class GrammarConstraint:
@@ -30,14 +33,15 @@ class GrammarConstraint:
         self.ended = False
         self.steered = False
         self._matcher = matcher
-        self._pieces = vocabulary.pieces
         self._end_tokens = vocabulary.end_tokens
+        self._end = min(vocabulary.end_tokens)
         self._completer = completer
         self._mask: Mask = np.zeros(vocabulary.words, np.uint32)
         self._steerable = plan is not None
         self._plan = list(plan) if plan is not None else None  # from the present state; None: not known
         self._longest = len(self._plan or ())
-        self._next_search: int | None = None  # when so many tokens are left
+        self._failures = 0  # searches in a row that found no plan that fits
+        self._next_search = sys.maxsize  # when fewer tokens are left
 
     def mask(self, left: int) -> Mask:  # noqa: ARG002
         """See `Constraint.mask`."""
@@ -49,48 +53,54 @@ class GrammarConstraint:
         """See `Constraint.accept`."""
         if token in self._end_tokens:
             return token
-        if self._steerable:
-            token = self._steer(token, left)
-        self._matcher.consume_token(token)
-        self._check()
+        self._consume(token)
+        if self._steerable and not self._can_end(token, left - 1) and self._plan is not None:
+            self._matcher.rollback(1)
+            token = self._plan.pop(0)
+            self._consume(token)
+            self.steered = True
+            self._failures = 0
         self.ended = self._matcher.is_stopped()
         return token
 
-    def _steer(self, token: int, left: int) -> int:
-        """The token to take: `token`, or the next one of the plan. Brings the plan up to date."""
+    def begin(self, tokens: Sequence[int]) -> None:
+        """Take what is there of the answer already."""
+        for token in tokens:
+            self._consume(token)
+        if tokens and self._steerable:
+            self._plan = self._completer.find(self._matcher, self._longest, _PATIENCE)
+        self.ended = self._matcher.is_stopped()
+
+    def _can_end(self, token: int, left: int) -> bool:
+        """Whether the answer, which now has `token`, can be completed in time. Brings the plan up to date if so; else
+        the plan is one from before `token`, or None where there is none."""
         if self._plan and token == self._plan[0]:
             del self._plan[0]
-            return token
-        if not self._must_search(token, left):
-            self._plan = None
-            return token
-        behind = self._search(token, left - 1)
-        if behind is None and self._plan is None:
-            self._plan = self._completer.find(self._matcher, left, _PATIENCE)
-        if behind is None and self._plan and len(self._plan) <= left < 2 * len(self._plan) + 32:
-            self.steered = True
-            return self._plan.pop(0)
-        self._plan = behind
-        return token
-
-    def _must_search(self, token: int, left: int) -> bool:
-        if self._next_search is None:
-            self._next_search = left - (left - self._longest) // 4
-        if left <= self._next_search:
             return True
-        near = self._longest <= 256 and left < 3 * self._longest + 32
-        return near and not _OPENING.isdisjoint(self._pieces[token])
-
-    def _search(self, token: int, left: int) -> list[int] | None:
-        """A plan that fits behind `token`."""
-        behind = self._matcher.deep_copy()
-        behind.consume_token(token)
-        plan = self._completer.find(behind, left, _PATIENCE)
+        if left >= max(self._next_search, self._longest + _NEAR):
+            self._plan = None
+            return True
+        if self._plan is not None and len(self._plan) <= left and self._completes(self._plan):
+            return True
+        plan = self._completer.find(self._matcher, left, _PATIENCE)
         if plan is None or len(plan) > left:
-            return None
+            self._failures += 1
+            self._steerable = self._failures < _FAILURES
+            if left >= self._longest + _NEAR:
+                self._plan = None  # there is time for better luck
+            return False
+        self._failures = 0
+        self._plan = plan
         self._longest = max(self._longest, len(plan))
         self._next_search = left - (left - len(plan)) // 4
-        return plan
+        return True
+
+    def _completes(self, plan: list[int]) -> bool:
+        return bool(self._matcher.validate_tokens([*plan, self._end]) == len(plan) + 1)
+
+    def _consume(self, token: int) -> None:
+        self._matcher.consume_token(token)
+        self._check()
 
     def _check(self) -> None:
         if self._matcher.is_error():

@@ -55,7 +55,9 @@ class GrammarSource:
                 return _unforced(LLMatcher.grammar_from_json_schema(schema, overrides=_JSON_STYLE))
             if self.kind == "regex":
                 return _unforced(LLMatcher.grammar_from_regex(self.text))
-            return (gbnf_to_lark(self.text) if self.kind == "gbnf" else self.text) + _OPTIONS
+            lark = gbnf_to_lark(self.text) if self.kind == "gbnf" else self.text
+            # As JSON in any case, or a text that is JSON would pass for llguidance's own form.
+            return json.dumps({"grammars": [{"lark_grammar": lark + _OPTIONS}]})
         except RecursionError:
             raise GrammarRefusedError("it is nested too deeply") from None
         except Exception as error:  # the GBNF reader raises all kinds
@@ -71,6 +73,7 @@ def json_lark(schema: dict[str, Any], *, lenient: bool = False) -> str:
 
 
 def _unforced(grammar: str) -> str:
+    """A grammar that llguidance has made of a schema or a regex, with our options."""
     made: dict[str, Any] = json.loads(grammar)
     first = made["grammars"][0]
     if first.get("lark_grammar") is None:

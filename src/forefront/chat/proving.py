@@ -15,10 +15,10 @@ from forefront.chat.completion import Completer
 from forefront.chat.grammar_source import GrammarRefusedError, GrammarSource
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
 
-TIME_LIMIT = 2.0
+TIME_LIMIT = 3.0
 _START_LIMIT = 30.0
 _MEMORY_LIMIT = 4 * 2**30
-_SEARCH_LIMIT = 0.5
+_SEARCH_LIMIT = 0.25
 # States of a lexer take up to 2 KiB each.
 _LIMITS = {"verbose_errors": False, "max_lexer_states": 50_000, "initial_lexer_fuel": 1_000_000}
 
@@ -91,6 +91,9 @@ def _serve(connection: Connection) -> None:
             source = connection.recv()
         except EOFError:  # the server is gone
             return
+        # Should the server die meanwhile, nobody else would end this process.
+        spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        resource.setrlimit(resource.RLIMIT_CPU, (int(spent + TIME_LIMIT) + 2, resource.RLIM_INFINITY))
         connection.send(_try(index, completer, source))
 
 

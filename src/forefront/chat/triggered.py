@@ -62,8 +62,7 @@ class Triggers:
         if not rest:
             return True
         tokens = self.tokens(rest)
-        taken: int = self._matcher.deep_copy().try_consume_tokens(tokens)
-        return taken == len(tokens)
+        return bool(self._matcher.validate_tokens(tokens) == len(tokens))
 
 
 class TriggeredConstraint:
@@ -94,7 +93,8 @@ class TriggeredConstraint:
             if left - 1 < self._least:
                 self.steered = True
                 return self._triggers.end_token
-            self._begin(rest, left)
+            self._inner = self._bound()
+            self._inner.begin(self._triggers.tokens(rest))
         else:
             token = self._inner.accept(token, left)
             self.steered |= self._inner.steered
@@ -102,8 +102,3 @@ class TriggeredConstraint:
             self._inner, self._beginning = None, b""
             self.ended = self._ends
         return token
-
-    def _begin(self, rest: bytes, left: int) -> None:
-        self._inner = self._bound()
-        for token in self._triggers.tokens(rest):
-            self._inner.accept(token, left)
