@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.chromium import PageServer, report_of
+from tests.support.page_server import PageServer, report_of
 from tests.support.server import run_server
 
 PAGE = Path(__file__).with_name("page.html")

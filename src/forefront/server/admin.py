@@ -14,7 +14,7 @@ from forefront.gateway.keys import KeyStore
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.server.body import read_json_body
-from forefront.wire.admin import KeyList, ProjectList
+from forefront.wire.admin import KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import parse_new_key, parse_project_name, parse_project_settings, parse_report_query
 
@@ -83,7 +83,7 @@ class Admin:
         )
 
     async def _status(self, _request: Request) -> Response:
-        return _json({"object": "status", "running": self._turns.running, "waiting": self._turns.waiting})
+        return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting))
 
 
 def path_id(request: Request) -> str:

@@ -18,6 +18,7 @@ from forefront.gateway.ring import KeyRing
 from forefront.gateway.usage import Usage
 from forefront.server.admin import Admin
 from forefront.server.completions import CHAT, TEXT, Completions
+from forefront.server.documentation import documentation_routes
 from forefront.server.frame import Frame
 from forefront.server.guard import Guard
 from forefront.server.health import health, make_ready
@@ -63,6 +64,7 @@ def build_app(
             *admin.routes(),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
+            *documentation_routes(),
         ],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _internal_error},
     )

@@ -149,3 +149,11 @@ class UsageReport(Record, kw_only=True):
     until: str | None
     by: list[str]
     data: list[UsageRow]
+
+
+class ServerStatus(Record, kw_only=True):
+    """What the server does at the moment: requests that have their turn, and requests that wait for it."""
+
+    object: Literal["status"] = "status"
+    running: int
+    waiting: int

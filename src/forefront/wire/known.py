@@ -32,7 +32,7 @@ _OF_BOTH: Final = {
     "modalities": Refusal("the models here write text alone", (["text"],)),
     "web_search_options": Refusal("nothing is searched here"),
 }
-_REFUSED: Final[dict[type, dict[str, Refusal]]] = {
+REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     ChatRequest: _OF_BOTH,
     CompletionRequest: {
         "store": _OF_BOTH["store"],
@@ -46,7 +46,7 @@ _REFUSED: Final[dict[type, dict[str, Refusal]]] = {
 }
 # Fields of the OpenAI API that are advice to a provider, or labels for its books: not keeping them changes no answer.
 # They are checked for nothing and named among the ignored ones.
-_ADVICE: Final = frozenset(
+ADVICE: Final = frozenset(
     {
         "user", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
         "prediction", "verbosity",
@@ -116,17 +116,17 @@ def _options(kind: Any) -> tuple[Any, ...]:
 
 def _is_let_through(name: str, value: Any, kind: type[msgspec.Struct], path: str, known: dict[str, Any]) -> bool:
     """Whether an unknown field asks for nothing. Raises for one that cannot be ignored in good faith."""
-    refused = _REFUSED.get(kind, {})
+    refused = REFUSED.get(kind, {})
     if name in refused:
         if value in refused[name].harmless:
             return True
         text = f"`{path}{name}` is not supported: {refused[name].why}."
         raise ApiError("unsupported_parameter", text, param=path + name)
     top = not path
-    if top and name in _ADVICE:
+    if top and name in ADVICE:
         return False
     # Short names are near to everything; a name of the refused list is as good a guess as a known one.
-    near = difflib.get_close_matches(name[:64], [*known, *refused, *(_ADVICE if top else ())], n=1, cutoff=0.85)
+    near = difflib.get_close_matches(name[:64], [*known, *refused, *(ADVICE if top else ())], n=1, cutoff=0.85)
     if near:
         text = f"`{path}{name}` is not a parameter; did you mean `{near[0]}`?"
         raise ApiError("unknown_parameter", text, param=path + name)

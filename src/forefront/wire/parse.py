@@ -18,7 +18,7 @@ from forefront.wire.tools import NamedToolChoice
 R = TypeVar("R", bound=SampledRequest)
 
 # alias → field: the published documentation's misspelling, and the newer name that the field's clients send.
-_ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_tokens"}
+ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_tokens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _fields(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ApiError("invalid_type", f"The body must be a JSON object, not {_kind(fields)}.")
     fields = {name: value for name, value in fields.items() if value is not None}
-    for alias, name in _ALIASES.items():
+    for alias, name in ALIASES.items():
         if alias not in fields:
             continue
         value = fields.pop(alias)

@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from forefront.wire.admin import NO_NUL, Budget, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
@@ -23,8 +24,8 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of `GET /admin/usage`: `by=day,model`, and what the sums are of."""
 
     by: list[Literal["day", "key", "project", "model"]] = msgspec.field(default_factory=lambda: ["day"])
-    since: str | None = None
-    until: str | None = None
+    since: Annotated[str, Meta(pattern=_DAY)] | None = None
+    until: Annotated[str, Meta(pattern=_DAY)] | None = None
     key: Storable | None = None
     project: Storable | None = None
     model: Storable | None = None

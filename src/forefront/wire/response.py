@@ -241,3 +241,9 @@ class ModelList(Record, kw_only=True):
 
     object: Literal["list"] = "list"
     data: list[Model]
+
+
+class Health(Record, kw_only=True):
+    """`ok`: the process answers. `ready`: every model generates tokens."""
+
+    status: Literal["ok", "ready"]
