@@ -72,7 +72,14 @@ def test_memory_comes_back(server: RunningServer) -> None:
 
 def test_a_body_that_says_no_length_is_bounded_too(server: RunningServer) -> None:
     chunk = b"10000\r\n" + b" " * 2**16 + b"\r\n"
-    head = request("POST", PATH, "Host: x", "Connection: close", "Transfer-Encoding: chunked", f"Authorization: Bearer {server.key}")
+    head = request(
+        "POST",
+        PATH,
+        "Host: x",
+        "Connection: close",
+        "Transfer-Encoding: chunked",
+        f"Authorization: Bearer {server.key}",
+    )
     try:
         said = exchange(server.url, head + chunk * 200, timeout=5)
     except OSError:  # closed while it was still being sent

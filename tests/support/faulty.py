@@ -1,6 +1,6 @@
 """`forefront serve` with an engine that fails or hangs when the file named by FAULT says so.
 
-    FAULT=/path/of/file python -m tests.support.faulty serve …
+FAULT=/path/of/file python -m tests.support.faulty serve …
 """
 
 import os
