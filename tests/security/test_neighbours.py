@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,10 @@ async def test_cancelling_neighbours_leaves_the_third_answer_as_it_is(server: Ru
         await until_idle(client)
 
 
-async def test_cut_streams_leave_no_sequence_and_no_file_open(server: RunningServer) -> None:
+async def test_cut_streams_leave_no_sequence_and_no_socket_open(server: RunningServer) -> None:
     async with server.async_client() as client:
         await until_idle(client)
-        before = open_files(server)
+        before = sockets(server)
         for cut in range(40):
             fields = asking("cut", 1900, stream=True, n=1 + cut % 3)
             async with client.stream("POST", "/v1/chat/completions", json=fields) as response:
@@ -54,7 +55,7 @@ async def test_cut_streams_leave_no_sequence_and_no_file_open(server: RunningSer
                         break
         await until_idle(client)
     deadline = time.monotonic() + 10
-    while open_files(server) > before:
+    while sockets(server) > before:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
 
