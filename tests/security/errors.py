@@ -41,5 +41,5 @@ def watched(server: RunningServer, key: str | None = None, **options: Any) -> ht
             response.read()
             check_error(response.status_code, response.content, echoed=response.request.url.path)
 
-    headers = {} if key is None else {"authorization": f"Bearer {key}"}
+    headers = options.pop("headers", {}) | ({} if key is None else {"authorization": f"Bearer {key}"})
     return server.client(event_hooks={"response": [check]}, headers=headers, **options)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from forefront.catalog.source import ModelSource, SourceError
+from forefront.chat.child import child_environment
 from forefront.chat.loading import ModelFacts
 
 _FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_detokenizer.xml")
 # Raised whenever the same file would be converted into something else than before: what is cached is then left alone.
 _CONVERSION = 3
-_SECRETS = ("FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL")
 
 
 class Store:
@@ -89,10 +89,9 @@ def _run_converter(source: ModelSource, work: Path) -> None:
     # The converter is this package's own module, and its arguments are paths, not shell text.
     command = [sys.executable, "-m", "forefront.catalog.convert", str(source.path), str(work)]
     # It reads a stranger's file, so it is not told what opens the server or its store.
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     result = subprocess.run(  # noqa: S603
         command,
-        env=environment,
+        env=child_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

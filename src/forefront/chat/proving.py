@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, Pipe
 
 from llguidance import LLMatcher, LLParserLimits
 
+from forefront.chat.child import child_environment
 from forefront.chat.completion import Completer
 from forefront.chat.grammar_source import GrammarRefusedError, GrammarSource
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
@@ -68,7 +69,11 @@ class Prover:
         ours, theirs = Pipe()
         command = [sys.executable, "-m", "forefront.chat.proving", str(theirs.fileno())]
         self._child = subprocess.Popen(  # noqa: S603
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            pass_fds=[theirs.fileno()],
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         theirs.close()
         self._connection = ours

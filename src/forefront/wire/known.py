@@ -90,9 +90,18 @@ def _within(value: Any, kind: Any, path: str) -> Iterator[str]:
             yield from _unknown(value, struct, path + ".")
     elif isinstance(value, list):
         for option in _options(kind):
-            if get_origin(option) is list:
+            # A million of texts need not be looked at one by one.
+            if get_origin(option) is list and _may_hold_structs(get_args(option)[0]):
                 for index, entry in enumerate(value):
                     yield from _within(entry, get_args(option)[0], f"{path}[{index}]")
+
+
+@cache
+def _may_hold_structs(kind: Any) -> bool:
+    return any(
+        get_origin(option) is list or (isinstance(option, type) and issubclass(option, msgspec.Struct))
+        for option in _options(kind)
+    )
 
 
 def _struct_for(value: dict[str, Any], kind: Any) -> type[msgspec.Struct] | None:
