@@ -56,10 +56,12 @@ class GrammarConstraint:
         self._consume(token)
         if self._steerable and not self._can_end(token, left - 1) and self._plan is not None:
             self._matcher.rollback(1)
-            token = self._plan.pop(0)
-            self._consume(token)
             self.steered = True
             self._failures = 0
+            if not self._plan:
+                return self._end
+            token = self._plan.pop(0)
+            self._consume(token)
         self.ended = self._matcher.is_stopped()
         return token
 
