@@ -1,6 +1,5 @@
 """A grammar's hold on one continuation, and how an answer is brought to its end when tokens run out."""
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,7 +40,7 @@ class GrammarConstraint:
         self._plan = list(plan) if plan is not None else None  # from the present state; None: not known
         self._longest = len(self._plan or ())
         self._failures = 0  # searches in a row that found no plan that fits
-        self._next_search = sys.maxsize  # when fewer tokens are left
+        self._next_search: int | None = None  # when fewer tokens are left
 
     def mask(self, left: int) -> Mask:  # noqa: ARG002
         """See `Constraint.mask`."""
@@ -79,6 +78,8 @@ class GrammarConstraint:
         if self._plan and token == self._plan[0]:
             del self._plan[0]
             return True
+        if self._next_search is None:
+            self._next_search = left - (left - self._longest) // 4
         if left >= max(self._next_search, self._longest + _NEAR):
             self._plan = None
             return True
@@ -90,6 +91,7 @@ class GrammarConstraint:
             self._steerable = self._failures < _FAILURES
             if left >= self._longest + _NEAR:
                 self._plan = None  # there is time for better luck
+                self._next_search = left - left // 8
             return False
         self._failures = 0
         self._plan = plan
