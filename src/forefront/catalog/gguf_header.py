@@ -1,6 +1,6 @@
 """Whether the header of a GGUF file (version 2 or 3, little-endian) fits into the file.
 
-The gguf library believes every count: of an array that claims 2^40 entries it reads until memory ends, and says nothing.
+The gguf library believes every count: of an array that claims 2^40 entries it reads until memory ends, without a word.
 """
 
 import mmap
