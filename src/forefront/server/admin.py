@@ -51,13 +51,16 @@ class Admin:
         return _json(KeyList(data=await off_loop(self._keys.list_keys)))
 
     async def _show_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.get(request.path_params["id"])))
+        key_id = path_id(request)
+        return _found(await off_loop(lambda: self._keys.get(key_id)))
 
     async def _revoke_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.revoke(request.path_params["id"])))
+        key_id = path_id(request)
+        return _found(await off_loop(lambda: self._keys.revoke(key_id)))
 
     async def _rotate_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.rotate(request.path_params["id"])))
+        key_id = path_id(request)
+        return _found(await off_loop(lambda: self._keys.rotate(key_id)))
 
     async def _list_projects(self, _request: Request) -> Response:
         return _json(ProjectList(data=await off_loop(self._keys.list_projects)))
@@ -84,6 +87,12 @@ class Admin:
 
     async def _status(self, _request: Request) -> Response:
         return _json({"object": "status", "running": self._turns.running, "waiting": self._turns.waiting})
+
+
+def path_id(request: Request) -> str:
+    """The id in the path; what cannot be one is taken for one that nobody has. Not every database can look for it."""
+    given: str = request.path_params["id"]
+    return given if given.isascii() and given.isprintable() else "none"
 
 
 async def off_loop(call: Callable[[], T]) -> T:

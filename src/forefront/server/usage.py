@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from forefront.gateway.principal import Principal
 from forefront.gateway.usage import Usage
-from forefront.server.admin import off_loop
+from forefront.server.admin import off_loop, path_id
 from forefront.wire.errors import ApiError
 
 
@@ -17,7 +17,8 @@ def make_completion_usage(usage: Usage) -> Callable[[Request], Awaitable[Respons
 
     async def completion_usage(request: Request) -> Response:
         principal: Principal = request.scope["principal"]
-        row = await off_loop(lambda: usage.of(request.path_params["id"]))
+        completion = path_id(request)
+        row = await off_loop(lambda: usage.of(completion))
         if row is None or (row.project != principal.project.name and "admin" not in principal.key.scopes):
             raise ApiError("not_found", "There is no completion of that id in the ledger.")
         return Response(msgspec.json.encode(row), media_type="application/json")

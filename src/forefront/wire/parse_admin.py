@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from forefront.wire.admin import Budget, NewKey, ProjectName, ProjectSettings
+from forefront.wire.admin import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
 from forefront.wire.parse import named_error
@@ -22,9 +22,9 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     by: list[Literal["day", "key", "project", "model"]] = msgspec.field(default_factory=lambda: ["day"])
     since: str | None = None
     until: str | None = None
-    key: str | None = None
-    project: str | None = None
-    model: str | None = None
+    key: Name | None = None
+    project: Name | None = None
+    model: ModelName | None = None
 
 
 def parse_new_key(body: bytes) -> NewKey:
