@@ -277,7 +277,9 @@ async def test_a_failing_step_ends_its_requests_with_one_error_and_the_engine_go
         await engine.stop()
 
 
-async def test_what_a_failure_left_behind_is_not_used_again(model: PagedModel, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_a_failure_left_behind_is_not_used_again(
+    model: PagedModel, caplog: pytest.LogCaptureFixture
+) -> None:
     """Blocks, prefixes that were found in the cache, OpenVINO's request: all of it is new, and answers as before."""
     engine = small(model, 100)
     try:

@@ -1,5 +1,6 @@
 """A PostgreSQL server of one's own: on a free port, in a temporary folder, gone afterwards."""
 
+import itertools
 import os
 import pwd
 import shutil
@@ -10,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support.ports import free_port
+
+_names = itertools.count()
 
 
 @contextmanager
@@ -49,6 +53,16 @@ def run_postgres() -> Iterator[str]:
     finally:
         run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+def new_database(server: str) -> str:
+    """The URL of a new, empty database of that server."""
+    name = f"test_{next(_names)}"
+    admin = sa.create_engine(sa.make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    return server.rsplit("/", 1)[0] + f"/{name}"
 
 
 def _programs() -> Path:

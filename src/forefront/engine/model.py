@@ -8,6 +8,7 @@ top-k and log-sum-exp behind it, so that Python reads n x 64 numbers instead of 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,8 @@ class PagedModel:
         )
         wanted = options.contexts * -(-context_length // self.block_size)
         self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
+        self._request: Any = None
+        self._caches: list[ov.Tensor] = []
         self._begin()
 
     def run(self, runs: Rows[Run], rows: Rows[int], temperatures: Rows[float]) -> Logits:
@@ -105,7 +108,7 @@ class PagedModel:
         self._request.set_input_tensor(self._port[name], ov.Tensor(array))
 
     def restart(self) -> None:
-        """After a failure: a new request to OpenVINO, with an empty KV cache. Raises `RuntimeError`; may be repeated."""
+        """After a failure: a new request to OpenVINO, with an empty KV cache. Raises `RuntimeError`."""
         # The old ones go first, or both would be in memory.
         self._request = None
         self._caches.clear()
@@ -114,7 +117,6 @@ class PagedModel:
     def _begin(self) -> None:
         """A request, with a KV cache in the shapes and types that the compiled graph asks for."""
         self._request = self._compiled.create_infer_request()
-        self._caches: list[ov.Tensor] = []
         for index, shape in _cache_shapes(self._compiled).items():
             kind = self._compiled.inputs[index].get_element_type()
             tensor = ov.Tensor(kind, ov.Shape([self.block_count, *shape]))

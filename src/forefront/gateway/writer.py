@@ -211,10 +211,13 @@ class Writer:
             log.error("completion %s is not in the ledger: the row does not fit", settlement.completion)
 
         def tell() -> None:
-            for one in [*settlements, *wishes]:
-                if not one.done.done():
-                    one.done.set_exception(StoreError("the row does not fit"))
+            error = StoreError("the row does not fit")
+            for wish in wishes:
+                if not wish.done.done():
+                    wish.done.set_exception(error)
             for settlement in settlements:
+                if not settlement.done.done():
+                    settlement.done.set_exception(error)
                 if settlement.row is not None and settlement.reserved:
                     self.give_back(settlement.completion)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from forefront.catalog.catalog import Catalog
 from forefront.gateway.database import StoreError
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.turns import Turns
@@ -24,10 +25,11 @@ T = TypeVar("T")
 class Admin:
     """The handlers. The guard has checked the scope before any of them is called."""
 
-    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns) -> None:
+    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns, catalog: Catalog) -> None:
         self._keys = keys
         self._usage = usage
         self._turns = turns
+        self._catalog = catalog
 
     def routes(self) -> list[Route]:
         """Every route below `/admin`."""
@@ -86,7 +88,9 @@ class Admin:
         )
 
     async def _status(self, _request: Request) -> Response:
-        return _json({"object": "status", "running": self._turns.running, "waiting": self._turns.waiting})
+        models = {model.name: model.backend.stats() for model in self._catalog}
+        turns = {"running": self._turns.running, "waiting": self._turns.waiting}
+        return _json({"object": "status", **turns, "models": models})
 
 
 def path_id(request: Request) -> str:

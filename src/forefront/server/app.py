@@ -41,7 +41,7 @@ def build_app(
     catalog: Catalog, office: Office, intake: Intake | None = None, cors_origins: Sequence[str] = ()
 ) -> ASGIApp:
     """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too."""
-    admin = Admin(office.keys, office.usage, office.gateway.turns)
+    admin = Admin(office.keys, office.usage, office.gateway.turns, catalog)
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", ChatCompletions(catalog, office.gateway), methods=["POST"]),
