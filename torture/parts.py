@@ -3,9 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import kill
+from torture import budget, cut, kill, overload
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "kill": kill.run,
+    "cut": cut.run,
+    "budget": budget.run,
+    "overload": overload.run,
 }
