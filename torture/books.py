@@ -1,14 +1,31 @@
 """The ledger against what clients saw."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from forefront.gateway.database import open_database
+from forefront.gateway.database import Database, open_database
 from forefront.gateway.tables import completions, days, reservations
 
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
+
+
+# Alembic's state is global: a program opens one store at a time.
+_opening = threading.Lock()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A store, from any thread."""
+    with _opening:
+        database = open_database(url)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @dataclass(frozen=True)
@@ -26,7 +43,7 @@ class Books:
         return sum(tokens for _, tokens in self.rows.values())
 
     def missing(self, seen: Mapping[str, int | None]) -> int:
-        """How many of the answers that were seen whole are not there just so, with their tokens where those were seen."""
+        """How many of the answers that were seen whole are not there, or with other tokens than were seen."""
         return sum(1 for completion, tokens in seen.items() if not self._has(completion, tokens))
 
     def _has(self, completion: str, tokens: int | None) -> bool:
@@ -36,14 +53,10 @@ class Books:
 
 def read_books(url: str) -> Books:
     """Read a store."""
-    database = open_database(url)
-    try:
-        with database.read() as connection:
-            found = connection.execute(sa.select(completions)).mappings().all()
-            summed = connection.execute(sa.select(days)).mappings().all()
-            held = connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one()
-    finally:
-        database.close()
+    with opened(url) as database, database.read() as connection:
+        found = connection.execute(sa.select(completions)).mappings().all()
+        summed = connection.execute(sa.select(days)).mappings().all()
+        held = connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one()
     by_rows: dict[tuple[str, ...], list[int]] = {}
     for row in found:
         group = by_rows.setdefault((row["key"], row["project"], row["model"]), [0] * 6)

@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
-from forefront.gateway.database import Database, open_database
+from forefront.gateway.database import Database
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.usage import Usage
 from forefront.wire.admin import Budget, MadeKey, NewKey, ProjectSettings
 from tests.support.instant import MODEL, PROMPT
-from torture.books import read_books
+from torture.books import opened, read_books
 from torture.client import Client
 from torture.stage import Server, Stage, entered
 
@@ -24,7 +25,7 @@ async def run(stage: Stage) -> None:
     for kind in stage.stores:
         store = stage.new_store(kind)
         rounds = stage.count(5)
-        seen = await _rounds(stage, store, lambda store=store: stage.serve(store), "forefront-mini", rounds, 2.0)
+        seen = await _rounds(stage, store, partial(stage.serve, store), "forefront-mini", rounds, 2.0)
         await _check(stage, kind, store, f"{rounds} kills of `forefront serve`", seen)
 
 
@@ -42,7 +43,9 @@ async def _instant(stage: Stage, kind: str) -> None:
     stage.report("kill", kind, "what is left of a budget", "exact" if exact else "wrong", good=exact)
 
 
-async def _rounds(stage: Stage, store: str, start: Start, model: str, rounds: int, longest: float) -> dict[str, int | None]:
+async def _rounds(
+    stage: Stage, store: str, start: Start, model: str, rounds: int, longest: float
+) -> dict[str, int | None]:
     """Load, kill, again; the tokens of each completion that a client saw whole."""
     key = await asyncio.to_thread(_make_key, store)
     seen: dict[str, int | None] = {}
@@ -90,11 +93,8 @@ async def _check(stage: Stage, kind: str, store: str, done: str, seen: dict[str,
 
 async def _budget_is_exact(store: str, url: str) -> bool:
     """Room for exactly one more request of 50 tokens: it passes, and the next does not."""
-    database = open_database(store)
-    try:
+    with opened(store) as database:
         key = await asyncio.to_thread(_room_for, database, 50)
-    finally:
-        database.close()
     await asyncio.sleep(1)  # the settings' way to the server
     client = Client(url, key)
     fields = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
@@ -111,8 +111,5 @@ def _room_for(database: Database, tokens: int) -> str:
 
 
 def _make_key(store: str) -> MadeKey:
-    database = open_database(store)
-    try:
+    with opened(store) as database:
         return KeyStore(database).create(NewKey(name="load", project="shop", budget=Budget(tokens=10**9)))
-    finally:
-        database.close()

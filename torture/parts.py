@@ -3,12 +3,16 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import budget, cut, kill, overload
+from torture import broken, budget, cut, faults, fuzz, kill, nonces, overload
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
-    "kill": kill.run,
-    "cut": cut.run,
     "budget": budget.run,
+    "cut": cut.run,
+    "broken": broken.run,
+    "faults": faults.run,
     "overload": overload.run,
+    "kill": kill.run,
+    "nonces": nonces.run,
+    "fuzz": fuzz.run,
 }

@@ -20,8 +20,6 @@ T = TypeVar("T")
 class Process(Protocol):
     """A server's process."""
 
-    pid: int | None
-
     def kill(self) -> None: ...
 
 
@@ -88,10 +86,12 @@ class Stage:
             write_random_gguf(path)
         return f"tiny={path}"
 
-    def serve(self, store: str, *models: str, **settings: str) -> AbstractContextManager[RunningServer]:
+    def serve(
+        self, store: str, *arguments: str, module: str = "forefront.cli", **settings: str
+    ) -> AbstractContextManager[RunningServer]:
         """A real `forefront serve`; converted models are kept between calls."""
         environment = {"FOREFRONT_DATABASE_URL": store} | settings
-        return run_server(list(models), self.folder / "home", environment=environment)
+        return run_server(list(arguments), self.folder / "home", environment=environment, module=module)
 
     def report(self, part: str, store: str, done: str, found: str, *, good: bool) -> None:
         """Add a line to the summary."""

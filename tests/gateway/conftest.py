@@ -8,6 +8,7 @@ import pytest
 from forefront.gateway.database import Database, open_database
 from tests.support.postgres import new_database
 
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""

@@ -86,9 +86,7 @@ class Nursery:
         self._context.set_forkserver_preload([__name__])
 
     @contextmanager
-    def serve(
-        self, url: str, log: Path, *, settings: Config | None = None, pause: float = 0.0
-    ) -> Iterator[Instant]:
+    def serve(self, url: str, log: Path, *, settings: Config | None = None, pause: float = 0.0) -> Iterator[Instant]:
         """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs."""
         ours, theirs = self._context.Pipe()
         arguments = (url, str(log), settings or Config(), pause, theirs)

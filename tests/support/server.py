@@ -52,9 +52,17 @@ class RunningServer:
 
 @contextmanager
 def run_server(
-    arguments: list[str], home: Path, *, key: str | None = KEY, environment: dict[str, str] | None = None
+    arguments: list[str],
+    home: Path,
+    *,
+    key: str | None = KEY,
+    environment: dict[str, str] | None = None,
+    module: str = "forefront.cli",
 ) -> Iterator[RunningServer]:
-    """Start `forefront serve ARGUMENTS`, wait until it says where it listens, and stop it in the end."""
+    """Start `forefront serve ARGUMENTS`, wait until it says where it listens, and stop it in the end.
+
+    `module` may name another that ends in calling the command line.
+    """
     log = home.parent / f"{home.name}.log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     variables |= {"FOREFRONT_HOME": str(home), "PORT": "0"} | (environment or {})
@@ -62,7 +70,7 @@ def run_server(
         variables["FOREFRONT_API_KEY"] = key
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "forefront.cli", "serve", *arguments],
+            [sys.executable, "-m", module, "serve", *arguments],
             env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -26,7 +26,6 @@ def run_server(
 ) -> None:
     """Serve until a signal ends it. `started` is called once it listens. Raises `StoreError`."""
 
-    import sys, os; sys.setswitchinterval(float(os.environ.get("SWI","0.005")))
     async def run() -> None:
         writer, server = Writer(database), settings.server
         intake = Intake(server.body_seconds, server.body_memory_mib * 2**20)

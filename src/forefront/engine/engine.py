@@ -40,7 +40,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What the engine is doing, in sequences, blocks and tokens. `last_token` is a `time.monotonic()`, 0 for none yet."""
+    """What the engine is doing. `last_token` is a `time.monotonic()`, 0 for none yet; the rest are counts."""
 
     running: int
     waiting: int

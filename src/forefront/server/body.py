@@ -1,6 +1,8 @@
 """Reading a request's body within bounds."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
@@ -8,7 +10,11 @@ from starlette.types import Receive, Scope
 from forefront.server.intake import Share
 from forefront.wire.errors import ApiError
 
+T = TypeVar("T")
+
 MAX_BODY = 8 * 2**20
+# Parsed in well under a millisecond, unless it is broken.
+_SMALL = 2**16
 
 
 async def read_json_body(scope: Scope, receive: Receive) -> bytes:
@@ -37,6 +43,11 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
         raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
     share.hold(len(body))
     return body
+
+
+async def parse_body(parse: Callable[[bytes], T], body: bytes) -> T:
+    """`parse(body)`, in a thread when it may take so long that others would have to wait."""
+    return parse(body) if len(body) <= _SMALL else await asyncio.to_thread(parse, body)
 
 
 async def _read(receive: Receive) -> bytes:

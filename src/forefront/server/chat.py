@@ -15,7 +15,7 @@ from forefront.chat.events import Event
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
-from forefront.server.body import read_json_body
+from forefront.server.body import parse_body, read_json_body
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.pauses import with_pauses
@@ -43,7 +43,7 @@ class ChatCompletions:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = parse_chat_request(await read_json_body(scope, receive))
+        parsed = await parse_body(parse_chat_request, await read_json_body(scope, receive))
         model = self._catalog.get(parsed.request.model)
         headers = _ignored_header(parsed.ignored)
         completion = Completion(parsed.request, model)
