@@ -19,8 +19,8 @@ _names = itertools.count()
 
 
 @contextmanager
-def run_postgres() -> Iterator[str]:
-    """Start one, yield the URL of its superuser's database, and stop it.
+def run_postgres(*, durable: bool = False) -> Iterator[str]:
+    """Start one, yield the URL of its superuser's database, and stop it. `durable`: commits survive a power cut.
 
     Where PostgreSQL is missing, tests that need it are skipped, loudly; with CI set, it is installed, or they fail.
     """
@@ -31,7 +31,8 @@ def run_postgres() -> Iterator[str]:
     if user is not None:
         shutil.chown(folder, user)
     port = free_port()
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+    options += "" if durable else " -c fsync=off"
 
     def run(program: str, *arguments: str) -> None:
         command = [str(programs / program), *arguments]
