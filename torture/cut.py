@@ -24,7 +24,7 @@ async def run(stage: Stage) -> None:
     """500 streams for each store."""
     for kind in stage.stores:
         store = stage.new_store(kind)
-        async with entered(stage.serve(store, stage.tiny())) as server:
+        async with entered(stage.serve(store, stage.tiny(), "--kv-cache", "0.05")) as server:
             await _cut(stage, kind, store, server, stage.count(500, least=_AT_ONCE))
 
 
@@ -33,15 +33,15 @@ async def _cut(stage: Stage, kind: str, store: str, server: RunningServer, count
     expected = await _whole(server)
     # What is opened once and kept is open now: the pool of connections to the store, too.
     await _group(server, _AT_ONCE)
-    await asyncio.gather(*(Client(server.url, server.key).get("/v1/usage/none") for _ in range(40)))
+    await asyncio.gather(*(_look_up(server) for _ in range(40)))
     await _until_idle(watch)
     files, memory = _open_files(server.process.pid), _memory(server.process.pid)
     slowest = 0.0
     for _ in range(count // _AT_ONCE):
         await _group(server, _AT_ONCE)
         slowest = max(slowest, await _until_idle(watch))
-    same = await _whole(server) == expected
     more = _open_files(server.process.pid) - files
+    same = await _whole(server) == expected
     grown = _memory(server.process.pid) - memory
     found = f"idle after {slowest:.2f} s at most, no sequence and no block held; {max(more, 0)} more files open; "
     found += f"{grown:+.0f} MiB; an answer afterwards is {'the same' if same else 'ANOTHER'}"
@@ -80,7 +80,16 @@ async def _one(server: RunningServer, number: int) -> None:
 
 async def _whole(server: RunningServer) -> str:
     fields = _FIELDS | {"messages": [{"role": "user", "content": "Once more"}], "temperature": 0, "max_tokens": 50}
-    return (await Client(server.url, server.key).chat(**fields)).content()
+    client = Client(server.url, server.key)
+    answer = await client.chat(**fields)
+    client.abort()
+    return answer.content()
+
+
+async def _look_up(server: RunningServer) -> None:
+    client = Client(server.url, server.key)
+    await client.get("/v1/usage/none")
+    client.abort()
 
 
 async def _until_idle(watch: Client) -> float:

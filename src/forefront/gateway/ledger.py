@@ -33,7 +33,8 @@ def _add_to_days(dialect: ModuleType) -> Any:
 
 def _used(kind: str) -> sa.Select[Any]:
     """Tokens and cost of one key or project: spent `since` a day, and held."""
-    mine, since = sa.bindparam("name"), sa.bindparam("since")
+    mine: sa.BindParameter[str] = sa.bindparam("name")
+    since: sa.BindParameter[str] = sa.bindparam("since")
     spent = (days.c[kind] == mine) & (days.c.day >= since)
     sums = [
         sa.select(sa.func.coalesce(sa.func.sum(column), 0)).where(where).scalar_subquery()
