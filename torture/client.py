@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,7 +60,7 @@ class Answer:
 
 
 class Client:
-    """One connection to a server, kept alive while that goes well and opened again when it does not."""
+    """One connection to a server, kept alive while that goes well, opened again when it does not, and closed with it."""
 
     def __init__(self, url: str, key: str) -> None:
         parts = urlsplit(url)
@@ -104,6 +105,10 @@ class Client:
         if self._writer is not None:
             self._writer.transport.abort()
         self._reader = self._writer = None
+
+    def __del__(self) -> None:
+        with suppress(RuntimeError):  # of a loop that has been closed
+            self.abort()
 
 
 async def _read(reader: asyncio.StreamReader, answer: Answer, *, head: bool) -> None:

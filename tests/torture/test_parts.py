@@ -10,12 +10,12 @@ from torture.stage import Stage
 # How much of each, so that it takes a few seconds; the machine's speed is not looked at.
 FRACTIONS = {
     "budget": 1.0,
-    "cut": 0.1,
-    "broken": 0.1,
+    "cut": 0.05,
+    "broken": 0.05,
     "faults": 0.0,
-    "kill": 0.03,
-    "nonces": 0.01,
-    "fuzz": 0.01,
+    "kill": 0.02,
+    "nonces": 0.005,
+    "fuzz": 0.005,
 }
 
 

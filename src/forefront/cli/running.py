@@ -21,7 +21,7 @@ from forefront.server.app import Office, build_app
 from forefront.server.intake import Intake
 from forefront.server.serve import Listen, serve
 
-# How long a thread may go on while another waits for Python, in seconds. The ledger's thread and the engines' ask for it
+# How long a thread may go on while another waits for Python, in seconds. The threads of ledger and engines ask for it
 # many times for each commit or step; at the usual 5 ms they spent most of their time waiting for a busy event loop.
 _SWITCH = 0.0005
 
