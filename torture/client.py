@@ -60,7 +60,7 @@ class Answer:
 
 
 class Client:
-    """One connection to a server, kept alive while that goes well, opened again when it does not, and closed with it."""
+    """One connection to a server, kept alive while that goes well and opened again when it does not."""
 
     def __init__(self, url: str, key: str) -> None:
         parts = urlsplit(url)

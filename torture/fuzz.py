@@ -31,7 +31,7 @@ async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> N
     statuses: Counter[int] = Counter()
     bad: list[Wrong] = []
     memory = [0.0]
-    requests = iter(_requests(seed, count, server.process.pid, memory))
+    requests = _requests(seed, stage.numbers("fuzz", count), count // 2, server.process.pid, memory)
     jobs = (_send(server, requests, statuses, bad) for _ in range(_CLIENTS))
     await asyncio.gather(*jobs)
     memory.append(_memory(server.process.pid))
@@ -44,10 +44,10 @@ async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> N
     stage.report("fuzz", kind, f"{count} wrong requests", found, good=good)
 
 
-def _requests(seed: int, count: int, pid: int, memory: list[float]) -> Iterator[Wrong]:
+def _requests(seed: int, numbers: Iterator[int], half: int, pid: int, memory: list[float]) -> Iterator[Wrong]:
     chance = random.Random(seed)
-    for number in range(count):
-        if number == count // 2:
+    for number in numbers:
+        if number == half:
             memory[0] = _memory(pid)
         yield wrong_request(chance)
 

@@ -29,7 +29,7 @@ class _Tenant:
 
 async def run(stage: Stage) -> None:
     """10,000 answers of the built-in model, which repeats what it is asked to."""
-    store, numbers = stage.new_store("SQLite"), iter(range(stage.count(10_000, least=_TENANTS)))
+    store, numbers = stage.new_store("SQLite"), stage.numbers("nonces", stage.count(10_000, least=_TENANTS))
     tenants = await asyncio.to_thread(_make_tenants, store)
     # As little memory as can be chosen, so that blocks are taken from one tenant for another all the time.
     async with entered(stage.serve(store, "--kv-cache", "0.01")) as server:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +97,13 @@ class Stage:
         """Add a line to the summary."""
         self.rows.append(Row(part, store, done, found, good))
         self.say(f"{part}, {store}: {done}: {found}{'' if good else '  <-- NOT AS PROMISED'}")
+
+    def numbers(self, part: str, count: int) -> Iterator[int]:
+        """The numbers below `count`, for several to take from; says how far they are."""
+        for number in range(count):
+            if number and number % max(count // 10, 1) == 0:
+                self.say(f"{part}: {number} of {count}")
+            yield number
 
     def say(self, text: str) -> None:
         """Show progress."""
