@@ -5,7 +5,7 @@ Machines are noisy: trust the ratios, which compare rounds that alternate, more 
 
 import argparse
 
-from benchmarks import engine, gateway, http
+from benchmarks import engine, gateway, grammar, http, node_sdk
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model import ModelOptions, PagedModel
@@ -18,19 +18,23 @@ def main() -> None:
     parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
     parser.add_argument("--tokens", type=int, default=48, help="tokens per stream (default 48)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
-    parser.add_argument("--only", choices=["engine", "http", "gateway"], help="one suite alone")
+    parser.add_argument("--only", choices=["engine", "gateway", "grammar", "http", "node"], help="one suite alone")
     options = parser.parse_args()
     print(machine(), flush=True)
+    if options.only in (None, "node"):
+        node_sdk.run(options.repeats)
     if options.only in (None, "gateway"):
         gateway.run(options.repeats)
-    if options.only == "gateway":
+    if options.only in ("node", "gateway"):
         return
     path, directory = prepare(options.size, options.quant)
     model = PagedModel(directory / "openvino_model.xml", CONTEXT, ModelOptions(contexts=4))
     print(f"\nModel: {path.name}, {options.tokens} tokens per stream, medians of {options.repeats} rounds.")
-    if options.only != "http":
+    if options.only in (None, "engine"):
         engine.run(model, options.tokens, options.repeats)
-    if options.only != "engine":
+    if options.only in (None, "grammar"):
+        grammar.run(directory, model, options.tokens, options.repeats)
+    if options.only in (None, "http"):
         http.run(path, model, options.tokens, options.repeats)
 
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
 from forefront.gateway.principal import Principal
-from forefront.server.chat import ChatCompletions
+from forefront.server.completions import CHAT, Completions
 from forefront.server.frame import Frame
 from forefront.server.intake import Intake
 from forefront.server.protocol import bounded_protocol
@@ -92,7 +92,7 @@ def serve_openly() -> Iterator[str]:
 
 def _serve(started: Connection) -> None:
     catalog = Catalog([ServedModel(MODEL, InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))])
-    chat = ChatCompletions(catalog, _FreeGateway())  # type: ignore[arg-type]
+    chat = Completions(CHAT, catalog, _FreeGateway())  # type: ignore[arg-type]
     app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(

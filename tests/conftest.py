@@ -7,7 +7,7 @@ import pytest
 
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
-from tests.support.node import build
+from tests.support.node import build, install_peers, make_project
 from tests.support.postgres import run_postgres
 from tests.support.random_model import write_random_gguf
 from tests.support.server import RunningServer, run_server
@@ -38,6 +38,18 @@ def server(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def node_sdk() -> Path:
     """The folder of the Node SDK, built."""
     return build()
+
+
+@pytest.fixture(scope="session")
+def node_project(node_sdk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has nothing but the Node SDK."""
+    return make_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def node_peers() -> Path:
+    """The folder of other people's Node clients, installed."""
+    return install_peers()
 
 
 @pytest.fixture(scope="session")

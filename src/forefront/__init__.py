@@ -10,6 +10,7 @@ completion = ff.chat.completions.create(
 print(completion.choices[0].message.content)
 """
 
+from forefront.client.chat_stream import AsyncChatStream, ChatStream
 from forefront.client.client import AsyncForefrontClient, ForefrontClient
 from forefront.client.exceptions import (
     APIConnectionError,
@@ -18,50 +19,72 @@ from forefront.client.exceptions import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    ConflictError,
     ForefrontError,
     InternalServerError,
     NotFoundError,
+    ParseError,
     PermissionDeniedError,
     RateLimitError,
     UnprocessableEntityError,
 )
+from forefront.client.raw import RawResponse
+from forefront.client.settings import Timeout
 from forefront.client.stream import AsyncStream, Stream
+from forefront.client.structured import ParsedCompletion
 from forefront.wire.response import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
     ChoiceDelta,
     ChunkChoice,
+    Completion,
+    CompletionChoice,
     Model,
     ModelList,
+    Preflight,
+    Receipt,
     ResponseMessage,
     Usage,
 )
+from forefront.wire.tools import ToolCall
 
 __all__ = [
     "APIConnectionError",
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncChatStream",
     "AsyncForefrontClient",
     "AsyncStream",
     "AuthenticationError",
     "BadRequestError",
     "ChatCompletion",
     "ChatCompletionChunk",
+    "ChatStream",
     "Choice",
     "ChoiceDelta",
     "ChunkChoice",
+    "Completion",
+    "CompletionChoice",
+    "ConflictError",
     "ForefrontClient",
     "ForefrontError",
     "InternalServerError",
     "Model",
     "ModelList",
     "NotFoundError",
+    "ParseError",
+    "ParsedCompletion",
     "PermissionDeniedError",
+    "Preflight",
     "RateLimitError",
+    "RawResponse",
+    "Receipt",
     "ResponseMessage",
     "Stream",
+    "Timeout",
+    "ToolCall",
     "UnprocessableEntityError",
     "Usage",
 ]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from forefront.chat.template import ChatTemplate, TemplateError
+from forefront.chat.template import TIME_LIMIT, ChatTemplate, TemplateError
 
 MESSAGES = [{"role": "user", "content": "  <b>hi</b> & bye  "}]
 
@@ -42,6 +42,7 @@ def test_a_broken_template_fails_when_it_is_loaded() -> None:
     "source",
     [
         "{% for i in range(10**9) %}x{% endfor %}",
+        "{{ strftime_now(5) }}",
         "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
         "{{ 'x' * 10**9 }}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
@@ -51,10 +52,11 @@ def test_a_broken_template_fails_when_it_is_loaded() -> None:
     ],
 )
 def test_bombs_and_faults_end_quickly_with_one_error(source: str) -> None:
+    template = ChatTemplate(source)
     start = time.monotonic()
     with pytest.raises(TemplateError):
-        ChatTemplate(source).render(MESSAGES)
-    assert time.monotonic() - start < 1
+        template.render(MESSAGES)
+    assert time.monotonic() - start < TIME_LIMIT + 1
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,10 @@ class Server:
     def client(self, api_key: str = "sk-canary", **settings: Any) -> ForefrontClient:
         http = httpx.Client(transport=httpx.MockTransport(self.handle))
         return ForefrontClient(
-            api_key, **{"default_model": "m", "base_url": "http://host", **settings}, http_client=http
+            api_key, **{"default_model": "m", "base_url": "http://host", "max_retries": 0, **settings}, http_client=http
         )
 
     def async_client(self, api_key: str = "sk-canary", **settings: Any) -> AsyncForefrontClient:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.handle))
-        settings = {"default_model": "m", "base_url": "http://host", **settings}
+        settings = {"default_model": "m", "base_url": "http://host", "max_retries": 0, **settings}
         return AsyncForefrontClient(api_key, **settings, http_client=http)

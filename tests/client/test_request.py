@@ -6,15 +6,21 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from forefront.client.request import ChatParams
+from forefront.client.params import ChatParams, TextParams
 from forefront.wire.parse import parse_chat_request
-from forefront.wire.request import ChatRequest
+from forefront.wire.request import ChatRequest, CompletionRequest
 from tests.client.fakes import COMPLETION, USER, Server
+
+OWN = {"extra_body", "extra_headers", "timeout", "idempotency_key"}
+# What the server takes beside its own fields: another name of one, and advice that it does not follow.
+ALSO = {"max_completion_tokens", "user", "metadata", "store", "service_tier", "prompt_cache_key"}
 
 
 def test_every_field_of_the_api_is_a_parameter() -> None:
-    params = set(get_type_hints(ChatParams)) | {"messages", "stream"}
-    assert params == set(ChatRequest.__struct_fields__) | {"extra_body", "timeout"}
+    chat = set(get_type_hints(ChatParams)) | {"messages", "stream"}
+    assert chat - ALSO == set(ChatRequest.__struct_fields__) | OWN
+    text = set(get_type_hints(TextParams)) | {"prompt", "stream"}
+    assert text - ALSO == set(CompletionRequest.__struct_fields__) | OWN
 
 
 def test_the_documented_call() -> None:
@@ -43,13 +49,15 @@ def test_every_field_arrives() -> None:
         stop=("a", "b"), seed=7, n=1, logprobs=True, top_logprobs=2, presence_penalty=1,
         frequency_penalty=-1, repetition_penalty=1.5,
         logit_bias=MappingProxyType({5: 1.5}), extra_body={"brand_new": [1]},
+        tools=[{"type": "function", "function": {"name": "f"}}], tool_choice="required", parallel_tool_calls=False,
+        regex="a+", reasoning_effort="low", deadline_ms=100,
     )  # fmt: skip
     parsed = parse_chat_request(server.requests[0].content)
     assert parsed.ignored == ("brand_new",)
     assert parsed.request.stops == ["a", "b"]
     assert parsed.request.logit_bias == {"5": 1.5}
     sent = {name for name in ChatRequest.__struct_fields__ if getattr(parsed.request, name) is not None}
-    assert sent == set(ChatRequest.__struct_fields__) - {"stream_options"}
+    assert sent == set(ChatRequest.__struct_fields__) - {"stream_options", "response_format", "grammar"}
 
 
 def test_a_completion_s_message_is_fed_back() -> None:
@@ -110,3 +118,29 @@ def test_timeouts(settings: dict[str, Any], arguments: dict[str, Any], read: flo
     server.client(**settings).chat.completions.create(messages=USER, **arguments)
     timeout = server.requests[0].extensions["timeout"]
     assert (timeout["read"], timeout["connect"]) == (read, connect)
+
+
+def test_headers() -> None:
+    server = Server()
+    client = server.client(headers={"X-Team": "a", "X-Both": "client"})
+    client.chat.completions.create(
+        messages=USER, extra_headers={"x-both": "call", "User-Agent": "mine"}, idempotency_key="k1"
+    )
+    headers = server.requests[0].headers
+    assert (headers["x-team"], headers["x-both"], headers["user-agent"]) == ("a", "call", "mine")
+    assert headers["idempotency-key"] == "k1"
+
+
+def test_each_call_has_its_own_idempotency_key() -> None:
+    server = Server()
+    for _ in range(2):
+        server.client().chat.completions.create(messages=USER)
+    first, second = (request.headers["idempotency-key"] for request in server.requests)
+    assert first != second
+    assert first.startswith("ff-")
+
+
+@pytest.mark.parametrize("prompt", [b"bytes", {"a": 1}, 5, None])
+def test_what_is_no_prompt(prompt: Any) -> None:
+    with pytest.raises(TypeError, match="`prompt`"):
+        Server().client().completions.create(prompt=prompt)

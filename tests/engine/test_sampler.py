@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forefront.engine import sampler
+from forefront.engine.generation import Token
+from forefront.engine.masks import Masks
 from forefront.engine.request import Sampling
-from forefront.engine.sampler import Logits, sample
+from forefront.engine.sampler import Logits
+from forefront.engine.sequence import Sequence
 from tests.engine.helpers import make_sequence
 
 VOCABULARY = 200
@@ -38,6 +42,11 @@ def expected(row: npt.NDArray[np.float32], sampling: Sampling) -> npt.NDArray[np
         mass[order[before >= sampling.top_p]] = 0
         mass /= mass.sum()
     return np.asarray(mass, np.float64)
+
+
+def sample(sequences: list[Sequence], rows: list[int], logits: Logits, masks: Masks | None = None) -> list[Token]:
+    """The sampler's tokens, which here are one for each sequence, in order."""
+    return [token for _, token in sampler.sample(sequences, rows, logits, masks or {})]
 
 
 def draw(row: npt.NDArray[np.float32], sampling: Sampling, count: int) -> Counter[int]:

@@ -18,7 +18,8 @@ def run(scheduler: Scheduler, token: int = 7) -> list[Chunk]:
     sampling = [chunk.sequence for chunk in chunks if chunk.samples]
     scheduler.computed(chunks)
     for sequence in sampling:
-        if sequence.append(token):
+        _, finish = sequence.append(token)
+        if finish:
             scheduler.remove(sequence)
     return chunks
 

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.chat.backend import Foresight
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.chat.meter import Meter
 from forefront.cli.config import Config
@@ -25,7 +26,7 @@ from forefront.engine.engine import EngineStats
 from forefront.gateway.database import open_database
 from forefront.gateway.keys import KeyStore
 from forefront.server.serve import bind
-from forefront.wire.request import ChatRequest
+from forefront.wire.request import ChatRequest, CompletionRequest
 
 KEY = "instant-key-0123456789-abcdefghij"
 MODEL = "instant"
@@ -55,6 +56,14 @@ class InstantBackend:
             yield TextDelta(0, "word ")
         yield ChoiceEnd(0, "length")
         yield Completed(PROMPT, count, 0)
+
+    def complete(self, request: CompletionRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
+        """See `Backend.complete`."""
+        raise NotImplementedError
+
+    async def foresee(self, request: ChatRequest, tenant: bytes) -> Foresight:
+        """See `Backend.foresee`."""
+        return Foresight("", PROMPT, 0, request.max_tokens)
 
     def start(self) -> None:
         """Nothing has to be."""

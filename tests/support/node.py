@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SDK = Path(__file__).parents[2] / "clients" / "node"
+PEERS = Path(__file__).parents[1] / "peers" / "node"
 
 
 def require_node() -> None:
@@ -36,10 +37,46 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
     return result.stdout
 
 
+def run_suite(path: str, *, cwd: Path, **environment: str) -> None:
+    """Run a file of `node:test` tests. None may be skipped."""
+    output = run("node", "--test", "--test-reporter=tap", path, cwd=cwd, **environment)
+    assert "# skipped 0" in output
+    assert "# pass 0" not in output
+
+
 def build() -> Path:
     """Build the SDK; its folder."""
     require_node()
-    if not (SDK / "node_modules" / "typescript").exists():
-        run("npm", "ci", "--ignore-scripts", cwd=SDK)
+    _install(SDK)
     run("node", "scripts/build.mjs", cwd=SDK)
     return SDK
+
+
+def install_peers() -> Path:
+    """Install other people's clients; their folder."""
+    require_node()
+    _install(PEERS)
+    return PEERS
+
+
+def make_project(folder: Path) -> Path:
+    """An empty project with the SDK installed, as a user would do it."""
+    (folder / "package.json").write_text('{"name": "empty", "private": true}\n')
+    (folder / ".npmrc").write_text((SDK / ".npmrc").read_text())
+    run("npm", "install", str(SDK), cwd=folder)
+    return folder
+
+
+def typescript(name: str, *, cwd: Path, emit: bool = True) -> None:
+    """Compile a file, strictly; with `emit`, the declarations of what it imports are checked too."""
+    compiler = SDK / "node_modules" / "typescript" / "bin" / "tsc"
+    options = ["--strict", "--module", "nodenext", "--target", "es2022"]
+    options += ["--lib", "es2022,dom", "--skipLibCheck", "false"] if emit else ["--skipLibCheck", "--noEmit"]
+    run("node", str(compiler), *options, name, cwd=cwd)
+
+
+def _install(folder: Path) -> None:
+    """What the folder's lock names, unless that is there already."""
+    installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        run("npm", "ci", "--ignore-scripts", cwd=folder)

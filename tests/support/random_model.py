@@ -32,6 +32,7 @@ had written down every question they could think of, and wanted an answer before
 today? How many of these numbers are prime? Could you please write a short story about a small house near the water,
 where an old man and his friend kept working for more than twenty years? Of course, I will help you with that. Here are
 some things which you should always remember: the light, the sound, the place where we found the other part."""
+_PIECES = re.findall(r" ?\w+|[^\w\s]+", _TEXT)
 
 
 def write_random_gguf(
@@ -51,15 +52,18 @@ def write_random_gguf(
     rope_factors: Sequence[float] = (),
     rope_scaling: tuple[str, float] | None = None,
     chat_template: str | None = CHATML,
+    pre: str = "gpt-2",
+    learn_from: Sequence[str] = _PIECES,
 ) -> None:
     """Write a GGUF file of architecture "llama" with a byte-level BPE tokenizer. The same arguments, the same file.
 
     `quant` is one of Q8_0 and Q4_0, which want `d_model` and `ffn` in multiples of 32, F16, and F32, which OpenVINO
     refuses to convert. `tied`: the token embedding is the output projection too, and output repeats itself more.
     `rotated`: how many channels of a head turn with the position (all). `rope_factors`: one for each pair of them,
-    written as Llama 3.1 does. `rope_scaling`: kind and factor.
+    written as Llama 3.1 does. `rope_scaling`: kind and factor. `pre`: the rule by which texts are cut before they are
+    encoded. `learn_from`: pieces of text that make the vocabulary.
     """
-    tokens, merges = _vocabulary(vocab_size)
+    tokens, merges = _vocabulary(vocab_size, learn_from)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("random")
     writer.add_context_length(context)
@@ -78,7 +82,7 @@ def write_random_gguf(
         writer.add_tensor("rope_freqs.weight", np.array(rope_factors, np.float32))
     writer.add_vocab_size(vocab_size)
     writer.add_file_type(_FILE_TYPES[quant])
-    _add_tokenizer(writer, tokens, merges, chat_template)
+    _add_tokenizer(writer, tokens, merges, chat_template, pre)
     _add_weights(writer, vocab_size, d_model, layers, kv_heads * (d_model // heads), ffn, seed, quant, tied)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -86,10 +90,10 @@ def write_random_gguf(
     writer.close()
 
 
-def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str], chat_template: str | None) -> None:
+def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str], chat_template: str | None, pre: str) -> None:
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
     writer.add_token_types([control if token in CONTROL else normal for token in tokens])
     writer.add_token_merges(merges)
@@ -132,10 +136,10 @@ def _add_weights(
         matrix(f"{block}.ffn_down", d, ffn, 2.0)
 
 
-def _vocabulary(size: int) -> tuple[list[str], list[str]]:
+def _vocabulary(size: int, pieces: Sequence[str]) -> tuple[list[str], list[str]]:
     """Control tokens, one token per byte, and as many merges as `size` leaves room for.
 
-    The merges are those that byte pair encoding learns from `_TEXT`; when that has no pair left, any two bytes.
+    The merges are those that byte pair encoding learns from `pieces`; when that has no pair left, any two bytes.
     """
     symbols = _byte_symbols()
     tokens = [*CONTROL, *symbols]
@@ -143,7 +147,7 @@ def _vocabulary(size: int) -> tuple[list[str], list[str]]:
     if size <= len(tokens):
         raise ValueError(f"a vocabulary has {len(tokens) + 1} tokens at least")
     known = set(tokens)
-    words = Counter(tuple(symbols[b] for b in word.encode()) for word in re.findall(r" ?\w+|[^\w\s]+", _TEXT))
+    words = Counter(tuple(symbols[b] for b in word.encode()) for word in pieces)
     merges: list[str] = []
     byte_pairs = itertools.product(symbols, symbols)
     while len(tokens) < size:

@@ -59,10 +59,8 @@ def run_server(
     environment: dict[str, str] | None = None,
     module: str = "forefront.cli",
 ) -> Iterator[RunningServer]:
-    """Start `forefront serve ARGUMENTS`, wait until it says where it listens, and stop it in the end.
-
-    `module` may name another that ends in calling the command line.
-    """
+    """Start `forefront serve ARGUMENTS`, wait until it says where it listens, and stop it in the end. `module`: what
+    runs in the command's place."""
     log = home.parent / f"{home.name}.log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     variables |= {"FOREFRONT_HOME": str(home), "PORT": "0"} | (environment or {})

@@ -8,14 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import ParsedRequest, parse_chat_request
-from forefront.wire.request import ChatRequest, Message
+from forefront.wire.message import Message
+from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
+from forefront.wire.request import ChatRequest, CompletionRequest
 
 USER = {"role": "user", "content": "Hello"}
 MISSING = object()
+TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+ASKED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "c", "content": "1"}
 
 
-def parse(**fields: Any) -> ParsedRequest:
+def parse(**fields: Any) -> ParsedRequest[ChatRequest]:
     body = {"model": "m", "messages": [USER], **fields}
     return parse_chat_request(
         json.dumps({name: value for name, value in body.items() if value is not MISSING}).encode()
@@ -53,9 +58,11 @@ def test_everything() -> None:
     fields: dict[str, Any] = {
         "max_tokens": 1, "temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0, "stop": ["a", "b"], "seed": -1, "n": 16,
         "logprobs": True, "top_logprobs": 20, "presence_penalty": -2, "frequency_penalty": 2, "repetition_penalty": 1,
-        "logit_bias": {"12": -100}, "stream": True, "stream_options": {"include_usage": True},
+        "logit_bias": {"12": -100}, "stream": True, "stream_options": {"include_usage": True}, "tools": [TOOL],
+        "tool_choice": "required", "parallel_tool_calls": False, "reasoning_effort": "low", "deadline_ms": 1000,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"x": 1}, "strict": True}},
     }  # fmt: skip
-    assert set(fields) | {"model", "messages"} == set(ChatRequest.__struct_fields__)
+    assert set(fields) | {"regex", "grammar"} | {"model", "messages"} == set(ChatRequest.__struct_fields__)
     request = parse(**fields).request
     assert request.stops == ["a", "b"]
     assert request.stream_options is not None
@@ -94,12 +101,43 @@ UNSUPPORTED = (400, "unsupported_parameter")
             {"messages": [USER, USER | {"role": "robot"}]},
             VALUE,
             "messages[1].role",
-            "`messages[1].role` must be `system`, `user` or `assistant`, not 'robot'.",
+            "must be `system`, `developer`, `user`, `assistant` or `tool`, not 'robot'.",
         ),
         ({"messages": [USER | {"role": 1}]}, TYPE, "messages[0].role", "must be a string, not an integer."),
-        ({"messages": [USER | {"content": None}]}, TYPE, "messages[0].content", "must be a string, not null."),
+        ({"messages": [USER | {"content": None}]}, MISSING_PARAMETER, "messages[0].content", "is required."),
+        ({"messages": [USER | {"content": 1}]}, TYPE, "messages[0].content", "a string or an array, not an integer."),
+        (
+            {"messages": [USER | {"content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            UNSUPPORTED,
+            "messages[0].content[0].type",
+            "Parts of type 'image_url' are not supported",
+        ),
         ({"messages": [USER | {"contents": "x"}]}, UNKNOWN, "messages[0].contents", "did you mean `content`?"),
-        ({"messages": [USER | {"tool_calls": [1]}]}, UNSUPPORTED, "messages[0].tool_calls", "is not supported here."),
+        ({"messages": [USER | {"tool_calls": [1]}]}, TYPE, "messages[0].tool_calls[0]", "must be an object"),
+        ({"messages": [USER | {"tool_calls": [CALL]}]}, VALUE, "messages[0].tool_calls", "Only messages of the assist"),
+        ({"messages": [USER | {"tool_call_id": "c"}]}, VALUE, "messages[0].tool_call_id", "Only messages of the role"),
+        ({"messages": [USER | {"function_call": {}}]}, UNSUPPORTED, "messages[0].function_call", "use `tool_calls`"),
+        ({"messages": [USER, RESULT]}, VALUE, "messages[1].tool_call_id", "made no call of the id `c`"),
+        ({"messages": [ASKED, RESULT, RESULT]}, VALUE, "messages[2].tool_call_id", "has its result already"),
+        ({"messages": [ASKED, USER, RESULT]}, VALUE, "messages[2].tool_call_id", "made no call"),
+        (
+            {"messages": [ASKED, {"role": "tool", "content": "1"}]},
+            MISSING_PARAMETER,
+            "messages[1].tool_call_id",
+            "is required in a message of the role `tool`",
+        ),
+        (
+            {"messages": [ASKED | {"tool_calls": [CALL, CALL]}]},
+            VALUE,
+            "messages[0].tool_calls[1].id",
+            "there is a call of the id `c` already",
+        ),
+        (
+            {"messages": [ASKED | {"tool_calls": [CALL | {"function": {"name": "f", "arguments": "[1]"}}]}]},
+            VALUE,
+            "messages[0].tool_calls[0].function.arguments",
+            "must be the text of a JSON object",
+        ),
         ({"max_tokens": 0}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
         ({"max_tokens": -1}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
         ({"max_tokens": 2**31}, VALUE, "max_tokens", "`max_tokens` must be an integer of at most 2147483647."),
@@ -134,10 +172,36 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"max_token": 1}, UNKNOWN, "max_token", "`max_token` is not a parameter; did you mean `max_tokens`?"),
         ({"temeperature": 1, "temperature": 2}, VALUE, "temeperature", "and `temperature` mean the same"),
         ({"max_completion_tokens": 1, "max_tokens": 2}, VALUE, "max_completion_tokens", "different values"),
-        ({"tools": [{}]}, UNSUPPORTED, "tools", "`tools` is not supported here."),
-        ({"response_format": {"type": "json_object"}}, UNSUPPORTED, "response_format", "is not supported here."),
+        ({"tools": [{}]}, MISSING_PARAMETER, "tools[0].type", "is required."),
+        ({"tools": [{"type": "web_search"}]}, UNSUPPORTED, "tools[0].type", "only functions are."),
+        ({"tools": [TOOL] * 129}, VALUE, "tools", "at most 128 items"),
+        ({"tools": [TOOL, TOOL]}, VALUE, "tools[1].function.name", "Two tools have the name `f`."),
+        ({"tools": [TOOL | {"function": {"name": "a b"}}]}, VALUE, "tools[0].function.name", "letters, digits"),
+        (
+            {"tools": [TOOL | {"function": {"name": "a", "parameter": {}}}]},
+            UNKNOWN,
+            "tools[0].function.parameter",
+            "did you mean `parameters`?",
+        ),
+        ({"tool_choice": "required"}, VALUE, "tool_choice", "there are no tools"),
+        ({"tool_choice": "some"}, VALUE, "tool_choice", "cannot be 'some'"),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}},
+            VALUE,
+            "tool_choice",
+            "names `g`, which is not among the tools",
+        ),
+        ({"response_format": {"type": "xml"}}, VALUE, "response_format.type", "cannot be 'xml'"),
+        ({"response_format": {"type": "json_schema"}}, MISSING_PARAMETER, "response_format.json_schema", "is req"),
+        ({"response_format": {"type": "json_object"}, "regex": "a"}, VALUE, "regex", "both say what form"),
+        ({"store": True}, UNSUPPORTED, "store", "nothing is stored here"),
+        ({"functions": [{}]}, UNSUPPORTED, "functions", "use `tools`"),
+        ({"audio": {}}, UNSUPPORTED, "audio", "write text alone"),
+        ({"prompt": "x"}, VALUE, "prompt", "`prompt` stands in place of `messages`"),
+        ({"prompt": [1], "messages": MISSING}, TYPE, "prompt", "must be a string here"),
+        ({"deadline_ms": 0}, VALUE, "deadline_ms", "at least 1"),
         ({f"unknown{i:04}": i for i in range(65)}, UNKNOWN, "unknown0064", "More than 64 unknown parameters."),
-        ({"messages": [USER | {"xyz": 1}] * 65}, UNKNOWN, "messages[64]", "More than 64 unknown parameters."),
+        ({"messages": [USER | {"xyz": 1}] * 65}, UNKNOWN, "messages[64].xyz", "More than 64 unknown parameters."),
     ],
 )  # fmt: skip
 def test_refusals(fields: dict[str, Any], kind: tuple[int, str], param: str, message: str) -> None:
@@ -171,11 +235,19 @@ def test_unknown_fields_are_let_through_by_name() -> None:
     parsed = parse(
         messages=[USER, USER | {"refusal_reason": "x"}],
         user="me",
+        store=False,
+        tool_choice="auto",
+        response_format={"type": "text", "more": 1},
         stream=True,
         stream_options={"include_usage": True, "include_obfuscation": False},
         tools=[],
     )
-    assert parsed.ignored == ("user", "messages[1].refusal_reason", "stream_options.include_obfuscation")
+    assert parsed.ignored == (
+        "messages[1].refusal_reason",
+        "user",
+        "response_format.more",
+        "stream_options.include_obfuscation",
+    )
     assert parsed.request.messages[1] == Message(role="user", content="Hello")
 
 
@@ -193,3 +265,63 @@ def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> Non
         assert (error.status, error.param) == (422, name)
     else:
         assert taken == number
+
+
+def test_messages_in_parts_and_with_calls() -> None:
+    parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
+    request = parse(messages=[parts, ASKED, RESULT]).request
+    assert [message.text for message in request.messages] == ["ab", "", "1"]
+    assert request.messages[1].tool_calls is not None
+    assert request.messages[1].tool_calls[0].function.name == "f"
+
+
+def test_a_prompt_is_one_message_of_the_user() -> None:
+    assert parse(prompt="Hello", messages=MISSING) == parse()
+
+
+def test_tools_are_offered_unless_none_may_be_called() -> None:
+    assert [tool.function.name for tool in parse(tools=[TOOL]).request.offered] == ["f"]
+    assert parse(tools=[TOOL], tool_choice="none").request.offered == []
+
+
+def complete(**fields: Any) -> CompletionRequest:
+    return parse_completion_request(json.dumps({"model": "m", **fields}).encode()).request
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [
+        ("a", ["a"]),
+        ("", [""]),
+        (["a", "b"], ["a", "b"]),
+        ([1, 2], [[1, 2]]),
+        ([[1], [2, 3]], [[1], [2, 3]]),
+    ],
+)
+def test_prompts(prompt: Any, prompts: list[Any]) -> None:
+    assert complete(prompt=prompt).prompts == prompts
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "param"),
+    [
+        ({}, MISSING_PARAMETER, "prompt"),
+        ({"prompt": 1}, TYPE, "prompt"),
+        ({"prompt": []}, VALUE, "prompt"),
+        ({"prompt": ["a", 1]}, TYPE, "prompt"),
+        ({"prompt": [[-1]]}, VALUE, "prompt[0][0]"),
+        ({"prompt": ["a"] * 257}, VALUE, "prompt"),
+        ({"prompt": "a", "suffix": "b"}, UNSUPPORTED, "suffix"),
+        ({"prompt": "a", "best_of": 2}, UNSUPPORTED, "best_of"),
+        ({"prompt": "a", "max_tokens": 0}, VALUE, "max_tokens"),
+        ({"prompt": "a", "logprobs": 21}, VALUE, "logprobs"),
+        ({"prompt": "a", "messages": []}, None, None),
+    ],
+)
+def test_refused_completions(fields: dict[str, Any], kind: tuple[int, str] | None, param: str | None) -> None:
+    if kind is None:
+        assert complete(**fields).prompts == ["a"]
+        return
+    with pytest.raises(ApiError) as caught:
+        complete(**fields)
+    assert ((caught.value.status, caught.value.code), caught.value.param) == (kind, param)

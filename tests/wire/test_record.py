@@ -6,16 +6,17 @@ from forefront.wire.response import ResponseMessage, Usage
 
 
 def test_fields_are_keys() -> None:
-    message = ResponseMessage(content="Hi")
+    message = ResponseMessage(role="assistant", content="Hi")
     assert message["content"] == message.content == message.get("content") == "Hi"
-    assert dict(message) == {**message} == message.to_dict() == {"role": "assistant", "content": "Hi"}
-    assert list(message) == ["role", "content"]
+    assert message.to_dict() == {"role": "assistant", "content": "Hi"}
+    assert dict(message) == {**message} == message.to_dict() | dict.fromkeys(list(message)[2:])
+    assert list(message)[:3] == ["role", "content", "tool_calls"]
     assert "content" in message
     assert "other" not in message
 
 
 def test_what_is_absent() -> None:
-    message = ResponseMessage(content="Hi")
+    message = ResponseMessage(role="assistant", content="Hi")
     assert message.get("other") is None
     assert message.get("other", 3) == 3
     with pytest.raises(KeyError, match="other"):

@@ -1,7 +1,7 @@
 /** From the chunks of a stream to the completion that they make, without knowing their fields. */
 import { isObject } from "./failure.js";
 import { complete } from "./result.js";
-import type { ChatCompletion } from "./types.js";
+import type { ChatCompletion } from "./answers.js";
 
 type Body = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 /** A streamed answer that is put together while it comes. */
 import type { Accumulator } from "./accumulate.js";
 import type { Stream } from "./stream.js";
-import type { ChatCompletion, ChatCompletionChunk, ResponseMessage } from "./types.js";
+import type { ChatCompletion, ChatCompletionChunk, ResponseMessage } from "./answers.js";
 
 /**
  * A streamed answer: its chunks, its text, and the completion that they make. To be read once, as chunks

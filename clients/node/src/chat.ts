@@ -1,31 +1,28 @@
 /** `client.chat.completions`: ask for answers. */
 import { Accumulator } from "./accumulate.js";
 import { ChatStream } from "./chat-stream.js";
-import { ParseError } from "./errors.js";
-import { requestID } from "./failure.js";
+import type { Incoming } from "./incoming.js";
 import { APIPromise } from "./promise.js";
 import { chatCall } from "./request.js";
 import { readChunk, readCompletion, readPreflight } from "./result.js";
+import { parseAnswer, readForm, type Schema } from "./schema.js";
 import type { Settings } from "./settings.js";
 import { Stream } from "./stream.js";
 import { open, type RequestOptions, send } from "./transport.js";
+import type { ChatCompletion, ChatCompletionChunk, ParsedCompletion, Preflight } from "./answers.js";
 import type {
-  ChatCompletion,
-  ChatCompletionChunk,
   ChatCompletionCreateParams,
   ChatCompletionCreateParamsBase,
   ChatCompletionCreateParamsNonStreaming,
   ChatCompletionCreateParamsStreaming,
   JSONSchema,
-  ParsedCompletion,
-  Preflight,
   ResponseFormat,
-} from "./types.js";
+} from "./params.js";
 
-/** What `parse` takes: `response_format` may be a bare JSON schema. */
+/** What `parse` takes: `response_format` may be a bare JSON schema, or a schema object of a library such as Zod. */
 export interface ParseParams<T> extends Omit<ChatCompletionCreateParamsNonStreaming, "response_format"> {
-  response_format: JSONSchema | (ResponseFormat & { type: "json_schema" });
-  /** Makes a `T` of the parsed JSON, or throws: `(value) => Recipe.parse(value)` of a schema library, say. */
+  response_format: Schema<T> | JSONSchema | (ResponseFormat & { type: "json_schema" });
+  /** Makes a `T` of the parsed JSON, or throws; for schemas that do not do that themselves. */
   validate?: (value: unknown) => T;
 }
 
@@ -70,35 +67,30 @@ export class Completions {
    * `max_tokens` cut it off, say.
    */
   parse<T = unknown>(params: ParseParams<T>, options: RequestOptions = {}): APIPromise<ParsedCompletion<T>> {
-    const { validate, response_format, ...rest } = params;
-    const asked = { ...rest, response_format: asFormat(response_format) };
-    return new APIPromise(
-      this.send(asked, options).then((answer) => ({ ...answer, data: parsed(answer.data, validate) })),
-    );
+    const parse = async () => {
+      const { validate, response_format, ...rest } = params;
+      const { format, check } = readForm(response_format);
+      const answer = await this.send({ ...rest, response_format: format }, options);
+      return { ...answer, data: await parseAnswer<T>(answer.data, validate ?? check) };
+    };
+    return new APIPromise(parse());
   }
 
   /** What would become of a request, without running it: its prompt, its tokens, and whether it fits. */
   preflight(params: ChatCompletionCreateParamsBase, options: RequestOptions = {}): APIPromise<Preflight> {
     const preflight = async () => {
-      const call = chatCall(this.settings, params);
-      const { response, reply } = await send(this.settings, { ...call, path: `${call.path}/preflight` }, options);
-      return { data: readPreflight(reply), response, requestID: requestID(response.headers) };
+      const call = chatCall(this.settings, params, options);
+      return send(this.settings, { ...call, path: `${call.path}/preflight` }, options, readPreflight);
     };
     return new APIPromise(preflight());
   }
 
   private async send(params: ChatCompletionCreateParams, options: RequestOptions) {
-    const { response, reply } = await send(this.settings, chatCall(this.settings, params), options);
-    return { data: readCompletion(reply), response, requestID: requestID(response.headers) };
+    return send(this.settings, chatCall(this.settings, params, options), options, readCompletion);
   }
 
-  private async open<S>(
-    params: ChatCompletionCreateParams,
-    options: RequestOptions,
-    make: (incoming: Awaited<ReturnType<typeof open>>["incoming"]) => S,
-  ) {
-    const { response, incoming } = await open(this.settings, chatCall(this.settings, params), options);
-    return { data: make(incoming), response, requestID: incoming.requestID };
+  private async open<S>(params: ChatCompletionCreateParams, options: RequestOptions, make: (incoming: Incoming) => S) {
+    return open(this.settings, chatCall(this.settings, params, options), options, make);
   }
 }
 
@@ -108,29 +100,5 @@ export class Chat {
 
   constructor(settings: Settings) {
     this.completions = new Completions(settings);
-  }
-}
-
-function asFormat(given: JSONSchema): ResponseFormat {
-  if (given?.["type"] === "json_schema") {
-    return given as ResponseFormat;
-  }
-  const name = String(given?.["title"] ?? "answer").replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64);
-  return { type: "json_schema", json_schema: { name, schema: given, strict: true } };
-}
-
-function parsed<T>(completion: ChatCompletion, validate: ((value: unknown) => T) | undefined): ParsedCompletion<T> {
-  const choice = completion.choices[0];
-  const cut = choice?.finish_reason === "length" ? " It was cut off: no more tokens were allowed." : "";
-  let value: unknown;
-  try {
-    value = JSON.parse(choice?.message.content ?? "");
-  } catch (error) {
-    throw new ParseError(`The answer is not JSON.${cut}`, completion, { cause: error });
-  }
-  try {
-    return { ...completion, parsed: validate ? validate(value) : (value as T) };
-  } catch (error) {
-    throw new ParseError(`The answer is not of the form that was asked for.${cut}`, completion, { cause: error });
   }
 }

@@ -31,9 +31,10 @@ export class Forefront {
     return this.#settings.defaultModel;
   }
 
-  /** A client like this one but for `options`. `headers` are added to this one's. */
+  /** A client like this one but for those `options` that have a value. `headers` are added to this one's. */
   withOptions(options: ClientOptions): Forefront {
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     const headers = { ...this.#options.headers, ...options.headers };
-    return new Forefront({ ...this.#options, ...options, headers });
+    return new Forefront({ ...this.#options, ...given, headers });
   }
 }

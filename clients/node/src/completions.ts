@@ -1,17 +1,17 @@
 /** `client.completions`: continue a text. */
-import { requestID } from "./failure.js";
+import type { Incoming } from "./incoming.js";
 import { APIPromise } from "./promise.js";
 import { postCall } from "./request.js";
 import { readText, readTextChunk } from "./result.js";
 import type { Settings } from "./settings.js";
 import { Stream } from "./stream.js";
 import { open, type RequestOptions, send } from "./transport.js";
+import type { Completion } from "./answers.js";
 import type {
-  Completion,
   CompletionCreateParams,
   CompletionCreateParamsNonStreaming,
   CompletionCreateParamsStreaming,
-} from "./types.js";
+} from "./params.js";
 
 /** Completions of bare text, without a conversation. */
 export class TextCompletions {
@@ -29,19 +29,18 @@ export class TextCompletions {
   }
 
   private async send(params: CompletionCreateParams, options: RequestOptions) {
-    const { response, reply } = await send(this.settings, textCall(this.settings, params), options);
-    return { data: readText(reply), response, requestID: requestID(response.headers) };
+    return send(this.settings, textCall(this.settings, params, options), options, readText);
   }
 
   private async open(params: CompletionCreateParams, options: RequestOptions) {
-    const { response, incoming } = await open(this.settings, textCall(this.settings, params), options);
-    return { data: new Stream(incoming, readTextChunk), response, requestID: incoming.requestID };
+    const make = (incoming: Incoming) => new Stream(incoming, readTextChunk);
+    return open(this.settings, textCall(this.settings, params, options), options, make);
   }
 }
 
-function textCall(settings: Settings, params: CompletionCreateParams) {
+function textCall(settings: Settings, params: CompletionCreateParams, options: RequestOptions) {
   if (typeof params?.prompt !== "string" && !Array.isArray(params?.prompt)) {
     throw new TypeError("`prompt` must be a string or an array of strings");
   }
-  return postCall(settings, "/v1/completions", params);
+  return postCall(settings, "/v1/completions", params, options);
 }

@@ -12,14 +12,14 @@
  *             ├── AuthenticationError       401  no valid key
  *             ├── PermissionDeniedError     403  out of credits
  *             ├── NotFoundError             404  unknown model or path
- *             ├── ConflictError             409  the idempotency key belongs to another request
- *             ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt
+ *             ├── ConflictError             409  it clashes with another request
+ *             ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt, or an idempotency key is used again
  *             ├── RateLimitError            429  over a limit
  *             └── InternalServerError       5xx  the server's fault
  *
  * Arguments that cannot be sent at all are a `TypeError`.
  */
-import type { ChatCompletion } from "./types.js";
+import type { ChatCompletion } from "./answers.js";
 
 /** Everything that this package throws of its own. */
 export class ForefrontError extends Error {
@@ -153,7 +153,7 @@ function readRetryAfter(headers: Headers): number | null {
   if (seconds !== null || value === null) {
     return seconds;
   }
-  const date = Date.parse(value);
+  const date = /[a-z]/i.test(value) ? Date.parse(value) : Number.NaN; // else it would take -1 for the year 2001
   return Number.isNaN(date) ? null : Math.max(0, (date - Date.now()) / 1000);
 }
 

@@ -22,6 +22,7 @@ const STATUS_BY_TYPE: Record<string, number> = {
 };
 /** The server's codes; a test holds this to the server's own table. */
 export const STATUS_BY_CODE: Record<string, number> = {
+  invalid_http: 400,
   invalid_json: 400,
   missing_parameter: 400,
   unsupported_parameter: 400,
@@ -42,6 +43,7 @@ export const STATUS_BY_CODE: Record<string, number> = {
   invalid_type: 422,
   invalid_value: 422,
   unknown_parameter: 422,
+  idempotency_key_reused: 422,
   rate_limit_exceeded: 429,
   internal_error: 500,
   engine_failed: 500,

@@ -10,6 +10,7 @@
  *     });
  *     console.log(completion.message.content);
  */
+export type * from "./answers.js";
 export type { ParseParams } from "./chat.js";
 export { ChatStream } from "./chat-stream.js";
 export { Forefront, Forefront as default } from "./client.js";
@@ -30,9 +31,10 @@ export {
   RateLimitError,
   UnprocessableEntityError,
 } from "./errors.js";
+export type * from "./params.js";
 export { APIPromise, type WithResponse } from "./promise.js";
+export type { ParsingSchema, Schema, StandardSchema } from "./schema.js";
 export type { ClientOptions, Fetch, Timeout } from "./settings.js";
 export { Stream } from "./stream.js";
 export type { RequestOptions } from "./transport.js";
-export type * from "./types.js";
 export { VERSION } from "./version.js";

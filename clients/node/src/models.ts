@@ -1,10 +1,10 @@
 /** `client.models`: which models there are. */
-import { type Reply, requestID } from "./failure.js";
+import type { Reply } from "./failure.js";
 import { APIPromise } from "./promise.js";
 import { readModel, readModels } from "./result.js";
 import type { Settings } from "./settings.js";
 import { type RequestOptions, send } from "./transport.js";
-import type { Model, ModelList } from "./types.js";
+import type { Model, ModelList } from "./answers.js";
 
 /** The models that the server serves. */
 export class Models {
@@ -23,8 +23,7 @@ export class Models {
     return new APIPromise(this.get(`/v1/models/${encodeURIComponent(model)}`, readModel, options));
   }
 
-  private async get<T>(path: string, read: (reply: Reply) => T, options: RequestOptions) {
-    const { response, reply } = await send(this.settings, { method: "GET", path, stream: false }, options);
-    return { data: read(reply), response, requestID: requestID(response.headers) };
+  private get<T>(path: string, read: (reply: Reply) => T, options: RequestOptions) {
+    return send(this.settings, { method: "GET", path, stream: false }, options, read);
   }
 }

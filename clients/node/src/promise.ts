@@ -6,6 +6,8 @@ export interface WithResponse<T> {
   /** Its status and headers; the body has been read, or is read by `data`. */
   response: Response;
   requestID: string | null;
+  /** How many tries had failed before. */
+  retries: number;
 }
 
 /** A promise of `data` alone, as `await` sees it; `withResponse()` promises all of it. */

@@ -1,6 +1,6 @@
 /** Reading answers, leniently: what a newer server adds stays, what one of another make leaves out is filled in. */
 import { isObject, readJSON, type Reply, unreadable } from "./failure.js";
-import type { ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight } from "./types.js";
+import type { ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight } from "./answers.js";
 
 type Body = Record<string, unknown>;
 

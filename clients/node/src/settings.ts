@@ -75,6 +75,12 @@ export function settleTimeout(given: number | null | Timeout | undefined, base: 
     return base;
   }
   const timeout = typeof given === "number" || given === null ? { read: given } : given;
+  for (const name of Object.keys(timeout)) {
+    if (!(name in base)) {
+      const why = name === "connect" ? "; `fetch` does not tell when it has connected" : "";
+      throw new TypeError(`\`timeout\` has no \`${name}\`, only \`read\` and \`total\`${why}`);
+    }
+  }
   const settled = { ...base, ...timeout };
   for (const value of [settled.read, settled.total]) {
     if (value !== null && !(typeof value === "number" && value > 0)) {

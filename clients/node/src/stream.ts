@@ -1,8 +1,17 @@
 /** Answers that come piece by piece. */
 import { APIConnectionError, APIError } from "./errors.js";
 import { isObject, readJSON, streamFailure } from "./failure.js";
+import type { Incoming } from "./incoming.js";
 import { EventTooLong, SSEDecoder } from "./sse.js";
-import type { Incoming } from "./transport.js";
+
+/**
+ * Closes streams that nobody will ever read to their end. What is watched is the generator, because a `for await` holds
+ * that alone; engines without the registry let the connection go at the time limit.
+ */
+const forgotten =
+  typeof FinalizationRegistry === "undefined"
+    ? undefined
+    : new FinalizationRegistry<Incoming>((incoming) => incoming.close());
 
 /** From an event's JSON to an item of the stream. */
 export type Read<T> = (body: Record<string, unknown>) => T;
@@ -10,8 +19,9 @@ export type Read<T> = (body: Record<string, unknown>) => T;
 /**
  * An answer's chunks as they come, to be read once, with `for await`.
  *
- * The connection is given back at the end of the stream, at an error, when the loop is left, and by `close()`. Throws
- * `APIError` at whatever item it occurs, also when the connection ends before the answer is complete.
+ * The connection is given back at the end of the stream, at an error, when the loop is left, by `close()`, and when
+ * the stream is garbage collected. Throws `APIError` at whatever item it occurs, also when the connection ends before
+ * the answer is complete.
  */
 export class Stream<T> implements AsyncIterable<T> {
   private readonly items: AsyncGenerator<T, void, undefined>;
@@ -21,6 +31,7 @@ export class Stream<T> implements AsyncIterable<T> {
     read: Read<T>,
   ) {
     this.items = iterate(incoming, read);
+    forgotten?.register(this.items, incoming);
   }
 
   /** Aborting it ends the stream without an error and lets the connection go; the server then stops generating. */
@@ -44,8 +55,7 @@ async function* iterate<T>(incoming: Incoming, read: Read<T>): AsyncGenerator<T,
     for (let piece = await incoming.next(); piece; piece = await incoming.next()) {
       for (const data of events(decoder, piece, incoming.requestID)) {
         if (data.trim() === "[DONE]") {
-          // The end of the body follows; a connection that has seen it can be used again.
-          await incoming.next().catch(() => {});
+          incoming.finish();
           return;
         }
         yield item(data, read, incoming.requestID);

@@ -1,6 +1,6 @@
 // What a client is made of, what it sends, and what it makes of answers.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -37,7 +37,7 @@ test("what cannot be a client is refused at once", () => {
     assert.throws(() => new Forefront("k", undefined, url), refused, url);
   }
   assert.throws(() => new Forefront({ apiKey: "k", baseUrl: "http://h" }), /did you mean `baseURL`/);
-  for (const options of [{ timeout: -1 }, { timeout: Number.NaN }, { timeout: { total: 0 } }, { maxRetries: 1.5 }]) {
+  for (const options of [{ timeout: -1 }, { timeout: Number.NaN }, { timeout: { total: 0 } }, { timeout: { connect: 5 } }, { maxRetries: 1.5 }]) {
     assert.throws(() => new Forefront({ apiKey: "k", ...options }), TypeError);
   }
 });
@@ -57,7 +57,7 @@ test("the documented call", async () => {
   assert.deepEqual([request.method, request.url, request.json], ["POST", "http://host/v1/chat/completions", params]);
   assert.equal(request.headers.authorization, "Bearer sk-canary");
   assert.equal(request.headers["content-type"], "application/json");
-  assert.match(request.headers["idempotency-key"], /^ff-[0-9a-f-]{36}$/);
+  assert.match(request.headers["idempotency-key"], /^ff-[0-9a-f]{32}$/);
   assert.match(request.headers["user-agent"], /^forefront-node\//);
 });
 
@@ -71,6 +71,12 @@ test("null is not sent, nor what JSON cannot say", async () => {
   const nameless = new Forefront({ apiKey: "k", fetch: () => assert.fail("sent") });
   await assert.rejects(async () => nameless.chat.completions.create({ messages: USER }), /defaultModel/);
   assert.equal(sent.length, 1);
+});
+
+test("fields that the types do not know", async () => {
+  const { client, sent } = fake([json(COMPLETION)]);
+  await client.chat.completions.create({ messages: USER, temperature: 0 }, { extraBody: { mirostat: 2, temperature: 1 } });
+  assert.deepEqual(sent[0].json, { model: "m", messages: USER, temperature: 1, mirostat: 2 });
 });
 
 test("withResponse", async () => {
@@ -88,6 +94,7 @@ test("withOptions", async () => {
   const { "x-a": a, "x-b": b, "x-c": c, "idempotency-key": key } = sent[0].headers;
   assert.deepEqual([a, b, c, key, sent[0].headers.authorization], ["1", "2", "3", "mine", "Bearer sk-canary"]);
   assert.equal(client.defaultModel, "m");
+  assert.equal(client.withOptions({ defaultModel: undefined }).defaultModel, "m");
 });
 
 test("a stream is read once, and breaking off closes it", async () => {
@@ -154,6 +161,31 @@ test("parse()", async () => {
   await assert.rejects(ask(), /not JSON. It was cut off/);
 });
 
+test("parse() with the objects of schema libraries", async () => {
+  const open = { type: "object", properties: { n: { type: "number" } } };
+  const schema = { ...open, additionalProperties: false };
+  const message = { role: "assistant", content: '{"n": 3}' };
+  const { client, sent } = fake([json({ ...COMPLETION, choices: [{ index: 0, message, finish_reason: "stop" }] })]);
+  const ask = (response_format) => client.chat.completions.parse({ messages: USER, response_format });
+  const standard = (validate) => ({ "~standard": { version: 1, vendor: "x", validate, jsonSchema: { input: () => open } } });
+  assert.equal((await ask(standard(({ n }) => ({ value: n + 1 })))).parsed, 4);
+  assert.equal((await ask(standard(async ({ n }) => ({ value: n + 2 })))).parsed, 5);
+  assert.equal((await ask({ toJSONSchema: () => schema, parse: ({ n }) => n * 2 })).parsed, 6);
+  for (const { json } of sent) {
+    assert.deepEqual(json.response_format.json_schema, { name: "answer", schema, strict: true });
+  }
+  await ask({ "~standard": { validate: (value) => ({ value }), jsonSchema: { input: () => ({ allOf: [open], items: [open] }) } } });
+  assert.deepEqual(sent.at(-1).json.response_format.json_schema.schema, { allOf: [open], items: [schema] });
+  const refusing = ask(standard(() => ({ issues: [{ message: "too small" }] })));
+  await assert.rejects(refusing, (error) => error instanceof sdk.ParseError && /too small/.test(error.cause.message));
+  const { length } = sent;
+  for (const silent of [{ parse: () => 1 }, { "~standard": { validate: () => ({}) } }]) {
+    await assert.rejects(ask(silent), /does not give its JSON schema/);
+  }
+  await assert.rejects(ask(undefined), TypeError);
+  assert.equal(sent.length, length);
+});
+
 test("models", async () => {
   const { client, sent } = fake([json({ object: "list", data: [{ id: "a" }] }), json({ id: "org/a b" })]);
   assert.equal((await client.models.list()).data[0].id, "a");
@@ -183,6 +215,17 @@ test("an error within a stream has the status of its code", async () => {
   const stream = await client.chat.completions.create({ messages: USER, stream: true });
   const failed = (error) => error instanceof sdk.InternalServerError && error.status === 500 && error.detail === "m";
   await assert.rejects(collect(stream), failed);
+});
+
+test("nothing of Node is needed to load it, nor another package", () => {
+  for (const format of ["esm", "cjs"]) {
+    const folder = new URL(`../dist/${format}/`, import.meta.url);
+    const code = readdirSync(folder).filter((name) => name.endsWith(".js")).map((name) => readFileSync(new URL(name, folder), "utf8"));
+    const wanted = code.flatMap((text) => [...text.matchAll(/(?:\bfrom |\bimport |\brequire\(|\bimport\()["']([^"']+)["']/g)]);
+    assert.ok(wanted.length > 10);
+    // Its own name stands in the example of a comment.
+    assert.deepEqual(wanted.map(([, name]) => name).filter((name) => !name.startsWith("./") && name !== "forefront"), []);
+  }
 });
 
 test("CommonJS", () => {

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import Forefront, { APIConnectionError, APIError, APITimeoutError, APIUserAbortError, InternalServerError } from "forefront";
 import { COMPLETION, collect, DONE, event, served, USER } from "./support.mjs";
 
@@ -161,6 +163,56 @@ test("leaving a stream closes its connection; ending one keeps it", async () => 
       break;
     }
     await gone;
+  });
+});
+
+test("a stream is over at [DONE], whether or not the server ends the body", async () => {
+  let closed;
+  const gone = new Promise((resolve) => (closed = resolve));
+  const handle = (_, response) => {
+    response.writeHead(200, EVENTS).write(event("a") + DONE);
+    response.on("close", closed);
+  };
+  await served(handle, async (url) => {
+    assert.equal((await stream(once(url), { timeout: 30_000 }).then(collect)).length, 1);
+    await gone;
+  });
+});
+
+test("a stream that is forgotten closes its connection", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc");
+  let closed = false;
+  const handle = (_, response) => {
+    response.writeHead(200, EVENTS).write(event("a"));
+    response.on("close", () => (closed = true));
+  };
+  await served(handle, async (url) => {
+    await (async () => {
+      const forgotten = await stream(once(url));
+      assert.ok((await forgotten[Symbol.asyncIterator]().next()).value);
+    })();
+    for (let round = 0; round < 200 && !closed; round++) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.ok(closed);
+    // One that somebody is reading stays, even when only its loop is left of it.
+    const seen = [];
+    const dripping = (_, response) => {
+      response.writeHead(200, EVENTS).write(event("a"));
+      setTimeout(() => response.end(event("b") + DONE), 100);
+    };
+    await served(dripping, async (other) => {
+      for await (const chunk of await stream(once(other))) {
+        seen.push(chunk.choices[0].delta.content);
+        for (let round = 0; round < 5; round++) {
+          gc();
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      }
+    });
+    assert.deepEqual(seen, ["a", "b"]);
   });
 });
 

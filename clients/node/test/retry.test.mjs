@@ -25,6 +25,11 @@ for (const status of [408, 429, 500, 503]) {
   });
 }
 
+test("the answer tells how many tries had failed", async () => {
+  const { client } = fake([failed(500), failed(500), json(COMPLETION)]);
+  assert.equal((await client.chat.completions.create({ messages: USER }).withResponse()).retries, 2);
+});
+
 test("two calls have different idempotency keys", async () => {
   const { client, sent } = fake([json(COMPLETION)]);
   await client.chat.completions.create({ messages: USER });

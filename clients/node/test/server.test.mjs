@@ -37,6 +37,39 @@ test("models", { skip }, async () => {
   assert.ok((await client().models.retrieve("forefront-mini")).context_length > 0);
 });
 
+test("a text is continued, whole and streamed", { skip }, async () => {
+  const { completions } = client();
+  const params = { prompt: ["Ingredients:", "Steps:"], max_tokens: 8, temperature: 0, logprobs: 1 };
+  const whole = await completions.create(params);
+  assert.deepEqual(whole.choices.map(({ index, logprobs }) => [index, logprobs.tokens.length]), [[0, 8], [1, 8]]);
+  const texts = ["", ""];
+  for await (const { choices } of await completions.create({ ...params, stream: true })) {
+    for (const { index, text } of choices) {
+      texts[index] += text;
+    }
+  }
+  assert.deepEqual(texts, whole.choices.map(({ text }) => text));
+});
+
+test("a preflight says what a request then meets", { skip }, async () => {
+  const { completions } = client().chat;
+  const preflight = await completions.preflight(ask);
+  const { usage } = await completions.create(ask);
+  assert.equal(preflight.prompt_tokens, usage.input_tokens);
+  assert.ok(preflight.prompt.includes("Hello"));
+  assert.ok(preflight.fits);
+  const much = await completions.preflight({ ...ask, max_tokens: 10 * preflight.context_length });
+  assert.ok(!much.fits && much.excess > 0);
+});
+
+test("a receipt's seed repeats an answer", { skip }, async () => {
+  const { completions } = client().chat;
+  const params = { messages: USER, max_tokens: 12, temperature: 1 };
+  const first = await (await completions.stream(params)).finalCompletion();
+  const again = await completions.create({ ...params, seed: first.receipt.sampling.seed });
+  assert.equal(again.message.content, first.message.content);
+});
+
 test("its errors", { skip }, async () => {
   const refused = async (kind, status, code, promise) => {
     const error = await promise.then(() => assert.fail("it succeeded"), (error) => error);

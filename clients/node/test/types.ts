@@ -1,5 +1,11 @@
 // Compiled, not run: what the types promise.
-import Forefront, { type ChatCompletion, type ChatCompletionChunk, RateLimitError, type Stream } from "forefront";
+import Forefront, {
+  type ChatCompletion,
+  type ChatCompletionChunk,
+  RateLimitError,
+  type StandardSchema,
+  type Stream,
+} from "forefront";
 
 const client = new Forefront("YOUR_API_KEY");
 
@@ -44,6 +50,12 @@ const parsed = await client.chat.completions.parse({
 });
 const title: string = parsed.parsed.title;
 
+// Objects of schema libraries say what comes out.
+declare const standard: StandardSchema<{ n: number }>;
+declare const parsing: { toJSONSchema(): { type: "object" }; parse(value: unknown): { s: string } };
+const n: number = (await client.chat.completions.parse({ messages: [], response_format: standard })).parsed.n;
+const s: string = (await client.chat.completions.parse({ messages: [], response_format: parsing })).parsed.s;
+
 const positional = new Forefront("KEY", "model", "http://host");
 const optional = new Forefront({ apiKey: "KEY", timeout: { total: 5 }, maxRetries: 1, fetch: (url, init) => fetch(url, init) });
 const { response, requestID } = await optional.models.list().withResponse();
@@ -68,4 +80,4 @@ client.chat.completions.create({ model: "m" });
 // @ts-expect-error a number
 new Forefront(3);
 
-void [text, whole, both, title, requestID, status];
+void [n, s, text, whole, both, title, requestID, status];

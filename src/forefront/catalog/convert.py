@@ -15,6 +15,7 @@ import gguf
 from forefront.catalog.gguf_file import GgufFile
 from forefront.catalog.restore import restore
 from forefront.catalog.rotary import scaled_frequencies
+from forefront.catalog.splitting import restore_splitting
 
 
 def main() -> int:
@@ -36,6 +37,7 @@ def convert(source: Path, target: Path) -> dict[str, Any]:
     scaled_frequencies(file)  # what it refuses is better refused before minutes of converting
     write_ir(source, target)
     restore(target / "openvino_model.xml", file)
+    restore_splitting(target / "openvino_tokenizer.xml", file)
     return facts
 
 

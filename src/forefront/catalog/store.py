@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from forefront.catalog.source import ModelSource, SourceError
+from forefront.chat.child import child_environment
 from forefront.chat.loading import ModelFacts
 
 _FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_detokenizer.xml")
 # Raised whenever the same file would be converted into something else than before: what is cached is then left alone.
-_CONVERSION = 2
+_CONVERSION = 3
 
 
 class Store:
@@ -87,8 +88,15 @@ def _publish(work: Path, final: Path) -> None:
 def _run_converter(source: ModelSource, work: Path) -> None:
     # The converter is this package's own module, and its arguments are paths, not shell text.
     command = [sys.executable, "-m", "forefront.catalog.convert", str(source.path), str(work)]
+    # It reads a stranger's file, so it is not told what opens the server or its store.
     result = subprocess.run(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        command,
+        env=child_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if result.returncode == 0 and all((work / name).is_file() for name in _FILES):
         return

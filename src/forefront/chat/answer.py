@@ -1,40 +1,97 @@
-"""One choice of an answer: tokens in, shown text out."""
+"""One choice of an answer: tokens in, what is shown out."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from forefront.chat.detokenizer import Detokenizer
-from forefront.chat.events import ChoiceEnd, TextDelta
+from forefront.chat.events import ChoiceEnd, Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.stops import StopMatcher
-from forefront.engine.generation import Token
+from forefront.engine.generation import Logprob, Token
 from forefront.wire.response import FinishReason, TokenLogprob, TopLogprob
+
+
+class Reader(Protocol):
+    """Tells apart what an answer's text is made of. Any way of cutting the text gives the same deltas, put together."""
+
+    @property
+    def reasoning(self) -> bool:
+        """Whether what comes next belongs to the model's reasoning, as far as can be told."""
+
+    def feed(self, text: str) -> list[Delta]:
+        """What more text adds."""
+
+    def finish(self) -> list[Delta]:
+        """What was held back, at the end."""
 
 
 class Answer:
     """Turns the tokens of choice `index` into events, until the model, a stop string or the token limit ends it.
 
-    `tokens` counts what the engine sampled up to the end; what it sampled on before it could be told of a stop string
-    is not counted.
+    `pieces` are the tokens' bytes; without a `reader` all text is content. The tokens `echo` are shown before the first
+    one. A `mute` answer shows none of its own. `tokens` counts what the engine sampled up to the end, and
+    `reasoning_tokens` those within reasoning; what it sampled on before it could be told of a stop string is not
+    counted.
     """
 
-    def __init__(self, index: int, pieces: Sequence[bytes], stops: Sequence[str], *, logprobs: bool) -> None:
+    def __init__(
+        self,
+        index: int,
+        pieces: Sequence[bytes],
+        stops: Sequence[str],
+        *,
+        logprobs: bool,
+        reader: Reader | None = None,
+        echo: Sequence[int] = (),
+        mute: bool = False,
+    ) -> None:
         self.index = index
-        self.tokens = 0
+        self.tokens = self.reasoning_tokens = 0
         self.ended = False
         self._pieces = pieces
         self._detokenizer = Detokenizer(pieces)
         self._stops = StopMatcher(stops)
-        self._logprobs: list[tuple[int, TokenLogprob]] | None = [] if logprobs else None
+        self._reader = reader
+        self._echo = echo
+        self._mute = mute
+        self._calls = 0
+        self._wants_logprobs = logprobs
+        self._logprobs: list[tuple[int, TokenLogprob]] = []
         self._read = 0  # characters decoded
         self._shown = 0  # characters let through
 
-    def feed(self, token: Token) -> tuple[str, FinishReason | None]:
-        """The text to show now, and why the answer ends if it does."""
+    def events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
+        """What `tokens`, all of this choice, add to the answer, and the end."""
+        deltas: list[Delta] = []
+        reason: FinishReason | None = None
+        for token in tokens:
+            if self._echo:
+                deltas.append(self._echoed(token))
+            if self._mute:
+                self.ended, reason = True, "length"
+                break
+            text, reason = self._feed(token)
+            deltas += self._deltas(text)
+            if self.ended:
+                break
+        return self._finished(deltas, reason)
+
+    def cut(self) -> list[Delta | ChoiceEnd]:
+        """The end of an answer whose time is over; nothing if it has ended by itself."""
         if self.ended:
-            return "", None
+            return []
+        self.ended = True
+        text = self._stops.flush()
+        self._shown += len(text)
+        return self._finished(self._deltas(text), "deadline")
+
+    def _feed(self, token: Token) -> tuple[str, FinishReason | None]:
+        """The text to show now, and why the answer ends if it does."""
         self.tokens += 1
+        if self._reader is not None and self._reader.reasoning:
+            self.reasoning_tokens += 1
         stopped = token.finish == "stop"
         decoded = "" if stopped else self._detokenizer.feed(token.token)
-        if self._logprobs is not None and not stopped:
+        if self._wants_logprobs and not stopped:
             self._logprobs.append((self._read, self._describe(token)))
         self._read += len(decoded)
         text = self._stops.feed(decoded)
@@ -44,36 +101,71 @@ class Answer:
         self._shown += len(text)
         if self._stops.stopped:
             return text, "stop"
-        return text, "length" if token.finish == "length" else "stop" if stopped else None
+        return text, "length" if token.finish == "length" else "stop" if token.finish else None
 
-    def events(self, tokens: Sequence[Token]) -> list[TextDelta | ChoiceEnd]:
-        """What `tokens`, all of this choice, add to the answer: one delta at most, and the end."""
-        text, reason = "", None
-        for token in tokens:
-            more, reason = self.feed(token)
-            text += more
-            if self.ended:
-                break
-        logprobs = self._released()
-        events: list[TextDelta | ChoiceEnd] = [TextDelta(self.index, text, logprobs)] if text or logprobs else []
+    def _deltas(self, text: str) -> list[Delta]:
+        if self._reader is None:
+            return [TextDelta(self.index, text)] if text else []
+        return self._reader.feed(text) if text else []
+
+    def _finished(self, deltas: list[Delta], reason: FinishReason | None) -> list[Delta | ChoiceEnd]:
+        """The deltas, neighbours of a kind put together, with their log-probabilities; and the end, if it has come."""
+        if reason is not None and self._reader is not None:
+            deltas += self._reader.finish()
+        self._calls += sum(isinstance(delta, ToolCallBegin) for delta in deltas)
+        events: list[Delta | ChoiceEnd] = list(self._with_logprobs(_joined(deltas)))
         if reason is not None:
-            events.append(ChoiceEnd(self.index, reason))
+            events.append(ChoiceEnd(self.index, "tool_calls" if self._calls and reason == "stop" else reason))
         return events
 
-    def _released(self) -> list[TokenLogprob] | None:
+    def _with_logprobs(self, deltas: list[Delta]) -> list[Delta]:
+        released = self._released()
+        if not released:
+            return deltas
+        for place, delta in enumerate(deltas):
+            if isinstance(delta, TextDelta):
+                told = (delta.logprobs or []) + released
+                return [*deltas[:place], TextDelta(self.index, delta.text, told), *deltas[place + 1 :]]
+        return [*deltas, TextDelta(self.index, "", released)]
+
+    def _released(self) -> list[TokenLogprob]:
         """Log-probabilities of the tokens whose text has begun to show; a stop string's own tokens never are."""
-        if self._logprobs is None:
-            return None
         done = self.ended and not self._stops.stopped
         released = [entry for start, entry in self._logprobs if done or start < self._shown]
         self._logprobs = self._logprobs[len(released) :]
         return released
 
+    def _echoed(self, token: Token) -> TextDelta:
+        """The prompt, which comes before the first token; that one brings the prompt's log-probabilities."""
+        echo, self._echo = self._echo, ()
+        detokenizer = Detokenizer(self._pieces)
+        text = "".join(detokenizer.feed(entry) for entry in echo)
+        if not self._wants_logprobs:
+            return TextDelta(self.index, text)
+        return TextDelta(self.index, text, [self._describe(entry) for entry in token.prompt])
+
     def _describe(self, token: Token) -> TokenLogprob:
-        top = [self._entry(other.token, other.logprob) for other in token.top]
-        own = self._entry(token.token, token.logprob)
+        top = [self._entry(other) for other in token.top]
+        own = self._entry(Logprob(token.token, token.logprob))
         return TokenLogprob(token=own.token, logprob=own.logprob, bytes=own.bytes, top_logprobs=top)
 
-    def _entry(self, token: int, logprob: float) -> TopLogprob:
-        piece = self._pieces[token] if token < len(self._pieces) else b""
-        return TopLogprob(token=piece.decode(errors="replace"), logprob=logprob, bytes=list(piece))
+    def _entry(self, told: Logprob) -> TopLogprob:
+        piece = self._pieces[told.token] if told.token < len(self._pieces) else b""
+        return TopLogprob(token=piece.decode(errors="replace"), logprob=told.logprob, bytes=list(piece))
+
+
+def _joined(deltas: list[Delta]) -> list[Delta]:
+    """The same with fewer of them: what goes on where the one before it ended is added to it."""
+    joined: list[Delta] = []
+    for delta in deltas:
+        match (joined[-1] if joined else None), delta:
+            case TextDelta() as last, TextDelta():
+                logprobs = [*(last.logprobs or ()), *(delta.logprobs or ())] or None
+                joined[-1] = TextDelta(last.index, last.text + delta.text, logprobs)
+            case ReasoningDelta() as last, ReasoningDelta():
+                joined[-1] = ReasoningDelta(last.index, last.text + delta.text)
+            case ToolCallDelta() as last, ToolCallDelta() if last.call == delta.call:
+                joined[-1] = ToolCallDelta(last.index, last.call, last.arguments + delta.arguments)
+            case _:
+                joined.append(delta)
+    return joined

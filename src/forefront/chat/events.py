@@ -1,5 +1,5 @@
-"""What a backend says while it answers, in order: `Started`, any number of `TextDelta` and one `ChoiceEnd` for each
-choice, `Completed`. Whatever ends otherwise raises `ApiError`."""
+"""What a backend says while it answers, in order: `Started`; for each choice any number of deltas and one `ChoiceEnd`;
+`Completed`. Whatever ends otherwise raises `ApiError`."""
 
 from dataclasses import dataclass
 
@@ -21,6 +21,32 @@ class TextDelta:
     index: int
     text: str
     logprobs: list[TokenLogprob] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of what the model thinks before it answers, in choice `index`."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallBegin:
+    """The model calls a function: the `call`th call of choice `index`, counted from 0."""
+
+    index: int
+    call: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """More of the arguments of a call that has begun, as JSON text."""
+
+    index: int
+    call: int
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +78,5 @@ class Completed:
     work: Work | None = None
 
 
-Event = Started | TextDelta | ChoiceEnd | Completed
+Delta = TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta
+Event = Started | Delta | ChoiceEnd | Completed

@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from forefront.chat.dialect import Dialect
+from forefront.chat.form import Former
+from forefront.chat.grammar import Grammars
 from forefront.chat.local import LocalBackend
+from forefront.chat.planner import Planner
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.template import ChatTemplate, TemplateError
 from forefront.chat.tokenizer import Tokenizer, TokenizerError
+from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 
@@ -42,7 +47,19 @@ def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> L
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {_first_line(error)}") from error
     end_tokens = facts.end_tokens | tokenizer.end_tokens
-    return LocalBackend(Engine(model), tokenizer, PromptEncoder(tokenizer, template), end_tokens)
+    engine = Engine(model)
+    dialect = Dialect(template, tokenizer)
+    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
+    planner = Planner(
+        tokenizer,
+        PromptEncoder(tokenizer, template),
+        dialect,
+        former,
+        end_tokens,
+        engine.context_limit,
+        engine.vocabulary_size,
+    )
+    return LocalBackend(engine, planner)
 
 
 def _first_line(error: Exception) -> str:

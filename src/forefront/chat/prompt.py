@@ -1,7 +1,8 @@
 """From messages to prompt tokens, such that no content can pass for a control token."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.template import ChatTemplate
@@ -9,6 +10,14 @@ from forefront.chat.tokenizer import Tokenizer
 
 # Noncharacters: Unicode sets them aside for use within a program.
 _MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model reads: as text, and as tokens."""
+
+    text: str
+    tokens: list[int]
 
 
 class PromptEncoder:
@@ -26,18 +35,26 @@ class PromptEncoder:
         # A look-ahead finds overlapping spellings too.
         self._control = re.compile(f"(?=({'|'.join(map(re.escape, spellings))}))") if spellings else None
 
-    def encode(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
-        """The prompt's tokens. Raises `TemplateError` when the template refuses the messages."""
-        texts = [value for message in messages for value in message.values() if isinstance(value, str)]
-        if self._control is None or not any(self._control.search(text) for text in texts):
-            return self._tokenizer.encode(self._template.render(messages))
-        mark = next((mark for mark in _MARKS if not any(mark in text for text in texts)), _MARKS[0])
-        broken = [{key: self._break(value, mark) for key, value in message.items()} for message in messages]
-        parts = self._template.render(broken).split(mark)
-        return [token for part in parts for token in self._tokenizer.encode(part)]
+    def encode(
+        self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None, beginning: str = ""
+    ) -> Prompt:
+        """The prompt for an answer that starts with `beginning`. Whatever a client wrote is in `messages`, `variables`
+        and `beginning`. Raises `TemplateError` when the template refuses the messages."""
+        written = (messages, variables or {}, beginning)
+        if self._control is None or not any(self._control.search(text) for text in _texts(written)):
+            text = self._template.render(messages, variables) + beginning
+            return Prompt(text, self._tokenizer.encode(text))
+        mark = next((mark for mark in _MARKS if not any(mark in text for text in _texts(written))), _MARKS[0])
+        messages, variables, beginning = self._break(written, mark)
+        parts = (self._template.render(messages, variables) + beginning).split(mark)
+        return Prompt("".join(parts), [token for part in parts for token in self._tokenizer.encode(part)])
 
     def _break(self, value: Any, mark: str) -> Any:
-        """`value` with `mark` after the first character of each control token that it spells."""
+        """`value` with `mark` after the first character of each control token that its texts spell."""
+        if isinstance(value, Mapping):
+            return {self._break(key, mark): self._break(entry, mark) for key, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._break(entry, mark) for entry in value]
         if not isinstance(value, str) or self._control is None:
             return value
         # Should every mark occur in the content, the one that is used is dropped from it.
@@ -45,3 +62,16 @@ class PromptEncoder:
         places = [match.start() + 1 for match in self._control.finditer(value)]
         ends = [*places, len(value)]
         return mark.join(value[start:end] for start, end in zip([0, *places], ends, strict=True))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text within `value`, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _texts(key)
+            yield from _texts(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _texts(entry)

@@ -1,62 +1,112 @@
-"""The model's own chat template, rendered within bounds."""
+"""The model's own chat template, rendered within bounds of time and memory, in a child process."""
 
 import json
-import time
+import re
+import subprocess
+import sys
+import threading
+import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, Final
 
-import minijinja
+from forefront.chat.child import child_environment
 
-# Instructions that one rendering may take: about 0.3 s. A conversation of 4,096 turns needs a tenth of it.
-_FUEL = 20_000_000
+TIME_LIMIT: Final = 2.0
+_START_LIMIT = 30.0
+_LONGEST = 64 * 2**20
 
 
 class TemplateError(Exception):
     """The template refuses these messages, or cannot be rendered. The text is fit for the client."""
 
 
-class _RefusedError(Exception):
-    """What a template raises of its own accord."""
-
-
 class ChatTemplate:
     """A Jinja template that turns messages into a prompt. Thread-safe.
 
-    Rendered by minijinja: no Python object can be reached from the template, and `_FUEL` ends one that does not.
-    Raises `TemplateError` at construction for a template that cannot be compiled.
+    A template comes with a model's file, from a stranger: it may ask for all memory, or never end, in ways that cannot
+    be stopped from within. So it is rendered by a child process (`jinja.py`), which is made anew when a rendering was
+    too much for it. Raises `TemplateError` at construction for a template that cannot be compiled.
     """
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
-        self._environment = minijinja.Environment(
-            trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, fuel=_FUEL
-        )
-        self._environment.auto_escape_callback = _no_escape
-        self._environment.add_global("raise_exception", _refuse)
-        self._environment.add_global("strftime_now", time.strftime)
-        self._environment.add_filter("tojson", _to_json)
+        self._source = source
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
+        self._words = frozenset(re.findall(r"\w+", source))
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+        with self._lock:
+            self._ready()
+
+    def mentions(self, word: str) -> bool:
+        """Whether the template's source has the word: a variable that it does not name has no effect."""
+        return word in self._words
+
+    def render(self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None) -> str:
+        """The prompt for an answer to `messages`, each with `role` and `content`. `variables` are what else the
+        template may look at, such as `tools`."""
+        wanted = {"messages": messages, "tools": None} | self._variables | dict(variables or {})
+        with self._lock:
+            child = self._ready()
+            try:
+                return child.ask(wanted, TIME_LIMIT)
+            except _EndedError as ended:
+                self._child = None
+                raise TemplateError(str(ended)) from None
+
+    def _ready(self) -> "_Child":
+        """A child that has compiled the template."""
+        if self._child is None:
+            child = _Child()
+            try:
+                child.ask(self._source, _START_LIMIT)
+            except _EndedError as ended:
+                raise TemplateError(str(ended)) from None
+            self._child = child
+        return self._child
+
+
+class _EndedError(Exception):
+    """The child has come to its end; the text says over what."""
+
+
+class _Child:
+    """The process, which ends with this object."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = Pipe()
+        command = [sys.executable, "-m", "forefront.chat.jinja", str(theirs.fileno())]
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            pass_fds=[theirs.fileno()],
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._end = weakref.finalize(self, _end, process, self._connection)
+
+    def ask(self, wanted: Any, seconds: float) -> str:
+        """What it answers within `seconds`. Raises `TemplateError`, and `_EndedError` when it is no longer there."""
         try:
-            self._environment.add_template("chat", source)
-        except minijinja.TemplateError as error:
-            raise TemplateError(f"the chat template cannot be compiled: {error.message}") from None
-
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """The prompt for an answer to `messages`, each with `role` and `content`."""
+            request = json.dumps(wanted).encode()
+        except RecursionError:
+            raise TemplateError("they nest too deep") from None
         try:
-            return self._environment.render_template("chat", messages=messages, tools=None, **self._variables)
-        except _RefusedError as refusal:
-            raise TemplateError(str(refusal)) from None
-        except minijinja.TemplateError as error:
-            raise TemplateError(error.message or "it failed") from None
+            self._connection.send_bytes(request)
+            if not self._connection.poll(seconds):
+                self._end()
+                raise _EndedError(f"it takes longer than {seconds:.0f} seconds to render")
+            answer: dict[str, str] = json.loads(self._connection.recv_bytes(_LONGEST))
+        except (EOFError, OSError):
+            self._end()
+            raise _EndedError("it takes too much memory to render") from None
+        if "error" in answer:
+            raise TemplateError(answer["error"])
+        return answer["text"]
 
 
-def _no_escape(_name: str) -> bool:
-    return False
-
-
-def _refuse(message: str) -> None:
-    raise _RefusedError(message)
-
-
-def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _end(process: subprocess.Popen[bytes], connection: Connection) -> None:
+    connection.close()
+    process.kill()
+    process.wait()

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import named_error
+from forefront.wire.named_error import named_error
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Price = Annotated[float, Meta(ge=0, le=1e6)]

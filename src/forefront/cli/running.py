@@ -20,6 +20,7 @@ from forefront.gateway.writer import Writer
 from forefront.server.app import Office, build_app
 from forefront.server.intake import Intake
 from forefront.server.serve import Listen, serve
+from forefront.server.shared_runs import SharedRuns
 
 # How long a thread may go on while another waits for Python, in seconds. The threads of ledger and engines ask for it
 # many times for each commit or step; at the usual 5 ms they spent most of their time waiting for a busy event loop.
@@ -36,8 +37,9 @@ def run_server(
     async def run() -> None:
         writer, server = Writer(database), settings.server
         intake = Intake(server.body_seconds, server.body_memory_mib * 2**20)
-        app = build_app(catalog, _office(settings, database, writer), intake, server.cors_origins)
-        await serve(app, catalog, writer, bound, _listen(server), started)
+        office, runs = _office(settings, database, writer), SharedRuns()
+        app = build_app(catalog, office, intake, server.cors_origins, runs)
+        await serve(app, catalog, writer, runs, bound, _listen(server), started)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())

@@ -1,16 +1,22 @@
 """`client.chat.completions`: ask for answers."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, Unpack, overload
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
-from forefront.client.request import ChatParams, MessageLike, chat_call
-from forefront.client.result import read_chunk, read_completion
+from forefront.client.chat_raw import RawCompletions
+from forefront.client.chat_stream import ChatStream
+from forefront.client.params import ChatParams, ConversationParams, MessageLike
+from forefront.client.request import chat_call, preflight_call, stream_call
+from forefront.client.result import read_chunk, read_completion, read_preflight
 from forefront.client.settings import Settings
-from forefront.client.stream import AsyncStream, Stream
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk
+from forefront.client.stream import Stream
+from forefront.client.structured import Form, ParsedCompletion
+from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Preflight
 
 if TYPE_CHECKING:
-    from forefront.client.transport import AsyncTransport, Transport
+    from forefront.client.transport import Transport
+
+T = TypeVar("T")
 
 
 class Completions:
@@ -19,6 +25,11 @@ class Completions:
     def __init__(self, settings: Settings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
+
+    @property
+    def with_raw_response(self) -> RawCompletions:
+        """The same methods; they return a `RawResponse`, which has the headers too."""
+        return RawCompletions(self._settings, self._transport)
 
     @overload
     def create(
@@ -44,8 +55,9 @@ class Completions:
         `messages` are dicts with `role` and `content`, or messages of earlier completions. With `stream` the answer
         comes as chunks while it is made, else whole. The other parameters are those of `ChatParams`: `model`,
         `max_tokens`, `temperature`, `top_p`, `top_k`, `min_p`, `stop`, `seed`, `n`, `logprobs`, `top_logprobs`,
-        `presence_penalty`, `frequency_penalty`, `repetition_penalty`, `logit_bias`, `stream_options`, `extra_body`,
-        `timeout`; only those given are sent.
+        `presence_penalty`, `frequency_penalty`, `repetition_penalty`, `logit_bias`, `stream_options`, `tools`,
+        `tool_choice`, `parallel_tool_calls`, `response_format`, `regex`, `grammar`, `reasoning_effort`, `deadline_ms`,
+        `extra_body`, `extra_headers`, `timeout`, `idempotency_key`; only those given are sent.
 
         Raises `APIError`; `TypeError` or `ValueError` for arguments that cannot be sent.
         """
@@ -54,38 +66,47 @@ class Completions:
             return Stream(self._transport.open(call), read_chunk)
         return read_completion(self._transport.send(call))
 
+    def stream(self, *, messages: Iterable[MessageLike], **params: Unpack[ChatParams]) -> ChatStream:
+        """Ask for a stream that is put together while it comes; to be used in a `with` block.
 
-class AsyncCompletions:
-    """`Completions`, for asyncio."""
-
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
-        self._settings = settings
-        self._transport = transport
+        It asks for the usage too, unless `stream_options` says otherwise. Raises as `create` does.
+        """
+        return ChatStream(self._transport.open(stream_call(self._settings, messages, params)))
 
     @overload
-    async def create(
+    def parse(
         self,
         *,
         messages: Iterable[MessageLike],
-        stream: Literal[False] | None = None,
-        **params: Unpack[ChatParams],
-    ) -> ChatCompletion: ...
+        response_format: Mapping[str, Any],
+        **params: Unpack[ConversationParams],
+    ) -> ParsedCompletion[Any]: ...
     @overload
-    async def create(
-        self, *, messages: Iterable[MessageLike], stream: Literal[True], **params: Unpack[ChatParams]
-    ) -> AsyncStream[ChatCompletionChunk]: ...
-    @overload
-    async def create(
-        self, *, messages: Iterable[MessageLike], stream: bool | None, **params: Unpack[ChatParams]
-    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
-    async def create(
-        self, *, messages: Iterable[MessageLike], stream: bool | None = None, **params: Unpack[ChatParams]
-    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]:
-        """`Completions.create`, for asyncio."""
-        call = chat_call(self._settings, messages, stream, params)
-        if call.stream:
-            return AsyncStream(await self._transport.open(call), read_chunk)
-        return read_completion(await self._transport.send(call))
+    def parse(
+        self, *, messages: Iterable[MessageLike], response_format: type[T], **params: Unpack[ConversationParams]
+    ) -> ParsedCompletion[T]: ...
+    def parse(
+        self,
+        *,
+        messages: Iterable[MessageLike],
+        response_format: type[T] | Mapping[str, Any],
+        **params: Unpack[ConversationParams],
+    ) -> ParsedCompletion[T]:
+        """Ask for an answer of a form, and parse it into `.parsed`.
+
+        `response_format` is a Pydantic model, a dataclass, a `TypedDict`, or a JSON schema. Raises `ParseError` when
+        the answer does not have that form, because `max_tokens` cut it off, say; and as `create` does.
+        """
+        form: Form[T] = Form(response_format)
+        call = chat_call(self._settings, messages, None, {**params, "response_format": form.response_format})
+        return form.completion(self._transport.send(call))
+
+    def preflight(self, *, messages: Iterable[MessageLike], **params: Unpack[ChatParams]) -> Preflight:
+        """What a request would meet, without answering it: its prompt, its tokens, whether it fits, the wait.
+
+        Raises as `create` does.
+        """
+        return read_preflight(self._transport.send(preflight_call(self._settings, messages, params)))
 
 
 class Chat:
@@ -93,10 +114,3 @@ class Chat:
 
     def __init__(self, settings: Settings, transport: "Transport") -> None:
         self.completions = Completions(settings, transport)
-
-
-class AsyncChat:
-    """`Chat`, for asyncio."""
-
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
-        self.completions = AsyncCompletions(settings, transport)

@@ -1,6 +1,7 @@
 """What the SDK raises, in one tree.
 
     ForefrontError                        all of it; itself for settings that cannot work
+    ├── ParseError                        an answer came, but is not what `parse` was asked for
     └── APIError                          a request that did not succeed
         ├── APIConnectionError            no whole answer came: refused, no such host, cut off
         │   └── APITimeoutError           … none within the time allowed
@@ -9,6 +10,7 @@
             ├── AuthenticationError       401  no valid key
             ├── PermissionDeniedError     403  out of credits
             ├── NotFoundError             404  unknown model or path
+            ├── ConflictError             409  the idempotency key belongs to another request
             ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt
             ├── RateLimitError            429  over a limit
             └── InternalServerError       5xx  the server's fault
@@ -16,11 +18,29 @@
 Arguments that cannot be sent at all are a `TypeError` or a `ValueError`, as of any function.
 """
 
+from collections.abc import Mapping
 from typing import Any
+
+from forefront.wire.response import ChatCompletion
 
 
 class ForefrontError(Exception):
     """Everything that this package raises of its own."""
+
+
+class ParseError(ForefrontError):
+    """The answer is not what `parse` was asked for: no JSON, cut off by `max_tokens`, or of another form.
+
+    `completion` is the answer as it came; `__cause__` is what the reader of the form said.
+    """
+
+    def __init__(self, message: str, completion: ChatCompletion) -> None:
+        super().__init__(message, completion)
+        self.message = message
+        self.completion = completion
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class APIError(ForefrontError):
@@ -63,14 +83,19 @@ class APIConnectionError(APIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """Nothing came within the time allowed."""
+    """Nothing came within the time allowed. `total`: the time of the whole call is over, so there was no other try."""
+
+    def __init__(self, message: str, *, request_id: str | None = None, total: bool = False) -> None:
+        super().__init__(message, request_id=request_id)
+        self.total = total
 
 
 class APIStatusError(APIError):
     """The server answered with an error.
 
     `status_code` is the HTTP status. An error inside a stream, which began with 200, has the status of its code.
-    `body` is the response's body: what its JSON says, else its text.
+    `body` is the response's body: what its JSON says, else its text. `retry_after` is how many seconds the server asks
+    to wait, None when it does not say. `headers` are looked up by their lower-case names.
     """
 
     def __init__(
@@ -82,13 +107,18 @@ class APIStatusError(APIError):
         code: str | None = None,
         param: str | None = None,
         request_id: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message, code=code, param=param, request_id=request_id)
         self.status_code = status_code
         self.body = body
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
 
     def _kind(self) -> str:
-        return f"{self.status_code} {self.code}" if self.code else str(self.status_code)
+        kind = f"{self.status_code} {self.code}" if self.code else str(self.status_code)
+        return kind if self.retry_after is None else f"{kind}, retry after {round(self.retry_after, 3):g} s"
 
 
 class BadRequestError(APIStatusError):
@@ -105,6 +135,10 @@ class PermissionDeniedError(APIStatusError):
 
 class NotFoundError(APIStatusError):
     """404: there is no such model or path."""
+
+
+class ConflictError(APIStatusError):
+    """409: the idempotency key belongs to another request."""
 
 
 class UnprocessableEntityError(APIStatusError):
@@ -124,6 +158,7 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
+    409: ConflictError,
     422: UnprocessableEntityError,
     429: RateLimitError,
 }

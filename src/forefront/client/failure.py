@@ -1,5 +1,8 @@
 """From an error of the server to the exception that stands for it."""
 
+import re
+import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from forefront.client.exceptions import APIError, APIStatusError, exception_for
@@ -21,6 +24,8 @@ def status_failure(reply: Reply) -> APIStatusError:
         code=_text(detail.get("code")),
         param=_text(detail.get("param")),
         request_id=reply.request_id,
+        retry_after=read_retry_after(reply.headers),
+        headers=reply.headers,
     )
 
 
@@ -44,6 +49,29 @@ def stream_failure(error: object, request_id: str | None) -> APIError:
     return exception_for(status)(
         message, status_code=status, body={"error": error}, code=code, param=param, request_id=request_id
     )
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None when neither says."""
+    milliseconds = _decimal(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    seconds = _decimal(value)
+    return seconds if seconds is not None or value is None else _seconds_until(value)
+
+
+def _decimal(text: str | None) -> float | None:
+    return float(text) if text is not None and re.fullmatch(r"\s*[0-9]{1,12}(\.[0-9]{0,9})?\s*", text) else None
+
+
+def _seconds_until(date: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # rarely needed, and slow to import
+
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _detail(body: object) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from forefront.client.raw import RawResponse, raw
 from forefront.client.request import list_models_call, retrieve_model_call
 from forefront.client.result import read_model, read_models
 from forefront.client.settings import Settings
@@ -18,6 +19,11 @@ class Models:
         self._settings = settings
         self._transport = transport
 
+    @property
+    def with_raw_response(self) -> "RawModels":
+        """The same methods; they return a `RawResponse`, which has the headers too."""
+        return RawModels(self._settings, self._transport)
+
     def list(self) -> ModelList:
         """All of them, in `.data`. Raises `APIError`."""
         return read_models(self._transport.send(list_models_call(self._settings)))
@@ -27,12 +33,33 @@ class Models:
         return read_model(self._transport.send(retrieve_model_call(self._settings, model)))
 
 
+class RawModels:
+    """The methods of `Models`, with the responses that they had."""
+
+    def __init__(self, settings: Settings, transport: "Transport") -> None:
+        self._settings = settings
+        self._transport = transport
+
+    def list(self) -> RawResponse[ModelList]:
+        """`Models.list`."""
+        return raw(self._transport.send(list_models_call(self._settings)), read_models)
+
+    def retrieve(self, model: str) -> RawResponse[Model]:
+        """`Models.retrieve`."""
+        return raw(self._transport.send(retrieve_model_call(self._settings, model)), read_model)
+
+
 class AsyncModels:
     """`Models`, for asyncio."""
 
     def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
+
+    @property
+    def with_raw_response(self) -> "AsyncRawModels":
+        """The same methods; they return a `RawResponse`, which has the headers too."""
+        return AsyncRawModels(self._settings, self._transport)
 
     async def list(self) -> ModelList:
         """All of them, in `.data`. Raises `APIError`."""
@@ -41,3 +68,19 @@ class AsyncModels:
     async def retrieve(self, model: str) -> Model:
         """One of them. Raises `NotFoundError` when there is none of this name."""
         return read_model(await self._transport.send(retrieve_model_call(self._settings, model)))
+
+
+class AsyncRawModels:
+    """`RawModels`, for asyncio."""
+
+    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+        self._settings = settings
+        self._transport = transport
+
+    async def list(self) -> RawResponse[ModelList]:
+        """`Models.list`."""
+        return raw(await self._transport.send(list_models_call(self._settings)), read_models)
+
+    async def retrieve(self, model: str) -> RawResponse[Model]:
+        """`Models.retrieve`."""
+        return raw(await self._transport.send(retrieve_model_call(self._settings, model)), read_model)

@@ -8,12 +8,14 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server at `base_url` answered. `headers` are looked up by their lower-case names."""
+    """What the server at `base_url` answered. `headers` are looked up by their lower-case names. `retries`: how many
+    tries had failed before."""
 
     base_url: str
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    retries: int = 0
 
     @property
     def request_id(self) -> str | None:

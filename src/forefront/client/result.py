@@ -11,7 +11,7 @@ import msgspec
 
 from forefront.client.failure import unreadable
 from forefront.client.reply import Reply
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Model, ModelList
+from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -20,12 +20,18 @@ _SAME: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output
 
 def read_completion(reply: Reply) -> ChatCompletion:
     """A whole answer. Raises `APIError` when the body is none."""
-    body = _object(reply, "choices", "a chat completion")
+    return completion_of(_object(reply, "choices", "a chat completion"))
+
+
+def completion_of(body: dict[str, Any]) -> ChatCompletion:
+    """A whole answer from what was sent as one, or put together from chunks. `body["choices"]` is a list."""
     for index, choice in enumerate(body["choices"]):
         if isinstance(choice, dict):
             choice.setdefault("index", index)
     if "message" not in body and body["choices"] and isinstance(body["choices"][0], dict):
         body["message"] = body["choices"][0].get("message")
+    if isinstance(body.get("message"), dict):
+        body["message"].setdefault("role", "assistant")
     _complete_usage(body)
     return _read(ChatCompletion, body)
 
@@ -34,6 +40,25 @@ def read_chunk(body: dict[str, Any]) -> ChatCompletionChunk:
     """One event of a stream."""
     _complete_usage(body)
     return _read(ChatCompletionChunk, body)
+
+
+def read_text(reply: Reply) -> Completion:
+    """A continued text. Raises `APIError` when the body is none."""
+    return read_text_chunk(_object(reply, "choices", "a completion"))
+
+
+def read_text_chunk(body: dict[str, Any]) -> Completion:
+    """One event of a stream of text."""
+    _complete_usage(body)
+    return _read(Completion, body)
+
+
+def read_preflight(reply: Reply) -> Preflight:
+    """What a request would meet. Raises `APIError` when the body does not say."""
+    body = reply.json()
+    if not isinstance(body, dict) or "prompt_tokens" not in body:
+        raise unreadable(reply, "a preflight")
+    return _read(Preflight, body)
 
 
 def read_models(reply: Reply) -> ModelList:

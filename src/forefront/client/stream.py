@@ -25,6 +25,10 @@ class Incoming(Protocol):
         """The body as it arrives. Raises `APIConnectionError`."""
         ...
 
+    def hurry(self) -> None:
+        """All has been said: do not wait long for the body's end."""
+        ...
+
     def close(self) -> None:
         """Let the connection go; harmless when repeated."""
         ...
@@ -37,6 +41,10 @@ class AsyncIncoming(Protocol):
     def request_id(self) -> str | None: ...
     def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Raises `APIConnectionError`."""
+        ...
+
+    def hurry(self) -> None:
+        """All has been said: do not wait long for the body's end."""
         ...
 
     async def close(self) -> None:
@@ -87,7 +95,8 @@ class Stream(Generic[T]):
     """An answer's chunks as they come: an iterator and a context manager.
 
     The connection is given back at the end of the stream, at an error, when a `for` loop over it is left, at the end
-    of the `with` block and by `close()`. Raises `APIError`, in whatever item it occurs.
+    of the `with` block, by `close()`, and when nobody holds the stream any more. Raises `APIError`, in whatever item it
+    occurs.
     """
 
     def __init__(self, incoming: Incoming, read: Callable[[dict[str, Any]], T]) -> None:
@@ -153,6 +162,7 @@ def _items(incoming: Incoming, reader: EventReader[T]) -> Generator[T, None, Non
             yield from reader.feed(piece)
             if reader.done:
                 # The end of the body follows [DONE]; a connection that has seen it can be used again.
+                incoming.hurry()
                 with suppress(APIError):
                     next(pieces, None)
                 return
@@ -166,6 +176,7 @@ async def _async_items(incoming: AsyncIncoming, reader: EventReader[T]) -> Async
                 for item in reader.feed(piece):
                     yield item
                 if reader.done:
+                    incoming.hurry()
                     with suppress(APIError):
                         await anext(pieces, None)
                     return

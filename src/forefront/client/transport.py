@@ -1,20 +1,27 @@
-"""Sending calls over HTTP. The only file that knows httpx."""
+"""Sending calls over HTTP, as often as it takes. With `incoming`, `fuse` and `unreachable`, all that knows httpx."""
 
-from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import contextmanager
+import asyncio
+from asyncio import sleep as sleep_async
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from time import sleep
+from typing import Final, Self, TypeVar
 
 import httpx
 
-from forefront.client.exceptions import APIConnectionError, APITimeoutError
+from forefront.client.exceptions import APIError
 from forefront.client.failure import status_failure, unreadable
+from forefront.client.incoming import AsyncIncomingStream, IncomingStream
 from forefront.client.reply import Reply
 from forefront.client.request import Call
+from forefront.client.retry import Tries
 from forefront.client.settings import Settings
+from forefront.client.unreachable import Limits, translated
 
-_CONNECT_TIMEOUT: Final = 5.0
-_LIMITS: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+T = TypeVar("T")
+
+_POOL: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
 
 
 class Transport:
@@ -23,30 +30,39 @@ class Transport:
     def __init__(self, settings: Settings, http_client: httpx.Client | None) -> None:
         self._settings = settings
         self._own = http_client is None
-        self._http = http_client or httpx.Client(limits=_LIMITS)
+        self._http = http_client or httpx.Client(limits=_POOL)
+
+    def with_settings(self, settings: Settings) -> Self:
+        """Another one, on the same connections."""
+        other = type(self)(settings, self._http)
+        other._own = self._own
+        return other
 
     def send(self, call: Call) -> Reply:
         """The whole answer. Raises `APIError` when it is not a success."""
-        with _translated(self._settings, call):
-            response = self._http.send(_request(self._http, self._settings, call))
-        return _success(_reply(self._settings, response))
+        return self._try(call, lambda incoming: success(incoming.read()))
 
-    def open(self, call: Call) -> "IncomingStream":
+    def open(self, call: Call) -> IncomingStream:
         """An answer whose body is a stream of events. Raises `APIError` when it is none."""
-        with _translated(self._settings, call):
-            response = self._http.send(_request(self._http, self._settings, call), stream=True)
-            if not _is_stream(response):
-                try:
-                    response.read()
-                finally:
-                    response.close()
-                raise unreadable(_success(_reply(self._settings, response)), "a stream of events")
-        return IncomingStream(response, self._settings, call)
+        return self._try(call, _stream)
 
     def close(self) -> None:
         """Close the connections, unless they are those of an `http_client` that was given."""
         if self._own:
             self._http.close()
+
+    def _try(self, call: Call, receive: Callable[[IncomingStream], T]) -> T:
+        tries = Tries(call.timeout, self._settings.max_retries)
+        while True:
+            limits = Limits(self._settings.base_url, call.timeout, tries.end)
+            try:
+                with translated(limits):
+                    request = _request(self._http, self._settings, call, limits)
+                    response = self._http.send(request, stream=True, follow_redirects=False)
+                return receive(IncomingStream(response, limits, tries.retries))
+            except APIError as error:
+                pause = tries.pause_after(error)
+            sleep(pause)
 
 
 class AsyncTransport:
@@ -55,72 +71,74 @@ class AsyncTransport:
     def __init__(self, settings: Settings, http_client: httpx.AsyncClient | None) -> None:
         self._settings = settings
         self._own = http_client is None
-        self._http = http_client or httpx.AsyncClient(limits=_LIMITS)
+        self._http = http_client or httpx.AsyncClient(limits=_POOL)
+
+    def with_settings(self, settings: Settings) -> Self:
+        """Another one, on the same connections."""
+        other = type(self)(settings, self._http)
+        other._own = self._own
+        return other
 
     async def send(self, call: Call) -> Reply:
         """The whole answer. Raises `APIError` when it is not a success."""
-        with _translated(self._settings, call):
-            response = await self._http.send(_request(self._http, self._settings, call))
-        return _success(_reply(self._settings, response))
+        tries = Tries(call.timeout, self._settings.max_retries)
+        while True:
+            try:
+                return success(await (await self._ask(call, tries)).read())
+            except APIError as error:
+                pause = tries.pause_after(error)
+            await sleep_async(pause)
 
-    async def open(self, call: Call) -> "AsyncIncomingStream":
+    async def open(self, call: Call) -> AsyncIncomingStream:
         """An answer whose body is a stream of events. Raises `APIError` when it is none."""
-        with _translated(self._settings, call):
-            response = await self._http.send(_request(self._http, self._settings, call), stream=True)
-            if not _is_stream(response):
-                try:
-                    await response.aread()
-                finally:
-                    await response.aclose()
-                raise unreadable(_success(_reply(self._settings, response)), "a stream of events")
-        return AsyncIncomingStream(response, self._settings, call)
+        tries = Tries(call.timeout, self._settings.max_retries)
+        while True:
+            try:
+                incoming = await self._ask(call, tries)
+                if _is_stream(incoming):
+                    return incoming
+                raise unreadable(success(await incoming.read()), "a stream of events")
+            except APIError as error:
+                pause = tries.pause_after(error)
+            await sleep_async(pause)
 
     async def close(self) -> None:
         """Close the connections, unless they are those of an `http_client` that was given."""
         if self._own:
             await self._http.aclose()
 
-
-class IncomingStream:
-    """A response whose body is still to come."""
-
-    def __init__(self, response: httpx.Response, settings: Settings, call: Call) -> None:
-        self._response = response
-        self._settings = settings
-        self._call = call
-        self.request_id: str | None = response.headers.get("x-request-id")
-
-    def pieces(self) -> Generator[bytes, None, None]:
-        """The body as it arrives. Raises `APIConnectionError`."""
-        with _translated(self._settings, self._call):
-            yield from self._response.iter_bytes()
-
-    def close(self) -> None:
-        """Let the connection go; harmless when repeated."""
-        self._response.close()
+    async def _ask(self, call: Call, tries: Tries) -> AsyncIncomingStream:
+        """One try, as far as the response's head."""
+        limits = Limits(self._settings.base_url, call.timeout, tries.end)
+        with translated(limits):
+            request = _request(self._http, self._settings, call, limits)
+            if (left := limits.left()) is None:
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+            else:
+                async with asyncio.timeout(left):
+                    response = await self._http.send(request, stream=True, follow_redirects=False)
+        return AsyncIncomingStream(response, limits, tries.retries)
 
 
-class AsyncIncomingStream:
-    """`IncomingStream`, for asyncio."""
-
-    def __init__(self, response: httpx.Response, settings: Settings, call: Call) -> None:
-        self._response = response
-        self._settings = settings
-        self._call = call
-        self.request_id: str | None = response.headers.get("x-request-id")
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body as it arrives. Raises `APIConnectionError`."""
-        with _translated(self._settings, self._call):
-            async for piece in self._response.aiter_bytes():
-                yield piece
-
-    async def close(self) -> None:
-        """Let the connection go; harmless when repeated."""
-        await self._response.aclose()
+def success(reply: Reply) -> Reply:
+    """The reply itself. Raises `APIStatusError` when it is not a success."""
+    if not 200 <= reply.status < 300:
+        raise status_failure(reply)
+    return reply
 
 
-def _request(http: httpx.Client | httpx.AsyncClient, settings: Settings, call: Call) -> httpx.Request:
+def _stream(incoming: IncomingStream) -> IncomingStream:
+    if _is_stream(incoming):
+        return incoming
+    raise unreadable(success(incoming.read()), "a stream of events")
+
+
+def _is_stream(incoming: IncomingStream | AsyncIncomingStream) -> bool:
+    kind = incoming.headers.get("content-type", "text/event-stream")
+    return 200 <= incoming.status < 300 and kind.lower().startswith("text/event-stream")
+
+
+def _request(http: httpx.Client | httpx.AsyncClient, settings: Settings, call: Call, limits: Limits) -> httpx.Request:
     headers = {
         "accept": "text/event-stream" if call.stream else "application/json",
         "authorization": f"Bearer {settings.api_key}",
@@ -128,55 +146,18 @@ def _request(http: httpx.Client | httpx.AsyncClient, settings: Settings, call: C
     }
     if call.body is not None:
         headers["content-type"] = "application/json"
-    timeout = httpx.Timeout(call.timeout, connect=_connect_timeout(call))
+    if call.idempotency_key is not None:
+        headers["idempotency-key"] = call.idempotency_key
+    for name, value in {**settings.headers, **call.headers}.items():
+        headers[name.lower()] = value
     return http.build_request(
-        call.method, settings.base_url + call.path, content=call.body, headers=headers, timeout=timeout
+        call.method, settings.base_url + call.path, content=call.body, headers=headers, timeout=limits.for_httpx()
     )
 
 
-def _connect_timeout(call: Call) -> float:
-    return _CONNECT_TIMEOUT if call.timeout is None else min(_CONNECT_TIMEOUT, call.timeout)
-
-
+@cache
 def _version() -> str:
     try:
         return version("forefront")
     except PackageNotFoundError:  # run from a copy of the sources
         return "0"
-
-
-def _is_stream(response: httpx.Response) -> bool:
-    kind = response.headers.get("content-type", "text/event-stream")
-    return response.is_success and kind.lower().startswith("text/event-stream")
-
-
-def _reply(settings: Settings, response: httpx.Response) -> Reply:
-    return Reply(settings.base_url, response.status_code, response.headers, response.content)
-
-
-def _success(reply: Reply) -> Reply:
-    if not 200 <= reply.status < 300:
-        raise status_failure(reply)
-    return reply
-
-
-@contextmanager
-def _translated(settings: Settings, call: Call) -> Iterator[None]:
-    """Raise what httpx raises as the SDK's own exceptions."""
-    url = settings.base_url
-    try:
-        yield
-    except httpx.ConnectTimeout as error:
-        raise APITimeoutError(f"Cannot connect to {url} within {_connect_timeout(call):g} s.") from error
-    except httpx.TimeoutException as error:
-        raise APITimeoutError(f"Nothing came from {url} for {call.timeout:g} s.") from error
-    except httpx.ConnectError as error:
-        raise APIConnectionError(
-            f"Cannot connect to {url}: {_reason(error)}. If no server is running, start one with `forefront serve`."
-        ) from error
-    except httpx.RequestError as error:
-        raise APIConnectionError(f"The connection to {url} broke: {_reason(error)}.") from error
-
-
-def _reason(error: httpx.RequestError) -> str:
-    return str(error).rstrip(".") or type(error).__name__

@@ -17,6 +17,13 @@ def block_key(parent: bytes, tokens: Sequence[int], salt: bytes) -> bytes:
     return blake2b(np.asarray(tokens, np.int64).tobytes() + parent, digest_size=16, key=salt[:64]).digest()
 
 
+def extend_keys(keys: list[bytes], tokens: Sequence[int], upto: int, size: int, salt: bytes) -> None:
+    """Append to `keys`, which name the first full blocks of `tokens`, the names of the others within `upto` tokens."""
+    for index in range(len(keys), upto // size):
+        parent = keys[-1] if keys else b""
+        keys.append(block_key(parent, tokens[index * size : (index + 1) * size], salt))
+
+
 class BlockPool:
     """A fixed number of blocks of `size` tokens, reference-counted.
 

@@ -6,6 +6,7 @@ all tokens of a step in one hand-over, so there is nothing to lock.
 
 import asyncio
 import logging
+import math
 import queue
 import threading
 import time
@@ -16,10 +17,12 @@ from typing import Protocol
 from forefront.engine.blocks import BlockPool
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Generation, Token
+from forefront.engine.masks import MaskWorker
 from forefront.engine.model import Run
 from forefront.engine.request import GenerateRequest
 from forefront.engine.sampler import Logits, sample, sampling_temperature
 from forefront.engine.scheduler import Chunk, Limits, Scheduler
+from forefront.engine.scores import score_prompt
 from forefront.engine.sequence import Sequence
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ class Engine:
         self._scheduler = self._empty_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: dict[Generation, list[Sequence]] = {}
+        self._masks = MaskWorker()
         self._stopping = False
         self._tokens_sampled = self._restarts = self._preemptions = 0
         self._last_token = 0.0
@@ -86,10 +90,27 @@ class Engine:
             raise ContextExceededError(len(request.prompt), request.max_tokens, self.context_limit)
         if not request.prompt or request.max_tokens < 1 or request.n < 1:
             raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
+        if request.constraint is not None and not request.stop_tokens:
+            raise ValueError("a constraint needs a stop token, with which the answer can end")
         generation = Generation(self._loop, request.n, self._cancel)
+        if request.prompt_logprobs is not None:
+            generation.prompt_scores.append(Token(0, request.prompt[0], None, math.nan))
         sequences = [Sequence(request, generation, index) for index in range(request.n)]
         self._commands.put(lambda: self._accept(generation, sequences))
         return generation
+
+    async def cached_tokens(self, prompt: list[int], salt: bytes) -> int:
+        """How many tokens of a prompt are in the cache now. Raises `EngineStoppedError`."""
+        if self._stopping or self._loop is None:
+            raise EngineStoppedError("the engine is not running")
+        found: asyncio.Future[int] = self._loop.create_future()
+
+        def look() -> None:
+            count = self._scheduler.cached_tokens(prompt, salt)
+            self._on_loop(lambda: None if found.done() else found.set_result(count))
+
+        self._commands.put(look)
+        return await found
 
     async def stop(self) -> None:
         """End the thread after the step it is in; generations that have not ended raise `EngineStoppedError`."""
@@ -119,15 +140,18 @@ class Engine:
                 self._step()
             except Exception:
                 log.exception("a step of the engine failed; its generations end with an error, and it begins anew")
-                self._fail(StepFailedError("the model failed"))
                 self._restart()
+                self._fail(dict.fromkeys(self._live, StepFailedError("the model failed")))
         self._commands.put(lambda: None)
         self._take_commands()  # what was submitted in the last moment is told of the end, too
-        self._fail(EngineStoppedError("the engine was stopped"))
+        self._fail(dict.fromkeys(self._live, EngineStoppedError("the engine was stopped")))
+        self._masks.stop()
 
     def _restart(self) -> None:
         """Nothing that a failure may have left half done is used again. A model that cannot be restarted now fails at
         its next step, and is then tried again."""
+        self._preemptions += self._scheduler.preemptions
+        self._scheduler = self._empty_scheduler()
         self._restarts += 1
         try:
             self._model.restart()
@@ -169,32 +193,44 @@ class Engine:
         if not chunks:
             return
         sampling = [chunk.sequence for chunk in chunks if chunk.samples]
-        logits = self._run(chunks)
+        masks = self._masks.start(sampling)
+        logits, due = self._run(chunks)
         self._scheduler.computed(chunks)
-        sequences, rows = self._with_followers(sampling)
-        self._deliver(sequences, sample(sequences, rows, logits))
+        sequences, rows = self._with_followers(sampling, due)
+        self._deliver(sample(sequences, rows, logits, masks()))
+        self._fail({sequence.generation: sequence.failure for sequence in sequences if sequence.failure})
 
-    def _run(self, chunks: list[Chunk]) -> Logits:
-        """One forward pass; the logits have one row for each chunk that samples, in order."""
+    def _run(self, chunks: list[Chunk]) -> tuple[Logits, list[int]]:
+        """One forward pass; and for each chunk that samples, in order, its row of the logits."""
         runs: list[Run] = []
         rows: list[int] = []
         temperatures: list[float] = []
-        end = 0
+        due: list[int] = []
+        scored: list[tuple[Sequence, range]] = []
+        begin = 0
         for chunk in chunks:
             sequence, start = chunk.sequence, chunk.sequence.computed
             runs.append(Run(start, sequence.tokens[start : start + chunk.length], sequence.blocks))
-            end += chunk.length
+            if positions := sequence.to_score(chunk.length):
+                scored.append((sequence, range(len(rows), len(rows) + len(positions))))
+                rows += [begin + position - start for position in positions]
+                temperatures += [1.0] * len(positions)
+            begin += chunk.length
             if chunk.samples:
-                rows.append(end - 1)
+                due.append(len(rows))
+                rows.append(begin - 1)
                 temperatures.append(sampling_temperature(sequence.request.sampling))
         # A step that samples nothing still asks for a row: no kernel has to cope with empty outputs.
-        return self._model.run(runs, rows or [0], temperatures or [1.0])
+        logits = self._model.run(runs, rows or [0], temperatures or [1.0])
+        for sequence, its_rows in scored:
+            score_prompt(sequence, its_rows, logits)
+        return logits, due
 
-    def _with_followers(self, sampling: list[Sequence]) -> tuple[list[Sequence], list[int]]:
+    def _with_followers(self, sampling: list[Sequence], due: list[int]) -> tuple[list[Sequence], list[int]]:
         """The sequences to sample and their rows. Followers of a prompt that is now computed draw from its row."""
         sequences: list[Sequence] = []
         rows: list[int] = []
-        for row, sequence in enumerate(sampling):
+        for row, sequence in zip(due, sampling, strict=True):
             followers, sequence.followers = sequence.followers, []
             for member in [sequence, *followers]:
                 if member is not sequence:
@@ -207,10 +243,13 @@ class Engine:
                 rows.append(row)
         return sequences, rows
 
-    def _deliver(self, sequences: list[Sequence], tokens: list[Token]) -> None:
+    def _deliver(self, tokens: list[tuple[Sequence, Token]]) -> None:
         """Hand the step's tokens to their generations, and let go of what has finished."""
         arrived: dict[Generation, list[Token]] = {}
-        for sequence, token in zip(sequences, tokens, strict=True):
+        for sequence, token in tokens:
+            sampled = token.token == sequence.tokens[-1]
+            if sampled and sequence.answer_length == 1 and sequence.generation.prompt_scores:
+                token = token._replace(prompt=tuple(sequence.generation.prompt_scores))
             arrived.setdefault(sequence.generation, []).append(token)
             if token.finish:
                 self._scheduler.remove(sequence)
@@ -229,15 +268,15 @@ class Engine:
 
         self._on_loop(hand_over)
 
-    def _fail(self, error: Exception) -> None:
-        """End everything that is live with an error. The scheduler is made anew, whatever state it was left in."""
-        generations = list(self._live)
-        self._live.clear()
-        self._preemptions += self._scheduler.preemptions
-        self._scheduler = self._empty_scheduler()
+    def _fail(self, errors: dict[Generation, Exception]) -> None:
+        """End generations with an error each; all others, and the engine itself, go on."""
+        if not errors:
+            return
+        for generation in errors:
+            self._drop(generation)
 
         def hand_over() -> None:
-            for generation in generations:
+            for generation, error in errors.items():
                 generation.fail(error)
 
         self._on_loop(hand_over)

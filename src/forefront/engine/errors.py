@@ -18,5 +18,9 @@ class StepFailedError(EngineError):
     """The model failed while it ran a batch that this generation was part of."""
 
 
+class ConstraintError(EngineError):
+    """The constraint of this generation failed, or left no token to take. The cause is its `__cause__`, if any."""
+
+
 class EngineStoppedError(EngineError):
     """The engine was stopped before the generation ended."""

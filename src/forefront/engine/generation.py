@@ -14,13 +14,16 @@ class Logprob(NamedTuple):
 
 class Token(NamedTuple):
     """A sampled token of continuation `choice`. `finish` is `stop` or `length` on its last one, which for `stop` is
-    the stop token itself. `logprob` and `top` (likeliest first) are there when log-probabilities were asked for."""
+    the stop token itself. `logprob` and `top` (likeliest first) are there when log-probabilities were asked for; those
+    of the prompt's tokens come with the first token, in `prompt`. Nothing stands before the first of them: that one's
+    is NaN."""
 
     choice: int
     token: int
     finish: str | None = None
     logprob: float = 0.0
     top: tuple[Logprob, ...] = ()
+    prompt: tuple["Token", ...] = ()
 
 
 class Generation:
@@ -38,9 +41,12 @@ class Generation:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
+        self._left = False
         self._released: asyncio.Future[None] = loop.create_future()
         # How many tokens have been sampled, over all continuations.
         self.sampled = 0
+        # The prompt's tokens with their log-probabilities, if they were asked for.
+        self.prompt_scores: list[Token] = []
         # How many prompt tokens were found in the cache; true from the first token on.
         self.cached_tokens = 0
 
@@ -52,7 +58,7 @@ class Generation:
                 yield tokens
             elif self._error is not None:
                 raise self._error
-            elif self._unfinished == 0:
+            elif self._unfinished == 0 or self._left:
                 return
             else:
                 self._waiter = self._loop.create_future()
@@ -63,6 +69,12 @@ class Generation:
         if not self._ended:
             self._ended = True
             self._cancel(self)
+
+    def leave(self) -> None:
+        """Cancel, and let the iteration end after what has arrived."""
+        self.cancel()
+        self._left = True
+        self._wake()
 
     async def aclose(self) -> int:
         """Cancel, and return how many tokens were sampled once the engine has let go: no more will be."""

@@ -4,6 +4,9 @@ The graph hands over the 64 largest logits of each row and the log-sum-exp of th
 probabilities of those 64 are exact. A draw that they decide is taken from them, for all rows at once. Where they do
 not decide (the draw or the nucleus reaches beyond them, or a penalty or bias changes the row), the whole row is used.
 Both ways draw from the same distribution.
+
+Under a mask, what the allowed tokens add up to is known only to lie between two bounds: those of the 64 alone, and
+those with everything else. A draw is decided if both bounds give the same token.
 """
 
 from collections.abc import Sequence as Rows
@@ -12,16 +15,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from forefront.engine.generation import Logprob, Token
+from forefront.engine.constraint import Mask
+from forefront.engine.generation import Token
+from forefront.engine.masks import Masks
 from forefront.engine.request import Sampling
+from forefront.engine.scores import told
 from forefront.engine.sequence import Sequence
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
+Flags = npt.NDArray[np.bool_]
 
 _NO_LIMIT = 2**62
 # Of the bits of a float32: what is left is sign, exponent and five bits, so that a bin spans 3 % at most.
 _BIN_SHIFT = 18
+# More than the error of a sum of probabilities that the graph computed in float32.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +52,65 @@ def sampling_temperature(sampling: Sampling) -> float:
     return sampling.temperature or 1.0
 
 
-def sample(sequences: Rows[Sequence], rows: Rows[int], logits: Logits) -> list[Token]:
-    """Draw the next token of each sequence from row `rows[i]` of `logits`, and append it to the sequence."""
-    if not sequences:
-        return []
+def sample(sequences: Rows[Sequence], rows: Rows[int], logits: Logits, masks: Masks) -> list[tuple[Sequence, Token]]:
+    """Draw the next token of each sequence from row `rows[i]` of `logits`, and append it to the sequence.
+
+    A sequence whose constraint has failed gets none; one that could only go on with its end gets that as well.
+    """
+    drawn = _draw(sequences, rows, logits, [masks.get(sequence) for sequence in sequences]) if sequences else []
+    tokens = []
+    for sequence, row, token in zip(sequences, rows, drawn, strict=True):
+        if sequence.failure is None:
+            made = _token(sequence, token, row, logits)
+        if sequence.failure is None:
+            tokens.append((sequence, made))
+            if sequence.ended and not made.finish:
+                tokens.append((sequence, Token(sequence.index, min(sequence.request.stop_tokens), "stop")))
+    return tokens
+
+
+def _draw(sequences: Rows[Sequence], rows: Rows[int], logits: Logits, masks: Rows[Mask | None]) -> list[int]:
     index = np.asarray(rows)
     settings = [sequence.request.sampling for sequence in sequences]
     draws = np.array(
         [0.0 if s.temperature == 0 else q.draws.random() for q, s in zip(sequences, settings, strict=True)]
     )
-    chosen = _choose_among_top(settings, draws, logits.top[index], logits.log_sum[index])
+    top_tokens = logits.top_tokens[index]
+    masked = np.array([mask is not None for mask in masks])
+    allowed = _allowed(masks, top_tokens)
+    chosen = _choose_among_top(settings, draws, logits.top[index], logits.log_sum[index], allowed, masked)
     tokens = []
-    for i, (sequence, setting) in enumerate(zip(sequences, settings, strict=True)):
-        row = rows[i]
-        if setting.changes_logits:
-            token = _choose_from_row(_rewritten(logits.full[row], sequence), logits.top_tokens[row], setting, draws[i])
-        elif chosen[i] < 0:
-            token = _choose_from_row(logits.full[row], logits.top_tokens[row], setting, draws[i])
+    for i, (sequence, setting, mask) in enumerate(zip(sequences, settings, masks, strict=True)):
+        if chosen[i] >= 0 and not setting.changes_logits:
+            tokens.append(int(top_tokens[i, chosen[i]]))
+            continue
+        full = logits.full[rows[i]]
+        row = _rewritten(full, sequence) if setting.changes_logits else full
+        if mask is None:
+            tokens.append(_choose_from_row(row, top_tokens[i], setting, draws[i]))
         else:
-            token = int(logits.top_tokens[row, chosen[i]])
-        tokens.append(_token(sequence, token, row, logits))
+            tokens.append(_choose_from_masked(row, mask, top_tokens[i], setting, draws[i]))
     return tokens
 
 
-def _choose_among_top(settings: list[Sampling], draws: Floats, top: Floats, log_sum: Floats) -> Ints:
-    """For each row the place of the drawn token among the top ones, or -1 where they do not decide the draw."""
+def _allowed(masks: Rows[Mask | None], tokens: Ints) -> Flags:
+    """For each row [n, K] of `tokens` whether its mask has them."""
+    allowed = np.ones(tokens.shape, np.bool_)
+    for i, mask in enumerate(masks):
+        if mask is not None:
+            words = tokens[i] >> 5
+            bits = mask[np.minimum(words, len(mask) - 1)] >> (tokens[i] & 31).astype(np.uint32)
+            allowed[i] = (bits & 1).astype(np.bool_) & (words < len(mask))
+    return allowed
+
+
+def _choose_among_top(
+    settings: list[Sampling], draws: Floats, top: Floats, log_sum: Floats, allowed: Flags, masked: Flags
+) -> Ints:
+    """For each row the place of the drawn token among the top ones, or -1 where they do not decide the draw.
+
+    `allowed` [n, K] are those of the top tokens that a mask leaves; `masked` [n] are the rows that have one.
+    """
     count = top.shape[1]
     temperature = np.array([s.temperature for s in settings])[:, None]
     greedy = temperature[:, 0] == 0
@@ -76,20 +119,33 @@ def _choose_among_top(settings: list[Sampling], draws: Floats, top: Floats, log_
     min_p = np.array([s.min_p for s in settings])[:, None]
 
     mass = np.exp(top / np.where(temperature == 0, 1, temperature) - log_sum[:, None])
-    kept = (np.arange(count) < top_k[:, None]) & (mass >= min_p * mass[:, :1])
+    rank = np.cumsum(allowed, axis=1)
+    least = min_p * (mass * allowed).max(axis=1, keepdims=True)
+    kept = allowed & (rank <= top_k[:, None]) & (mass >= least)
     # Closed: no token beyond the top ones survives top_k and min_p, so `kept` is the whole set to draw from.
-    closed = (top_k <= count) | ~kept[:, -1]
+    closed = (rank[:, -1] >= top_k) | (mass[:, -1] < least[:, 0])
     cumulative = np.cumsum(np.where(kept, mass, 0), axis=1)
-    total = np.where(closed, cumulative[:, -1], 1.0)
-    nucleus = (cumulative < (top_p * total)[:, None]).sum(axis=1)  # place of the token that completes the nucleus
+    low, rest = cumulative[:, -1], np.maximum(1 - mass.sum(axis=1), 0) + _ROUNDING
+    # An open set has a known total only where nothing cuts the tail: no mask, no top_k, no min_p.
+    untouched = ~masked & (top_k == _NO_LIMIT) & (min_p[:, 0] == 0)
+    bounds = np.where(untouched, 1.0, [low, np.where(closed, low, low + rest)])[:, :, None]
+    nucleus = (cumulative < top_p[:, None] * bounds).sum(axis=2)  # place of the token that completes the nucleus
     cut = top_p < 1
-    reached = nucleus < count
-    total = np.where(cut, cumulative[np.arange(len(settings)), np.minimum(nucleus, count - 1)], total)
-    place = (cumulative <= (draws * total)[:, None]).sum(axis=1)
-    # An open set has a known total only where nothing cuts the tail: no top_k, no min_p.
-    untouched = (top_k > _NO_LIMIT - 1) & (min_p[:, 0] == 0)
-    decided = (closed | untouched) & (reached | ~cut) & (place < count)
-    return np.where(greedy, 0, np.where(decided, place, -1))
+    reached = (nucleus[0] == nucleus[1]) & (nucleus[0] < count)
+    inside = np.take_along_axis(cumulative, np.minimum(nucleus, count - 1).T, axis=1).T
+    total = np.where(cut, inside, bounds[:, :, 0])
+    place = (cumulative <= (draws * total)[:, :, None]).sum(axis=2)
+    decided = (reached | ~cut) & (place[0] == place[1]) & (place[0] < count)
+    first = np.where(rank[:, -1] > 0, allowed.argmax(axis=1), -1)
+    return np.where(greedy, first, np.where(decided, place[0], -1))
+
+
+def _choose_from_masked(row: Floats, mask: Mask, top_tokens: Ints, sampling: Sampling, draw: float) -> int:
+    """The same as `_choose_from_row` for what the mask leaves of the row."""
+    tokens = np.flatnonzero(np.unpackbits(mask.view(np.uint8), count=len(row), bitorder="little"))
+    places = np.searchsorted(tokens, top_tokens)
+    found = tokens[np.minimum(places, len(tokens) - 1)] == top_tokens
+    return int(tokens[_choose_from_row(row[tokens], places[found], sampling, draw)])
 
 
 def _choose_from_row(row: Floats, top_tokens: Ints, sampling: Sampling, draw: float) -> int:
@@ -108,10 +164,11 @@ def _choose_from_row(row: Floats, top_tokens: Ints, sampling: Sampling, draw: fl
     head = np.cumsum(mass[top_tokens], dtype=np.float64)
     mass[top_tokens] = 0
     tail = np.cumsum(mass, dtype=np.float64)
-    drawn = draw * (head[-1] + tail[-1])
-    if drawn < head[-1]:
+    first = head[-1] if len(head) else 0.0
+    drawn = draw * (first + tail[-1])
+    if drawn < first:
         return int(top_tokens[(head <= drawn).sum()])
-    place = int(np.searchsorted(tail, drawn - head[-1], side="right"))
+    place = int(np.searchsorted(tail, drawn - first, side="right"))
     # Rounding may carry the draw past the last token that has any mass.
     return place if place < len(tail) else int(np.flatnonzero(mass)[-1])
 
@@ -176,15 +233,9 @@ def _rewritten(row: Floats, sequence: Sequence) -> Floats:
     return row
 
 
-def _token(sequence: Sequence, token: int, row: int, logits: Logits) -> Token:
-    finish = sequence.append(token)
+def _token(sequence: Sequence, drawn: int, row: int, logits: Logits) -> Token:
+    token, finish = sequence.append(drawn)
     alternatives = sequence.request.sampling.top_logprobs
     if alternatives is None:
         return Token(sequence.index, token, finish)
-    full = logits.full[row].astype(np.float64)
-    log_sum = full.max() + np.log(np.exp(full - full.max()).sum())
-    top = tuple(
-        Logprob(int(other), float(value - log_sum))
-        for other, value in zip(logits.top_tokens[row, :alternatives], logits.top[row, :alternatives], strict=True)
-    )
-    return Token(sequence.index, token, finish, float(full[token] - log_sum), top)
+    return Token(sequence.index, token, finish, *told(logits, row, token, alternatives))

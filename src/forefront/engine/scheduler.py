@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from forefront.engine.blocks import BlockPool
+from forefront.engine.blocks import BlockPool, extend_keys
 from forefront.engine.sequence import Sequence
 
 
@@ -58,6 +58,13 @@ class Scheduler:
             sequence.blocks = []
         elif sequence in self.waiting:
             self.waiting.remove(sequence)
+
+    def cached_tokens(self, prompt: list[int], salt: bytes) -> int:
+        """How many tokens of a prompt a new sequence would find in the cache."""
+        keys: list[bytes] = []
+        # At least one token is always computed, for its logits.
+        extend_keys(keys, prompt, len(prompt) - 1, self.pool.size, salt)
+        return len(self.pool.find(keys)) * self.pool.size
 
     def schedule(self) -> list[Chunk]:
         """The next step: at most one chunk per sequence. Empty only when there is nothing to do."""
@@ -139,7 +146,8 @@ class Scheduler:
         length = len(sequence.tokens)
         # At least one token is always computed, for its logits.
         sequence.extend_keys(size, length - 1)
-        found = self.pool.find(sequence.keys[: (length - 1) // size])
+        # A prompt whose tokens are to be scored is computed whole.
+        found = self.pool.find(sequence.keys[: (length - 1) // size]) if not sequence.to_score(length) else []
         self.pool.share(found)
         # One spare block for each running sequence, so that admitting this one does not at once preempt it again.
         needed = -(-length // size) - len(found)

@@ -3,7 +3,9 @@
 import random
 from collections import Counter
 
-from forefront.engine.blocks import block_key
+from forefront.engine.blocks import extend_keys
+from forefront.engine.constraint import Mask
+from forefront.engine.errors import ConstraintError
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest
 
@@ -13,13 +15,16 @@ class Sequence:
 
     `tokens` is prompt + answer. The first `computed` of them have their keys and values in `blocks`. `keys` names the
     full blocks in order. A preempted sequence keeps its tokens and its draws, so it goes on exactly where it was.
+    Likewise `constraint`, which has accepted the answer's tokens; what it raises is kept as `failure`.
     """
 
     __slots__ = (
         "answer_counts",
         "blocks",
         "computed",
+        "constraint",
         "draws",
+        "failure",
         "followers",
         "generation",
         "index",
@@ -41,6 +46,8 @@ class Sequence:
         self.keys: list[bytes] = []
         self.started = False
         self.answer_counts: Counter[int] = Counter()
+        self.constraint = request.constraint() if request.constraint else None
+        self.failure: ConstraintError | None = None
         # The other continuations of the same prompt; they join once it has been computed.
         self.followers: list[Sequence] = []
         seed = request.sampling.seed
@@ -56,16 +63,56 @@ class Sequence:
         """How many tokens have been sampled."""
         return len(self.tokens) - self.prompt_length
 
-    def append(self, token: int) -> str | None:
-        """Take a sampled token; returns the finish reason if it is the last: `stop` or `length`."""
+    @property
+    def left(self) -> int:
+        """How many tokens may still be sampled."""
+        return self.request.max_tokens - self.answer_length
+
+    @property
+    def ended(self) -> bool:
+        """Whether only a stop token could follow, so that there is nothing to ask the model."""
+        return self.failure is None and self.constraint is not None and self.constraint.ended
+
+    def mask(self) -> Mask | None:
+        """The tokens that may come next; None for all, and after a failure."""
+        if self.constraint is None:
+            return None
+        try:
+            mask = self.constraint.mask(self.left)
+            if mask is None or mask.any():
+                return mask
+            self.failure = ConstraintError("the constraint leaves no token")
+        except Exception as error:
+            self._fail(error)
+        return None
+
+    def append(self, token: int) -> tuple[int, str | None]:
+        """Take a sampled token; returns the one that was taken (the constraint may put another in its place) and, if
+        it is the last, the finish reason: `stop` or `length`."""
+        if self.constraint is not None:
+            try:
+                token = self.constraint.accept(token, self.left)
+            except Exception as error:
+                self._fail(error)
         self.tokens.append(token)
         self.answer_counts[token] += 1
+        steered = self.constraint is not None and self.constraint.steered
         if token in self.request.stop_tokens:
-            return "stop"
-        return "length" if self.answer_length >= self.request.max_tokens else None
+            return token, "length" if steered else "stop"
+        return token, "length" if self.left <= 0 or (steered and self.ended) else None
+
+    def _fail(self, cause: Exception) -> None:
+        self.failure = ConstraintError("the constraint failed")
+        self.failure.__cause__ = cause
+
+    def to_score(self, length: int) -> range:
+        """Of the next `length` tokens to compute, the positions that say something new of the prompt's tokens."""
+        if self.request.prompt_logprobs is None or self.index:
+            return range(0)
+        # The token at a position is scored by the one before it.
+        scored = len(self.generation.prompt_scores) - 1
+        return range(max(self.computed, scored), min(self.computed + length, self.prompt_length - 1))
 
     def extend_keys(self, size: int, upto: int) -> None:
         """Name the full blocks that lie within the first `upto` tokens."""
-        for index in range(len(self.keys), upto // size):
-            parent = self.keys[-1] if self.keys else b""
-            self.keys.append(block_key(parent, self.tokens[index * size : (index + 1) * size], self.request.salt))
+        extend_keys(self.keys, self.tokens, upto, size, self.request.salt)

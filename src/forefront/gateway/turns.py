@@ -102,6 +102,10 @@ class Turns:
         requests, tokens = self._queue.ahead(turn)
         return requests, tokens / self._pace
 
+    def outlook_for_next(self) -> tuple[int, float]:
+        """The same for a request that came now, at worst."""
+        return self._queue.waiting, self._queue.tokens_waiting / self._pace
+
     def _grant(self) -> None:
         while (turn := self._queue.next()) is not None:
             turn.grant()

@@ -10,12 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
+from forefront.chat.backend import EngineStats
 from forefront.gateway.database import StoreError
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.server.body import read_json_body
-from forefront.wire.admin import KeyList, ProjectList
+from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import parse_new_key, parse_project_name, parse_project_settings, parse_report_query
 
@@ -53,16 +54,13 @@ class Admin:
         return _json(KeyList(data=await off_loop(self._keys.list_keys)))
 
     async def _show_key(self, request: Request) -> Response:
-        key_id = path_id(request)
-        return _found(await off_loop(lambda: self._keys.get(key_id)))
+        return _found(await off_loop(lambda: self._keys.get(path_id(request))))
 
     async def _revoke_key(self, request: Request) -> Response:
-        key_id = path_id(request)
-        return _found(await off_loop(lambda: self._keys.revoke(key_id)))
+        return _found(await off_loop(lambda: self._keys.revoke(path_id(request))))
 
     async def _rotate_key(self, request: Request) -> Response:
-        key_id = path_id(request)
-        return _found(await off_loop(lambda: self._keys.rotate(key_id)))
+        return _found(await off_loop(lambda: self._keys.rotate(path_id(request))))
 
     async def _list_projects(self, _request: Request) -> Response:
         return _json(ProjectList(data=await off_loop(self._keys.list_projects)))
@@ -88,15 +86,20 @@ class Admin:
         )
 
     async def _status(self, _request: Request) -> Response:
-        models = {model.name: model.backend.stats() for model in self._catalog}
-        turns = {"running": self._turns.running, "waiting": self._turns.waiting}
-        return _json({"object": "status", **turns, "models": models})
+        models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
+        return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
+
+
+def _engine(stats: EngineStats) -> EngineStatus:
+    return EngineStatus(**{name: getattr(stats, name) for name in EngineStatus.__struct_fields__})
 
 
 def path_id(request: Request) -> str:
-    """The id in the path; what cannot be one is taken for one that nobody has. Not every database can look for it."""
-    given: str = request.path_params["id"]
-    return given if given.isascii() and given.isprintable() else "none"
+    """The id in a path. Raises `ApiError` 404 for what no id can be: PostgreSQL takes no NUL, not even to look for."""
+    text: str = request.path_params["id"]
+    if not (text.isascii() and text.isprintable()):
+        raise ApiError("not_found", "There is nothing of that id.")
+    return text
 
 
 async def off_loop(call: Callable[[], T]) -> T:

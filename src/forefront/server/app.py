@@ -17,12 +17,16 @@ from forefront.gateway.keys import KeyStore
 from forefront.gateway.ring import KeyRing
 from forefront.gateway.usage import Usage
 from forefront.server.admin import Admin
-from forefront.server.chat import ChatCompletions
+from forefront.server.completions import CHAT, TEXT, Completions
+from forefront.server.documentation import documentation_routes
 from forefront.server.frame import Frame
 from forefront.server.guard import Guard
 from forefront.server.health import health, make_ready
+from forefront.server.idempotency import Idempotent
 from forefront.server.intake import Intake
 from forefront.server.models import make_list_models, make_retrieve_model
+from forefront.server.preflight import make_preflight
+from forefront.server.shared_runs import SharedRuns
 from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
@@ -38,19 +42,29 @@ class Office:
 
 
 def build_app(
-    catalog: Catalog, office: Office, intake: Intake | None = None, cors_origins: Sequence[str] = ()
+    catalog: Catalog,
+    office: Office,
+    intake: Intake | None = None,
+    cors_origins: Sequence[str] = (),
+    runs: SharedRuns | None = None,
 ) -> ASGIApp:
     """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too."""
+    runs = runs or SharedRuns()
+    chat = Idempotent(Completions(CHAT, catalog, office.gateway), runs)
+    text = Idempotent(Completions(TEXT, catalog, office.gateway), runs)
     admin = Admin(office.keys, office.usage, office.gateway.turns, catalog)
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", ChatCompletions(catalog, office.gateway), methods=["POST"]),
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/chat/completions/preflight", make_preflight(catalog, office.gateway.turns), methods=["POST"]),
+            Route("/v1/completions", text, methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(office.usage)),
             *admin.routes(),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
+            *documentation_routes(),
         ],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _internal_error},
     )

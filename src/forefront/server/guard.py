@@ -11,7 +11,7 @@ from forefront.gateway.ring import KeyRing
 from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
 
-OPEN_PATHS: Final = frozenset({"/health", "/ready"})
+OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
 
 
 class Guard:

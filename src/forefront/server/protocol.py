@@ -1,26 +1,34 @@
 """HTTP/1.1 on a connection, as uvicorn has it, within bounds: headers in time and of a size, and many connections."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from forefront.wire.errors import ApiError
 
 MAX_HEADERS: Final = 64 * 2**10
+# Requests on one connection that may wait for the answer to the one before them.
+MAX_PIPELINE: Final = 8
+# What the transport hands over at a time: the first bytes of a body may come with the last of the headers.
+_READ: Final = 2**18
 
 
 def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsProtocol]:
     """A protocol class: a request's headers must be there `header_seconds` after the connection or their first byte,
-    within `MAX_HEADERS` bytes, and at most `connections` are open at a time."""
+    within `MAX_HEADERS` bytes, and at most `connections` are open at a time. What is not HTTP gets one error of the
+    API's own shape, and the connection ends."""
 
     class Bounded(HttpToolsProtocol):
         _deadline: asyncio.TimerHandle | None = None
-        _header_bytes = 0
+        _unread = 0  # bytes of headers, of a chunk's frame or of a trailer
+        _piece = 0  # bytes that were read last
         _in_headers = True
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            self._cycles: list[RequestResponseCycle] = []
             if len(self.connections) > connections:
                 text = f"The server has {connections} connections open and takes no more."
                 self._refuse(ApiError("overloaded", text))
@@ -29,26 +37,56 @@ def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsP
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop()
+            # uvicorn tells the last request alone, and the one that is being answered may be an earlier one.
+            for cycle in self._cycles:
+                cycle.disconnected = True
+                cycle.message_event.set()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            if self._in_headers:
-                self._header_bytes += len(data)
-                # The first bytes of a body may come with the last of the headers, so that those are let through.
-                if self._header_bytes > MAX_HEADERS + 2**18:
-                    self._refuse(ApiError("headers_too_large", "The headers are too large."))
-                    return
+            self._piece = len(data)
+            self._unread += self._piece
             super().data_received(data)
+            if all(cycle.response_complete for cycle in self._cycles):
+                # The rest of a body that nobody reads, or empty lines; they have ended uvicorn's wait for a request.
+                self._start()
+            if self._unread > MAX_HEADERS + _READ:
+                self._refuse(ApiError("headers_too_large", "The headers are too large."))
 
         def on_message_begin(self) -> None:
-            self._in_headers, self._header_bytes = True, 0
+            self._in_headers, self._unread = True, self._piece
             self._start()
             super().on_message_begin()
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            # A trailer comes after everything has been decided by the headers; uvicorn would add it to them.
+            if self._in_headers:
+                super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
-            self._in_headers = False
+            self._in_headers, self._unread = False, 0
             self._stop()
             super().on_headers_complete()
+            self._cycles = [*(cycle for cycle in self._cycles if not cycle.response_complete), self.cycle]
+            if len(self.pipeline) > MAX_PIPELINE:
+                self.transport.close()
+
+        def on_chunk_header(self) -> None:
+            self._unread = 0
+
+        def on_body(self, body: bytes) -> None:
+            self._unread = 0
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._unread = 0
+            super().on_message_complete()
+
+        def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words, in plain text
+            self._refuse(ApiError("invalid_http", "The server cannot read this as an HTTP request."))
+
+        def _unsupported_upgrade_warning(self) -> None:
+            """Nothing: the request is answered as if it had not asked for another protocol."""
 
         def _start(self) -> None:
             if self._deadline is None:
@@ -60,20 +98,29 @@ def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsP
                 self._deadline = None
 
         def _late(self) -> None:
-            text = f"The request's headers did not arrive within {header_seconds:g} s."
-            self._refuse(ApiError("request_timeout", text))
+            if self._in_headers:
+                text = f"The request's headers did not arrive within {header_seconds:g} s."
+                self._refuse(ApiError("request_timeout", text))
+            else:
+                self.transport.close()
 
         def _refuse(self, error: ApiError) -> None:
             """Answer without the application, and close."""
             self._stop()
-            body = error.encode()
-            head = (
-                f"HTTP/1.1 {error.status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\n"
-                f"x-should-retry: {error.headers['x-should-retry']}\r\nretry-after: 1\r\n"
-                f"content-length: {len(body)}\r\n\r\n"
-            )
-            if not self.transport.is_closing():
-                self.transport.write(head.encode() + body)
-                self.transport.close()
+            if self.transport.is_closing():
+                return
+            # Another answer may be on its way, and must not be mistaken for whole, nor this one for a part of it.
+            if all(cycle.response_complete or not cycle.response_started for cycle in self._cycles):
+                self.transport.write(_spell(error))
+            self.transport.close()
 
     return Bounded
+
+
+def _spell(error: ApiError) -> bytes:
+    """The error as a whole HTTP response, the connection's last."""
+    body = error.encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+    lines = [f"{name}: {value}" for name, value in (headers | error.headers).items()]
+    status = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"
+    return "\r\n".join([status, *lines, "", ""]).encode() + body

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.writer import Writer
 from forefront.server.protocol import bounded_protocol
+from forefront.server.shared_runs import SharedRuns
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,13 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    app: ASGIApp, catalog: Catalog, writer: Writer, bound: socket.socket, listen: Listen, started: Callable[[], None]
+    app: ASGIApp,
+    catalog: Catalog,
+    writer: Writer,
+    runs: SharedRuns,
+    bound: socket.socket,
+    listen: Listen,
+    started: Callable[[], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT; then take no more requests, give those that run `listen.grace` seconds, return.
 
@@ -60,6 +67,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         http=bounded_protocol(listen.header_seconds, listen.connections),
+        ws="none",
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,
         lifespan="off",
@@ -99,6 +107,7 @@ async def serve(
     finally:
         for timer in cutting:
             timer.cancel()
+        await runs.close()
         await catalog.close()
         await asyncio.gather(*closing)
         await writer.close()

@@ -152,3 +152,24 @@ class UsageReport(Record, kw_only=True):
     until: str | None
     by: list[str]
     data: list[UsageRow]
+
+
+class EngineStatus(Record, kw_only=True):
+    """What a model's engine does: sequences, blocks of its KV cache, and counts since the server's start."""
+
+    running: int
+    waiting: int
+    blocks_held: int
+    blocks_total: int
+    tokens_sampled: int
+    preemptions: int
+    restarts: int
+
+
+class ServerStatus(Record, kw_only=True):
+    """What the server does at the moment: requests that have their turn, and requests that wait for it."""
+
+    object: Literal["status"] = "status"
+    running: int
+    waiting: int
+    models: dict[str, EngineStatus]

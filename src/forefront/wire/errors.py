@@ -13,6 +13,7 @@ from forefront.wire.record import Record
 # code → (HTTP status, type). Statuses as published: 400 missing or malformed, 401 no valid key, 403 out of credits,
 # 404 unknown model or path, 422 wrong type or out of range, 429 over a limit, 5xx the server's fault.
 ERRORS: Final[dict[str, tuple[int, str]]] = {
+    "invalid_http": (400, "invalid_request_error"),
     "invalid_json": (400, "invalid_request_error"),
     "missing_parameter": (400, "invalid_request_error"),
     "unsupported_parameter": (400, "invalid_request_error"),
@@ -27,12 +28,15 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "unknown_url": (404, "not_found_error"),
     "method_not_allowed": (405, "invalid_request_error"),
     "request_timeout": (408, "invalid_request_error"),
+    "deadline_exceeded": (408, "invalid_request_error"),
     "headers_too_large": (431, "invalid_request_error"),
     "body_too_large": (413, "invalid_request_error"),
     "unsupported_media_type": (415, "invalid_request_error"),
     "invalid_type": (422, "invalid_request_error"),
     "invalid_value": (422, "invalid_request_error"),
+    "form_failed": (422, "invalid_request_error"),
     "unknown_parameter": (422, "invalid_request_error"),
+    "idempotency_key_reused": (422, "invalid_request_error"),
     "rate_limit_exceeded": (429, "rate_limit_error"),
     "internal_error": (500, "server_error"),
     "engine_failed": (500, "server_error"),

@@ -1,14 +1,15 @@
 """From administrators' bodies and queries to records: an error names the field."""
 
 import re
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from forefront.wire.admin import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
-from forefront.wire.parse import named_error
+from forefront.wire.named_error import named_error
 
 T = TypeVar("T")
 
@@ -20,8 +21,8 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of `GET /admin/usage`: `by=day,model`, and what the sums are of."""
 
     by: list[Literal["day", "key", "project", "model"]] = msgspec.field(default_factory=lambda: ["day"])
-    since: str | None = None
-    until: str | None = None
+    since: Annotated[str, Meta(pattern=_DAY)] | None = None
+    until: Annotated[str, Meta(pattern=_DAY)] | None = None
     key: Name | None = None
     project: Name | None = None
     model: ModelName | None = None

@@ -1,24 +1,23 @@
-"""What a client may ask: the fields of a chat-completion request, their types and their ranges."""
+"""What a client may ask: the fields of the requests for completions, their types and their ranges."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from forefront.wire.formats import Grammar, ResponseFormat
+from forefront.wire.message import Message
+from forefront.wire.tools import MAX_TOOLS, Tool, ToolChoice
+
 MAX_STOPS = 16
 MAX_CHOICES = 16
+MAX_PROMPTS = 256
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-
-
-class Message(msgspec.Struct, kw_only=True):
-    """One turn of the conversation."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-    name: str | None = None
+Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class StreamOptions(msgspec.Struct, kw_only=True):
@@ -27,30 +26,31 @@ class StreamOptions(msgspec.Struct, kw_only=True):
     include_usage: bool | None = None
 
 
-class ChatRequest(msgspec.Struct, kw_only=True):
-    """The body of `POST /v1/chat/completions`. Every field here has an effect; there are no others.
+class SampledRequest(msgspec.Struct, kw_only=True):
+    """What both kinds of request have: how tokens are drawn, and where the answer ends.
 
-    `null` means the same as leaving a field out. `max_tokens` counts the answer's tokens (default: what is left of the
-    context). `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 and `min_p` 0 keep every token. `seed` makes sampling
-    repeatable. `logit_bias` maps token ids, written as strings, to a number added to their logits.
+    `null` means the same as leaving a field out. `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 and `min_p` 0 keep
+    every token. `seed` makes sampling repeatable. `logit_bias` maps token ids, written as strings, to a number added to
+    their logits. `response_format`, `regex` and `grammar` (at most one of them) say what form the answer has.
+    `deadline_ms` ends the answer, with the finish reason `deadline`, that long after the request has come.
     """
 
     model: NonEmpty
-    messages: Annotated[list[Message], Meta(min_length=1, max_length=4096)]
-    max_tokens: Positive | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    top_k: Natural | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     stop: NonEmpty | Annotated[list[NonEmpty], Meta(max_length=MAX_STOPS)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
-    logprobs: bool | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
     logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    response_format: ResponseFormat | None = None
+    regex: NonEmpty | None = None
+    grammar: NonEmpty | Grammar | None = None
+    deadline_ms: Annotated[int, Meta(ge=1, le=86_400_000)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
@@ -60,3 +60,53 @@ class ChatRequest(msgspec.Struct, kw_only=True):
         if self.stop is None:
             return []
         return [self.stop] if isinstance(self.stop, str) else self.stop
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with a chunk that holds the usage."""
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
+
+
+class ChatRequest(SampledRequest, kw_only=True):
+    """The body of `POST /v1/chat/completions`. Every field here has an effect; there are no others.
+
+    `max_tokens` counts the answer's tokens (default: what is left of the context). `tool_choice` is `auto` where tools
+    are offered; with `parallel_tool_calls` false the model makes one call at most. `reasoning_effort` is for models
+    whose template knows it.
+    """
+
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=4096)]
+    max_tokens: Positive | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+
+    @property
+    def offered(self) -> list[Tool]:
+        """The tools that the model is shown: none where it must not call any."""
+        return [] if self.tool_choice == "none" else self.tools or []
+
+
+class CompletionRequest(SampledRequest, kw_only=True):
+    """The body of `POST /v1/completions`. Every field here has an effect; there are no others.
+
+    `prompt` is a text, a list of token ids, or a list of either; each gets `n` choices. `max_tokens` is 16 where it is
+    left out; 0 needs `echo`. `logprobs` is how many alternatives are told at each position; with `echo`, which puts the
+    prompt before the answer, of the prompt's tokens too.
+    """
+
+    prompt: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    max_tokens: Natural | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    echo: bool | None = None
+
+    @property
+    def prompts(self) -> list[str | list[int]]:
+        """Each prompt, as text or as token ids."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        ids = [entry for entry in self.prompt if isinstance(entry, int)]
+        return [ids] if ids else [entry for entry in self.prompt if not isinstance(entry, int)]

@@ -1,4 +1,4 @@
-"""What the server answers: completions, stream chunks, models.
+"""What the server answers: completions, stream chunks, preflights, models.
 
 A superset of two shapes, so that clients written for either read it: the documented one (`message` at the top,
 `usage.input_tokens`, `usage.output_tokens`) and the field's (`id`, `object`, `choices[].finish_reason`,
@@ -8,8 +8,11 @@ A superset of two shapes, so that clients written for either read it: the docume
 from typing import Literal
 
 from forefront.wire.record import Record
+from forefront.wire.tools import ToolCall, ToolCallDelta
 
-FinishReason = Literal["stop", "length"]
+# `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results.
+# `deadline`: the time that `deadline_ms` gives was over.
+FinishReason = Literal["stop", "length", "tool_calls", "deadline"]
 
 
 class TopLogprob(Record, kw_only=True):
@@ -33,11 +36,15 @@ class ChoiceLogprobs(Record, kw_only=True):
     content: list[TokenLogprob] | None
 
 
-class ResponseMessage(Record, kw_only=True):
-    """The model's message. `role` and `content` are always there."""
+class ResponseMessage(Record, kw_only=True, omit_defaults=True):
+    """The model's message. `role` and `content` are always there; `content` is null where calls are all that it says.
+    What a model thinks before it answers is in `reasoning_content`, and again in `reasoning`: clients read either."""
 
-    role: Literal["assistant"] = "assistant"
-    content: str
+    role: Literal["assistant"]
+    content: str | None
+    tool_calls: list[ToolCall] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 class Choice(Record, kw_only=True):
@@ -137,6 +144,9 @@ class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 class ChunkChoice(Record, kw_only=True):
@@ -162,6 +172,60 @@ class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
     receipt: Receipt | None = None
 
 
+class CompletionLogprobs(Record, kw_only=True):
+    """Log-probabilities as `POST /v1/completions` tells them, one entry per token. `token_logprobs` are natural
+    logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens' texts to theirs; `text_offset`
+    says with which character of `text` a token begins."""
+
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None] | None
+    text_offset: list[int]
+
+
+class CompletionChoice(Record, kw_only=True):
+    """One continuation of one prompt. Prompt p's choices are those from p x `n` on. In a stream, a piece of it."""
+
+    index: int
+    text: str
+    logprobs: CompletionLogprobs | None = None
+    finish_reason: FinishReason | None
+
+
+class Completion(Record, kw_only=True):
+    """What `POST /v1/completions` answers; in a stream, each of its events."""
+
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    choices: list[CompletionChoice]
+    usage: Usage | None = None
+    receipt: Receipt | None = None
+
+
+class Preflight(Record, kw_only=True):
+    """What a request would meet, computed without answering it. All but `wait_seconds` are tokens or text.
+
+    `prompt` is the text that the model would read. `cached_tokens` of the `prompt_tokens` are in the KV cache now.
+    `max_tokens` is the longest answer that fits; `fits` says whether what the request asks for does, and `excess` by
+    how much it does not. `ahead` requests would have their turn before it, which takes about `wait_seconds`.
+    """
+
+    object: Literal["chat.completion.preflight"] = "chat.completion.preflight"
+    model: str
+    prompt: str
+    prompt_tokens: int
+    cached_tokens: int
+    context_length: int
+    max_tokens: int
+    fits: bool
+    excess: int
+    ahead: int
+    wait_seconds: float
+
+
 class Model(Record, kw_only=True):
     """A model that can be named in a request. `context_length` is in tokens, prompt and answer together."""
 
@@ -177,3 +241,9 @@ class ModelList(Record, kw_only=True):
 
     object: Literal["list"] = "list"
     data: list[Model]
+
+
+class Health(Record, kw_only=True):
+    """`ok`: the process answers. `ready`: every model generates tokens."""
+
+    status: Literal["ok", "ready"]

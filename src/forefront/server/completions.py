@@ -1,8 +1,10 @@
-"""`POST /v1/chat/completions`: read → parse → ask the backend → send it whole or as a stream."""
+"""`POST /v1/chat/completions`, `POST /v1/completions`: read → parse → ask the backend → send it whole or streamed."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -10,19 +12,27 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from forefront.catalog.catalog import Catalog
+from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.chat.backend import Backend
 from forefront.chat.events import Event
+from forefront.chat.meter import Meter
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
 from forefront.server.body import parse_body, read_json_body
+from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.pauses import with_pauses
 from forefront.server.settled import settled
+from forefront.server.spacing import spaced
 from forefront.server.sse import DONE, frame, waiting
+from forefront.server.text_answer import TextAnswer
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import parse_chat_request
+from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+
+R = TypeVar("R", bound=SampledRequest)
 
 # Silent unless the settings ask for it.
 _prompts = logging.getLogger("forefront.prompts")
@@ -34,28 +44,54 @@ _STREAM_HEADERS = {
 }
 
 
-class ChatCompletions:
-    """The endpoint, as an ASGI application: it must see the client leave while it works."""
+@dataclass(frozen=True)
+class Kind(Generic[R]):
+    """What tells one endpoint from the other: how a body is read, who is asked, how the answer is spelled."""
 
-    def __init__(self, catalog: Catalog, gateway: Gateway, keep_alive: float = 5.0) -> None:
+    parse: Callable[[bytes], ParsedRequest[R]]
+    ask: Callable[[Backend, R, bytes, Meter], AsyncGenerator[Event, None]]
+    answer: Callable[[R, ServedModel], Completion]
+    asked: Callable[[R], Any]
+
+
+CHAT: Kind[ChatRequest] = Kind(
+    parse_chat_request,
+    lambda backend, request, tenant, meter: backend.chat(request, tenant, meter),
+    ChatAnswer,
+    lambda request: request.messages,
+)
+TEXT: Kind[CompletionRequest] = Kind(
+    parse_completion_request,
+    lambda backend, request, tenant, meter: backend.complete(request, tenant, meter),
+    TextAnswer,
+    lambda request: request.prompt,
+)
+
+
+class Completions(Generic[R]):
+    """An endpoint, as an ASGI application: it must see the client leave while it works."""
+
+    def __init__(self, kind: Kind[R], catalog: Catalog, gateway: Gateway, keep_alive: float = 5.0) -> None:
+        self._kind = kind
         self._keep_alive = keep_alive
         self._catalog = catalog
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = await parse_body(parse_chat_request, await read_json_body(scope, receive))
-        model = self._catalog.get(parsed.request.model)
-        headers = _ignored_header(parsed.ignored)
-        completion = Completion(parsed.request, model)
+        parsed = await parse_body(self._kind.parse, await read_json_body(scope, receive))
+        request = parsed.request
+        model = self._catalog.get(request.model)
+        headers = ignored_header(parsed.ignored)
+        completion = self._kind.answer(request, model)
         principal: Principal = scope["principal"]
         if _prompts.isEnabledFor(logging.INFO):
-            _prompts.info("asked", extra={"completion": completion.id, "prompt": parsed.request.messages})
+            _prompts.info("asked", extra={"completion": completion.id, "prompt": self._kind.asked(request)})
 
         async def work(lease: Lease) -> None:
-            answer = model.backend.chat(parsed.request, principal.tenant, lease)
-            if parsed.request.stream:
+            answer = self._kind.ask(model.backend, request, principal.tenant, lease)
+            if request.stream:
                 async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
-                    await _stream(paced, completion, headers, lease, send)
+                    await _stream(paced, completion, headers, lease, scope, send)
                 return
             async with aclosing(settled(answer, lease)) as events:
                 body = msgspec.json.encode(await completion.whole(events))
@@ -70,6 +106,7 @@ async def _stream(
     completion: Completion,
     headers: dict[str, str],
     lease: Lease,
+    scope: Scope,
     send: Send,
 ) -> None:
     # The first event is awaited before anything is sent, so that a request that fails has an error status. One that
@@ -78,9 +115,10 @@ async def _stream(
     raw_headers = Headers(headers | lease.headers() | _STREAM_HEADERS).raw
     await send({"type": "http.response.start", "status": 200, "headers": raw_headers})
 
-    async def say(body: bytes, *, more: bool = True) -> None:
-        await send({"type": "http.response.body", "body": body, "more_body": more})
+    async def write(body: bytes) -> None:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
 
+    say = spaced(scope, write)
     try:
         await _tell(first, completion, lease, say)
         async for event in events:
@@ -89,7 +127,7 @@ async def _stream(
     except ApiError as error:
         # Too late for a status; no [DONE] follows, so nobody takes the stream for complete.
         await say(frame(error.body()))
-    await say(b"", more=False)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _tell(
@@ -102,7 +140,7 @@ async def _tell(
         await say(frame(chunk))
 
 
-def _ignored_header(names: tuple[str, ...]) -> dict[str, str]:
+def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
     """Names the fields that had no effect; whatever cannot stand in a header is percent-encoded."""
     if not names:
         return {}

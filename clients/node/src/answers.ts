@@ -1,0 +1,206 @@
+/** What comes back: answers, chunks, models. */
+
+export interface ToolCall {
+  id: string;
+  type: "function";
+  function: {
+    name: string;
+    /** JSON, as the model wrote it. */
+    arguments: string;
+  };
+}
+
+/** Why an answer ended. Servers of other makes may have further reasons. */
+export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "deadline" | (string & {});
+
+export interface TopLogprob {
+  token: string;
+  /** Natural logarithm of the model's own probability, before temperature and penalties. */
+  logprob: number;
+  bytes?: number[] | null;
+}
+
+export interface TokenLogprob extends TopLogprob {
+  top_logprobs: TopLogprob[];
+}
+
+export interface ChoiceLogprobs {
+  content: TokenLogprob[] | null;
+}
+
+export interface ResponseMessage {
+  role: "assistant";
+  /** Null when the model calls tools and says nothing. */
+  content: string | null;
+  tool_calls?: ToolCall[] | null;
+  /** What the model thought before it answered; `reasoning` says it again. */
+  reasoning_content?: string | null;
+  reasoning?: string | null;
+}
+
+export interface Choice {
+  index: number;
+  message: ResponseMessage;
+  logprobs?: ChoiceLogprobs | null;
+  finish_reason: FinishReason | null;
+}
+
+/** Tokens in and out, under both namings. */
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  input_tokens: number;
+  output_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details?: { cached_tokens: number } | null;
+  completion_tokens_details?: { reasoning_tokens: number } | null;
+}
+
+/** The values that tokens were drawn with, defaults filled in. `seed`, sent back in a request, repeats the answer. */
+export interface EffectiveSampling {
+  temperature: number;
+  top_p: number;
+  top_k: number;
+  min_p: number;
+  presence_penalty: number;
+  frequency_penalty: number;
+  repetition_penalty: number;
+  max_tokens: number;
+  seed: number | null;
+}
+
+/** What made an answer. `weights` is a hash of the model. Times are in milliseconds. */
+export interface Receipt {
+  weights: string;
+  quantization: string;
+  engine: string;
+  sampling: EffectiveSampling;
+  /** Waiting for a turn. */
+  queue_ms: number;
+  /** Reading the prompt, until the first token. */
+  prefill_ms: number;
+  /** From the first token to the last. */
+  decode_ms: number;
+}
+
+/** A whole answer. `message` repeats the first choice's. */
+export interface ChatCompletion {
+  id: string;
+  object: "chat.completion";
+  created: number;
+  model: string;
+  system_fingerprint?: string | null;
+  choices: Choice[];
+  usage: Usage;
+  message: ResponseMessage;
+  receipt?: Receipt | null;
+}
+
+/** A whole answer, and what its text says once parsed. */
+export interface ParsedCompletion<T> extends ChatCompletion {
+  /** Of the first choice. */
+  parsed: T;
+}
+
+/** What a chunk adds to a call: its `id` and name at first, then pieces of its arguments. */
+export interface ToolCallDelta {
+  index: number;
+  id?: string | null;
+  type?: "function" | null;
+  function?: { name?: string | null; arguments?: string | null } | null;
+}
+
+/** What a chunk adds to a choice. */
+export interface ChoiceDelta {
+  role?: "assistant" | null;
+  content?: string | null;
+  tool_calls?: ToolCallDelta[] | null;
+  reasoning_content?: string | null;
+  reasoning?: string | null;
+}
+
+export interface ChunkChoice {
+  index: number;
+  delta: ChoiceDelta;
+  logprobs?: ChoiceLogprobs | null;
+  finish_reason?: FinishReason | null;
+}
+
+/** One event of a stream. */
+export interface ChatCompletionChunk {
+  id: string;
+  object: "chat.completion.chunk";
+  created: number;
+  model: string;
+  system_fingerprint?: string | null;
+  choices: ChunkChoice[];
+  /** On the last chunk alone, if `stream_options.include_usage` asks for it. */
+  usage?: Usage | null;
+  /** On the last chunk alone. */
+  receipt?: Receipt | null;
+}
+
+/** What would become of a request, without running it. Counts are in tokens. */
+export interface Preflight {
+  object: "chat.completion.preflight";
+  model: string;
+  /** The text that the model would be given. */
+  prompt: string;
+  prompt_tokens: number;
+  /** Those of the prompt that are in the KV cache already. */
+  cached_tokens: number;
+  context_length: number;
+  /** The most tokens that an answer could have. */
+  max_tokens: number;
+  /** Whether what the request asks for does. */
+  fits: boolean;
+  /** By how much it does not. */
+  excess: number;
+  /** How many requests would have their turn before it. */
+  ahead: number;
+  wait_seconds: number;
+}
+
+/** One entry for each token. */
+export interface CompletionLogprobs {
+  tokens: string[];
+  /** Natural logarithms; null for a prompt's first token. */
+  token_logprobs: (number | null)[];
+  top_logprobs: (Record<string, number> | null)[] | null;
+  /** With which character of `text` a token begins. */
+  text_offset: number[];
+}
+
+/** One continuation of one prompt; prompt p's are those from p × `n` on. */
+export interface CompletionChoice {
+  index: number;
+  text: string;
+  logprobs?: CompletionLogprobs | null;
+  finish_reason: FinishReason | null;
+}
+
+/** A continued text, or in a stream a piece of it. */
+export interface Completion {
+  id: string;
+  object: "text_completion";
+  created: number;
+  model: string;
+  system_fingerprint?: string | null;
+  choices: CompletionChoice[];
+  usage?: Usage | null;
+  receipt?: Receipt | null;
+}
+
+/** A model that can be named in a request. `context_length` is in tokens, prompt and answer together. */
+export interface Model {
+  id: string;
+  object: "model";
+  created: number;
+  owned_by: string;
+  context_length?: number | null;
+}
+
+export interface ModelList {
+  object: "list";
+  data: Model[];
+}

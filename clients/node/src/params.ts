@@ -1,0 +1,157 @@
+/** What can be asked. */
+import type { ToolCall } from "./answers.js";
+
+export interface TextPart {
+  type: "text";
+  text: string;
+}
+
+export interface SystemMessage {
+  role: "system" | "developer";
+  content: string | TextPart[];
+  name?: string;
+}
+
+export interface UserMessage {
+  role: "user";
+  content: string | TextPart[];
+  name?: string;
+}
+
+/** Without `tool_calls` it needs `content`. As the last message, it is continued. */
+export interface AssistantMessage {
+  role: "assistant";
+  content?: string | TextPart[] | null;
+  name?: string;
+  tool_calls?: ToolCall[] | null;
+  /** What the model thought before; for templates that show it. */
+  reasoning_content?: string | null;
+}
+
+/** The result of the call that `tool_call_id` names. */
+export interface ToolMessage {
+  role: "tool";
+  content: string | TextPart[];
+  tool_call_id: string;
+}
+
+/** A turn of the conversation. The message of an earlier completion is one too. */
+export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
+
+/** A JSON schema, as a plain object. */
+export type JSONSchema = { [keyword: string]: unknown };
+
+export interface Tool {
+  type: "function";
+  function: {
+    name: string;
+    description?: string;
+    parameters?: JSONSchema;
+    strict?: boolean | null;
+  };
+}
+
+/** `auto` is what holds where tools are offered. */
+export type ToolChoice = "none" | "auto" | "required" | { type: "function"; function: { name: string } };
+
+export type ResponseFormat =
+  | { type: "text" }
+  | { type: "json_object" }
+  | {
+      type: "json_schema";
+      json_schema: { name?: string; description?: string; schema: JSONSchema; strict?: boolean | null };
+    };
+
+/** A context-free grammar, in llguidance's dialect of Lark or in llama.cpp's GBNF. */
+export interface Grammar {
+  syntax: "lark" | "gbnf";
+  definition: string;
+}
+
+/** What both endpoints for completions take. `null` means the same as leaving a field out. */
+interface Sampling {
+  /** Needed unless the client has a `defaultModel`. */
+  model?: string | null;
+  /** 0 for the likeliest answer, up to 2 for variety. */
+  temperature?: number | null;
+  top_p?: number | null;
+  top_k?: number | null;
+  min_p?: number | null;
+  /** Up to 16 strings that end the answer; they are not part of it. */
+  stop?: string | readonly string[] | null;
+  seed?: number | null;
+  /** How many answers to give. */
+  n?: number | null;
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+  repetition_penalty?: number | null;
+  /** From token ids to what is added to their logits. */
+  logit_bias?: Record<string, number> | null;
+  /** The form that the answer has. */
+  response_format?: ResponseFormat | null;
+  /** A regular expression that the whole answer matches. */
+  regex?: string | null;
+  /** A grammar that the whole answer follows; a bare string is one of Lark or GBNF. */
+  grammar?: string | Grammar | null;
+  /** The time for the answer; what there is when it is over has the finish reason `deadline`. */
+  deadline_ms?: number | null;
+  /** With `include_usage`, a last chunk without choices carries the usage. */
+  stream_options?: { include_usage?: boolean | null } | null;
+  /** Labels for a provider's books; no answer depends on them. */
+  user?: string | null;
+  metadata?: Record<string, string> | null;
+  service_tier?: string | null;
+  prompt_cache_key?: string | null;
+}
+
+export interface ChatCompletionCreateParamsBase extends Sampling {
+  messages: readonly Message[];
+  /** The most tokens that the answer may have. */
+  max_tokens?: number | null;
+  /** Another name for `max_tokens`. */
+  max_completion_tokens?: number | null;
+  logprobs?: boolean | null;
+  /** The likeliest tokens to report at each position, up to 20; needs `logprobs`. */
+  top_logprobs?: number | null;
+  tools?: readonly Tool[] | null;
+  tool_choice?: ToolChoice | null;
+  /** False: one call at most. */
+  parallel_tool_calls?: boolean | null;
+  /** For models whose template knows it. */
+  reasoning_effort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | null;
+}
+
+export interface ChatCompletionCreateParamsNonStreaming extends ChatCompletionCreateParamsBase {
+  stream?: false | null;
+}
+
+export interface ChatCompletionCreateParamsStreaming extends ChatCompletionCreateParamsBase {
+  stream: true;
+}
+
+export interface ChatCompletionCreateParams extends ChatCompletionCreateParamsBase {
+  stream?: boolean | null;
+}
+
+export interface CompletionCreateParamsBase extends Sampling {
+  /** A text, token ids, or several of either. */
+  prompt: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  /** 16 unless given; 0 needs `echo`. */
+  max_tokens?: number | null;
+  /** Whether the text begins with the prompt. */
+  echo?: boolean | null;
+  /** The likeliest tokens to report at each position, up to 20. */
+  logprobs?: number | null;
+}
+
+export interface CompletionCreateParamsNonStreaming extends CompletionCreateParamsBase {
+  stream?: false | null;
+}
+
+export interface CompletionCreateParamsStreaming extends CompletionCreateParamsBase {
+  stream: true;
+}
+
+export interface CompletionCreateParams extends CompletionCreateParamsBase {
+  stream?: boolean | null;
+}

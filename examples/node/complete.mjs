@@ -1,0 +1,15 @@
+// Continue a text, without a conversation; and which models there are.
+import Forefront from "forefront";
+
+const client = new Forefront();
+
+for (const model of (await client.models.list()).data) {
+  console.log(`${model.id}: ${model.context_length} tokens`);
+}
+const completion = await client.completions.create({
+  model: "forefront-mini",
+  prompt: "Ingredients:\n-",
+  max_tokens: 24,
+  stop: "Steps",
+});
+console.log(completion.choices[0].text);

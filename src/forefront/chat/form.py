@@ -1,0 +1,103 @@
+"""What form an answer must have: from a request to the grammar that binds it."""
+
+import json
+
+from forefront.chat.dialect import Dialect
+from forefront.chat.grammar import Grammars
+from forefront.chat.grammar_source import GrammarSource, json_lark
+from forefront.chat.tool_grammar import tool_grammar
+from forefront.engine.constraint import ConstraintFactory
+from forefront.wire.errors import ApiError
+from forefront.wire.formats import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+
+_SCHEMA = "response_format.json_schema.schema"
+# What models put between their reasoning and the answer.
+_GAP = r"/\s{0,3}/"
+
+
+class Former:
+    """Makes the constraints of one model's answers."""
+
+    def __init__(self, grammars: Grammars, dialect: Dialect) -> None:
+        self._grammars = grammars
+        self._dialect = dialect
+
+    async def chat(self, request: ChatRequest, prompt: str, max_tokens: int) -> ConstraintFactory | None:
+        """The constraint of an answer to the rendered `prompt`, None for any text. Raises `ApiError` (422) for a form
+        that cannot be kept to."""
+        end = self._dialect.reasoning_end(prompt)
+        form, param = self._with_tools(request, thought=end is not None) if request.offered else _alone(request)
+        if form is None:
+            return None
+        return await self._compiled(form if end is None else _behind(form, end), param, max_tokens)
+
+    async def text(self, request: CompletionRequest, max_tokens: int) -> ConstraintFactory | None:
+        """The same for a plain text."""
+        form, param = _alone(request)
+        return None if form is None else await self._compiled(form, param, max_tokens)
+
+    def close(self) -> None:
+        """End what compiles."""
+        self._grammars.close()
+
+    async def _compiled(self, form: GrammarSource, param: str, max_tokens: int) -> ConstraintFactory:
+        compiled = await self._grammars.compile(form, param)
+        compiled.require(max_tokens)
+        return compiled.start
+
+    def _with_tools(self, request: ChatRequest, *, thought: bool) -> tuple[GrammarSource, str]:
+        form, param = _alone(request)
+        free = request.tool_choice in (None, "auto")
+        if form is not None and free:
+            return self._calls_or(request, form, param, thought=thought), param
+        parallel = request.parallel_tool_calls is not False
+        grammar = tool_grammar(
+            self._dialect.tools, request.offered, request.tool_choice, parallel=parallel, thought=thought
+        )
+        triggers = (grammar.trigger,) if grammar.trigger else ()
+        return GrammarSource("lark", grammar.lark, triggers, ends=grammar.ends), "tools"
+
+    def _calls_or(self, request: ChatRequest, form: GrammarSource, param: str, *, thought: bool) -> GrammarSource:
+        """Calls, or an answer of the form that is asked for."""
+        if form.kind not in ("json_object", "json_schema"):
+            text = f"`{param}` does not go with tools that the model may call or not: set `tool_choice`."
+            raise ApiError("invalid_value", text, param=param)
+        parallel = request.parallel_tool_calls is not False
+        calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel).lark
+        schema = json.loads(form.text) if form.text else {"type": "object"}
+        rules = calls.replace("start:", "called:", 1)
+        gap = _GAP if thought else ""
+        return GrammarSource("lark", f"start: {gap} (called | answer)\nanswer: {json_lark(schema)}\n{rules}")
+
+
+def _alone(request: SampledRequest) -> tuple[GrammarSource | None, str]:
+    """The form that a request asks for, and the field that says so."""
+    match request.response_format:
+        case JsonObjectFormat():
+            return GrammarSource("json_object"), "response_format"
+        case JsonSchemaFormat(json_schema=wanted):
+            return GrammarSource("json_schema", json.dumps(wanted.schema)), _SCHEMA
+        case TextFormat() | None:
+            pass
+    if request.regex is not None:
+        return GrammarSource("regex", request.regex), "regex"
+    match request.grammar:
+        case Grammar(syntax=syntax, definition=definition):
+            return GrammarSource(syntax, definition), "grammar.definition"
+        case str() as text:
+            return GrammarSource("gbnf" if "::=" in text else "lark", text), "grammar"
+    return None, ""
+
+
+def _behind(form: GrammarSource, end: str) -> GrammarSource:
+    """The same form for what follows the reasoning that `end` ends. Tools that may be called or not need no change:
+    their trigger comes when it comes."""
+    if form.triggers:
+        return form
+    if form.kind in ("json_object", "json_schema"):
+        schema = json.loads(form.text) if form.text else {"type": "object"}
+        return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {json_lark(schema)}", (end,), ends=True)
+    if form.kind == "regex":
+        return GrammarSource("regex", rf"\s{{0,3}}(?:{form.text})", (end,), ends=True)
+    return GrammarSource(form.kind, form.text, (end,), ends=True)

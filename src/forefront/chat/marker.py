@@ -1,0 +1,59 @@
+"""Reading character by character, so that how a text is cut cannot matter.
+
+A reading is a generator. It is sent one character at a time, "" at the end of the text, and returns what it found. What
+it yields, if anything, takes all text up to the next character that may matter, so that long runs need not be sent.
+"""
+
+import re
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+Found = TypeVar("Found")
+Take = Callable[[str], None]
+Reading = Generator[Take | None, str, Found]
+
+# What markers begin with, and what ends or changes a run within a JSON string.
+_RUN = re.compile(r"""[^<\["\\]+""")
+
+
+class Machine:
+    """Runs a reading on a text that comes in pieces."""
+
+    def __init__(self, reading: Reading[None]) -> None:
+        self._reading = reading
+        self._take = next(reading)
+
+    def feed(self, text: str) -> None:
+        """Reads more text."""
+        place = 0
+        while place < len(text):
+            if self._take is not None and (run := _RUN.match(text, place)):
+                self._take(run[0])
+                place = run.end()
+            else:
+                self._take = self._reading.send(text[place])
+                place += 1
+
+    def finish(self) -> None:
+        """The text ends here."""
+        with suppress(StopIteration):
+            self._reading.send("")
+
+
+def until(markers: Sequence[str], char: str, take: Take) -> Reading[str]:
+    """Gives the text from `char` on to `take`, up to the first of `markers`; returns that.
+
+    Text is held back only while it may be the beginning of a marker; where the text ends with one, or with "", that is
+    returned. Markers begin with `<` or `[`, and none is the beginning of another.
+    """
+    held = ""
+    while char:
+        held += char
+        if held in markers:
+            return held
+        while held and not any(marker.startswith(held) for marker in markers):
+            take(held[0])
+            held = held[1:]
+        char = yield None if held else take
+    return held

@@ -1,0 +1,120 @@
+"""Grammars are tried out in a child process first: compiling some of them takes hours, or all memory there is, and
+cannot be stopped from within. What the child has compiled in time is safe to compile here.
+
+    python -m forefront.chat.proving FD     the child; FD is its end of the connection
+"""
+
+import resource
+import subprocess
+import sys
+from multiprocessing.connection import Connection, Pipe
+
+from llguidance import LLMatcher, LLParserLimits
+
+from forefront.chat.child import child_environment
+from forefront.chat.completion import Completer
+from forefront.chat.grammar_source import GrammarRefusedError, GrammarSource
+from forefront.chat.vocabulary import TokenIndex, Vocabulary
+
+TIME_LIMIT = 3.0
+_START_LIMIT = 30.0
+_MEMORY_LIMIT = 4 * 2**30
+_SEARCH_LIMIT = 0.25
+# States of a lexer take up to 2 KiB each.
+_LIMITS = {"verbose_errors": False, "max_lexer_states": 50_000, "initial_lexer_fuel": 1_000_000}
+
+
+def compile_here(index: TokenIndex, source: GrammarSource) -> LLMatcher:
+    """The grammar in its first state. Raises `GrammarRefusedError`."""
+    matcher = LLMatcher(index.masks, source.compile(), log_level=0, limits=LLParserLimits(**_LIMITS))
+    if matcher.is_error():
+        raise GrammarRefusedError(matcher.get_error())
+    return matcher
+
+
+class Prover:
+    """A child process that tries grammars, one at a time; made anew when one was too much for it."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._child: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+
+    def prove(self, source: GrammarSource) -> list[int] | None:
+        """A completion of the grammar, None if none was found. Blocks for `TIME_LIMIT` seconds at most, and some more
+        if a child has to be started. Raises `GrammarRefusedError`."""
+        connection = self._connection or self._start()
+        try:
+            connection.send(source)
+            if not connection.poll(TIME_LIMIT):
+                self.stop()
+                raise GrammarRefusedError(f"it takes longer than {TIME_LIMIT:.0f} seconds to compile")
+            answer: str | list[int] | None = connection.recv()
+        except (EOFError, OSError):
+            self.stop()
+            raise GrammarRefusedError("it takes too much memory to compile") from None
+        if isinstance(answer, str):
+            raise GrammarRefusedError(answer)
+        return answer
+
+    def stop(self) -> None:
+        """End the child, whatever it does."""
+        if self._child is not None and self._connection is not None:
+            self._connection.close()
+            self._child.kill()
+            self._child.wait()
+        self._child = self._connection = None
+
+    def _start(self) -> Connection:
+        ours, theirs = Pipe()
+        command = [sys.executable, "-m", "forefront.chat.proving", str(theirs.fileno())]
+        self._child = subprocess.Popen(  # noqa: S603
+            command,
+            pass_fds=[theirs.fileno()],
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._connection = ours
+        ours.send(self._vocabulary)
+        if not ours.poll(_START_LIMIT):
+            self.stop()
+            raise GrammarRefusedError("the server is too busy to compile it")
+        ours.recv()
+        return ours
+
+
+def _serve(connection: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
+    index = TokenIndex(connection.recv())
+    completer = Completer(index)
+    connection.send("ready")
+    while True:
+        try:
+            source = connection.recv()
+        except EOFError:  # the server is gone
+            return
+        # Should the server die meanwhile, nobody else would end this process.
+        spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        resource.setrlimit(resource.RLIMIT_CPU, (int(spent + TIME_LIMIT) + 2, resource.RLIM_INFINITY))
+        connection.send(_try(index, completer, source))
+
+
+def _try(index: TokenIndex, completer: Completer, source: GrammarSource) -> str | list[int] | None:
+    try:
+        matcher = compile_here(index, source)
+        matcher.compute_bitmask()
+        if matcher.is_error():
+            raise GrammarRefusedError(matcher.get_error())
+        plan = completer.find(matcher, 1, _SEARCH_LIMIT)
+    except GrammarRefusedError as error:
+        return str(error)
+    if plan is None and source.kind in ("json_object", "json_schema"):
+        return "no value satisfies it, or none that could be found"
+    return plan
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,148 @@
+"""An answer's text, told apart into content and calls of tools."""
+
+from collections.abc import Collection
+from itertools import groupby
+
+from forefront.chat.call_reader import CallReader, NotACallError
+from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.marker import Machine, Reading, until
+from forefront.chat.tool_format import ToolFormat
+
+# What may follow a call where there is more than one behind the same marker.
+_MORE = {"hermes": "{", "llama3": "{;", "mistral": ","}
+
+
+class ToolParser:
+    """Reads the answer of choice `index`, in which calls of the tools `names` are written in `form`.
+
+    Any way of cutting the text gives the same deltas, put together, in time that grows with its length alone.
+
+    A call begins (`ToolCallBegin`) once its name is known and its arguments have begun. What turns out before that to
+    be no call (not JSON, no tool of `names`, cut off) is content, word for word, markers included; markers within it
+    are not looked for. A call that has begun stays one: if its arguments break off, they stay as they are, and what
+    follows is read as what follows a call. So of the text only this is not shown: the markers and the JSON around
+    arguments, white space around a run of calls (what stood before the run is kept if content comes before it and
+    behind), and closing markers, whole or cut off by the end, directly behind a call.
+    """
+
+    def __init__(self, index: int, form: ToolFormat, names: Collection[str]) -> None:
+        self._index = index
+        self._form = form
+        self._names = names
+        self._calls = 0
+        self._said: list[tuple[int, str, str]] = []  # call or -1, its name where it begins, text
+        self._content = _Content(self._said)
+        self._machine = Machine(self._answer())
+
+    def feed(self, text: str) -> list[Delta]:
+        """What more text adds."""
+        self._machine.feed(text)
+        return self._deltas()
+
+    def finish(self) -> list[Delta]:
+        """What was held back, at the end of the answer."""
+        self._machine.finish()
+        self._content.end()
+        return self._deltas()
+
+    def _answer(self) -> Reading[None]:
+        char = yield None
+        if self._form.family == "llama3":
+            while char and char.isspace():
+                self._content.take(char)
+                char = yield None
+            if char == "{":
+                char = yield from self._run("", char)
+        markers = [marker for marker in (self._form.opening, self._form.closing) if marker]
+        while char:
+            found = yield from until(markers, char, self._content.take)
+            if found == self._form.opening:
+                char = yield from self._run(found, (yield None))
+                continue
+            if not (self._content.behind_call and self._form.closing.startswith(found)):
+                self._content.take(found)
+            char = (yield None) if found in markers else ""
+
+    def _run(self, marker: str, char: str) -> Reading[str]:
+        """Calls behind `marker`; returns the first character behind them."""
+        opening = marker
+        while True:
+            reader = CallReader(self._names, self._begin, self._argument, opening)
+            try:
+                char = yield from self._call(reader, marker, char)
+            except NotACallError as error:
+                char = error.char
+            if not reader.begun:
+                self._content.take(reader.raw)
+                return char
+            while char and char.isspace():
+                char = yield None
+            if not char or char not in _MORE[self._form.family]:
+                return char
+            marker, opening = "", char.replace("{", "")
+            if opening:
+                char = yield None
+
+    def _call(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+        char = yield from reader.white(char)
+        if marker == "[TOOL_CALLS]":
+            if char == "[":
+                char = yield from reader.expect("[", char)
+            elif char != "{":
+                return (yield from reader.named(char))
+        return (yield from reader.object(char))
+
+    def _begin(self, name: str) -> None:
+        self._content.call()
+        self._said.append((self._calls, name, ""))
+        self._calls += 1
+
+    def _argument(self, text: str) -> None:
+        self._said.append((self._calls - 1, "", text))
+
+    def _deltas(self) -> list[Delta]:
+        deltas: list[Delta] = []
+        for (call, name), said in groupby(self._said, key=lambda entry: entry[:2]):
+            text = "".join(entry[2] for entry in said)
+            if name:
+                deltas.append(ToolCallBegin(self._index, call, name))
+            else:
+                deltas.append(TextDelta(self._index, text) if call < 0 else ToolCallDelta(self._index, call, text))
+        self._said.clear()
+        return deltas
+
+
+class _Content:
+    """Content on its way to `said`, without the white space around calls."""
+
+    def __init__(self, said: list[tuple[int, str, str]]) -> None:
+        self.behind_call = False  # only white space has come since the last call
+        self._said = said
+        self._shown = False
+        self._white: list[str] = []
+
+    def take(self, text: str) -> None:
+        if self.behind_call:
+            text = text.lstrip()
+        solid = text.rstrip()
+        if solid:
+            self._show(solid)
+        if len(solid) < len(text):
+            self._white.append(text[len(solid) :])
+
+    def call(self) -> None:
+        """A call begins here."""
+        self.behind_call = True
+        if not self._shown:
+            self._white.clear()
+
+    def end(self) -> None:
+        """The answer ends here."""
+        if self._white and not self.behind_call:
+            self._show("")
+
+    def _show(self, text: str) -> None:
+        self._said.append((-1, "", "".join(self._white) + text))
+        self._white.clear()
+        self._shown = True
+        self.behind_call = False

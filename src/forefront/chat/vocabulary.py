@@ -1,0 +1,76 @@
+"""A model's tokens as llguidance wants them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from llguidance import LLTokenizer, TokenizerWrapper
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """`pieces[id]` are the bytes of each token, empty for control tokens, whose texts are in `control` (text → id).
+    `end_tokens` end an answer. Can be sent to another process."""
+
+    pieces: Sequence[bytes]
+    control: Mapping[str, int]
+    end_tokens: frozenset[int]
+
+    @property
+    def words(self) -> int:
+        """How many 32-bit words a mask has."""
+        return -(-len(self.pieces) // 32)
+
+
+class TokenIndex:
+    """What is computed once of a vocabulary; takes up to a second for a large one.
+
+    `masks` is llguidance's own index, with which it computes masks.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._longest = max(map(len, vocabulary.pieces))
+        self._ids = {piece: token for token, piece in enumerate(vocabulary.pieces) if piece}
+        wrapper = TokenizerWrapper(_Tokens(vocabulary, self))
+        self.masks = LLTokenizer(wrapper, n_vocab=len(vocabulary.pieces), eos_token=sorted(vocabulary.end_tokens))
+
+    def cut(self, data: bytes) -> list[int]:
+        """Tokens of `data`, always the longest that fits; bytes that no token has are left out. However a text is cut,
+        a grammar is in the same state behind it, so this need not be the way that the model learnt."""
+        tokens, start = [], 0
+        while start < len(data):
+            for end in range(min(len(data), start + self._longest), start, -1):
+                token = self._ids.get(data[start:end])
+                if token is not None:
+                    tokens.append(token)
+                    break
+            else:
+                end = start + 1
+            start = end
+        return tokens
+
+    def merged(self, tokens: Iterable[int]) -> list[int]:
+        """The same text in fewer tokens; control tokens stay what they are."""
+        pieces = self.vocabulary.pieces
+        merged: list[int] = []
+        for is_text, group in groupby(tokens, key=lambda token: bool(pieces[token])):
+            run = list(group)
+            merged += self.cut(b"".join(pieces[token] for token in run)) if is_text else run
+        return merged
+
+
+class _Tokens:
+    """What `TokenizerWrapper` reads, and whom it asks for the tokens of a text."""
+
+    def __init__(self, vocabulary: Vocabulary, index: TokenIndex) -> None:
+        self.eos_token_id = min(vocabulary.end_tokens)
+        self.bos_token_id = None
+        self.tokens = list(vocabulary.pieces)
+        for text, token in vocabulary.control.items():
+            self.tokens[token] = text.encode()
+        self.special_token_ids = sorted({*vocabulary.control.values(), *vocabulary.end_tokens})
+        self._index = index
+
+    def __call__(self, text: bytes | str) -> list[int]:
+        return self._index.cut(text.encode() if isinstance(text, str) else text)

@@ -1,0 +1,71 @@
+"""`Idempotency-Key`: a request that is sent again gets the run, or the result, of the first."""
+
+import asyncio
+import hashlib
+import re
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forefront.gateway.principal import Principal
+from forefront.server.body import read_json_body
+from forefront.server.connection import while_connected
+from forefront.server.shared_runs import SharedRuns
+from forefront.wire.errors import ApiError
+
+HEADER: Final = "Idempotency-Key"
+_FIT = re.compile(r"[!-~]{1,255}")
+
+
+class Idempotent:
+    """Around an endpoint. Requests without the header pass untouched.
+
+    A project's requests with the same key share one run if they have the same path and the same body, byte for byte;
+    the key is refused for others. Keys that may use different models share nothing, so that no answer comes to one who
+    could not have asked for it.
+    """
+
+    def __init__(self, app: ASGIApp, runs: SharedRuns) -> None:
+        self._app = app
+        self._runs = runs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key(Headers(scope=scope))
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        body = await read_json_body(scope, receive)
+        principal: Principal = scope["principal"]
+        project, models = principal.project.name, principal.key.models
+        name = (project, None if models is None else frozenset(models), key)
+        fingerprint = hashlib.sha256(scope["path"].encode() + b"\n" + body).digest()
+        run, again = self._runs.join(project, name, fingerprint, lambda sender: self._app(scope, _said(body), sender))
+        with run.attached():
+            await while_connected(receive, run.play(send, again=again))
+
+
+def _key(headers: Headers) -> str | None:
+    """The key that a request bears. Raises `ApiError` 422 for one that cannot be used."""
+    given = headers.getlist(HEADER)
+    if not given:
+        return None
+    if len(given) > 1 or not _FIT.fullmatch(given[0]):
+        text = f"`{HEADER}` must be one key of 1 to 255 visible ASCII characters."
+        raise ApiError("invalid_value", text, param=HEADER)
+    return given[0]
+
+
+def _said(body: bytes) -> Receive:
+    """A client that sends `body` and stays, for a run that outlives connections."""
+    said = False
+
+    async def receive() -> Message:
+        nonlocal said
+        if said:
+            # Only a cancelled run stops listening.
+            await asyncio.Event().wait()
+        said = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

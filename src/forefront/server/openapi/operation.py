@@ -1,0 +1,55 @@
+"""One operation: what the document says of a method on a path, beside the types."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from forefront.wire.errors import ERRORS
+
+# Codes of `ERRORS` that go together.
+ALWAYS = ("request_timeout", "headers_too_large", "internal_error", "overloaded")
+GUARDED = ("invalid_api_key",)
+BODY = (
+    "invalid_json", "incomplete_body", "missing_parameter", "body_too_large", "unsupported_media_type", "invalid_type",
+    "invalid_value", "unknown_parameter",
+)  # fmt: skip
+STORE = ("store_unavailable",)
+PROMPT = ("unsupported_parameter", "context_length_exceeded", "model_not_allowed", "model_not_found", "engine_failed")
+LIMITS = ("insufficient_credits", "rate_limit_exceeded", "shutting_down", *STORE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """`answer` is what a success holds: a type, whose JSON it is, or a media type. With `stream`, server-sent events
+    hold that type each. `example` is a `body`. `path_types` are the types of the path's parameters, texts where none is given; the fields
+    of `query` are those of the query. `errors` are codes of `ERRORS`; `scope` is what a key needs, None where any key
+    will do; `open` operations need no key."""
+
+    method: str
+    path: str
+    group: str
+    name: str
+    summary: str
+    answer: Any
+    description: str = ""
+    status: int = 200
+    body: type[msgspec.Struct] | None = None
+    example: Any = None
+    query: type[msgspec.Struct] | None = None
+    path_types: dict[str, Any] | None = None
+    stream: type[msgspec.Struct] | None = None
+    idempotent: bool = False
+    errors: tuple[str, ...] = ()
+    scope: str | None = None
+    open: bool = False
+
+    @property
+    def codes(self) -> dict[int, list[str]]:
+        """Every error code that may come, by status."""
+        found: dict[int, list[str]] = {}
+        guarded = () if self.open else (*GUARDED, *(("insufficient_scope",) if self.scope else ()))
+        again = ("invalid_value", "idempotency_key_reused") if self.idempotent else ()
+        for code in dict.fromkeys((*self.errors, *guarded, *(BODY if self.body else ()), *again, *ALWAYS)):
+            found.setdefault(ERRORS[code][0], []).append(code)
+        return dict(sorted(found.items()))

@@ -1,0 +1,136 @@
+"""Every operation of the server. A test holds this table against the application's routes."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from forefront.server.openapi.operation import LIMITS, PROMPT, STORE, Operation
+from forefront.wire.admin import (
+    CompletionUsage,
+    Key,
+    KeyList,
+    MadeKey,
+    NewKey,
+    Project,
+    ProjectList,
+    ProjectName,
+    ProjectSettings,
+    ServerStatus,
+    UsageReport,
+)
+from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.response import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    Health,
+    Model,
+    ModelList,
+    Preflight,
+)
+
+NOT_FOUND: Final = ("not_found", "unknown_url")
+CONVERSATION: Final = {
+    "model": "forefront-mini",
+    "messages": [{"role": "user", "content": "Write a recipe for an italian dinner"}],
+    "max_tokens": 128,
+}
+TEXT: Final = {"model": "forefront-mini", "prompt": "Once upon a time", "max_tokens": 32}
+Id = Annotated[str, Meta(min_length=1)]
+
+OPERATIONS: Final = (
+    Operation(
+        method="POST", path="/v1/chat/completions", group="Completions", name="createChatCompletion", scope="chat",
+        summary="Answer a conversation",
+        description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`. An "
+        "error in the middle of a stream is an event with an error body, and no `[DONE]` follows. Lines that begin "
+        "with a colon are comments.",
+        body=ChatRequest, example=CONVERSATION, answer=ChatCompletion, stream=ChatCompletionChunk, idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/chat/completions/preflight", group="Completions", name="preflightChatCompletion",
+        scope="chat", summary="What a conversation would meet",
+        description="The prompt as the model would read it, its tokens, what fits and what is cached, without an "
+        "answer. It counts towards no limit and costs nothing.",
+        body=ChatRequest, example=CONVERSATION, answer=Preflight, errors=(*PROMPT, "shutting_down"),
+    ),
+    Operation(
+        method="POST", path="/v1/completions", group="Completions", name="createCompletion", scope="chat",
+        summary="Continue a text",
+        description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
+        body=CompletionRequest, example=TEXT, answer=Completion, stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="GET", path="/v1/models", group="Models", name="listModels", scope="models",
+        summary="Every model that is served", answer=ModelList,
+    ),
+    Operation(
+        method="GET", path="/v1/models/{id}", group="Models", name="retrieveModel", scope="models",
+        summary="One model", answer=Model, path_types={"id": Id}, errors=("model_not_found", "unknown_url"),
+    ),
+    Operation(
+        method="GET", path="/v1/usage/{id}", group="Usage", name="retrieveUsage",
+        summary="What one completion used",
+        description="Exact also when the client left in the middle. For the project's own keys and for administrators; "
+        "it is there once the completion is over.",
+        answer=CompletionUsage, path_types={"id": Id}, errors=NOT_FOUND + STORE,
+    ),
+    Operation(
+        method="POST", path="/admin/keys", group="Administration", name="createKey", scope="admin",
+        summary="Make a key", description="The answer is the only place where the key's text is shown.",
+        body=NewKey, example={"name": "mobile app", "limits": {"requests_per_minute": 60}}, answer=MadeKey, status=201, errors=STORE,
+    ),
+    Operation(
+        method="GET", path="/admin/keys", group="Administration", name="listKeys", scope="admin",
+        summary="Every key", answer=KeyList, errors=STORE,
+    ),
+    Operation(
+        method="GET", path="/admin/keys/{id}", group="Administration", name="retrieveKey", scope="admin",
+        summary="One key", answer=Key, path_types={"id": Id}, errors=NOT_FOUND + STORE,
+    ),
+    Operation(
+        method="DELETE", path="/admin/keys/{id}", group="Administration", name="revokeKey", scope="admin",
+        summary="Revoke a key", description="It stops working within half a second; its usage stays.",
+        answer=Key, path_types={"id": Id}, errors=NOT_FOUND + STORE,
+    ),
+    Operation(
+        method="POST", path="/admin/keys/{id}/rotate", group="Administration", name="rotateKey", scope="admin",
+        summary="Give a key a new text", description="The old text stops working within half a second.",
+        answer=MadeKey, path_types={"id": Id}, errors=NOT_FOUND + STORE,
+    ),
+    Operation(
+        method="GET", path="/admin/projects", group="Administration", name="listProjects", scope="admin",
+        summary="Every project", answer=ProjectList, errors=STORE,
+    ),
+    Operation(
+        method="PUT", path="/admin/projects/{name}", group="Administration", name="setProject", scope="admin",
+        summary="Make a project, or change one", body=ProjectSettings, example={"weight": 2}, answer=Project,
+        path_types={"name": ProjectName}, errors=("unknown_url", *STORE),
+    ),
+    Operation(
+        method="GET", path="/admin/usage", group="Administration", name="reportUsage", scope="admin",
+        summary="What was used, in sums", query=ReportQuery, answer=UsageReport,
+        errors=("invalid_type", "invalid_value", "unknown_parameter", *STORE),
+    ),
+    Operation(
+        method="GET", path="/admin/status", group="Administration", name="status", scope="admin",
+        summary="How busy the server is", answer=ServerStatus,
+    ),
+    Operation(
+        method="GET", path="/health", group="Server", name="health", open=True,
+        summary="Whether the process answers", answer=Health,
+    ),
+    Operation(
+        method="GET", path="/ready", group="Server", name="ready", open=True,
+        summary="Whether every model generates tokens", answer=Health, errors=("not_ready",),
+    ),
+    Operation(
+        method="GET", path="/openapi.json", group="Server", name="openapi", open=True,
+        summary="This document", answer="application/json",
+    ),
+    Operation(
+        method="GET", path="/docs", group="Server", name="docs", open=True,
+        summary="A page that shows this document", answer="text/html",
+    ),
+)  # fmt: skip

@@ -1,0 +1,105 @@
+"""JSON schemas of the wire's types, as they are on the wire: with aliases, advice and what is refused by name."""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from forefront.wire.known import ADVICE, REFUSED
+from forefront.wire.parse import ALIASES
+from forefront.wire.request import ChatRequest, SampledRequest
+
+Schema = dict[str, Any]
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def components(asked: Iterable[Any], answered: Iterable[Any]) -> dict[str, Schema]:
+    """The schemas of all structs in these types, by name. What is only ever answered has all its fields."""
+    asked, answered = list(asked), list(answered)
+    _, found = msgspec.json.schema_components([*asked, *answered], ref_template=_REFERENCE)
+    read = set(_structs(asked))
+    for struct in _structs([*asked, *answered]):
+        schema = found[struct.__name__]
+        schema["description"] = _docs(struct)
+        _describe(schema)
+        if struct in read:
+            _add_unknown(schema, struct)
+        elif not struct.__struct_config__.omit_defaults:
+            schema["required"] = list(schema["properties"])
+    return {name: _plain(schema) for name, schema in sorted(found.items())}
+
+
+def schema_of(type_: Any) -> Schema:
+    """One type's schema; structs in it are references."""
+    [schema], _ = msgspec.json.schema_components([type_], ref_template=_REFERENCE)
+    return _plain(schema)
+
+
+def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
+    """Every struct within the types, once."""
+    seen: set[type[msgspec.Struct]] = set()
+    left = [msgspec.inspect.type_info(type_) for type_ in types]
+    while left:
+        info = left.pop()
+        if isinstance(info, msgspec.inspect.StructType):
+            if info.cls in seen:
+                continue
+            seen.add(info.cls)
+            yield info.cls
+            left += [field.type for field in info.fields]
+        elif isinstance(info, msgspec.inspect.UnionType):
+            left += info.types
+        elif isinstance(info, msgspec.inspect.DictType):
+            left.append(info.value_type)
+        elif isinstance(info, msgspec.inspect.ListType):
+            left.append(info.item_type)
+        elif isinstance(info, msgspec.inspect.Metadata):
+            left.append(info.type)
+
+
+def _docs(struct: type[msgspec.Struct]) -> str:
+    """Its docstring, and those of what it extends."""
+    kinds = [kind for kind in struct.__mro__ if issubclass(kind, msgspec.Struct) and kind.__struct_fields__]
+    texts = [inspect.cleandoc(kind.__doc__) for kind in kinds if kind.__doc__]
+    return "\n\n".join(re.sub(r"(?<!\n)\n(?!\n)", " ", text) for text in dict.fromkeys(texts))
+
+
+def _describe(schema: Schema) -> None:
+    """Give each property the sentences of the description that speak of it."""
+    sentences = re.split(r"(?<=[.:])\s+(?=[A-Z`])", schema["description"])
+    for name, property_ in schema["properties"].items():
+        about = [sentence for sentence in sentences if f"`{name}`" in sentence]
+        if about:
+            property_["description"] = " ".join(about)
+
+
+def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
+    """Fields that the struct does not have, but that are known by name."""
+    properties = schema["properties"]
+    for name, refusal in REFUSED.get(struct, {}).items():
+        values = [*refusal.harmless, None]
+        properties[name] = {"enum": values, "description": f"Not supported: {refusal.why}."}
+    if not issubclass(struct, SampledRequest):
+        return
+    for name in sorted(ADVICE):
+        properties[name] = {"description": "Accepted, and without effect here."}
+    for alias, name in ALIASES.items():
+        if name in properties:
+            properties[alias] = {**properties[name], "description": f"Another name of `{name}`."}
+    if struct is ChatRequest:
+        text = "In place of `messages`: one message of the user."
+        properties["prompt"] = {"type": ["string", "null"], "description": text}
+        schema["required"] = [name for name in schema["required"] if name != "messages"]
+        schema["oneOf"] = [{"required": ["messages"]}, {"required": ["prompt"]}]
+
+
+def _plain(value: Any) -> Any:
+    """Without `default: null`, which says no more than that a field may be left out, and Python's own in patterns."""
+    if isinstance(value, dict):
+        kept = {key: _plain(inner) for key, inner in value.items() if not (key == "default" and inner is None)}
+        if isinstance(kept.get("pattern"), str):
+            kept["pattern"] = kept["pattern"].replace(r"\Z", "$")
+        return kept
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value

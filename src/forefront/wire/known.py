@@ -1,0 +1,142 @@
+"""Fields that no struct has: let through by name, refused, or taken for a slip of the pen."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, get_args, get_origin
+
+import msgspec
+
+from forefront.wire.errors import ApiError
+from forefront.wire.message import Message
+from forefront.wire.request import ChatRequest, CompletionRequest
+
+_MAX_UNKNOWN: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A field that would change what the answer means, so that ignoring it would be a lie. Under `harmless` values it
+    asks for nothing and is let through in silence."""
+
+    why: str
+    harmless: tuple[Any, ...] = ()
+
+
+_OF_BOTH: Final = {
+    "store": Refusal("nothing is stored here", (False,)),
+    "functions": Refusal("use `tools`", ([],)),
+    "function_call": Refusal("use `tool_choice`", ("none", "auto")),
+    "audio": Refusal("the models here write text alone"),
+    "modalities": Refusal("the models here write text alone", (["text"],)),
+    "web_search_options": Refusal("nothing is searched here"),
+}
+REFUSED: Final[dict[type, dict[str, Refusal]]] = {
+    ChatRequest: _OF_BOTH,
+    CompletionRequest: {
+        "store": _OF_BOTH["store"],
+        "suffix": Refusal("the models here write on, not in between", ("",)),
+        "best_of": Refusal("every choice is returned; use `n`", (1,)),
+    },
+    Message: {
+        "function_call": Refusal("use `tool_calls`"),
+        "audio": Refusal("the models here read text alone"),
+    },
+}
+# Fields of the OpenAI API that are advice to a provider, or labels for its books: not keeping them changes no answer.
+# They are checked for nothing and named among the ignored ones.
+ADVICE: Final = frozenset(
+    {
+        "user", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
+        "prediction", "verbosity",
+    }
+)  # fmt: skip
+
+
+def ignored_fields(fields: dict[str, Any], kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The paths of the fields, at any depth, that `kind` does not have and that are let through.
+
+    Raises `ApiError` for one that is refused by name, and for one whose name is nearly that of a known one.
+    """
+    ignored: list[str] = []
+    for path in _unknown(fields, kind, ""):
+        if len(ignored) == _MAX_UNKNOWN:
+            text = f"More than {_MAX_UNKNOWN} unknown parameters."
+            raise ApiError("unknown_parameter", text, param=path[:80])
+        ignored.append(path)
+    return tuple(ignored)
+
+
+def _unknown(fields: dict[str, Any], kind: type[msgspec.Struct], path: str) -> Iterator[str]:
+    known = _fields_of(kind)
+    tag = kind.__struct_config__.tag_field
+    for name, value in fields.items():
+        if name in known:
+            yield from _within(value, known[name], path + name)
+        elif value is not None and name != tag and not _is_let_through(name, value, kind, path, known):
+            yield path + name
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(kind)}
+
+
+def _within(value: Any, kind: Any, path: str) -> Iterator[str]:
+    """The unknown fields of the structs that `value` holds, where its type says that it holds any."""
+    if isinstance(value, dict):
+        if struct := _struct_for(value, kind):
+            yield from _unknown(value, struct, path + ".")
+    elif isinstance(value, list):
+        for option in _options(kind):
+            # A million of texts need not be looked at one by one.
+            if get_origin(option) is list and _may_hold_structs(get_args(option)[0]):
+                for index, entry in enumerate(value):
+                    yield from _within(entry, get_args(option)[0], f"{path}[{index}]")
+
+
+@cache
+def _may_hold_structs(kind: Any) -> bool:
+    return any(
+        get_origin(option) is list or (isinstance(option, type) and issubclass(option, msgspec.Struct))
+        for option in _options(kind)
+    )
+
+
+def _struct_for(value: dict[str, Any], kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that `value` is read as; of several, the one whose tag it has."""
+    for option in _options(kind):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            config = option.__struct_config__
+            if config.tag_field is None or value.get(config.tag_field) == config.tag:
+                return option
+    return None
+
+
+def _options(kind: Any) -> tuple[Any, ...]:
+    """The members of a union, without annotations."""
+    if hasattr(kind, "__metadata__"):
+        return _options(get_args(kind)[0])
+    if isinstance(kind, type) or get_origin(kind) is list:
+        return (kind,)
+    return tuple(option for member in get_args(kind) for option in _options(member))
+
+
+def _is_let_through(name: str, value: Any, kind: type[msgspec.Struct], path: str, known: dict[str, Any]) -> bool:
+    """Whether an unknown field asks for nothing. Raises for one that cannot be ignored in good faith."""
+    refused = REFUSED.get(kind, {})
+    if name in refused:
+        if value in refused[name].harmless:
+            return True
+        text = f"`{path}{name}` is not supported: {refused[name].why}."
+        raise ApiError("unsupported_parameter", text, param=path + name)
+    top = not path
+    if top and name in ADVICE:
+        return False
+    # Short names are near to everything; a name of the refused list is as good a guess as a known one.
+    near = difflib.get_close_matches(name[:64], [*known, *refused, *(ADVICE if top else ())], n=1, cutoff=0.85)
+    if near:
+        text = f"`{path}{name}` is not a parameter; did you mean `{near[0]}`?"
+        raise ApiError("unknown_parameter", text, param=path + name)
+    return False

@@ -1,0 +1,72 @@
+"""What msgspec says of a wrong value, in our words and with the field's path."""
+
+import re
+from typing import Final
+
+from forefront.wire.errors import ApiError
+
+_NAMES: Final = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+}
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+_TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>\w+)`")
+_LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<sign>[<>]=?) (?P<bound>\d+)")
+_RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=?) (?P<bound>\S+)")
+_PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>.*)", re.DOTALL)
+_ENUM = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)
+_SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_PART = re.compile(r"messages\[\d+\]\.content\[\d+\]\.type")
+_TOOL = re.compile(r"tools\[\d+\]\.type")
+
+
+def named_error(text: str) -> ApiError:
+    """The error for what msgspec said. Its texts end in ` - at `$.path``."""
+    if match := _MISSING.fullmatch(text):
+        param = ".".join(part for part in (match["path"], match["field"]) if part)
+        return ApiError("missing_parameter", f"`{param}` is required.", param=param)
+    parts = _AT.fullmatch(text)
+    what = parts["what"] if parts else text
+    param = ((parts["path"] if parts else "") or "").replace("[...]", "")
+    where = f"`{param}`"
+    if match := _TYPE.fullmatch(what):
+        kinds = [_NAMES.get(kind, kind) for kind in match["expected"].split(" | ") if kind != "null"]
+        got = _NAMES.get(match["got"], match["got"]).replace("true or false", "a boolean")
+        return ApiError("invalid_type", f"{where} must be {' or '.join(kinds)}, not {got}.", param=param)
+    if match := _LENGTH.fullmatch(what):
+        unit = "character" if match["kind"] == "str" else "item"
+        plural = "" if match["bound"] == "1" else "s"
+        return ApiError(
+            "invalid_value", f"{where} must have {_SIGNS[match['sign']]} {match['bound']} {unit}{plural}.", param=param
+        )
+    if match := _RANGE.fullmatch(what):
+        kind = _NAMES.get(match["kind"], match["kind"])
+        bound = match["bound"].removesuffix(".0")
+        return ApiError("invalid_value", f"{where} must be {kind} of {_SIGNS[match['sign']]} {bound}.", param=param)
+    if match := _PATTERN.fullmatch(what):
+        if r"^[^\\x00" in match["pattern"]:
+            return ApiError("invalid_value", f"{where} must hold no NUL character.", param=param)
+        text = f"{where} must have 1 to 64 letters, digits, underscores, dots or dashes."
+        return ApiError("invalid_value", text, param=param)
+    if match := _ENUM.fullmatch(what):
+        return _wrong_choice(param, match["value"][:80])
+    return ApiError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
+
+
+def _wrong_choice(param: str, value: str) -> ApiError:
+    """The error for a value that is none of those that a field can have."""
+    if _PART.fullmatch(param):
+        text = f"Parts of type {value} are not supported: the models here read text alone."
+        return ApiError("unsupported_parameter", text, param=param)
+    if _TOOL.fullmatch(param):
+        text = f"Tools of type {value} are not supported: only functions are."
+        return ApiError("unsupported_parameter", text, param=param)
+    if param.endswith("role"):
+        roles = "must be `system`, `developer`, `user`, `assistant` or `tool`, not"
+        return ApiError("invalid_value", f"`{param}` {roles} {value}.", param=param)
+    return ApiError("invalid_value", f"`{param}` cannot be {value}.", param=param)

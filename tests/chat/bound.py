@@ -1,0 +1,68 @@
+"""An engine and the grammars of its model, for tests of what constrained answers look like."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from forefront.catalog.store import read_facts
+from forefront.chat.grammar import CompiledGrammar, Grammars
+from forefront.chat.grammar_source import GrammarSource, Kind
+from forefront.chat.tokenizer import Tokenizer
+from forefront.chat.vocabulary import Vocabulary
+from forefront.engine.engine import Engine
+from forefront.engine.model import ModelOptions, PagedModel
+from forefront.engine.request import GenerateRequest, Sampling
+
+
+@dataclass
+class Bound:
+    """What a test asks."""
+
+    engine: Engine
+    grammars: Grammars
+    vocabulary: Vocabulary
+    tokenizer: Tokenizer
+
+    async def compile(self, text: str, kind: Kind = "json_schema", triggers: tuple[str, ...] = ()) -> CompiledGrammar:
+        return await self.grammars.compile(GrammarSource(kind, text, triggers), "grammar")
+
+    async def answer(
+        self,
+        grammar: CompiledGrammar,
+        max_tokens: int,
+        seed: int,
+        prompt: str = "Hello",
+        sampling: Sampling | None = None,
+    ) -> tuple[str, str, list[int]]:
+        """Text, finish reason and tokens of one answer, sampled at temperature 1."""
+        request = GenerateRequest(
+            self.tokenizer.encode(prompt),
+            max_tokens,
+            sampling or Sampling(seed=seed),
+            stop_tokens=self.vocabulary.end_tokens,
+            constraint=grammar.start,
+        )
+        tokens = [token async for batch in self.engine.submit(request) for token in batch]
+        ids = [token.token for token in tokens]
+        assert len(ids) <= max_tokens
+        assert [token.finish is not None for token in tokens] == [False] * (len(ids) - 1) + [True]
+        finish = tokens[-1].finish
+        assert finish is not None
+        data = b"".join(self.vocabulary.pieces[token] for token in ids)
+        return data.decode(errors="replace"), finish, ids
+
+
+@asynccontextmanager
+async def bound(directory: Path) -> AsyncIterator[Bound]:
+    """A running engine on the model in `directory`."""
+    facts, tokenizer = read_facts(directory), Tokenizer(directory)
+    vocabulary = Vocabulary(tokenizer.pieces, tokenizer.control, facts.end_tokens | tokenizer.end_tokens)
+    model = PagedModel(directory / "openvino_model.xml", facts.context_length, ModelOptions(contexts=8))
+    engine, grammars = Engine(model), Grammars(vocabulary)
+    engine.start()
+    try:
+        yield Bound(engine, grammars, vocabulary, tokenizer)
+    finally:
+        await engine.stop()
+        grammars.close()

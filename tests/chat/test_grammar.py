@@ -1,0 +1,195 @@
+"""Grammars of the built-in model's own vocabulary, with its engine."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from forefront.catalog.source import built_in
+from forefront.catalog.store import Store
+from forefront.chat.grammar_source import GrammarSource, Kind, json_lark
+from forefront.wire.errors import ApiError
+from tests.chat.bound import Bound, bound
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0, "maximum": 150}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+async def mini(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bound]:
+    directory = Store(tmp_path_factory.mktemp("home")).convert(built_in())
+    async with bound(directory) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "pattern"),
+    [
+        ("regex", "[a-c]{3}-[0-9]+x", r"^[a-c]{3}-[0-9]+x$"),
+        ("lark", 'start: "yes" | "no" | other\nother: /[x-z]+/ "!"', r"^(yes|no|[x-z]+!)$"),
+        ("gbnf", 'root ::= "<" item ("," item)* ">"\nitem ::= [a-z]+', r"^<[a-z]+(,[a-z]+)*>$"),
+    ],
+)
+async def test_each_kind_of_grammar(mini: Bound, kind: Kind, text: str, pattern: str) -> None:
+    grammar = await mini.compile(text, kind)
+    for seed in range(4):
+        answer, _, _ = await mini.answer(grammar, 60, seed)
+        jsonschema.validate(answer, {"type": "string", "pattern": pattern})
+
+
+async def test_json_object_is_an_object_in_the_models_own_style(mini: Bound) -> None:
+    grammar = await mini.compile("", "json_object")
+    for seed in range(6):
+        answer, _, _ = await mini.answer(grammar, 60, seed)
+        value = json.loads(answer)
+        assert isinstance(value, dict)
+        assert answer == answer.strip()
+
+
+async def test_an_answer_that_runs_out_of_tokens_is_complete_and_says_length(mini: Bound) -> None:
+    grammar = await mini.compile(json.dumps(PERSON))
+    assert grammar.shortest is not None
+    endings = set()
+    for extra in range(12):
+        answer, finish, _ = await mini.answer(grammar, grammar.shortest + extra, seed=extra)
+        jsonschema.validate(json.loads(answer), PERSON)
+        endings.add(finish)
+    assert "length" in endings
+
+
+async def test_too_few_tokens_for_any_answer_are_known_before(mini: Bound) -> None:
+    grammar = await mini.compile(json.dumps(PERSON))
+    assert grammar.shortest is not None
+    grammar.require(grammar.shortest)
+    with pytest.raises(ApiError) as caught:
+        grammar.require(grammar.shortest - 1)
+    assert (caught.value.status, caught.value.param) == (422, "max_tokens")
+
+
+async def test_control_tokens_stay_out(mini: Bound) -> None:
+    grammar = await mini.compile("start: /(.|\\n){20}/ ~/a/", "lark")
+    for seed in range(3):
+        _, _, tokens = await mini.answer(grammar, 60, seed)
+        assert not set(tokens[:-1]) & set(mini.vocabulary.control.values())
+
+
+BAD: list[tuple[Kind, str]] = [
+    ("json_schema", "{"),
+    ("json_schema", "null"),
+    ("json_schema", '{"type": "strin"}'),
+    ("json_schema", '{"$ref": "https://example.com/schema"}'),
+    ("json_schema", '{"type": "array", "uniqueItems": true}'),
+    ("json_schema", '{"type": "integer", "minimum": 5, "maximum": 3}'),
+    ("json_schema", '{"allOf": [{"type": "string"}, {"type": "integer"}]}'),
+    ("json_schema", '{"properties": {"a": ' * 10_000 + "{}" + "}}" * 10_000),
+    ("json_schema", '{"enum": [' + '"' + "x" * 300_000 + '"]}'),
+    ("regex", "["),
+    ("regex", "(?=a)b"),
+    ("regex", "(" * 5_000 + "a" + ")" * 5_000),
+    ("lark", ""),
+    ("lark", "strat: /a/"),
+    ("lark", "start: start"),
+    ("lark", 'start: A\nA: A "b"'),
+    ("lark", "start: " + "(" * 5_000 + '"a"' + ")" * 5_000),
+    ("gbnf", "root ::= [a"),
+    ("gbnf", 'root ::= "\\'),
+    ("gbnf", "root ::= " + "(" * 10_000 + '"a"' + ")" * 10_000),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), BAD, ids=[f"{kind} {text[:40]}" for kind, text in BAD])
+async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, text: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        await mini.grammars.compile(GrammarSource(kind, text), "response_format.json_schema.schema")
+    assert (caught.value.status, caught.value.code) == (422, "invalid_value")
+    assert caught.value.param == "response_format.json_schema.schema"
+    assert len(caught.value.message) < 400
+
+
+async def test_a_schema_without_end_is_refused(mini: Bound) -> None:
+    endless = {"type": "object", "properties": {"c": {"$ref": "#"}}, "required": ["c"]}
+    with pytest.raises(ApiError, match=r"no value|seconds"):
+        await mini.compile(json.dumps(endless))
+
+
+async def test_a_regex_that_is_a_catastrophe_elsewhere_is_none_here(mini: Bound) -> None:
+    grammar = await mini.compile("(a+)+$", "regex")
+    answer, _, _ = await mini.answer(grammar, 20, 1)
+    assert set(answer) == {"a"}
+
+
+async def test_what_never_finishes_compiling_is_ended_and_the_next_grammar_compiles(mini: Bound) -> None:
+    runaway = {"type": "integer", "multipleOf": 123_456_789}
+    started = time.monotonic()
+    with pytest.raises(ApiError, match="seconds to compile"):
+        await mini.compile(json.dumps(runaway))
+    assert time.monotonic() - started < 60
+    await mini.compile(json.dumps(PERSON | {"title": "after"}))
+
+
+async def test_equal_compilations_share_one(mini: Bound) -> None:
+    text = json.dumps(PERSON | {"title": "shared"})
+    grammars = await asyncio.gather(*(mini.compile(text) for _ in range(5)))
+    assert len({id(grammar) for grammar in grammars}) == 1
+
+
+async def test_many_distinct_schemas_leave_a_bounded_cache(mini: Bound) -> None:
+    before = _memory()
+    for i in range(300):
+        await mini.compile(json.dumps(PERSON | {"title": f"number {i}"}))
+    assert _memory() - before < 200 * 2**20
+
+
+def _memory() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+CALL = f'start: "\\n" call "\\n</tool_call>"\ncall: {json_lark(PERSON)}\n'
+
+
+async def test_text_is_free_until_the_trigger_and_bound_behind_it(mini: Bound) -> None:
+    grammar = await mini.compile(CALL, "lark", triggers=("e",))
+    called = 0
+    for seed in range(6):
+        answer, finish, _ = await mini.answer(grammar, 150, seed, "<|im_start|>assistant\nTell me of the weather")
+        *calls, rest = answer.split("</tool_call>")
+        for text in calls:
+            _, arguments = text.split("e", 1)
+            jsonschema.validate(json.loads(arguments), PERSON)
+        assert "e" not in rest or finish == "length"
+        called += len(calls)
+    assert called
+
+
+async def test_a_trigger_inside_of_a_token_is_found_and_its_rest_must_fit(mini: Bound) -> None:
+    grammar = await mini.compile('start: "e" /[0-9]{3}/ ";"', "lark", triggers=("th",))
+    assert any(piece.find(b"the") > 0 for piece in mini.vocabulary.pieces)
+    for seed in range(6):
+        answer, finish, _ = await mini.answer(grammar, 80, seed)
+        for part in answer.split("th")[1:]:
+            complete = len(part) >= 5
+            assert complete or finish == "length"
+            if complete:
+                assert (part[0], part[1:4].isdigit(), part[4]) == ("e", True, ";")
+
+
+async def test_a_control_token_can_be_a_trigger(mini: Bound) -> None:
+    grammar = await mini.compile('start: "ok" /[0-9]/', "lark", triggers=("<|im_start|>",))
+    constraint = grammar.start()
+    assert constraint.mask(50) is None
+    constraint.accept(mini.vocabulary.control["<|im_start|>"], 50)
+    mask = constraint.mask(49)
+    assert mask is not None
+    allowed = [i for i in range(len(mini.vocabulary.pieces)) if mask[i >> 5] >> (i & 31) & 1]
+    assert {mini.vocabulary.pieces[token] for token in allowed} <= {b"o", b"ok"}
+    for token in mini.tokenizer.encode("ok7"):
+        constraint.accept(token, 48)
+    assert constraint.mask(40) is None

@@ -1,0 +1,62 @@
+"""The format of calls is found from what templates say."""
+
+from pathlib import Path
+
+import pytest
+
+from forefront.chat.tool_format import ToolFormat, find_tool_format
+from tests.chat.told import HERMES, LLAMA3, MISTRAL
+
+BUILT_IN = Path("training/chat_template.jinja").read_text()
+
+SYSTEM_PROMPT = r"""{{- "For each call, return a json object with its name and arguments within <tool_call></tool_call>:
+<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n" }}"""
+QWEN = r"""{{- '<tool_call>\n{"name": "' }}{{- tool_call.name }}{{- '", "arguments": ' }}
+{{- tool_call.arguments | tojson }}{{- '}\n</tool_call>' }}"""
+QWEN_CODER = r"""{{- '\n<tool_call>\n<function=' + tool_call.name + '>\n' }}
+{%- for key, value in tool_call.arguments|items %}{{- '<parameter=' + key + '>\n' }}{%- endfor %}"""
+GLM = r"""{{ '\n<tool_call>' + tc.name }}{% for k in tc["arguments"] %}<arg_key>{{ k }}</arg_key>{% endfor %}"""
+LLAMA = r"""{{- 'Respond in the format {"name": function name, "parameters": dictionary of argument name and value}.' }}
+{{- '{"name": "' + tool_call.name + '", ' }}{{- '"parameters": ' }}{{- tool_call.arguments | tojson }}{{- "}" }}"""
+MISTRAL_LIST = r"""{{- "[TOOL_CALLS] [" }}{%- for tool_call in message.tool_calls %}{{- tool_call.function|tojson }}"""
+NEMO = r"""{{- "[TOOL_CALLS][" }}{%- for tool_call in message.tool_calls %}{{- tool_call.function|tojson }}"""
+MISTRAL_NEW = r"""{{- "[TOOL_CALLS]" + tool_call.function.name + "[ARGS]" + tool_call.function.arguments|tojson }}"""
+NO_TOOLS = r"""{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' }}{% endfor %}"""
+
+CONTROL = {"<|im_end|>": 3, "<|python_tag|>": 9, "[TOOL_CALLS]": 5, "[ARGS]": 32, "[CALL_ID]": 33}
+
+
+@pytest.mark.parametrize(
+    ("template", "control", "expected"),
+    [
+        (BUILT_IN, {"<|im_end|>": 3}, HERMES),
+        (SYSTEM_PROMPT, {}, HERMES),
+        (QWEN, {}, HERMES),
+        (
+            QWEN,
+            {"<tool_call>": 7, "</tool_call>": 8},
+            ToolFormat("hermes", "<tool_call>", "</tool_call>", {"<tool_call>": 7, "</tool_call>": 8}),
+        ),
+        (LLAMA, CONTROL, ToolFormat("llama3", "<|python_tag|>", "", {"<|python_tag|>": 9})),
+        (LLAMA + "<|python_tag|>", {}, LLAMA3),
+        (MISTRAL_LIST, {}, ToolFormat("mistral", "[TOOL_CALLS]", "]", space=" ")),
+        (NEMO, {}, MISTRAL),
+        (
+            MISTRAL_NEW,
+            CONTROL,
+            ToolFormat("mistral", "[TOOL_CALLS]", "]", {"[TOOL_CALLS]": 5, "[ARGS]": 32, "[CALL_ID]": 33}, named=True),
+        ),
+        (QWEN_CODER, CONTROL, None),
+        (GLM, CONTROL, None),
+        (NO_TOOLS, CONTROL, None),
+        ("", {}, None),
+    ],
+)
+def test_the_format_is_found(template: str, control: dict[str, int], expected: ToolFormat | None) -> None:
+    assert find_tool_format(template, control) == expected
+
+
+def test_control_tokens_that_mark_calls_are_to_be_spelled_out() -> None:
+    form = find_tool_format(MISTRAL_NEW, CONTROL)
+    assert form is not None
+    assert form.spelled == {5: b"[TOOL_CALLS]", 32: b"[ARGS]", 33: b"[CALL_ID]"}

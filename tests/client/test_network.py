@@ -1,0 +1,176 @@
+"""Time limits and connections, over real sockets; the rest of it is in the contract."""
+
+import asyncio
+import gc
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from forefront import APITimeoutError, AsyncForefrontClient, ForefrontClient, Timeout
+from tests.client.fakes import DONE, USER, events
+from tests.contract.scripted import read_request
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def in_chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class Talker:
+    """Answers every request by `talk`; counts connections, and notices when they are closed by the other side."""
+
+    def __init__(self, talk: Callable[[socket.socket], None]) -> None:
+        self._talk = talk
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.connections = 0
+        self.left = threading.Event()
+
+    def run(self) -> None:
+        threads = []
+        with suppress(OSError):
+            while True:
+                connection = self._listener.accept()[0]
+                self.connections += 1
+                threads.append(threading.Thread(target=self._serve, args=[connection]))
+                threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(20)
+        with connection, suppress(OSError), connection.makefile("rb") as reader:
+            while read_request(reader) is not None:
+                self._talk(connection)
+        self.left.set()
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@contextmanager
+def talking(talk: Callable[[socket.socket], None]) -> Iterator[Talker]:
+    talker = Talker(talk)
+    thread = threading.Thread(target=talker.run)
+    thread.start()
+    try:
+        yield talker
+    finally:
+        talker.stop()
+        thread.join()
+
+
+def say_one_thing(connection: socket.socket) -> None:
+    connection.sendall(HEAD + in_chunk(events("a")[0]))
+
+
+def trickle(connection: socket.socket) -> None:
+    """A comment now and then, so that no read is ever long."""
+    say_one_thing(connection)
+    for _ in range(200):
+        connection.sendall(in_chunk(b": waiting\n\n"))
+        time.sleep(0.02)
+
+
+def trickle_then_hang(connection: socket.socket) -> None:
+    say_one_thing(connection)
+    time.sleep(0.2)
+    connection.sendall(in_chunk(b": waiting\n\n"))
+
+
+def answer(connection: socket.socket) -> None:
+    connection.sendall(HEAD + in_chunk(events("a")[0] + DONE))
+    time.sleep(0.05)
+    connection.sendall(END)
+
+
+@pytest.mark.parametrize("talk", [trickle, trickle_then_hang])
+def test_the_total_time_ends_a_stream(talk: Callable[[socket.socket], None]) -> None:
+    with talking(talk) as talker, ForefrontClient("k", "m", talker.url, timeout=Timeout(total=0.3)) as client:
+        begin = time.monotonic()
+        with pytest.raises(APITimeoutError, match="time allowed") as caught:
+            for _ in client.chat.completions.create(messages=USER, stream=True):
+                pass
+        assert caught.value.total
+        assert 0.29 < time.monotonic() - begin < 5
+        assert talker.left.wait(5)
+
+
+@pytest.mark.parametrize("talk", [trickle, trickle_then_hang])
+async def test_the_total_time_ends_a_stream_with_asyncio(talk: Callable[[socket.socket], None]) -> None:
+    with talking(talk) as talker:
+        async with AsyncForefrontClient("k", "m", talker.url, timeout=Timeout(total=0.3)) as client:
+            begin = time.monotonic()
+            with pytest.raises(APITimeoutError, match="time allowed"):
+                async for _ in await client.chat.completions.create(messages=USER, stream=True):
+                    pass
+            assert 0.29 < time.monotonic() - begin < 5
+        assert await asyncio.to_thread(talker.left.wait, 5)
+
+
+def test_a_stream_s_connection_is_used_again() -> None:
+    with talking(answer) as talker, ForefrontClient("k", "m", talker.url) as client:
+        for _ in range(3):
+            assert len(list(client.chat.completions.create(messages=USER, stream=True))) == 1
+        assert talker.connections == 1
+
+
+async def test_a_stream_s_connection_is_used_again_with_asyncio() -> None:
+    with talking(answer) as talker:
+        async with AsyncForefrontClient("k", "m", talker.url) as client:
+            for _ in range(3):
+                stream = await client.chat.completions.create(messages=USER, stream=True)
+                assert len([chunk async for chunk in stream]) == 1
+        assert talker.connections == 1
+
+
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_forgotten_stream_lets_the_connection_go(read: int) -> None:
+    with talking(say_one_thing) as talker, ForefrontClient("k", "m", talker.url) as client:
+        stream = client.chat.completions.create(messages=USER, stream=True)
+        for _ in range(read):
+            next(stream)
+        del stream
+        gc.collect()
+        assert talker.left.wait(5)
+
+
+@pytest.mark.parametrize("read", [0, 1])
+async def test_a_forgotten_stream_lets_the_connection_go_with_asyncio(read: int) -> None:
+    with talking(say_one_thing) as talker:
+        async with AsyncForefrontClient("k", "m", talker.url) as client:
+            stream = await client.chat.completions.create(messages=USER, stream=True)
+            for _ in range(read):
+                await anext(stream)
+            del stream
+            gc.collect()
+            assert await asyncio.to_thread(talker.left.wait, 5)
+
+
+@pytest.mark.parametrize("read", [0, 1])
+def test_closing_lets_the_connection_go(read: int) -> None:
+    with talking(say_one_thing) as talker, ForefrontClient("k", "m", talker.url) as client:
+        with client.chat.completions.stream(messages=USER) as stream:
+            for _ in range(read):
+                next(stream)
+        assert talker.left.wait(5)
+
+
+async def test_cancelling_lets_the_connection_go() -> None:
+    with talking(say_one_thing) as talker:
+        async with AsyncForefrontClient("k", "m", talker.url) as client:
+
+            async def read() -> None:
+                async for _ in await client.chat.completions.create(messages=USER, stream=True):
+                    pass
+
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(read(), 0.2)
+            assert await asyncio.to_thread(talker.left.wait, 5)

@@ -1,0 +1,45 @@
+"""The server's own table of routes, so that a new route is tested without being named in a test."""
+
+import itertools
+import re
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from forefront.catalog.catalog import Catalog
+from forefront.gateway.database import open_database
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.money import Prices
+from forefront.gateway.ring import KeyRing
+from forefront.gateway.turns import Turns
+from forefront.gateway.usage import Usage
+from forefront.gateway.writer import Writer
+from forefront.server.app import Office, build_app
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "LINK", "PROPFIND")
+
+
+def route_table(folder: Path) -> list[Route]:
+    """Every route of the application that `forefront serve` runs."""
+    database = open_database(f"sqlite:///{folder / 'routes.db'}")
+    gateway = Gateway(Writer(database), Prices({}), Turns(1, 1))
+    app = build_app(Catalog([]), Office(KeyRing(database), gateway, KeyStore(database), Usage(database)))
+    while not isinstance(app, Starlette):
+        app = app._app  # type: ignore[attr-defined]
+    database.close()
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    assert len(routes) == len(app.routes), "a route of another kind, which these tests do not know how to walk"
+    return routes
+
+
+def fill(path: str, value: str) -> str:
+    """The path with `value` for each of its parameters."""
+    return re.sub(r"\{[^}]*\}", lambda _: value, path)
+
+
+def parametrised(routes: list[Route]) -> list[tuple[str, str]]:
+    """Method and path of each route that has a parameter."""
+    pairs = (itertools.product(sorted(route.methods or METHODS), [route.path]) for route in routes if "{" in route.path)
+    return [pair for group in pairs for pair in group]

@@ -1,0 +1,209 @@
+"""Where one request ends and the next begins: requests that two readers could read differently, and slow ones."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.security.errors import check_error, watched
+from tests.security.raw import Said, connection, exchange, read_all, request
+from tests.support.server import KEY, RunningServer, run_server
+
+BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1}'
+LENGTH = f"Content-Length: {len(BODY)}"
+CHUNKED = f"{len(BODY):x}\r\n".encode() + BODY + b"\r\n0\r\n\r\n"
+CHAT = ("POST", "/v1/chat/completions", "Host: x", "Content-Type: application/json", f"Authorization: Bearer {KEY}")
+SMUGGLED = request("GET", "/health", "Host: x")
+
+
+@pytest.fixture(scope="module")
+def hasty(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that waits for headers and bodies for two seconds, and takes 40 connections."""
+    variables = {f"FOREFRONT_SERVER_{name}_SECONDS": "2" for name in ("HEADER", "BODY")}
+    variables["FOREFRONT_SERVER_CONNECTIONS"] = "40"
+    with run_server([f"tiny={tiny_gguf}"], tmp_path_factory.mktemp("hasty"), environment=variables) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        request(*CHAT, LENGTH, "Transfer-Encoding: chunked", body=CHUNKED),
+        request(*CHAT, "Transfer-Encoding: chunked", LENGTH, body=CHUNKED),
+        request(*CHAT, LENGTH, LENGTH, body=BODY),
+        request(*CHAT, LENGTH, "Content-Length: 0", body=BODY),
+        request(*CHAT, f"Content-Length: {len(BODY)}, {len(BODY)}", body=BODY),
+        request(*CHAT, f"Content-Length: +{len(BODY)}", body=BODY),
+        request(*CHAT, "Content-Length: -1", body=BODY),
+        request(*CHAT, "Content-Length: 0x10", body=BODY),
+        request(*CHAT, f"Content-Length: {2**64 + len(BODY)}", body=BODY),
+        request(*CHAT, f"Content-Length:\r\n {len(BODY)}", body=BODY),
+        request(*CHAT, "Transfer-Encoding: xchunked", body=CHUNKED),
+        request(*CHAT, "Transfer-Encoding: chunked, identity", body=CHUNKED),
+        request(*CHAT, "Transfer-Encoding : chunked", body=CHUNKED),
+        request(*CHAT, "Transfer-Encoding: \x0bchunked", body=CHUNKED),
+        request(*CHAT, "Transfer-Encoding:\r\n chunked", body=CHUNKED),
+        request(*CHAT, "Transfer-Encoding: chunked", body=CHUNKED.replace(b"\r\n", b"\n")),
+        request(*CHAT, "Transfer-Encoding: chunked", body=b"zz\r\n" + CHUNKED),
+        request(*CHAT, "Transfer-Encoding: chunked", body=b"-1\r\n" + CHUNKED),
+        request(*CHAT, "Transfer-Encoding: chunked", body=b"f" * 17 + b"\r\n" + CHUNKED),
+        request(*CHAT, "X: a\rContent-Length: 0", LENGTH, body=BODY),
+        request(*CHAT, "X: a\0b", LENGTH, body=BODY),
+        request(*CHAT, LENGTH, body=BODY).replace(b"\r\n", b"\n"),
+        request("GET", "/health /x", "Host: x"),
+        request("GET", "/health\xff", "Host: x"),
+        request("G@T", "/health", "Host: x"),
+        request("CONNECT", "x:80", "Host: x"),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_one_400_and_the_end(server: RunningServer, content: bytes) -> None:
+    said = exchange(server.url, content + SMUGGLED)
+    assert (said.status, said.count, said.closed) == (400, 1, True), said
+    assert check_error(400, said.body)["code"] == "invalid_http"
+
+
+def test_what_can_be_read_in_one_way_is_answered(server: RunningServer) -> None:
+    """Or the test above would pass for a server that refuses everything."""
+    for content in (request(*CHAT, LENGTH, body=BODY), request(*CHAT, "Transfer-Encoding: chunked", body=CHUNKED)):
+        said = exchange(server.url, content + request("GET", "/health", "Host: x", "Connection: close"))
+        assert (said.status, said.count) == (200, 2), said
+
+
+def test_nonsense_behind_a_request_is_not_written_into_its_answer(server: RunningServer) -> None:
+    long = json.dumps(json.loads(BODY) | {"max_tokens": 1500, "stream": True, "logit_bias": {"2": -100}}).encode()
+    with connection(server.url) as opened:
+        opened.sendall(request(*CHAT, f"Content-Length: {len(long)}", body=long))
+        first = opened.recv(2**16)
+        assert first.startswith(b"HTTP/1.1 200")
+        opened.sendall(b"\x00nonsense\r\n\r\n")
+        said = read_all(opened)
+    assert said.closed
+    assert b"400" not in said.content
+    assert b"[DONE]" not in said.content
+
+
+def test_an_answer_stops_for_who_left_with_another_request_in_line(server: RunningServer) -> None:
+    long = json.dumps(json.loads(BODY) | {"max_tokens": 1900, "n": 4, "logit_bias": {"2": -100}}).encode()
+    with server.client() as client:
+        for _ in range(4):
+            with connection(server.url) as opened:
+                opened.sendall(request(*CHAT, f"Content-Length: {len(long)}", body=long) + SMUGGLED)
+                wait_for(client, running=True)
+            wait_for(client, running=False)
+        usage = client.get("/admin/usage").json()["data"]
+    assert usage
+
+
+def wait_for(client: httpx.Client, *, running: bool) -> None:
+    """Well before the answers would have come to their own ends."""
+    deadline = time.monotonic() + 5
+    while bool(client.get("/admin/status").json()["running"]) is not running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_long_line_of_requests_is_cut(server: RunningServer) -> None:
+    long = json.dumps(json.loads(BODY) | {"max_tokens": 1900, "logit_bias": {"2": -100}}).encode()
+    said = exchange(server.url, request(*CHAT, f"Content-Length: {len(long)}", body=long) + SMUGGLED * 1000)
+    assert said.closed
+    assert said.count == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        request("GET", "/health", "Host: x", "X: " + "a" * 2_000_000),
+        request("GET", "/health", "Host: x", *(f"X-{n}: a" for n in range(200_000))),
+        request("GET", "/" + "a" * 2_000_000, "Host: x"),
+        request(*CHAT, "Transfer-Encoding: chunked", body=b"1;" + b"a" * 2_000_000 + b"\r\n{\r\n"),
+        request(*CHAT, "Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\nX: " + b"a" * 2_000_000),
+    ],
+    ids=["value", "many", "target", "chunk-extension", "trailer"],
+)
+def test_endless_headers_are_refused(server: RunningServer, content: bytes) -> None:
+    with connection(server.url) as opened:
+        try:
+            opened.sendall(content)
+            said = read_all(opened)
+        except OSError:  # the rest of what was sent met a closed connection
+            return
+    assert said.closed
+    if said.content:
+        assert check_error(said.status, said.body)["code"] in ("headers_too_large", "invalid_http")
+
+
+def dribble(opened: socket.socket, piece: bytes) -> Said:
+    """Send the piece every tenth of a second until the server has had enough."""
+    done = threading.Event()
+
+    def feed() -> None:
+        while not done.wait(0.1):
+            try:
+                opened.sendall(piece)
+            except OSError:
+                return
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        return read_all(opened)
+    finally:
+        done.set()
+        feeder.join()
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece", "status"),
+    [
+        (b"", b"", 408),
+        (b"GET /health HTTP/1.1\r\nX: ", b"a", 408),
+        (request(*CHAT, "Content-Length: 1000"), b" ", 408),
+        (request(*CHAT, "Transfer-Encoding: chunked"), b"1\r\n \r\n", 408),
+        # Answered at once, since nobody reads this body: what dribbles on must not hold the connection.
+        (request("POST", "/v1/chat/completions", "Host: x", "Content-Length: 100000"), b" ", 401),
+        (request("GET", "/health", "Host: x"), b"\r\n", 200),
+        (request("GET", "/health", "Host: x") + b"GET /health", b" ", 200),
+    ],
+    ids=["nothing", "headers", "body", "chunks", "refused-body", "empty-lines", "second-request"],
+)
+def test_who_dribbles_is_let_go(hasty: RunningServer, begin: bytes, piece: bytes, status: int) -> None:
+    with connection(hasty.url) as opened:
+        opened.sendall(begin)
+        said = dribble(opened, piece)
+    assert said.closed
+    assert said.status == status
+
+
+def test_many_who_dribble_do_not_keep_others_out_for_long(hasty: RunningServer) -> None:
+    held = [socket.create_connection(("127.0.0.1", int(hasty.url.rpartition(":")[2]))) for _ in range(60)]
+    try:
+        for opened in held:
+            opened.sendall(b"GET /health HTTP/1.1\r\nX: ")
+        refused = exchange(hasty.url, SMUGGLED)
+        assert check_error_or_503(refused) == 503
+        deadline = time.monotonic() + 10
+        while exchange(hasty.url, request("GET", "/health", "Host: x", "Connection: close")).status != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        for opened in held:
+            opened.close()
+
+
+def check_error_or_503(said: Said) -> int:
+    assert json.loads(said.body)["error"]["code"] == "overloaded"
+    return said.status
+
+
+def test_a_request_after_all_this_works(server: RunningServer, hasty: RunningServer) -> None:
+    for one in (server, hasty):
+        with watched(one) as client:
+            sent = client.post("/v1/chat/completions", content=BODY, headers={"content-type": "application/json"})
+            assert sent.status_code == 200

@@ -1,0 +1,141 @@
+"""No key, no answer: every route, by every method and by every disguise of a path."""
+
+import httpx
+import pytest
+
+from forefront.server.guard import OPEN_PATHS
+from tests.security.errors import check_error
+from tests.security.raw import exchange, request
+from tests.security.routes import METHODS, fill, route_table
+from tests.support.server import RunningServer
+
+# The written list. Whoever opens another path must write it here too.
+ALLOWED = {"/health", "/ready"}
+HOSTS = [
+    "x/?",
+    "x/#",
+    "x/health?",
+    "x/health#",
+    "localhost/health",
+    "/health",
+    "x@y/ready",
+    "x\\health",
+    "",
+    "[::1]/health",
+]
+DISGUISES = [
+    "X-Original-URL: /health",
+    "X-Rewrite-URL: /health",
+    "X-Forwarded-Uri: /health",
+    "X-Forwarded-For: 127.0.0.1",
+    "X-Forwarded-Prefix: /health",
+    "X-HTTP-Method-Override: OPTIONS",
+    "Forwarded: for=127.0.0.1;host=health",
+    "Upgrade: websocket",
+    "Authorization: Basic dXNlcjpwYXNz",
+    "Authorization: Bearer",
+    "Authorization: Bearer null",
+    "Api-Key: test-key-0123456789-abcdefghij",
+    "Cookie: authorization=Bearer test-key-0123456789-abcdefghij",
+]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Every path there is, and some that there are not."""
+    real = [fill(route.path, "x") for route in route_table(tmp_path_factory.mktemp("routes"))]
+    assert "/v1/chat/completions" in real
+    return [*dict.fromkeys(real), "/", "/nothing", "/v1", "/admin", "/metrics", "/favicon.ico", "/.env"]
+
+
+def test_the_written_list_is_the_whole_list(paths: list[str]) -> None:
+    assert OPEN_PATHS == ALLOWED
+    assert set(paths) >= ALLOWED
+
+
+def test_every_route_by_every_method_wants_a_key(server: RunningServer, paths: list[str]) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        for path in paths:
+            if path in ALLOWED:
+                continue
+            for method in METHODS:
+                for headers in ({}, {"authorization": "Bearer ff-not-a-key"}):
+                    response = client.request(method, path, headers=headers)
+                    assert response.status_code == 401, (method, path, response.text)
+                    assert response.headers["www-authenticate"] == "Bearer"
+                    if method != "HEAD":
+                        assert check_error(401, response.content)["code"] == "invalid_api_key"
+
+
+def test_open_paths_give_nothing_else_away(server: RunningServer) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        for path in ALLOWED:
+            for method in METHODS:
+                response = client.request(method, path, headers={"authorization": "Bearer ff-not-a-key"})
+                assert response.status_code == (200 if method in ("GET", "HEAD") else 405)
+                assert len(response.content) < 200
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_host_header_opens_a_route(server: RunningServer, paths: list[str], host: str) -> None:
+    for path in paths:
+        if path in ALLOWED:
+            continue
+        for method in ("GET", "POST"):
+            said = exchange(server.url, request(method, path, f"Host: {host}", "Connection: close"))
+            assert said.status in (400, 401), (method, path, said)
+
+
+@pytest.mark.parametrize("header", DISGUISES)
+def test_no_other_header_opens_a_route(server: RunningServer, paths: list[str], header: str) -> None:
+    for path in paths:
+        if path not in ALLOWED:
+            said = exchange(server.url, request("GET", path, "Host: x", header, "Connection: close"))
+            assert said.status == 401, (path, said)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/health/../v1/models",
+        "/health/..%2fv1/models",
+        "/health%2f..%2fv1/models",
+        "/health;/v1/models",
+        "/health//v1/models",
+        "/health/",
+        "/health%20",
+        "/health%00",
+        "/HEALTH",
+        "//health/v1/models",
+        "/./health",
+        "/v1/models?/health",
+        "/v1/models?path=/health",
+        "/v1/models#/health",
+        "/v1/models/..",
+        "/v1/%6dodels",
+        "/v1/models%2f",
+        "http://x/v1/models?http://x/health",
+        "http://health/v1/models",
+        "*",
+    ],
+)
+def test_no_spelling_of_a_path_opens_it(server: RunningServer, target: str) -> None:
+    said = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))
+    assert said.status in (400, 401), said
+    assert b'"object":"list"' not in said.content
+
+
+def test_a_trailer_is_no_header(server: RunningServer) -> None:
+    """Whatever has decided by the headers must not be told otherwise afterwards."""
+    chunked = b"2\r\n{}\r\n0\r\nAuthorization: Bearer " + server.key.encode() + b"\r\n\r\n"
+    head = ("Host: x", "Transfer-Encoding: chunked", "Trailer: Authorization")
+    said = exchange(server.url, request("POST", "/v1/chat/completions", *head, body=chunked), timeout=1)
+    assert said.status == 401
+
+
+def test_the_key_of_one_request_is_not_the_next_ones(server: RunningServer) -> None:
+    first = request("GET", "/v1/models", "Host: x", f"Authorization: Bearer {server.key}")
+    said = exchange(server.url, first + request("GET", "/v1/models", "Host: x", "Connection: close"))
+    assert said.status == 200
+    assert said.count == 2
+    assert b"HTTP/1.1 401" in said.content

@@ -1,0 +1,179 @@
+"""Text that means something to a database, a shell, a log or a template is only text; on both databases."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from forefront.gateway.database import open_database
+from forefront.gateway.tables import metadata
+from forefront.wire.parse_admin import ReportQuery
+from tests.security.conftest import Stored
+from tests.security.errors import check_error, watched
+from tests.security.raw import exchange, request
+from tests.security.routes import fill, parametrised, route_table
+
+STRINGS = [
+    "' OR '1'='1",
+    "'; DROP TABLE completions; --",
+    '" OR ""="',
+    "') UNION SELECT hash FROM keys --",
+    "x' AND (SELECT 1 FROM pg_sleep(9)) IS NOT NULL --",
+    "1; ATTACH DATABASE 'x' AS x",
+    "\\'; SELECT 1; --",
+    "%' OR name LIKE '%",
+    "_",
+    "$1",
+    ":name",
+    "%s%(x)s{0}{x.__class__}",
+    "{{ 7*7 }}{% raw %}",
+    "${jndi:ldap://x}`id`$(id)",
+    "\u02bc OR 1=1 --",
+    "x" * 5000,
+]
+# What no header may hold, but a path, a query and a JSON string may.
+ODD = ["\0", "a\0b", "\x1a", "\ufffd", "\u202e", "\r\nX-Injected: 1", "\U0001f600"]
+HEADERS = [
+    "Authorization: Bearer {}",
+    "X-Api-Key: {}",
+    "X-Request-Id: {}",
+    "Idempotency-Key: {}",
+    "User-Agent: {}",
+    "Host: {}",
+    "Origin: {}",
+    "Referer: {}",
+    "Cookie: {}",
+    "Accept: {}",
+    "Content-Type: {}",
+    "X-Forwarded-For: {}",
+    "OpenAI-Organization: {}",
+    "{}: x",
+]
+
+
+def contents(stored: Stored) -> dict[str, list[Any]]:
+    """Every row of every table but what running servers note of themselves."""
+    database = open_database(stored.database_url)
+    try:
+        with database.read() as connection:
+            tables = [table for table in metadata.sorted_tables if table.name not in ("instances", "state")]
+            return {table.name: sorted(map(str, connection.execute(sa.select(table)))) for table in tables}
+    finally:
+        database.close()
+
+
+def test_in_every_header(stored: Stored) -> None:
+    before = contents(stored)
+    for header, text in itertools.product(HEADERS, STRINGS):
+        line = header.format(text).encode().decode("latin-1")
+        lines = [line, "Connection: close", f"X-Key: {text.encode().decode('latin-1')}"]
+        if not header.startswith("Authorization"):
+            lines.append(f"Authorization: Bearer {stored.server.key}")
+        said = exchange(stored.server.url, request("GET", "/v1/models", *lines))
+        if header.startswith("Authorization"):
+            assert said.status == 401, (line, said)
+        else:
+            # A name that is no name of a header makes it no HTTP at all.
+            assert said.status in ((200, 400) if header.startswith("{") else (200,)), (line, said)
+        if said.status >= 400:
+            check_error(said.status, said.body)
+    assert contents(stored) == before
+
+
+def test_in_every_path(stored: Stored, tmp_path: Path) -> None:
+    pairs = parametrised(route_table(tmp_path))
+    assert len(pairs) >= 6
+    before = contents(stored)
+    with watched(stored.server) as client:
+        for (method, path), text in itertools.product(pairs, [*STRINGS, *ODD]):
+            response = client.request(method, fill(path, quote(text, safe="")), json={})
+            assert 400 <= response.status_code < 500, (method, path, text, response.text)
+    assert contents(stored) == before
+
+
+def test_in_every_query(stored: Stored) -> None:
+    before = contents(stored)
+    names = [*ReportQuery.__struct_fields__, "x"]
+    with watched(stored.server) as client:
+        assert client.get("/admin/usage", params={"by": "key", "key": "nobody"}).json()["data"] == []
+        for name, text in itertools.product(names, [*STRINGS, *ODD]):
+            response = client.get("/admin/usage", params={"by": "day,key", name: text})
+            if response.status_code == 200:
+                assert response.json()["data"] == [], (name, text, response.text)
+            else:
+                assert response.status_code == 422
+                assert response.json()["error"]["param"] == name
+        for path, text in itertools.product(("/v1/models", "/admin/keys", "/admin/projects", "/health"), STRINGS):
+            assert client.get(path, params={"order": text, text: "1"}).status_code == 200
+    assert contents(stored) == before
+
+
+def test_in_every_text_of_a_body(stored: Stored) -> None:
+    """What is taken comes back as it was sent, and nothing else has changed."""
+    with watched(stored.server) as client:
+        keys = len(client.get("/admin/keys").json()["data"])
+        made = 0
+        for text in [*STRINGS, *ODD]:
+            fields: dict[str, Any] = {"name": text[:100], "models": [text[:200]], "scopes": ["models"]}
+            response = client.post("/admin/keys", json=fields)
+            if "\0" in text:
+                assert response.status_code == 422
+                continue
+            assert response.status_code == 201, response.text
+            made += 1
+            shown = client.get(f"/admin/keys/{response.json()['id']}").json()
+            assert {name: shown[name] for name in fields} == fields
+            assert client.post("/admin/keys", json={"name": "x", "project": text}).status_code in (201, 422)
+            asked = {"model": text, "messages": [{"role": "user", "content": "x"}]}
+            assert client.post("/v1/chat/completions", json=asked).status_code == 404
+        projects = [project["name"] for project in client.get("/admin/projects").json()["data"]]
+        assert all(name.isascii() and "'" not in name for name in projects)
+        assert len(client.get("/admin/keys").json()["data"]) >= keys + made
+
+
+def test_content_and_parameters_are_text(stored: Stored) -> None:
+    with watched(stored.server) as client:
+        for text in [*STRINGS, *ODD]:
+            fields: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": text, "name": text}]}
+            fields |= {"max_tokens": 1, "stop": [text], "user": text, "metadata": {"x": text}, text: text}
+            response = client.post("/v1/chat/completions", json=fields)
+            if response.status_code == 422:  # a text too long, or with a form that a field does not have
+                assert response.json()["error"]["param"]
+                continue
+            assert response.status_code in (200, 400), response.text
+            assert "x-injected" not in response.headers
+            ignored = response.headers.get("x-ignored-params", "")
+            assert ignored.isascii()
+            assert ignored.isprintable()
+
+
+@pytest.mark.parametrize(
+    "given", ["two words", "a\tb", "\x7f", "é", "x" * 129, "", "a,b: c", "%0d%0aX-Injected: 1", "\x80"]
+)
+def test_request_ids_cannot_carry_headers(stored: Stored, given: str) -> None:
+    said = exchange(stored.server.url, request("GET", "/health", f"X-Request-Id: {given}", "Connection: close"))
+    if said.status == 400:  # no header may hold it
+        assert not given.isprintable()
+        return
+    head = said.content.partition(b"\r\n\r\n")[0].decode("latin-1").lower().split("\r\n")
+    ids = [line.partition(": ")[2] for line in head if line.startswith("x-request-id: ")]
+    assert len(ids) == 1
+    fit = given.isascii() and given.isprintable() and 0 < len(given) <= 128 and " " not in given
+    assert (ids[0] == given.lower()) if fit else ids[0].startswith("req_")
+    assert not any(line.startswith("x-injected") for line in head)
+
+
+def test_an_unknown_model_name_is_told_in_the_body_alone(stored: Stored) -> None:
+    with watched(stored.server) as client:
+        name = "x\r\nX-Injected: 1\r\n\r\n<script>"
+        response = client.post(
+            "/v1/chat/completions", json={"model": name, "messages": [{"role": "user", "content": "x"}]}
+        )
+    assert response.status_code == 404
+    assert "x-injected" not in response.headers
+    assert response.headers["content-type"] == "application/json"
+    assert msgspec.json.decode(response.content)

@@ -1,0 +1,153 @@
+"""A key is in nobody's output: not in logs, errors, answers, files, other processes or the database."""
+
+import base64
+import hmac
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from forefront.gateway.database import Database
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.ring import KeyRing
+from forefront.gateway.secret import hash_key
+from forefront.wire.admin import NewKey
+from tests.gateway.conftest import database, database_url  # noqa: F401 - fixtures
+from tests.security.raw import exchange, request
+from tests.support.postgres import new_database
+from tests.support.server import RunningServer, run_server
+
+CANARY = "canary-adopted-key-5150-feedface"
+PASSWORD = "canary-password-8086"
+
+
+class Watch:
+    """Reads the environment and the command line of every converter that runs on the file, as often as it can."""
+
+    def __init__(self, file: Path) -> None:
+        self.seen: list[bytes] = []
+        self._file = str(file).encode()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(0.1):
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    line = (process / "cmdline").read_bytes()
+                    if b"catalog.convert" in line and self._file in line:
+                        self.seen.append(line + (process / "environ").read_bytes())
+                except OSError:
+                    continue
+
+
+def use(server: RunningServer, key: str) -> list[bytes]:
+    """Put the key where it belongs and where it does not; all that comes back."""
+    said = []
+    basic = base64.b64encode(f"user:{key}".encode()).decode()
+    for target, *headers in (
+        ("/v1/models", f"Authorization: Bearer {key}"),
+        ("/v1/models", f"Authorization: bearer  {key} "),
+        ("/v1/models", f"Authorization: {key}"),
+        ("/v1/models", f"Authorization: Basic {basic}"),
+        ("/v1/models", f"Authorization: Bearer {key}x"),
+        ("/v1/models", f"X-Api-Key: {key}"),
+        (f"/v1/models?api_key={key}", "X: y"),
+        ("/admin/usage", f"Authorization: Bearer {key}"),
+        ("/nothing", f"Authorization: Bearer {key}"),
+        ("/ready", f"Cookie: key={key}"),
+    ):
+        said.append(exchange(server.url, request("GET", target, *headers, "Connection: close")).content)
+    said.append(exchange(server.url, request("GET", "/v1 /models", f"Authorization: Bearer {key}")).content)
+    with server.client(headers={"authorization": f"Bearer {key}"}) as client:
+        fields = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+        said.append(client.post("/v1/chat/completions", json=fields).content)
+        said.append(client.post("/v1/chat/completions", json=fields | {"stream": True}).content)
+        said.append(client.post("/v1/chat/completions", content=b"{").content)
+    return said
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_keys_are_nowhere_to_be_found(
+    kind: str, tiny_gguf: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    variables = {"FOREFRONT_LOG_LEVEL": "debug", "FOREFRONT_LOG_FORMAT": "json" if kind == "sqlite" else "human"}
+    home = tmp_path / "home"
+    url = f"sqlite:///{home / 'forefront.db'}"
+    if kind == "postgres":
+        url = new_database(request.getfixturevalue("postgres"))
+        variables["FOREFRONT_DATABASE_URL"] = url.replace("forefront@", f"forefront:{PASSWORD}@")
+    with (
+        Watch(tiny_gguf) as watch,
+        run_server([f"tiny={tiny_gguf}"], home, key=CANARY, environment=variables) as server,
+        server.client() as admin,
+    ):
+        made = admin.post("/admin/keys", json={"name": "made"}).json()
+        rotated = admin.post(f"/admin/keys/{made['id']}/rotate").json()
+        secrets = [CANARY, made["key"], rotated["key"]]
+        said = [answer for key in secrets for answer in use(server, key)]
+        said += [admin.get(path).content for path in ("/admin/keys", "/admin/usage?by=key", "/admin/status")]
+        line = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+        stored = every_row(url)
+    logged = server.log.read_bytes()
+    assert b"/v1/chat/completions" in logged  # there is something to be found in it
+    assert hash_key(CANARY).encode() in stored
+    assert watch.seen, "no converter was seen"
+    places = {"answers": b"".join(said), "log": logged, "command line": line, "rows": stored}
+    places["children"] = b"".join(watch.seen)
+    places |= {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    for place, content in places.items():
+        for secret in [*secrets, PASSWORD]:
+            assert secret.encode() not in content, place
+            assert secret.removeprefix("ff-")[:20].encode() not in content, place
+
+
+def every_row(url: str) -> bytes:
+    """All text of all tables, whatever their names."""
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    try:
+        with engine.connect() as connection:
+            names = sa.inspect(connection).get_table_names()
+            rows = [str(row) for name in names for row in connection.execute(sa.text(f'SELECT * FROM "{name}"'))]
+    finally:
+        engine.dispose()
+    return "\n".join(rows).encode()
+
+
+async def test_keys_are_looked_up_and_compared_as_hashes(
+    database: Database,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that how long it takes says nothing of how much of a key is right."""
+    made = KeyStore(database).create(NewKey(name="x"))
+    compared: list[tuple[str, str]] = []
+    compare = hmac.compare_digest
+
+    def record(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return compare(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", record)
+    ring = KeyRing(database)
+    assert await ring.find(made.key) is not None
+    assert compared == [(hash_key(made.key), hash_key(made.key))]
+    assert await ring.find(made.key[:-1] + "~") is None
+    assert made.key not in str(vars(ring))
+
+
+def test_the_store_and_the_log_of_a_home_are_its_owners_alone(tiny_gguf: Path, tmp_path: Path) -> None:
+    with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", key=CANARY) as server:
+        server.get("/v1/models")
+        stores = list((tmp_path / "home").glob("forefront.db*"))
+        assert stores
+        assert all(os.stat(path).st_mode & 0o077 == 0 for path in stores)

@@ -1,0 +1,233 @@
+"""What is kept of shared runs, for how long, and who waits for whom."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from starlette.types import Message, Send
+
+from forefront.server.shared_run import SharedRun
+from forefront.server.shared_runs import Keeping, SharedRuns
+from forefront.server.sse import DONE
+from forefront.server.tape import WINDOW
+from forefront.wire.errors import ApiError
+
+START: dict[str, Any] = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"application/json")],
+}
+STREAM: dict[str, Any] = START | {"headers": [(b"content-type", b"text/event-stream; charset=utf-8")]}
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+class Endpoint:
+    """Sends its messages, each when it may; counts how often it was asked and broken off."""
+
+    def __init__(self, *messages: Message, error: Exception | None = None) -> None:
+        self.begun = self.cancelled = self.sent = 0
+        self.go = asyncio.Event()
+        self._messages, self._error = messages, error
+
+    async def __call__(self, send: Send) -> None:
+        self.begun += 1
+        try:
+            for number, message in enumerate(self._messages):
+                if number == len(self._messages) - 1:
+                    await self.go.wait()
+                await send(message)
+                self.sent += 1
+            if self._error is not None:
+                raise self._error
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+def answer(size: int = 4) -> Endpoint:
+    """A whole answer that waits for nothing."""
+    endpoint = Endpoint(START, piece(b"x" * size, more=False))
+    endpoint.go.set()
+    return endpoint
+
+
+async def play(runs: SharedRuns, endpoint: Callable[[Send], Awaitable[None]], name: str = "a") -> bytes:
+    """Join and read to the end."""
+    run, again = runs.join("owner", name, b"", endpoint)
+    told: list[Message] = []
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    with run.attached():
+        await run.play(send, again=again)
+    return b"".join(message.get("body", b"") for message in told)
+
+
+async def desert(runs: SharedRuns, endpoint: Endpoint, name: str = "a", owner: str = "owner") -> SharedRun:
+    """Ask, and go away before the end."""
+    run, _ = runs.join(owner, name, b"", endpoint)
+    with run.attached():
+        await settle()
+    return run
+
+
+async def settle() -> None:
+    """Let everything happen that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_results_are_kept_and_the_least_recently_used_goes_first() -> None:
+    runs, endpoint = SharedRuns(Keeping(entries=2)), answer()
+    for name in ("a", "b", "a", "c", "a", "b"):
+        assert await play(runs, endpoint, name) == b"xxxx"
+    # a, b and c once each, and b again: c had taken its place.
+    assert endpoint.begun == 4
+
+
+async def test_bytes_are_bounded_over_all_results() -> None:
+    runs, endpoint = SharedRuns(Keeping(memory=25_000)), answer(10_000)
+    for name in ("a", "b", "c", "c", "b", "a"):
+        await play(runs, endpoint, name)
+    assert endpoint.begun == 4
+
+
+async def test_a_result_that_is_too_large_is_told_and_not_kept() -> None:
+    runs, endpoint = SharedRuns(Keeping(largest=1000)), answer(5000)
+    assert await play(runs, endpoint) == await play(runs, endpoint) == b"x" * 5000
+    assert endpoint.begun == 2
+
+
+async def test_results_expire() -> None:
+    runs, endpoint = SharedRuns(Keeping(seconds=0.05)), answer()
+    await play(runs, endpoint)
+    await play(runs, endpoint)
+    assert endpoint.begun == 1
+    await asyncio.sleep(0.1)
+    await play(runs, endpoint)
+    assert endpoint.begun == 2
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "kept"),
+    [
+        ([START, piece(b"{}", more=False)], None, True),
+        ([STREAM, piece(b"1"), piece(DONE), piece(b"", more=False)], None, True),
+        ([STREAM, piece(b"1"), piece(b"an error"), piece(b"", more=False)], None, False),
+        ([START | {"status": 503}, piece(b"{}", more=False)], None, False),
+        ([START, piece(b"{")], None, False),
+        ([START, piece(b"{}")], ValueError("broken"), False),
+    ],
+)
+async def test_only_whole_successes_are_kept(messages: list[Message], error: Exception | None, kept: bool) -> None:
+    runs, endpoint = SharedRuns(), Endpoint(*messages, error=error)
+    endpoint.go.set()
+    for _ in range(2):
+        with suppress(ValueError):
+            await play(runs, endpoint)
+    assert endpoint.begun == (1 if kept else 2)
+
+
+async def test_everybody_gets_the_error_and_the_next_a_new_run() -> None:
+    runs, endpoint = SharedRuns(), Endpoint(error=ApiError("overloaded", "busy"))
+    outcomes = await asyncio.gather(*(play(runs, endpoint) for _ in range(3)), return_exceptions=True)
+    assert [getattr(outcome, "code", None) for outcome in outcomes] == ["overloaded"] * 3
+    assert endpoint.begun == 1
+    with pytest.raises(ApiError):
+        await play(runs, endpoint)
+    assert endpoint.begun == 2
+
+
+async def test_a_deserted_run_goes_on_for_a_while_which_depends_on_what_was_sent() -> None:
+    runs = SharedRuns(Keeping(grace=0.05, grace_begun=60))
+    silent, begun = Endpoint(piece(b"x")), Endpoint(START, piece(b"x", more=False))
+    await desert(runs, silent, "silent")
+    await desert(runs, begun, "begun")
+    await asyncio.sleep(0.1)
+    assert (silent.cancelled, begun.cancelled) == (1, 0)
+    begun.go.set()
+    assert await play(runs, begun, "begun") == b"x"
+    assert begun.begun == 1
+
+
+async def test_who_comes_back_keeps_it() -> None:
+    runs, endpoint = SharedRuns(Keeping(grace=0.05)), Endpoint(piece(b"x"))
+    run = await desert(runs, endpoint)
+    with run.attached():
+        await asyncio.sleep(0.1)
+        assert endpoint.cancelled == 0
+    await asyncio.sleep(0.1)
+    assert endpoint.cancelled == 1
+    endpoint.go.set()
+    await play(runs, endpoint)
+    assert endpoint.begun == 2
+
+
+async def test_the_longest_deserted_gives_way() -> None:
+    runs = SharedRuns(Keeping(deserted=2))
+    endpoints = [Endpoint(piece(b"x")) for _ in range(4)]
+    for number, endpoint in enumerate(endpoints):
+        await desert(runs, endpoint, f"{number}", "greedy" if number < 3 else "other")
+    assert [endpoint.cancelled for endpoint in endpoints] == [1, 0, 0, 0]
+    await runs.close()
+    assert [endpoint.cancelled for endpoint in endpoints] == [1, 1, 1, 1]
+
+
+async def test_a_reader_that_stalls_makes_the_writer_wait_once_nothing_is_kept() -> None:
+    pieces = [piece(bytes(1000)) for _ in range(2000)]
+    runs, endpoint = SharedRuns(Keeping(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
+    endpoint.go.set()
+    run, _ = runs.join("owner", "a", b"", endpoint)
+    told, may = 0, asyncio.Event()
+
+    async def send(message: Message) -> None:
+        nonlocal told
+        await may.wait()
+        told += len(message.get("body", b""))
+
+    with run.attached():
+        reading = asyncio.ensure_future(run.play(send, again=False))
+        await settle()
+        assert endpoint.sent < WINDOW / 1000 + 20
+        assert not reading.done()
+        may.set()
+        await reading
+    assert told == 2_000_000
+
+
+async def test_one_that_stalls_does_not_hold_up_another() -> None:
+    pieces = [piece(bytes(1000)) for _ in range(2000)]
+    runs, endpoint = SharedRuns(Keeping(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
+    run, _ = runs.join("owner", "a", b"", endpoint)
+    told, may = [0, 0], asyncio.Event()
+
+    async def send(message: Message) -> None:
+        told[0] += len(message.get("body", b""))
+
+    async def send_late(message: Message) -> None:
+        await may.wait()
+        told[1] += len(message.get("body", b""))
+
+    with run.attached():
+        stalled = asyncio.ensure_future(run.play(send_late, again=False))
+        quick = asyncio.ensure_future(run.play(send, again=True))
+        await settle()
+        endpoint.go.set()
+        await quick
+        may.set()
+        await stalled
+    assert told[0] == 2_000_000
+    assert told[1] < 2_000_000
+
+
+async def test_what_nobody_can_join_ends_with_its_last_reader() -> None:
+    runs, endpoint = SharedRuns(Keeping(largest=100)), Endpoint(START, piece(bytes(1000)), piece(b"", more=False))
+    await desert(runs, endpoint)
+    await settle()
+    assert endpoint.cancelled == 1

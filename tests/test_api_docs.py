@@ -1,0 +1,63 @@
+"""docs/api.md does what it says, and leaves no field out."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from tests.support.server import RunningServer
+
+PAGE = Path("docs/api.md").read_text()
+COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+
+
+def section(title: str) -> str:
+    return PAGE.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("title", "fields"),
+    [
+        ("Fields of both endpoints", set(SampledRequest.__struct_fields__)),
+        ("Fields of chat completions", set(ChatRequest.__struct_fields__) - set(SampledRequest.__struct_fields__)),
+        (
+            "Fields of text completions",
+            set(CompletionRequest.__struct_fields__) - set(SampledRequest.__struct_fields__),
+        ),
+    ],
+)
+def test_every_field_has_its_row(title: str, fields: set[str]) -> None:
+    rows = re.findall(r"^\| (`.*?) \|", section(title), re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == fields
+
+
+def run(command: str, server: RunningServer) -> dict[str, Any]:
+    environment = {"URL": server.url, "KEY": server.key, "PATH": os.environ["PATH"]}
+    shown = subprocess.run(
+        ["bash", "-euc", command.replace("curl ", "curl --silent ", 1)],
+        env=environment,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    answer: dict[str, Any] = json.loads(shown.stdout)
+    return answer
+
+
+def test_the_commands_do_what_is_said_of_them(server: RunningServer) -> None:
+    person, weather, preflight = [run(command, server) for command in COMMANDS]
+    schema = json.loads(COMMANDS[0].split("--data '")[1].rstrip().rstrip("'"))["response_format"]["json_schema"][
+        "schema"
+    ]
+    jsonschema.validate(json.loads(person["choices"][0]["message"]["content"]), schema)
+    [call, *_] = weather["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["name"] == "get_weather"
+    assert "city" in json.loads(call["function"]["arguments"])
+    assert preflight["fits"] is True
+    assert "Hello" in preflight["prompt"]
