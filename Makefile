@@ -6,7 +6,7 @@ ARGS ?=
 LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-header --no-annotate \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: serve test check bench mini lock clean help
+.PHONY: serve test check bench torture mini lock clean help
 MINUTES ?= 90
 
 help:  ## Show the targets
@@ -26,6 +26,9 @@ check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers
 
 bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; prints a table
 	$(BIN)/python -m benchmarks $(ARGS)
+
+torture: $(VENV)/dev.stamp  ## Load, faults and bad input against real servers, 15 minutes at most; prints a table
+	$(BIN)/python -m torture $(ARGS)
 
 mini: $(VENV)/train.stamp  ## Train the built-in model anew (MINUTES=90), write it into the package and evaluate it
 	$(BIN)/python -m training.train --minutes $(MINUTES)

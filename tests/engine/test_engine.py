@@ -13,7 +13,7 @@ from forefront.engine.errors import ContextExceededError, EngineStoppedError, St
 from forefront.engine.generation import Generation, Token
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
-from forefront.engine.scheduler import Limits
+from forefront.engine.scheduler import Chunk, Limits
 from tests.support.reference import ReferenceModel
 
 CONTEXT = 2048
@@ -50,6 +50,7 @@ def small(model: PagedModel, blocks: int, limits: Limits | None = None) -> Engin
         vocabulary_size = model.vocabulary_size
         run = staticmethod(model.run)
         copy_block = staticmethod(model.copy_block)
+        restart = staticmethod(model.restart)
 
     engine = Engine(Part(), limits)
     engine.start()
@@ -272,6 +273,73 @@ async def test_a_failing_step_ends_its_requests_with_one_error_and_the_engine_go
         await until_idle(engine)
         assert len(await tokens_of(ask(engine, 40, 10))) == 10
         assert "out of luck" in caplog.text
+    finally:
+        await engine.stop()
+
+
+async def test_what_a_failure_left_behind_is_not_used_again(
+    model: PagedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Blocks, prefixes that were found in the cache, OpenVINO's request: all of it is new, and answers as before."""
+    engine = small(model, 100)
+    try:
+        expected = await tokens_of(ask(engine, 90, 20))
+        schedule = engine._scheduler.schedule
+
+        def break_down() -> list[Chunk]:
+            engine._scheduler.running[0].blocks.append(7)  # somebody else's
+            schedule()
+            raise MemoryError("out of blocks")
+
+        engine._scheduler.schedule = break_down  # type: ignore[method-assign]
+        with pytest.raises(StepFailedError):
+            await collect(ask(engine, 90, 20))
+        await until_idle(engine)
+        assert engine.stats().restarts == 1
+        again = ask(engine, 90, 20)
+        assert await tokens_of(again) == expected
+        assert again.cached_tokens == 0
+    finally:
+        await engine.stop()
+
+
+async def test_a_model_that_cannot_be_restarted_is_tried_again(
+    model: PagedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = small(model, 100)
+    run, restart, tries = engine._model.run, engine._model.restart, []
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of luck")
+
+    def fail_to_restart() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise RuntimeError("no memory")
+        engine._model.run = run  # type: ignore[method-assign]
+        restart()
+
+    engine._model.run, engine._model.restart = fail, fail_to_restart  # type: ignore[method-assign,assignment]
+    try:
+        for _ in range(3):
+            with pytest.raises(StepFailedError):
+                await collect(ask(engine, 40, 10))
+        assert len(await tokens_of(ask(engine, 40, 10))) == 10
+        assert "no memory" in caplog.text
+    finally:
+        await engine.stop()
+
+
+async def test_a_command_that_fails_ends_what_is_live_and_not_the_engine(
+    model: PagedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = small(model, 100)
+    try:
+        generation = ask(engine, 40, 1000)
+        engine._commands.put(lambda: [][0])
+        with pytest.raises(StepFailedError):
+            await collect(generation)
+        assert len(await tokens_of(ask(engine, 40, 10))) == 10
     finally:
         await engine.stop()
 

@@ -1,25 +1,12 @@
 """Each test that takes `database` runs on both kinds."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from forefront.gateway.database import Database, open_database
-
-_names = itertools.count()
-
-
-def new_database(postgres: str) -> str:
-    """The URL of a new, empty database of that server."""
-    name = f"test_{next(_names)}"
-    admin = sa.create_engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    return postgres.rsplit("/", 1)[0] + f"/{name}"
+from tests.support.postgres import new_database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

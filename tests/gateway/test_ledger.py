@@ -201,6 +201,23 @@ async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again
     assert count(database, reservations) == 0
 
 
+async def test_a_row_that_does_not_fit_fails_alone(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """A group of commits with one completion twice: a bug, of which only that one request may suffer."""
+    async with open_desk(database) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100_000)))
+        ids = ["a", "b", "b", "c", "d"]
+        with database.write():  # so that all of them are in one group
+            jobs = [asyncio.create_task(answer(desk.gateway.admit(principal, "m", n), 10, 10, 4)) for n in ids]
+            await asyncio.sleep(0.2)
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+        assert [isinstance(outcome, ApiError) for outcome in outcomes].count(True) == 1
+        await answer(desk.gateway.admit(principal, "m", "after"), 10, 10, 10)
+        assert desk.writer.healthy
+    assert count(database, completions) == 5
+    assert count(database, reservations) == 0
+    assert "could not be written" in caplog.text
+
+
 async def test_a_store_moves_from_one_database_to_the_other(database: Database, tmp_path: Path) -> None:
     async with open_desk(database, prices=PRICES) as desk:
         principal = await desk.principal(NewKey(name="b", project="shop", models=["m"], budget=Budget(tokens=500)))

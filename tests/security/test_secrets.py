@@ -14,8 +14,9 @@ from forefront.gateway.keys import KeyStore
 from forefront.gateway.ring import KeyRing
 from forefront.gateway.secret import hash_key
 from forefront.wire.admin import NewKey
-from tests.gateway.conftest import database, database_url, new_database  # noqa: F401 - fixtures
+from tests.gateway.conftest import database, database_url  # noqa: F401 - fixtures
 from tests.security.raw import exchange, request
+from tests.support.postgres import new_database
 from tests.support.server import RunningServer, run_server
 
 CANARY = "canary-adopted-key-5150-feedface"

@@ -1,5 +1,6 @@
 """A PostgreSQL server of one's own: on a free port, in a temporary folder, gone afterwards."""
 
+import itertools
 import os
 import pwd
 import shutil
@@ -10,13 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support.ports import free_port
 
+_names = itertools.count()
+
 
 @contextmanager
-def run_postgres() -> Iterator[str]:
-    """Start one, yield the URL of its superuser's database, and stop it.
+def run_postgres(*, durable: bool = False) -> Iterator[str]:
+    """Start one, yield the URL of its superuser's database, and stop it. `durable`: commits survive a power cut.
 
     Where PostgreSQL is missing, tests that need it are skipped, loudly; with CI set, it is installed, or they fail.
     """
@@ -27,7 +31,8 @@ def run_postgres() -> Iterator[str]:
     if user is not None:
         shutil.chown(folder, user)
     port = free_port()
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+    options += "" if durable else " -c fsync=off"
 
     def run(program: str, *arguments: str) -> None:
         command = [str(programs / program), *arguments]
@@ -49,6 +54,16 @@ def run_postgres() -> Iterator[str]:
     finally:
         run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+def new_database(server: str) -> str:
+    """The URL of a new, empty database of that server."""
+    name = f"test_{next(_names)}"
+    admin = sa.create_engine(sa.make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    return server.rsplit("/", 1)[0] + f"/{name}"
 
 
 def _programs() -> Path:

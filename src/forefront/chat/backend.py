@@ -6,7 +6,10 @@ from typing import Protocol
 
 from forefront.chat.events import Event
 from forefront.chat.meter import Meter
+from forefront.engine.engine import EngineStats
 from forefront.wire.request import ChatRequest, CompletionRequest
+
+__all__ = ["Backend", "EngineStats", "Foresight"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ class Backend(Protocol):
 
     async def probe(self) -> None:
         """Return once a token has been generated, or raise."""
+
+    def stats(self) -> EngineStats:
+        """What the engine behind it is doing."""
 
     async def close(self) -> None:
         """Stop; requests that are still running end with an error."""

@@ -1,6 +1,5 @@
 """`forefront serve`: models in, a server on a port."""
 
-import asyncio
 import os
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 from rich.console import Console
 
 from forefront.catalog.catalog import Catalog
@@ -19,21 +17,12 @@ from forefront.chat.loading import ModelOptions
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.logs import set_up_logging
 from forefront.cli.progress import Steps
+from forefront.cli.running import run_server
 from forefront.cli.store import ConfigFile, open_store
-from forefront.gateway.database import Database, StoreError
-from forefront.gateway.gateway import Gateway
+from forefront.gateway.database import StoreError
 from forefront.gateway.keys import KeyStore
-from forefront.gateway.money import Price, Prices
-from forefront.gateway.ring import KeyRing
 from forefront.gateway.secret import UnfitKeyError
-from forefront.gateway.turns import Turns
-from forefront.gateway.usage import Usage
-from forefront.gateway.writer import Writer
-from forefront.server.app import Office, build_app
-from forefront.server.intake import Intake
-from forefront.server.serve import Listen, bind
-from forefront.server.serve import serve as serve_app
-from forefront.server.shared_runs import SharedRuns
+from forefront.server.serve import bind
 
 
 def serve(
@@ -134,33 +123,7 @@ def _serve(start: Start, console: Console) -> None:
             if new_key is not None:
                 _show_key(console, url, new_key, sources[0].name)
 
-        async def run() -> None:
-            writer = Writer(database)
-            intake = Intake(settings.body_seconds, settings.body_memory_mib * 2**20)
-            office, runs = _office(start.settings, database, writer), SharedRuns()
-            app = build_app(catalog, office, intake, settings.cors_origins, runs)
-            await serve_app(app, catalog, writer, runs, bound, _listen(settings), started)
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run())
-
-
-def _listen(settings: ServerSettings) -> Listen:
-    return Listen(
-        settings.grace_seconds,
-        settings.header_seconds,
-        settings.connections,
-        settings.tls_certificate,
-        settings.tls_key,
-    )
-
-
-def _office(settings: Config, database: Database, writer: Writer) -> Office:
-    prices = {
-        model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
-    }
-    gateway = Gateway(writer, Prices(prices), Turns(settings.queue.running, settings.queue.waiting))
-    return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
+        run_server(catalog, database, start.settings, bound, started)
 
 
 def _sources(models: list[str]) -> list[ModelSource]:

@@ -38,11 +38,12 @@ class Model(Protocol):
 
     def run(self, runs: list[Run], rows: list[int], temperatures: list[float]) -> Logits: ...
     def copy_block(self, source: int, target: int) -> None: ...
+    def restart(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What the engine is doing, for readiness, logs and tests. `last_token` is a `time.monotonic()`, 0 for none yet."""
+    """What the engine is doing. `last_token` is a `time.monotonic()`, 0 for none yet; the rest are counts."""
 
     running: int
     waiting: int
@@ -50,6 +51,7 @@ class EngineStats:
     blocks_total: int
     tokens_sampled: int
     preemptions: int
+    restarts: int
     last_token: float
 
 
@@ -64,12 +66,13 @@ class Engine:
         self.context_limit = min(model.context_length, model.block_count * model.block_size)
         self.vocabulary_size = model.vocabulary_size
         self._model = model
-        self._scheduler = Scheduler(BlockPool(model.block_count, model.block_size), limits or Limits())
+        self._limits = limits or Limits()
+        self._scheduler = self._empty_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: dict[Generation, list[Sequence]] = {}
         self._masks = MaskWorker()
         self._stopping = False
-        self._tokens_sampled = 0
+        self._tokens_sampled = self._restarts = self._preemptions = 0
         self._last_token = 0.0
         self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -125,22 +128,38 @@ class Engine:
             blocks_held=scheduler.pool.held,
             blocks_total=scheduler.pool.count,
             tokens_sampled=self._tokens_sampled,
-            preemptions=scheduler.preemptions,
+            preemptions=self._preemptions + scheduler.preemptions,
+            restarts=self._restarts,
             last_token=self._last_token,
         )
 
     def _work(self) -> None:
         while not self._stopping:
-            self._take_commands()
             try:
+                self._take_commands()
                 self._step()
             except Exception:
-                log.exception("a step of the engine failed; its generations end with an error")
+                log.exception("a step of the engine failed; its generations end with an error, and it begins anew")
+                self._restart()
                 self._fail(dict.fromkeys(self._live, StepFailedError("the model failed")))
         self._commands.put(lambda: None)
         self._take_commands()  # what was submitted in the last moment is told of the end, too
         self._fail(dict.fromkeys(self._live, EngineStoppedError("the engine was stopped")))
         self._masks.stop()
+
+    def _restart(self) -> None:
+        """Nothing that a failure may have left half done is used again. A model that cannot be restarted now fails at
+        its next step, and is then tried again."""
+        self._preemptions += self._scheduler.preemptions
+        self._scheduler = self._empty_scheduler()
+        self._restarts += 1
+        try:
+            self._model.restart()
+        except Exception:
+            log.exception("the model could not be restarted; the next request tries again")
+
+    def _empty_scheduler(self) -> Scheduler:
+        return Scheduler(BlockPool(self._model.block_count, self._model.block_size), self._limits)
 
     def _take_commands(self) -> None:
         """Carry out what has been asked since the last step; waits for a command when there is nothing to run."""

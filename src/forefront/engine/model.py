@@ -8,6 +8,7 @@ top-k and log-sum-exp behind it, so that Python reads n x 64 numbers instead of 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,12 +56,19 @@ class PagedModel:
         options = options or ModelOptions()
         core = ov.Core()
         graph, self.vocabulary_size = _paged_graph(core, xml)
-        compiled = core.compile_model(graph, "CPU", _properties(options))
+        self._compiled = core.compile_model(graph, "CPU", _properties(options))
         self.context_length = context_length
-        self._request = compiled.create_infer_request()
-        self._port = {port.get_any_name(): index for index, port in enumerate(compiled.inputs)}
+        self._port = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
+        shapes = _cache_shapes(self._compiled)
+        self.block_bytes = sum(
+            int(np.prod(shape)) * self._compiled.inputs[index].get_element_type().size
+            for index, shape in shapes.items()
+        )
+        wanted = options.contexts * -(-context_length // self.block_size)
+        self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
+        self._request: Any = None
         self._caches: list[ov.Tensor] = []
-        self._allocate(compiled, options)
+        self._begin()
 
     def run(self, runs: Rows[Run], rows: Rows[int], temperatures: Rows[float]) -> Logits:
         """One forward pass. `rows` are positions in the concatenation of all new tokens whose logits are wanted, each
@@ -99,20 +107,27 @@ class PagedModel:
     def _feed(self, name: str, array: npt.NDArray[np.generic]) -> None:
         self._request.set_input_tensor(self._port[name], ov.Tensor(array))
 
-    def _allocate(self, compiled: ov.CompiledModel, options: ModelOptions) -> None:
-        """Allocate the KV cache in the shapes and types that the compiled graph asks for."""
-        ports = [(index, port) for index, port in enumerate(compiled.inputs) if "cache." in port.get_any_name()]
-        shapes = [[port.get_partial_shape()[i].get_length() for i in (1, 2, 3)] for _, port in ports]
-        sizes = [
-            int(np.prod(shape)) * port.get_element_type().size for shape, (_, port) in zip(shapes, ports, strict=True)
-        ]
-        self.block_bytes = sum(sizes)
-        wanted = options.contexts * -(-self.context_length // self.block_size)
-        self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
-        for (index, port), shape in zip(ports, shapes, strict=True):
-            tensor = ov.Tensor(port.get_element_type(), ov.Shape([self.block_count, *shape]))
+    def restart(self) -> None:
+        """After a failure: a new request to OpenVINO, with an empty KV cache. Raises `RuntimeError`."""
+        # The old ones go first, or both would be in memory.
+        self._request = None
+        self._caches.clear()
+        self._begin()
+
+    def _begin(self) -> None:
+        """A request, with a KV cache in the shapes and types that the compiled graph asks for."""
+        self._request = self._compiled.create_infer_request()
+        for index, shape in _cache_shapes(self._compiled).items():
+            kind = self._compiled.inputs[index].get_element_type()
+            tensor = ov.Tensor(kind, ov.Shape([self.block_count, *shape]))
             self._request.set_input_tensor(index, tensor)
             self._caches.append(tensor)
+
+
+def _cache_shapes(compiled: ov.CompiledModel) -> dict[int, list[int]]:
+    """The shape of one block in each input of the KV cache, by the input's place."""
+    ports = {index: port for index, port in enumerate(compiled.inputs) if "cache." in port.get_any_name()}
+    return {index: [port.get_partial_shape()[i].get_length() for i in (1, 2, 3)] for index, port in ports.items()}
 
 
 def _properties(options: ModelOptions) -> dict[str, str | int]:

@@ -143,11 +143,12 @@ def _migrate(connection: sa.Connection) -> None:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """Whatever the database says, as a `StoreError`. A row that contradicts another is a bug and stays what it is."""
+    """Whatever the database says, as a `StoreError`. A row that contradicts another, or that no column can hold, is a
+    bug and stays what it is: trying again will not help."""
     try:
         yield
     except (DBAPIError, sa.exc.TimeoutError) as error:
-        if isinstance(error, sa.exc.IntegrityError):
+        if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
             raise
         first = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
         raise StoreError(first[0] if first else "the database failed") from error

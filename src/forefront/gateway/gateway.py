@@ -27,8 +27,8 @@ class Gateway:
     def admit(self, principal: Principal, model: str, completion: str) -> Lease:
         """A lease for one request, which must be settled whatever happens.
 
-        Raises `ApiError`: 403 for a model that the key may not use, 429 over a limit, 503 while the store cannot be
-        written, since nothing may run that could not be accounted for.
+        Raises `ApiError`: 403 for a model that the key may not use, 429 over a limit, 503 when the queue is full, and
+        while the store cannot be written, since nothing may run that could not be accounted for.
         """
         principal.need_model(model)
         if not self._writer.healthy:
@@ -39,6 +39,8 @@ class Gateway:
         try:
             for allowance in allowances:
                 allowance.check_request(now)
+            # Asked again once the request has been read to its end; whoever can be told now costs nobody anything.
+            self.turns.check()
         except ApiError as error:
             error.headers |= rate_headers(allowances, now)
             raise

@@ -1,11 +1,15 @@
-"""The ledger's statements: what one group of settlements and reservations reads and writes, in one transaction."""
+"""The ledger's statements: what one group of settlements and reservations reads and writes, in one transaction.
+
+They are made once: to put one together takes longer than to carry it out.
+"""
 
 import os
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +22,38 @@ from forefront.wire.admin import Budget, Status
 # A server that has not been heard of for this long, in seconds, is taken for dead.
 DEAD_AFTER = 90.0
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
+_COLUMNS = tuple(column.name for column in completions.columns)
+
+
+def _add_to_days(dialect: ModuleType) -> Any:
+    new = dialect.insert(days)
+    added = {name: days.c[name] + new.excluded[name] for name in ("requests", *_SUMS)}
+    return new.on_conflict_do_update(index_elements=[column.name for column in days.primary_key], set_=added)
+
+
+def _used(kind: str) -> sa.Select[Any]:
+    """Tokens and cost of one key or project: spent `since` a day, and held."""
+    mine: sa.BindParameter[str] = sa.bindparam("name")
+    since: sa.BindParameter[str] = sa.bindparam("since")
+    spent = (days.c[kind] == mine) & (days.c.day >= since)
+    sums = [
+        sa.select(sa.func.coalesce(sa.func.sum(column), 0)).where(where).scalar_subquery()
+        for column, where in (
+            (days.c.input_tokens + days.c.output_tokens, spent),
+            (days.c.cost, spent),
+            (reservations.c.tokens, reservations.c[kind] == mine),
+            (reservations.c.cost, reservations.c[kind] == mine),
+        )
+    ]
+    return sa.select(*sums)
+
+
+_INSERT_ROWS = sa.insert(completions)
+_ADD_TO_DAYS = {"sqlite": _add_to_days(sqlite), "postgresql": _add_to_days(postgresql)}
+_INSERT_HELD = sa.insert(reservations)
+_GIVE_BACK = sa.delete(reservations).where(reservations.c.completion.in_(sa.bindparam("ids", expanding=True)))
+_THERE = sa.select(completions.c.id).where(completions.c.id.in_(sa.bindparam("ids", expanding=True)))
+_USED = {kind: _used(kind) for kind in ("key", "project")}
 
 
 @dataclass(slots=True)
@@ -41,7 +77,7 @@ class Row:
 
     def values(self) -> dict[str, Any]:
         """The columns."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +109,19 @@ def settle(connection: sa.Connection, rows: Sequence[Row], *, again: bool) -> No
     """Write the rows and add them to their days' sums. With `again`, rows that are already there are left alone: an
     earlier try may have been committed although it seemed to fail."""
     if again and rows:
-        there = sa.select(completions.c.id).where(completions.c.id.in_([row.id for row in rows]))
-        written = {found.id for found in connection.execute(there)}
+        written: set[str] = set()
+        for ids in _chunks([row.id for row in rows]):
+            written.update(connection.execute(_THERE, {"ids": ids}).scalars())
         rows = [row for row in rows if row.id not in written]
     if rows:
-        connection.execute(sa.insert(completions), [row.values() for row in rows])
-        connection.execute(_add_to_days(connection), _by_day(rows))
+        connection.execute(_INSERT_ROWS, [row.values() for row in rows])
+        connection.execute(_ADD_TO_DAYS[connection.dialect.name], _by_day(rows))
 
 
 def give_back(connection: sa.Connection, completion_ids: Sequence[str]) -> None:
     """Delete reservations."""
-    connection.execute(
-        sa.delete(reservations).where(reservations.c.completion == sa.bindparam("id")),
-        [{"id": completion} for completion in completion_ids],
-    )
+    for ids in _chunks(completion_ids):
+        connection.execute(_GIVE_BACK, {"ids": ids})
 
 
 def reserve(connection: sa.Connection, instance: str, wanted: Sequence[Reservation]) -> list[Refusal | None]:
@@ -106,7 +141,7 @@ def reserve(connection: sa.Connection, instance: str, wanted: Sequence[Reservati
         if refusal is None
     ]
     if held:
-        connection.execute(sa.insert(reservations), held)
+        connection.execute(_INSERT_HELD, held)
     return refusals
 
 
@@ -143,10 +178,9 @@ class _Books:
 
     def _read(self, kind: str, name: str, budget: Budget) -> list[int]:
         if (kind, name) not in self._used:
-            spent = _spent(self._connection, kind, name, period_start(budget))
-            held = sa.select(_sum(reservations.c.tokens), _sum(reservations.c.cost))
-            held_now = self._connection.execute(held.where(reservations.c[kind] == name)).one()
-            self._used[kind, name] = [spent[0] + int(held_now[0]), spent[1] + int(held_now[1])]
+            wanted = {"name": name, "since": period_start(budget)}
+            tokens, cost, held_tokens, held_cost = self._connection.execute(_USED[kind], wanted).one()
+            self._used[kind, name] = [int(tokens + held_tokens), int(cost + held_cost)]
         return self._used[kind, name]
 
 
@@ -154,13 +188,6 @@ def period_start(budget: Budget) -> str:
     """The first UTC day of the budget's current period."""
     today = datetime.now(UTC).date().isoformat()
     return {"day": today, "month": today[:8] + "01", "ever": ""}[budget.period]
-
-
-def _spent(connection: sa.Connection, kind: str, name: str, since: str) -> tuple[int, int]:
-    tokens = _sum(days.c.input_tokens + days.c.output_tokens)
-    mine = (days.c[kind] == name) & (days.c.day >= since)
-    found = connection.execute(sa.select(tokens, _sum(days.c.cost)).where(mine)).one()
-    return int(found[0]), int(found[1])
 
 
 def report_alive(connection: sa.Connection, instance: str) -> None:
@@ -193,6 +220,11 @@ def _runs(pid: int) -> bool:
     return True
 
 
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many as a statement can name; after a failure there may be more."""
+    return (ids[start : start + 1000] for start in range(0, len(ids), 1000))
+
+
 def _by_day(rows: Sequence[Row]) -> list[dict[str, Any]]:
     sums: dict[tuple[str, str, str, str], dict[str, int]] = {}
     for row in rows:
@@ -202,14 +234,3 @@ def _by_day(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for name in _SUMS:
             own[name] += getattr(row, name)
     return [dict(zip(("day", "key", "project", "model"), group, strict=True)) | own for group, own in sums.items()]
-
-
-def _add_to_days(connection: sa.Connection) -> sa.Insert:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    new = insert(days)
-    added = {name: days.c[name] + new.excluded[name] for name in ("requests", *_SUMS)}
-    return new.on_conflict_do_update(index_elements=[column.name for column in days.primary_key], set_=added)
-
-
-def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    return sa.func.coalesce(sa.func.sum(column), 0)

@@ -66,7 +66,15 @@ class Turns:
         return self._queue.waiting
 
     def enter(self, tenant: str, weight: float, tokens: int) -> Turn:
-        """A turn, granted now or later. Raises `ApiError` 503 when too many wait, with when to come again."""
+        """A turn, granted now or later. Raises `ApiError` as `check` does."""
+        self.check()
+        turn = Turn(self, tenant, tokens)
+        self._queue.add(tenant, weight, turn, tokens)
+        self._grant()
+        return turn
+
+    def check(self) -> None:
+        """Raise `ApiError` 503 when too many wait, with when to come again."""
         if self._queue.full:
             wait = self._queue.tokens_waiting / self._pace
             text = (
@@ -77,10 +85,6 @@ class Turns:
             seconds = max(math.ceil(wait / max(self._queue.waiting, 1)), 1)
             headers = {"retry-after": str(seconds), "x-queue-position": str(self._queue.waiting)}
             raise ApiError("overloaded", text, headers=headers)
-        turn = Turn(self, tenant, tokens)
-        self._queue.add(tenant, weight, turn, tokens)
-        self._grant()
-        return turn
 
     def leave(self, turn: Turn, used: int) -> None:
         """See `Turn.leave`."""

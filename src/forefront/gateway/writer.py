@@ -139,6 +139,10 @@ class Writer:
         except StoreError as error:
             self._failed(error, settlements, wishes)
             return
+        except Exception:
+            log.exception("a group could not be written to the ledger, though the store works")
+            self._apart(settlements, wishes)
+            return
         if not self._healthy:
             log.warning("the store works again")
         self._kept, self._healthy = [], True
@@ -190,6 +194,32 @@ class Writer:
                 if not wish.done.done():
                     wish.done.set_exception(error)
                 self.give_back(wish.reservation.completion)  # it may have been committed all the same
+
+        self._on_loop(tell)
+
+    def _apart(self, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+        """Write a group one by one, after it failed for what is in it; whatever fails alone is given up."""
+        self._kept = []
+        self._next_heartbeat = time.monotonic() + _HEARTBEAT
+        if len(settlements) + len(wishes) > 1:
+            for settlement in settlements:
+                self._commit([settlement], [])
+            for wish in wishes:
+                self._commit([], [wish])
+            return
+        for settlement in settlements:
+            log.error("completion %s is not in the ledger: the row does not fit", settlement.completion)
+
+        def tell() -> None:
+            error = StoreError("the row does not fit")
+            for wish in wishes:
+                if not wish.done.done():
+                    wish.done.set_exception(error)
+            for settlement in settlements:
+                if not settlement.done.done():
+                    settlement.done.set_exception(error)
+                if settlement.row is not None and settlement.reserved:
+                    self.give_back(settlement.completion)
 
         self._on_loop(tell)
 

@@ -9,12 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from forefront.catalog.catalog import Catalog
+from forefront.chat.backend import EngineStats
 from forefront.gateway.database import StoreError
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.server.body import read_json_body
-from forefront.wire.admin import KeyList, ProjectList, ServerStatus
+from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import parse_new_key, parse_project_name, parse_project_settings, parse_report_query
 
@@ -24,10 +26,11 @@ T = TypeVar("T")
 class Admin:
     """The handlers. The guard has checked the scope before any of them is called."""
 
-    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns) -> None:
+    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns, catalog: Catalog) -> None:
         self._keys = keys
         self._usage = usage
         self._turns = turns
+        self._catalog = catalog
 
     def routes(self) -> list[Route]:
         """Every route below `/admin`."""
@@ -83,7 +86,12 @@ class Admin:
         )
 
     async def _status(self, _request: Request) -> Response:
-        return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting))
+        models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
+        return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
+
+
+def _engine(stats: EngineStats) -> EngineStatus:
+    return EngineStatus(**{name: getattr(stats, name) for name in EngineStatus.__struct_fields__})
 
 
 def path_id(request: Request) -> str:

@@ -52,7 +52,7 @@ def build_app(
     runs = runs or SharedRuns()
     chat = Idempotent(Completions(CHAT, catalog, office.gateway), runs)
     text = Idempotent(Completions(TEXT, catalog, office.gateway), runs)
-    admin = Admin(office.keys, office.usage, office.gateway.turns)
+    admin = Admin(office.keys, office.usage, office.gateway.turns, catalog)
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", chat, methods=["POST"]),

@@ -1,14 +1,20 @@
 """Reading a request's body within bounds."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
-from forefront.server.intake import Intake
+from forefront.server.intake import Share
 from forefront.wire.errors import ApiError
 
+T = TypeVar("T")
+
 MAX_BODY = 8 * 2**20
+# Parsed in well under a millisecond, unless it is broken.
+_SMALL = 2**16
 
 
 async def read_json_body(scope: Scope, receive: Receive) -> bytes:
@@ -26,15 +32,22 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > MAX_BODY:
         raise _too_large()
-    intake: Intake = scope["intake"]
+    share: Share = scope["intake"]
     # What is announced is held, else what may come.
-    with intake.hold(int(length[:20]) if length.isdecimal() else MAX_BODY):
-        try:
-            async with asyncio.timeout(intake.seconds):
-                return await _read(receive)
-        except TimeoutError:
-            text = f"The body did not arrive within {intake.seconds:g} s."
-            raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
+    share.hold(int(length[:20]) if length.isdecimal() else MAX_BODY)
+    try:
+        async with asyncio.timeout(share.seconds):
+            body = await _read(receive)
+    except TimeoutError:
+        text = f"The body did not arrive within {share.seconds:g} s."
+        raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
+    share.hold(len(body))
+    return body
+
+
+async def parse_body(parse: Callable[[bytes], T], body: bytes) -> T:
+    """`parse(body)`, in a thread when it may take so long that others would have to wait."""
+    return parse(body) if len(body) <= _SMALL else await asyncio.to_thread(parse, body)
 
 
 async def _read(receive: Receive) -> bytes:

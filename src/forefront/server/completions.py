@@ -19,7 +19,7 @@ from forefront.chat.meter import Meter
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
-from forefront.server.body import read_json_body
+from forefront.server.body import parse_body, read_json_body
 from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
@@ -78,7 +78,7 @@ class Completions(Generic[R]):
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = self._kind.parse(await read_json_body(scope, receive))
+        parsed = await parse_body(self._kind.parse, await read_json_body(scope, receive))
         request = parsed.request
         model = self._catalog.get(request.model)
         headers = ignored_header(parsed.ignored)

@@ -8,7 +8,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from forefront.server.intake import Intake
+from forefront.server.intake import Intake, Share
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,6 @@ class Frame:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         scope["request_id"] = given if _FIT.fullmatch(given) else "req_" + secrets.token_hex(12)
-
-        scope["intake"] = self._intake
         begin, status = time.monotonic(), 0
 
         async def send_named(message: Message) -> None:
@@ -42,7 +40,8 @@ class Frame:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_named)
+            with Share(self._intake) as scope["intake"]:
+                await self._app(scope, receive, send_named)
         finally:
             if scope["path"] not in _QUIET:
                 log.info("request", extra=_facts(scope, status, time.monotonic() - begin))

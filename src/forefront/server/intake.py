@@ -1,8 +1,5 @@
 """How much of the clients' bodies the server holds at a time, and for how long it waits for them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from forefront.wire.errors import ApiError
 
 
@@ -11,16 +8,27 @@ class Intake:
 
     def __init__(self, seconds: float = 60.0, memory: int = 256 * 2**20) -> None:
         self.seconds = seconds
-        self._left = memory
+        self.left = memory
 
-    @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        """Hold `size` bytes for as long as the context. Raises `ApiError` 503 when there is no room."""
-        if size > self._left:
+
+class Share:
+    """What one request holds of the intake, until the context is left."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.seconds = intake.seconds
+        self._intake = intake
+        self._held = 0
+
+    def hold(self, size: int) -> None:
+        """Hold `size` bytes in place of what was held. Raises `ApiError` 503 when there is no room."""
+        if size - self._held > self._intake.left:
             text = "The server is busy with other requests' bodies; try again."
             raise ApiError("overloaded", text, headers={"retry-after": "1"})
-        self._left -= size
-        try:
-            yield
-        finally:
-            self._left += size
+        self._intake.left -= size - self._held
+        self._held = size
+
+    def __enter__(self) -> "Share":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hold(0)

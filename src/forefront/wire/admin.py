@@ -17,7 +17,12 @@ Status = Literal["completed", "aborted", "failed"]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Tokens = Annotated[int, Meta(ge=1, le=2**53)]
 Money = Annotated[float, Meta(ge=0, le=1e9)]
-NO_NUL = r"^[^\x00]*$"  # PostgreSQL's texts hold none
+# One line, so that it can stand in a table or a log. (PostgreSQL cannot keep a NUL either.)
+_LINE = r"^[^\x00-\x1f\x7f]*\Z"
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_LINE)]
+ModelName = Annotated[str, Meta(min_length=1, max_length=256, pattern=_LINE)]
+# Up to the end of the year 9999.
+Time = Annotated[int, Meta(ge=1, le=253_402_300_799)]
 ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -40,15 +45,13 @@ class Budget(Record, kw_only=True, forbid_unknown_fields=True):
 class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /admin/keys`. `models`: the only ones that may be asked; none given: all."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_NUL)]
+    name: Name
     project: ProjectName = "default"
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
         default_factory=lambda: ["chat", "models"]
     )
-    models: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=256, pattern=NO_NUL)]], Meta(max_length=256)] | None
-    ) = None
-    expires: Annotated[int, Meta(ge=1, le=2**40)] | None = None
+    models: Annotated[list[ModelName], Meta(max_length=256)] | None = None
+    expires: Time | None = None
     limits: Limits = msgspec.field(default_factory=Limits)
     budget: Budget | None = None
 
@@ -151,9 +154,22 @@ class UsageReport(Record, kw_only=True):
     data: list[UsageRow]
 
 
+class EngineStatus(Record, kw_only=True):
+    """What a model's engine does: sequences, blocks of its KV cache, and counts since the server's start."""
+
+    running: int
+    waiting: int
+    blocks_held: int
+    blocks_total: int
+    tokens_sampled: int
+    preemptions: int
+    restarts: int
+
+
 class ServerStatus(Record, kw_only=True):
     """What the server does at the moment: requests that have their turn, and requests that wait for it."""
 
     object: Literal["status"] = "status"
     running: int
     waiting: int
+    models: dict[str, EngineStatus]

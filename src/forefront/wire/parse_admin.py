@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.admin import NO_NUL, Budget, NewKey, ProjectName, ProjectSettings
+from forefront.wire.admin import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
 from forefront.wire.named_error import named_error
@@ -17,18 +17,15 @@ _DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 
 
-Storable = Annotated[str, msgspec.Meta(pattern=NO_NUL)]
-
-
 class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The query of `GET /admin/usage`: `by=day,model`, and what the sums are of."""
 
     by: list[Literal["day", "key", "project", "model"]] = msgspec.field(default_factory=lambda: ["day"])
     since: Annotated[str, Meta(pattern=_DAY)] | None = None
     until: Annotated[str, Meta(pattern=_DAY)] | None = None
-    key: Storable | None = None
-    project: Storable | None = None
-    model: Storable | None = None
+    key: Name | None = None
+    project: Name | None = None
+    model: ModelName | None = None
 
 
 def parse_new_key(body: bytes) -> NewKey:

@@ -1,0 +1,92 @@
+"""What keys, limits, a budget and the ledger cost: against the same server without them, answers that take no time."""
+
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.openly import serve_openly
+from benchmarks.report import table
+from forefront.gateway.database import open_database
+from forefront.gateway.keys import KeyStore
+from forefront.wire.admin import Budget, Limits, NewKey
+from tests.support.instant import MODEL, Nursery
+from tests.support.postgres import run_postgres
+from torture.client import CHAT, Client
+
+_SECONDS = 2.0
+_BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}).encode()
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Requests per second, and the median latency in milliseconds."""
+
+    rate: float
+    median: float
+
+
+def run(repeats: int) -> None:
+    """Print the table."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forefront-bench-")))
+        postgres = stack.enter_context(run_postgres(durable=True))
+        servers = {"without": (stack.enter_context(serve_openly()), "none")}
+        nursery = Nursery()
+        for name, store in (("SQLite", f"sqlite:///{folder / 'forefront.db'}"), ("PostgreSQL", postgres)):
+            key = _make_key(store)
+            served = nursery.serve(store, folder / f"{name}.log")
+            servers[name] = (stack.enter_context(served).url, key)
+        rows = []
+        for clients in (1, 32):
+            rounds: dict[str, list[_Round]] = {name: [] for name in servers}
+            for number in range(repeats + 1):
+                for name, (url, key) in servers.items():
+                    measured = asyncio.run(_measure(url, key, clients))
+                    if number:  # the first is for warming up
+                        rounds[name].append(measured)
+            rows += _rows(clients, rounds)
+    head = ["clients", "gateway", "requests/s", "÷ without", "median ms", "more ms"]
+    table("Keys, limits, a budget and the ledger, with answers that take no time", head, rows)
+
+
+def _rows(clients: int, rounds: dict[str, list[_Round]]) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for name, measured in rounds.items():
+        rate = statistics.median(one.rate for one in measured)
+        median = statistics.median(one.median for one in measured)
+        pairs = list(zip(measured, rounds["without"], strict=True))
+        ratio = statistics.median(one.rate / without.rate for one, without in pairs)
+        more = statistics.median(one.median - without.median for one, without in pairs)
+        rows.append([clients, name, f"{rate:.0f}", ratio, f"{median:.2f}", f"{more:.2f}"])
+    return rows
+
+
+async def _measure(url: str, key: str, clients: int) -> _Round:
+    latencies: list[float] = []
+    end = time.perf_counter() + _SECONDS
+
+    async def ask() -> None:
+        client = Client(url, key)
+        while time.perf_counter() < end:
+            answer = await client.send("POST", CHAT, _BODY)
+            if answer.status != 200:
+                raise RuntimeError(f"a request failed: {answer}")
+            latencies.append(answer.seconds)
+        client.abort()
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(ask() for _ in range(clients)))
+    return _Round(len(latencies) / (time.perf_counter() - begin), statistics.median(latencies) * 1000)
+
+
+def _make_key(store: str) -> str:
+    database = open_database(store)
+    limits = Limits(requests_per_minute=10**6, tokens_per_minute=10**9, concurrency=1000)
+    made = KeyStore(database).create(NewKey(name="bench", limits=limits, budget=Budget(tokens=10**12)))
+    database.close()
+    return made.key

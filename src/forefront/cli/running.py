@@ -1,0 +1,63 @@
+"""Models, a store and settings, wired together: a server that runs."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable
+
+import uvloop
+
+from forefront.catalog.catalog import Catalog
+from forefront.cli.config import Config, ServerSettings
+from forefront.gateway.database import Database
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.money import Price, Prices
+from forefront.gateway.ring import KeyRing
+from forefront.gateway.turns import Turns
+from forefront.gateway.usage import Usage
+from forefront.gateway.writer import Writer
+from forefront.server.app import Office, build_app
+from forefront.server.intake import Intake
+from forefront.server.serve import Listen, serve
+from forefront.server.shared_runs import SharedRuns
+
+# How long a thread may go on while another waits for Python, in seconds. The threads of ledger and engines ask for it
+# many times for each commit or step; at the usual 5 ms they spent most of their time waiting for a busy event loop.
+_SWITCH = 0.0005
+
+
+def run_server(
+    catalog: Catalog, database: Database, settings: Config, bound: socket.socket, started: Callable[[], None]
+) -> None:
+    """Serve until a signal ends it. `started` is called once it listens. Raises `StoreError`."""
+
+    sys.setswitchinterval(_SWITCH)
+
+    async def run() -> None:
+        writer, server = Writer(database), settings.server
+        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20)
+        office, runs = _office(settings, database, writer), SharedRuns()
+        app = build_app(catalog, office, intake, server.cors_origins, runs)
+        await serve(app, catalog, writer, runs, bound, _listen(server), started)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
+def _office(settings: Config, database: Database, writer: Writer) -> Office:
+    prices = {
+        model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
+    }
+    gateway = Gateway(writer, Prices(prices), Turns(settings.queue.running, settings.queue.waiting))
+    return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
+
+
+def _listen(settings: ServerSettings) -> Listen:
+    return Listen(
+        settings.grace_seconds,
+        settings.header_seconds,
+        settings.connections,
+        settings.tls_certificate,
+        settings.tls_key,
+    )

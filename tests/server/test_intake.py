@@ -1,0 +1,55 @@
+"""Bodies within bounds of memory: held for as long as their requests live, and not longer."""
+
+import asyncio
+
+import pytest
+
+from forefront.server.intake import Intake, Share
+from forefront.wire.errors import ApiError
+from tests.support.server import RunningServer
+
+BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}'
+
+
+def test_a_share_is_held_resized_and_given_back() -> None:
+    intake = Intake(memory=100)
+    with Share(intake) as one, Share(intake) as other:
+        one.hold(80)
+        with pytest.raises(ApiError) as caught:
+            other.hold(30)
+        assert (caught.value.status, caught.value.headers["x-should-retry"]) == (503, "true")
+        assert intake.left == 20
+        one.hold(10)
+        other.hold(90)
+    assert intake.left == 100
+
+
+async def test_bodies_that_are_being_read_leave_room_again(server: RunningServer) -> None:
+    """Forty that do not say how long they are: 32 of 8 MiB fit into 256 MiB."""
+    host, port = server.url.removeprefix("http://").split(":")
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {server.key}\r\n"
+    head += "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    go, refused = asyncio.Event(), asyncio.Event()
+
+    async def one() -> bytes:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head.encode())
+        reading = asyncio.ensure_future(reader.readline())
+        await asyncio.wait([reading, asyncio.ensure_future(go.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            refused.set()
+        else:
+            writer.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
+        status = (await reading).split()[1]
+        writer.close()
+        return status
+
+    jobs = [asyncio.create_task(one()) for _ in range(40)]
+    await refused.wait()
+    await asyncio.sleep(0.5)
+    go.set()
+    answers = await asyncio.gather(*jobs)
+    assert sorted(answers) == [b"200"] * 32 + [b"503"] * 8
+    with server.client() as client:
+        response = client.post("/v1/chat/completions", content=BODY, headers={"content-type": "application/json"})
+        assert response.status_code == 200

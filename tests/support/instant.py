@@ -1,0 +1,129 @@
+"""A backend that answers at once, without a model, behind the whole of the real server.
+
+Where the gateway is what is looked at. Starting one takes milliseconds: `Nursery` has imported everything once and
+forks. Nothing of OpenVINO may run in it, since its threads do not survive a fork.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.chat.backend import Foresight
+from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
+from forefront.chat.meter import Meter
+from forefront.cli.config import Config
+from forefront.cli.running import run_server
+from forefront.engine.engine import EngineStats
+from forefront.gateway.database import open_database
+from forefront.gateway.keys import KeyStore
+from forefront.server.serve import bind
+from forefront.wire.request import ChatRequest, CompletionRequest
+
+KEY = "instant-key-0123456789-abcdefghij"
+MODEL = "instant"
+PROMPT = 10
+
+
+class InstantBackend:
+    """Takes every prompt for ten tokens and samples `max_tokens` of them, `pause` seconds apart."""
+
+    context_length = 100_000
+
+    def __init__(self, pause: float = 0.0) -> None:
+        self._pause = pause
+        self._sampled = 0
+
+    async def chat(self, request: ChatRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
+        """See `Backend.chat`."""
+        count = request.max_tokens or 16
+        await meter.admit(PROMPT, count)
+        meter.begin(0)
+        yield Started(PROMPT, 0)
+        for _ in range(count):
+            if self._pause:
+                await asyncio.sleep(self._pause)
+            meter.output_tokens += 1
+            self._sampled += 1
+            yield TextDelta(0, "word ")
+        yield ChoiceEnd(0, "length")
+        yield Completed(PROMPT, count, 0)
+
+    def complete(self, request: CompletionRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
+        """See `Backend.complete`."""
+        raise NotImplementedError
+
+    async def foresee(self, request: ChatRequest, tenant: bytes) -> Foresight:
+        """See `Backend.foresee`."""
+        return Foresight("", PROMPT, 0, request.max_tokens)
+
+    def start(self) -> None:
+        """Nothing has to be."""
+
+    async def probe(self) -> None:
+        """It always works."""
+
+    def stats(self) -> EngineStats:
+        """The tokens that were sampled."""
+        return EngineStats(0, 0, 0, 0, self._sampled, 0, 0, time.monotonic())
+
+    async def close(self) -> None:
+        """Nothing has to be."""
+
+
+@dataclass
+class Instant:
+    """A running server: where it listens, and its process."""
+
+    url: str
+    process: "multiprocessing.process.BaseProcess"
+
+
+class Nursery:
+    """Starts servers by fork, from a process of its own that never ran anything else."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__])
+
+    @contextmanager
+    def serve(self, url: str, log: Path, *, settings: Config | None = None, pause: float = 0.0) -> Iterator[Instant]:
+        """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs."""
+        ours, theirs = self._context.Pipe()
+        arguments = (url, str(log), settings or Config(), pause, theirs)
+        process = self._context.Process(target=_serve, args=arguments, daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            if not ours.poll(60):
+                raise RuntimeError(f"the server did not start: {log.read_text()}")
+            yield Instant(ours.recv(), process)
+        finally:
+            if process.is_alive():
+                process.kill()
+            process.join()
+            process.close()
+            ours.close()
+
+
+def _serve(url: str, log: str, settings: Config, pause: float, started: Connection) -> None:
+    """The child: everything that `forefront serve` does, less the command line and the models."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
+        os.dup2(output, stream)
+    database = open_database(url)
+    KeyStore(database).open(KEY)
+    build = Build("none", "none", "instant")
+    catalog = Catalog([ServedModel(MODEL, InstantBackend(pause), 0, "fp_instant", build)])
+    bound: socket.socket = bind("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    run_server(catalog, database, settings, bound, lambda: started.send(address))
+    database.close()

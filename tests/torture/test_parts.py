@@ -1,0 +1,41 @@
+"""A small, fixed fraction of `make torture`, on both databases; the whole of it under the mark `torture`."""
+
+from pathlib import Path
+
+import pytest
+
+from torture.parts import PARTS
+from torture.stage import Stage
+
+# How much of each, so that it takes a few seconds; the machine's speed is not looked at.
+FRACTIONS = {
+    "budget": 1.0,
+    "cut": 0.05,
+    "broken": 0.05,
+    "faults": 0.0,
+    "kill": 0.02,
+    "nonces": 0.005,
+    "fuzz": 0.005,
+}
+
+
+@pytest.fixture
+def stage(tmp_path: Path, postgres: str) -> Stage:
+    return Stage(tmp_path, postgres=postgres, quiet=True)
+
+
+@pytest.mark.parametrize("part", FRACTIONS)
+async def test_a_fraction(stage: Stage, part: str) -> None:
+    stage.scale = FRACTIONS[part]
+    await PARTS[part](stage)
+    assert {row.store for row in stage.rows} <= {"SQLite", "PostgreSQL"}
+    assert [row for row in stage.rows if not row.good] == []
+    assert stage.rows
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", PARTS)
+async def test_the_whole(stage: Stage, part: str) -> None:
+    await PARTS[part](stage)
+    assert [row for row in stage.rows if not row.good] == []

@@ -1,0 +1,73 @@
+"""`make torture`: load, faults and bad input against real servers; a table in the end, and status 1 for a failure."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report import machine
+from tests.support.postgres import run_postgres
+from torture.parts import PARTS
+from torture.stage import Row, Stage
+
+# The whole must end by then, in seconds.
+_BOUND = 900
+
+
+def main() -> int:
+    """Run the parts that were asked for; the exit status."""
+    parser = argparse.ArgumentParser(prog="make torture", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this one; repeatable")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies every count (default 1)")
+    parser.add_argument("--sqlite", action="store_true", help="leave PostgreSQL out")
+    options = parser.parse_args()
+    print(machine(), flush=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forefront-torture-")))
+        stage = Stage(folder, options.scale, None if options.sqlite else _postgres(stack))
+        begin = time.monotonic()
+        asyncio.run(_run(stage, options.part or list(PARTS)))
+        print(_table(stage.rows))
+        bad = [row for row in stage.rows if not row.good]
+        print(f"{len(stage.rows) - len(bad)} of {len(stage.rows)} as promised, in {time.monotonic() - begin:.0f} s")
+    return 1 if bad else 0
+
+
+async def _run(stage: Stage, names: list[str]) -> None:
+    end = time.monotonic() + _BOUND
+    for name in names:
+        begin = time.monotonic()
+        try:
+            async with asyncio.timeout(end - begin):
+                await PARTS[name](stage)
+        except TimeoutError:
+            stage.report(name, "", f"within {_BOUND} s altogether", "was not done in time", good=False)
+        except Exception as error:
+            stage.report(name, "", "the part itself", f"broke: {error!r}", good=False)
+        stage.say(f"{name}: {time.monotonic() - begin:.0f} s\n")
+
+
+def _postgres(stack: ExitStack) -> str | None:
+    try:
+        return stack.enter_context(run_postgres())
+    except pytest.skip.Exception as missing:
+        print(missing, file=sys.stderr)
+        return None
+
+
+def _table(rows: list[Row]) -> str:
+    lines = ["", "| part | store | what was done | what was found | |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row.part} | {row.store} | {row.done} | {row.found} | {'ok' if row.good else '**FAILED**'} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

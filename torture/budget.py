@@ -1,0 +1,52 @@
+"""Many requests at once against a budget for ten, sent to two servers that share a store."""
+
+import asyncio
+from collections import Counter
+
+from forefront.cli.config import Config, PriceSettings
+from forefront.gateway.keys import KeyStore
+from forefront.wire.admin import Budget, NewKey
+from tests.support.instant import MODEL, PROMPT
+from torture.books import opened, read_books
+from torture.client import Client
+from torture.stage import Stage, entered
+
+_OUTPUT = 40
+_FIT = 10
+_BUDGETS = {
+    "tokens": Budget(tokens=_FIT * (PROMPT + _OUTPUT), period="ever"),
+    "money": Budget(money=_FIT * (PROMPT + _OUTPUT) / 1e6, period="day"),
+}
+
+
+async def run(stage: Stage) -> None:
+    """200 requests, for a budget in tokens and one in money, on each store."""
+    count = stage.count(200, least=20)
+    settings = Config(prices={MODEL: PriceSettings(input=1, output=1)})
+    for kind in stage.stores:
+        store, log = stage.new_store(kind), stage.new_folder() / "log"
+        async with (
+            entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as one,
+            entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as other,
+        ):
+            for unit, budget in _BUDGETS.items():
+                key = await asyncio.to_thread(_make_key, store, budget)
+                jobs = (_ask((one, other)[number % 2].url, key) for number in range(count))
+                statuses = Counter(await asyncio.gather(*jobs))
+                found = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
+                exact = statuses == {200: _FIT, 403: count - _FIT}
+                stage.report("budget", kind, f"{count} at once, {unit} for {_FIT}, two servers", found, good=exact)
+        books = await asyncio.to_thread(read_books, store)
+        found = f"{len(books.rows)} rows, {books.held} reservations left"
+        good = len(books.rows) == _FIT * len(_BUDGETS) and not books.held and books.days_agree
+        stage.report("budget", kind, "the ledger afterwards", found, good=good)
+
+
+async def _ask(url: str, key: str) -> int:
+    messages = [{"role": "user", "content": "Hello"}]
+    return (await Client(url, key).chat(model=MODEL, messages=messages, max_tokens=_OUTPUT)).status
+
+
+def _make_key(store: str, budget: Budget) -> str:
+    with opened(store) as database:
+        return KeyStore(database).create(NewKey(name="ten", budget=budget)).key

@@ -1,0 +1,73 @@
+"""Requests that are wrong in every way that a generator can think of: no 5xx, and no memory lost."""
+
+import asyncio
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.server import RunningServer
+from torture.client import Client
+from torture.nasty import Wrong, wrong_request
+from torture.stage import Stage, entered
+
+_CLIENTS = 16
+# In MiB. The first half fills what is filled once: pools, arenas, kernels for each shape of a batch.
+_ROOM = 16.0
+
+
+async def run(stage: Stage) -> None:
+    """100,000 requests, shared among the stores."""
+    count = stage.count(100_000 // len(stage.stores))
+    for kind in stage.stores:
+        async with entered(stage.serve(stage.new_store(kind), stage.tiny(), "--kv-cache", "0.01")) as server:
+            await _fuzz(stage, kind, server, count)
+
+
+async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> None:
+    seed = random.randrange(2**32)
+    statuses: Counter[int] = Counter()
+    bad: list[Wrong] = []
+    memory = [0.0]
+    requests = _requests(seed, stage.numbers("fuzz", count), count // 2, server.process.pid, memory)
+    jobs = (_send(server, requests, statuses, bad) for _ in range(_CLIENTS))
+    await asyncio.gather(*jobs)
+    memory.append(_memory(server.process.pid))
+    for wrong in bad[:5]:
+        stage.say(f"fuzz, seed {seed}: a 5xx for {wrong}")
+    found = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
+    found = f"{found.replace('× 0', '× no answer')}; {memory[0]:.0f} MiB after half of them, {memory[1]:.0f} in the end"
+    works = (await _normal(server)) == 200
+    good = not bad and memory[1] <= memory[0] + _ROOM and works
+    stage.report("fuzz", kind, f"{count} wrong requests", found, good=good)
+
+
+def _requests(seed: int, numbers: Iterator[int], half: int, pid: int, memory: list[float]) -> Iterator[Wrong]:
+    chance = random.Random(seed)
+    for number in numbers:
+        if number == half:
+            memory[0] = _memory(pid)
+        yield wrong_request(chance)
+
+
+async def _send(server: RunningServer, requests: Iterator[Wrong], statuses: Counter[int], bad: list[Wrong]) -> None:
+    client = Client(server.url, server.key)
+    for wrong in requests:
+        answer = await client.send(wrong.method, wrong.path, wrong.body, **wrong.headers)
+        statuses[answer.status] += 1
+        if answer.status >= 500:
+            bad.append(wrong)
+
+
+async def _normal(server: RunningServer) -> int:
+    fields = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
+    return (
+        await Client(server.url, server.key).send("POST", "/v1/chat/completions", json.dumps(fields).encode())
+    ).status
+
+
+def _memory(pid: int) -> float:
+    """The process's memory, in MiB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,0 +1,125 @@
+"""Ten times more requests than can be answered: those that are answered stay as many, the rest are told at once."""
+
+import asyncio
+import statistics
+import time
+from dataclasses import dataclass, field
+
+from tests.support.server import RunningServer
+from torture.client import Answer, Client
+from torture.stage import Stage, entered
+
+_RUNNING, _WAITING = 16, 32
+_FIELDS = {"model": "tiny", "max_tokens": 200, "logit_bias": {"2": -100}}
+
+
+@dataclass
+class Load:
+    """What became of the requests of one measurement."""
+
+    seconds: float
+    answers: list[Answer] = field(default_factory=list)
+    health: list[float] = field(default_factory=list)
+
+    tokens: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Whole answers per second."""
+        return sum(answer.whole for answer in self.answers) / self.seconds
+
+    @property
+    def refused(self) -> list[Answer]:
+        """Those that were turned away."""
+        return [answer for answer in self.answers if answer.status in (429, 503)]
+
+
+async def run(stage: Stage) -> None:
+    """The peak by a few more clients than may run at a time, then ten times as many requests per second as that; in
+    turns, since other programs use the machine too."""
+    seconds = max(8 * stage.scale, 2)
+    settings = {"FOREFRONT_QUEUE_RUNNING": str(_RUNNING), "FOREFRONT_QUEUE_WAITING": str(_WAITING)}
+    peaks, overs = [], []
+    async with entered(stage.serve(stage.new_store("SQLite"), stage.tiny(), **settings)) as server:
+        await _peak(server, 1)
+        for _ in range(3):
+            peaks.append(await _peak(server, seconds))
+            overs.append(await _overload(server, seconds, peaks[-1].rate * 10))
+    peak, over = (sum(load.tokens for load in loads) / sum(load.seconds for load in loads) for loads in (peaks, overs))
+    stage.report("overload", "SQLite", f"peak: {_RUNNING + 4} clients", f"{peak:.0f} tokens/s", good=peak > 0)
+    asked, refused = sum(len(load.answers) for load in overs), [one for load in overs for one in load.refused]
+    whole = sum(answer.whole for load in overs for answer in load.answers)
+    found = f"{over:.0f} tokens/s, {over / peak:.0%} of the peak, in {whole} whole answers"
+    stage.report("overload", "SQLite", f"10 × as many ({asked} requests)", found, good=over / peak >= 0.9)
+    told = all("retry-after" in answer.headers for answer in refused)
+    others = asked - whole - len(refused)
+    found = f"{len(refused)} × 429 or 503 in {_milliseconds([one.seconds for one in refused])}, "
+    found += f"{'each' if told else 'NOT each'} with retry-after; {others} of any other kind"
+    stage.report("overload", "SQLite", "the rest", found, good=bool(refused) and told and not others)
+    health = [one for load in overs for one in load.health]
+    found = _milliseconds(health)
+    stage.report("overload", "SQLite", "/health meanwhile", found, good=statistics.median(health) < 0.05)
+
+
+async def _peak(server: RunningServer, seconds: float) -> Load:
+    """A closed loop: each client asks again once it has been answered."""
+    load, end = Load(seconds), time.monotonic() + seconds
+    before = await _sampled(server)
+
+    async def ask(number: int) -> None:
+        client = Client(server.url, server.key)
+        while True:
+            answer = await client.chat(**_FIELDS, messages=_messages(number))
+            if time.monotonic() > end:
+                return
+            load.answers.append(answer)
+
+    jobs = [asyncio.create_task(ask(number)) for number in range(_RUNNING + 4)]
+    await asyncio.sleep(seconds)
+    load.tokens = await _sampled(server) - before
+    await asyncio.gather(*jobs)
+    return load
+
+
+async def _overload(server: RunningServer, seconds: float, rate: float) -> Load:
+    """An open loop: so many requests per second, whatever becomes of those before."""
+    load, idle = Load(seconds), [Client(server.url, server.key) for _ in range(8)]
+    begin, before = time.monotonic(), await _sampled(server)
+
+    async def ask(number: int) -> None:
+        client = idle.pop() if idle else Client(server.url, server.key)
+        answer = await client.chat(**_FIELDS, messages=_messages(number))
+        idle.append(client)
+        load.answers.append(answer)
+
+    async def watch() -> None:
+        client = Client(server.url, server.key)
+        while True:
+            load.health.append((await client.send("GET", "/health")).seconds)
+            await asyncio.sleep(0.1)
+
+    watching = asyncio.create_task(watch())
+    jobs: list[asyncio.Task[None]] = []
+    while (passed := time.monotonic() - begin) < seconds:
+        jobs += [asyncio.create_task(ask(number)) for number in range(len(jobs), int(passed * rate))]
+        await asyncio.sleep(0.01)
+    load.tokens = await _sampled(server) - before
+    await asyncio.gather(*jobs)
+    watching.cancel()
+    return load
+
+
+async def _sampled(server: RunningServer) -> int:
+    """How many tokens the engine has sampled."""
+    sampled: int = (await Client(server.url, server.key).get("/admin/status"))["models"]["tiny"]["tokens_sampled"]
+    return sampled
+
+
+def _messages(number: int) -> list[dict[str, str]]:
+    return [{"role": "user", "content": f"Question {number}"}]
+
+
+def _milliseconds(seconds: list[float]) -> str:
+    ordered = sorted(seconds) or [0.0]
+    last = ordered[int(len(ordered) * 0.99)] if len(ordered) > 1 else ordered[0]
+    return f"{statistics.median(ordered) * 1000:.0f} ms (median), {last * 1000:.0f} ms (99 %)"

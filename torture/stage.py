@@ -1,0 +1,121 @@
+"""What every part works with: a folder, stores of both kinds, servers, and a place for results."""
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from tests.support.instant import Nursery
+from tests.support.postgres import new_database
+from tests.support.random_model import write_random_gguf
+from tests.support.server import RunningServer, run_server
+
+T = TypeVar("T")
+
+
+class Process(Protocol):
+    """A server's process."""
+
+    def kill(self) -> None: ...
+
+
+class Server(Protocol):
+    """A running server."""
+
+    url: str
+
+    @property
+    def process(self) -> Process: ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the summary: what was done, on which store, what was measured, and whether it is as promised."""
+
+    part: str
+    store: str
+    done: str
+    found: str
+    good: bool
+
+
+@dataclass
+class Stage:
+    """`scale` multiplies the counts. `postgres` is the URL of a server, None where there is none."""
+
+    folder: Path
+    scale: float = 1.0
+    postgres: str | None = None
+    quiet: bool = False
+    rows: list[Row] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.nursery = Nursery()
+        self._names = itertools.count()
+
+    def count(self, whole: int, *, least: int = 1) -> int:
+        """How many of `whole` to do."""
+        return max(round(whole * self.scale), least)
+
+    @property
+    def stores(self) -> list[str]:
+        """The kinds of store that there are."""
+        return ["SQLite", "PostgreSQL"] if self.postgres else ["SQLite"]
+
+    def new_store(self, kind: str) -> str:
+        """The URL of a new, empty store."""
+        if kind == "PostgreSQL":
+            assert self.postgres is not None
+            return new_database(self.postgres)
+        return f"sqlite:///{self.new_folder() / 'forefront.db'}"
+
+    def new_folder(self) -> Path:
+        """A new, empty folder."""
+        folder = self.folder / f"part{next(self._names)}"
+        folder.mkdir()
+        return folder
+
+    def tiny(self) -> str:
+        """A random model, as an argument of `forefront serve`: it never ends an answer by itself."""
+        path = self.folder / "tiny.gguf"
+        if not path.exists():
+            write_random_gguf(path)
+        return f"tiny={path}"
+
+    def serve(
+        self, store: str, *arguments: str, module: str = "forefront.cli", **settings: str
+    ) -> AbstractContextManager[RunningServer]:
+        """A real `forefront serve`; converted models are kept between calls."""
+        environment = {"FOREFRONT_DATABASE_URL": store} | settings
+        return run_server(list(arguments), self.folder / "home", environment=environment, module=module)
+
+    def report(self, part: str, store: str, done: str, found: str, *, good: bool) -> None:
+        """Add a line to the summary."""
+        self.rows.append(Row(part, store, done, found, good))
+        self.say(f"{part}, {store}: {done}: {found}{'' if good else '  <-- NOT AS PROMISED'}")
+
+    def numbers(self, part: str, count: int) -> Iterator[int]:
+        """The numbers below `count`, for several to take from; says how far they are."""
+        for number in range(count):
+            if number and number % max(count // 10, 1) == 0:
+                self.say(f"{part}: {number} of {count}")
+            yield number
+
+    def say(self, text: str) -> None:
+        """Show progress."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+
+@asynccontextmanager
+async def entered(context: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """A context that blocks while it is entered and left, off the event loop."""
+    value = await asyncio.to_thread(context.__enter__)
+    try:
+        yield value
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
