@@ -47,7 +47,7 @@ def run_suite(path: str, *, cwd: Path, **environment: str) -> None:
 def build() -> Path:
     """Build the SDK; its folder."""
     require_node()
-    _install(SDK)
+    install(SDK)
     run("node", "scripts/build.mjs", cwd=SDK)
     return SDK
 
@@ -55,7 +55,7 @@ def build() -> Path:
 def install_peers() -> Path:
     """Install other people's clients; their folder."""
     require_node()
-    _install(PEERS)
+    install(PEERS)
     return PEERS
 
 
@@ -75,7 +75,7 @@ def typescript(name: str, *, cwd: Path, emit: bool = True) -> None:
     run("node", str(compiler), *options, name, cwd=cwd)
 
 
-def _install(folder: Path) -> None:
+def install(folder: Path) -> None:
     """What the folder's lock names, unless that is there already."""
     installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
