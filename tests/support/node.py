@@ -60,15 +60,20 @@ def install_peers() -> Path:
 
 
 def make_project(folder: Path) -> Path:
-    """An empty project with the SDK installed, as a user would do it."""
-    (folder / "package.json").write_text('{"name": "empty", "private": true}\n')
-    (folder / ".npmrc").write_text((SDK / ".npmrc").read_text())
-    run("npm", "install", str(SDK), cwd=folder)
-    return folder
+    """An empty project in `folder` with the SDK installed, as a user of a fresh clone would do it."""
+    require_node()
+    fresh, project = folder / "clone", folder / "project"
+    shutil.copytree(SDK, fresh, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    project.mkdir()
+    (project / "package.json").write_text('{"name": "empty", "private": true}\n')
+    (project / ".npmrc").write_text((SDK / ".npmrc").read_text())
+    run("npm", "install", str(fresh), cwd=project)
+    return project
 
 
 def typescript(name: str, *, cwd: Path, emit: bool = True) -> None:
     """Compile a file, strictly; with `emit`, the declarations of what it imports are checked too."""
+    _install(SDK)
     compiler = SDK / "node_modules" / "typescript" / "bin" / "tsc"
     options = ["--strict", "--module", "nodenext", "--target", "es2022"]
     options += ["--lib", "es2022,dom", "--skipLibCheck", "false"] if emit else ["--skipLibCheck", "--noEmit"]
