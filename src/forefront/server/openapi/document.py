@@ -116,7 +116,7 @@ def _not_null(schema: Schema) -> Schema:
     options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) != 1:
         return schema
-    return {name: value for name, value in schema.items() if name != "anyOf"} | options[0]
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **options[0]}
 
 
 def _key(operation: Operation) -> list[Any]:

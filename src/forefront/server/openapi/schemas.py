@@ -31,13 +31,15 @@ def components(asked: Iterable[Any], answered: Iterable[Any]) -> dict[str, Schem
             _add_unknown(schema, struct)
         elif not struct.__struct_config__.omit_defaults:
             schema["required"] = list(schema["properties"])
-    return {name: _plain(schema) for name, schema in sorted(found.items())}
+    plain: dict[str, Schema] = _plain(dict(sorted(found.items())))
+    return plain
 
 
 def schema_of(type_: Any) -> Schema:
     """One type's schema; structs in it are references."""
     [schema], _ = msgspec.json.schema_components([type_], ref_template=_REFERENCE)
-    return _plain(schema)
+    plain: Schema = _plain(schema)
+    return plain
 
 
 def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
