@@ -5,10 +5,13 @@ Machines are noisy: trust the ratios, which compare rounds that alternate, more 
 
 import argparse
 
-from benchmarks import engine, gateway, grammar, http, node_sdk
+from benchmarks import engine, gateway, grammar, http, node_sdk, python_sdk
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model import ModelOptions, PagedModel
+
+# What needs no model of real size.
+_ALONE = {"node": node_sdk.run, "python": python_sdk.run, "gateway": gateway.run}
 
 
 def main() -> None:
@@ -18,14 +21,13 @@ def main() -> None:
     parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
     parser.add_argument("--tokens", type=int, default=48, help="tokens per stream (default 48)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
-    parser.add_argument("--only", choices=["engine", "gateway", "grammar", "http", "node"], help="one suite alone")
+    parser.add_argument("--only", choices=[*_ALONE, "engine", "grammar", "http"], help="one suite alone")
     options = parser.parse_args()
     print(machine(), flush=True)
-    if options.only in (None, "node"):
-        node_sdk.run(options.repeats)
-    if options.only in (None, "gateway"):
-        gateway.run(options.repeats)
-    if options.only in ("node", "gateway"):
+    for name, run in _ALONE.items():
+        if options.only in (None, name):
+            run(options.repeats)
+    if options.only in _ALONE:
         return
     path, directory = prepare(options.size, options.quant)
     model = PagedModel(directory / "openvino_model.xml", CONTEXT, ModelOptions(contexts=4))
@@ -38,5 +40,5 @@ def main() -> None:
         http.run(path, model, options.tokens, options.repeats)
 
 
-if __name__ == "__main__":  # servers are started by fork from a process that reads this file again
+if __name__ == "__main__":  # not in the processes that it starts
     main()

@@ -41,9 +41,9 @@ def node_sdk() -> Path:
 
 
 @pytest.fixture(scope="session")
-def node_project(node_sdk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def node_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that has nothing but the Node SDK."""
-    return make_project(tmp_path_factory.mktemp("project"))
+    return make_project(tmp_path_factory.mktemp("node"))
 
 
 @pytest.fixture(scope="session")

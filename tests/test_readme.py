@@ -1,6 +1,7 @@
 """The README's snippets do what it says, against the running server."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,9 +33,12 @@ def test_the_first_answer_is_a_recipe_as_shown(server: RunningServer) -> None:
 
 
 def test_the_python_example_prints_an_answer(server: RunningServer) -> None:
-    code = snippet("python", "ForefrontClient(").replace("http://127.0.0.1:8000", server.url)
+    code = snippet("python", "ForefrontClient(") + snippet("python", "stream.text")
+    code = code.replace("YOUR_API_KEY", server.key).replace("MODEL_STRING", "forefront-mini")
     run = subprocess.run(
-        [sys.executable, "-c", code.replace("YOUR_API_KEY", server.key)], capture_output=True, text=True, timeout=60
-    )
+        [sys.executable, "-c", code], env=os.environ | {"FOREFRONT_BASE_URL": server.url},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
     assert run.returncode == 0, run.stderr
+    assert run.stdout.count("\n") > 5
     assert "Ingredients:" in run.stdout

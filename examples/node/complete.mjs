@@ -8,8 +8,8 @@ for (const model of (await client.models.list()).data) {
 }
 const completion = await client.completions.create({
   model: "forefront-mini",
-  prompt: "Ingredients:\n-",
-  max_tokens: 24,
+  prompt: "Pizza with olives and peppers\n\nServes 2, ready in 35 minutes.\n\nIngredients:\n-",
+  temperature: 0,
   stop: "Steps",
 });
 console.log(completion.choices[0].text);

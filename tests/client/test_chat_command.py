@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from forefront import ForefrontError, RateLimitError
 from forefront.cli import chat as command
-from forefront.cli.chat import HELP, Asker, Conversation, first_model, printable, read_command
+from forefront.cli.ask import first_model, printable
+from forefront.cli.chat import HELP, Asker, Conversation, read_command
 from tests.client.fakes import DONE, Body, Server, chunk, events, frame, stream_of
 
 MODELS = {"object": "list", "data": [{"id": "first", "created": 1, "owned_by": "x"}, {"id": "second"}]}

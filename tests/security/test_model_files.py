@@ -128,9 +128,11 @@ import sys
 from pathlib import Path
 from forefront.catalog.convert import read_facts
 from forefront.catalog.gguf_file import GgufFile
+from forefront.catalog.gguf_header import check_header
 from forefront.catalog.rotary import scaled_frequencies
 for line in sys.stdin:
     try:
+        check_header(Path(line.strip()))
         file = GgufFile(Path(line.strip()))
         read_facts(file), scaled_frequencies(file), file.vectors()
         print("read", flush=True)

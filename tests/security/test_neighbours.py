@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ async def until_idle(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.02)
 
 
-def open_files(server: RunningServer) -> int:
-    """File descriptors of the server's process."""
-    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+def sockets(server: RunningServer) -> int:
+    """How many sockets the server's process has open."""
+    links = [os.readlink(path) for path in Path(f"/proc/{server.process.pid}/fd").iterdir() if path.is_symlink()]
+    return sum(link.startswith("socket:") for link in links)

@@ -145,7 +145,7 @@ async def test_keys_are_looked_up_and_compared_as_hashes(
     assert made.key not in str(vars(ring))
 
 
-def test_the_store_and_the_log_of_a_home_are_its_owners_alone(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_the_store_of_a_home_is_its_owners_alone(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", key=CANARY) as server:
         server.get("/v1/models")
         stores = list((tmp_path / "home").glob("forefront.db*"))

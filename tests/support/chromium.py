@@ -100,8 +100,8 @@ def open_page(seconds: float = 90, *flags: str) -> Iterator[Page]:
     to_read, into = os.pipe()
     out, to_write = os.pipe()
     command = [
-        # It reads commands from 3 and writes to 4.
-        "sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh",
+        # It reads commands from 3 and writes to 4. (Shells need not know numbers of more than one digit.)
+        "sh", "-c", f'exec "$@" 3</proc/self/fd/{to_read} 4>/proc/self/fd/{to_write}', "sh",
         program, "--headless", "--remote-debugging-pipe", f"--user-data-dir={folder}", "--no-sandbox", "--no-first-run",
         "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
         "--window-size=1280,900", *flags,

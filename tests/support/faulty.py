@@ -29,6 +29,6 @@ def _run_or_fail(self: PagedModel, *arguments: Any) -> Any:
 
 
 if __name__ == "__main__":
-    PagedModel.run = _run_or_fail  # type: ignore[method-assign]
-    health._READY_TIMEOUT = 1.0  # type: ignore[misc]
+    PagedModel.run = _run_or_fail  # type: ignore[method-assign,assignment]
+    health._READY_TIMEOUT = 1.0
     main()

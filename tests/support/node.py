@@ -47,7 +47,7 @@ def run_suite(path: str, *, cwd: Path, **environment: str) -> None:
 def build() -> Path:
     """Build the SDK; its folder."""
     require_node()
-    _install(SDK)
+    install(SDK)
     run("node", "scripts/build.mjs", cwd=SDK)
     return SDK
 
@@ -55,27 +55,32 @@ def build() -> Path:
 def install_peers() -> Path:
     """Install other people's clients; their folder."""
     require_node()
-    _install(PEERS)
+    install(PEERS)
     return PEERS
 
 
 def make_project(folder: Path) -> Path:
-    """An empty project with the SDK installed, as a user would do it."""
-    (folder / "package.json").write_text('{"name": "empty", "private": true}\n')
-    (folder / ".npmrc").write_text((SDK / ".npmrc").read_text())
-    run("npm", "install", str(SDK), cwd=folder)
-    return folder
+    """An empty project in `folder` with the SDK installed, as a user of a fresh clone would do it."""
+    require_node()
+    fresh, project = folder / "clone", folder / "project"
+    shutil.copytree(SDK, fresh, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    project.mkdir()
+    (project / "package.json").write_text('{"name": "empty", "private": true}\n')
+    (project / ".npmrc").write_text((SDK / ".npmrc").read_text())
+    run("npm", "install", str(fresh), cwd=project)
+    return project
 
 
 def typescript(name: str, *, cwd: Path, emit: bool = True) -> None:
     """Compile a file, strictly; with `emit`, the declarations of what it imports are checked too."""
+    install(SDK)
     compiler = SDK / "node_modules" / "typescript" / "bin" / "tsc"
     options = ["--strict", "--module", "nodenext", "--target", "es2022"]
     options += ["--lib", "es2022,dom", "--skipLibCheck", "false"] if emit else ["--skipLibCheck", "--noEmit"]
     run("node", str(compiler), *options, name, cwd=cwd)
 
 
-def _install(folder: Path) -> None:
+def install(folder: Path) -> None:
     """What the folder's lock names, unless that is there already."""
     installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:

@@ -56,7 +56,7 @@ test("silence within a stream", async () => {
   await served(handle, async (url) => {
     const seen = [];
     const reading = (async () => {
-      for await (const chunk of await stream(once(url), { timeout: 80 })) {
+      for await (const chunk of await stream(once(url), { timeout: 400 })) {
         seen.push(chunk.choices[0].delta.content);
       }
     })();
@@ -149,13 +149,15 @@ test("leaving a stream closes its connection; ending one keeps it", async () => 
       const timer = setInterval(() => response.write(event("a")), 5);
       response.on("close", () => closed(clearInterval(timer)));
     } else {
-      response.end(event("a") + DONE);
+      response.write(event("a") + DONE);
+      setTimeout(() => response.end(), 5);
     }
   };
   await served(handle, async (url) => {
     const client = once(url);
     for (let i = 0; i < 5; i++) {
       assert.equal((await stream(client).then(collect)).length, 1);
+      await new Promise((resolve) => setTimeout(resolve, 25));
     }
     // One more, because the pool may not yet have heard of an end that we have seen.
     assert.ok(ports.size <= 2, `${ports.size} connections`);

@@ -13,6 +13,7 @@ from typing import Any
 import gguf
 
 from forefront.catalog.gguf_file import GgufFile
+from forefront.catalog.gguf_header import check_header
 from forefront.catalog.restore import restore
 from forefront.catalog.rotary import scaled_frequencies
 from forefront.catalog.splitting import restore_splitting
@@ -32,6 +33,7 @@ def main() -> int:
 
 def convert(source: Path, target: Path) -> dict[str, Any]:
     """Write the graphs into `target`; return the facts. What it raises for a file has a text for its user."""
+    check_header(source)
     file = GgufFile(source)
     facts = read_facts(file)
     scaled_frequencies(file)  # what it refuses is better refused before minutes of converting

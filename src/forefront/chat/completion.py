@@ -29,7 +29,7 @@ class Completer:
         self._index = index
         kinds, ranks = zip(*map(_preference, index.vocabulary.pieces), strict=True)
         self._kinds, self._ranks = np.array(kinds), np.array(ranks)
-        self._letter = index.cut(b"z")
+        [self._letter] = index.cut(b"z") or [-1]
 
     def find(self, matcher: LLMatcher, enough: int, seconds: float) -> list[int] | None:
         """The shortest completion that was found, looking no further once one has `enough` tokens or fewer. None: none
@@ -62,7 +62,7 @@ class Completer:
                 kinds = self._kinds[allowed]
                 cost = self._ranks[allowed] + 10 * (fatigue[kinds] // _TIRING)
                 # Inside of a string, where alone a z can be, brackets are characters like others.
-                cost += 9 * ((kinds == 0) & np.isin(self._letter, allowed).any())
+                cost += 9 * ((kinds == 0) & (allowed == self._letter).any())
                 if temper:
                     cost += temper * chance.random(len(cost))
                 best = int(cost.argmin())

@@ -1,6 +1,5 @@
 """A grammar's hold on one continuation, and how an answer is brought to its end when tokens run out."""
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,7 +40,7 @@ class GrammarConstraint:
         self._plan = list(plan) if plan is not None else None  # from the present state; None: not known
         self._longest = len(self._plan or ())
         self._failures = 0  # searches in a row that found no plan that fits
-        self._next_search = sys.maxsize  # when fewer tokens are left
+        self._next_search: int | None = None  # when fewer tokens are left
 
     def mask(self, left: int) -> Mask:  # noqa: ARG002
         """See `Constraint.mask`."""
@@ -56,10 +55,12 @@ class GrammarConstraint:
         self._consume(token)
         if self._steerable and not self._can_end(token, left - 1) and self._plan is not None:
             self._matcher.rollback(1)
-            token = self._plan.pop(0)
-            self._consume(token)
             self.steered = True
             self._failures = 0
+            if not self._plan:
+                return self._end
+            token = self._plan.pop(0)
+            self._consume(token)
         self.ended = self._matcher.is_stopped()
         return token
 
@@ -77,6 +78,8 @@ class GrammarConstraint:
         if self._plan and token == self._plan[0]:
             del self._plan[0]
             return True
+        if self._next_search is None:
+            self._next_search = left - (left - self._longest) // 4
         if left >= max(self._next_search, self._longest + _NEAR):
             self._plan = None
             return True
@@ -88,6 +91,7 @@ class GrammarConstraint:
             self._steerable = self._failures < _FAILURES
             if left >= self._longest + _NEAR:
                 self._plan = None  # there is time for better luck
+                self._next_search = left - left // 8
             return False
         self._failures = 0
         self._plan = plan

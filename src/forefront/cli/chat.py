@@ -7,9 +7,25 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
+import msgspec
 import typer
 
-from forefront import ForefrontClient, ForefrontError
+from forefront import ChatCompletion, ForefrontClient
+from forefront.cli.ask import (
+    ERRORS,
+    AsJson,
+    BaseUrl,
+    MaxTokens,
+    Model,
+    Temperature,
+    complain,
+    failing_well,
+    finish,
+    first_model,
+    given_prompt,
+    printable,
+    write,
+)
 
 HELP = """\
 /system TEXT   say how the model should behave; without TEXT, stop saying so
@@ -18,11 +34,7 @@ HELP = """\
 /exit          leave, as Ctrl-D does
 Ctrl-C stops an answer. What was said of it stays in the conversation."""
 
-# The second is for what cannot be sent: text that is not Unicode, a temperature of `nan`.
-_ERRORS = (ForefrontError, ValueError)
 _COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<text>.*))?", re.DOTALL)
-# All control characters but tab and line feed: what a model writes must not steer the terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def chat(
@@ -32,52 +44,28 @@ def chat(
             help="Answer this once and exit. Without it, standard input is the prompt when it is no terminal."
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model to talk to. [default: the first that the server lists]", show_default=False),
-    ] = None,
+    model: Model = None,
     system: Annotated[str | None, typer.Option(help="How the model should behave.", show_default=False)] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="0 for the likeliest answer, up to 2 for variety.", show_default=False)
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Most tokens that an answer may have.", show_default=False)
-    ] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="FOREFRONT_BASE_URL", help="Server to ask. [default: http://127.0.0.1:8000]", show_default=False
-        ),
-    ] = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    as_json: AsJson = False,
+    base_url: BaseUrl = None,
 ) -> None:
     """Talk to a model. Needs a running server and its key in `FOREFRONT_API_KEY`.
 
     In the conversation, `/help` lists the commands.
     """
-    interactive = prompt is None and _on_terminal()
-    try:
-        with ForefrontClient(base_url=base_url) as client:
-            if prompt is None and not interactive:
-                prompt = sys.stdin.read()
-            chosen = model or first_model(client)
-            conversation = Conversation(Asker(client, chosen, temperature, max_tokens), system)
-            if prompt is None:
-                _converse(conversation, chosen)
-            else:
-                _answer_once(conversation, prompt)
-    except _ERRORS as error:
-        _complain(error)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def first_model(client: ForefrontClient) -> str:
-    """The model that the server lists first. Raises `ForefrontError` when it lists none."""
-    models = client.models.list().data
-    if not models:
-        raise ForefrontError("The server serves no models.")
-    return models[0].id
+    with failing_well(), ForefrontClient(base_url=base_url) as client:
+        interactive = prompt is None and not as_json and _on_terminal()
+        text = None if interactive else given_prompt(prompt)
+        chosen = model or first_model(client)
+        conversation = Conversation(Asker(client, chosen, temperature, max_tokens), system)
+        if text is None:
+            _converse(conversation, chosen)
+        elif as_json:
+            typer.echo(msgspec.json.encode(conversation.answer(text)).decode())
+        else:
+            _answer_once(conversation, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +101,17 @@ class Asker:
                 for chunk in stream:
                     for choice in chunk.choices:
                         parts.append(choice.delta.content or "")
-                        write(printable(parts[-1]))
+                        write(parts[-1])
                         cut = cut or choice.finish_reason == "length"
         except KeyboardInterrupt:
             return Answer("".join(parts), stopped=True)
         return Answer("".join(parts), cut=cut)
+
+    def whole(self, messages: list[dict[str, str]]) -> ChatCompletion:
+        """The answer as the server gives it. Raises `ForefrontError`."""
+        return self.client.chat.completions.create(
+            messages=messages, model=self.model, temperature=self.temperature, max_tokens=self.max_tokens
+        )
 
 
 @dataclass(slots=True)
@@ -130,12 +124,19 @@ class Conversation:
 
     def say(self, prompt: str, write: Callable[[str], None]) -> Answer:
         """Ask; the prompt and its answer stay unless there is no answer. Raises `ForefrontError`, and then forgets."""
-        system = [{"role": "system", "content": self.system}] if self.system else []
-        question = {"role": "user", "content": prompt}
-        answer = self.asker.ask([*system, *self.turns, question], write)
+        answer = self.asker.ask(self._messages(prompt), write)
         if answer.text or not answer.stopped:
+            question = {"role": "user", "content": prompt}
             self.turns += [question, {"role": "assistant", "content": answer.text}]
         return answer
+
+    def answer(self, prompt: str) -> ChatCompletion:
+        """The whole answer to `prompt`, which is not kept. Raises `ForefrontError`."""
+        return self.asker.whole(self._messages(prompt))
+
+    def _messages(self, prompt: str) -> list[dict[str, str]]:
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        return [*system, *self.turns, {"role": "user", "content": prompt}]
 
     def obey(self, name: str, text: str) -> str | None:
         """Carry out the command; what to tell of it, or None to leave."""
@@ -159,20 +160,13 @@ def read_command(line: str) -> tuple[str, str] | None:
     return (match["name"], match["text"] or "") if match else None
 
 
-def printable(text: str) -> str:
-    """`text` without what would steer the terminal."""
-    return _CONTROL.sub("", text)
-
-
 def _on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
 def _answer_once(conversation: Conversation, prompt: str) -> None:
-    if not prompt.strip():
-        raise ForefrontError("There is no prompt.")
-    answer = conversation.say(prompt, _write)
-    _finish(answer)
+    answer = conversation.say(prompt, write)
+    finish(answer.text, stopped=answer.stopped, cut=answer.cut)
     if answer.stopped:
         raise typer.Exit(130)
 
@@ -193,16 +187,17 @@ def _converse(conversation: Conversation, model: str) -> None:
 def _take_turn(conversation: Conversation, line: str) -> None:
     said: list[str] = []
 
-    def write(text: str) -> None:
+    def say(text: str) -> None:
         said.append(text)
-        _write(text)
+        write(text)
 
     try:
-        _finish(conversation.say(line, write))
-    except _ERRORS as error:
+        answer = conversation.say(line, say)
+        finish(answer.text, stopped=answer.stopped, cut=answer.cut)
+    except ERRORS as error:
         if any(said):
             typer.echo()
-        _complain(error)
+        complain(error)
 
 
 def _read_line() -> str | None:
@@ -220,21 +215,3 @@ def _read_line() -> str | None:
 def _prepare_line_editing() -> None:
     with suppress(ImportError):
         import readline  # noqa: F401 - `input` uses it once it is loaded
-
-
-def _write(text: str) -> None:
-    typer.echo(text, nl=False)
-
-
-def _finish(answer: Answer) -> None:
-    """End the answer's last line, and say why it ended early."""
-    if not answer.text.endswith("\n"):
-        typer.echo()
-    if answer.stopped:
-        typer.secho("(stopped)", dim=True, err=True)
-    elif answer.cut:
-        typer.secho("(cut off: no more tokens were allowed)", dim=True, err=True)
-
-
-def _complain(error: Exception) -> None:
-    typer.secho("forefront: " + " ".join(printable(str(error)).split()), fg="red", err=True)

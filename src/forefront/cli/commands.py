@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.chat import chat
+from forefront.cli.asking import COMMANDS
 from forefront.cli.config_check import config
 from forefront.cli.keys import keys
 from forefront.cli.projects import projects
@@ -22,7 +22,8 @@ app = typer.Typer(
     epilog="Start with `forefront serve`; then, in another terminal, `forefront chat`.",
 )
 app.command()(serve)
-app.command()(chat)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 app.add_typer(config, name="config")
 app.add_typer(keys, name="keys")
 app.add_typer(projects, name="projects")

@@ -9,7 +9,7 @@ from forefront.wire.record import Record
 MessageLike: TypeAlias = Mapping[str, Any] | Record
 """A turn of the conversation: `{"role": …, "content": …}`, or the message of an earlier completion."""
 
-Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]] | Sequence[str | Sequence[int]]
+Prompt: TypeAlias = str | Sequence[str | int | Sequence[int]]
 """A text to continue, its token ids, or several of these."""
 
 

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
@@ -93,10 +93,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path, method = request.scope["path"][:256], request.method
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = _allowed(request)
         text = f"{path} does not take {method} requests, only {allowed}."
-        return error_response(ApiError("method_not_allowed", text), dict(error.headers or {}))
+        return error_response(ApiError("method_not_allowed", text, headers={"allow": allowed}))
     return error_response(ApiError("unknown_url", f"There is nothing at {path}."))
+
+
+def _allowed(request: Request) -> str:
+    """Every method that the path takes. The router itself knows those of the first route alone."""
+    routes: Sequence[Route] = request.app.routes
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))
 
 
 async def _internal_error(request: Request, _error: Exception) -> Response:

@@ -54,6 +54,11 @@ ADVICE: Final = frozenset(
 )  # fmt: skip
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; to Python, false is 0 and true is 1."""
+    return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
+
+
 def ignored_fields(fields: dict[str, Any], kind: type[msgspec.Struct]) -> tuple[str, ...]:
     """The paths of the fields, at any depth, that `kind` does not have and that are let through.
 
@@ -127,7 +132,7 @@ def _is_let_through(name: str, value: Any, kind: type[msgspec.Struct], path: str
     """Whether an unknown field asks for nothing. Raises for one that cannot be ignored in good faith."""
     refused = REFUSED.get(kind, {})
     if name in refused:
-        if value in refused[name].harmless:
+        if any(same(value, harmless) for harmless in refused[name].harmless):
             return True
         text = f"`{path}{name}` is not supported: {refused[name].why}."
         raise ApiError("unsupported_parameter", text, param=path + name)

@@ -10,7 +10,7 @@ from forefront.wire.conversation import check_conversation
 from forefront.wire.errors import ApiError
 from forefront.wire.formats import TextFormat
 from forefront.wire.json_reader import read_json
-from forefront.wire.known import ignored_fields
+from forefront.wire.known import ignored_fields, same
 from forefront.wire.named_error import named_error
 from forefront.wire.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tools import NamedToolChoice
@@ -59,7 +59,7 @@ def _fields(body: bytes) -> dict[str, Any]:
         if alias not in fields:
             continue
         value = fields.pop(alias)
-        if name in fields and fields[name] != value:
+        if name in fields and not same(fields[name], value):
             raise ApiError(
                 "invalid_value", f"`{alias}` and `{name}` mean the same but have different values.", param=alias
             )

@@ -68,7 +68,7 @@ class SampledRequest(msgspec.Struct, kw_only=True):
 
 
 class ChatRequest(SampledRequest, kw_only=True):
-    """The body of `POST /v1/chat/completions`. Every field here has an effect; there are no others.
+    """The body of `POST /v1/chat/completions`. Each of its fields has an effect.
 
     `max_tokens` counts the answer's tokens (default: what is left of the context). `tool_choice` is `auto` where tools
     are offered; with `parallel_tool_calls` false the model makes one call at most. `reasoning_effort` is for models
@@ -91,7 +91,7 @@ class ChatRequest(SampledRequest, kw_only=True):
 
 
 class CompletionRequest(SampledRequest, kw_only=True):
-    """The body of `POST /v1/completions`. Every field here has an effect; there are no others.
+    """The body of `POST /v1/completions`. Each of its fields has an effect.
 
     `prompt` is a text, a list of token ids, or a list of either; each gets `n` choices. `max_tokens` is 16 where it is
     left out; 0 needs `echo`. `logprobs` is how many alternatives are told at each position; with `echo`, which puts the

@@ -116,7 +116,7 @@ def _not_null(schema: Schema) -> Schema:
     options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) != 1:
         return schema
-    return {name: value for name, value in schema.items() if name != "anyOf"} | options[0]
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **options[0]}
 
 
 def _key(operation: Operation) -> list[Any]:
@@ -135,12 +135,19 @@ def _success(operation: Operation) -> dict[str, Any]:
     else:
         content = {"application/json": {"schema": schema_of(operation.answer)}}
     if operation.stream:
-        text = f"Server-sent events. The data of each is a `{operation.stream.__name__}`; the last is `[DONE]`."
-        event = schema_of(operation.stream)
-        content["text/event-stream"] = {"schema": {"type": "string", "description": text, "x-event-data": event}}
+        content["text/event-stream"] = {"schema": _event(operation.stream)}
     ignored = operation.body is not None and issubclass(operation.body, SampledRequest)
     names = [*_ALWAYS, *(["x-ignored-params"] if ignored else []), *(_OF_COMPLETIONS if operation.stream else ())]
     return {"description": operation.summary + ".", "headers": _headers(names), "content": content}
+
+
+def _event(type_: type[msgspec.Struct]) -> Schema:
+    """One event of a stream, as this version of OpenAPI has no way to describe a sequence of them."""
+    held = {"anyOf": [schema_of(type_), schema_of(ErrorBody)]}
+    json = {"type": "string", "contentMediaType": "application/json", "contentSchema": held}
+    data = {"anyOf": [json, {"const": "[DONE]"}], "description": "JSON; an error ends the stream, else `[DONE]` does."}
+    description = "Server-sent events; this describes each."
+    return {"type": "object", "description": description, "required": ["data"], "properties": {"data": data}}
 
 
 def _errors(operation: Operation) -> dict[str, Any]:

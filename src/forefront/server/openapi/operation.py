@@ -16,14 +16,14 @@ BODY = (
 )  # fmt: skip
 STORE = ("store_unavailable",)
 PROMPT = ("unsupported_parameter", "context_length_exceeded", "model_not_allowed", "model_not_found", "engine_failed")
-LIMITS = ("insufficient_credits", "rate_limit_exceeded", "shutting_down", *STORE)
+LIMITS = ("insufficient_credits", "rate_limit_exceeded", "deadline_exceeded", "shutting_down", *STORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """`answer` is what a success holds: a type, whose JSON it is, or a media type. With `stream`, server-sent events
-    hold that type each. `example` is a `body`. `path_types` are the types of the path's parameters, texts where none is given; the fields
-    of `query` are those of the query. `errors` are codes of `ERRORS`; `scope` is what a key needs, None where any key
+    hold that type each. `example` is a `body`. `path_types` are the types of the path's parameters; the fields of
+    `query` are those of the query. `errors` are codes of `ERRORS`; `scope` is what a key needs, None where any key
     will do; `open` operations need no key."""
 
     method: str

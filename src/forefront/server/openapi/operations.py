@@ -46,7 +46,8 @@ OPERATIONS: Final = (
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`. An "
         "error in the middle of a stream is an event with an error body, and no `[DONE]` follows. Lines that begin "
         "with a colon are comments.",
-        body=ChatRequest, example=CONVERSATION, answer=ChatCompletion, stream=ChatCompletionChunk, idempotent=True, errors=PROMPT + LIMITS,
+        body=ChatRequest, example=CONVERSATION, answer=ChatCompletion,
+        stream=ChatCompletionChunk, idempotent=True, errors=PROMPT + LIMITS,
     ),
     Operation(
         method="POST", path="/v1/chat/completions/preflight", group="Completions", name="preflightChatCompletion",
@@ -59,7 +60,8 @@ OPERATIONS: Final = (
         method="POST", path="/v1/completions", group="Completions", name="createCompletion", scope="chat",
         summary="Continue a text",
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
-        body=CompletionRequest, example=TEXT, answer=Completion, stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
+        body=CompletionRequest, example=TEXT, answer=Completion,
+        stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
     ),
     Operation(
         method="GET", path="/v1/models", group="Models", name="listModels", scope="models",
@@ -79,7 +81,8 @@ OPERATIONS: Final = (
     Operation(
         method="POST", path="/admin/keys", group="Administration", name="createKey", scope="admin",
         summary="Make a key", description="The answer is the only place where the key's text is shown.",
-        body=NewKey, example={"name": "mobile app", "limits": {"requests_per_minute": 60}}, answer=MadeKey, status=201, errors=STORE,
+        body=NewKey, example={"name": "mobile app", "limits": {"requests_per_minute": 60}},
+        answer=MadeKey, status=201, errors=STORE,
     ),
     Operation(
         method="GET", path="/admin/keys", group="Administration", name="listKeys", scope="admin",

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from forefront.server.openapi.rules import RULES
 from forefront.wire.known import ADVICE, REFUSED
 from forefront.wire.parse import ALIASES
+from forefront.wire.record import Record
 from forefront.wire.request import ChatRequest, SampledRequest
 
 Schema = dict[str, Any]
@@ -23,18 +25,21 @@ def components(asked: Iterable[Any], answered: Iterable[Any]) -> dict[str, Schem
     for struct in _structs([*asked, *answered]):
         schema = found[struct.__name__]
         schema["description"] = _docs(struct)
+        schema |= RULES.get(struct, {})
         _describe(schema)
         if struct in read:
             _add_unknown(schema, struct)
         elif not struct.__struct_config__.omit_defaults:
             schema["required"] = list(schema["properties"])
-    return {name: _plain(schema) for name, schema in sorted(found.items())}
+    plain: dict[str, Schema] = _plain(dict(sorted(found.items())))
+    return plain
 
 
 def schema_of(type_: Any) -> Schema:
     """One type's schema; structs in it are references."""
     [schema], _ = msgspec.json.schema_components([type_], ref_template=_REFERENCE)
-    return _plain(schema)
+    plain: Schema = _plain(schema)
+    return plain
 
 
 def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
@@ -61,7 +66,7 @@ def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
 
 def _docs(struct: type[msgspec.Struct]) -> str:
     """Its docstring, and those of what it extends."""
-    kinds = [kind for kind in struct.__mro__ if issubclass(kind, msgspec.Struct) and kind.__struct_fields__]
+    kinds = struct.__mro__[: struct.__mro__.index(Record if issubclass(struct, Record) else msgspec.Struct)]
     texts = [inspect.cleandoc(kind.__doc__) for kind in kinds if kind.__doc__]
     return "\n\n".join(re.sub(r"(?<!\n)\n(?!\n)", " ", text) for text in dict.fromkeys(texts))
 
@@ -91,8 +96,8 @@ def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
     if struct is ChatRequest:
         text = "In place of `messages`: one message of the user."
         properties["prompt"] = {"type": ["string", "null"], "description": text}
+        properties["messages"] = {"anyOf": [properties["messages"], {"type": "null"}]}
         schema["required"] = [name for name in schema["required"] if name != "messages"]
-        schema["oneOf"] = [{"required": ["messages"]}, {"required": ["prompt"]}]
 
 
 def _plain(value: Any) -> Any:

@@ -111,14 +111,15 @@ function operation(method, path, described) {
 const badge = (method) => el("span", { className: `method ${method}` }, method.toUpperCase());
 
 function parameter({ name, schema, required, in: place, description }) {
-  const text = [description, `In the ${place}.`].filter(Boolean).join(" ");
+  const where = { path: "A part of the path.", query: "A part of the query.", header: "A header." }[place];
+  const text = [description, where].filter(Boolean).join(" ");
   return field(name, { ...schema, description: text }, required ? "required" : "");
 }
 
 function response(status, { description, content = {} }) {
   const shapes = Object.entries(content).map(([media, { schema }]) => {
-    const held = schema["x-event-data"] ?? schema;
-    return el("div", {}, el("code", {}, media), " ", resolve(held)?.properties ? unfolding(held) : typeOf(held));
+    const [held] = options(schema.properties?.data?.anyOf[0].contentSchema ?? schema);
+    return el("div", {}, el("code", {}, media), " ", held.$ref ? unfolding(held) : typeOf(held));
   });
   return el("div", { className: "response" }, el("b", {}, status), el("div", {}, prose(description), shapes));
 }

@@ -1,0 +1,55 @@
+"""What must hold between the fields of a request, which their types do not say, as JSON schema says it."""
+
+from typing import Any, Final
+
+import msgspec
+
+from forefront.wire.admin import Budget
+from forefront.wire.message import Message
+from forefront.wire.request import ChatRequest, CompletionRequest
+
+
+def _given(name: str, **constraint: Any) -> dict[str, Any]:
+    """The field is there and not null."""
+    return {"required": [name], "properties": {name: constraint or {"not": {"type": "null"}}}}
+
+
+def _needs(name: str, needed: dict[str, Any]) -> dict[str, Any]:
+    return {"if": _given(name), "then": needed}
+
+
+def _role(name: str) -> dict[str, Any]:
+    return {"properties": {"role": {"const": name}}}
+
+
+_CALLS: Final = _given("tool_calls", type="array", minItems=1)
+_FORMS: Final = (
+    _given("regex"),
+    _given("grammar"),
+    _given("response_format", properties={"type": {"enum": ["json_object", "json_schema"]}}, required=["type"]),
+)
+_SAMPLED: Final = (
+    _needs("stream_options", _given("stream", const=True)),
+    *(
+        {"not": {"allOf": [one, other]}}
+        for index, one in enumerate(_FORMS)
+        for other in _FORMS[index + 1 :]
+    ),
+)  # fmt: skip
+RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
+    ChatRequest: {
+        "oneOf": [_given("messages"), _given("prompt")],
+        "allOf": [*_SAMPLED, _needs("top_logprobs", _given("logprobs", const=True))],
+    },
+    CompletionRequest: {
+        "allOf": [*_SAMPLED, {"if": _given("max_tokens", const=0), "then": _given("echo", const=True)}]
+    },
+    Message: {
+        "allOf": [
+            {"anyOf": [_given("content"), {"allOf": [_role("assistant"), _CALLS]}]},
+            {"if": _role("tool"), "then": _given("tool_call_id"), "else": {"not": _given("tool_call_id")}},
+            {"anyOf": [_role("assistant"), {"not": _CALLS}]},
+        ]
+    },
+    Budget: {"anyOf": [_given("tokens"), _given("money")]},
+}
