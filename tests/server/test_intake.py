@@ -21,6 +21,7 @@ def test_a_share_is_held_resized_and_given_back() -> None:
         assert intake.left == 20
         one.hold(10)
         other.hold(90)
+    one.hold(50)
     assert intake.left == 100
 
 

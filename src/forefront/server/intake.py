@@ -12,15 +12,18 @@ class Intake:
 
 
 class Share:
-    """What one request holds of the intake, until the context is left."""
+    """What one request holds of the intake, until the context is left. Work that outlives it holds nothing."""
 
     def __init__(self, intake: Intake) -> None:
         self.seconds = intake.seconds
         self._intake = intake
         self._held = 0
+        self._over = False
 
     def hold(self, size: int) -> None:
         """Hold `size` bytes in place of what was held. Raises `ApiError` 503 when there is no room."""
+        if self._over:
+            return
         if size - self._held > self._intake.left:
             text = "The server is busy with other requests' bodies; try again."
             raise ApiError("overloaded", text, headers={"retry-after": "1"})
@@ -32,3 +35,4 @@ class Share:
 
     def __exit__(self, *_: object) -> None:
         self.hold(0)
+        self._over = True
