@@ -10,7 +10,6 @@ from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model import ModelOptions, PagedModel
 
-
 # What needs no model of real size.
 _ALONE = {"node": node_sdk.run, "python": python_sdk.run, "gateway": gateway.run}
 

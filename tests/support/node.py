@@ -73,7 +73,7 @@ def make_project(folder: Path) -> Path:
 
 def typescript(name: str, *, cwd: Path, emit: bool = True) -> None:
     """Compile a file, strictly; with `emit`, the declarations of what it imports are checked too."""
-    _install(SDK)
+    install(SDK)
     compiler = SDK / "node_modules" / "typescript" / "bin" / "tsc"
     options = ["--strict", "--module", "nodenext", "--target", "es2022"]
     options += ["--lib", "es2022,dom", "--skipLibCheck", "false"] if emit else ["--skipLibCheck", "--noEmit"]
