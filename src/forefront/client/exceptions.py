@@ -10,7 +10,7 @@
             ├── AuthenticationError       401  no valid key
             ├── PermissionDeniedError     403  out of credits
             ├── NotFoundError             404  unknown model or path
-            ├── ConflictError             409  the idempotency key belongs to another request
+            ├── ConflictError             409  at odds with another request
             ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt
             ├── RateLimitError            429  over a limit
             └── InternalServerError       5xx  the server's fault
@@ -138,7 +138,7 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """409: the idempotency key belongs to another request."""
+    """409: the request is at odds with another one, as servers of other makes say it."""
 
 
 class UnprocessableEntityError(APIStatusError):

@@ -52,7 +52,7 @@ def translated(limits: Limits, request_id: str | None = None) -> Iterator[None]:
     try:
         yield
     except (httpx.RequestError, httpx.StreamError, TimeoutError) as error:
-        if limits.over() or isinstance(error, TimeoutError):
+        if limits.over() or (limits.end is not None and isinstance(error, TimeoutError)):
             raise limits.exceeded() from error
         if isinstance(error, httpx.ConnectTimeout):
             text = f"Cannot connect to {url} within {limits.timeout.connect:g} s."
