@@ -54,6 +54,8 @@ def write_random_gguf(
     chat_template: str | None = CHATML,
     pre: str = "gpt-2",
     learn_from: Sequence[str] = _PIECES,
+    control: Sequence[str] = (),
+    added: Sequence[str] = (),
 ) -> None:
     """Write a GGUF file of architecture "llama" with a byte-level BPE tokenizer. The same arguments, the same file.
 
@@ -61,9 +63,10 @@ def write_random_gguf(
     refuses to convert. `tied`: the token embedding is the output projection too, and output repeats itself more.
     `rotated`: how many channels of a head turn with the position (all). `rope_factors`: one for each pair of them,
     written as Llama 3.1 does. `rope_scaling`: kind and factor. `pre`: the rule by which texts are cut before they are
-    encoded. `learn_from`: pieces of text that make the vocabulary.
+    encoded. `learn_from`: pieces of text that make the vocabulary. `control`, `added`: further control tokens, and
+    whole words that are text; their ids follow those of `CONTROL`, in this order.
     """
-    tokens, merges = _vocabulary(vocab_size, learn_from)
+    tokens, merges = _vocabulary(vocab_size, [*CONTROL, *control, *added], learn_from)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("random")
     writer.add_context_length(context)
@@ -83,6 +86,7 @@ def write_random_gguf(
     writer.add_vocab_size(vocab_size)
     writer.add_file_type(_FILE_TYPES[quant])
     _add_tokenizer(writer, tokens, merges, chat_template, pre)
+    writer.add_token_types(_token_types(tokens, control, added))
     _add_weights(writer, vocab_size, d_model, layers, kv_heads * (d_model // heads), ffn, seed, quant, tied)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -91,17 +95,21 @@ def write_random_gguf(
 
 
 def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str], chat_template: str | None, pre: str) -> None:
-    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
-    writer.add_token_types([control if token in CONTROL else normal for token in tokens])
     writer.add_token_merges(merges)
     writer.add_bos_token_id(CONTROL.index("<|im_start|>"))
     writer.add_eos_token_id(END)
     writer.add_add_bos_token(False)
     if chat_template is not None:
         writer.add_chat_template(chat_template)
+
+
+def _token_types(tokens: list[str], control: Sequence[str], added: Sequence[str]) -> list[gguf.TokenType]:
+    kinds = dict.fromkeys([*CONTROL, *control], gguf.TokenType.CONTROL)
+    kinds |= dict.fromkeys(added, gguf.TokenType.USER_DEFINED)
+    return [kinds.get(token, gguf.TokenType.NORMAL) for token in tokens]
 
 
 def _add_weights(
@@ -136,13 +144,13 @@ def _add_weights(
         matrix(f"{block}.ffn_down", d, ffn, 2.0)
 
 
-def _vocabulary(size: int, pieces: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Control tokens, one token per byte, and as many merges as `size` leaves room for.
+def _vocabulary(size: int, whole: Sequence[str], pieces: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The `whole` tokens, one token per byte, and as many merges as `size` leaves room for.
 
     The merges are those that byte pair encoding learns from `pieces`; when that has no pair left, any two bytes.
     """
     symbols = _byte_symbols()
-    tokens = [*CONTROL, *symbols]
+    tokens = [*whole, *symbols]
     # One merge at least: without any, GGUF has no list of them, and OpenVINO refuses the file.
     if size <= len(tokens):
         raise ValueError(f"a vocabulary has {len(tokens) + 1} tokens at least")

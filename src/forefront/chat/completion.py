@@ -53,7 +53,7 @@ class Completer:
         while len(path) <= _STEPS and time.thread_time() < deadline:
             if matcher.is_accepting():
                 return path
-            forced = self._index.cut(matcher.compute_ff_bytes())
+            forced = self._index.forced(matcher.compute_ff_bytes())
             taken: Sequence[int] = forced[: matcher.try_consume_tokens(forced)] if forced else ()
             if not taken:
                 allowed = self._allowed(matcher)

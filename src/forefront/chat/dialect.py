@@ -36,6 +36,11 @@ class Dialect:
             raise ApiError("unsupported_parameter", text, param="tools")
         return self._tools
 
+    @property
+    def calls(self) -> ToolFormat | None:
+        """How the template shows calls that were made, where it is known."""
+        return self._tools
+
     def need_tools(self) -> None:
         """Raise `ApiError` 400 for a model that was not made for tools."""
         _ = self.tools

@@ -56,7 +56,9 @@ class Planner:
         if request.offered:
             variables["tools"] = offers(request.offered)
         try:
-            return await asyncio.to_thread(self._prompts.encode, as_dicts(messages), variables, beginning)
+            return await asyncio.to_thread(
+                self._prompts.encode, as_dicts(messages, self._dialect.calls), variables, beginning
+            )
         except TemplateError as error:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None

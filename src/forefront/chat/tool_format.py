@@ -10,6 +10,8 @@ Family = Literal["hermes", "llama3", "mistral"]
 # A call object as templates spell it, in text of their own or within a Jinja string.
 _ARGUMENTS = re.compile(r"""\\?["']arguments\\?["']""")
 _PARAMETERS = re.compile(r"""\\?["']parameters\\?["']\s*:""")
+# What Llama's templates ask before they refuse a message.
+_SINGLE = re.compile(r"tool_calls\s*\|\s*length\s*==\s*1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class ToolFormat:
 
     `opening` begins calls and `closing` ends them. `control` are those of the markers that are control tokens (text →
     id): the detokenizer has to spell them out, and a grammar has to name their ids. `space` stands between
-    `[TOOL_CALLS]` and the list.
+    `[TOOL_CALLS]` and the list. A template of `single` ones takes no message with more calls than one.
     """
 
     family: Family
@@ -33,6 +35,7 @@ class ToolFormat:
     control: Mapping[str, int] = field(default_factory=dict)
     named: bool = False
     space: str = ""
+    single: bool = False
 
     @property
     def spelled(self) -> dict[int, bytes]:
@@ -57,7 +60,8 @@ def find_tool_format(template: str, control: Mapping[str, int]) -> ToolFormat | 
     if "<tool_call>" in template and _ARGUMENTS.search(template) and "<arg_key>" not in template:
         return ToolFormat("hermes", "<tool_call>", "</tool_call>", _present(control, "<tool_call>", "</tool_call>"))
     if _PARAMETERS.search(template) and ("<|python_tag|>" in template or "<|python_tag|>" in control):
-        return ToolFormat("llama3", "<|python_tag|>", "", _present(control, "<|python_tag|>"))
+        single = bool(_SINGLE.search(template))
+        return ToolFormat("llama3", "<|python_tag|>", "", _present(control, "<|python_tag|>"), single=single)
     return None
 
 

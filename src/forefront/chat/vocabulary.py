@@ -1,10 +1,14 @@
 """A model's tokens as llguidance wants them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from llguidance import LLTokenizer, TokenizerWrapper
+
+# How llguidance spells a control token within bytes.
+_CONTROL = re.compile(rb"\xff\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,11 @@ class TokenIndex:
                 end = start + 1
             start = end
         return tokens
+
+    def forced(self, data: bytes) -> list[int]:
+        """Tokens of what llguidance says must come, control tokens among them."""
+        parts: list[bytes] = _CONTROL.split(data)
+        return [token for place, part in enumerate(parts) for token in ([int(part)] if place % 2 else self.cut(part))]
 
     def merged(self, tokens: Iterable[int]) -> list[int]:
         """The same text in fewer tokens; control tokens stay what they are."""
