@@ -38,20 +38,24 @@ def test_every_field_has_its_row(title: str, fields: set[str]) -> None:
 
 
 def run(command: str, server: RunningServer) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(output(command.replace("curl ", "curl --silent ", 1), server))
+    return answer
+
+
+def output(command: str, server: RunningServer) -> str:
     environment = {"URL": server.url, "KEY": server.key, "PATH": os.environ["PATH"]}
     shown = subprocess.run(
-        ["bash", "-euc", command.replace("curl ", "curl --silent ", 1)],
+        ["bash", "-euc", command],
         env=environment,
         capture_output=True,
         check=True,
         timeout=60,
     )
-    answer: dict[str, Any] = json.loads(shown.stdout)
-    return answer
+    return shown.stdout.decode()
 
 
 def test_the_commands_do_what_is_said_of_them(server: RunningServer) -> None:
-    person, weather, preflight = [run(command, server) for command in COMMANDS]
+    person, weather, preflight = [run(command, server) for command in COMMANDS[:3]]
     schema = json.loads(COMMANDS[0].split("--data '")[1].rstrip().rstrip("'"))["response_format"]["json_schema"][
         "schema"
     ]
@@ -61,3 +65,13 @@ def test_the_commands_do_what_is_said_of_them(server: RunningServer) -> None:
     assert "city" in json.loads(call["function"]["arguments"])
     assert preflight["fits"] is True
     assert "Hello" in preflight["prompt"]
+
+
+def test_the_same_request_again_gets_the_same_answer(server: RunningServer) -> None:
+    [command] = COMMANDS[3:]
+    told = output(command, server)
+    bodies = re.findall(r"^\{.*?(?=HTTP/1.1|\Z)", told, re.MULTILINE | re.DOTALL)
+    assert len(bodies) == 2
+    assert bodies[0].strip() == bodies[1].strip()
+    assert told.count("idempotent-replayed: true") == 1
+    assert told.index("idempotent-replayed") > told.index(bodies[0][:40])
