@@ -15,7 +15,14 @@ BODY = (
     "invalid_value", "unknown_parameter",
 )  # fmt: skip
 STORE = ("store_unavailable",)
-PROMPT = ("unsupported_parameter", "context_length_exceeded", "model_not_allowed", "model_not_found", "engine_failed")
+PROMPT = (
+    "unsupported_parameter",
+    "context_length_exceeded",
+    "model_not_allowed",
+    "model_not_found",
+    "engine_failed",
+    "form_failed",
+)
 LIMITS = ("insufficient_credits", "rate_limit_exceeded", "deadline_exceeded", "shutting_down", *STORE)
 
 
