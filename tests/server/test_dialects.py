@@ -1,0 +1,259 @@
+"""Models that think, and models of the common open families, over real HTTP. Their weights are random, so that what
+they say is nonsense; what they say it in is not."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support.dialects import FAMILIES, write_family
+from tests.support.server import RunningServer, run_server
+
+PATH = "/v1/chat/completions"
+QUESTION = {"role": "user", "content": "What is the weather in Rome?"}
+THINKERS = ["qwen", "qwen-control"]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "maxLength": 8}, "unit": {"enum": ["celsius", "kelvin"]}},
+            "required": ["city", "unit"],
+            "additionalProperties": False,
+        },
+    },
+}
+CLOCK = {"type": "function", "function": {"name": "get_time"}}
+TOOLS = {"get_weather": WEATHER, "get_time": CLOCK}
+SCHEMA = {
+    "type": "object",
+    "properties": {"sky": {"enum": ["clear", "dull"]}, "degrees": {"type": "integer", "minimum": 0, "maximum": 40}},
+    "required": ["sky", "degrees"],
+    "additionalProperties": False,
+}
+FORM = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA}}
+
+
+@pytest.fixture(scope="module")
+def speakers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with one model of each family."""
+    models = tmp_path_factory.mktemp("dialects")
+    arguments = [write_family(models, name) for name in FAMILIES]
+    with run_server(arguments, tmp_path_factory.mktemp("speakers")) as running:
+        yield running
+
+
+def body(model: str, **fields: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [QUESTION], "max_tokens": 100, "temperature": 1, "seed": 1} | fields
+
+
+def thinking(model: str, **fields: Any) -> dict[str, Any]:
+    """A request for four answers, most of which leave their thoughts after a few tokens."""
+    bias = {FAMILIES[model].token("</think>"): 8, "2": -100}
+    return body(model, n=4, logit_bias=bias, **fields)
+
+
+def whole(server: RunningServer, asked: dict[str, Any]) -> dict[str, Any]:
+    with server.client() as client:
+        answer = client.post(PATH, json=asked)
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def streamed(server: RunningServer, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The choices that the chunks of a stream make, put together by their own rules, and its usage."""
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    with server.client() as client:
+        text = client.post(PATH, json=asked | options).text
+    chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+    choices: list[dict[str, Any]] = [{"content": "", "calls": []} for _ in range(asked.get("n", 1))]
+    for piece in [piece for chunk in chunks for piece in chunk["choices"]]:
+        choice, delta = choices[piece["index"]], piece["delta"]
+        for name in ("content", "reasoning_content", "reasoning"):
+            if name in delta:
+                choice[name] = choice.get(name, "") + (delta[name] or "")
+        for part in delta.get("tool_calls", ()):
+            if part["index"] == len(choice["calls"]):
+                choice["calls"].append((part["function"]["name"], part["function"]["arguments"]))
+            else:
+                name, arguments = choice["calls"][part["index"]]
+                choice["calls"][part["index"]] = (name, arguments + part["function"]["arguments"])
+        choice["finish_reason"] = piece["finish_reason"]
+    return choices, chunks[-1]["usage"]
+
+
+def told(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices of a whole answer, in the manner of `streamed`."""
+    return [
+        {name: text for name, text in choice["message"].items() if name in ("reasoning_content", "reasoning")}
+        | {"content": choice["message"]["content"] or "", "finish_reason": choice["finish_reason"]}
+        | {"calls": [(call["function"]["name"], call["function"]["arguments"]) for call in _calls(choice)]}
+        for choice in answer["choices"]
+    ]
+
+
+def _calls(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = choice["message"].get("tool_calls", [])
+    return calls
+
+
+def agree(server: RunningServer, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices of the answer, which must be the same streamed."""
+    answer = whole(server, asked)
+    choices, usage = streamed(server, asked)
+    assert choices == told(answer)
+    for name in ("completion_tokens", "completion_tokens_details"):
+        assert usage[name] == answer["usage"][name]
+    return choices
+
+
+def valid(call: tuple[str, str]) -> None:
+    name, arguments = call
+    jsonschema.validate(json.loads(arguments), TOOLS[name]["function"].get("parameters", {"maxProperties": 0}))
+
+
+@pytest.mark.parametrize("model", THINKERS)
+def test_thoughts_are_told_apart(speakers: RunningServer, model: str) -> None:
+    asked = thinking(model, max_tokens=60)
+    choices = agree(speakers, asked)
+    assert any(choice["content"] and choice.get("reasoning_content") for choice in choices)
+    for choice in choices:
+        assert choice.get("reasoning") == choice.get("reasoning_content")
+        assert "</think>" not in choice.get("reasoning_content", "")
+    usage = whole(speakers, asked)["usage"]
+    assert 0 < usage["completion_tokens_details"]["reasoning_tokens"] < usage["completion_tokens"] == 240
+
+
+@pytest.mark.parametrize("model", THINKERS)
+def test_an_answer_that_never_leaves_its_thoughts(speakers: RunningServer, model: str) -> None:
+    bias = {FAMILIES[model].token("</think>"): -100, "2": -100}
+    answer = whole(speakers, body(model, max_tokens=12, logit_bias=bias, response_format=FORM))
+    assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 12}
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["choices"][0]["message"]["content"] == ""
+    assert answer["choices"][0]["message"]["reasoning_content"]
+
+
+@pytest.mark.parametrize("model", THINKERS)
+def test_effort_tells_whether_to_think(speakers: RunningServer, model: str) -> None:
+    with speakers.client() as client:
+        prompts = {
+            effort: client.post(f"{PATH}/preflight", json=body(model, reasoning_effort=effort)).json()["prompt"]
+            for effort in (None, "none", "low")
+        }
+    assert prompts[None] == prompts["low"]
+    assert prompts["low"].endswith("assistant\n<think>\n")
+    assert prompts["none"].endswith("assistant\n<think>\n\n</think>\n\n")
+    answer = whole(speakers, body(model, reasoning_effort="none", max_tokens=10))
+    assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
+    assert "reasoning_content" not in answer["choices"][0]["message"]
+    assert answer["choices"][0]["message"]["content"]
+
+
+def test_effort_is_refused_by_models_that_cannot_be_told(speakers: RunningServer) -> None:
+    with speakers.client() as client:
+        for model, effort, status in [("llama", "high", 400), ("llama", "none", 200), ("magistral", "none", 400)]:
+            answer = client.post(PATH, json=body(model, reasoning_effort=effort, max_tokens=2))
+            assert answer.status_code == status, (model, effort)
+            assert status == 200 or answer.json()["error"]["param"] == "reasoning_effort"
+
+
+@pytest.mark.parametrize("model", THINKERS)
+@pytest.mark.parametrize("form", [{"response_format": FORM}, {"regex": "[a-c]{3}-[0-9]{2}"}])
+def test_a_form_holds_behind_thoughts(speakers: RunningServer, model: str, form: dict[str, Any]) -> None:
+    choices = agree(speakers, thinking(model, **form))
+    assert any(choice.get("reasoning_content") for choice in choices)
+    answered = [choice for choice in choices if choice["content"]]
+    assert answered
+    for choice in answered:
+        if "regex" in form:
+            assert re.fullmatch(form["regex"], choice["content"])
+        else:
+            jsonschema.validate(json.loads(choice["content"]), SCHEMA)
+
+
+@pytest.mark.parametrize("model", THINKERS)
+def test_a_form_holds_from_the_beginning_where_nothing_is_thought(speakers: RunningServer, model: str) -> None:
+    [choice] = agree(speakers, body(model, reasoning_effort="none", response_format=FORM))
+    jsonschema.validate(json.loads(choice["content"]), SCHEMA)
+
+
+@pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+@pytest.mark.parametrize("model", THINKERS)
+def test_a_forced_call_behind_thoughts(speakers: RunningServer, model: str, tool_choice: Any) -> None:
+    choices = agree(speakers, thinking(model, tools=list(TOOLS.values()), tool_choice=tool_choice, max_tokens=160))
+    assert any(choice["calls"] and choice.get("reasoning_content") for choice in choices)
+    for choice in choices:
+        assert choice["content"] == ""
+        assert not choice["calls"] or choice["finish_reason"] in ("tool_calls", "length")
+        for call in choice["calls"]:
+            valid(call)
+            assert tool_choice == "required" or call[0] == "get_weather"
+
+
+@pytest.mark.parametrize("model", THINKERS)
+def test_a_call_that_the_model_begins_by_itself(speakers: RunningServer, model: str) -> None:
+    """Text is free until the marker; what follows it is bound, and only that."""
+    bias = {FAMILIES[model].token("<tool_call>"): 8}
+    asked = body(model, n=4, logit_bias=bias, reasoning_effort="none", tools=list(TOOLS.values()), max_tokens=160)
+    choices = agree(speakers, asked)
+    assert any(choice["calls"] for choice in choices)
+    for choice in choices:
+        for call in choice["calls"]:
+            valid(call)
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+@pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+@pytest.mark.parametrize("model", ["llama", "mistral", "magistral"])
+def test_forced_calls_of_every_family(speakers: RunningServer, model: str, tool_choice: Any, parallel: bool) -> None:
+    asked = body(
+        model, n=4, tools=list(TOOLS.values()), tool_choice=tool_choice, parallel_tool_calls=parallel, max_tokens=160
+    )
+    for choice in agree(speakers, asked):
+        assert choice["content"] == ""
+        assert choice["finish_reason"] in ("tool_calls", "length")
+        assert len(choice["calls"]) == 1 or (parallel and tool_choice == "required" and choice["calls"])
+        for call in choice["calls"]:
+            valid(call)
+            assert tool_choice == "required" or call[0] == "get_weather"
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("max_tokens", [90, 110])
+def test_calls_close_when_tokens_run_out(speakers: RunningServer, model: str, max_tokens: int) -> None:
+    effort = {"reasoning_effort": "none"} if model in THINKERS else {}
+    asked = body(model, n=6, tools=list(TOOLS.values()), tool_choice="required", max_tokens=max_tokens, **effort)
+    for choice in whole(speakers, asked)["choices"]:
+        assert _calls(choice)
+        for call in _calls(choice):
+            valid((call["function"]["name"], call["function"]["arguments"]))
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_calls_and_their_results_come_back(speakers: RunningServer, model: str) -> None:
+    """Also calls that another model has made, two in a message and under ids of its own."""
+    calls = [
+        {"id": f"call_{number:024}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for number, (name, arguments) in enumerate(
+            [("get_weather", '{"city": "Rome", "unit": "kelvin"}'), ("get_time", "")]
+        )
+    ]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": f"result {n}"} for n, call in enumerate(calls)]
+    said = {"role": "assistant", "content": None, "tool_calls": calls, "reasoning_content": "I look it up."}
+    asked = body(
+        model, messages=[QUESTION, said, *results], tools=list(TOOLS.values()), tool_choice="auto", max_tokens=8
+    )
+    with speakers.client() as client:
+        prompt = client.post(f"{PATH}/preflight", json=asked).json()["prompt"]
+    places = [prompt.rindex(text) for text in ('{"city": "Rome", "unit": "kelvin"}', "get_time")]
+    places += [prompt.rindex(f"result {number}") for number in range(2)]
+    order = [places[0], places[2], places[1], places[3]] if model == "llama" else places
+    assert order == sorted(order)
+    assert ("<think>\nI look it up.\n</think>" in prompt) == (model in THINKERS)
+    assert whole(speakers, asked)["usage"]["completion_tokens"] <= 8
