@@ -32,7 +32,13 @@ def get_weather(
 
 
 def make(server: RunningServer, **options: Any) -> ChatOpenAI:
-    fields = {"model": MODEL, "temperature": 0, "max_tokens": 16, "max_retries": 0, "stream_usage": True} | options
+    fields: dict[str, Any] = {
+        "model": MODEL,
+        "temperature": 0,
+        "max_tokens": 16,
+        "max_retries": 0,
+        "stream_usage": True,
+    } | options
     return ChatOpenAI(base_url=f"{server.url}/v1", api_key=SecretStr(server.key), **fields)
 
 

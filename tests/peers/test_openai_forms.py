@@ -53,7 +53,7 @@ async def test_the_asynchronous_client_parses_too(async_peer: AsyncOpenAI) -> No
 
 
 def test_a_schema_as_it_is_written(peer: OpenAI) -> None:
-    form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": WEATHER_SCHEMA, "strict": True}}
+    form: Any = {"type": "json_schema", "json_schema": {"name": "weather", "schema": WEATHER_SCHEMA, "strict": True}}
     whole = peer.chat.completions.create(**FORMED, response_format=form).choices[0].message.content or ""
     jsonschema.validate(json.loads(whole), WEATHER_SCHEMA)
     stream = peer.chat.completions.create(**FORMED, response_format=form, stream=True)
