@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -42,24 +43,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "FOREFRONT_HOME": home, "FOREFRONT_API_KEY": _KEY, "PORT": "0"}
         command = [sys.executable, "-m", "forefront.cli", "serve", f"mini={options.model}"]
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as server:
+        # A file, since a pipe that nobody reads would stop the server once it is full.
+        log = Path(home) / "serve.log"
+        with (
+            log.open("w") as output,
+            subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server,
+        ):
             try:
-                asyncio.run(_evaluate(_address(server), options))
+                asyncio.run(_evaluate(_address(server, log), options))
             finally:
                 server.terminate()
-                server.communicate()
 
 
-def _address(server: subprocess.Popen[str]) -> str:
-    assert server.stdout is not None
-    lines = []
-    for line in server.stdout:
-        lines.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+def _address(server: subprocess.Popen[bytes], log: Path) -> str:
+    while server.poll() is None:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text()):
             return found[0]
-    raise SystemExit("the server did not start:\n" + "".join(lines))
+        time.sleep(0.1)
+    raise SystemExit("the server did not start:\n" + log.read_text())
 
 
 async def _evaluate(url: str, options: argparse.Namespace) -> None:
