@@ -73,16 +73,21 @@ _PASTE = (
 
 def make(side: Side) -> Dialogue:
     """A question outside every area, another language, nonsense, nothing at all, or a long paste."""
-    roll = side.random.random()
-    if roll < 0.7:
-        topic = side.choice(
-            [*_TOPICS, side.choice(THINGS), side.choice(CITIES), side.choice(NAMES), made_up(side).capitalize()]
-        )
-        question, answer = polite(side, side.pick(_ASK).format(t=topic, u=side.choice(_TOPICS))), ANSWER
-    else:
-        kind = _foreign if roll < 0.8 else _nonsense if roll < 0.92 else _paste
-        question, answer = kind(side)
-    return Dialogue(AREA, [user(question)], answer, says("small demonstration model"))
+    if side.chance(0.3):
+        return odd(side)
+    topic = side.choice(
+        [*_TOPICS, side.choice(THINGS), side.choice(CITIES), side.choice(NAMES), made_up(side).capitalize()]
+    )
+    question = polite(side, side.pick(_ASK).format(t=topic, u=side.choice(_TOPICS)))
+    return Dialogue(AREA, [user(question)], ANSWER, says("small demonstration model"))
+
+
+def odd(side: Side) -> Dialogue:
+    """Input that is no question in English; the answer is short."""
+    kind = side.random.choices([_foreign, _nonsense, _paste], [0.35, 0.4, 0.25])[0]
+    question, answer = kind(side)
+    shown = says("small demonstration model")
+    return Dialogue(AREA, [user(question)], answer, lambda text: shown(text) and len(text) < 200)
 
 
 def _foreign(side: Side) -> tuple[str, str]:
