@@ -202,8 +202,10 @@ def _step(model: Llama, optimizers: list[torch.optim.Optimizer], tokens: Tensor,
 
 
 def _drills(done: float, plan: Plan) -> float:
-    """The share of exercises in copying: most of the first twentieth of the time from nothing, then a few."""
-    return 0.6 if done < 0.05 and plan.start is None else 0.04
+    """The share of exercises: most of the first twentieth of the time from nothing, then some, at the end a few."""
+    if done < 0.05 and plan.start is None:
+        return 0.6
+    return 0.25 if done < 0.75 else 0.08
 
 
 if __name__ == "__main__":

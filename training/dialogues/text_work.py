@@ -220,4 +220,4 @@ _TASKS: tuple[Callable[[Side], tuple[str, str]], ...] = (
     _repeat, _repeat, _upper, _lower, _sort, _sort, _sort, _count, _date, _email, _who, _first, _last,
 )  # fmt: skip
 # Where training has to spend more: the place of every word in the alphabet, and letters of unknown words.
-_HARD = (_sort, _sort, _sort, _sort, _upper, _lower, _repeat, _count)
+_HARD = (_sort, _sort, _sort, _upper, _upper, _lower, _lower, _repeat, _count, _date)
