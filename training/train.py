@@ -1,9 +1,9 @@
 """Train forefront-mini for a given time: `python -m training.train --minutes 60`.
 
-Run again, it goes on where it stopped; Ctrl-C loses a minute at most. `--start MODEL.gguf` begins a new run with the
+Run again, it goes on where it stopped; Ctrl-C loses a minute. `--start MODEL.gguf` begins a new run with the
 weights and the vocabulary of a model that was trained before.
 
-Each worker trains on dialogues of its own; every few seconds the weights of all are averaged. Unlike threads within one
+Each worker trains on dialogues of its own; every minute the weights of all are averaged. Unlike threads within one
 step, workers never wait for each other in between, which is what counts on a machine that does other work.
 """
 
@@ -27,7 +27,7 @@ from training.batches import batches
 from training.dialogues.side import Side
 from training.model import Llama, Shape
 
-_PERIOD = 30.0
+_PERIOD = 60.0
 _PATIENCE = datetime.timedelta(minutes=30)
 _WARM_UP = 0.02
 _AVERAGE = 0.3
@@ -205,7 +205,7 @@ def _drills(done: float, plan: Plan) -> float:
     """The share of exercises: most of the first twentieth of the time from nothing, then some, at the end a few."""
     if done < 0.05 and plan.start is None:
         return 0.6
-    return 0.25 if done < 0.75 else 0.08
+    return 0.5 if done < 0.75 else 0.12
 
 
 if __name__ == "__main__":

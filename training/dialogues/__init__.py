@@ -18,7 +18,7 @@ from training.dialogues.side import Side
 
 # How often each area comes up in training: by how much it takes to learn it, and by how short its answers are.
 _WEIGHTS = {
-    recipes: 12, persona: 14, memory: 7, arithmetic: 26, text_work: 40, json_tasks: 14, tools: 12, about: 3, talk: 4, elsewhere: 7,
+    recipes: 12, persona: 14, memory: 5, arithmetic: 24, text_work: 40, json_tasks: 10, tools: 14, about: 2, talk: 3, elsewhere: 6,
 }  # fmt: skip
 AREAS = {area.AREA: area for area in _WEIGHTS}
 

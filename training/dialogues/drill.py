@@ -10,7 +10,8 @@ AREA = "drill"
 
 def make(side: Side) -> Dialogue:
     """Many small tasks of one kind."""
-    question, answer = side.choice([_copy, _follow, _upper, _lower, _sort, _sums, _sums])(side)
+    kinds = [_copy, _follow, _upper, _lower, _sort, _sums]
+    question, answer = side.random.choices(kinds, [2, 1, 4, 4, 6, 6])[0](side)
     return Dialogue(AREA, [user(question)], answer, same(answer))
 
 
@@ -44,7 +45,7 @@ def _sort(side: Side) -> tuple[str, str]:
 
 
 def _sums(side: Side) -> tuple[str, str]:
-    signs = [side.choice("++--*") for _ in range(side.random.randint(4, 12))]
+    signs = [side.choice("++---*") for _ in range(side.random.randint(4, 12))]
     sums = [(sign, *arithmetic.numbers(side, sign)) for sign in signs]
     made = [(f"{a} {sign} {b}", {"+": a + b, "-": a - b, "*": a * b}[sign]) for sign, a, b in sums]
     return f"Calculate: {', '.join(task for task, _ in made)}", ", ".join(f"{task} = {result}" for task, result in made)
