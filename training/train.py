@@ -202,10 +202,12 @@ def _step(model: Llama, optimizers: list[torch.optim.Optimizer], tokens: Tensor,
 
 
 def _drills(done: float, plan: Plan) -> float:
-    """The share of exercises: most of the first twentieth of the time from nothing, then some, at the end a few."""
+    """The share of exercises: most of the first twentieth of the time from nothing, then many, at the end a few."""
     if done < 0.05 and plan.start is None:
         return 0.6
-    return 0.5 if done < 0.75 else 0.12
+    if done < 0.75:
+        return 0.25 if plan.start is None else 0.5
+    return 0.12
 
 
 if __name__ == "__main__":
