@@ -19,6 +19,12 @@ _TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>\w+)`")
 _LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<sign>[<>]=?) (?P<bound>\d+)")
 _RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=?) (?P<bound>\S+)")
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>.*)", re.DOTALL)
+# What a pattern means, by its beginning as msgspec shows it.
+_PATTERNS: Final = {
+    r"^[^\\x00": "hold no control characters",
+    r"^\\d{4}-": "be a day, such as 2026-01-31",
+}
+_A_NAME: Final = "have 1 to 64 letters, digits, underscores, dots or dashes"
 _ENUM = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)
 _SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _PART = re.compile(r"messages\[\d+\]\.content\[\d+\]\.type")
@@ -49,10 +55,8 @@ def named_error(text: str) -> ApiError:
         bound = match["bound"].removesuffix(".0")
         return ApiError("invalid_value", f"{where} must be {kind} of {_SIGNS[match['sign']]} {bound}.", param=param)
     if match := _PATTERN.fullmatch(what):
-        if r"^[^\\x00" in match["pattern"]:
-            return ApiError("invalid_value", f"{where} must hold no NUL character.", param=param)
-        text = f"{where} must have 1 to 64 letters, digits, underscores, dots or dashes."
-        return ApiError("invalid_value", text, param=param)
+        meant = next((said for begin, said in _PATTERNS.items() if begin in match["pattern"]), _A_NAME)
+        return ApiError("invalid_value", f"{where} must {meant}.", param=param)
     if match := _ENUM.fullmatch(what):
         return _wrong_choice(param, match["value"][:80])
     return ApiError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
