@@ -16,7 +16,7 @@ def _ask(question: str, *things: str) -> tuple[str, ...]:
     was = question.replace(" is", " was")
     return every(
         (
-            "{q} {x}?", "Do you remember {x}?", "Do you know {x}?", "Can you tell me {x}?", "Tell me {x}.", "Do you still know {x}?",
+            "{q} {x}?", "Do you remember {x}?", "Do you know {x}?", "Have you noted {x}?", "Tell me {x}.", "Do you still know {x}?",
             "I forgot {x}. Can you help?", "{q} {x} again?", "Say {x}.", "Remind me: {q} {x}?",
         ),
         q=(question, was), x=things,

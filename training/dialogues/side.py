@@ -55,7 +55,9 @@ def _shares(wordings: tuple[str, ...]) -> tuple[list[str], list[str]]:
         return list(wordings), list(wordings)
     ranked = sorted(wordings, key=_digest)
     cut = max(1, len(ranked) // _SHARE)
-    return ranked[cut:], ranked[:cut]
+    # Pools put together of parts may hold a wording twice.
+    trained = set(ranked[cut:])
+    return ranked[cut:], [wording for wording in ranked[:cut] if wording not in trained]
 
 
 def _digest(text: str) -> int:
