@@ -29,6 +29,7 @@ _HEARTBEAT = 20.0  # seconds
 _RETRY = 0.25
 _PATIENCE = 5.0  # how long a caller waits for a commit
 _GROUP = 1000
+_GATHER = 0.001  # when many come: a larger group costs little more than a small one
 _SWEEP = 0.5  # seconds between looks for allotments that nobody uses
 
 
@@ -59,6 +60,7 @@ class Writer:
         self._unsure: set[Allotment] = set()  # those of commits that failed, or only seemed to
         self._known_until = 0.0  # until then no other server takes this one for dead
         self._sweeping = False
+        self._busy = False  # more than one at a time comes, so that it pays to wait for the next
         self._healthy = True
         self._stopping = False
         self._next_heartbeat = 0.0
@@ -184,6 +186,8 @@ class Writer:
         wishes: list[_Wish] = []
         try:
             came = self._inbox.get(timeout=max(wait, 0.001))
+            if self._busy:
+                time.sleep(_GATHER)
             while True:
                 if isinstance(came, _Settlement):
                     settlements.append(came)
@@ -194,6 +198,7 @@ class Writer:
                 came = self._inbox.get_nowait()
         except queue.Empty:
             pass
+        self._busy = len(settlements) + len(wishes) > 1
         return settlements, wishes
 
     def _commit(self, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
@@ -254,8 +259,8 @@ class Writer:
         late = [one for one in settlements if time.monotonic() > one.deadline and not one.done.done()]
         for settlement in settlements:
             settlement.tried = True
-        holds = [one.hold for one in (*settlements, *wishes) if one.hold is not None]
-        self._unsure.update(hold.allotment for hold in holds)
+        self._unsure.update(one.hold.allotment for one in settlements if one.hold is not None)
+        self._unsure.update(wish.hold.allotment for wish in wishes)
         for settlement in late:
             if settlement.row is not None and settlement.row.status == "completed":
                 # Its end was never shown.
