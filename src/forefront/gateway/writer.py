@@ -8,18 +8,17 @@ told. Reservations are refused at once.
 
 import asyncio
 import logging
-import queue
 import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from forefront.gateway import ledger
 from forefront.gateway.allotment import Allotment, Allotments, Hold
 from forefront.gateway.books import Books
 from forefront.gateway.database import Database, StoreError
+from forefront.gateway.inbox import Inbox, Settlement, Wish
 from forefront.gateway.ledger import Refusal, Reservation, Row
 
 log = logging.getLogger(__name__)
@@ -28,24 +27,7 @@ T = TypeVar("T")
 _HEARTBEAT = 20.0  # seconds
 _RETRY = 0.25
 _PATIENCE = 5.0  # how long a caller waits for a commit
-_GROUP = 1000
-_GATHER = 0.001  # when many come: a larger group costs little more than a small one
 _SWEEP = 0.5  # seconds between looks for allotments that nobody uses
-
-
-@dataclass(slots=True)
-class _Settlement:
-    row: Row | None  # None: nothing to write, only something to give back
-    hold: Hold | None
-    deadline: float
-    done: asyncio.Future[None]
-    tried: bool = False
-
-
-@dataclass(slots=True)
-class _Wish:
-    hold: Hold
-    done: asyncio.Future[Refusal | None]
 
 
 class Writer:
@@ -54,13 +36,12 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._instance = secrets.token_hex(8)
-        self._inbox: queue.SimpleQueue[_Settlement | _Wish | None] = queue.SimpleQueue()
-        self._kept: list[_Settlement] = []
+        self._inbox = Inbox()
+        self._kept: list[Settlement] = []
         self._allotments = Allotments(self._instance)
         self._unsure: set[Allotment] = set()  # those of commits that failed, or only seemed to
         self._known_until = 0.0  # until then no other server takes this one for dead
         self._sweeping = False
-        self._busy = False  # more than one at a time comes, so that it pays to wait for the next
         self._healthy = True
         self._stopping = False
         self._next_heartbeat = 0.0
@@ -128,7 +109,7 @@ class Writer:
 
     async def _ask(self, hold: Hold) -> Refusal | None:
         done: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(_Wish(hold, done))
+        self._inbox.put(Wish(hold, done))
         try:
             return await done
         except asyncio.CancelledError:
@@ -143,7 +124,7 @@ class Writer:
 
     def _put(self, row: Row | None, hold: Hold | None) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(_Settlement(row, hold, time.monotonic() + _PATIENCE, done))
+        self._inbox.put(Settlement(row, hold, time.monotonic() + _PATIENCE, done))
         return done
 
     def _free(self, hold: Hold) -> None:
@@ -171,7 +152,8 @@ class Writer:
 
     def _work(self) -> None:
         while not self._stopping or not self._inbox.empty():
-            self._commit(*self._take())
+            wait = self._next_heartbeat - time.monotonic() if self._healthy else _RETRY
+            self._commit(*self._inbox.take(max(wait, 0.001)))
         end = time.monotonic() + _PATIENCE
         while self._kept and time.monotonic() < end:
             self._commit([], [])
@@ -179,29 +161,7 @@ class Writer:
             log.error("%d completions could not be written to the ledger", len(self._kept))
         self._say_goodbye()
 
-    def _take(self) -> tuple[list[_Settlement], list[_Wish]]:
-        """Everything that has come, waiting for the first; sooner when it is time for a heartbeat or another try."""
-        wait = self._next_heartbeat - time.monotonic() if self._healthy else _RETRY
-        settlements: list[_Settlement] = []
-        wishes: list[_Wish] = []
-        try:
-            came = self._inbox.get(timeout=max(wait, 0.001))
-            if self._busy:
-                time.sleep(_GATHER)
-            while True:
-                if isinstance(came, _Settlement):
-                    settlements.append(came)
-                elif came is not None:
-                    wishes.append(came)
-                if len(settlements) + len(wishes) >= _GROUP:
-                    break
-                came = self._inbox.get_nowait()
-        except queue.Empty:
-            pass
-        self._busy = len(settlements) + len(wishes) > 1
-        return settlements, wishes
-
-    def _commit(self, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+    def _commit(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
         settlements = self._kept + settlements
         try:
             refusals, gained = self._write(settlements, [wish.hold for wish in wishes])
@@ -228,7 +188,7 @@ class Writer:
         self._on_loop(tell)
 
     def _write(
-        self, settlements: Sequence[_Settlement], wanted: Sequence[Hold]
+        self, settlements: Sequence[Settlement], wanted: Sequence[Hold]
     ) -> tuple[list[Refusal | None], dict[Allotment, list[int]]]:
         """Which of the wanted were refused, and what became free."""
         beat = not self._healthy or time.monotonic() >= self._next_heartbeat
@@ -240,7 +200,7 @@ class Writer:
             books = Books(connection, self._instance, self._unsure)
             for settlement in settlements:
                 if settlement.hold is not None:
-                    books.release(settlement.hold, _used(settlement))
+                    books.release(settlement.hold, settlement.used())
             refusals = [books.take(hold) for hold in wanted]
             books.fill()
             books.write()
@@ -252,7 +212,7 @@ class Writer:
             self._beaten()
         return refusals, books.gained
 
-    def _failed(self, error: StoreError, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+    def _failed(self, error: StoreError, settlements: list[Settlement], wishes: list[Wish]) -> None:
         if self._healthy:
             log.error("the store cannot be written: %s", error)
         self._healthy = False
@@ -277,7 +237,7 @@ class Writer:
 
         self._on_loop(tell)
 
-    def _apart(self, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+    def _apart(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
         """Write a group one by one, after it failed for what is in it; whatever fails alone is given up."""
         self._kept = []
         self._next_heartbeat = time.monotonic() + _HEARTBEAT
@@ -333,11 +293,3 @@ def _resolve(future: asyncio.Future[T], value: T) -> bool:
 def _ignore(future: asyncio.Future[None]) -> None:
     """An exception that nobody asks for is not worth a warning: it has been logged."""
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-def _used(settlement: _Settlement) -> tuple[int, int] | None:
-    """Tokens and cost. None for what is only given back, and after a failure: the row may have been written before,
-    as one that cost more."""
-    if settlement.row is None or settlement.tried:
-        return None
-    return settlement.row.input_tokens + settlement.row.output_tokens, settlement.row.cost
