@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+from forefront.gateway.allotment import Hold
 from forefront.gateway.allowance import Allowance, Taken, rate_headers
 from forefront.gateway.database import StoreError
 from forefront.gateway.ledger import Refusal, Reservation, Row
@@ -39,7 +40,8 @@ class Lease:
         self._writer, self._turns, self._clock = writer, turns, clock
         self._received = time.time()
         self._taken: list[Taken] = []
-        self._reserved = self._settled = False
+        self._hold: Hold | None = None
+        self._settled = False
         self.turn: Turn | None = None
         now = clock()
         for allowance in allowances:
@@ -88,7 +90,7 @@ class Lease:
         if row is None:
             return
         try:
-            await self._writer.settle(row, reserved=self._reserved)
+            await self._writer.settle(row, self._hold)
         except StoreError:
             text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
             raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
@@ -96,7 +98,7 @@ class Lease:
     def abandon(self, status: Status) -> None:
         """The same for a request that did not come to its end; nobody waits for the row."""
         if not self._settled and (row := self._close(status, None)) is not None:
-            self._writer.post(row, reserved=self._reserved)
+            self._writer.post(row, self._hold)
 
     def _take_tokens(self, amount: int) -> None:
         now = self._clock()
@@ -116,15 +118,15 @@ class Lease:
             return
         cost = self._price.bound(input_tokens, output_tokens)
         amount = input_tokens + output_tokens
-        wanted = Reservation(self._completion, key.id, project.name, amount, cost, key.budget, project.budget)
+        wanted = Reservation(key.id, project.name, amount, cost, key.budget, project.budget)
         try:
-            refusal = await self._writer.reserve(wanted)
+            held = await self._writer.reserve(wanted)
         except StoreError:
             text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
             raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
-        if refusal is not None:
-            raise _exhausted(refusal)
-        self._reserved = True
+        if isinstance(held, Refusal):
+            raise _exhausted(held)
+        self._hold = held
 
     def _close(self, status: Status, finish_reason: str | None) -> Row | None:
         """Give everything back but what was used; the row, unless the request never began."""
@@ -137,8 +139,8 @@ class Lease:
         if self.turn is not None:
             self.turn.leave(used)
         if not self.input_tokens:
-            if self._reserved:
-                self._writer.give_back(self._completion)
+            if self._hold is not None:
+                self._writer.give_back(self._hold)
             return None
         cost = 0 if status == "failed" else self._price.cost(self.input_tokens, self.cached_tokens, self.output_tokens)
         return Row(

@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from forefront.gateway.money import from_nanos, to_nanos
 from forefront.gateway.tables import completions, days, instances, reservations
 from forefront.wire.admin import Budget, Status
 
@@ -31,29 +30,9 @@ def _add_to_days(dialect: ModuleType) -> Any:
     return new.on_conflict_do_update(index_elements=[column.name for column in days.primary_key], set_=added)
 
 
-def _used(kind: str) -> sa.Select[Any]:
-    """Tokens and cost of one key or project: spent `since` a day, and held."""
-    mine: sa.BindParameter[str] = sa.bindparam("name")
-    since: sa.BindParameter[str] = sa.bindparam("since")
-    spent = (days.c[kind] == mine) & (days.c.day >= since)
-    sums = [
-        sa.select(sa.func.coalesce(sa.func.sum(column), 0)).where(where).scalar_subquery()
-        for column, where in (
-            (days.c.input_tokens + days.c.output_tokens, spent),
-            (days.c.cost, spent),
-            (reservations.c.tokens, reservations.c[kind] == mine),
-            (reservations.c.cost, reservations.c[kind] == mine),
-        )
-    ]
-    return sa.select(*sums)
-
-
 _INSERT_ROWS = sa.insert(completions)
 _ADD_TO_DAYS = {"sqlite": _add_to_days(sqlite), "postgresql": _add_to_days(postgresql)}
-_INSERT_HELD = sa.insert(reservations)
-_GIVE_BACK = sa.delete(reservations).where(reservations.c.completion.in_(sa.bindparam("ids", expanding=True)))
 _THERE = sa.select(completions.c.id).where(completions.c.id.in_(sa.bindparam("ids", expanding=True)))
-_USED = {kind: _used(kind) for kind in ("key", "project")}
 
 
 @dataclass(slots=True)
@@ -84,7 +63,6 @@ class Row:
 class Reservation:
     """What one request may cost at most, and the budgets that must have room for it."""
 
-    completion: str
     key: str
     project: str
     tokens: int
@@ -116,72 +94,6 @@ def settle(connection: sa.Connection, rows: Sequence[Row], *, again: bool) -> No
     if rows:
         connection.execute(_INSERT_ROWS, [row.values() for row in rows])
         connection.execute(_ADD_TO_DAYS[connection.dialect.name], _by_day(rows))
-
-
-def give_back(connection: sa.Connection, completion_ids: Sequence[str]) -> None:
-    """Delete reservations."""
-    for ids in _chunks(completion_ids):
-        connection.execute(_GIVE_BACK, {"ids": ids})
-
-
-def reserve(connection: sa.Connection, instance: str, wanted: Sequence[Reservation]) -> list[Refusal | None]:
-    """Hold what fits into the budgets, in order; for each, None or why not."""
-    books = _Books(connection)
-    refusals = [books.take(reservation) for reservation in wanted]
-    held = [
-        {
-            "completion": reservation.completion,
-            "instance": instance,
-            "key": reservation.key,
-            "project": reservation.project,
-            "tokens": reservation.tokens,
-            "cost": reservation.cost,
-        }
-        for reservation, refusal in zip(wanted, refusals, strict=True)
-        if refusal is None
-    ]
-    if held:
-        connection.execute(_INSERT_HELD, held)
-    return refusals
-
-
-class _Books:
-    """What has been used and is held under each budget, read once per transaction."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-        self._used: dict[tuple[str, str], list[int]] = {}
-
-    def take(self, reservation: Reservation) -> Refusal | None:
-        subjects = [("key", reservation.key, reservation.key_budget)]
-        subjects.append(("project", reservation.project, reservation.project_budget))
-        for kind, name, budget in subjects:
-            if budget is not None and (refusal := self._refusal(kind, name, budget, reservation)):
-                return refusal
-        for kind, name, budget in subjects:
-            if budget is not None:
-                used = self._read(kind, name, budget)
-                used[0] += reservation.tokens
-                used[1] += reservation.cost
-        return None
-
-    def _refusal(self, kind: str, name: str, budget: Budget, wanted: Reservation) -> Refusal | None:
-        tokens, cost = self._read(kind, name, budget)
-        if budget.tokens is not None and tokens + wanted.tokens > budget.tokens:
-            left = max(budget.tokens - tokens, 0)
-            return Refusal(kind, "tokens", budget.period, budget.tokens, left, wanted.tokens)
-        if budget.money is not None and cost + wanted.cost > (limit := to_nanos(budget.money)):
-            left_money = from_nanos(max(limit - cost, 0))
-            return Refusal(kind, "money", budget.period, budget.money, left_money, from_nanos(wanted.cost))
-        # A request that costs nothing is still refused once the money is gone: the budget is a door, not a price.
-        return None
-
-    def _read(self, kind: str, name: str, budget: Budget) -> list[int]:
-        if (kind, name) not in self._used:
-            wanted = {"name": name, "since": period_start(budget)}
-            tokens, cost, held_tokens, held_cost = self._connection.execute(_USED[kind], wanted).one()
-            self._used[kind, name] = [int(tokens + held_tokens), int(cost + held_cost)]
-        return self._used[kind, name]
 
 
 def period_start(budget: Budget) -> str:

@@ -1,21 +1,24 @@
 """The one thread that writes the ledger: whatever has come while it committed is its next group.
 
+Budgets are held by allotments: most requests are admitted from memory, and only their rows wait for a commit.
+
 When the database fails, settlements are kept and tried again until it works; callers wait a few seconds and are then
 told. Reservations are refused at once.
 """
 
 import asyncio
 import logging
-import queue
 import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from forefront.gateway import ledger
+from forefront.gateway.allotment import Allotment, Allotments, Hold
+from forefront.gateway.books import Books
 from forefront.gateway.database import Database, StoreError
+from forefront.gateway.inbox import Inbox, Settlement, Wish
 from forefront.gateway.ledger import Refusal, Reservation, Row
 
 log = logging.getLogger(__name__)
@@ -24,23 +27,7 @@ T = TypeVar("T")
 _HEARTBEAT = 20.0  # seconds
 _RETRY = 0.25
 _PATIENCE = 5.0  # how long a caller waits for a commit
-_GROUP = 1000
-
-
-@dataclass(slots=True)
-class _Settlement:
-    row: Row | None  # None: nothing to write, only something to give back
-    completion: str
-    reserved: bool
-    deadline: float
-    done: asyncio.Future[None]
-    tried: bool = False
-
-
-@dataclass(slots=True)
-class _Wish:
-    reservation: Reservation
-    done: asyncio.Future[Refusal | None]
+_SWEEP = 0.5  # seconds between looks for allotments that nobody uses
 
 
 class Writer:
@@ -49,8 +36,12 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._instance = secrets.token_hex(8)
-        self._inbox: queue.SimpleQueue[_Settlement | _Wish | None] = queue.SimpleQueue()
-        self._kept: list[_Settlement] = []
+        self._inbox = Inbox()
+        self._kept: list[Settlement] = []
+        self._allotments = Allotments(self._instance)
+        self._unsure: set[Allotment] = set()  # those of commits that failed, or only seemed to
+        self._known_until = 0.0  # until then no other server takes this one for dead
+        self._sweeping = False
         self._healthy = True
         self._stopping = False
         self._next_heartbeat = 0.0
@@ -66,30 +57,48 @@ class Writer:
         """Begin to write, and give back what servers that died had reserved. Raises `StoreError`."""
         with self._database.write() as connection:
             ledger.report_alive(connection, self._instance)
-        self._next_heartbeat = time.monotonic() + _HEARTBEAT
+        self._beaten()
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def reserve(self, reservation: Reservation) -> Refusal | None:
+    async def reserve(self, wanted: Reservation) -> Hold | Refusal:
         """Hold the amount under every budget, or say why not. Raises `StoreError`."""
-        done: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(_Wish(reservation, done))
-        return await done
+        allotment = self._allotments.of(wanted.key, wanted.project, (wanted.key_budget, wanted.project_budget))
+        allotment.running += 1
+        hold = Hold(allotment, wanted.tokens, wanted.cost)
+        self._sweep_later()
+        if self._healthy and time.monotonic() < self._known_until and allotment.take(wanted.tokens, wanted.cost):
+            return hold
+        try:
+            refusal = await self._ask(hold)
+            if refusal is not None and (backs := self._allotments.recall(wanted.project)):
+                # Near the end of a budget, what waits in memory is what is missing.
+                for back in backs:
+                    self._return(back)
+                refusal = await self._ask(hold)
+        except BaseException:
+            allotment.running -= 1
+            raise
+        if refusal is not None:
+            allotment.running -= 1
+            return refusal
+        return hold
 
-    async def settle(self, row: Row, *, reserved: bool) -> None:
-        """Return once the row has been committed, and what was reserved has been given back.
+    async def settle(self, row: Row, hold: Hold | None) -> None:
+        """Return once the row has been committed, and what was held has been given back.
 
         Raises `StoreError` after some seconds; the row is then written as a failed one as soon as the store works.
         """
-        await self._settle(row, row.id, reserved=reserved)
+        await self._settle(row, hold)
 
-    def post(self, row: Row, *, reserved: bool) -> None:
+    def post(self, row: Row, hold: Hold | None) -> None:
         """The same, without waiting."""
-        _ignore(self._settle(row, row.id, reserved=reserved))
+        _ignore(self._settle(row, hold))
 
-    def give_back(self, completion: str) -> None:
-        """Release a reservation of a request that never ran, without waiting."""
-        _ignore(self._settle(None, completion, reserved=True))
+    def give_back(self, hold: Hold) -> None:
+        """Release what a request holds that never ran, without waiting."""
+        hold.allotment.running -= 1
+        self._free(hold)
 
     async def close(self) -> None:
         """Write what is left, for some seconds at most, and end."""
@@ -98,14 +107,53 @@ class Writer:
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join)
 
-    def _settle(self, row: Row | None, completion: str, *, reserved: bool) -> asyncio.Future[None]:
+    async def _ask(self, hold: Hold) -> Refusal | None:
+        done: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
+        self._inbox.put(Wish(hold, done))
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if not done.cancelled() and done.exception() is None and done.result() is None:
+                self._free(hold)  # granted at the very moment
+            raise
+
+    def _settle(self, row: Row, hold: Hold | None) -> asyncio.Future[None]:
+        if hold is not None:
+            hold.allotment.running -= 1
+        return self._put(row, hold)
+
+    def _put(self, row: Row | None, hold: Hold | None) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(_Settlement(row, completion, reserved, time.monotonic() + _PATIENCE, done))
+        self._inbox.put(Settlement(row, hold, time.monotonic() + _PATIENCE, done))
         return done
+
+    def _free(self, hold: Hold) -> None:
+        hold.allotment.add(hold.tokens, hold.cost)
+        if (back := hold.allotment.surplus(time.monotonic())) is not None:
+            self._return(back)
+
+    def _return(self, back: Hold) -> None:
+        """Let the store have it again."""
+        _ignore(self._put(None, back))
+
+    def _sweep_later(self) -> None:
+        if not self._sweeping:
+            self._sweeping = True
+            asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = False
+        if self._stopping:
+            return
+        for back in self._allotments.sweep():
+            self._return(back)
+        if len(self._allotments):
+            self._sweep_later()
 
     def _work(self) -> None:
         while not self._stopping or not self._inbox.empty():
-            self._commit(*self._take())
+            wait = self._next_heartbeat - time.monotonic() if self._healthy else _RETRY
+            self._commit(*self._inbox.take(max(wait, 0.001)))
         end = time.monotonic() + _PATIENCE
         while self._kept and time.monotonic() < end:
             self._commit([], [])
@@ -113,29 +161,10 @@ class Writer:
             log.error("%d completions could not be written to the ledger", len(self._kept))
         self._say_goodbye()
 
-    def _take(self) -> tuple[list[_Settlement], list[_Wish]]:
-        """Everything that has come, waiting for the first; sooner when it is time for a heartbeat or another try."""
-        wait = self._next_heartbeat - time.monotonic() if self._healthy else _RETRY
-        settlements: list[_Settlement] = []
-        wishes: list[_Wish] = []
-        try:
-            came = self._inbox.get(timeout=max(wait, 0.001))
-            while True:
-                if isinstance(came, _Settlement):
-                    settlements.append(came)
-                elif came is not None:
-                    wishes.append(came)
-                if len(settlements) + len(wishes) >= _GROUP:
-                    break
-                came = self._inbox.get_nowait()
-        except queue.Empty:
-            pass
-        return settlements, wishes
-
-    def _commit(self, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+    def _commit(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
         settlements = self._kept + settlements
         try:
-            refusals = self._write(settlements, [wish.reservation for wish in wishes])
+            refusals, gained = self._write(settlements, [wish.hold for wish in wishes])
         except StoreError as error:
             self._failed(error, settlements, wishes)
             return
@@ -152,34 +181,46 @@ class Writer:
                 _resolve(settlement.done, None)
             for wish, refusal in zip(wishes, refusals, strict=True):
                 if not _resolve(wish.done, refusal) and refusal is None:
-                    self.give_back(wish.reservation.completion)  # whoever wished has gone
+                    self._free(wish.hold)  # whoever wished has gone
+            for allotment, (tokens, cost) in gained.items():
+                self._free(Hold(allotment, tokens, cost))
 
         self._on_loop(tell)
 
-    def _write(self, settlements: Sequence[_Settlement], wanted: Sequence[Reservation]) -> list[Refusal | None]:
+    def _write(
+        self, settlements: Sequence[Settlement], wanted: Sequence[Hold]
+    ) -> tuple[list[Refusal | None], dict[Allotment, list[int]]]:
+        """Which of the wanted were refused, and what became free."""
         beat = not self._healthy or time.monotonic() >= self._next_heartbeat
         if not settlements and not wanted and not beat:
-            return []
+            return [], {}
         with self._database.write() as connection:
             rows = [settlement.row for settlement in settlements if settlement.row is not None]
             ledger.settle(connection, rows, again=any(settlement.tried for settlement in settlements))
-            given = [settlement.completion for settlement in settlements if settlement.reserved]
-            if given:
-                ledger.give_back(connection, given)
-            refusals = ledger.reserve(connection, self._instance, wanted) if wanted else []
+            books = Books(connection, self._instance, self._unsure)
+            for settlement in settlements:
+                if settlement.hold is not None:
+                    books.release(settlement.hold, settlement.used())
+            refusals = [books.take(hold) for hold in wanted]
+            books.fill()
+            books.write()
             if beat:
                 ledger.report_alive(connection, self._instance)
+        books.apply()
+        self._unsure.clear()
         if beat:
-            self._next_heartbeat = time.monotonic() + _HEARTBEAT
-        return refusals
+            self._beaten()
+        return refusals, books.gained
 
-    def _failed(self, error: StoreError, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+    def _failed(self, error: StoreError, settlements: list[Settlement], wishes: list[Wish]) -> None:
         if self._healthy:
             log.error("the store cannot be written: %s", error)
         self._healthy = False
         late = [one for one in settlements if time.monotonic() > one.deadline and not one.done.done()]
         for settlement in settlements:
             settlement.tried = True
+        self._unsure.update(one.hold.allotment for one in settlements if one.hold is not None)
+        self._unsure.update(wish.hold.allotment for wish in wishes)
         for settlement in late:
             if settlement.row is not None and settlement.row.status == "completed":
                 # Its end was never shown.
@@ -193,11 +234,10 @@ class Writer:
             for wish in wishes:
                 if not wish.done.done():
                     wish.done.set_exception(error)
-                self.give_back(wish.reservation.completion)  # it may have been committed all the same
 
         self._on_loop(tell)
 
-    def _apart(self, settlements: list[_Settlement], wishes: list[_Wish]) -> None:
+    def _apart(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
         """Write a group one by one, after it failed for what is in it; whatever fails alone is given up."""
         self._kept = []
         self._next_heartbeat = time.monotonic() + _HEARTBEAT
@@ -208,7 +248,8 @@ class Writer:
                 self._commit([], [wish])
             return
         for settlement in settlements:
-            log.error("completion %s is not in the ledger: the row does not fit", settlement.completion)
+            if settlement.row is not None:
+                log.error("completion %s is not in the ledger: the row does not fit", settlement.row.id)
 
         def tell() -> None:
             error = StoreError("the row does not fit")
@@ -218,10 +259,14 @@ class Writer:
             for settlement in settlements:
                 if not settlement.done.done():
                     settlement.done.set_exception(error)
-                if settlement.row is not None and settlement.reserved:
-                    self.give_back(settlement.completion)
+                if settlement.row is not None and settlement.hold is not None:
+                    self._return(settlement.hold)
 
         self._on_loop(tell)
+
+    def _beaten(self) -> None:
+        now = time.monotonic()
+        self._next_heartbeat, self._known_until = now + _HEARTBEAT, now + ledger.DEAD_AFTER / 2
 
     def _say_goodbye(self) -> None:
         try:
