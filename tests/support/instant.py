@@ -73,7 +73,7 @@ class InstantBackend:
 
     def stats(self) -> EngineStats:
         """The tokens that were sampled."""
-        return EngineStats(0, 0, 0, 0, self._sampled, 0, 0, time.monotonic())
+        return EngineStats(0, 0, 0, 0, self._sampled, 0, 0, 0, time.monotonic())
 
     async def close(self) -> None:
         """Nothing has to be."""
