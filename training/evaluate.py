@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from typing import Any
 import httpx
 from tqdm import tqdm
 
-from training.dialogues import AREAS, Dialogue, make
+from training.dialogues import AREAS, Dialogue, elsewhere, make
 from training.dialogues.side import Side
-from training.render import plain_messages
+from training.render import plain_message
 
 BUILT_IN = Path("src/forefront/catalog/builtin/forefront-mini.gguf")
 TARGETS = {
@@ -42,53 +43,70 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "FOREFRONT_HOME": home, "FOREFRONT_API_KEY": _KEY, "PORT": "0"}
         command = [sys.executable, "-m", "forefront.cli", "serve", f"mini={options.model}"]
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as server:
+        # A file, since a pipe that nobody reads would stop the server once it is full.
+        log = Path(home) / "serve.log"
+        with (
+            log.open("w") as output,
+            subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server,
+        ):
             try:
-                asyncio.run(_evaluate(_address(server), options))
+                asyncio.run(_evaluate(_address(server, log), options))
             finally:
                 server.terminate()
-                server.communicate()
 
 
-def _address(server: subprocess.Popen[str]) -> str:
-    assert server.stdout is not None
-    lines = []
-    for line in server.stdout:
-        lines.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+def _address(server: subprocess.Popen[bytes], log: Path) -> str:
+    while server.poll() is None:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text()):
             return found[0]
-    raise SystemExit("the server did not start:\n" + "".join(lines))
+        time.sleep(0.1)
+    raise SystemExit("the server did not start:\n" + log.read_text())
 
 
 async def _evaluate(url: str, options: argparse.Namespace) -> None:
     async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {_KEY}"}, timeout=300) as client:
         print(f"| area | right of {options.questions} | target |\n|---|---|---|")
         refused = 0
-        for name, area in AREAS.items():
-            side = Side(7, held_out=True)
-            asked = [area.make(side) for _ in range(options.questions)]
-            answers = await ask_all(client, "mini", asked, 0.0)
-            failed = [(d, text) for d, (text, _) in zip(asked, answers, strict=True) if not d.check(text)]
-            if name != "everything else":
-                refused += sum(
-                    "small demonstration model" in text and "forefront-mini" not in text for text, _ in answers
-                )
-            print(f"| {name} | {100 * (1 - len(failed) / len(asked)):.1f} % | {TARGETS[name]} % |", flush=True)
-            for dialogue, text in failed[: options.failures]:
-                print(
-                    f"    {dialogue.messages[-1]['content']!r}\n      wanted {dialogue.answer!r}\n      got    {text!r}"
-                )
+        for name in AREAS:
+            refused += await _area(client, name, options)
         inside = options.questions * (len(AREAS) - 1)
         print(f"\nFalse refusals inside the areas: {refused} of {inside} ({100 * refused / inside:.2f} %)")
         if options.mixed:
-            side = Side(8, held_out=True)
-            answers = await ask_all(client, "mini", [make(side) for _ in range(options.mixed)], 0.7)
-            cut = sum(reason == "length" for _, reason in answers)
-            looped = sum(_repeats(text) for text, _ in answers)
-            print(f"Of {options.mixed} mixed prompts at temperature 0.7, {cut} ran into 400 tokens,", end=" ")
-            print(f"{looped} repeated a sentence three times")
+            await _odd(client, options.questions)
+            await _mixed(client, options.mixed)
+
+
+async def _area(client: httpx.AsyncClient, name: str, options: argparse.Namespace) -> int:
+    """Print one line of the table; how many questions of the area the model refused."""
+    side = Side(7, held_out=True)
+    asked = [AREAS[name].make(side) for _ in range(options.questions)]
+    answers = await ask_all(client, "mini", asked, 0.0)
+    failed = [(d, text) for d, (text, _) in zip(asked, answers, strict=True) if not d.check(text)]
+    print(f"| {name} | {100 * (1 - len(failed) / len(asked)):.1f} % | {TARGETS[name]} % |", flush=True)
+    for dialogue, text in failed[: options.failures]:
+        asking = dialogue.messages[-1]["content"]
+        print(f"    {asking!r}\n      wanted {dialogue.answer!r}\n      got    {text!r}")
+    if name == elsewhere.AREA:
+        return 0
+    return sum("small demonstration model" in text and "forefront-mini" not in text for text, _ in answers)
+
+
+async def _odd(client: httpx.AsyncClient, count: int) -> None:
+    side = Side(9, held_out=True)
+    asked = [elsewhere.odd(side) for _ in range(count)]
+    answers = await ask_all(client, "mini", asked, 0.0)
+    good = sum(d.check(text) and reason == "stop" for d, (text, reason) in zip(asked, answers, strict=True))
+    print("Odd input (nothing, nonsense, control tokens, other languages, pastes):", end=" ")
+    print(f"{good} of {count} got a short answer that says what the model is.")
+
+
+async def _mixed(client: httpx.AsyncClient, count: int) -> None:
+    side = Side(8, held_out=True)
+    answers = await ask_all(client, "mini", [make(side) for _ in range(count)], 0.7)
+    cut = sum(reason == "length" for _, reason in answers)
+    looped = sum(_repeats(text) for text, _ in answers)
+    print(f"Of {count} mixed prompts at temperature 0.7, {cut} ran into 400 tokens,", end=" ")
+    print(f"{looped} repeated a sentence three times.")
 
 
 async def ask_all(
@@ -110,10 +128,9 @@ async def ask_all(
 async def _ask(
     client: httpx.AsyncClient, model: str, dialogue: Dialogue, temperature: float, seed: int
 ) -> tuple[str, str]:
-    # Tools are written into the prompt here, as the chat template would, so that the model's own text comes back.
     body: dict[str, Any] = {
-        "model": model, "messages": plain_messages(dialogue.messages, dialogue.tools), "temperature": temperature,
-        "seed": seed, "max_tokens": 400,
+        "model": model, "messages": dialogue.messages, "temperature": temperature, "seed": seed, "max_tokens": 400,
+        **({"tools": dialogue.tools} if dialogue.tools else {}),
     }  # fmt: skip
     reply = await client.post(
         "/v1/chat/completions", content=json.dumps(body), headers={"content-type": "application/json"}
@@ -121,7 +138,8 @@ async def _ask(
     if reply.status_code != 200:
         raise SystemExit(f"{reply.status_code}: {reply.text}")
     choice = reply.json()["choices"][0]
-    return choice["message"]["content"] or "", choice["finish_reason"]
+    # A call is judged as the text that the model was taught.
+    return plain_message(choice["message"])["content"], choice["finish_reason"]
 
 
 def _repeats(text: str) -> bool:

@@ -32,7 +32,7 @@ def main() -> None:
 def export(run: Path, output: Path, quantisation: str) -> None:
     """Write weights, vocabulary and chat template of a run."""
     shape = Shape()
-    weights = torch.load(run / "checkpoint.pt", weights_only=True)["model"]
+    weights = torch.load(run / "checkpoint.pt", weights_only=True)["average"]
     output.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(output, "llama")
     writer.add_name("forefront-mini")

@@ -12,7 +12,7 @@ START, END = 1, 2
 
 def plain_messages(messages: list[Message], tools: list[dict[str, Any]]) -> list[Message]:
     """The same prompt without the fields for tools: their definitions, calls and results as text."""
-    plain = [_plain(message) for message in messages]
+    plain = [plain_message(message) for message in messages]
     if not tools:
         return plain
     lead = plain.pop(0)["content"] + "\n" if plain[0]["role"] == "system" else ""
@@ -20,14 +20,16 @@ def plain_messages(messages: list[Message], tools: list[dict[str, Any]]) -> list
     return [{"role": "system", "content": f"{lead}Tools:\n<tools>\n{shown}\n</tools>"}, *plain]
 
 
-def _plain(message: Message) -> Message:
+def plain_message(message: Message) -> Message:
+    """One message without the fields for tools."""
     if message["role"] == "tool":
         return {"role": "user", "content": f"<tool_response>\n{message['content']}\n</tool_response>"}
     calls = [
         f'<tool_call>\n{{"name": "{made["name"]}", "arguments": {made["arguments"]}}}\n</tool_call>'
-        for made in (call["function"] for call in message.get("tool_calls", []))
+        for made in (call["function"] for call in message.get("tool_calls") or [])
     ]
-    return {"role": message["role"], "content": "\n".join(([message["content"]] if message["content"] else []) + calls)}
+    said = [message["content"]] if message.get("content") else []
+    return {"role": message["role"], "content": "\n".join(said + calls)}
 
 
 def texts(dialogue: Dialogue) -> list[str]:

@@ -17,8 +17,13 @@ def tokenizer(tiny_directory: Path) -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def encoder(tokenizer: Tokenizer) -> PromptEncoder:
-    return PromptEncoder(tokenizer, ChatTemplate(tokenizer.chat_template))
+def template(tokenizer: Tokenizer) -> ChatTemplate:
+    return ChatTemplate(tokenizer.chat_template)
+
+
+@pytest.fixture(scope="module")
+def encoder(tokenizer: Tokenizer, template: ChatTemplate) -> PromptEncoder:
+    return PromptEncoder(tokenizer, template)
 
 
 def text_of(tokenizer: Tokenizer, tokens: list[int]) -> str:
@@ -49,16 +54,18 @@ TEXTS = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(contents=st.lists(TEXTS, min_size=1, max_size=3))
 def test_content_never_makes_a_control_token_and_is_all_there(
-    tokenizer: Tokenizer, encoder: PromptEncoder, contents: list[str]
+    tokenizer: Tokenizer, template: ChatTemplate, encoder: PromptEncoder, contents: list[str]
 ) -> None:
     messages = [{"role": "user", "content": content} for content in contents]
     tokens = encoder.encode(messages).tokens
     control = [token for token in tokens if token in tokenizer.control.values()]
     assert control == [1, 2] * len(contents) + [1]
-    rendered = ChatTemplate(tokenizer.chat_template).render(messages)
+    rendered = template.render(messages)
     assert text_of(tokenizer, tokens) == rendered
 
 
-def test_ordinary_content_is_encoded_in_one_piece(tokenizer: Tokenizer, encoder: PromptEncoder) -> None:
+def test_ordinary_content_is_encoded_in_one_piece(
+    tokenizer: Tokenizer, template: ChatTemplate, encoder: PromptEncoder
+) -> None:
     messages = [{"role": "user", "content": "hello there"}]
-    assert encoder.encode(messages).tokens == tokenizer.encode(ChatTemplate(tokenizer.chat_template).render(messages))
+    assert encoder.encode(messages).tokens == tokenizer.encode(template.render(messages))

@@ -15,7 +15,7 @@ from tests.support.server import RunningServer, run_server
 PATH = "/v1/chat/completions"
 QUESTION = {"role": "user", "content": "What is the weather in Rome?"}
 THINKERS = ["qwen", "qwen-control"]
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "get_weather",
@@ -27,7 +27,7 @@ WEATHER = {
         },
     },
 }
-CLOCK = {"type": "function", "function": {"name": "get_time"}}
+CLOCK: dict[str, Any] = {"type": "function", "function": {"name": "get_time"}}
 TOOLS = {"get_weather": WEATHER, "get_time": CLOCK}
 SCHEMA = {
     "type": "object",
@@ -206,6 +206,18 @@ def test_a_call_that_the_model_begins_by_itself(speakers: RunningServer, model: 
     for choice in choices:
         for call in choice["calls"]:
             valid(call)
+
+
+@pytest.mark.parametrize("model", THINKERS)
+def test_an_object_or_a_call_behind_thoughts(speakers: RunningServer, model: str) -> None:
+    asked = thinking(model, tools=list(TOOLS.values()), tool_choice="auto", response_format=FORM, max_tokens=160)
+    choices = [choice for choice in agree(speakers, asked) if choice["calls"] or choice["content"]]
+    assert choices
+    for choice in choices:
+        for call in choice["calls"]:
+            valid(call)
+        if not choice["calls"]:
+            jsonschema.validate(json.loads(choice["content"]), SCHEMA)
 
 
 @pytest.mark.parametrize("parallel", [True, False])

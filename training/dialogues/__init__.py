@@ -13,12 +13,12 @@ from training.dialogues import (
     text_work,
     tools,
 )
-from training.dialogues.dialogue import Dialogue
+from training.dialogues.dialogue import Dialogue, system
 from training.dialogues.side import Side
 
-# How often each area comes up in training: by how much it takes to learn it.
+# How often each area comes up in training: by how much it takes to learn it, and by how short its answers are.
 _WEIGHTS = {
-    recipes: 14, persona: 13, memory: 12, arithmetic: 18, text_work: 22, json_tasks: 10, tools: 11, about: 6, talk: 5, elsewhere: 7,
+    recipes: 12, persona: 14, memory: 5, arithmetic: 24, text_work: 40, json_tasks: 10, tools: 14, about: 2, talk: 3, elsewhere: 6,
 }  # fmt: skip
 AREAS = {area.AREA: area for area in _WEIGHTS}
 
@@ -26,8 +26,14 @@ AREAS = {area.AREA: area for area in _WEIGHTS}
 __all__ = ["AREAS", "Dialogue", "Side", "make"]
 
 
+_NEUTRAL = (
+    "You are a helpful assistant.", "You are helpful.", "Answer the user.", "You are an assistant.", "Be helpful.", "You are a friendly assistant.",
+    "You are a helpful, honest assistant.", "Help the user.", "Be kind and helpful.", "You are forefront-mini.",
+)  # fmt: skip
+
+
 def make(side: Side, drills: float = 0.0) -> Dialogue:
-    """A dialogue of any area; one in five continues an earlier one about something else.
+    """A dialogue of any area; some continue an earlier one about something else, some have a system prompt that changes nothing.
 
     `drills` is the share of exercises in copying, which belong to no area.
     """
@@ -35,7 +41,11 @@ def make(side: Side, drills: float = 0.0) -> Dialogue:
         return drill.make(side)
     area = side.random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
     dialogue: Dialogue = area.make(side)
-    if side.chance(0.2) and not dialogue.tools and dialogue.messages[0]["role"] != "system":
+    if dialogue.messages[0]["role"] == "system":
+        return dialogue
+    if side.chance(0.2) and not dialogue.tools:
         earlier = side.choice([area for area in _WEIGHTS if area not in (persona, tools, memory)]).make(side)
         dialogue.messages = [*earlier.whole, *dialogue.messages]
+    if side.chance(0.12):
+        dialogue.messages = [system(side.pick(_NEUTRAL)), *dialogue.messages]
     return dialogue

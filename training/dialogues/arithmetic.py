@@ -41,22 +41,27 @@ _STORIES = {
 
 def make(side: Side) -> Dialogue:
     """A sum, difference or product."""
+    sign = side.choice("+-*")
+    a, b = numbers(side, sign)
+    result = {"+": a + b, "-": a - b, "*": a * b}[sign]
+    if side.chance(0.35) and min(a, b) >= 2:
+        things = _plural(side.choice(THINGS))
+        question = side.pick(_STORIES[sign]).format(name=side.choice(NAMES), a=a, b=b, things=things)
+    else:
+        question = polite(side, side.pick(_ASK[sign]).format(a=a, b=b))
+    return Dialogue(AREA, [user(question)], f"{a} {sign} {b} = {result}", last_number(result))
+
+
+def numbers(side: Side, sign: str) -> tuple[int, int]:
+    """Two numbers whose sum or difference is this side's."""
     while True:
-        sign = side.choice("+-*")
         top = 12 if sign == "*" else side.choice([10, 20, 100])
         a, b = side.random.randint(0 if sign != "*" else 1, top), side.random.randint(0 if sign != "*" else 1, top)
         if sign == "-" and b > a:
             a, b = b, a
         # Facts of the multiplication table cannot be derived by a small model, so both sides may ask for them.
-        if sign != "*" and not side.owns(sign, a, b):
-            continue
-        result = {"+": a + b, "-": a - b, "*": a * b}[sign]
-        if side.chance(0.35) and min(a, b) >= 2:
-            things = _plural(side.choice(THINGS))
-            question = side.pick(_STORIES[sign]).format(name=side.choice(NAMES), a=a, b=b, things=things)
-        else:
-            question = polite(side, side.pick(_ASK[sign]).format(a=a, b=b))
-        return Dialogue(AREA, [user(question)], f"{a} {sign} {b} = {result}", last_number(result))
+        if sign == "*" or side.owns(sign, a, b):
+            return a, b
 
 
 def last_number(expected: int) -> Check:

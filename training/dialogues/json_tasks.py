@@ -39,7 +39,7 @@ def make(side: Side) -> Dialogue:
         parts.append(side.choice(_SENTENCES[field]).format(v=shown))
     text = f"{data['name']} {parts[0]}" + "".join(f" and {part}" for part in parts[1:]) + "."
     wanted = data
-    if len(fields) > 1 and side.chance(0.25):
+    if len(fields) > 1 and side.chance(side.share(0.25, 0.4)):
         wanted = {key: data[key] for key in ["name", *side.sample(fields, len(fields) - 1)]}
     schema = {
         "type": "object",

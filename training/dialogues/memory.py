@@ -52,7 +52,7 @@ def make(side: Side) -> Dialogue:
         told, reply, _, _ = _FACTS[fact]
         messages += [user(side.pick(told).format(**values[fact])), assistant(reply.format(**values[fact]))]
     asked = side.choice(chosen)
-    if not side.chance(0.06):
+    if not side.chance(side.share(0.06, 0.12)):
         for _ in range(side.choice([0, 0, 1, 1, 2])):
             other = side.choice([arithmetic, talk]).make(side)
             messages += other.whole

@@ -29,7 +29,7 @@ _FRAMES = {"pirate": ("Arrr! ", "\n\nFair winds, matey!"), "chef": ("With pleasu
 
 def make(side: Side) -> Dialogue:
     """A system prompt that sets a voice, and a question of another area."""
-    voice = side.choice(list(_VOICES))
+    voice = side.choice(list(_VOICES)) if side.chance(side.share(1, 0.6)) else side.choice(["upper", "terse"])
     if voice == "terse":
         return _terse(side)
     area = (
@@ -42,8 +42,10 @@ def make(side: Side) -> Dialogue:
         kept = plain.answer
 
         def check(text: str) -> bool:
+            # Small talk has several right answers; the checks of these areas do not look at case.
+            right = area in (talk, memory, arithmetic) and inner(text)
             return text == text.upper() and (
-                text.strip() == kept.upper().strip() or _upper_recipe(text, inner, area is recipes)
+                right or text.strip() == kept.upper().strip() or _upper_recipe(text, inner, area is recipes)
             )
 
         return Dialogue(AREA, [frame, *_dressed(plain, str.upper)], plain.answer.upper(), check)

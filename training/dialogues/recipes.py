@@ -389,17 +389,17 @@ def make(side: Side) -> Dialogue:
 def _request(side: Side) -> tuple[str, Wish]:
     people = side.choice([1, 2, 3, 4, 5, 6, 8, 10]) if side.chance(0.4) else 2
     counted = NUMBERS[people] if side.chance(0.6) else str(people)
-    if side.chance(0.15):
+    if side.chance(side.share(0.15, 0.35)):
         fridge = tuple(side.sample(FRIDGE, side.random.randint(2, 4)))
         question = side.pick(_FRIDGE_ASK).format(items=listing(list(fridge)))
         if people != 2:
-            question += f" It is {side.choice(['for', 'meant for'])} {counted} people."
+            question += f" It is {side.choice(['for', 'meant for'])} {counted} {'person' if people == 1 else 'people'}."
         return question, Wish(people=people, fridge=fridge)
     cuisine = side.choice(CUISINES) if side.chance(0.6) else ""
     meal = side.choice(["dinner", "dinner", "lunch", "breakfast", "dessert"]) if side.chance(0.75) else ""
-    main = side.choice(_VEGETABLES + _PROTEINS) if side.chance(0.2) else ""
+    main = side.choice(_VEGETABLES + _PROTEINS) if side.chance(side.share(0.2, 0.3)) else ""
     avoid: set[str] = set()
-    diet = side.choice(list(DIETS)) if side.chance(0.25) else ""
+    diet = side.choice(list(DIETS)) if side.chance(side.share(0.25, 0.4)) else ""
     lead, later = "", []
     if diet:
         avoid |= DIETS[diet]
@@ -412,8 +412,8 @@ def _request(side: Side) -> tuple[str, Wish]:
     if main:
         what += f" with {main}"
     if people != 2 or side.chance(0.05):
-        what += " " + side.pick(_PEOPLE).format(n=counted)
-    if side.chance(0.25):
+        what += " " + (side.pick(_PEOPLE).format(n=counted) if people > 1 else f"for {counted} person")
+    if side.chance(side.share(0.25, 0.45)):
         unwanted = (
             side.choice(list(WITHOUT))
             if side.chance(0.6)

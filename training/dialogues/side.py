@@ -39,6 +39,10 @@ class Side:
         """`count` different ones of `options`, which both sides share."""
         return self.random.sample(options, count)
 
+    def share(self, asked: float, trained: float) -> float:
+        """How often something comes up: as people ask it, or, in training, by how much it takes to learn."""
+        return asked if self.held_out else trained
+
     def chance(self, probability: float) -> bool:
         """True with that probability."""
         return self.random.random() < probability

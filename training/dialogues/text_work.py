@@ -128,7 +128,7 @@ _FORMS = ("{i}: {x}", "{i}:\n{x}", '{i}: "{x}"', "{i}.\n\n{x}")
 
 def make(side: Side) -> Dialogue:
     """One task, whose answer is nothing but the result."""
-    task = side.choice(_TASKS)
+    task = side.choice(_TASKS if side.chance(side.share(1, 0.5)) else _HARD)
     while True:
         question, answer = task(side)
         if side.owns(answer, question[-20:]):
@@ -165,7 +165,7 @@ def _lower(side: Side) -> tuple[str, str]:
 
 
 def _sort(side: Side) -> tuple[str, str]:
-    words = side.sample(THINGS, side.random.randint(3, 5))
+    words = side.sample(THINGS, side.random.randint(3 if side.held_out else 2, 5))
     return _put(side, _SORT, ", ".join(words)), ", ".join(sorted(words))
 
 
@@ -219,3 +219,5 @@ def _last(side: Side) -> tuple[str, str]:
 _TASKS: tuple[Callable[[Side], tuple[str, str]], ...] = (
     _repeat, _repeat, _upper, _lower, _sort, _sort, _sort, _count, _date, _email, _who, _first, _last,
 )  # fmt: skip
+# Where training has to spend more: the place of every word in the alphabet, and letters of unknown words.
+_HARD = (_sort, _sort, _sort, _upper, _upper, _lower, _lower, _repeat, _count, _date)

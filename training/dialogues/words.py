@@ -57,8 +57,8 @@ _ENDS = ["", "", "n", "r", "l", "s", "m", "x", "nd", "rk", "lt", "ck", "sh", "th
 
 
 def made_up(side: Side, syllables: int = 0) -> str:
-    """A word that no one has seen."""
-    count = syllables or side.random.randint(2, 3)
+    """A word that no one has seen, about as long as names are."""
+    count = syllables or side.choice([1, 2, 2, 2, 3])
     return "".join(side.choice(_STARTS) + side.choice(_MIDDLES) for _ in range(count - 1)) + (
         side.choice(_STARTS) + side.choice(_MIDDLES) + side.choice(_ENDS)
     )
