@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import NewKey
@@ -17,9 +18,9 @@ _TENANTS = 16
 _AT_ONCE = 4  # requests of each
 _CHOICES = 8  # answers to each request
 _WORDS = ("sun", "moon", "river", "mountain", "garden", "winter")
-# One in so many requests goes on for blocks after its end, at the expense of the others' blocks.
-_LONG = 8
-_END = "2"
+# One of a tenant's connections asks for answers that go on for blocks after their end, at the expense of the others'.
+_SHORT: dict[str, Any] = {"max_tokens": 12}
+_LONG: dict[str, Any] = {"max_tokens": 128, "logit_bias": {"2": -100}}
 
 
 @dataclass
@@ -35,11 +36,15 @@ class _Tenant:
 
 async def run(stage: Stage) -> None:
     """10,000 answers of the built-in model, which repeats what it is asked to."""
-    store, count = stage.new_store("SQLite"), stage.count(10_000 // _CHOICES, least=_TENANTS)
+    store, count = stage.new_store("SQLite"), stage.count(10_000 // _CHOICES, least=_TENANTS * _AT_ONCE)
     tenants, numbers = await asyncio.to_thread(_make_tenants, store), stage.numbers("nonces", count)
     # As little memory as can be chosen, so that blocks are taken from one tenant for another all the time.
     async with entered(stage.serve(store, "--kv-cache", "0.01")) as server:
-        jobs = [_ask(server.url, tenant, numbers) for tenant in tenants for _ in range(_AT_ONCE)]
+        jobs = [
+            _ask(server.url, tenant, numbers, _SHORT if place else _LONG)
+            for tenant in tenants
+            for place in range(_AT_ONCE)
+        ]
         await asyncio.gather(*jobs)
         mini = (await Client(server.url, server.key).get("/admin/status"))["models"]["forefront-mini"]
     foreign, answered = _foreign(tenants), sum(len(tenant.answers) for tenant in tenants)
@@ -53,10 +58,10 @@ async def run(stage: Stage) -> None:
     stage.report("nonces", "SQLite", f"{answered} answers to {_TENANTS} tenants", found, good=good)
 
 
-async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int]) -> None:
+async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int], size: dict[str, Any]) -> None:
     """Shared turns, then one that the tenant had before, then a new nonce."""
     client = Client(url, tenant.key)
-    for number in numbers:
+    for _ in numbers:
         nonce = _nonce()
         said = [*_WORDS, *tenant.nonces[-1:]]
         tenant.nonces.append(nonce)
@@ -66,7 +71,6 @@ async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int]) -> None:
             for turn in ({"role": "user", "content": f"Repeat: {word}"}, {"role": "assistant", "content": word})
         ]
         messages = [*turns, {"role": "user", "content": f"Repeat: {nonce}"}]
-        size = {"max_tokens": 12} if number % _LONG else {"max_tokens": 64, "logit_bias": {_END: -100}}
         fields = {"model": "forefront-mini", "n": _CHOICES, "temperature": 0.3} | size
         _note(tenant, nonce, await client.chat(**fields, messages=messages))
 
