@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from benchmarks.report import machine
 from tests.support.postgres import run_postgres
@@ -31,7 +32,7 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forefront-torture-")))
         stage = Stage(folder, options.scale, None if options.sqlite else _postgres(stack))
         begin = time.monotonic()
-        asyncio.run(_run(stage, options.part or list(PARTS)))
+        uvloop.run(_run(stage, options.part or list(PARTS)))
         print(_table(stage.rows))
         bad = [row for row in stage.rows if not row.good]
         print(f"{len(stage.rows) - len(bad)} of {len(stage.rows)} as promised, in {time.monotonic() - begin:.0f} s")

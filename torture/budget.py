@@ -21,25 +21,27 @@ _BUDGETS = {
 
 async def run(stage: Stage) -> None:
     """200 requests, for a budget in tokens and one in money, on each store."""
-    count = stage.count(200, least=20)
+    await asyncio.gather(*(_on(stage, kind, stage.count(200, least=20)) for kind in stage.stores))
+
+
+async def _on(stage: Stage, kind: str, count: int) -> None:
     settings = Config(prices={MODEL: PriceSettings(input=1, output=1)})
-    for kind in stage.stores:
-        store, log = stage.new_store(kind), stage.new_folder() / "log"
-        async with (
-            entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as one,
-            entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as other,
-        ):
-            for unit, budget in _BUDGETS.items():
-                key = await asyncio.to_thread(_make_key, store, budget)
-                jobs = (_ask((one, other)[number % 2].url, key) for number in range(count))
-                statuses = Counter(await asyncio.gather(*jobs))
-                found = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
-                exact = statuses == {200: _FIT, 403: count - _FIT}
-                stage.report("budget", kind, f"{count} at once, {unit} for {_FIT}, two servers", found, good=exact)
-        books = await asyncio.to_thread(read_books, store)
-        found = f"{len(books.rows)} rows, {books.held} reservations left"
-        good = len(books.rows) == _FIT * len(_BUDGETS) and not books.held and books.days_agree
-        stage.report("budget", kind, "the ledger afterwards", found, good=good)
+    store, log = stage.new_store(kind), stage.new_folder() / "log"
+    async with (
+        entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as one,
+        entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as other,
+    ):
+        for unit, budget in _BUDGETS.items():
+            key = await asyncio.to_thread(_make_key, store, budget)
+            jobs = (_ask((one, other)[number % 2].url, key) for number in range(count))
+            statuses = Counter(await asyncio.gather(*jobs))
+            found = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
+            exact = statuses == {200: _FIT, 403: count - _FIT}
+            stage.report("budget", kind, f"{count} at once, {unit} for {_FIT}, two servers", found, good=exact)
+    books = await asyncio.to_thread(read_books, store)
+    found = f"{len(books.rows)} rows, {books.held} reservations left"
+    good = len(books.rows) == _FIT * len(_BUDGETS) and not books.held and books.days_agree
+    stage.report("budget", kind, "the ledger afterwards", found, good=good)
 
 
 async def _ask(url: str, key: str) -> int:

@@ -22,10 +22,14 @@ _LONGEST = 100_000
 
 async def run(stage: Stage) -> None:
     """500 streams for each store."""
-    for kind in stage.stores:
-        store = stage.new_store(kind)
-        async with entered(stage.serve(store, stage.tiny(), "--kv-cache", "0.05")) as server:
-            await _cut(stage, kind, store, server, stage.count(500, least=_AT_ONCE))
+    stage.tiny()
+    await asyncio.gather(*(_on(stage, kind) for kind in stage.stores))
+
+
+async def _on(stage: Stage, kind: str) -> None:
+    store = stage.new_store(kind)
+    async with entered(stage.serve(store, stage.tiny(), "--kv-cache", "0.05")) as server:
+        await _cut(stage, kind, store, server, stage.count(500, least=_AT_ONCE))
 
 
 async def _cut(stage: Stage, kind: str, store: str, server: RunningServer, count: int) -> None:

@@ -58,7 +58,8 @@ async def _fault(stage: Stage, kind: str, store: str, done: str, fault: Fault, s
     key = await asyncio.to_thread(_make_key, store)
     async with entered(stage.nursery.serve(store, log, pause=0.001)) as server, _load(server.url, key, answers):
         await asyncio.sleep(0.5)
-        async with entered(fault()):
+        # Those who ask already may all wait for a commit; those who come now are told.
+        async with entered(fault()), _load(server.url, key, answers):
             broken = time.monotonic()
             await asyncio.sleep(seconds)
         mended = time.monotonic()

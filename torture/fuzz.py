@@ -20,10 +20,13 @@ _ROOM = 16.0
 
 async def run(stage: Stage) -> None:
     """100,000 requests, shared among the stores."""
-    count = stage.count(100_000 // len(stage.stores))
-    for kind in stage.stores:
-        async with entered(stage.serve(stage.new_store(kind), stage.tiny(), "--kv-cache", "0.01")) as server:
-            await _fuzz(stage, kind, server, count)
+    stage.tiny()
+    await asyncio.gather(*(_on(stage, kind, stage.count(100_000 // len(stage.stores))) for kind in stage.stores))
+
+
+async def _on(stage: Stage, kind: str, count: int) -> None:
+    async with entered(stage.serve(stage.new_store(kind), stage.tiny(), "--kv-cache", "0.01")) as server:
+        await _fuzz(stage, kind, server, count)
 
 
 async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> None:
@@ -31,7 +34,7 @@ async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> N
     statuses: Counter[int] = Counter()
     bad: list[Wrong] = []
     memory = [0.0]
-    requests = _requests(seed, stage.numbers("fuzz", count), count // 2, server.process.pid, memory)
+    requests = _requests(seed, stage.numbers(f"fuzz, {kind}", count), count // 2, server.process.pid, memory)
     jobs = (_send(server, requests, statuses, bad) for _ in range(_CLIENTS))
     await asyncio.gather(*jobs)
     memory.append(_memory(server.process.pid))

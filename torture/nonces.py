@@ -1,20 +1,26 @@
 """Sixteen tenants whose prompts begin alike, in an engine that has to evict: nobody reads another's words."""
 
 import asyncio
+import json
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import NewKey
 from torture.books import opened
-from torture.client import Client
+from torture.client import Answer, Client
 from torture.stage import Stage, entered
 
 _TENANTS = 16
 _AT_ONCE = 4  # requests of each
+_CHOICES = 8  # answers to each request
 _WORDS = ("sun", "moon", "river", "mountain", "garden", "winter")
+# One of a tenant's connections asks for answers that go on for blocks after their end, at the expense of the others'.
+_SHORT: dict[str, Any] = {"max_tokens": 12}
+_LONG: dict[str, Any] = {"max_tokens": 128, "logit_bias": {"2": -100}}
 
 
 @dataclass
@@ -22,37 +28,37 @@ class _Tenant:
     """A project's key, what it has been told to repeat, and what it was answered."""
 
     key: str
-    nonces: list[str]
-    answers: list[str]
+    nonces: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
     own: int = 0
+    cached: int = 0
 
 
 async def run(stage: Stage) -> None:
     """10,000 answers of the built-in model, which repeats what it is asked to."""
-    store, numbers = stage.new_store("SQLite"), stage.numbers("nonces", stage.count(10_000, least=_TENANTS))
-    tenants = await asyncio.to_thread(_make_tenants, store)
+    store, count = stage.new_store("SQLite"), stage.count(10_000 // _CHOICES, least=_TENANTS * _AT_ONCE)
+    tenants, numbers = await asyncio.to_thread(_make_tenants, store), stage.numbers("nonces", count)
     # As little memory as can be chosen, so that blocks are taken from one tenant for another all the time.
     async with entered(stage.serve(store, "--kv-cache", "0.01")) as server:
-        jobs = [_ask(server.url, tenant, numbers) for tenant in tenants for _ in range(_AT_ONCE)]
+        jobs = [
+            _ask(server.url, tenant, numbers, _SHORT if place else _LONG)
+            for tenant in tenants
+            for place in range(_AT_ONCE)
+        ]
         await asyncio.gather(*jobs)
         mini = (await Client(server.url, server.key).get("/admin/status"))["models"]["forefront-mini"]
-    owners = {nonce: tenant for tenant in tenants for nonce in tenant.nonces}
-    foreign = sum(
-        owners.get(word, tenant) is not tenant
-        for tenant in tenants
-        for text in tenant.answers
-        for word in re.findall(r"[a-z]{10}", text.lower())
-    )
-    asked, answered = len(owners), sum(len(tenant.answers) for tenant in tenants)
-    own = sum(tenant.own for tenant in tenants)
-    found = f"{foreign} foreign nonces; {own} answers repeat their own; {asked - answered} failed; "
-    found += f"{mini['blocks_total']} blocks of KV cache for all, {mini['preemptions']} preemptions"
-    # Were the model not to repeat, there would be nothing to find.
-    good = not foreign and asked == answered and own > answered // 4
+    foreign, answered = _foreign(tenants), sum(len(tenant.answers) for tenant in tenants)
+    own, cached = (sum(numbers) for numbers in zip(*((one.own, one.cached) for one in tenants), strict=True))
+    failed = count * _CHOICES - answered
+    found = f"{foreign} foreign nonces; {own} answers repeat their own; {failed} failed; {mini['blocks_total']} blocks "
+    found += f"of KV cache: {mini['evictions']} evictions, {mini['preemptions']} preemptions, {cached} tokens found"
+    # Were the model not to repeat, or nothing to be taken from anybody, there would be nothing to find.
+    forced = min(mini["evictions"], mini["preemptions"], cached) > 0
+    good = not foreign and not failed and own > answered // 4 and forced
     stage.report("nonces", "SQLite", f"{answered} answers to {_TENANTS} tenants", found, good=good)
 
 
-async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int]) -> None:
+async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int], size: dict[str, Any]) -> None:
     """Shared turns, then one that the tenant had before, then a new nonce."""
     client = Client(url, tenant.key)
     for _ in numbers:
@@ -65,11 +71,29 @@ async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int]) -> None:
             for turn in ({"role": "user", "content": f"Repeat: {word}"}, {"role": "assistant", "content": word})
         ]
         messages = [*turns, {"role": "user", "content": f"Repeat: {nonce}"}]
-        answer = await client.chat(model="forefront-mini", messages=messages, max_tokens=12, temperature=0)
-        if answer.whole:
-            text = answer.content()
-            tenant.answers.append(text)
-            tenant.own += nonce in text.lower()
+        fields = {"model": "forefront-mini", "n": _CHOICES, "temperature": 0.3} | size
+        _note(tenant, nonce, await client.chat(**fields, messages=messages))
+
+
+def _note(tenant: _Tenant, nonce: str, answer: Answer) -> None:
+    if answer.whole:
+        body = json.loads(answer.body)
+        texts = [choice["message"]["content"] for choice in body["choices"]]
+        tenant.answers += texts
+        tenant.own += sum(nonce in text.lower() for text in texts)
+        tenant.cached += body["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+
+def _foreign(tenants: list[_Tenant]) -> int:
+    """How many words were somebody else's nonce."""
+    owners = {nonce: tenant for tenant in tenants for nonce in tenant.nonces}
+    return sum(
+        owners.get(text[start : start + 10], tenant) is not tenant
+        for tenant in tenants
+        for answer in tenant.answers
+        for text in re.findall(r"[a-z]{10,}", answer.lower())
+        for start in range(len(text) - 9)
+    )
 
 
 def _nonce() -> str:
@@ -80,4 +104,4 @@ def _nonce() -> str:
 def _make_tenants(store: str) -> list[_Tenant]:
     with opened(store) as database:
         keys = KeyStore(database)
-        return [_Tenant(keys.create(NewKey(name="n", project=f"tenant{n}")).key, [], []) for n in range(_TENANTS)]
+        return [_Tenant(keys.create(NewKey(name="n", project=f"tenant{n}")).key) for n in range(_TENANTS)]

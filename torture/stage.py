@@ -91,7 +91,8 @@ class Stage:
     ) -> AbstractContextManager[RunningServer]:
         """A real `forefront serve`; converted models are kept between calls."""
         environment = {"FOREFRONT_DATABASE_URL": store} | settings
-        return run_server(list(arguments), self.folder / "home", environment=environment, module=module)
+        home, log = self.folder / "home", self.folder / f"log{next(self._names)}"
+        return run_server(list(arguments), home, environment=environment, module=module, log=log)
 
     def report(self, part: str, store: str, done: str, found: str, *, good: bool) -> None:
         """Add a line to the summary."""

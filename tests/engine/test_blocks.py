@@ -38,8 +38,10 @@ def test_least_recently_used_is_evicted_first_and_last_block_of_a_prefix_before_
         pool.register(block, key)
     pool.release([older])
     pool.release([newer, last])
+    assert pool.evictions == 0
     assert pool.allocate(1) == [older]
     assert pool.allocate(1) == [last]
+    assert pool.evictions == 2
     assert pool.find([keys[1]]) == [newer]
     assert pool.find([keys[0]]) == []
 

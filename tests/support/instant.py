@@ -73,7 +73,7 @@ class InstantBackend:
 
     def stats(self) -> EngineStats:
         """The tokens that were sampled."""
-        return EngineStats(0, 0, 0, 0, self._sampled, 0, 0, time.monotonic())
+        return EngineStats(0, 0, 0, 0, self._sampled, 0, 0, 0, time.monotonic())
 
     async def close(self) -> None:
         """Nothing has to be."""
@@ -92,7 +92,7 @@ class Nursery:
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__])
+        self._context.set_forkserver_preload([__name__, "tests.support.warm"])
 
     @contextmanager
     def serve(self, url: str, log: Path, *, settings: Config | None = None, pause: float = 0.0) -> Iterator[Instant]:

@@ -58,10 +58,11 @@ def run_server(
     key: str | None = KEY,
     environment: dict[str, str] | None = None,
     module: str = "forefront.cli",
+    log: Path | None = None,
 ) -> Iterator[RunningServer]:
     """Start `forefront serve ARGUMENTS`, wait until it says where it listens, and stop it in the end. `module`: what
-    runs in the command's place."""
-    log = home.parent / f"{home.name}.log"
+    runs in the command's place. `log`: where its output goes, for homes of several servers (beside the home)."""
+    log = log or home.parent / f"{home.name}.log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     variables |= {"FOREFRONT_HOME": str(home), "PORT": "0"} | (environment or {})
     if key is not None:

@@ -33,6 +33,7 @@ class BlockPool:
 
     def __init__(self, count: int, size: int) -> None:
         self.count, self.size = count, size
+        self.evictions = 0  # blocks that held a prefix and were handed out for another
         self._references = [0] * count
         self._free = list(range(count - 1, -1, -1))
         self._kept: OrderedDict[int, None] = OrderedDict()
@@ -97,4 +98,5 @@ class BlockPool:
     def _evict(self) -> int:
         block, _ = self._kept.popitem(last=False)
         del self._block_of[self._key_of.pop(block)]
+        self.evictions += 1
         return block

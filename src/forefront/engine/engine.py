@@ -51,6 +51,7 @@ class EngineStats:
     blocks_total: int
     tokens_sampled: int
     preemptions: int
+    evictions: int
     restarts: int
     last_token: float
 
@@ -72,7 +73,7 @@ class Engine:
         self._live: dict[Generation, list[Sequence]] = {}
         self._masks = MaskWorker()
         self._stopping = False
-        self._tokens_sampled = self._restarts = self._preemptions = 0
+        self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
         self._last_token = 0.0
         self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,6 +130,7 @@ class Engine:
             blocks_total=scheduler.pool.count,
             tokens_sampled=self._tokens_sampled,
             preemptions=self._preemptions + scheduler.preemptions,
+            evictions=self._evictions + scheduler.pool.evictions,
             restarts=self._restarts,
             last_token=self._last_token,
         )
@@ -151,6 +153,7 @@ class Engine:
         """Nothing that a failure may have left half done is used again. A model that cannot be restarted now fails at
         its next step, and is then tried again."""
         self._preemptions += self._scheduler.preemptions
+        self._evictions += self._scheduler.pool.evictions
         self._scheduler = self._empty_scheduler()
         self._restarts += 1
         try:

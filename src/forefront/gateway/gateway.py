@@ -27,10 +27,20 @@ class Gateway:
     def admit(self, principal: Principal, model: str, completion: str) -> Lease:
         """A lease for one request, which must be settled whatever happens.
 
-        Raises `ApiError`: 403 for a model that the key may not use, 429 over a limit, 503 when the queue is full, and
-        while the store cannot be written, since nothing may run that could not be accounted for.
+        Raises `ApiError`: 403 for a model that the key may not use, and what `check` raises.
         """
         principal.need_model(model)
+        allowances = self.check(principal)
+        return Lease(
+            principal, model, completion, allowances, self._prices[model], self._writer, self.turns, self._clock
+        )
+
+    def check(self, principal: Principal) -> list[Allowance]:
+        """Whether there is room for one more request of theirs, of whatever size; the limits that it counts for.
+
+        Raises `ApiError`: 429 over a limit, 503 when the queue is full, and while the store cannot be written, since
+        nothing may run that could not be accounted for.
+        """
         if not self._writer.healthy:
             text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
             raise ApiError("store_unavailable", text, headers={"retry-after": "1"})
@@ -39,14 +49,11 @@ class Gateway:
         try:
             for allowance in allowances:
                 allowance.check_request(now)
-            # Asked again once the request has been read to its end; whoever can be told now costs nobody anything.
             self.turns.check()
         except ApiError as error:
             error.headers |= rate_headers(allowances, now)
             raise
-        return Lease(
-            principal, model, completion, allowances, self._prices[model], self._writer, self.turns, self._clock
-        )
+        return allowances
 
     def _of(self, principal: Principal) -> list[Allowance]:
         found = []

@@ -73,6 +73,7 @@ async def serve(
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nothing here looks at the client's address
         server_header=False,
         timeout_keep_alive=75,
         # Longer than the grace period: the engine's stop ends the requests, so that each gets its error.

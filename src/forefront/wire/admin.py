@@ -163,6 +163,7 @@ class EngineStatus(Record, kw_only=True):
     blocks_total: int
     tokens_sampled: int
     preemptions: int
+    evictions: int
     restarts: int
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -43,8 +44,9 @@ _ALWAYS: Final = ("x-request-id", "openai-processing-ms")
 _OF_COMPLETIONS: Final = ("idempotent-replayed", *(name for name in _HEADERS if "ratelimit" in name))
 
 
+@cache
 def build_document() -> bytes:
-    """The document's JSON."""
+    """The document's JSON, made once."""
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
