@@ -58,10 +58,12 @@ async def _fault(stage: Stage, kind: str, store: str, done: str, fault: Fault, s
     key = await asyncio.to_thread(_make_key, store)
     async with entered(stage.nursery.serve(store, log, pause=0.001)) as server, _load(server.url, key, answers):
         await asyncio.sleep(0.5)
-        # Those who ask already may all wait for a commit; those who come now are told.
-        async with entered(fault()), _load(server.url, key, answers):
+        async with entered(fault()):
             broken = time.monotonic()
-            await asyncio.sleep(seconds)
+            # Those who asked before the server could know may all wait for a commit; those who come later are told.
+            await asyncio.sleep(0.5)
+            async with _load(server.url, key, answers):
+                await asyncio.sleep(seconds - 0.5)
         mended = time.monotonic()
         while not (answers and answers[-1][0] > mended and answers[-1][1].whole):
             if time.monotonic() > mended + 30:
