@@ -22,7 +22,7 @@ def restore(xml: Path, file: GgufFile) -> None:
     model = ov.Core().read_model(xml)
     turned, rounded = _restore_frequencies(model, file), _restore_vectors(model, file)
     if turned or rounded:
-        _save(model, xml)
+        save_graph(model, xml)
 
 
 def _restore_frequencies(model: ov.Model, file: GgufFile) -> bool:
@@ -97,7 +97,8 @@ def _replace(constant: ov.Node, values: Floats) -> None:
         target.replace_source_output(new.output(0))
 
 
-def _save(model: ov.Model, xml: Path) -> None:
+def save_graph(model: ov.Model, xml: Path) -> None:
+    """Write a graph, changed since it was read from `xml` (and its `.bin`), in their place."""
     # The model still reads its weights from the old file while it is written.
     new = xml.with_name("restored.xml")
     ov.save_model(model, new, compress_to_fp16=False)

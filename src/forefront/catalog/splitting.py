@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from forefront.catalog.gguf_file import GgufFile
+from forefront.catalog.restore import save_graph
 from forefront.engine.runtime import ops, ov
 
 # isort: split
@@ -49,11 +50,7 @@ def restore_splitting(xml: Path, file: GgufFile) -> None:
         node.input(node.get_input_size() - 1).replace_source_output(ops.constant(text).output(0))
     for node in splits[len(patterns) :]:
         _bypass(node)
-    # The file is read until it has been written anew.
-    new = xml.with_name("restored.xml")
-    ov.save_model(model, new, compress_to_fp16=False)
-    new.with_suffix(".bin").replace(xml.with_suffix(".bin"))
-    new.replace(xml)
+    save_graph(model, xml)
 
 
 def _bypass(node: ov.Node) -> None:

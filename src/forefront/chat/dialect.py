@@ -1,6 +1,6 @@
 """What a model's template and vocabulary are made for: tools, reasoning, how a text begins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from forefront.chat.answer import Reader
@@ -22,9 +22,11 @@ class Dialect:
 
     def __init__(self, template: ChatTemplate, tokenizer: Tokenizer) -> None:
         self._template = template
-        self._pieces = tokenizer.pieces
         self._tools = find_tool_format(tokenizer.chat_template, tokenizer.control)
         self._reasoning = find_reasoning_format(tokenizer.chat_template, tokenizer.control)
+        # A vocabulary is too long to be gone through for each request.
+        self._pieces = _spelled(tokenizer.pieces, self._reasoning.spelled if self._reasoning else {})
+        self._pieces_with_calls = _spelled(self._pieces, self._tools.spelled if self._tools else {})
         # Models whose template puts it there have never read a text without it.
         self.opening = tokenizer.bos_token if template.mentions("bos_token") else ""
 
@@ -66,13 +68,7 @@ class Dialect:
 
     def pieces(self, offered: Sequence[Tool]) -> Sequence[bytes]:
         """The tokens' bytes as an answer is to be read: markers that are control tokens are spelled out."""
-        spelled = (self._reasoning.spelled if self._reasoning else {}) | (self.tools.spelled if offered else {})
-        if not spelled:
-            return self._pieces
-        pieces = list(self._pieces)
-        for token, text in spelled.items():
-            pieces[token] = text
-        return pieces
+        return self._pieces_with_calls if offered else self._pieces
 
     def reader(self, index: int, prompt: str, offered: Sequence[Tool]) -> Reader | None:
         """What reads choice `index` of an answer to `prompt`; None where all of it is content."""
@@ -82,3 +78,8 @@ class Dialect:
         if offered:
             calls = ToolParser(index, self.tools, {tool.function.name for tool in offered})
         return AnswerReader(index, thoughts, calls) if thoughts or calls else None
+
+
+def _spelled(pieces: Sequence[bytes], texts: Mapping[int, bytes]) -> Sequence[bytes]:
+    """The same pieces, but for the tokens that `texts` spells."""
+    return [texts.get(token, piece) for token, piece in enumerate(pieces)] if texts else pieces

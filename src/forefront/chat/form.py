@@ -65,10 +65,9 @@ class Former:
             raise ApiError("invalid_value", text, param=param)
         parallel = request.parallel_tool_calls is not False
         calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel).lark
-        schema = json.loads(form.text) if form.text else {"type": "object"}
         rules = calls.replace("start:", "called:", 1)
         gap = _GAP if thought else ""
-        return GrammarSource("lark", f"start: {gap} (called | answer)\nanswer: {json_lark(schema)}\n{rules}")
+        return GrammarSource("lark", f"start: {gap} (called | answer)\nanswer: {_json(form)}\n{rules}")
 
 
 def _alone(request: SampledRequest) -> tuple[GrammarSource | None, str]:
@@ -96,8 +95,12 @@ def _behind(form: GrammarSource, end: str) -> GrammarSource:
     if form.triggers:
         return form
     if form.kind in ("json_object", "json_schema"):
-        schema = json.loads(form.text) if form.text else {"type": "object"}
-        return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {json_lark(schema)}", (end,), ends=True)
+        return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {_json(form)}", (end,), ends=True)
     if form.kind == "regex":
         return GrammarSource("regex", rf"\s{{0,3}}(?:{form.text})", (end,), ends=True)
     return GrammarSource(form.kind, form.text, (end,), ends=True)
+
+
+def _json(form: GrammarSource) -> str:
+    """A form of JSON as an expression of a grammar."""
+    return json_lark(json.loads(form.text) if form.text else {"type": "object"})

@@ -7,11 +7,11 @@ cannot be stopped from within. What the child has compiled in time is safe to co
 import resource
 import subprocess
 import sys
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 
 from llguidance import LLMatcher, LLParserLimits
 
-from forefront.chat.child import child_environment
+from forefront.chat.child import start_child
 from forefront.chat.completion import Completer
 from forefront.chat.grammar_source import GrammarRefusedError, GrammarSource
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
@@ -66,16 +66,7 @@ class Prover:
         self._child = self._connection = None
 
     def _start(self) -> Connection:
-        ours, theirs = Pipe()
-        command = [sys.executable, "-m", "forefront.chat.proving", str(theirs.fileno())]
-        self._child = subprocess.Popen(  # noqa: S603
-            command,
-            pass_fds=[theirs.fileno()],
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        theirs.close()
+        self._child, ours = start_child("forefront.chat.proving")
         self._connection = ours
         ours.send(self._vocabulary)
         if not ours.poll(_START_LIMIT):

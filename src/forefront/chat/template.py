@@ -3,14 +3,13 @@
 import json
 import re
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from forefront.chat.child import child_environment
+from forefront.chat.child import start_child
 
 TIME_LIMIT: Final = 2.0
 _START_LIMIT = 30.0
@@ -74,16 +73,7 @@ class _Child:
     """The process, which ends with this object."""
 
     def __init__(self) -> None:
-        self._connection, theirs = Pipe()
-        command = [sys.executable, "-m", "forefront.chat.jinja", str(theirs.fileno())]
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            pass_fds=[theirs.fileno()],
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        theirs.close()
+        process, self._connection = start_child("forefront.chat.jinja")
         self._end = weakref.finalize(self, _end, process, self._connection)
 
     def ask(self, wanted: Any, seconds: float) -> str:
