@@ -47,6 +47,8 @@ class _FreeLease:
 
 
 class _FreeGateway:
+    def check(self, *_: object) -> None: ...
+
     def admit(self, *_: object) -> _FreeLease:
         return _FreeLease()
 

@@ -206,7 +206,7 @@ def _drills(done: float, plan: Plan) -> float:
     if done < 0.05 and plan.start is None:
         return 0.6
     if done < 0.75:
-        return 0.25 if plan.start is None else 0.5
+        return 0.25 if plan.start is None else 0.4
     return 0.12
 
 

@@ -1,6 +1,6 @@
-"""Exercises in what most areas build on, in the densest form: copying, letters, the alphabet, sums."""
+"""Exercises in what most areas build on, in the densest form: copying, letters, the alphabet, sums, what is in food."""
 
-from training.dialogues import arithmetic
+from training.dialogues import arithmetic, recipes
 from training.dialogues.dialogue import Dialogue, same, user
 from training.dialogues.side import Side
 from training.dialogues.words import CITIES, NAMES, THINGS, made_up
@@ -10,8 +10,8 @@ AREA = "drill"
 
 def make(side: Side) -> Dialogue:
     """Many small tasks of one kind."""
-    kinds = [_copy, _follow, _upper, _lower, _sort, _sums]
-    question, answer = side.random.choices(kinds, [2, 1, 4, 4, 6, 6])[0](side)
+    kinds = [_copy, _follow, _upper, _lower, _upper_recipe, _sort, _sums, _quantities, _left_out]
+    question, answer = side.random.choices(kinds, [2, 1, 4, 4, 1, 7, 7, 2, 3])[0](side)
     return Dialogue(AREA, [user(question)], answer, same(answer))
 
 
@@ -34,6 +34,11 @@ def _upper(side: Side) -> tuple[str, str]:
     return f"Upper case: {text}", text.upper()
 
 
+def _upper_recipe(side: Side) -> tuple[str, str]:
+    text = recipes.make(side).answer
+    return f"Upper case: {text}", text.upper()
+
+
 def _lower(side: Side) -> tuple[str, str]:
     text = " ".join(_thing(side) for _ in range(side.random.randint(4, 12)))
     return f"Lower case: {text.upper()}", text
@@ -45,10 +50,27 @@ def _sort(side: Side) -> tuple[str, str]:
 
 
 def _sums(side: Side) -> tuple[str, str]:
-    signs = [side.choice("++---*") for _ in range(side.random.randint(4, 12))]
+    signs = [side.choice("+++---*") for _ in range(side.random.randint(4, 12))]
     sums = [(sign, *arithmetic.numbers(side, sign)) for sign in signs]
-    made = [(f"{a} {sign} {b}", {"+": a + b, "-": a - b, "*": a * b}[sign]) for sign, a, b in sums]
-    return f"Calculate: {', '.join(task for task, _ in made)}", ", ".join(f"{task} = {result}" for task, result in made)
+    asked = ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
+    return f"Calculate: {asked}", ", ".join(arithmetic.worked(*each) for each in sums)
+
+
+def _quantities(side: Side) -> tuple[str, str]:
+    """How much of each ingredient so many people need."""
+    people = side.choice([1, 2, 3, 4, 5, 6, 8, 10])
+    items = side.sample(list(recipes.INGREDIENTS), side.random.randint(4, 12))
+    lines = "\n".join(f"- {recipes.INGREDIENTS[item].line(people)}" for item in items)
+    return f"Quantities for {people}: {', '.join(items)}", lines
+
+
+def _left_out(side: Side) -> tuple[str, str]:
+    """Which ingredients a diet, or a guest, lets in."""
+    wishes = {**recipes.DIETS, **{f"without {name}": avoid for name, avoid in recipes.WITHOUT.items()}}
+    name = side.choice(list(wishes))
+    items = side.sample(list(recipes.INGREDIENTS), side.random.randint(4, 12))
+    wish = recipes.Wish(avoid=frozenset(wishes[name]))
+    return f"What is {name}: {', '.join(items)}", ", ".join(i for i in items if recipes.allowed(i, wish)) or "nothing"
 
 
 def _thing(side: Side) -> str:

@@ -32,9 +32,10 @@ def make(side: Side) -> Dialogue:
     voice = side.choice(list(_VOICES)) if side.chance(side.share(1, 0.6)) else side.choice(["upper", "terse"])
     if voice == "terse":
         return _terse(side)
-    area = (
-        recipes if voice == "chef" and side.chance(0.7) else side.choice([recipes, arithmetic, memory, talk, text_work])
-    )
+    areas = [recipes, arithmetic, memory, talk, text_work]
+    # A recipe in capitals is spelt in other tokens than any other recipe.
+    hard = 2 if voice == "upper" and not side.held_out else 1
+    area = recipes if voice == "chef" and side.chance(0.7) else side.random.choices(areas, [hard, 1, 1, 1, hard])[0]
     plain = area.make(side)
     frame = system(side.pick(_VOICES[voice]))
     inner = plain.check
@@ -72,7 +73,7 @@ def _terse(side: Side) -> Dialogue:
     plain = area.make(side)
 
     def shorter(text: str) -> str:
-        sum_ = re.fullmatch(r"\d+ [-+*] \d+ = (\d+)", text)
+        sum_ = re.fullmatch(r"\d+ [-+*] \d+ = (?:.* )?(\d+)", text)
         return sum_[1] if sum_ else re.split(r"(?<=[.!?])\s", text)[0]
 
     inner, kept = plain.check, shorter(plain.answer)

@@ -48,8 +48,9 @@ class _Tool:
     def __init__(self, side: Side, kind: Kind) -> None:
         self.kind = kind
         self.keys = {key: _key(side, key, names) for key, names in kind.parameters.items()}
-        self.name = _name(side, kind)
-        described = side.pick(kind.descriptions) if side.chance(0.85) else ""
+        self.name, telling = _name(side, kind)
+        # Nobody could choose a tool of which neither name nor description says what it is for.
+        described = side.pick(kind.descriptions) if not telling or side.chance(0.85) else ""
         schema = {
             "type": "object",
             "properties": {key: {"type": "string"} for key in self.keys.values()},
@@ -91,10 +92,11 @@ def _exchange(side: Side, tool: _Tool) -> list[Message]:
     return [user(tool.question(side, values)), *tool.called(values), answer]
 
 
-def _name(side: Side, kind: Kind) -> str:
-    """A composed name of the kind, or one that says nothing, so that it has to be copied from the definition."""
+def _name(side: Side, kind: Kind) -> tuple[str, bool]:
+    """A composed name of the kind, or one that says nothing, so that it has to be copied; whether it says something."""
     while True:
-        if side.chance(0.2):
+        telling = not side.chance(0.2)
+        if not telling:
             made = f"{made_up(side, 1)}_{made_up(side, 1)}"
         else:
             noun = side.choice(kind.nouns)
@@ -104,7 +106,7 @@ def _name(side: Side, kind: Kind) -> str:
                 head, *rest = made.split("_")
                 made = head + "".join(part.capitalize() for part in rest)
         if side.owns(made):
-            return made
+            return made, telling
 
 
 _ENDINGS = ("tool", "service", "api", "lookup", "v2", "helper")
