@@ -1,6 +1,7 @@
 """Limits that several servers share: counted by Redis, one step at a time, on Redis' own clock.
 
-Not by the `limits` library: its moving window keeps one element for each unit, so that it counts requests, not tokens.
+Not by the `limits` library: its moving window keeps one element for each unit, a million for a million tokens, on the
+callers' clocks, and cannot correct what was reserved.
 """
 
 import asyncio
