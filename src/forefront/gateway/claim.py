@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forefront.gateway.line import Line
 
 _RUNNING, _REQUESTS, _FOR_EVER = 1, 2, -1  # as take.lua has them
-_LINGER = 0.1  # seconds
+_LINGER = 0.25  # seconds
 
 
 @dataclass(slots=True)
