@@ -41,7 +41,7 @@ mini: $(VENV)/train.stamp  ## Train the built-in model anew, in two stages of FI
 
 lock: $(VENV)/pip.stamp  ## Renew the locked requirements (hashes, no addresses)
 	$(BIN)/pip install --quiet 'pip-tools>=7.5,<8'
-	$(BIN)/pip-compile $(LOCK) --extra server --extra postgres --output-file requirements/serve.txt pyproject.toml requirements/build.in
+	$(BIN)/pip-compile $(LOCK) --extra server --extra postgres --extra redis --output-file requirements/serve.txt pyproject.toml requirements/build.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/dev.txt requirements/dev.in
 
 clean:  ## Remove the virtual environment and caches

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from benchmarks.openly import serve_openly
 from benchmarks.report import table
+from forefront.cli.config import Config, RedisSettings
 from forefront.gateway.database import open_database
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import Budget, Limits, NewKey
 from tests.support.instant import MODEL, Nursery
 from tests.support.postgres import run_postgres
+from tests.support.redis import run_redis
 from torture.client import CHAT, Client
 
 _SECONDS = 2.0
@@ -37,9 +39,14 @@ def run(repeats: int) -> None:
         postgres = stack.enter_context(run_postgres(durable=True))
         servers = {"without": (stack.enter_context(serve_openly()), "none")}
         nursery = Nursery()
-        for name, store in (("SQLite", f"sqlite:///{folder / 'forefront.db'}"), ("PostgreSQL", postgres)):
+        redis = Config(redis=RedisSettings(url=stack.enter_context(run_redis()).url))
+        for name, store, settings in (
+            ("SQLite", f"sqlite:///{folder / 'forefront.db'}", Config()),
+            ("SQLite and Redis", f"sqlite:///{folder / 'shared.db'}", redis),
+            ("PostgreSQL", postgres, Config()),
+        ):
             key = _make_key(store)
-            served = nursery.serve(store, folder / f"{name}.log")
+            served = nursery.serve(store, folder / f"{name}.log", settings=settings)
             servers[name] = (stack.enter_context(served).url, key)
         rows = []
         for clients in (1, 32):

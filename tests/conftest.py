@@ -10,6 +10,7 @@ from forefront.catalog.store import Store
 from tests.support.node import build, install_peers, make_project
 from tests.support.postgres import run_postgres
 from tests.support.random_model import write_random_gguf
+from tests.support.redis import RedisServer, run_redis
 from tests.support.server import RunningServer, run_server
 
 
@@ -57,3 +58,10 @@ def postgres() -> Iterator[str]:
     """The URL of a running PostgreSQL."""
     with run_postgres() as url:
         yield url
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A running, empty Redis."""
+    with run_redis() as running:
+        yield running

@@ -55,6 +55,7 @@ def test_a_file_sets_what_it_names_and_the_environment_goes_first(tmp_path: Path
         ("[server]\ntls_key = 'k.pem'\n", "go together"),
         ("[server]\ntls_key = '/no/k.pem'\ntls_certificate = '/no/c.pem'\n", "/no/c.pem cannot be read"),
         ("[server]\ncors_origins = ['example.com/x']\n", "is not an origin"),
+        ("[redis]\nurl = 'http://:secret@host'\n", r"`redis.url` is not an address such as redis://host:6379/0$"),
         ("[prices.m]\ninput = 1\n", r"`prices.*output` is required"),
         ("[prices.m]\ninput = -1\noutput = 1\n", "of at least 0"),
         ("[prices.m]\ninput = nan\noutput = 1\n", "prices"),

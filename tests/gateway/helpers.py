@@ -11,6 +11,7 @@ from forefront.gateway.lease import Lease
 from forefront.gateway.money import Price, Prices
 from forefront.gateway.principal import Principal
 from forefront.gateway.ring import KeyRing
+from forefront.gateway.shared_limits import SharedLimits
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.gateway.writer import Writer
@@ -47,11 +48,16 @@ class Desk:
 
 @asynccontextmanager
 async def open_desk(
-    database: Database, *, slots: int = 1000, room: int = 1000, prices: Mapping[str, Price] | None = None
+    database: Database,
+    *,
+    slots: int = 1000,
+    room: int = 1000,
+    prices: Mapping[str, Price] | None = None,
+    shared: SharedLimits | None = None,
 ) -> AsyncIterator[Desk]:
     """A running gateway."""
     clock, writer = Hands(), Writer(database)
-    gateway = Gateway(writer, Prices(prices or {}), Turns(slots, room, clock), clock)
+    gateway = Gateway(writer, Prices(prices or {}), Turns(slots, room, clock), clock, shared)
     writer.start()
     try:
         yield Desk(gateway, writer, KeyStore(database), Usage(database), database, clock)

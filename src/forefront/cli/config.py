@@ -17,6 +17,7 @@ from forefront.wire.named_error import named_error
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Price = Annotated[float, Meta(ge=0, le=1e6)]
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
+_REDIS = re.compile(r"rediss?://[^/]|unix:///")
 # Names that other programs use too.
 _SHORT = {"server.host": "HOST", "server.port": "PORT", "store.url": "FOREFRONT_DATABASE_URL"}
 
@@ -42,6 +43,12 @@ class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class StoreSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[store]`"""
+
+    url: str | None = None
+
+
+class RedisSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[redis]`"""
 
     url: str | None = None
 
@@ -74,6 +81,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
+    redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
     prices: dict[str, PriceSettings] = {}
@@ -180,6 +188,8 @@ def _check_together(config: Config) -> None:
         file = getattr(server, name)
         if file is not None and not os.access(file, os.R_OK):
             raise ConfigError(f"`server.{name}`: {file} cannot be read")
+    if config.redis.url is not None and not _REDIS.match(config.redis.url):
+        raise ConfigError("`redis.url` is not an address such as redis://host:6379/0")  # it may hold a password
     for origin in server.cors_origins:
         if not _ORIGIN.fullmatch(origin):
             raise ConfigError(f"`server.cors_origins`: {origin!r} is not an origin such as https://example.com, nor *")

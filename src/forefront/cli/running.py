@@ -14,6 +14,7 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.money import Price, Prices
 from forefront.gateway.ring import KeyRing
+from forefront.gateway.shared_limits import SharedLimits, open_shared_limits
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.gateway.writer import Writer
@@ -37,19 +38,21 @@ def run_server(
     async def run() -> None:
         writer, server = Writer(database), settings.server
         intake = Intake(server.body_seconds, server.body_memory_mib * 2**20)
-        office, runs = _office(settings, database, writer), SharedRuns()
-        app = build_app(catalog, office, intake, server.cors_origins, runs)
-        await serve(app, catalog, writer, runs, bound, _listen(server), started)
+        async with open_shared_limits(settings.redis.url) as shared:
+            office, runs = _office(settings, database, writer, shared), SharedRuns()
+            app = build_app(catalog, office, intake, server.cors_origins, runs)
+            await serve(app, catalog, writer, runs, bound, _listen(server), started)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
 
 
-def _office(settings: Config, database: Database, writer: Writer) -> Office:
+def _office(settings: Config, database: Database, writer: Writer, shared: SharedLimits | None) -> Office:
     prices = {
         model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
     }
-    gateway = Gateway(writer, Prices(prices), Turns(settings.queue.running, settings.queue.waiting))
+    turns = Turns(settings.queue.running, settings.queue.waiting)
+    gateway = Gateway(writer, Prices(prices), turns, shared=shared)
     return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
 
 

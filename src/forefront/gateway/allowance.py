@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from forefront.gateway.window import Entry, Window
 from forefront.wire.admin import Limits
@@ -31,25 +32,17 @@ class Allowance:
         """Raise `ApiError` 429 if one more request is too many."""
         most = self.limits.concurrency
         if most is not None and self.running >= most:
-            text = f"This {self.of} may run {most} requests at a time, and as many are running."
-            raise ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})
+            raise too_many_running(self.of, most)
         if self.requests is not None and (wait := self.requests.wait(now, 1)):
-            text = f"This {self.of} may make {self.requests.limit} requests per minute."
-            raise _later(text, wait)
+            raise too_many_requests(self.of, self.requests.limit, wait)
 
     def check_tokens(self, now: float, amount: int) -> None:
         """Raise `ApiError` 429 if `amount` more tokens are too many."""
         if self.tokens is None:
             return
         wait = self.tokens.wait(now, amount)
-        text = (
-            f"This {self.of} may use {self.tokens.limit} tokens per minute, {self.tokens.remaining(now)} of them now,"
-        )
-        text += f" and this request can take {amount} (its prompt and `max_tokens` together)."
-        if wait is None:
-            raise ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
-        if wait:
-            raise _later(text, wait)
+        if wait != 0:
+            raise too_many_tokens(self.of, self.tokens, now, amount, wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +58,63 @@ class Taken:
             self.allowance.tokens.correct(self.tokens, amount)
 
 
-def rate_headers(allowances: Sequence[Allowance], now: float) -> dict[str, str]:
+class Count(Protocol):
+    """What is used of a limit, as far as a client is told."""
+
+    @property
+    def limit(self) -> int:
+        """The limit."""
+
+    def remaining(self, now: float) -> int:
+        """How much could be used now."""
+
+    def reset(self, now: float) -> float:
+        """Seconds until nothing counts any more."""
+
+
+class Counts(Protocol):
+    """What is used of one set of limits."""
+
+    @property
+    def requests(self) -> Count | None:
+        """Within a minute."""
+
+    @property
+    def tokens(self) -> Count | None:
+        """Within a minute."""
+
+
+def rate_headers(allowances: Sequence[Counts], now: float) -> dict[str, str]:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of whichever has the least left; resets in seconds."""
     headers: dict[str, str] = {}
     for unit in ("requests", "tokens"):
-        windows: list[Window] = [getattr(one, unit) for one in allowances if getattr(one, unit) is not None]
+        windows: list[Count] = [getattr(one, unit) for one in allowances if getattr(one, unit) is not None]
         if windows:
             tightest = min(windows, key=lambda window: window.remaining(now))
             headers[f"x-ratelimit-limit-{unit}"] = str(tightest.limit)
             headers[f"x-ratelimit-remaining-{unit}"] = str(tightest.remaining(now))
             headers[f"x-ratelimit-reset-{unit}"] = f"{tightest.reset(now):.3f}s"
     return headers
+
+
+def too_many_running(of: str, most: int) -> ApiError:
+    """What is said over a limit of requests at a time."""
+    text = f"This {of} may run {most} requests at a time, and as many are running."
+    return ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})
+
+
+def too_many_requests(of: str, most: int, wait: float) -> ApiError:
+    """What is said over a limit of requests per minute that has room again in `wait` seconds."""
+    return _later(f"This {of} may make {most} requests per minute.", wait)
+
+
+def too_many_tokens(of: str, tokens: Count, now: float, amount: int, wait: float | None) -> ApiError:
+    """What is said over a limit of tokens per minute that has room for `amount` in `wait` seconds; None for never."""
+    text = f"This {of} may use {tokens.limit} tokens per minute, {tokens.remaining(now)} of them now,"
+    text += f" and this request can take {amount} (its prompt and `max_tokens` together)."
+    if wait is None:
+        return ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
+    return _later(text, wait)
 
 
 def _resized(window: Window | None, limit: int | None) -> Window | None:

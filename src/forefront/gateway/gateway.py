@@ -7,21 +7,31 @@ from forefront.gateway.allowance import Allowance, rate_headers
 from forefront.gateway.lease import Lease
 from forefront.gateway.money import Prices
 from forefront.gateway.principal import Principal
+from forefront.gateway.shared_limits import SharedLimits
 from forefront.gateway.turns import Turns
 from forefront.gateway.writer import Writer
 from forefront.wire.errors import ApiError
 
 
 class Gateway:
-    """Hands out leases. One for a server; on its event loop. `clock` counts seconds."""
+    """Hands out leases. One for a server; on its event loop. `clock` counts seconds.
+
+    Limits are counted in memory, or with `shared` by Redis, for several servers together.
+    """
 
     def __init__(
-        self, writer: Writer, prices: Prices, turns: Turns, clock: Callable[[], float] = time.monotonic
+        self,
+        writer: Writer,
+        prices: Prices,
+        turns: Turns,
+        clock: Callable[[], float] = time.monotonic,
+        shared: SharedLimits | None = None,
     ) -> None:
         self.turns = turns
         self._writer = writer
         self._prices = prices
         self._clock = clock
+        self._shared = shared
         self._allowances: dict[tuple[str, str], Allowance] = {}
 
     def admit(self, principal: Principal, model: str, completion: str) -> Lease:
@@ -31,21 +41,24 @@ class Gateway:
         """
         principal.need_model(model)
         allowances = self.check(principal)
+        claim = None if self._shared is None else self._shared.claim(principal)
         return Lease(
-            principal, model, completion, allowances, self._prices[model], self._writer, self.turns, self._clock
+            principal, model, completion, allowances, self._prices[model], self._writer, self.turns, self._clock, claim
         )
 
     def check(self, principal: Principal) -> list[Allowance]:
         """Whether there is room for one more request of theirs, of whatever size; the limits that it counts for.
 
         Raises `ApiError`: 429 over a limit, 503 when the queue is full, and while the store cannot be written, since
-        nothing may run that could not be accounted for.
+        nothing may run that could not be accounted for. With shared limits, what Redis knows is asked by the lease.
         """
         if not self._writer.healthy:
             text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
             raise ApiError("store_unavailable", text, headers={"retry-after": "1"})
+        if self._shared is not None:
+            self._shared.check(principal)
         now = self._clock()
-        allowances = self._of(principal)
+        allowances = [] if self._shared is not None else self._of(principal)
         try:
             for allowance in allowances:
                 allowance.check_request(now)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from forefront.gateway.allotment import Hold
 from forefront.gateway.allowance import Allowance, Taken, rate_headers
+from forefront.gateway.claim import Claim
 from forefront.gateway.database import StoreError
 from forefront.gateway.ledger import Refusal, Reservation, Row
 from forefront.gateway.money import Price
@@ -19,7 +20,8 @@ class Lease:
     """The meter of one request, and a context: whatever has not been settled when it is left is written as broken off.
 
     Made by `Gateway.admit`, which has counted the request. Whoever answers it calls `admit` once its size is known and
-    `begin` with the first token, keeps the counts of tokens true, and calls `settle` before the end can be seen.
+    `begin` with the first token, keeps the counts of tokens true, and calls `settle` before the end can be seen. Limits
+    that servers share are counted by a `claim`, in the allowances' place, once the size is known.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Lease:
         writer: Writer,
         turns: Turns,
         clock: Callable[[], float],
+        claim: Claim | None = None,
     ) -> None:
         self.input_tokens = self.cached_tokens = self.output_tokens = self.reasoning_tokens = 0
         self.started: float | None = None
@@ -39,6 +42,7 @@ class Lease:
         self._allowances, self._price = allowances, price
         self._writer, self._turns, self._clock = writer, turns, clock
         self._received = time.time()
+        self._claim = claim
         self._taken: list[Taken] = []
         self._hold: Hold | None = None
         self._settled = False
@@ -51,6 +55,8 @@ class Lease:
 
     def headers(self) -> dict[str, str]:
         """The `x-ratelimit-*` headers, as they stand now."""
+        if self._claim is not None:
+            return self._claim.headers()
         return rate_headers(self._allowances, self._clock())
 
     def __enter__(self) -> "Lease":
@@ -65,6 +71,8 @@ class Lease:
 
         Raises `ApiError`: 429 over a limit, 403 for a budget, 503 when the queue is full or the store fails.
         """
+        if self._claim is not None:
+            await self._claim.take(input_tokens + output_tokens)
         self._take_tokens(input_tokens + output_tokens)
         try:
             await self._reserve_budget(input_tokens, output_tokens)
@@ -94,6 +102,8 @@ class Lease:
         except StoreError:
             text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
             raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+        if self._claim is not None:
+            await self._claim.given_back()  # on its way since before the row was
 
     def abandon(self, status: Status) -> None:
         """The same for a request that did not come to its end; nobody waits for the row."""
@@ -136,6 +146,8 @@ class Lease:
         used = self.input_tokens + self.output_tokens
         for taken in self._taken:
             taken.correct(used)
+        if self._claim is not None:
+            self._claim.close(used)
         if self.turn is not None:
             self.turn.leave(used)
         if not self.input_tokens:
