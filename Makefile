@@ -8,7 +8,7 @@ LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-h
 
 .PHONY: serve test check bench torture mini lock clean help
 FIRST ?= 96
-MINUTES ?= 75
+MINUTES ?= 95
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,10 +31,10 @@ bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; 
 torture: $(VENV)/dev.stamp  ## Load, faults and bad input against real servers, 15 minutes at most; prints a table
 	$(BIN)/python -m torture $(ARGS)
 
-mini: $(VENV)/train.stamp  ## Train the built-in model anew, in two stages of FIRST=96 and MINUTES=75 minutes, into the package; evaluate it
+mini: $(VENV)/train.stamp  ## Train the built-in model anew, in two stages of FIRST=96 and MINUTES=95 minutes, into the package; evaluate it
 	$(BIN)/python -m training.train --run training/runs/first --minutes $(FIRST)
 	$(BIN)/python -m training.export --run training/runs/first --output training/runs/first/model.gguf
-	$(BIN)/python -m training.train --start training/runs/first/model.gguf --minutes $(MINUTES) --rate 0.002
+	$(BIN)/python -m training.train --start training/runs/first/model.gguf --minutes $(MINUTES)
 	$(BIN)/python -m training.export
 	$(BIN)/python -m training.plot
 	$(BIN)/python -m training.evaluate

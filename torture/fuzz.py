@@ -14,8 +14,10 @@ from torture.nasty import Wrong, wrong_request
 from torture.stage import Stage, entered
 
 _CLIENTS = 16
-# In MiB. The first half fills what is filled once: pools, arenas, kernels for each shape of a batch.
+# In MiB. Pools, arenas and kernels for each shape of a batch are filled before: by right requests, one for five wrong
+# ones, since few of the wrong ones get as far as the model, and by the first half of the wrong ones.
 _ROOM = 16.0
+_RIGHT = 5
 
 
 async def run(stage: Stage) -> None:
@@ -35,8 +37,8 @@ async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> N
     bad: list[Wrong] = []
     memory = [0.0]
     requests = _requests(seed, stage.numbers(f"fuzz, {kind}", count), count // 2, server.process.pid, memory)
-    jobs = (_send(server, requests, statuses, bad) for _ in range(_CLIENTS))
-    await asyncio.gather(*jobs)
+    for sent in (_right(seed, count // _RIGHT), requests):
+        await asyncio.gather(*(_send(server, sent, statuses, bad) for _ in range(_CLIENTS)))
     memory.append(_memory(server.process.pid))
     for wrong in bad[:5]:
         stage.say(f"fuzz, seed {seed}: a 5xx for {wrong}")
@@ -44,7 +46,7 @@ async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> N
     found = f"{found.replace('× 0', '× no answer')}; {memory[0]:.0f} MiB after half of them, {memory[1]:.0f} in the end"
     works = (await _normal(server)) == 200
     good = not bad and memory[1] <= memory[0] + _ROOM and works
-    stage.report("fuzz", kind, f"{count} wrong requests", found, good=good)
+    stage.report("fuzz", kind, f"{count // _RIGHT} right requests, {count} wrong ones", found, good=good)
 
 
 def _requests(seed: int, numbers: Iterator[int], half: int, pid: int, memory: list[float]) -> Iterator[Wrong]:
@@ -53,6 +55,16 @@ def _requests(seed: int, numbers: Iterator[int], half: int, pid: int, memory: li
         if number == half:
             memory[0] = _memory(pid)
         yield wrong_request(chance)
+
+
+def _right(seed: int, count: int) -> Iterator[Wrong]:
+    """Requests that are answered, of many lengths."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        prompt = " ".join(chance.choice("abcdefgh") for _ in range(chance.randint(1, 60)))
+        fields = {"model": "tiny", "messages": [{"role": "user", "content": prompt}]}
+        body = json.dumps({**fields, "max_tokens": chance.randint(1, 12), "temperature": chance.choice([0, 1])})
+        yield Wrong("POST", "/v1/chat/completions", body.encode(), {"content-type": "application/json"})
 
 
 async def _send(server: RunningServer, requests: Iterator[Wrong], statuses: Counter[int], bad: list[Wrong]) -> None:
