@@ -18,7 +18,7 @@ from training.dialogues.side import Side
 
 # How often each area comes up in training: by how much it takes to learn it, and by how short its answers are.
 _WEIGHTS = {
-    recipes: 18, persona: 34, memory: 6, arithmetic: 12, text_work: 28, json_tasks: 6, tools: 18, about: 2, talk: 4, elsewhere: 6,
+    recipes: 16, persona: 26, memory: 6, arithmetic: 18, text_work: 36, json_tasks: 7, tools: 13, about: 2, talk: 4, elsewhere: 6,
 }  # fmt: skip
 AREAS = {area.AREA: area for area in _WEIGHTS}
 

@@ -10,8 +10,8 @@ AREA = "drill"
 
 def make(side: Side) -> Dialogue:
     """Many small tasks of one kind."""
-    kinds = [_copy, _follow, _upper, _lower, _upper_recipe, _sort, _sums, _results, _quantities, _left_out]
-    question, answer = side.random.choices(kinds, [2, 1, 3, 3, 1, 5, 3, 5, 2, 4])[0](side)
+    kinds = [_copy, _follow, _upper, _lower, _upper_recipe, _sort, _sums, _quantities, _left_out]
+    question, answer = side.random.choices(kinds, [2, 1, 4, 4, 1, 7, 7, 2, 3])[0](side)
     return Dialogue(AREA, [user(question)], answer, same(answer))
 
 
@@ -54,13 +54,6 @@ def _sums(side: Side) -> tuple[str, str]:
     sums = [(sign, *arithmetic.numbers(side, sign)) for sign in signs]
     asked = ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
     return f"Calculate: {asked}", ", ".join(arithmetic.worked(*each) for each in sums)
-
-
-def _results(side: Side) -> tuple[str, str]:
-    """Results alone, as a terse answer has them."""
-    sums = [(sign, *arithmetic.numbers(side, sign)) for sign in side.random.choices("++--*", k=12)]
-    asked = ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
-    return f"Results of {asked}", ", ".join(arithmetic.worked(*each).rpartition(" ")[2] for each in sums)
 
 
 def _quantities(side: Side) -> tuple[str, str]:
