@@ -162,10 +162,12 @@ async def test_text_is_free_until_the_trigger_and_bound_behind_it(mini: Bound) -
         answer, finish, _ = await mini.answer(grammar, 150, seed, "<|im_start|>assistant\nTell me of the weather")
         *calls, rest = answer.split("</tool_call>")
         for text in calls:
-            _, arguments = text.split("e", 1)
-            jsonschema.validate(json.loads(arguments), PERSON)
+            # Free text may hold the words of an end too.
+            _, trigger, arguments = text.partition("e")
+            if trigger:
+                jsonschema.validate(json.loads(arguments), PERSON)
+                called += 1
         assert "e" not in rest or finish == "length"
-        called += len(calls)
     assert called
 
 

