@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.server import RunningServer
-from torture.client import Client
+from torture.client import CHAT, Client
 from torture.nasty import Wrong, wrong_request
 from torture.stage import Stage, entered
 
@@ -64,7 +64,7 @@ def _right(seed: int, count: int) -> Iterator[Wrong]:
         prompt = " ".join(chance.choice("abcdefgh") for _ in range(chance.randint(1, 60)))
         fields = {"model": "tiny", "messages": [{"role": "user", "content": prompt}]}
         body = json.dumps({**fields, "max_tokens": chance.randint(1, 12), "temperature": chance.choice([0, 1])})
-        yield Wrong("POST", "/v1/chat/completions", body.encode(), {"content-type": "application/json"})
+        yield Wrong("POST", CHAT, body.encode(), {"content-type": "application/json"})
 
 
 async def _send(server: RunningServer, requests: Iterator[Wrong], statuses: Counter[int], bad: list[Wrong]) -> None:
@@ -77,10 +77,9 @@ async def _send(server: RunningServer, requests: Iterator[Wrong], statuses: Coun
 
 
 async def _normal(server: RunningServer) -> int:
-    fields = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
-    return (
-        await Client(server.url, server.key).send("POST", "/v1/chat/completions", json.dumps(fields).encode())
-    ).status
+    client = Client(server.url, server.key)
+    answer = await client.chat(model="tiny", messages=[{"role": "user", "content": "Hello"}], max_tokens=2)
+    return answer.status
 
 
 def _memory(pid: int) -> float:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from forefront.gateway.database import Database
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
@@ -63,6 +65,12 @@ async def open_desk(
         yield Desk(gateway, writer, KeyStore(database), Usage(database), database, clock)
     finally:
         await writer.close()
+
+
+def rename(database: Database, table: str, to: str) -> None:
+    """Give a table another name: statements about it fail until it has its own again."""
+    with database.write() as connection:
+        connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {to}"))
 
 
 async def answer(lease: Lease, prompt: int, most: int, sampled: int) -> None:

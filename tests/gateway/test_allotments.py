@@ -11,7 +11,7 @@ from forefront.gateway.money import Price
 from forefront.gateway.tables import completions, instances, reservations
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
-from tests.gateway.helpers import answer, open_desk
+from tests.gateway.helpers import answer, open_desk, rename
 
 PRICES = {"m": Price.per_million(1.0, 1.0)}
 
@@ -135,12 +135,10 @@ async def test_a_store_that_fails_for_a_while_loses_nothing_of_a_budget(database
         with desk.gateway.admit(principal, "m", "during") as lease:
             await lease.admit(60, 40)
             lease.output_tokens = 40
-            with database.write() as connection:
-                connection.execute(sa.text("ALTER TABLE completions RENAME TO hidden"))
+            rename(database, "completions", "hidden")
             with pytest.raises(ApiError):
                 await lease.settle("completed", "stop")
-        with database.write() as connection:
-            connection.execute(sa.text("ALTER TABLE hidden RENAME TO completions"))
+        rename(database, "hidden", "completions")
         while not desk.writer.healthy:
             await asyncio.sleep(0.01)
         await answer(desk.gateway.admit(principal, "m", "rest"), 60, 9740, 9740)

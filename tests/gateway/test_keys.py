@@ -13,6 +13,7 @@ from forefront.gateway.secret import UnfitKeyError
 from forefront.gateway.tables import keys
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
+from tests.gateway.helpers import rename
 
 FULL = NewKey(
     name="full",
@@ -85,14 +86,12 @@ async def test_what_cannot_be_read_lets_nobody_in(database: Database) -> None:
     clock = Hands()
     made, ring = KeyStore(database).create(FULL).key, KeyRing(database, clock)
     assert await ring.find(made) is not None
-    with database.write() as connection:
-        connection.execute(sa.text("ALTER TABLE state RENAME TO hidden"))
+    rename(database, "state", "hidden")
     clock.now += 1
     with pytest.raises(ApiError) as caught:
         await ring.find(made)
     assert caught.value.status == 503
-    with database.write() as connection:
-        connection.execute(sa.text("ALTER TABLE hidden RENAME TO state"))
+    rename(database, "hidden", "state")
     assert await ring.find(made) is not None
 
 

@@ -13,7 +13,7 @@ from forefront.gateway.tables import completions, instances, reservations
 from forefront.gateway.transfer import TransferError, read_into, write_out
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
-from tests.gateway.helpers import answer, open_desk
+from tests.gateway.helpers import answer, open_desk, rename
 
 PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}
 
@@ -180,16 +180,14 @@ async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again
         with desk.gateway.admit(principal, "m", "during") as lease:
             await lease.admit(10, 10)
             lease.output_tokens = 4
-            with database.write() as connection:
-                connection.execute(sa.text("ALTER TABLE completions RENAME TO hidden"))
+            rename(database, "completions", "hidden")
             with pytest.raises(ApiError) as caught:
                 await lease.settle("completed", "stop")
             assert caught.value.code == "store_unavailable"
         with pytest.raises(ApiError) as caught:
             desk.gateway.admit(principal, "m", "refused")
         assert (caught.value.status, caught.value.headers["retry-after"]) == (503, "1")
-        with database.write() as connection:
-            connection.execute(sa.text("ALTER TABLE hidden RENAME TO completions"))
+        rename(database, "hidden", "completions")
         while not desk.writer.healthy:
             await asyncio.sleep(0.01)
         await answer(desk.gateway.admit(principal, "m", "after"), 10, 10, 10)

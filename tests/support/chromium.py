@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.support.debian import installed
 
 
 class Page:
@@ -125,19 +125,7 @@ def open_page(seconds: float = 90, *flags: str) -> Iterator[Page]:
 
 
 def _program() -> str:
-    found = _find()
-    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"check": True, "capture_output": True}
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update"], **quiet)  # type: ignore[call-overload]
-        subprocess.run(["apt-get", "install", "-y", "chromium"], env=environment, **quiet)  # type: ignore[call-overload]
-        found = _find()
-    if found is None:
-        text = "Chromium is not installed, so that NO page is tested in a browser (apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(text)
-        pytest.skip(text)
-    return found
+    return installed(_find, "chromium", "Chromium is not installed, so that NO page is tested in a browser")
 
 
 def _find() -> str | None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
+from tests.support.debian import installed
 from tests.support.ports import free_port
 
 _names = itertools.count()
@@ -67,19 +67,7 @@ def new_database(server: str) -> str:
 
 
 def _programs() -> Path:
-    found = _find()
-    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"check": True, "capture_output": True}
-        subprocess.run(["apt-get", "update"], **quiet)  # type: ignore[call-overload]
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", "postgresql"], env=environment, **quiet)  # type: ignore[call-overload]
-        found = _find()
-    if found is None:
-        text = "PostgreSQL is not installed, so NOTHING about it is tested (apt-get install postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(text)
-        pytest.skip(text)
-    return found
+    return installed(_find, "postgresql", "PostgreSQL is not installed, so NOTHING about it is tested")
 
 
 def _find() -> Path | None:

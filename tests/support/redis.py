@@ -1,6 +1,5 @@
 """A Redis server of one's own: on a free port, gone afterwards. It can be stopped and started again."""
 
-import os
 import shutil
 import signal
 import socket
@@ -10,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import pytest
-
+from tests.support.debian import installed
 from tests.support.ports import free_port
 
 PASSWORD = "a-password-that-nobody-may-see"
@@ -76,16 +74,5 @@ def run_redis() -> Iterator[RedisServer]:
 
 
 def _program() -> str:
-    found = shutil.which("redis-server")
-    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"check": True, "capture_output": True}
-        subprocess.run(["apt-get", "update"], **quiet)  # type: ignore[call-overload]
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", "redis-server"], env=environment, **quiet)  # type: ignore[call-overload]
-        found = shutil.which("redis-server")
-    if found is None:
-        text = "Redis is not installed, so NOTHING about it is tested (apt-get install redis-server)"
-        if os.environ.get("CI"):
-            pytest.fail(text)
-        pytest.skip(text)
-    return found
+    missing = "Redis is not installed, so NOTHING about it is tested"
+    return installed(lambda: shutil.which("redis-server"), "redis-server", missing)

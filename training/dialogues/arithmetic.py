@@ -43,23 +43,26 @@ def make(side: Side) -> Dialogue:
     """A sum, difference or product."""
     sign = side.choice("+-*")
     a, b = numbers(side, sign)
-    result = {"+": a + b, "-": a - b, "*": a * b}[sign]
     if side.chance(0.35) and min(a, b) >= 2:
         things = _plural(side.choice(THINGS))
         question = side.pick(_STORIES[sign]).format(name=side.choice(NAMES), a=a, b=b, things=things)
     else:
         question = polite(side, side.pick(_ASK[sign]).format(a=a, b=b))
-    return Dialogue(AREA, [user(question)], worked(sign, a, b), last_number(result))
+    return Dialogue(AREA, [user(question)], worked(sign, a, b), last_number(_result(sign, a, b)))
 
 
 def worked(sign: str, a: int, b: int) -> str:
     """The calculation with its result; a sum or difference of two numbers of two digits takes tens first, then ones."""
-    result = {"+": a + b, "-": a - b, "*": a * b}[sign]
+    result = _result(sign, a, b)
     if sign == "*" or min(a, b) < 10 or b % 10 == 0:
         return f"{a} {sign} {b} = {result}"
     tens, ones = b - b % 10, b % 10
-    between = a + tens if sign == "+" else a - tens
+    between = _result(sign, a, tens)
     return f"{a} {sign} {b} = {a} {sign} {tens} {sign} {ones} = {between} {sign} {ones} = {result}"
+
+
+def _result(sign: str, a: int, b: int) -> int:
+    return {"+": a + b, "-": a - b, "*": a * b}[sign]
 
 
 def numbers(side: Side, sign: str) -> tuple[int, int]:

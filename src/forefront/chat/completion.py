@@ -65,8 +65,8 @@ class Completer:
                     return None
                 kinds = self._kinds[allowed]
                 cost = self._ranks[allowed] + 10 * (fatigue[kinds] // _TIRING)
-                # Inside of a string, where alone a z can be, brackets are characters like others.
                 cost += _STALE * uses[allowed]
+                # Inside of a string, where alone a z can be, brackets are characters like others.
                 cost += 9 * ((kinds == 0) & (allowed == self._letter).any())
                 if temper:
                     cost += temper * chance.random(len(cost))

@@ -70,10 +70,7 @@ class Gateway:
 
     def _of(self, principal: Principal) -> list[Allowance]:
         found = []
-        for of, name, limits in (
-            ("key", principal.key.id, principal.key.limits),
-            ("project", principal.project.name, principal.project.limits),
-        ):
+        for of, name, limits in principal.limited():
             allowance = self._allowances.setdefault((of, name), Allowance(of))
             allowance.renew(limits)
             found.append(allowance)

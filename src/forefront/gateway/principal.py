@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from forefront.wire.admin import Key, Project, Scope
+from forefront.wire.admin import Key, Limits, Project, Scope
 from forefront.wire.errors import ApiError
 
 
@@ -17,6 +17,11 @@ class Principal:
     def tenant(self) -> bytes:
         """Separates what may be shared between requests from what may not."""
         return self.project.name.encode()
+
+    def limited(self) -> tuple[tuple[str, str, Limits], ...]:
+        """Whose limits hold for its requests: `key` or `project`, its id or name, and the limits."""
+        key, project = self.key, self.project
+        return ("key", key.id, key.limits), ("project", project.name, project.limits)
 
     def need(self, scope: Scope) -> None:
         """Raise `ApiError` 403 unless the key has the scope."""

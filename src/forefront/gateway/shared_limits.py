@@ -63,10 +63,7 @@ class SharedLimits:
 
     def _of(self, principal: Principal) -> list[Subject]:
         found = []
-        for of, name, limits in (
-            ("key", principal.key.id, principal.key.limits),
-            ("project", principal.project.name, principal.project.limits),
-        ):
+        for of, name, limits in principal.limited():
             if limits == _NONE:
                 continue
             subject = self._subjects.get((of, name))

@@ -1,0 +1,29 @@
+"""Programs that tests need and Debian has."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def installed(find: Callable[[], T | None], package: str, missing: str) -> T:
+    """What `find` finds. Where it finds nothing, the test is skipped, loudly: `missing` says what is then not tested.
+    With CI set the package is installed, or the test fails."""
+    ci = os.environ.get("CI")
+    found = find()
+    if found is None and ci and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "-y", package]):
+            subprocess.run(["apt-get", *command], env=environment, check=True, capture_output=True)
+        found = find()
+    if found is None:
+        text = f"{missing} (apt-get install {package})"
+        if ci:
+            pytest.fail(text)
+        pytest.skip(text)
+    return found
