@@ -6,11 +6,11 @@ import sys
 from multiprocessing.connection import Connection, Pipe
 from typing import Final
 
-_SECRETS: Final = ("FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL")
+_SECRETS: Final = ("FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL", "FOREFRONT_REDIS_URL")
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment, less what opens the server or its store."""
+    """This process's environment, less what opens the server, its store or its Redis."""
     return {name: value for name, value in os.environ.items() if name not in _SECRETS}
 
 
