@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.cli.running import tune_interpreter
 from forefront.gateway.principal import Principal
 from forefront.server.completions import CHAT, Completions
 from forefront.server.frame import Frame
@@ -106,6 +107,7 @@ def _serve(started: Connection) -> None:
         server_header=False,
     )
     bound.listen(2048)
+    tune_interpreter()
     started.send(f"http://127.0.0.1:{bound.getsockname()[1]}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(uvicorn.Server(config).serve(sockets=[bound]))

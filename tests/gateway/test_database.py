@@ -9,8 +9,11 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from forefront.gateway import database as database_module
+from forefront.gateway.bulk import Bulk
 from forefront.gateway.database import Database, StoreError, open_database
-from forefront.gateway.tables import metadata
+from forefront.gateway.tables import metadata, reservations
+from tests.support.postgres import new_database
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
@@ -112,3 +115,28 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "forefront.db").write_bytes(b"x" * 5000)
     with pytest.raises(StoreError, match="not a database"):
         open_database(f"sqlite:///{tmp_path / 'forefront.db'}")
+
+
+@pytest.mark.parametrize("rest", [0.0, 1.0])
+def test_a_connection_that_was_cut_fails_once_at_most(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, rest: float
+) -> None:
+    """After a rest it is asked before it is used; before that, whoever is first is told."""
+    monkeypatch.setattr(database_module, "_REST", rest)
+    database, other = (open_database(new_database(postgres)) for _ in range(2))
+    name = sa.make_url(str(database.engine.url)).database
+    with other.write() as connection:
+        cut = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+        assert connection.execute(cut, {"name": name}).all()
+    failed = 0
+    for _ in range(3):
+        try:
+            with database.write() as connection:
+                Bulk(reservations, replaced=("cost",)).insert(connection, [("one", "i", "key", "p", 1, 2)])
+        except StoreError:
+            failed += 1
+    assert failed == (0 if rest == 0.0 else 1)
+    with database.read() as connection:
+        assert len(connection.execute(sa.select(reservations)).all()) == 1
+    database.close()
+    other.close()

@@ -88,11 +88,14 @@ def rate_headers(allowances: Sequence[Counts], now: float) -> dict[str, str]:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of whichever has the least left; resets in seconds."""
     headers: dict[str, str] = {}
     for unit in ("requests", "tokens"):
-        windows: list[Count] = [getattr(one, unit) for one in allowances if getattr(one, unit) is not None]
-        if windows:
-            tightest = min(windows, key=lambda window: window.remaining(now))
+        tightest, least = None, 0
+        for one in allowances:
+            window: Count | None = getattr(one, unit)
+            if window is not None and (tightest is None or window.remaining(now) < least):
+                tightest, least = window, window.remaining(now)
+        if tightest is not None:
             headers[f"x-ratelimit-limit-{unit}"] = str(tightest.limit)
-            headers[f"x-ratelimit-remaining-{unit}"] = str(tightest.remaining(now))
+            headers[f"x-ratelimit-remaining-{unit}"] = str(least)
             headers[f"x-ratelimit-reset-{unit}"] = f"{tightest.reset(now):.3f}s"
     return headers
 

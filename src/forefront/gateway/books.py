@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from forefront.gateway.allotment import Allotment, Hold
+from forefront.gateway.bulk import Bulk
 from forefront.gateway.ledger import Refusal, period_start
 from forefront.gateway.money import from_nanos, to_nanos
 from forefront.gateway.tables import days, reservations
@@ -39,14 +39,8 @@ def _used(kind: str) -> sa.Select[Any]:
     return sa.select(*sums)
 
 
-def _set_held(dialect: Any) -> Any:
-    new = dialect.insert(reservations)
-    changed = {name: new.excluded[name] for name in ("tokens", "cost")}
-    return new.on_conflict_do_update(index_elements=["completion"], set_=changed)
-
-
 _USED = {kind: _used(kind) for kind in ("key", "project")}
-_SET_HELD = {"sqlite": _set_held(sqlite), "postgresql": _set_held(postgresql)}
+_HELD = Bulk(reservations, replaced=("tokens", "cost"))
 _DROP = sa.delete(reservations).where(reservations.c.completion == sa.bindparam("row"))
 
 
@@ -127,18 +121,9 @@ class Books:
         there = [one for one, held in self._held.items() if any(held)]
         gone = [one for one, held in self._held.items() if not any(held)]
         if there:
-            rows = [
-                {
-                    "completion": one.id,
-                    "instance": self._instance,
-                    "key": one.key,
-                    "project": one.project,
-                    "tokens": self._held[one][0],
-                    "cost": self._held[one][1],
-                }
-                for one in there
-            ]
-            self._connection.execute(_SET_HELD[self._connection.dialect.name], rows)
+            _HELD.insert(
+                self._connection, [(one.id, self._instance, one.key, one.project, *self._held[one]) for one in there]
+            )
         if gone:
             self._connection.execute(_DROP, [{"row": one.id} for one in gone])
 

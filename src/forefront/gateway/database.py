@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 _LOCK = 0x666F7265
 # How long a statement may wait for another program that holds the database, in seconds.
 _PATIENCE = 2
+# After so many seconds without use a connection is asked whether it still works.
+_REST = 1.0
 
 
 class StoreError(Exception):
@@ -38,7 +41,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads. Raises `StoreError`."""
-        with _named(), self.engine.begin() as connection:
+        with self._named(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -47,7 +50,7 @@ class Database:
 
         Raises `StoreError`, with nothing written.
         """
-        with _named(), self.engine.connect() as raw:
+        with self._named(), self.engine.connect() as raw:
             connection = raw.execution_options(writes=True)
             with connection.begin():
                 if not self.is_sqlite:
@@ -57,6 +60,20 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Whatever the database says, as a `StoreError`. A row that contradicts another, or that no column can hold, is
+        a bug and stays what it is: trying again will not help."""
+        driver: Any = self.engine.dialect.dbapi
+        try:
+            yield
+        except (DBAPIError, sa.exc.TimeoutError, driver.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(cause, driver.IntegrityError | driver.DataError):
+                raise
+            first = str(cause).strip().splitlines()
+            raise StoreError(first[0] if first else "the database failed") from error
 
 
 def default_url(home: Path) -> str:
@@ -90,9 +107,29 @@ def _engine(url: str) -> sa.Engine:
     try:
         options = f"-c statement_timeout={_PATIENCE * 5000} -c lock_timeout={_PATIENCE * 1000}"
         arguments = {"connect_timeout": 5, "options": options}
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_timeout=_PATIENCE, connect_args=arguments)
+        return _postgres(sa.create_engine(parsed, pool_timeout=_PATIENCE, connect_args=arguments))
     except (NoSuchModuleError, ModuleNotFoundError):
         raise StoreError("PostgreSQL needs one more package: pip install 'forefront[postgres]'") from None
+
+
+def _postgres(engine: sa.Engine) -> sa.Engine:
+    """The engine, which asks a connection that has rested whether it still is one. SQLAlchemy's own way asks every
+    time, which costs each commit a round trip."""
+
+    @sa.event.listens_for(engine, "checkin")
+    def rest(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("rests_since", time.monotonic()) > _REST:
+            try:
+                connection.execute("SELECT 1")
+                connection.rollback()
+            except engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+                raise sa.exc.DisconnectionError from error
+
+    return engine
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
@@ -139,16 +176,3 @@ def _migrate(connection: sa.Connection) -> None:
     if current != scripts.get_current_head():
         command.upgrade(config, "head")
         log.info("the store has been brought to schema %s", scripts.get_current_head())
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    """Whatever the database says, as a `StoreError`. A row that contradicts another, or that no column can hold, is a
-    bug and stays what it is: trying again will not help."""
-    try:
-        yield
-    except (DBAPIError, sa.exc.TimeoutError) as error:
-        if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
-            raise
-        first = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
-        raise StoreError(first[0] if first else "the database failed") from error

@@ -33,6 +33,8 @@ class Gateway:
         self._clock = clock
         self._shared = shared
         self._allowances: dict[tuple[str, str], Allowance] = {}
+        # By key, with the holder as it was then: another one, with other limits perhaps, comes when the store changes.
+        self._found: dict[str, tuple[Principal, list[Allowance]]] = {}
 
     def admit(self, principal: Principal, model: str, completion: str) -> Lease:
         """A lease for one request, which must be settled whatever happens.
@@ -69,9 +71,12 @@ class Gateway:
         return allowances
 
     def _of(self, principal: Principal) -> list[Allowance]:
-        found = []
-        for of, name, limits in principal.limited():
-            allowance = self._allowances.setdefault((of, name), Allowance(of))
-            allowance.renew(limits)
-            found.append(allowance)
+        holder, found = self._found.get(principal.key.id, (None, []))
+        if holder is not principal:
+            found = []
+            for of, name, limits in principal.limited():
+                allowance = self._allowances.setdefault((of, name), Allowance(of))
+                allowance.renew(limits)
+                found.append(allowance)
+            self._found[principal.key.id] = principal, found
         return found

@@ -9,29 +9,23 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import ModuleType
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from forefront.gateway.bulk import Bulk
 from forefront.gateway.tables import completions, days, instances, reservations
 from forefront.wire.admin import Budget, Status
 
 # A server that has not been heard of for this long, in seconds, is taken for dead.
 DEAD_AFTER = 90.0
+_DAY = 86_400
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
-_COLUMNS = tuple(column.name for column in completions.columns)
-
-
-def _add_to_days(dialect: ModuleType) -> Any:
-    new = dialect.insert(days)
-    added = {name: days.c[name] + new.excluded[name] for name in ("requests", *_SUMS)}
-    return new.on_conflict_do_update(index_elements=[column.name for column in days.primary_key], set_=added)
-
-
-_INSERT_ROWS = sa.insert(completions)
-_ADD_TO_DAYS = {"sqlite": _add_to_days(sqlite), "postgresql": _add_to_days(postgresql)}
+_ROWS = Bulk(completions)
+_values, _amounts = attrgetter(*_ROWS.columns), attrgetter(*_SUMS)
+_DAYS = Bulk(days, added=("requests", *_SUMS))
 _THERE = sa.select(completions.c.id).where(completions.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -53,10 +47,6 @@ class Row:
     received: float
     started: float | None
     finished: float
-
-    def values(self) -> dict[str, Any]:
-        """The columns."""
-        return {name: getattr(self, name) for name in _COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +82,8 @@ def settle(connection: sa.Connection, rows: Sequence[Row], *, again: bool) -> No
             written.update(connection.execute(_THERE, {"ids": ids}).scalars())
         rows = [row for row in rows if row.id not in written]
     if rows:
-        connection.execute(_INSERT_ROWS, [row.values() for row in rows])
-        connection.execute(_ADD_TO_DAYS[connection.dialect.name], _by_day(rows))
+        _ROWS.insert(connection, [_values(row) for row in rows])
+        _DAYS.insert(connection, _by_day(rows))
 
 
 def period_start(budget: Budget) -> str:
@@ -137,12 +127,16 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + 1000] for start in range(0, len(ids), 1000))
 
 
-def _by_day(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    sums: dict[tuple[str, str, str, str], dict[str, int]] = {}
+def _by_day(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+    sums: dict[tuple[str, str, str, str], list[int]] = {}
     for row in rows:
-        day = datetime.fromtimestamp(row.finished, UTC).date().isoformat()
-        own = sums.setdefault((day, row.key, row.project, row.model), dict.fromkeys(("requests", *_SUMS), 0))
-        own["requests"] += 1
-        for name in _SUMS:
-            own[name] += getattr(row, name)
-    return [dict(zip(("day", "key", "project", "model"), group, strict=True)) | own for group, own in sums.items()]
+        own = sums.setdefault((_day(int(row.finished // _DAY)), row.key, row.project, row.model), [0] * 6)
+        for place, amount in enumerate((1, *_amounts(row))):
+            own[place] += amount
+    return [(*group, *own) for group, own in sums.items()]
+
+
+@cache
+def _day(number: int) -> str:
+    """A UTC day, counted from the first of 1970."""
+    return datetime.fromtimestamp(number * _DAY, UTC).date().isoformat()

@@ -20,13 +20,15 @@ class Turn:
         self._turns = turns
         self.tenant = tenant
         self.tokens = tokens
-        self._granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._granted: asyncio.Future[None] | None = None  # only for one that has to wait
         self.waits = True  # whether it is not yet this one's turn
         self._left = False
 
     async def granted(self) -> None:
         """Return once it is this one's turn."""
-        await self._granted
+        if self.waits:
+            self._granted = asyncio.get_running_loop().create_future()
+            await self._granted
 
     def outlook(self) -> tuple[int, float]:
         """How many requests are ahead in the queue, and the seconds that this will take by the latest pace."""
@@ -35,7 +37,9 @@ class Turn:
     def grant(self) -> None:
         """It is this one's turn."""
         self.waits = False
-        if not self._granted.done():  # it is, if whoever waited was cancelled in this very moment
+        if (
+            self._granted is not None and not self._granted.done()
+        ):  # it is, if whoever waited was cancelled in this very moment
             self._granted.set_result(None)
 
     def leave(self, used: int) -> None:

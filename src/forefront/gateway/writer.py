@@ -1,32 +1,19 @@
-"""The one thread that writes the ledger: whatever has come while it committed is its next group.
+"""Reservations and settlements, on the event loop; a clerk's thread commits them in groups.
 
-Budgets are held by allotments: most requests are admitted from memory, and only their rows wait for a commit.
-
-When the database fails, settlements are kept and tried again until it works; callers wait a few seconds and are then
-told. Reservations are refused at once.
+Budgets are held by allotments: most requests are admitted from memory, and only their rows wait for a commit. What
+happens when the database fails, the clerk says.
 """
 
 import asyncio
-import logging
 import secrets
-import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
 
-from forefront.gateway import ledger
-from forefront.gateway.allotment import Allotment, Allotments, Hold
-from forefront.gateway.books import Books
-from forefront.gateway.database import Database, StoreError
+from forefront.gateway.allotment import Allotments, Hold
+from forefront.gateway.clerk import PATIENCE, Clerk
+from forefront.gateway.database import Database
 from forefront.gateway.inbox import Inbox, Settlement, Wish
 from forefront.gateway.ledger import Refusal, Reservation, Row
 
-log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-_HEARTBEAT = 20.0  # seconds
-_RETRY = 0.25
-_PATIENCE = 5.0  # how long a caller waits for a commit
 _SWEEP = 0.5  # seconds between looks for allotments that nobody uses
 
 
@@ -34,32 +21,21 @@ class Writer:
     """Reserves and settles. `start` it on the event loop that calls it; `close` writes what is left."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._instance = secrets.token_hex(8)
+        instance = secrets.token_hex(8)
         self._inbox = Inbox()
-        self._kept: list[Settlement] = []
-        self._allotments = Allotments(self._instance)
-        self._unsure: set[Allotment] = set()  # those of commits that failed, or only seemed to
-        self._known_until = 0.0  # until then no other server takes this one for dead
+        self._allotments = Allotments(instance)
+        self._clerk = Clerk(database, instance, self._inbox, self._free, self._return)
         self._sweeping = False
-        self._healthy = True
         self._stopping = False
-        self._next_heartbeat = 0.0
-        self._thread = threading.Thread(target=self._work, name="forefront-ledger", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def healthy(self) -> bool:
         """Whether the last thing that was to be written could be."""
-        return self._healthy
+        return self._clerk.healthy
 
     def start(self) -> None:
         """Begin to write, and give back what servers that died had reserved. Raises `StoreError`."""
-        with self._database.write() as connection:
-            ledger.report_alive(connection, self._instance)
-        self._beaten()
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        self._clerk.start()
 
     async def reserve(self, wanted: Reservation) -> Hold | Refusal:
         """Hold the amount under every budget, or say why not. Raises `StoreError`."""
@@ -67,7 +43,7 @@ class Writer:
         allotment.running += 1
         hold = Hold(allotment, wanted.tokens, wanted.cost)
         self._sweep_later()
-        if self._healthy and time.monotonic() < self._known_until and allotment.take(wanted.tokens, wanted.cost):
+        if self.healthy and time.monotonic() < self._clerk.known_until and allotment.take(wanted.tokens, wanted.cost):
             return hold
         try:
             refusal = await self._ask(hold)
@@ -103,9 +79,7 @@ class Writer:
     async def close(self) -> None:
         """Write what is left, for some seconds at most, and end."""
         self._stopping = True
-        self._inbox.put(None)
-        if self._thread.ident is not None:
-            await asyncio.to_thread(self._thread.join)
+        await self._clerk.close()
 
     async def _ask(self, hold: Hold) -> Refusal | None:
         done: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
@@ -124,7 +98,7 @@ class Writer:
 
     def _put(self, row: Row | None, hold: Hold | None) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(Settlement(row, hold, time.monotonic() + _PATIENCE, done))
+        self._inbox.put(Settlement(row, hold, time.monotonic() + PATIENCE, done))
         return done
 
     def _free(self, hold: Hold) -> None:
@@ -149,145 +123,6 @@ class Writer:
             self._return(back)
         if len(self._allotments):
             self._sweep_later()
-
-    def _work(self) -> None:
-        while not self._stopping or not self._inbox.empty():
-            wait = self._next_heartbeat - time.monotonic() if self._healthy else _RETRY
-            self._commit(*self._inbox.take(max(wait, 0.001)))
-        end = time.monotonic() + _PATIENCE
-        while self._kept and time.monotonic() < end:
-            self._commit([], [])
-        if self._kept:
-            log.error("%d completions could not be written to the ledger", len(self._kept))
-        self._say_goodbye()
-
-    def _commit(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
-        settlements = self._kept + settlements
-        try:
-            refusals, gained = self._write(settlements, [wish.hold for wish in wishes])
-        except StoreError as error:
-            self._failed(error, settlements, wishes)
-            return
-        except Exception:
-            log.exception("a group could not be written to the ledger, though the store works")
-            self._apart(settlements, wishes)
-            return
-        if not self._healthy:
-            log.warning("the store works again")
-        self._kept, self._healthy = [], True
-
-        def tell() -> None:
-            for settlement in settlements:
-                _resolve(settlement.done, None)
-            for wish, refusal in zip(wishes, refusals, strict=True):
-                if not _resolve(wish.done, refusal) and refusal is None:
-                    self._free(wish.hold)  # whoever wished has gone
-            for allotment, (tokens, cost) in gained.items():
-                self._free(Hold(allotment, tokens, cost))
-
-        self._on_loop(tell)
-
-    def _write(
-        self, settlements: Sequence[Settlement], wanted: Sequence[Hold]
-    ) -> tuple[list[Refusal | None], dict[Allotment, list[int]]]:
-        """Which of the wanted were refused, and what became free."""
-        beat = not self._healthy or time.monotonic() >= self._next_heartbeat
-        if not settlements and not wanted and not beat:
-            return [], {}
-        with self._database.write() as connection:
-            rows = [settlement.row for settlement in settlements if settlement.row is not None]
-            ledger.settle(connection, rows, again=any(settlement.tried for settlement in settlements))
-            books = Books(connection, self._instance, self._unsure)
-            for settlement in settlements:
-                if settlement.hold is not None:
-                    books.release(settlement.hold, settlement.used())
-            refusals = [books.take(hold) for hold in wanted]
-            books.fill()
-            books.write()
-            if beat:
-                ledger.report_alive(connection, self._instance)
-        books.apply()
-        self._unsure.clear()
-        if beat:
-            self._beaten()
-        return refusals, books.gained
-
-    def _failed(self, error: StoreError, settlements: list[Settlement], wishes: list[Wish]) -> None:
-        if self._healthy:
-            log.error("the store cannot be written: %s", error)
-        self._healthy = False
-        late = [one for one in settlements if time.monotonic() > one.deadline and not one.done.done()]
-        for settlement in settlements:
-            settlement.tried = True
-        self._unsure.update(one.hold.allotment for one in settlements if one.hold is not None)
-        self._unsure.update(wish.hold.allotment for wish in wishes)
-        for settlement in late:
-            if settlement.row is not None and settlement.row.status == "completed":
-                # Its end was never shown.
-                settlement.row.status, settlement.row.finish_reason, settlement.row.cost = "failed", None, 0
-        self._kept = settlements
-
-        def tell() -> None:
-            for settlement in late:
-                if not settlement.done.done():
-                    settlement.done.set_exception(error)
-            for wish in wishes:
-                if not wish.done.done():
-                    wish.done.set_exception(error)
-
-        self._on_loop(tell)
-
-    def _apart(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
-        """Write a group one by one, after it failed for what is in it; whatever fails alone is given up."""
-        self._kept = []
-        self._next_heartbeat = time.monotonic() + _HEARTBEAT
-        if len(settlements) + len(wishes) > 1:
-            for settlement in settlements:
-                self._commit([settlement], [])
-            for wish in wishes:
-                self._commit([], [wish])
-            return
-        for settlement in settlements:
-            if settlement.row is not None:
-                log.error("completion %s is not in the ledger: the row does not fit", settlement.row.id)
-
-        def tell() -> None:
-            error = StoreError("the row does not fit")
-            for wish in wishes:
-                if not wish.done.done():
-                    wish.done.set_exception(error)
-            for settlement in settlements:
-                if not settlement.done.done():
-                    settlement.done.set_exception(error)
-                if settlement.row is not None and settlement.hold is not None:
-                    self._return(settlement.hold)
-
-        self._on_loop(tell)
-
-    def _beaten(self) -> None:
-        now = time.monotonic()
-        self._next_heartbeat, self._known_until = now + _HEARTBEAT, now + ledger.DEAD_AFTER / 2
-
-    def _say_goodbye(self) -> None:
-        try:
-            with self._database.write() as connection:
-                ledger.leave(connection, self._instance)
-        except StoreError as error:
-            log.warning("the store could not be told of the end: %s", error)
-
-    def _on_loop(self, call: Callable[[], None]) -> None:
-        assert self._loop is not None
-        try:
-            self._loop.call_soon_threadsafe(call)
-        except RuntimeError:
-            log.debug("the event loop has been closed: nobody is left to be told")
-
-
-def _resolve(future: asyncio.Future[T], value: T) -> bool:
-    if future.done():
-        return False
-    future.set_result(value)
-    return True
 
 
 def _ignore(future: asyncio.Future[None]) -> None:
