@@ -94,7 +94,7 @@ async def test_what_a_killed_server_had_taken_can_be_used(database: Database) ->
         connection.execute(sa.insert(reservations), rows)
         dead = rows[0]["instance"]
         connection.execute(sa.insert(instances).values(id=dead, host="elsewhere", pid=1, seen=0.0))
-        report_alive(connection, "next")
+        report_alive(connection, "next", judge=True)
     assert held(database) == 0
     async with open_desk(database) as desk:
         await answer(desk.gateway.admit(principal, "m", "rest"), 60, 9840, 9840)

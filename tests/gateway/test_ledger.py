@@ -1,15 +1,25 @@
 """The ledger and the budgets that are read from it: exact under concurrency and failure, on both databases."""
 
 import asyncio
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from forefront.gateway import clerk as clerk_module
+from forefront.gateway import writer as writer_module
+from forefront.gateway.allotment import Allotment, Hold
+from forefront.gateway.books import Books
 from forefront.gateway.database import Database, open_database
-from forefront.gateway.ledger import report_alive
+from forefront.gateway.ledger import report_alive, settle
 from forefront.gateway.money import Price
-from forefront.gateway.tables import completions, instances, reservations
+from forefront.gateway.tables import completions, days, instances, reservations
 from forefront.gateway.transfer import TransferError, read_into, write_out
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
@@ -127,14 +137,135 @@ async def test_what_was_reserved_and_not_used_can_be_used(database: Database) ->
 
 
 async def test_what_a_dead_server_had_reserved_is_given_back(database: Database) -> None:
+    """At once on the same machine; from elsewhere, by one that would have heard of it."""
     async with open_desk(database) as desk:
         principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100)))
-    with database.write() as connection:
-        dead = {"instance": "dead", "key": principal.key.id, "project": "default", "tokens": 100, "cost": 0}
-        connection.execute(sa.insert(instances).values(id="dead", host="elsewhere", pid=1, seen=0.0))
-        connection.execute(sa.insert(reservations).values(completion="lost", **dead))
+        with database.read() as connection:
+            here = connection.execute(sa.select(instances.c.host)).scalar_one()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await process.wait()
+
+    def leave_behind(host: str) -> None:
+        with database.write() as connection:
+            dead = {"instance": host, "key": principal.key.id, "project": "default", "tokens": 100, "cost": 0}
+            connection.execute(sa.insert(instances).values(id=host, host=host, pid=process.pid, seen=0.0))
+            connection.execute(sa.insert(reservations).values(completion=f"lost {host}", **dead))
+
+    leave_behind(here)
     async with open_desk(database) as desk:
-        await answer(desk.gateway.admit(principal, "m", "c"), 50, 50, 50)
+        await answer(desk.gateway.admit(principal, "m", "c1"), 25, 75, 25)
+        await answer(desk.gateway.admit(principal, "m", "c2"), 25, 25, 0)
+    leave_behind("elsewhere")
+    async with open_desk(database) as desk:
+        with pytest.raises(ApiError, match="0 are left"):
+            await answer(desk.gateway.admit(principal, "m", "c3"), 10, 10, 10)
+        with database.write() as connection:
+            report_alive(connection, "another", judge=True)
+        await answer(desk.gateway.admit(principal, "m", "c4"), 10, 10, 10)
+
+
+async def test_a_server_that_was_taken_for_dead_holds_again_what_it_holds(database: Database) -> None:
+    async with open_desk(database) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100)))
+        with desk.gateway.admit(principal, "m", "c") as lease:
+            await lease.admit(50, 50)
+            with database.write() as connection:
+                connection.execute(sa.update(instances).values(host="elsewhere", seen=0.0))
+                assert not report_alive(connection, "hasty", judge=True)
+            assert count(database, reservations) == 0
+            desk.writer._clerk._next_heartbeat = 0.0
+            with pytest.raises(ApiError, match="0 are left"):
+                await answer(desk.gateway.admit(principal, "m", "d"), 1, 1, 1)
+            assert count(database, reservations) == 1
+
+
+async def test_after_a_failure_nobody_is_judged_by_silence(database: Database) -> None:
+    async with open_desk(database) as desk:
+        with database.write() as connection:
+            connection.execute(sa.insert(instances).values(id="silent", host="elsewhere", pid=1, seen=0.0))
+        clerk = desk.writer._clerk
+        for known_until, left in ((0.0, 2), (time.monotonic() + 60, 1)):
+            clerk.known_until, clerk._next_heartbeat = known_until, 0.0
+            principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100)))
+            await answer(desk.gateway.admit(principal, "m", f"c{left}"), 1, 1, 1)
+            assert count(database, instances) == left
+
+
+async def test_an_answer_that_was_refused_after_all_costs_nothing(database: Database) -> None:
+    """Its row had been committed, though that could not be known."""
+    async with open_desk(database, prices=PRICES) as desk:
+        principal = await desk.principal()
+        cost = 0
+        for name, before in (("c1", "completed"), ("c2", "aborted")):
+            with desk.gateway.admit(principal, "m", name) as lease:
+                await lease.admit(10, 10)
+                lease.output_tokens = 5
+                row = lease._close(before, "stop" if before == "completed" else None)  # type: ignore[arg-type]
+                assert row is not None
+                with database.write() as connection:
+                    settle(connection, [row], again=False)
+                cost = row.cost
+                assert cost > 0
+                late = replace(row, status="failed", finish_reason=None, cost=0)
+                for _ in range(2):
+                    with database.write() as connection:
+                        settle(connection, [row, late], again=True)
+                found = desk.usage.of(name)
+                assert found is not None
+                assert (found.status, found.cost) == (
+                    ("failed", 0) if before == "completed" else ("aborted", pytest.approx(cost / 1e9))
+                )
+        with database.read() as connection:
+            [sums] = connection.execute(sa.select(days.c.requests, days.c.cost)).all()
+        assert tuple(sums) == (2, cost)
+
+
+async def test_a_store_that_does_not_answer_is_given_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clerk_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(writer_module, "HUNG", 0.5)
+    monkeypatch.setattr(clerk_module, "HUNG", 0.5)
+    hangs = threading.Event()
+    write = database.write
+
+    @contextmanager
+    def slow() -> Iterator[sa.Connection]:
+        if hangs.is_set():
+            while hangs.is_set():
+                time.sleep(0.01)
+        with write() as connection:
+            yield connection
+
+    monkeypatch.setattr(database, "write", slow)
+    async with open_desk(database, prices=PRICES) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=10_000)))
+        await answer(desk.gateway.admit(principal, "m", "before"), 10, 10, 5)
+        hangs.set()
+        with pytest.raises(ApiError, match="costs nothing"):
+            await answer(desk.gateway.admit(principal, "m", "during"), 10, 10, 5)
+        with pytest.raises(ApiError, match="cannot write its ledger"):
+            desk.gateway.admit(principal, "m", "refused")
+        begin = time.monotonic()
+        await desk.writer.close()
+        assert time.monotonic() - begin < 5
+        hangs.clear()
+        while (row := desk.usage.of("during")) is None or row.status != "failed":
+            await asyncio.sleep(0.01)
+        assert row.cost == 0
+
+
+async def test_a_period_that_begins_within_a_commit_is_another(database: Database) -> None:
+    async with open_desk(database) as desk:
+        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=1000)))
+        await answer(desk.gateway.admit(principal, "m", "c"), 450, 450, 450)
+    budgets = Budget(tokens=1000, period="day"), Budget(tokens=1000, period="ever")
+    new, old = (Allotment(one.period, principal.key.id, "default", (one, None)) for one in budgets)
+    with database.write() as connection:
+        connection.execute(sa.update(days).values(day="2020-01-01"))
+        books = Books(connection, "i")
+        assert books.take(Hold(new, 300, 0)) is None
+        assert books.take(Hold(old, 1, 0)) is not None
+        assert books.take(Hold(new, 701, 0)) is not None
+        assert books.take(Hold(new, 700, 0)) is None
 
 
 async def test_a_living_servers_reservations_stay(database: Database) -> None:
@@ -143,12 +274,12 @@ async def test_a_living_servers_reservations_stay(database: Database) -> None:
         with desk.gateway.admit(principal, "m", "c") as lease:
             await lease.admit(50, 50)
             with database.write() as connection:
-                report_alive(connection, "another")
+                report_alive(connection, "another", judge=True)
             # On this machine a process of our own number is taken for dead, unless it is the very same one.
             assert count(database, instances) == 1
         with database.write() as connection:
             connection.execute(sa.update(instances).values(host="elsewhere"))
-            report_alive(connection, "third")
+            report_alive(connection, "third", judge=True)
         assert count(database, instances) == 2
 
 

@@ -17,16 +17,26 @@ class Allowance:
         self.of = of
         self.running = 0
         self.limits = Limits()
+        self._revision = -1
         self.requests: Window | None = None
         self.tokens: Window | None = None
 
-    def renew(self, limits: Limits) -> None:
-        """Take over limits that may have been changed; what was used stays used."""
-        if limits == self.limits:
+    def renew(self, limits: Limits, revision: int) -> None:
+        """Take over the limits of a `revision` of the store, unless later ones are known; what was used stays used."""
+        if revision <= self._revision:
             return
+        self._revision = revision
         self.limits = limits
         self.requests = _resized(self.requests, limits.requests_per_minute)
         self.tokens = _resized(self.tokens, limits.tokens_per_minute)
+
+    def idle(self, now: float) -> bool:
+        """Whether nothing would be lost with it."""
+        return not (
+            self.running
+            or (self.requests is not None and self.requests.used(now))
+            or (self.tokens is not None and self.tokens.used(now))
+        )
 
     def check_request(self, now: float) -> None:
         """Raise `ApiError` 429 if one more request is too many."""
@@ -47,15 +57,14 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a request took from one allowance."""
+    """What a request took from one window."""
 
-    allowance: Allowance
-    tokens: Entry | None
+    window: Window
+    entry: Entry
 
     def correct(self, amount: int) -> None:
         """Count `amount` tokens in place of those that were taken."""
-        if self.tokens is not None and self.allowance.tokens is not None:
-            self.allowance.tokens.correct(self.tokens, amount)
+        self.window.correct(self.entry, amount)
 
 
 class Count(Protocol):

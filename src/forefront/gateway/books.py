@@ -53,7 +53,7 @@ class Books:
 
     def __init__(self, connection: sa.Connection, instance: str, unsure: Iterable[Allotment] = ()) -> None:
         self._connection, self._instance = connection, instance
-        self._used: dict[tuple[str, str], list[int]] = {}
+        self._used: dict[tuple[str, str, str], list[int]] = {}  # the last is the period's first day
         self._held: dict[Allotment, list[int]] = {}
         self._asked: dict[Allotment, list[int]] = {}
         self.gained: dict[Allotment, list[int]] = {}
@@ -61,6 +61,11 @@ class Books:
         for allotment in unsure:
             self._held[allotment] = list(allotment.held)
         self._write()
+
+    @property
+    def changed(self) -> Iterable[Allotment]:
+        """Those of which another amount is held than before."""
+        return self._held
 
     def release(self, hold: Hold, used: tuple[int, int] | None) -> None:
         """Take what was `used` out of the allotment, and what is left of the hold too unless it can be used again.
@@ -95,7 +100,7 @@ class Books:
             free = [allotment.free[0] + gained[0], allotment.free[1] + gained[1]]
             short = any(have * 2 < size for have, size in zip(free, allotment.size, strict=True))
             stale = time.monotonic() - allotment.read_at > _FRESH
-            seen = all((kind, name) in self._used for kind, name, _ in _subjects(allotment))
+            seen = all((kind, name, period_start(one)) in self._used for kind, name, one in _subjects(allotment))
             if not seen and not (allotment.rich and (short or stale)):
                 continue
             size = [max(_COMMITS * now, before * 7 // 8) for now, before in zip(asked, allotment.size, strict=True)]
@@ -111,7 +116,7 @@ class Books:
         self._write()
 
     def apply(self) -> None:
-        """The transaction has been committed: so it is."""
+        """The transaction has been committed: so it is, and `changed` are the allotments of which it is."""
         for allotment, held in self._held.items():
             allotment.held = held
         for allotment, (rich, size) in self._rich.items():
@@ -134,9 +139,9 @@ class Books:
         if allotment not in self._held:
             self._held[allotment] = list(allotment.held)
         _add(self._held[allotment], tokens, cost)
-        for subject in (("key", allotment.key), ("project", allotment.project)):
-            if subject in self._used:
-                _add(self._used[subject], tokens, cost)
+        for (kind, name, _), used in self._used.items():
+            if name == (allotment.key if kind == "key" else allotment.project):
+                _add(used, tokens, cost)
 
     def _share(self, allotment: Allotment, size: list[int]) -> float:
         """How much of `size` one part of what is left is, 1 at most."""
@@ -159,15 +164,16 @@ class Books:
         return None
 
     def _read(self, kind: str, name: str, budget: Budget) -> list[int]:
-        if (kind, name) not in self._used:
-            wanted = {"name": name, "since": period_start(budget)}
+        subject = (kind, name, period_start(budget))
+        if subject not in self._used:
+            wanted = {"name": name, "since": subject[2]}
             tokens, cost, held_tokens, held_cost = self._connection.execute(_USED[kind], wanted).one()
             used = [int(tokens + held_tokens), int(cost + held_cost)]
             for allotment, held in self._held.items():  # changed, and not yet written
                 if name == (allotment.key if kind == "key" else allotment.project):
                     _add(used, held[0] - allotment.held[0], held[1] - allotment.held[1])
-            self._used[kind, name] = used
-        return self._used[kind, name]
+            self._used[subject] = used
+        return self._used[subject]
 
 
 def _subjects(allotment: Allotment) -> list[tuple[str, str, Budget]]:

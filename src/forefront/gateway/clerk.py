@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 _HEARTBEAT = 20.0  # seconds
 _RETRY = 0.25
-PATIENCE = 5.0  # how long a caller waits for a commit, in seconds
+PATIENCE = 5.0  # how long a caller waits for a store that fails, in seconds
+HUNG = 15.0  # and for one that does not answer
 
 
 class Clerk:
@@ -40,21 +41,29 @@ class Clerk:
         free: Callable[[Hold], None],
         give_back: Callable[[Hold], None],
     ) -> None:
-        self.healthy = True  # whether the last thing that was to be written could be
         self.known_until = 0.0  # until then no other server takes this one for dead
         self._database, self._instance, self._inbox = database, instance, inbox
         self._free, self._give_back = free, give_back
+        self._works = True
+        self._since: float | None = None  # when the commit under way began
         self._kept: list[Settlement] = []
+        self._holding: set[Allotment] = set()
         self._unsure: set[Allotment] = set()  # those of commits that failed, or only seemed to
         self._stopping = False
         self._next_heartbeat = 0.0
         self._thread = threading.Thread(target=self._work, name="forefront-ledger", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def healthy(self) -> bool:
+        """Whether the last thing that was to be written could be, and nothing has been on its way for long."""
+        since = self._since
+        return self._works and (since is None or time.monotonic() - since < PATIENCE)
+
     def start(self) -> None:
-        """Begin to write, and give back what servers that died had reserved. Raises `StoreError`."""
+        """Begin to write, and give back what servers that died on this machine had reserved. Raises `StoreError`."""
         with self._database.write() as connection:
-            ledger.report_alive(connection, self._instance)
+            ledger.report_alive(connection, self._instance, judge=False)
         self._beaten()
         self._loop = asyncio.get_running_loop()
         self._thread.start()
@@ -64,14 +73,17 @@ class Clerk:
         self._stopping = True
         self._inbox.put(None)
         if self._thread.ident is not None:
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, HUNG)
+            if self._thread.is_alive():
+                log.error("the store does not answer: what it was not told is lost")
 
     def _work(self) -> None:
         while not self._stopping or not self._inbox.empty():
-            wait = self._next_heartbeat - time.monotonic() if self.healthy else _RETRY
+            wait = self._next_heartbeat - time.monotonic() if self._works else _RETRY
             self._commit(*self._inbox.take(max(wait, 0.001)))
         end = time.monotonic() + PATIENCE
         while self._kept and time.monotonic() < end:
+            time.sleep(_RETRY)
             self._commit([], [])
         if self._kept:
             log.error("%d completions could not be written to the ledger", len(self._kept))
@@ -79,6 +91,7 @@ class Clerk:
 
     def _commit(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
         settlements = self._kept + settlements
+        self._since = time.monotonic()
         try:
             refusals, gained = self._write(settlements, [wish.hold for wish in wishes])
         except StoreError as error:
@@ -88,9 +101,11 @@ class Clerk:
             log.exception("a group could not be written to the ledger, though the store works")
             self._apart(settlements, wishes)
             return
-        if not self.healthy:
+        finally:
+            self._since = None
+        if not self._works:
             log.warning("the store works again")
-        self._kept, self.healthy = [], True
+        self._kept, self._works = [], True
 
         def tell() -> None:
             for settlement in settlements:
@@ -107,10 +122,12 @@ class Clerk:
         self, settlements: Sequence[Settlement], wanted: Sequence[Hold]
     ) -> tuple[list[Refusal | None], dict[Allotment, list[int]]]:
         """Which of the wanted were refused, and what became free."""
-        beat = not self.healthy or time.monotonic() >= self._next_heartbeat
+        beat = not self._works or time.monotonic() >= self._next_heartbeat
         if not settlements and not wanted and not beat:
             return [], {}
         with self._database.write() as connection:
+            if beat and not ledger.report_alive(connection, self._instance, judge=time.monotonic() < self.known_until):
+                self._unsure |= self._holding  # others took this server for dead, and gave back what it holds
             rows = [settlement.row for settlement in settlements if settlement.row is not None]
             ledger.settle(connection, rows, again=any(settlement.tried for settlement in settlements))
             books = Books(connection, self._instance, self._unsure)
@@ -120,19 +137,19 @@ class Clerk:
             refusals = [books.take(hold) for hold in wanted]
             books.fill()
             books.write()
-            if beat:
-                ledger.report_alive(connection, self._instance)
         books.apply()
         self._unsure.clear()
+        self._holding.difference_update(books.changed)
+        self._holding.update(one for one in books.changed if any(one.held))
         if beat:
             self._beaten()
         return refusals, books.gained
 
     def _failed(self, error: StoreError, settlements: list[Settlement], wishes: list[Wish]) -> None:
-        if self.healthy:
+        if self._works:
             log.error("the store cannot be written: %s", error)
-        self.healthy = False
-        late = [one for one in settlements if time.monotonic() > one.deadline and not one.done.done()]
+        self._works = False
+        late = [one for one in settlements if time.monotonic() > one.deadline]
         for settlement in settlements:
             settlement.tried = True
         self._unsure.update(one.hold.allotment for one in settlements if one.hold is not None)

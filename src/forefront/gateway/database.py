@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _LOCK = 0x666F7265
 # How long a statement may wait for another program that holds the database, in seconds.
 _PATIENCE = 2
+# Seconds: a connection whose other end has gone without a word is given up about as soon as a statement is.
+_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 # After so many seconds without use a connection is asked whether it still works.
 _REST = 1.0
 
@@ -106,7 +108,7 @@ def _engine(url: str) -> sa.Engine:
         raise StoreError(f"{parsed.drivername} is not supported: the store is SQLite or PostgreSQL")
     try:
         options = f"-c statement_timeout={_PATIENCE * 5000} -c lock_timeout={_PATIENCE * 1000}"
-        arguments = {"connect_timeout": 5, "options": options}
+        arguments = {"connect_timeout": 5, "options": options, **_ALIVE}
         return _postgres(sa.create_engine(parsed, pool_timeout=_PATIENCE, connect_args=arguments))
     except (NoSuchModuleError, ModuleNotFoundError):
         raise StoreError("PostgreSQL needs one more package: pip install 'forefront[postgres]'") from None

@@ -33,8 +33,7 @@ class Gateway:
         self._clock = clock
         self._shared = shared
         self._allowances: dict[tuple[str, str], Allowance] = {}
-        # By key, with the holder as it was then: another one, with other limits perhaps, comes when the store changes.
-        self._found: dict[str, tuple[Principal, list[Allowance]]] = {}
+        self._revision = -1
 
     def admit(self, principal: Principal, model: str, completion: str) -> Lease:
         """A lease for one request, which must be settled whatever happens.
@@ -71,12 +70,19 @@ class Gateway:
         return allowances
 
     def _of(self, principal: Principal) -> list[Allowance]:
-        holder, found = self._found.get(principal.key.id, (None, []))
-        if holder is not principal:
-            found = []
-            for of, name, limits in principal.limited():
-                allowance = self._allowances.setdefault((of, name), Allowance(of))
-                allowance.renew(limits)
-                found.append(allowance)
-            self._found[principal.key.id] = principal, found
+        if principal.revision > self._revision:
+            self._forget(principal.revision)
+        found = []
+        for of, name, limits in principal.limited():
+            allowance = self._allowances.get((of, name))
+            if allowance is None:
+                allowance = self._allowances[of, name] = Allowance(of)
+            allowance.renew(limits, principal.revision)
+            found.append(allowance)
         return found
+
+    def _forget(self, revision: int) -> None:
+        """Something has changed in the store: let go of those who ask no more, as of revoked keys."""
+        self._revision = revision
+        now = self._clock()
+        self._allowances = {name: one for name, one in self._allowances.items() if not one.idle(now)}

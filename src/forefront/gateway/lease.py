@@ -119,8 +119,8 @@ class Lease:
             error.headers |= self.headers()
             raise
         for allowance in self._allowances:
-            entry = None if allowance.tokens is None else allowance.tokens.take(now, amount)
-            self._taken.append(Taken(allowance, entry))
+            if (window := allowance.tokens) is not None:
+                self._taken.append(Taken(window, window.take(now, amount)))
 
     async def _reserve_budget(self, input_tokens: int, output_tokens: int) -> None:
         key, project = self._principal.key, self._principal.project

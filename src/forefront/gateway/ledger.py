@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -26,7 +26,14 @@ _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "
 _ROWS = Bulk(completions)
 _values, _amounts = attrgetter(*_ROWS.columns), attrgetter(*_SUMS)
 _DAYS = Bulk(days, added=("requests", *_SUMS))
-_THERE = sa.select(completions.c.id).where(completions.c.id.in_(sa.bindparam("ids", expanding=True)))
+_THERE = sa.select(completions.c.id, completions.c.status, completions.c.cost).where(
+    completions.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_TAKE_BACK = (
+    sa.update(completions)
+    .where(completions.c.id == sa.bindparam("row"))
+    .values(status="failed", finish_reason=None, cost=0)
+)
 
 
 @dataclass(slots=True)
@@ -74,13 +81,11 @@ class Refusal:
 
 
 def settle(connection: sa.Connection, rows: Sequence[Row], *, again: bool) -> None:
-    """Write the rows and add them to their days' sums. With `again`, rows that are already there are left alone: an
-    earlier try may have been committed although it seemed to fail."""
-    if again and rows:
-        written: set[str] = set()
-        for ids in _chunks([row.id for row in rows]):
-            written.update(connection.execute(_THERE, {"ids": ids}).scalars())
-        rows = [row for row in rows if row.id not in written]
+    """Write the rows and add them to their days' sums. With `again`, rows that are already there are left alone, since
+    an earlier try may have been committed although it seemed to fail; unless whoever asked has been told of a failure
+    meanwhile, which costs nothing."""
+    if again:
+        rows = _not_there(connection, rows)
     if rows:
         _ROWS.insert(connection, [_values(row) for row in rows])
         _DAYS.insert(connection, _by_day(rows))
@@ -92,22 +97,49 @@ def period_start(budget: Budget) -> str:
     return {"day": today, "month": today[:8] + "01", "ever": ""}[budget.period]
 
 
-def report_alive(connection: sa.Connection, instance: str) -> None:
-    """Say that this server lives, and give back what servers that do not had reserved."""
-    now, host = time.time(), socket.gethostname()
+def report_alive(connection: sa.Connection, instance: str, *, judge: bool) -> bool:
+    """Say that this server lives, and give back what servers that do not had reserved. Whether it was known.
+
+    To `judge` others by their silence is for those who could have heard them: after a failure of the store everybody
+    has been silent.
+    """
+    now, host = time.time(), _host()
     for other in connection.execute(sa.select(instances).where(instances.c.id != instance)).all():
-        if now - other.seen > DEAD_AFTER or (other.host == host and not _runs(other.pid)):
+        if (judge and now - other.seen > DEAD_AFTER) or (other.host == host and not _runs(other.pid)):
             connection.execute(sa.delete(reservations).where(reservations.c.instance == other.id))
             connection.execute(sa.delete(instances).where(instances.c.id == other.id))
     changed = connection.execute(sa.update(instances).where(instances.c.id == instance).values(seen=now))
-    if not changed.rowcount:
-        connection.execute(sa.insert(instances).values(id=instance, host=host, pid=os.getpid(), seen=now))
+    if changed.rowcount:
+        return True
+    connection.execute(sa.insert(instances).values(id=instance, host=host, pid=os.getpid(), seen=now))
+    return False
 
 
 def leave(connection: sa.Connection, instance: str) -> None:
     """Forget this server and what it had reserved."""
     connection.execute(sa.delete(reservations).where(reservations.c.instance == instance))
     connection.execute(sa.delete(instances).where(instances.c.id == instance))
+
+
+def _host() -> str:
+    """Where the numbers of processes are the same: containers of one host name each have their own."""
+    try:
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _not_there(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
+    """The rows that have not been written, each once. Takes back what has been and is a failure now."""
+    newest = {row.id: row for row in rows}
+    for ids in _chunks(list(newest)):
+        for there in connection.execute(_THERE, {"ids": ids}).all():
+            row = newest.pop(there.id)
+            if row.status == "failed" and there.status == "completed":
+                connection.execute(_TAKE_BACK, {"row": row.id})
+                less = (0, 0, 0, 0, 0, -there.cost)
+                _DAYS.insert(connection, [(_day(row.finished), row.key, row.project, row.model, *less)])
+    return list(newest.values())
 
 
 def _runs(pid: int) -> bool:
@@ -130,13 +162,17 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 def _by_day(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     sums: dict[tuple[str, str, str, str], list[int]] = {}
     for row in rows:
-        own = sums.setdefault((_day(int(row.finished // _DAY)), row.key, row.project, row.model), [0] * 6)
+        own = sums.setdefault((_day(row.finished), row.key, row.project, row.model), [0] * 6)
         for place, amount in enumerate((1, *_amounts(row))):
             own[place] += amount
     return [(*group, *own) for group, own in sums.items()]
 
 
-@cache
-def _day(number: int) -> str:
+def _day(time_: float) -> str:
+    return _day_of(int(time_ // _DAY))
+
+
+@lru_cache(4)
+def _day_of(number: int) -> str:
     """A UTC day, counted from the first of 1970."""
     return datetime.fromtimestamp(number * _DAY, UTC).date().isoformat()

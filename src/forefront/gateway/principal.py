@@ -8,10 +8,11 @@ from forefront.wire.errors import ApiError
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a key, on behalf of its project."""
+    """The holder of a key, on behalf of its project, as both were at a `revision` of the store."""
 
     key: Key
     project: Project
+    revision: int = 0
 
     @property
     def tenant(self) -> bytes:

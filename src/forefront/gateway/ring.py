@@ -16,6 +16,8 @@ from forefront.wire.errors import ApiError
 
 # What is older than this is asked for again before it is believed: a key that was revoked is refused within a second.
 _MAX_AGE = 0.4
+# Seconds to wait for a store that does not answer.
+_PATIENCE = 5.0
 
 
 class KeyRing:
@@ -51,8 +53,9 @@ class KeyRing:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_again())
         try:
-            await asyncio.shield(self._reading)
-        except StoreError:
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.shield(self._reading)
+        except (StoreError, TimeoutError):
             raise ApiError("store_unavailable", "The server cannot read its keys at the moment; try again.") from None
 
     async def _read_again(self) -> None:
@@ -68,11 +71,11 @@ class KeyRing:
             current: int = connection.execute(sa.select(state.c.revision)).scalar_one()
             if current == revision:
                 return None
+            # Keys before projects: a statement sees what has come since the one before it.
+            rows = connection.execute(sa.select(keys).where(keys.c.revoked.is_(None))).mappings().all()
             by_name = {row["name"]: read_project(row) for row in connection.execute(sa.select(projects)).mappings()}
-            live = sa.select(keys).where(keys.c.revoked.is_(None))
-            rows = connection.execute(live).mappings()
             return current, {
-                row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]])) for row in rows
+                row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]], current)) for row in rows
             }
 
 

@@ -7,10 +7,11 @@ happens when the database fails, the clerk says.
 import asyncio
 import secrets
 import time
+from dataclasses import replace
 
 from forefront.gateway.allotment import Allotments, Hold
-from forefront.gateway.clerk import PATIENCE, Clerk
-from forefront.gateway.database import Database
+from forefront.gateway.clerk import HUNG, PATIENCE, Clerk
+from forefront.gateway.database import Database, StoreError
 from forefront.gateway.inbox import Inbox, Settlement, Wish
 from forefront.gateway.ledger import Refusal, Reservation, Row
 
@@ -30,11 +31,11 @@ class Writer:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last thing that was to be written could be."""
+        """See `Clerk.healthy`."""
         return self._clerk.healthy
 
     def start(self) -> None:
-        """Begin to write, and give back what servers that died had reserved. Raises `StoreError`."""
+        """See `Clerk.start`."""
         self._clerk.start()
 
     async def reserve(self, wanted: Reservation) -> Hold | Refusal:
@@ -46,12 +47,16 @@ class Writer:
         if self.healthy and time.monotonic() < self._clerk.known_until and allotment.take(wanted.tokens, wanted.cost):
             return hold
         try:
-            refusal = await self._ask(hold)
-            if refusal is not None and (backs := self._allotments.recall(wanted.project)):
-                # Near the end of a budget, what waits in memory is what is missing.
-                for back in backs:
-                    self._return(back)
+            async with asyncio.timeout(HUNG):
                 refusal = await self._ask(hold)
+                if refusal is not None and (backs := self._allotments.recall(wanted.project)):
+                    # Near the end of a budget, what waits in memory is what is missing.
+                    for back in backs:
+                        self._return(back)
+                    refusal = await self._ask(hold)
+        except TimeoutError:
+            allotment.running -= 1
+            raise StoreError("it does not answer") from None
         except BaseException:
             allotment.running -= 1
             raise
@@ -65,7 +70,14 @@ class Writer:
 
         Raises `StoreError` after some seconds; the row is then written as a failed one as soon as the store works.
         """
-        await self._settle(row, hold)
+        try:
+            async with asyncio.timeout(HUNG):
+                await self._settle(row, hold)
+        except TimeoutError:
+            # Should it be written after all: its end was never shown.
+            failed = replace(row, status="failed", finish_reason=None, cost=0)
+            _ignore(self._put(failed, None, tried=True))
+            raise StoreError("it does not answer") from None
 
     def post(self, row: Row, hold: Hold | None) -> None:
         """The same, without waiting."""
@@ -96,9 +108,9 @@ class Writer:
             hold.allotment.running -= 1
         return self._put(row, hold)
 
-    def _put(self, row: Row | None, hold: Hold | None) -> asyncio.Future[None]:
+    def _put(self, row: Row | None, hold: Hold | None, *, tried: bool = False) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(Settlement(row, hold, time.monotonic() + PATIENCE, done))
+        self._inbox.put(Settlement(row, hold, time.monotonic() + PATIENCE, done, tried))
         return done
 
     def _free(self, hold: Hold) -> None:

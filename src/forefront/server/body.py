@@ -1,6 +1,7 @@
 """Reading a request's body within bounds."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,13 +16,16 @@ T = TypeVar("T")
 MAX_BODY = 8 * 2**20
 # Parsed in well under a millisecond, unless it is broken.
 _SMALL = 2**16
+# A key's holder is never older than a second when a request begins: so long, in seconds, may its body have taken.
+_LONG = 0.25
 
 
 async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     """The whole body of a request that says it is JSON.
 
     Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
-    client leaves in the middle of it, 408 when it takes too long, 503 when too many others are being read.
+    client leaves in the middle of it, 408 when it takes too long, 503 when too many others are being read; and what the
+    guard raises, which is asked again after a body that took its time: `scope["principal"]` is another one then.
     """
     headers = Headers(scope=scope)
     kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -33,6 +37,7 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     if length.isdecimal() and int(length[:20]) > MAX_BODY:
         raise _too_large()
     share: Share = scope["intake"]
+    began = time.monotonic()
     # What is announced is held, else what may come.
     share.hold(int(length[:20]) if length.isdecimal() else MAX_BODY)
     try:
@@ -42,6 +47,8 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
         text = f"The body did not arrive within {share.seconds:g} s."
         raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
     share.hold(len(body))
+    if time.monotonic() - began > _LONG:
+        await scope["identify"]()  # the key may have been revoked meanwhile, or have other limits
     return body
 
 

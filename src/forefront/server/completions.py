@@ -78,10 +78,10 @@ class Completions(Generic[R]):
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        principal: Principal = scope["principal"]
         # Asked again when the request is known, and when its size is; whoever can be told now costs next to nothing.
-        self._gateway.check(principal)
+        self._gateway.check(scope["principal"])
         parsed = await parse_body(self._kind.parse, await read_json_body(scope, receive))
+        principal: Principal = scope["principal"]
         request = parsed.request
         model = self._catalog.get(request.model)
         headers = ignored_header(parsed.ignored)

@@ -16,6 +16,7 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
 
 class Guard:
     """Lets a request through with its `Principal` in `scope["principal"]`, or answers 401, or 403 for want of a scope.
+    Whoever has waited for the client since asks again, by `scope["identify"]`.
 
     Decides on `scope["path"]`, the very string that the router routes by; nothing that a client writes into other
     headers has a say.
@@ -27,11 +28,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] not in OPEN_PATHS:
-            try:
+
+            async def identify() -> None:
                 principal = await self._principal(Headers(scope=scope))
                 if (needed := scope_for(scope["path"])) is not None:
                     principal.need(needed)
                 scope["principal"] = principal
+
+            scope["identify"] = identify
+            try:
+                await identify()
             except ApiError as error:
                 headers = error.headers | ({"www-authenticate": "Bearer"} if error.status == 401 else {})
                 await Response(error.encode(), error.status, headers, "application/json")(scope, receive, send)
