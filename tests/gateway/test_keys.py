@@ -1,11 +1,13 @@
 """Keys: made once, shown once, kept as hashes, ended within a second; on both databases."""
 
 import asyncio
+import threading
 import time
 
 import pytest
 import sqlalchemy as sa
 
+from forefront.gateway import ring as ring_module
 from forefront.gateway.database import Database
 from forefront.gateway.keys import ALL_SCOPES, KeyStore
 from forefront.gateway.ring import KeyRing
@@ -68,6 +70,36 @@ async def test_revoking_and_rotating_take_effect_within_a_second(database: Datab
     await asyncio.sleep(1)
     assert await other_server.find(rotated.key) is None
     assert store.rotate(made.id) is None
+
+
+async def test_a_key_of_a_project_that_is_made_in_this_moment_breaks_nothing(database: Database) -> None:
+    """Between the statements of one reading."""
+    store, ring = KeyStore(database), KeyRing(database)
+    made = store.create(FULL)
+    late: list[str] = []
+
+    @sa.event.listens_for(database.engine, "after_cursor_execute")
+    def interfere(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT") and " FROM projects" in statement.replace("\n", " ") and not late:
+            late.append("")  # once; SQLite has a snapshot for the whole reading
+            late[0] = store.create(NewKey(name="late", project="new")).key
+
+    assert await ring.find(made.key) is not None
+    sa.event.remove(database.engine, "after_cursor_execute", interfere)
+    await asyncio.sleep(0.5)
+    assert await ring.find(late[0]) is not None
+
+
+async def test_a_store_that_does_not_answer_is_not_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ring_module, "_PATIENCE", 0.2)
+    ring, go = KeyRing(database), threading.Event()
+    monkeypatch.setattr(ring, "_read", lambda _revision: go.wait())
+    with pytest.raises(ApiError) as caught:
+        await ring.find("ff-something")
+    assert caught.value.status == 503
+    go.set()
 
 
 async def test_an_expired_key_opens_nothing(database: Database) -> None:

@@ -95,6 +95,51 @@ async def test_concurrency_of_a_project_counts_all_its_keys(tmp_path: Path) -> N
         desk.database.close()
 
 
+async def test_limits_of_before_a_change_do_not_come_back(tmp_path: Path) -> None:
+    """A request that began before the change is admitted after it."""
+    async with open_desk(open_database(f"sqlite:///{tmp_path / 'f.db'}")) as desk:
+        desk.keys.set_project("default", ProjectSettings(limits=Limits(requests_per_minute=1000)))
+        before = await desk.principal()
+        desk.keys.set_project("default", ProjectSettings(limits=Limits(requests_per_minute=3)))
+        after = await desk.principal()
+        for who in (after, before, after):
+            with desk.gateway.admit(who, "m", "c"):
+                pass
+        for who in (after, before):
+            with pytest.raises(ApiError, match="3 requests per minute"):
+                desk.gateway.admit(who, "m", "c")
+        desk.database.close()
+
+
+async def test_a_limit_that_was_taken_away_and_set_again_counts_from_nothing(tmp_path: Path) -> None:
+    async with open_desk(open_database(f"sqlite:///{tmp_path / 'f.db'}")) as desk:
+        limits = ProjectSettings(limits=Limits(tokens_per_minute=1000))
+        desk.keys.set_project("default", limits)
+        with desk.gateway.admit(await desk.principal(), "m", "running") as lease:
+            await lease.admit(10, 990)
+            for settings in (ProjectSettings(), limits):
+                desk.keys.set_project("default", settings)
+                await answer(desk.gateway.admit(await desk.principal(), "m", "c"), 0, 0, 0)
+        desk.clock.now += 120
+        with desk.gateway.admit(await desk.principal(), "m", "later") as lease:
+            assert lease.headers()["x-ratelimit-remaining-tokens"] == "1000"
+        desk.database.close()
+
+
+async def test_keys_that_ask_no_more_take_no_room(tmp_path: Path) -> None:
+    async with open_desk(open_database(f"sqlite:///{tmp_path / 'f.db'}")) as desk:
+        running = desk.gateway.admit(await desk.principal(NewKey(name="k", project="other")), "m", "c")
+        for _ in range(50):
+            who = await desk.principal(NewKey(name="k", limits=Limits(requests_per_minute=5)))
+            with desk.gateway.admit(who, "m", "c"):
+                pass
+            desk.clock.now += 61
+        assert len(desk.gateway._allowances) <= 6
+        assert running._allowances[0] in desk.gateway._allowances.values()
+        running.abandon("aborted")
+        desk.database.close()
+
+
 async def test_a_full_queue_refuses_with_a_computed_wait(tmp_path: Path) -> None:
     async with open_desk(open_database(f"sqlite:///{tmp_path / 'f.db'}"), slots=1, room=2) as desk:
         principal = await desk.principal()

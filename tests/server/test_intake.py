@@ -54,3 +54,20 @@ async def test_bodies_that_are_being_read_leave_room_again(server: RunningServer
     with server.client() as client:
         response = client.post("/v1/chat/completions", content=BODY, headers={"content-type": "application/json"})
         assert response.status_code == 200
+
+
+@pytest.mark.parametrize("header", ["", "idempotency-key: slow\r\n"])
+async def test_a_key_that_is_revoked_while_a_body_comes_opens_nothing(server: RunningServer, header: str) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with server.client() as admin:
+        made = admin.post("/admin/keys", json={"name": "short"}).json()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {made['key']}\r\n{header}"
+        head += f"content-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head.encode() + BODY[:10])
+        await asyncio.sleep(0.5)
+        assert admin.delete(f"/admin/keys/{made['id']}").status_code == 200
+    await asyncio.sleep(1)
+    writer.write(BODY[10:])
+    assert (await reader.readline()).split()[1] == b"401"
+    writer.close()
