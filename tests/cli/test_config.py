@@ -1,6 +1,7 @@
 """Settings: read from file and environment, refused with the place and the reason, all of them documented."""
 
 import json
+import logging
 import re
 import ssl
 import subprocess
@@ -10,6 +11,8 @@ import httpx
 import pytest
 
 from forefront.cli.config import Config, ConfigError, find_config, load_config, setting_names, variable
+from forefront.cli.logs import set_up_logging
+from forefront.wire.message import Message
 from tests.cli.test_serve import forefront
 from tests.support.server import KEY, run_server
 
@@ -129,11 +132,36 @@ def test_json_logs_have_the_requests_and_neither_keys_nor_prompts(tiny_gguf: Pat
 
 
 def test_prompts_are_logged_when_asked_for(tiny_gguf: Path, tmp_path: Path) -> None:
-    with run_server([str(tiny_gguf)], tmp_path / "home", environment={"FOREFRONT_LOG_PROMPTS": "true"}) as server:
-        body = {"model": "tiny", "messages": [{"role": "user", "content": "CANARY"}], "max_tokens": 2}
-        with server.client() as client:
-            client.post("/v1/chat/completions", json=body)
-        assert "CANARY" in server.log.read_text()
+    variables = {"FOREFRONT_LOG_PROMPTS": "true", "FOREFRONT_LOG_FORMAT": "json"}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "CANARY"}]},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}],
+        },
+        {"role": "tool", "tool_call_id": "a", "content": "5"},
+    ]
+    with run_server([str(tiny_gguf)], tmp_path / "home", environment=variables) as server, server.client() as client:
+        client.post("/v1/chat/completions", json={"model": "tiny", "messages": messages, "max_tokens": 2})
+        client.post("/v1/completions", json={"model": "tiny", "prompt": ["One", "Two"], "max_tokens": 2})
+        log = server.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [line["prompt"] for line in lines if "prompt" in line] == [messages, ["One", "Two"]]
+
+
+def test_a_prompt_is_one_line_for_people_and_shows_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    try:
+        secret = 'a"key-of-somebody-0123456789'
+        set_up_logging("human", "info", prompts=True, secrets=(secret,))
+        asked = [Message(role="user", content=f"Hello\nERROR forged: {secret}")]
+        logging.getLogger("forefront.prompts").info("asked", extra={"prompt": asked})
+    finally:
+        root.handlers = before
+        root.setLevel(level)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith('asked prompt=[{"role": "user", "content": "Hello\\nERROR forged: ***"}]')
 
 
 def test_tls_cors_and_deadlines(tiny_gguf: Path, tmp_path: Path) -> None:
