@@ -152,7 +152,8 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
             (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are called tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
             (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),
-            (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "cannot listen"),
+            (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "choose another with --host"),
+            (["serve", str(tiny_gguf), "--port", "0", "--host", "192.0.2.1"], {}, "choose another with --host"),
         ]
         for arguments, variables, says in cases:
             result = forefront(*arguments, home=tmp_path / "home", **variables)
