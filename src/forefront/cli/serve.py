@@ -18,6 +18,7 @@ from forefront.catalog.source import ModelSource, SourceError, built_in, parse_s
 from forefront.catalog.store import Store, default_home
 from forefront.chat.loading import ModelOptions
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
+from forefront.cli.doubts import doubts
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
 from forefront.cli.progress import Steps
@@ -123,7 +124,10 @@ def _serve(start: Start, console: Console) -> None:
         text = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose another with {other}"
         raise StartError(text) from None
     with bound, open_store(start.home, start.settings.store.url) as database:
-        new_key = KeyStore(database).open(start.adopted)
+        keys = KeyStore(database)
+        new_key = keys.open(start.adopted)
+        for line in doubts(keys, start.settings.prices, [source.name for source in sources]):
+            log.warning("%s", line)
         store, steps = Store(start.home), Steps(console)
         catalog = Catalog([load(source, store, start.options, steps.step) for source in sources])
         url = _url(settings, bound.getsockname()[1])
