@@ -1,6 +1,8 @@
 """Settings: read from file and environment, refused with the place and the reason, all of them documented."""
 
 import json
+import logging
+import os
 import re
 import ssl
 import subprocess
@@ -10,6 +12,9 @@ import httpx
 import pytest
 
 from forefront.cli.config import Config, ConfigError, find_config, load_config, setting_names, variable
+from forefront.cli.environment import unknown_variables
+from forefront.cli.logs import set_up_logging
+from forefront.wire.message import Message
 from tests.cli.test_serve import forefront
 from tests.support.server import KEY, run_server
 
@@ -56,9 +61,13 @@ def test_a_file_sets_what_it_names_and_the_environment_goes_first(tmp_path: Path
         ("[server]\ntls_key = '/no/k.pem'\ntls_certificate = '/no/c.pem'\n", "/no/c.pem cannot be read"),
         ("[server]\ncors_origins = ['example.com/x']\n", "is not an origin"),
         ("[redis]\nurl = 'http://:secret@host'\n", r"`redis.url` is not an address such as redis://host:6379/0$"),
-        ("[prices.m]\ninput = 1\n", r"`prices.*output` is required"),
-        ("[prices.m]\ninput = -1\noutput = 1\n", "of at least 0"),
-        ("[prices.m]\ninput = nan\noutput = 1\n", "prices"),
+        ("[prices.m]\n[prices.n]\ninput = -1\noutput = 1\n", "`prices.n.input` must be a number of at least 0"),
+        ("[prices.'n 2.5']\noutput = '1'\n", '`prices."n 2.5".output` must be a number, not a string'),
+        ("[prices.m]\ninput = nan\noutput = 1\n", "prices.m.input"),
+        ("[prices.m]\n[prices.n]\ninptu = 1\n", r"\[prices.n\] has no setting `inptu`; did you mean `input`"),
+        ("[prices]\nm = 1\n", "`prices.m` must be an object"),
+        ("[store]\nurl = 'mysql://user:secret@host/x'\n", "`store.url`: mysql is not supported"),
+        ("[store]\nurl = '/srv/forefront.db'\n", "`store.url`: the database's address is not a URL such as"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
@@ -71,6 +80,8 @@ def test_what_cannot_be_used_is_refused_with_its_place(tmp_path: Path, text: str
 def test_a_bad_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"environment variable PORT: `server.port` must be an integer"):
         load_config(None, {"PORT": "eighty"})
+    with pytest.raises(ConfigError, match=r"environment variable FOREFRONT_DATABASE_URL: `store.url`: mysql is not"):
+        load_config(None, {"FOREFRONT_DATABASE_URL": "mysql://host/x"})
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "missing.toml", {})
 
@@ -107,6 +118,55 @@ def test_config_check(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "`server.port` must be an integer, not a string" in result.stderr
     assert forefront("serve", "--config", str(bad), home=tmp_path).returncode == 1
+    bad.write_text("[server]\nprot = 5\n")
+    assert "[server] has no setting `prot`" in forefront("serve", "--config", str(bad), home=tmp_path).stderr
+
+
+def test_config_check_looks_at_the_environment(tmp_path: Path) -> None:
+    typos = {"FOREFRONT_LOG_FROMAT": "json", "FOREFRONT_DATABSE_URL": "sqlite:////x.db", "FOREFRONT_API_KEY": "short"}
+    result = forefront("config", "check", home=tmp_path, **typos)
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "forefront: the environment variable `FOREFRONT_DATABSE_URL` is not known; "
+        "did you mean `FOREFRONT_DATABASE_URL`?",
+        "forefront: the environment variable `FOREFRONT_LOG_FROMAT` is not known; did you mean `FOREFRONT_LOG_FORMAT`?",
+        "forefront: FOREFRONT_API_KEY must have at least 20 visible ASCII characters",
+    ]
+    right = {"FOREFRONT_LOG_FORMAT": "json", "FOREFRONT_API_KEY": KEY, "FOREFRONT_BASE_URL": "http://127.0.0.1:1"}
+    assert forefront("config", "check", home=tmp_path, **right).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FOREFRONT_SERVER_PORT", "9000", "did you mean `PORT`?"),
+        ("FOREFRONT_HOST", "0.0.0.0", "did you mean `HOST`?"),
+        ("FOREFRONT_STORE_URL", "sqlite:////x.db", "did you mean `FOREFRONT_DATABASE_URL`?"),
+        ("FOREFRONT_HOEM", "/srv", "did you mean `FOREFRONT_HOME`?"),
+        ("FOREFRONT_XYZZY", "1", "is not known"),
+        ("FOREFRONT_XYZZY", "", None),
+        ("FOREFRONT_SERVER_GRACE_SECONDS", "5", None),
+        ("FOREFRONT_PORT", "tcp://10.0.0.1:8000", None),
+        ("FOREFRONT_SERVICE_HOST", "10.0.0.1", None),
+        ("FOREFRONT_SERVER_SERVICE_PORT_HTTP", "8000", None),
+        ("FOREFRONT_PORT_8000_TCP_ADDR", "10.0.0.1", None),
+        ("OTHER_LOG_FROMAT", "json", None),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_told(name: str, value: str, says: str | None) -> None:
+    told = unknown_variables({name: value})
+    assert len(told) == (says is not None)
+    assert says is None or (says in told[0] and f"`{name}`" in told[0])
+
+
+def test_every_variable_that_the_code_or_a_page_names_is_known() -> None:
+    named = set()
+    for folder in ("src", "clients/node/src", "docs", "examples", "benchmarks", "torture", "training"):
+        for path in Path(folder).rglob("*"):
+            if path.suffix in {".py", ".ts", ".mjs", ".md"} and "node_modules" not in path.parts:
+                named |= set(re.findall(r"\bFOREFRONT_[A-Z_]*[A-Z]\b", path.read_text()))
+    assert "FOREFRONT_BASE_URL" in named
+    assert unknown_variables(dict.fromkeys(named, "x")) == []
 
 
 def test_json_logs_have_the_requests_and_neither_keys_nor_prompts(tiny_gguf: Path, tmp_path: Path) -> None:
@@ -129,18 +189,100 @@ def test_json_logs_have_the_requests_and_neither_keys_nor_prompts(tiny_gguf: Pat
 
 
 def test_prompts_are_logged_when_asked_for(tiny_gguf: Path, tmp_path: Path) -> None:
-    with run_server([str(tiny_gguf)], tmp_path / "home", environment={"FOREFRONT_LOG_PROMPTS": "true"}) as server:
-        body = {"model": "tiny", "messages": [{"role": "user", "content": "CANARY"}], "max_tokens": 2}
-        with server.client() as client:
-            client.post("/v1/chat/completions", json=body)
-        assert "CANARY" in server.log.read_text()
+    variables = {"FOREFRONT_LOG_PROMPTS": "true", "FOREFRONT_LOG_FORMAT": "json"}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "CANARY"}]},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}],
+        },
+        {"role": "tool", "tool_call_id": "a", "content": "5"},
+    ]
+    with run_server([str(tiny_gguf)], tmp_path / "home", environment=variables) as server, server.client() as client:
+        client.post("/v1/chat/completions", json={"model": "tiny", "messages": messages, "max_tokens": 2})
+        client.post("/v1/completions", json={"model": "tiny", "prompt": ["One", "Two"], "max_tokens": 2})
+        log = server.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [line["prompt"] for line in lines if "prompt" in line] == [messages, ["One", "Two"]]
+
+
+def test_a_prompt_is_one_line_for_people_and_shows_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    try:
+        secret = 'a"key-of-somebody-0123456789'
+        set_up_logging("human", "info", prompts=True, secrets=(secret,))
+        asked = [Message(role="user", content=f"Hello\nERROR forged: {secret}")]
+        logging.getLogger("forefront.prompts").info("asked", extra={"prompt": asked})
+    finally:
+        root.handlers = before
+        root.setLevel(level)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith('asked prompt=[{"role": "user", "content": "Hello\\nERROR forged: ***"}]')
+
+
+def make_pair(folder: Path, *, algorithm: str = "ec", bits: str = "ec_paramgen_curve:prime256v1") -> tuple[Path, Path]:
+    """A new certificate and its key."""
+    folder.mkdir(exist_ok=True)
+    certificate, key = folder / "c.pem", folder / "k.pem"
+    command = f"openssl req -x509 -newkey {algorithm} -pkeyopt {bits} -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with files for TLS, most of which cannot be used."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = make_pair(folder)
+    make_pair(folder / "other")
+    make_pair(folder / "rsa", algorithm="rsa", bits="rsa_keygen_bits:2048")
+    make_pair(folder / "weak", algorithm="rsa", bits="rsa_keygen_bits:1024")
+    for form in ("pkey", "ec"):
+        command = f"openssl {form} -in {key} -aes256 -passout pass:hello -out {folder / f'encrypted-{form}.pem'}"
+        subprocess.run(command.split(), check=True, capture_output=True)
+    (folder / "garbage").write_bytes(os.urandom(500))
+    (folder / "cut.pem").write_bytes(certificate.read_bytes() + certificate.read_bytes()[:300])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "says"),
+    [
+        ("c.pem", "other/k.pem", "`server.tls_key`: {key} is not the key of the certificate in {certificate}"),
+        ("c.pem", "rsa/k.pem", "`server.tls_key`: {key} is not the key of the certificate in {certificate}"),
+        ("c.pem", "encrypted-pkey.pem", "`server.tls_key`: {key} is encrypted; it must be unencrypted"),
+        ("c.pem", "encrypted-ec.pem", "`server.tls_key`: {key} is encrypted; it must be unencrypted"),
+        ("c.pem", "garbage", "`server.tls_key`: {key} does not hold a private key in PEM"),
+        ("garbage", "k.pem", "`server.tls_certificate`: {certificate} does not hold a whole certificate chain in PEM"),
+        ("cut.pem", "k.pem", "`server.tls_certificate`: {certificate} does not hold a whole certificate chain in PEM"),
+        ("weak/c.pem", "weak/k.pem", "`server.tls_certificate`: {certificate}, with the key {key}: ee key too small"),
+        ("other", "k.pem", "`server.tls_certificate`: {certificate} cannot be read: Is a directory"),
+    ],
+)
+def test_a_pair_for_tls_that_cannot_be_used_is_refused(tls: Path, certificate: str, key: str, says: str) -> None:
+    files = {"certificate": str(tls / certificate), "key": str(tls / key)}
+    with pytest.raises(ConfigError, match=re.escape(says.format(**files))):
+        load_config(None, {f"FOREFRONT_SERVER_TLS_{name.upper()}": file for name, file in files.items()})
+
+
+@pytest.mark.parametrize("command", [("config", "check"), ("serve", "--port", "0")])
+def test_commands_refuse_such_a_pair_in_one_line(tls: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    for key in ("other/k.pem", "encrypted-pkey.pem"):
+        variables = {
+            "FOREFRONT_SERVER_TLS_CERTIFICATE": str(tls / "c.pem"),
+            "FOREFRONT_SERVER_TLS_KEY": str(tls / key),
+        }
+        result = forefront(*command, home=tmp_path, **variables)
+        assert result.returncode == 1
+        [line] = result.stderr.splitlines()
+        assert line.startswith(f"forefront: `server.tls_key`: {tls / key} ")
+        assert not result.stdout
 
 
 def test_tls_cors_and_deadlines(tiny_gguf: Path, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "k.pem", tmp_path / "c.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    certificate, key = make_pair(tmp_path)
     path = tmp_path / "forefront.toml"
     path.write_text(
         f"[server]\ntls_key = '{key}'\ntls_certificate = '{certificate}'\ncors_origins = ['https://app.example']\n"

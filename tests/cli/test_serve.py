@@ -93,8 +93,24 @@ def test_after_the_grace_period_a_stream_ends_with_an_error(tiny_gguf: Path, tmp
         thread, lines = begin(server, 2000)
         assert server.stop() == 0
         thread.join(60)
+        assert "the grace period of 0.3 s is over: ending what still runs" in server.log.read_text()
     assert "data: [DONE]" not in lines
     assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
+
+
+def test_the_first_signal_says_what_a_second_one_does(tiny_gguf: Path, tmp_path: Path) -> None:
+    with run_server([str(tiny_gguf)], tmp_path / "home") as server:
+        threads = [begin(server, 2000)[0] for _ in range(2)]
+        server.process.send_signal(signal.SIGINT)
+        while "shutting down" not in server.log.read_text():
+            time.sleep(0.01)
+        assert server.stop(signal.SIGINT) == 0
+        for thread in threads:
+            thread.join(60)
+        log = server.log.read_text()
+    assert "shutting down: no new requests, up to 30 s for the 2 that run (Ctrl-C again ends them)" in log
+    assert "stopped again: ending what still runs" in log
+    assert "is over" not in log
 
 
 def test_an_idle_server_leaves_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
@@ -103,6 +119,7 @@ def test_an_idle_server_leaves_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
         start = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - start < 5
+        assert "shutting down: no request is running" in server.log.read_text()
 
 
 def test_environment_sets_host_and_port(tiny_gguf: Path, tmp_path: Path) -> None:
@@ -135,7 +152,8 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
             (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are called tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
             (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),
-            (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "cannot listen"),
+            (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "choose another with --host"),
+            (["serve", str(tiny_gguf), "--port", "0", "--host", "192.0.2.1"], {}, "choose another with --host"),
         ]
         for arguments, variables, says in cases:
             result = forefront(*arguments, home=tmp_path / "home", **variables)

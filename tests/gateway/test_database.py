@@ -101,6 +101,7 @@ def test_only_its_owner_can_read_a_sqlite_store(tmp_path: Path) -> None:
         ("nonsense", "not a URL"),
         ("mysql://u:secret@h/d", "SQLite or PostgreSQL"),
         ("sqlite://", "needs a file"),
+        ("postgresql://user@host:port/name", "is not a URL such as"),
         ("sqlite:////proc/none/forefront.db", "cannot be opened"),
         ("postgresql://u:secret@127.0.0.1:1/d", "refused"),
     ],

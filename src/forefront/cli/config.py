@@ -1,22 +1,27 @@
 """The settings: one `forefront.toml`, each of them also as an environment variable, checked before anything starts."""
 
 import difflib
+import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from forefront.cli.tls import pair_fault
+from forefront.gateway.database import StoreError, parse_url
 from forefront.wire.errors import ApiError
 from forefront.wire.named_error import named_error
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Price = Annotated[float, Meta(ge=0, le=1e6)]
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
+# What TOML takes without quotes.
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _REDIS = re.compile(r"rediss?://[^/]|unix:///")
 # Names that other programs use too.
 _SHORT = {"server.host": "HOST", "server.port": "PORT", "store.url": "FOREFRONT_DATABASE_URL"}
@@ -71,8 +76,8 @@ class QueueSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[prices.MODEL]`: units of money per million tokens."""
 
-    input: Price
-    output: Price
+    input: Price = 0.0
+    output: Price = 0.0
     cached: Price | None = None
 
 
@@ -98,8 +103,9 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
     try:
         config = msgspec.convert(fields, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), path, variables)) from None
+        raise ConfigError(_explain(str(error), fields, path, variables)) from None
     _check_together(config)
+    _check_store(config.store, path, variables)
     return config
 
 
@@ -117,9 +123,16 @@ def setting_names() -> Iterator[tuple[str, str | None]]:
             yield f"{section}.{name}", None if section == "prices" else variable(f"{section}.{name}")
 
 
-def variable(setting: str) -> str:
-    """The environment variable of a setting."""
-    return _SHORT.get(setting, "FOREFRONT_" + setting.replace(".", "_").upper())
+def variable(setting: str, *, short: bool = True) -> str:
+    """The environment variable of a setting; not `short`: what it would be called if all kept to the rule."""
+    by_rule = "FOREFRONT_" + setting.replace(".", "_").upper()
+    return _SHORT.get(setting, by_rule) if short else by_rule
+
+
+def did_you_mean(name: str, known: Collection[str], shown: Mapping[str, str] | None = None) -> str:
+    """The end of a sentence that names what is most like `name`, as `shown` has it; empty when nothing is like it."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean `{shown[near[0]] if shown else near[0]}`?" if near else ""
 
 
 def _sections() -> Iterator[tuple[str, type[msgspec.Struct]]]:
@@ -165,31 +178,55 @@ def _value(text: str, hint: Any) -> Any:
     return text
 
 
-def _explain(text: str, path: Path | None, variables: Mapping[str, str]) -> str:
+def _explain(text: str, fields: dict[str, Any], path: Path | None, variables: Mapping[str, str]) -> str:
+    if "prices[...]" in text:
+        model = _wrong_price(fields["prices"])
+        shown = model if _BARE.fullmatch(model) else json.dumps(model, ensure_ascii=False)
+        told = _explain(text.replace("prices[...]", "prices.MODEL"), fields, path, variables)
+        return told.replace("prices.MODEL", f"prices.{shown}")
     if match := re.fullmatch(r"Object contains unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?", text):
-        name, section = match[1], (match[2] or "").removesuffix("[...]").rstrip(".")
+        name, section = match[1], match[2] or ""
         known = dict(_sections())
-        near = difflib.get_close_matches(name, known[section].__struct_fields__ if section in known else known, 1)
+        kind = known.get(section.partition(".")[0])
         where = f"[{section}] has" if section else "there is"
-        hint = f"; did you mean `{near[0]}`?" if near else ""
-        return f"{path}: {where} no setting `{name}`{hint}"
+        return f"{path}: {where} no setting `{name}`{did_you_mean(name, kind.__struct_fields__ if kind else known)}"
     error: ApiError = named_error(text)
-    setting = error.param or ""
-    from_variable = setting and variables.get(variable(setting)) is not None
-    source = f"the environment variable {variable(setting)}" if from_variable else f"{path}"
-    return f"{source}: {error.message.rstrip('.')}"
+    return f"{_source(error.param or '', path, variables)}: {error.message.rstrip('.')}"
+
+
+def _source(setting: str, path: Path | None, variables: Mapping[str, str]) -> str:
+    from_variable = setting and variables.get(variable(setting))
+    return f"the environment variable {variable(setting)}" if from_variable else f"{path}"
+
+
+def _wrong_price(prices: dict[str, Any]) -> str:
+    """The model whose price is refused: the first, as msgspec stops there and does not tell its name."""
+    for model, price in prices.items():
+        try:
+            msgspec.convert(price, PriceSettings)
+        except msgspec.ValidationError:
+            return model
+    return "MODEL"
 
 
 def _check_together(config: Config) -> None:
     server = config.server
     if (server.tls_certificate is None) != (server.tls_key is None):
         raise ConfigError("`server.tls_certificate` and `server.tls_key` go together: set both or neither")
-    for name in ("tls_certificate", "tls_key"):
-        file = getattr(server, name)
-        if file is not None and not os.access(file, os.R_OK):
-            raise ConfigError(f"`server.{name}`: {file} cannot be read")
+    if server.tls_certificate is not None and server.tls_key is not None:
+        fault = pair_fault(server.tls_certificate, server.tls_key)
+        if fault is not None:
+            raise ConfigError(fault)
     if config.redis.url is not None and not _REDIS.match(config.redis.url):
         raise ConfigError("`redis.url` is not an address such as redis://host:6379/0")  # it may hold a password
     for origin in server.cors_origins:
         if not _ORIGIN.fullmatch(origin):
             raise ConfigError(f"`server.cors_origins`: {origin!r} is not an origin such as https://example.com, nor *")
+
+
+def _check_store(store: StoreSettings, path: Path | None, variables: Mapping[str, str]) -> None:
+    if store.url:
+        try:
+            parse_url(store.url)
+        except StoreError as error:
+            raise ConfigError(f"{_source('store.url', path, variables)}: `store.url`: {error}") from None

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any, Literal
 
+import msgspec
+
 # Made keys; adopted ones are told by their owner.
 _KEY = re.compile(r"ff-[A-Za-z0-9]{16,}")
 _EXTRAS = ("request_id", "method", "path", "status", "ms", "key", "project", "model", "completion", "prompt")
@@ -27,7 +29,8 @@ def set_up_logging(form: Literal["human", "json"], level: str, *, prompts: bool,
 class _Masking(logging.Formatter):
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._secrets = secrets
+        # A prompt that quotes one is shown as JSON.
+        self._secrets = {form for text in secrets for form in (text, json.dumps(text, ensure_ascii=False)[1:-1])}
 
     def mask(self, text: str) -> str:
         """The text without keys."""
@@ -38,7 +41,10 @@ class _Masking(logging.Formatter):
 
 class _Human(_Masking):
     def format(self, record: logging.LogRecord) -> str:
-        extras = " ".join(f"{name}={getattr(record, name)}" for name in _EXTRAS if hasattr(record, name))
+        shown = {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}
+        if "prompt" in shown:
+            shown["prompt"] = _to_json(shown["prompt"])
+        extras = " ".join(f"{name}={value}" for name, value in shown.items())
         return self.mask(" ".join(part for part in (super().format(record), extras) if part))
 
 
@@ -54,4 +60,16 @@ class _Json(_Masking):
         line |= {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return self.mask(json.dumps(line, ensure_ascii=False, default=str))
+        return self.mask(_to_json(line))
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """What JSON has for it: messages and their parts are objects with the fields that were given."""
+    if isinstance(value, msgspec.Struct):
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        return {name: field for name, field in fields.items() if field is not None}
+    return str(value)

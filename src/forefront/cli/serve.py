@@ -1,5 +1,7 @@
 """`forefront serve`: models in, a server on a port."""
 
+import errno
+import logging
 import os
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -8,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from forefront.catalog.catalog import Catalog
 from forefront.catalog.loading import load
@@ -15,6 +18,8 @@ from forefront.catalog.source import ModelSource, SourceError, built_in, parse_s
 from forefront.catalog.store import Store, default_home
 from forefront.chat.loading import ModelOptions
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
+from forefront.cli.doubts import doubts
+from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
 from forefront.cli.progress import Steps
 from forefront.cli.running import run_server
@@ -23,6 +28,8 @@ from forefront.gateway.database import StoreError
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.secret import UnfitKeyError
 from forefront.server.serve import bind
+
+log = logging.getLogger(__name__)
 
 
 def serve(
@@ -77,14 +84,20 @@ def serve(
             if value is not None:
                 setattr(settings.server, name, value)
         adopted = os.environ.get("FOREFRONT_API_KEY")
-        log = settings.log
-        set_up_logging(log.format, log.level, prompts=log.prompts, secrets=(adopted,) if adopted else ())
+        form, level, prompts = settings.log.format, settings.log.level, settings.log.prompts
+        set_up_logging(form, level, prompts=prompts, secrets=(adopted,) if adopted else ())
+        for line in unknown_variables(os.environ):
+            log.warning("%s", line)
         _serve(Start(models or [], options, settings, default_home(), adopted), console)
     except (ConfigError, SourceError, UnfitKeyError, StoreError, StartError) as error:
-        console.print(f"[bold red]forefront:[/] {error}", markup=True)
+        console.print(f"[bold red]forefront:[/] {escape(str(error))}", markup=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:  # while still loading
         raise typer.Exit(130) from None
+
+
+# Everything else that is wrong with an address is wrong with the host.
+_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
 
 
 class StartError(Exception):
@@ -107,10 +120,14 @@ def _serve(start: Start, console: Console) -> None:
     try:
         bound = bind(settings.host, settings.port)
     except OSError as error:
-        text = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose another with --port"
+        other = "--port" if error.errno in _OF_THE_PORT else "--host"
+        text = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose another with {other}"
         raise StartError(text) from None
     with bound, open_store(start.home, start.settings.store.url) as database:
-        new_key = KeyStore(database).open(start.adopted)
+        keys = KeyStore(database)
+        new_key = keys.open(start.adopted)
+        for line in doubts(keys, start.settings.prices, [source.name for source in sources]):
+            log.warning("%s", line)
         store, steps = Store(start.home), Steps(console)
         catalog = Catalog([load(source, store, start.options, steps.step) for source in sources])
         url = _url(settings, bound.getsockname()[1])

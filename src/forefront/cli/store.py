@@ -56,7 +56,8 @@ def _named_file() -> Path | None:
     return Path(named) if named else None
 
 
-def fail(text: str) -> None:
-    """End the command with status 1 and a line that says why."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"forefront: {text}", markup=False)
+def fail(*reasons: str) -> None:
+    """End the command with status 1 and a line for each reason."""
+    for reason in reasons:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"forefront: {reason}", markup=False)
     raise typer.Exit(1)

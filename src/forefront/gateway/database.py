@@ -95,17 +95,25 @@ def open_database(url: str) -> Database:
     return database
 
 
-def _engine(url: str) -> sa.Engine:
+def parse_url(url: str) -> sa.URL:
+    """The address of a store, with the driver's name as SQLAlchemy has it. Raises `StoreError` for any other text."""
     try:
         parsed = sa.make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise StoreError("the database's address is not a URL such as postgresql://user@host/name") from None
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise StoreError(f"{parsed.drivername} is not supported: the store is SQLite or PostgreSQL")
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreError("SQLite needs a file, as in sqlite:////var/lib/forefront/forefront.db")
+    return parsed
+
+
+def _engine(url: str) -> sa.Engine:
+    parsed = parse_url(url)
     if parsed.drivername == "sqlite":
         return _sqlite(parsed)
-    if parsed.drivername != "postgresql+psycopg":
-        raise StoreError(f"{parsed.drivername} is not supported: the store is SQLite or PostgreSQL")
     try:
         options = f"-c statement_timeout={_PATIENCE * 5000} -c lock_timeout={_PATIENCE * 1000}"
         arguments = {"connect_timeout": 5, "options": options, **_ALIVE}
@@ -135,8 +143,7 @@ def _postgres(engine: sa.Engine) -> sa.Engine:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    if not url.database or url.database == ":memory:":
-        raise StoreError("SQLite needs a file, as in sqlite:////var/lib/forefront/forefront.db")
+    assert url.database is not None  # `parse_url` has seen to it
     path = Path(url.database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

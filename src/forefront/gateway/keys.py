@@ -107,6 +107,11 @@ class KeyStore:
             _insert(connection, wanted, digest, "environment")
 
 
+def lives(key: Key) -> bool:
+    """Whether it opens the door now: neither revoked nor expired."""
+    return key.revoked is None and (key.expires is None or time.time() < key.expires)
+
+
 def read_key(row: sa.RowMapping) -> Key:
     """A row of the table."""
     plain = {name: row[name] for name in ("id", "name", "project", "scopes", "models", "expires", "source", "created")}
@@ -160,4 +165,4 @@ def _made(key: Key, text: str) -> MadeKey:
     return MadeKey(**{name: key[name] for name in key}, key=text)
 
 
-__all__ = ["ALL_SCOPES", "KeyStore", "StoreError", "UnfitKeyError", "read_key", "read_project"]
+__all__ = ["ALL_SCOPES", "KeyStore", "StoreError", "UnfitKeyError", "lives", "read_key", "read_project"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from forefront.gateway.database import Database, StoreError
-from forefront.gateway.keys import read_key, read_project
+from forefront.gateway.keys import lives, read_key, read_project
 from forefront.gateway.principal import Principal
 from forefront.gateway.secret import hash_key
 from forefront.gateway.tables import keys, projects, state
@@ -41,7 +41,7 @@ class KeyRing:
         if digest not in self._principals:
             await self._refresh(0)  # it may have been made in this very moment
         known, principal = self._principals.get(digest, ("", None))
-        return principal if principal and hmac.compare_digest(known, digest) and _lives(principal) else None
+        return principal if principal and hmac.compare_digest(known, digest) and lives(principal.key) else None
 
     async def _refresh(self, age: float) -> None:
         asked = self._clock()
@@ -77,8 +77,3 @@ class KeyRing:
             return current, {
                 row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]], current)) for row in rows
             }
-
-
-def _lives(principal: Principal) -> bool:
-    expires = principal.key.expires
-    return expires is None or time.time() < expires

@@ -62,7 +62,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; then take no more requests, give those that run `listen.grace` seconds, return.
 
-    What still runs after that ends with a clean error. A second signal ends at once.
+    What still runs after that ends with a clean error. A second signal ends it at once.
     """
     config = uvicorn.Config(
         app,
@@ -84,18 +84,18 @@ async def serve(
     cutting: list[asyncio.TimerHandle] = []
     closing: list[asyncio.Task[None]] = []
 
-    def cut() -> None:
-        log.warning("the grace period of %g s is over; ending what still runs", grace)
+    def cut(reason: str) -> None:
+        log.warning("%s: ending what still runs", reason)
         closing.append(loop.create_task(catalog.close()))
 
     def leave() -> None:
         if server.should_exit:
             server.force_exit = True
-            cut()
+            cut("stopped again")
         else:
-            log.info("shutting down: no new requests, up to %g s for those that run", grace)
+            log.info("shutting down: %s", _farewell(len(server.server_state.tasks), grace))
             server.should_exit = True
-            cutting.append(loop.call_later(grace, cut))
+            cutting.append(loop.call_later(grace, cut, f"the grace period of {grace:g} s is over"))
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave)
@@ -112,3 +112,10 @@ async def serve(
         await catalog.close()
         await asyncio.gather(*closing)
         await writer.close()
+
+
+def _farewell(running: int, grace: float) -> str:
+    if not running:
+        return "no request is running"
+    those, them = ("the 1 that runs", "it") if running == 1 else (f"the {running} that run", "them")
+    return f"no new requests, up to {grace:g} s for {those} (Ctrl-C again ends {them})"
