@@ -82,7 +82,10 @@ def show(key_id: KeyId, json: AsJson = False) -> None:
 
 @keys.command()
 def rotate(key_id: KeyId, json: AsJson = False) -> None:
-    """Give a key another text and print it, this once. The old text ends within a second."""
+    """Give a key another text and print it, this once. The old text ends within a second, and for good.
+
+    It stays in the list, as a key that has been revoked.
+    """
     with command_store() as database:
         made = KeyStore(database).rotate(key_id)
     if made is None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
 from forefront.catalog.loading import load
@@ -81,7 +82,7 @@ def serve(
         set_up_logging(log.format, log.level, prompts=log.prompts, secrets=(adopted,) if adopted else ())
         _serve(Start(models or [], options, settings, default_home(), adopted), console)
     except (ConfigError, SourceError, UnfitKeyError, StoreError, StartError) as error:
-        console.print(f"[bold red]forefront:[/] {error}", markup=True)
+        console.print(Text.assemble(("forefront:", "bold red"), f" {error}"))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:  # while still loading
         raise typer.Exit(130) from None

@@ -13,6 +13,7 @@ from forefront.gateway.tables import keys, projects, state
 from forefront.wire.admin import Key, MadeKey, NewKey, Project, ProjectSettings
 
 ALL_SCOPES: list[Literal["chat", "models", "admin"]] = ["chat", "models", "admin"]
+_ROTATED = " (rotated)"
 
 
 class KeyStore:
@@ -40,13 +41,18 @@ class KeyStore:
             return _get(connection, key_id)
 
     def rotate(self, key_id: str) -> MadeKey | None:
-        """Give the key another text; the old one ends at once. None if there is no such key, or it was revoked."""
+        """Give the key another text; the old one ends at once. None if there is no such key, or it was revoked.
+
+        The old text stays in the store as a revoked key, or `open` would take it for one that nobody has known.
+        """
         text = make_key()
         with self._database.write() as connection:
             live = (keys.c.id == key_id) & keys.c.revoked.is_(None)
-            changed = connection.execute(sa.update(keys).where(live).values(hash=hash_key(text), source="created"))
-            if not changed.rowcount:
+            before = connection.execute(sa.select(keys).where(live)).mappings().first()
+            if before is None:
                 return None
+            connection.execute(sa.update(keys).where(live).values(hash=hash_key(text), source="created"))
+            _bury(connection, before)
             _count_up(connection)
             key = _get(connection, key_id)
         assert key is not None
@@ -79,8 +85,9 @@ class KeyStore:
     def open(self, adopted: str | None) -> str | None:
         """Make sure that somebody can come in; the text of a first key, if one had to be made.
 
-        `adopted`, the value of `FOREFRONT_API_KEY`, takes the place of the key that an earlier start adopted. Raises
-        `UnfitKeyError` for one that is too short or was revoked.
+        `adopted`, the value of `FOREFRONT_API_KEY`, takes the place of the key that an earlier start made of it. Raises
+        `UnfitKeyError`, with nothing changed, for one that is too short, and for the text of a key that was rotated or
+        revoked, has expired or is no administrator's.
         """
         if adopted is not None:
             self._adopt(adopted)
@@ -96,15 +103,14 @@ class KeyStore:
         check_key(text)
         digest = hash_key(text)
         with self._database.write() as connection:
-            known = connection.execute(sa.select(keys.c.revoked).where(keys.c.hash == digest)).first()
+            known = connection.execute(sa.select(keys).where(keys.c.hash == digest)).mappings().first()
             if known is not None:
-                if known.revoked is not None:
-                    raise UnfitKeyError("FOREFRONT_API_KEY holds a key that was revoked; choose another")
-                return
-            before = (keys.c.source == "environment") & keys.c.revoked.is_(None)
-            connection.execute(sa.update(keys).where(before).values(revoked=int(time.time())))
-            wanted = NewKey(name="FOREFRONT_API_KEY", scopes=ALL_SCOPES)
-            _insert(connection, wanted, digest, "environment")
+                _check_adoptable(read_key(known))
+            before = (keys.c.source == "environment") & keys.c.revoked.is_(None) & (keys.c.hash != digest)
+            if connection.execute(sa.update(keys).where(before).values(revoked=int(time.time()))).rowcount:
+                _count_up(connection)
+            if known is None:
+                _insert(connection, NewKey(name="FOREFRONT_API_KEY", scopes=ALL_SCOPES), digest, "environment")
 
 
 def read_key(row: sa.RowMapping) -> Key:
@@ -124,12 +130,34 @@ def _get(connection: sa.Connection, key_id: str) -> Key | None:
     return None if row is None else read_key(row)
 
 
+def _check_adoptable(key: Key) -> None:
+    """Raise `UnfitKeyError` unless `FOREFRONT_API_KEY` may hold the text of this key."""
+    if key.revoked is not None:
+        text = "FOREFRONT_API_KEY holds a key that was rotated or revoked; set its new text, or choose another"
+        raise UnfitKeyError(text)
+    if key.expires is not None and key.expires <= time.time():
+        lacks = "has expired"
+    elif "admin" not in key.scopes:
+        lacks = "has no admin scope"
+    else:
+        return
+    text = f"FOREFRONT_API_KEY holds the text of key {key.id} ({key.name}), which {lacks}"
+    raise UnfitKeyError(f"{text}; choose another value or unset it")
+
+
+def _bury(connection: sa.Connection, before: sa.RowMapping) -> None:
+    """Keep the row of a key as it was, as a key of its own that has been revoked."""
+    name = before["name"][: 128 - len(_ROTATED)] + _ROTATED
+    row = {**before, "id": _new_id(), "name": name, "revoked": int(time.time())}
+    connection.execute(sa.insert(keys).values(**row))
+
+
 def _insert(
     connection: sa.Connection, wanted: NewKey, digest: str, source: Literal["created", "first", "environment"]
 ) -> Key:
     _ensure_project(connection, wanted.project)
     values: dict[str, Any] = {
-        "id": "key_" + secrets.token_hex(8),
+        "id": _new_id(),
         "hash": digest,
         "name": wanted.name,
         "project": wanted.project,
@@ -145,6 +173,10 @@ def _insert(
     key = _get(connection, values["id"])
     assert key is not None
     return key
+
+
+def _new_id() -> str:
+    return "key_" + secrets.token_hex(8)
 
 
 def _ensure_project(connection: sa.Connection, name: str) -> None:

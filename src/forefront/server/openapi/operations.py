@@ -99,7 +99,8 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="POST", path="/admin/keys/{id}/rotate", group="Administration", name="rotateKey", scope="admin",
-        summary="Give a key a new text", description="The old text stops working within half a second.",
+        summary="Give a key a new text",
+        description="The old text stops working within half a second, and stays in the list as a revoked key.",
         answer=MadeKey, path_types={"id": Id}, errors=NOT_FOUND + STORE,
     ),
     Operation(
