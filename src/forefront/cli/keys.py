@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from forefront.cli.bounds import BudgetTexts, Concurrency, Rpm, Tpm, read_budget, read_limits, show_bounds
 from forefront.cli.store import command_store, fail
+from forefront.cli.table import print_table
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import Key, MadeKey, NewKey
 from forefront.wire.errors import ApiError
@@ -60,11 +60,12 @@ def list_keys(json: AsJson = False) -> None:
     if json:
         _print_json(found)
         return
-    table = Table("id", "name", "project", "scopes", "limits", "state", box=None)
-    for key in found:
-        limits = show_bounds(key.limits, key.budget)
-        table.add_row(key.id, key.name, key.project, " ".join(key.scopes), limits, _state(key))
-    Console(highlight=False).print(table)
+    rows = [
+        (key.id, key.name, key.project, " ".join(key.scopes), show_bounds(key.limits, key.budget), _state(key))
+        for key in found
+    ]
+    columns = ("id", "name", "project", "scopes", "limits", "state")
+    print_table(columns, rows, folds=("name", "scopes", "limits"))
 
 
 @keys.command()
@@ -101,7 +102,7 @@ def revoke(key_id: KeyId) -> None:
         key = KeyStore(database).revoke(key_id)
     if key is None:
         fail(f"there is no key {key_id}")
-    Console(highlight=False).print(f"{key_id} has been revoked", markup=False)
+    Console(highlight=False, soft_wrap=True).print(f"{key_id} has been revoked", markup=False)
 
 
 def _time(text: str) -> int:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from forefront.cli.bounds import BudgetTexts, Concurrency, Rpm, Tpm, read_budget, read_limits, show_bounds
 from forefront.cli.store import command_store
+from forefront.cli.table import print_table
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import ProjectSettings
 from forefront.wire.parse_admin import parse_project_name
@@ -20,10 +20,8 @@ def list_projects() -> None:
     """List every project."""
     with command_store() as database:
         found = KeyStore(database).list_projects()
-    table = Table("name", "weight", "limits", box=None)
-    for project in found:
-        table.add_row(project.name, f"{project.weight:g}", show_bounds(project.limits, project.budget))
-    Console(highlight=False).print(table)
+    rows = [(one.name, f"{one.weight:g}", show_bounds(one.limits, one.budget)) for one in found]
+    print_table(("name", "weight", "limits"), rows, folds=("limits",), right=("weight",))
 
 
 @projects.command("set")

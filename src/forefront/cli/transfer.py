@@ -19,7 +19,7 @@ def export_store(file: File) -> None:
             count = write_out(database, file)
         except OSError as error:
             fail(f"{file} cannot be written: {error.strerror}")
-    Console(highlight=False).print(f"{count} rows written to {file}", markup=False)
+    Console(highlight=False, soft_wrap=True).print(f"{count} rows written to {file}", markup=False)
 
 
 def import_store(file: File) -> None:
@@ -31,4 +31,4 @@ def import_store(file: File) -> None:
             fail(f"{file} cannot be read: {error.strerror}")
         except TransferError as error:
             fail(f"{file}: {error}")
-    Console(highlight=False).print(f"{count} rows read from {file}", markup=False)
+    Console(highlight=False, soft_wrap=True).print(f"{count} rows read from {file}", markup=False)
