@@ -24,8 +24,8 @@ def print_table(
     """
     table = Table(box=None)
     for name in columns:
-        justify = "right" if name in right else "left"
-        table.add_column(name, justify=justify, no_wrap=name not in folds, overflow="fold")
+        no_wrap = name not in folds
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=no_wrap, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # as text: names may have brackets
     console = Console(highlight=False)

@@ -13,7 +13,10 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: one for 
 
 
 def export_store(file: File) -> None:
-    """Write keys (their hashes), projects and the ledger to FILE, readable by you alone."""
+    """Write keys (their hashes), projects and the ledger to FILE, readable by you alone.
+
+    A FILE that is there already stays as it is until the new one is whole.
+    """
     with command_store() as database:
         try:
             count = write_out(database, file)
@@ -23,7 +26,7 @@ def export_store(file: File) -> None:
 
 
 def import_store(file: File) -> None:
-    """Read FILE into a store that has no keys yet."""
+    """Read FILE into a store that has no keys yet. A file that is not whole is refused, and nothing of it is kept."""
     with command_store() as database:
         try:
             count = read_into(database, file)
