@@ -21,7 +21,7 @@ BudgetTexts = Annotated[
         "unit of the prices, `25/month`. Both kinds may be given, for the same period.",
     ),
 ]
-_BUDGET = re.compile(r"(?P<amount>\d+(\.\d+)?) ?(?P<tokens>tokens?)?/(?P<period>day|month|ever)")
+_BUDGET = re.compile(r"(?P<whole>\d{1,18})(?P<fraction>\.\d+)? ?(?P<tokens>tokens?)?/(?P<period>day|month|ever)")
 
 
 def read_limits(rpm: int | None, tpm: int | None, concurrency: int | None) -> Limits:
@@ -40,8 +40,10 @@ def read_budget(texts: list[str] | None) -> Budget | None:
         unit = "tokens" if match["tokens"] else "money"
         if unit in fields or fields.get("period", match["period"]) != match["period"]:
             raise ApiError("invalid_value", "a budget has one amount of tokens, one of money, and one period")
-        amount = float(match["amount"])
-        fields |= {"period": match["period"], unit: int(amount) if unit == "tokens" else amount}
+        if match["tokens"] and match["fraction"]:
+            raise ApiError("invalid_value", f"--budget {text!r}: the number of tokens is a whole number")
+        amount = match["whole"] if match["tokens"] else match["whole"] + (match["fraction"] or "")
+        fields |= {"period": match["period"], unit: int(amount) if match["tokens"] else float(amount)}
     return convert_named(fields, Budget) if fields else None
 
 

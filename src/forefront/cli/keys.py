@@ -15,7 +15,7 @@ from forefront.cli.table import print_table
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import Key, MadeKey, NewKey
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import convert_named
+from forefront.wire.parse_admin import check_new_key, convert_named
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, show, rotate and revoke API keys.")
 
@@ -49,6 +49,7 @@ def create(
         wanted.expires = None if expires is None else _time(expires)
         wanted.limits = read_limits(rpm, tpm, concurrency)
         wanted.budget = read_budget(budget)
+        check_new_key(wanted)
         _show_made(KeyStore(database).create(wanted), json=json)
 
 
