@@ -1,6 +1,7 @@
 """Keys: made once, shown once, kept as hashes, ended within a second; on both databases."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -214,3 +215,30 @@ async def test_a_projects_settings_reach_its_keys(database: Database) -> None:
         settings.budget,
     )
     assert [project.name for project in store.list_projects()] == ["shop"]
+
+
+def test_a_change_of_a_project_is_made_of_what_it_was(database: Database) -> None:
+    store = KeyStore(database)
+
+    def one_more(before: ProjectSettings) -> ProjectSettings:
+        limits = Limits(concurrency=(before.limits.concurrency or 0) + 1)
+        return ProjectSettings(weight=before.weight, limits=limits, budget=before.budget)
+
+    def refuse(_before: ProjectSettings) -> ProjectSettings:
+        raise ApiError("invalid_value", "no")
+
+    settings = ProjectSettings(weight=3, budget=Budget(tokens=9, money=0.5, period="ever"))
+    store.set_project("shop", settings)
+    threads = [threading.Thread(target=store.change_project, args=("shop", one_more)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    project, made = store.change_project("shop", one_more)
+    assert (project.weight, project.limits, project.budget) == (3, Limits(concurrency=6), settings.budget)
+    assert not made
+    for name in ("shop", "new"):
+        with pytest.raises(ApiError):
+            store.change_project(name, refuse)
+    assert store.list_projects() == [project]
+    assert store.change_project("new", one_more)[1]

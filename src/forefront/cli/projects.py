@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.bounds import BudgetTexts, Concurrency, Rpm, Tpm, read_budget, read_limits, show_bounds
+from forefront.cli.bounds import (
+    BudgetChange,
+    ConcurrencyChange,
+    RpmChange,
+    TpmChange,
+    change_budget,
+    change_limits,
+    show_bounds,
+)
 from forefront.cli.store import command_store
 from forefront.cli.table import print_table
 from forefront.gateway.keys import KeyStore
@@ -28,16 +36,30 @@ def list_projects() -> None:
 def set_project(
     name: Annotated[str, typer.Argument(help="The project; made if it is new.")],
     weight: Annotated[
-        float, typer.Option(min=0.01, max=100, help="Its share of a busy engine beside other projects'.")
-    ] = 1.0,
-    rpm: Rpm = None,
-    tpm: Tpm = None,
-    concurrency: Concurrency = None,
-    budget: BudgetTexts = None,
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=100,
+            help="Its share of a busy engine beside other projects'; 1 for a new one.",
+            show_default=False,
+        ),
+    ] = None,
+    rpm: RpmChange = None,
+    tpm: TpmChange = None,
+    concurrency: ConcurrencyChange = None,
+    budget: BudgetChange = None,
 ) -> None:
-    """Set all of a project's settings; what is left out is no limit."""
+    """Change those of a project's settings that are given; the others stay. `none` takes a limit or the budget away."""
+
+    def change(before: ProjectSettings) -> ProjectSettings:
+        return ProjectSettings(
+            weight=before.weight if weight is None else weight,
+            limits=change_limits(before.limits, rpm, tpm, concurrency),
+            budget=change_budget(before.budget, budget),
+        )
+
     with command_store() as database:
-        settings = ProjectSettings(weight=weight, limits=read_limits(rpm, tpm, concurrency), budget=read_budget(budget))
-        project = KeyStore(database).set_project(parse_project_name(name), settings)
-    text = f"{project.name}: weight {project.weight:g}, limits: {show_bounds(project.limits, project.budget)}"
+        project, made = KeyStore(database).change_project(parse_project_name(name), change)
+    bounds = show_bounds(project.limits, project.budget)
+    text = f"{project.name}{' (made)' if made else ''}: weight {project.weight:g}, limits: {bounds}"
     Console(highlight=False, soft_wrap=True).print(text, markup=False)

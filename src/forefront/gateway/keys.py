@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -74,13 +75,22 @@ class KeyStore:
 
     def set_project(self, name: str, settings: ProjectSettings) -> Project:
         """Make the project or change its settings, all of them."""
-        values = {"weight": settings.weight, **bounds_columns(settings.limits, settings.budget)}
+        project, _ = self.change_project(name, lambda _before: settings)
+        return project
+
+    def change_project(self, name: str, change: Callable[[ProjectSettings], ProjectSettings]) -> tuple[Project, bool]:
+        """Give the project the settings that `change` makes of those it has; whether it had to be made for that.
+
+        Nobody else changes them in between. What `change` raises leaves everything as it was.
+        """
         with self._database.write() as connection:
-            _ensure_project(connection, name)
+            made = _ensure_project(connection, name)
+            before = _get_project(connection, name)
+            settings = change(ProjectSettings(weight=before.weight, limits=before.limits, budget=before.budget))
+            values = {"weight": settings.weight, **bounds_columns(settings.limits, settings.budget)}
             connection.execute(sa.update(projects).where(projects.c.name == name).values(**values))
             _count_up(connection)
-            row = connection.execute(sa.select(projects).where(projects.c.name == name)).mappings().one()
-            return read_project(row)
+            return _get_project(connection, name), made
 
     def open(self, adopted: str | None) -> str | None:
         """Make sure that somebody can come in; the text of a first key, if one had to be made.
@@ -179,9 +189,16 @@ def _new_id() -> str:
     return "key_" + secrets.token_hex(8)
 
 
-def _ensure_project(connection: sa.Connection, name: str) -> None:
-    if connection.execute(sa.select(projects.c.name).where(projects.c.name == name)).first() is None:
-        connection.execute(sa.insert(projects).values(name=name, weight=1.0, created=int(time.time())))
+def _get_project(connection: sa.Connection, name: str) -> Project:
+    return read_project(connection.execute(sa.select(projects).where(projects.c.name == name)).mappings().one())
+
+
+def _ensure_project(connection: sa.Connection, name: str) -> bool:
+    """Whether it had to be made."""
+    if connection.execute(sa.select(projects.c.name).where(projects.c.name == name)).first() is not None:
+        return False
+    connection.execute(sa.insert(projects).values(name=name, weight=1.0, created=int(time.time())))
+    return True
 
 
 def _count_up(connection: sa.Connection) -> None:

@@ -109,7 +109,9 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="PUT", path="/admin/projects/{name}", group="Administration", name="setProject", scope="admin",
-        summary="Make a project, or change one", body=ProjectSettings, example={"weight": 2}, answer=Project,
+        summary="Make a project, or change one",
+        description="All of its settings: what the body leaves out is no limit, no budget, and a weight of 1.",
+        body=ProjectSettings, example={"weight": 2}, answer=Project,
         path_types={"name": ProjectName}, errors=("unknown_url", *STORE),
     ),
     Operation(
