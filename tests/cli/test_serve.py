@@ -164,6 +164,16 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
             assert "Traceback" not in result.stderr
 
 
+def test_a_key_that_is_not_adopted_is_named_as_it_is(tiny_gguf: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    made = json.loads(forefront("keys", "create", "[/bold] phone", "--json", home=home).stdout)
+    result = forefront("serve", str(tiny_gguf), "--port", "0", home=home, FOREFRONT_API_KEY=made["key"])
+    assert result.returncode == 1
+    assert f"forefront: FOREFRONT_API_KEY holds the text of key {made['id']} ([/bold] phone)" in result.stderr
+    assert made["key"] not in result.stderr
+    assert len(json.loads(forefront("keys", "list", "--json", home=home).stdout)) == 1
+
+
 def test_help_and_version(tmp_path: Path) -> None:
     result = forefront("--version", home=tmp_path)
     assert result.stdout.startswith("forefront 0.")

@@ -12,7 +12,7 @@ from forefront.gateway.database import Database
 from forefront.gateway.keys import ALL_SCOPES, KeyStore
 from forefront.gateway.ring import KeyRing
 from forefront.gateway.secret import UnfitKeyError
-from forefront.gateway.tables import keys
+from forefront.gateway.tables import keys, state
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 from tests.gateway.helpers import rename
@@ -152,6 +152,76 @@ async def test_an_adopted_key_takes_the_place_of_the_one_adopted_before(database
         store.open("first-key-of-twenty-or-more")
 
 
+ADOPTED, OTHER = "first-key-of-twenty-or-more", "second-key-of-twenty-or-more"
+
+
+async def test_a_rotated_text_is_never_adopted(database: Database) -> None:
+    store, ring = KeyStore(database), KeyRing(database)
+    assert store.open(ADOPTED) is None
+    [own] = store.list_keys()
+    rotated = store.rotate(own.id)
+    assert rotated is not None
+    assert rotated.id == own.id
+    again = store.rotate(own.id)
+    assert again is not None
+    client = store.create(NewKey(name="c" * 128))
+    assert store.rotate(client.id) is not None
+    for text in (ADOPTED, rotated.key, client.key):
+        with pytest.raises(UnfitKeyError, match="rotated or revoked"):
+            store.open(text)
+        assert await ring.find(text) is None
+    store.open(again.key)
+    principal = await ring.find(again.key)
+    assert principal is not None
+    assert principal.key.id == own.id
+    ended = [key for key in store.list_keys() if key.revoked is not None]
+    assert {"FOREFRONT_API_KEY (rotated)", "c" * 118 + " (rotated)"} == {key.name for key in ended}
+    assert [key.source for key in ended].count("environment") == 1
+
+
+async def test_a_known_admin_key_takes_the_place_of_the_adopted_one(database: Database) -> None:
+    store, ring = KeyStore(database), KeyRing(database)
+    admin = store.create(NewKey(name="admin", scopes=["admin"]))
+    store.open(ADOPTED)
+    assert await ring.find(ADOPTED) is not None
+    store.open(admin.key)
+    await asyncio.sleep(1)
+    assert await ring.find(ADOPTED) is None
+    assert await ring.find(admin.key) is not None
+    store.open(OTHER)
+    assert await ring.find(admin.key) is not None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (NewKey(name="phone"), r"\(phone\), which has no admin scope; choose another value or unset it"),
+        (NewKey(name="old", scopes=["admin"], expires=1), r"\(old\), which has expired; choose another"),
+    ],
+)
+async def test_a_known_key_that_is_no_administrators_is_not_adopted(
+    database: Database, wanted: NewKey, says: str
+) -> None:
+    store = KeyStore(database)
+    store.open(ADOPTED)
+    known = store.create(wanted)
+    before = store.list_keys()
+    with pytest.raises(UnfitKeyError, match=f"{known.id} {says}"):
+        store.open(known.key)
+    assert store.list_keys() == before
+    assert await KeyRing(database).find(ADOPTED) is not None
+
+
+def test_a_start_with_the_same_adopted_key_changes_nothing(database: Database) -> None:
+    store = KeyStore(database)
+    store.open(ADOPTED)
+    with database.read() as connection:
+        before = connection.execute(sa.select(state)).all(), connection.execute(sa.select(keys)).all()
+    store.open(ADOPTED)
+    with database.read() as connection:
+        assert before == (connection.execute(sa.select(state)).all(), connection.execute(sa.select(keys)).all())
+
+
 @pytest.mark.parametrize(
     "key", ["short", "x" * 19, "with a blank in the middle", "umläut-in-it-0123456789", "x" * 19 + "\n"]
 )
@@ -176,3 +246,30 @@ async def test_a_projects_settings_reach_its_keys(database: Database) -> None:
         settings.budget,
     )
     assert [project.name for project in store.list_projects()] == ["shop"]
+
+
+def test_a_change_of_a_project_is_made_of_what_it_was(database: Database) -> None:
+    store = KeyStore(database)
+
+    def one_more(before: ProjectSettings) -> ProjectSettings:
+        limits = Limits(concurrency=(before.limits.concurrency or 0) + 1)
+        return ProjectSettings(weight=before.weight, limits=limits, budget=before.budget)
+
+    def refuse(_before: ProjectSettings) -> ProjectSettings:
+        raise ApiError("invalid_value", "no")
+
+    settings = ProjectSettings(weight=3, budget=Budget(tokens=9, money=0.5, period="ever"))
+    store.set_project("shop", settings)
+    threads = [threading.Thread(target=store.change_project, args=("shop", one_more)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    project, made = store.change_project("shop", one_more)
+    assert (project.weight, project.limits, project.budget) == (3, Limits(concurrency=6), settings.budget)
+    assert not made
+    for name in ("shop", "new"):
+        with pytest.raises(ApiError):
+            store.change_project(name, refuse)
+    assert store.list_projects() == [project]
+    assert store.change_project("new", one_more)[1]

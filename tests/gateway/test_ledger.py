@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +19,6 @@ from forefront.gateway.database import Database, open_database
 from forefront.gateway.ledger import report_alive, settle
 from forefront.gateway.money import Price
 from forefront.gateway.tables import completions, days, instances, reservations
-from forefront.gateway.transfer import TransferError, read_into, write_out
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 from tests.gateway.helpers import answer, open_desk, rename
@@ -345,28 +343,3 @@ async def test_a_row_that_does_not_fit_fails_alone(database: Database, caplog: p
     assert count(database, completions) == 5
     assert count(database, reservations) == 0
     assert "could not be written" in caplog.text
-
-
-async def test_a_store_moves_from_one_database_to_the_other(database: Database, tmp_path: Path) -> None:
-    async with open_desk(database, prices=PRICES) as desk:
-        principal = await desk.principal(NewKey(name="b", project="shop", models=["m"], budget=Budget(tokens=500)))
-        for n in range(5):
-            await answer(desk.gateway.admit(principal, "m", f"c{n}"), 10, 10, 10)
-    file = tmp_path / "store.jsonl"
-    assert write_out(database, file) > 5
-    target = open_database(f"sqlite:///{tmp_path / 'other' / 'forefront.db'}")
-    assert read_into(target, file) == write_out(target, tmp_path / "again.jsonl")
-    assert (tmp_path / "again.jsonl").read_text() == file.read_text()
-    with pytest.raises(TransferError, match="in use"):
-        read_into(target, file)
-    target.close()
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}\n", "[1]\n", '{"forefront": "0000"}\n', '{"forefront": "0001"}\n["keys", {}]\n']
-)
-def test_a_file_that_is_no_export_is_refused(database: Database, tmp_path: Path, text: str) -> None:
-    file = tmp_path / "bad"
-    file.write_text(text)
-    with pytest.raises(TransferError):
-        read_into(database, file)

@@ -139,6 +139,7 @@ def test_limits_and_budgets_over_http(server: RunningServer) -> None:
         ({"name": "x", "scopes": ["root"]}, 422, "scopes"),
         ({"name": "x", "nmae": "y"}, 422, "nmae"),
         ({"name": "x", "expires": -1}, 422, "expires"),
+        ({"name": "x", "expires": 1}, 422, "expires"),
         ({"name": "x", "expires": 253_402_300_800}, 422, "expires"),
         ({"name": "x", "limits": {"requests_per_minute": 0}}, 422, "limits.requests_per_minute"),
         ({"name": "x", "limits": {"tokens_per_minute": 2**63}}, 422, "limits.tokens_per_minute"),

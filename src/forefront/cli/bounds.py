@@ -9,19 +9,30 @@ from forefront.wire.admin import Budget, Limits
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import convert_named
 
-Rpm = Annotated[int | None, typer.Option("--rpm", min=1, help="Requests within any 60 seconds.")]
-Tpm = Annotated[int | None, typer.Option("--tpm", min=1, help="Tokens, in and out, within any 60 seconds.")]
-Concurrency = Annotated[int | None, typer.Option(min=1, help="Requests at a time.")]
-BudgetTexts = Annotated[
+_RPM = "Requests within any 60 seconds."
+_TPM = "Tokens, in and out, within any 60 seconds."
+_CONCURRENCY = "Requests at a time."
+_PERIODS = (
+    "What may be used in each `day` or `month` (UTC), or for `ever`: `100000 tokens/day`, or money in the unit of the "
+    "prices, `25/month`. Both kinds may be given, for the same period."
+)
+Rpm = Annotated[int | None, typer.Option("--rpm", min=1, help=_RPM)]
+Tpm = Annotated[int | None, typer.Option("--tpm", min=1, help=_TPM)]
+Concurrency = Annotated[int | None, typer.Option(min=1, help=_CONCURRENCY)]
+BudgetTexts = Annotated[list[str] | None, typer.Option("--budget", metavar="AMOUNT/PERIOD", help=_PERIODS)]
+
+# The same where something has them already: what is left out stays as it is.
+_NONE = "none"
+RpmChange = Annotated[str | None, typer.Option("--rpm", metavar="N|none", help=_RPM)]
+TpmChange = Annotated[str | None, typer.Option("--tpm", metavar="N|none", help=_TPM)]
+ConcurrencyChange = Annotated[str | None, typer.Option("--concurrency", metavar="N|none", help=_CONCURRENCY)]
+BudgetChange = Annotated[
     list[str] | None,
     typer.Option(
-        "--budget",
-        metavar="AMOUNT/PERIOD",
-        help="What may be used in each `day` or `month` (UTC), or for `ever`: `100000 tokens/day`, or money in the "
-        "unit of the prices, `25/month`. Both kinds may be given, for the same period.",
+        "--budget", metavar="AMOUNT/PERIOD|none", help=f"{_PERIODS} It takes the place of the whole budget before."
     ),
 ]
-_BUDGET = re.compile(r"(?P<amount>\d+(\.\d+)?) ?(?P<tokens>tokens?)?/(?P<period>day|month|ever)")
+_BUDGET = re.compile(r"(?P<whole>\d{1,18})(?P<fraction>\.\d+)? ?(?P<tokens>tokens?)?/(?P<period>day|month|ever)")
 
 
 def read_limits(rpm: int | None, tpm: int | None, concurrency: int | None) -> Limits:
@@ -40,9 +51,37 @@ def read_budget(texts: list[str] | None) -> Budget | None:
         unit = "tokens" if match["tokens"] else "money"
         if unit in fields or fields.get("period", match["period"]) != match["period"]:
             raise ApiError("invalid_value", "a budget has one amount of tokens, one of money, and one period")
-        amount = float(match["amount"])
-        fields |= {"period": match["period"], unit: int(amount) if unit == "tokens" else amount}
+        if match["tokens"] and match["fraction"]:
+            raise ApiError("invalid_value", f"--budget {text!r}: the number of tokens is a whole number")
+        amount = match["whole"] if match["tokens"] else match["whole"] + (match["fraction"] or "")
+        fields |= {"period": match["period"], unit: int(amount) if match["tokens"] else float(amount)}
     return convert_named(fields, Budget) if fields else None
+
+
+def change_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency: str | None) -> Limits:
+    """The limits with those that are given in place of what they were. Raises `ApiError`."""
+    given = {
+        "requests_per_minute": ("--rpm", rpm),
+        "tokens_per_minute": ("--tpm", tpm),
+        "concurrency": ("--concurrency", concurrency),
+    }
+    changed = {name: _limit(option, text) for name, (option, text) in given.items() if text is not None}
+    return convert_named(limits.to_dict() | changed, Limits)
+
+
+def change_budget(budget: Budget | None, texts: list[str] | None) -> Budget | None:
+    """The budget that is given, if one is, in place of what it was. Raises `ApiError`."""
+    if not texts:
+        return budget
+    return None if texts == [_NONE] else read_budget(texts)
+
+
+def _limit(option: str, text: str) -> int | None:
+    if text == _NONE:
+        return None
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise ApiError("invalid_value", f"{option} {text!r} is not a number, nor `{_NONE}`")
+    return int(text)
 
 
 def show_bounds(limits: Limits, budget: Budget | None) -> str:

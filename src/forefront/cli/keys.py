@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from forefront.cli.bounds import BudgetTexts, Concurrency, Rpm, Tpm, read_budget, read_limits, show_bounds
 from forefront.cli.store import command_store, fail
+from forefront.cli.table import print_table
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import Key, MadeKey, NewKey
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import convert_named
+from forefront.wire.parse_admin import check_new_key, convert_named
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, show, rotate and revoke API keys.")
 
@@ -49,6 +49,7 @@ def create(
         wanted.expires = None if expires is None else _time(expires)
         wanted.limits = read_limits(rpm, tpm, concurrency)
         wanted.budget = read_budget(budget)
+        check_new_key(wanted)
         _show_made(KeyStore(database).create(wanted), json=json)
 
 
@@ -60,11 +61,12 @@ def list_keys(json: AsJson = False) -> None:
     if json:
         _print_json(found)
         return
-    table = Table("id", "name", "project", "scopes", "limits", "state", box=None)
-    for key in found:
-        limits = show_bounds(key.limits, key.budget)
-        table.add_row(key.id, key.name, key.project, " ".join(key.scopes), limits, _state(key))
-    Console(highlight=False).print(table)
+    rows = [
+        (key.id, key.name, key.project, " ".join(key.scopes), show_bounds(key.limits, key.budget), _state(key))
+        for key in found
+    ]
+    columns = ("id", "name", "project", "scopes", "limits", "state")
+    print_table(columns, rows, folds=("name", "scopes", "limits"))
 
 
 @keys.command()
@@ -82,7 +84,10 @@ def show(key_id: KeyId, json: AsJson = False) -> None:
 
 @keys.command()
 def rotate(key_id: KeyId, json: AsJson = False) -> None:
-    """Give a key another text and print it, this once. The old text ends within a second."""
+    """Give a key another text and print it, this once. The old text ends within a second, and for good.
+
+    It stays in the list, as a key that has been revoked.
+    """
     with command_store() as database:
         made = KeyStore(database).rotate(key_id)
     if made is None:
@@ -98,7 +103,7 @@ def revoke(key_id: KeyId) -> None:
         key = KeyStore(database).revoke(key_id)
     if key is None:
         fail(f"there is no key {key_id}")
-    Console(highlight=False).print(f"{key_id} has been revoked", markup=False)
+    Console(highlight=False, soft_wrap=True).print(f"{key_id} has been revoked", markup=False)
 
 
 def _time(text: str) -> int:

@@ -4,10 +4,18 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from forefront.cli.bounds import BudgetTexts, Concurrency, Rpm, Tpm, read_budget, read_limits, show_bounds
+from forefront.cli.bounds import (
+    BudgetChange,
+    ConcurrencyChange,
+    RpmChange,
+    TpmChange,
+    change_budget,
+    change_limits,
+    show_bounds,
+)
 from forefront.cli.store import command_store
+from forefront.cli.table import print_table
 from forefront.gateway.keys import KeyStore
 from forefront.wire.admin import ProjectSettings
 from forefront.wire.parse_admin import parse_project_name
@@ -20,26 +28,38 @@ def list_projects() -> None:
     """List every project."""
     with command_store() as database:
         found = KeyStore(database).list_projects()
-    table = Table("name", "weight", "limits", box=None)
-    for project in found:
-        table.add_row(project.name, f"{project.weight:g}", show_bounds(project.limits, project.budget))
-    Console(highlight=False).print(table)
+    rows = [(one.name, f"{one.weight:g}", show_bounds(one.limits, one.budget)) for one in found]
+    print_table(("name", "weight", "limits"), rows, folds=("limits",), right=("weight",))
 
 
 @projects.command("set")
 def set_project(
     name: Annotated[str, typer.Argument(help="The project; made if it is new.")],
     weight: Annotated[
-        float, typer.Option(min=0.01, max=100, help="Its share of a busy engine beside other projects'.")
-    ] = 1.0,
-    rpm: Rpm = None,
-    tpm: Tpm = None,
-    concurrency: Concurrency = None,
-    budget: BudgetTexts = None,
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=100,
+            help="Its share of a busy engine beside other projects'; 1 for a new one.",
+            show_default=False,
+        ),
+    ] = None,
+    rpm: RpmChange = None,
+    tpm: TpmChange = None,
+    concurrency: ConcurrencyChange = None,
+    budget: BudgetChange = None,
 ) -> None:
-    """Set all of a project's settings; what is left out is no limit."""
+    """Change those of a project's settings that are given; the others stay. `none` takes a limit or the budget away."""
+
+    def change(before: ProjectSettings) -> ProjectSettings:
+        return ProjectSettings(
+            weight=before.weight if weight is None else weight,
+            limits=change_limits(before.limits, rpm, tpm, concurrency),
+            budget=change_budget(before.budget, budget),
+        )
+
     with command_store() as database:
-        settings = ProjectSettings(weight=weight, limits=read_limits(rpm, tpm, concurrency), budget=read_budget(budget))
-        project = KeyStore(database).set_project(parse_project_name(name), settings)
-    text = f"{project.name}: weight {project.weight:g}, limits: {show_bounds(project.limits, project.budget)}"
+        project, made = KeyStore(database).change_project(parse_project_name(name), change)
+    bounds = show_bounds(project.limits, project.budget)
+    text = f"{project.name}{' (made)' if made else ''}: weight {project.weight:g}, limits: {bounds}"
     Console(highlight=False, soft_wrap=True).print(text, markup=False)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
 from forefront.catalog.loading import load
@@ -90,7 +90,7 @@ def serve(
             log.warning("%s", line)
         _serve(Start(models or [], options, settings, default_home(), adopted), console)
     except (ConfigError, SourceError, UnfitKeyError, StoreError, StartError) as error:
-        console.print(f"[bold red]forefront:[/] {escape(str(error))}", markup=True)
+        console.print(Text.assemble(("forefront:", "bold red"), f" {error}"))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:  # while still loading
         raise typer.Exit(130) from None

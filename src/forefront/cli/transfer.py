@@ -13,17 +13,20 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: one for 
 
 
 def export_store(file: File) -> None:
-    """Write keys (their hashes), projects and the ledger to FILE, readable by you alone."""
+    """Write keys (their hashes), projects and the ledger to FILE, readable by you alone.
+
+    A FILE that is there already stays as it is until the new one is whole.
+    """
     with command_store() as database:
         try:
             count = write_out(database, file)
         except OSError as error:
             fail(f"{file} cannot be written: {error.strerror}")
-    Console(highlight=False).print(f"{count} rows written to {file}", markup=False)
+    Console(highlight=False, soft_wrap=True).print(f"{count} rows written to {file}", markup=False)
 
 
 def import_store(file: File) -> None:
-    """Read FILE into a store that has no keys yet."""
+    """Read FILE into a store that has no keys yet. A file that is not whole is refused, and nothing of it is kept."""
     with command_store() as database:
         try:
             count = read_into(database, file)
@@ -31,4 +34,4 @@ def import_store(file: File) -> None:
             fail(f"{file} cannot be read: {error.strerror}")
         except TransferError as error:
             fail(f"{file}: {error}")
-    Console(highlight=False).print(f"{count} rows read from {file}", markup=False)
+    Console(highlight=False, soft_wrap=True).print(f"{count} rows read from {file}", markup=False)

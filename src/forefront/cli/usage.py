@@ -5,10 +5,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from forefront.cli.store import command_store
+from forefront.cli.table import print_table
 from forefront.gateway.usage import Usage
 from forefront.wire.admin import UsageRow
 from forefront.wire.parse_admin import parse_report_query
@@ -45,12 +44,8 @@ def usage(
         writer.writerow([*report.by, *_SUMS])
         writer.writerows(lines)
         return
-    table = Table(*report.by, box=None)
-    for name in _SUMS:
-        table.add_column(name.removesuffix("_tokens"), justify="right")
-    for line in lines:
-        table.add_row(*line)
-    Console(highlight=False).print(table)
+    sums = [name.removesuffix("_tokens") for name in _SUMS]
+    print_table([*report.by, *sums], lines, right=sums)
 
 
 def _sums(row: UsageRow) -> list[str]:

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from forefront.gateway.tables import keys, projects, state
 from forefront.wire.admin import Key, MadeKey, NewKey, Project, ProjectSettings
 
 ALL_SCOPES: list[Literal["chat", "models", "admin"]] = ["chat", "models", "admin"]
+_ROTATED = " (rotated)"
 
 
 class KeyStore:
@@ -40,13 +42,18 @@ class KeyStore:
             return _get(connection, key_id)
 
     def rotate(self, key_id: str) -> MadeKey | None:
-        """Give the key another text; the old one ends at once. None if there is no such key, or it was revoked."""
+        """Give the key another text; the old one ends at once. None if there is no such key, or it was revoked.
+
+        The old text stays in the store as a revoked key, or `open` would take it for one that nobody has known.
+        """
         text = make_key()
         with self._database.write() as connection:
             live = (keys.c.id == key_id) & keys.c.revoked.is_(None)
-            changed = connection.execute(sa.update(keys).where(live).values(hash=hash_key(text), source="created"))
-            if not changed.rowcount:
+            before = connection.execute(sa.select(keys).where(live)).mappings().first()
+            if before is None:
                 return None
+            connection.execute(sa.update(keys).where(live).values(hash=hash_key(text), source="created"))
+            _bury(connection, before)
             _count_up(connection)
             key = _get(connection, key_id)
         assert key is not None
@@ -68,19 +75,29 @@ class KeyStore:
 
     def set_project(self, name: str, settings: ProjectSettings) -> Project:
         """Make the project or change its settings, all of them."""
-        values = {"weight": settings.weight, **bounds_columns(settings.limits, settings.budget)}
+        project, _ = self.change_project(name, lambda _before: settings)
+        return project
+
+    def change_project(self, name: str, change: Callable[[ProjectSettings], ProjectSettings]) -> tuple[Project, bool]:
+        """Give the project the settings that `change` makes of those it has; whether it had to be made for that.
+
+        Nobody else changes them in between. What `change` raises leaves everything as it was.
+        """
         with self._database.write() as connection:
-            _ensure_project(connection, name)
+            made = _ensure_project(connection, name)
+            before = _get_project(connection, name)
+            settings = change(ProjectSettings(weight=before.weight, limits=before.limits, budget=before.budget))
+            values = {"weight": settings.weight, **bounds_columns(settings.limits, settings.budget)}
             connection.execute(sa.update(projects).where(projects.c.name == name).values(**values))
             _count_up(connection)
-            row = connection.execute(sa.select(projects).where(projects.c.name == name)).mappings().one()
-            return read_project(row)
+            return _get_project(connection, name), made
 
     def open(self, adopted: str | None) -> str | None:
         """Make sure that somebody can come in; the text of a first key, if one had to be made.
 
-        `adopted`, the value of `FOREFRONT_API_KEY`, takes the place of the key that an earlier start adopted. Raises
-        `UnfitKeyError` for one that is too short or was revoked.
+        `adopted`, the value of `FOREFRONT_API_KEY`, takes the place of the key that an earlier start made of it. Raises
+        `UnfitKeyError`, with nothing changed, for one that is too short, and for the text of a key that was rotated or
+        revoked, has expired or is no administrator's.
         """
         if adopted is not None:
             self._adopt(adopted)
@@ -96,15 +113,14 @@ class KeyStore:
         check_key(text)
         digest = hash_key(text)
         with self._database.write() as connection:
-            known = connection.execute(sa.select(keys.c.revoked).where(keys.c.hash == digest)).first()
+            known = connection.execute(sa.select(keys).where(keys.c.hash == digest)).mappings().first()
             if known is not None:
-                if known.revoked is not None:
-                    raise UnfitKeyError("FOREFRONT_API_KEY holds a key that was revoked; choose another")
-                return
-            before = (keys.c.source == "environment") & keys.c.revoked.is_(None)
-            connection.execute(sa.update(keys).where(before).values(revoked=int(time.time())))
-            wanted = NewKey(name="FOREFRONT_API_KEY", scopes=ALL_SCOPES)
-            _insert(connection, wanted, digest, "environment")
+                _check_adoptable(read_key(known))
+            before = (keys.c.source == "environment") & keys.c.revoked.is_(None) & (keys.c.hash != digest)
+            if connection.execute(sa.update(keys).where(before).values(revoked=int(time.time()))).rowcount:
+                _count_up(connection)
+            if known is None:
+                _insert(connection, NewKey(name="FOREFRONT_API_KEY", scopes=ALL_SCOPES), digest, "environment")
 
 
 def lives(key: Key) -> bool:
@@ -129,12 +145,34 @@ def _get(connection: sa.Connection, key_id: str) -> Key | None:
     return None if row is None else read_key(row)
 
 
+def _check_adoptable(key: Key) -> None:
+    """Raise `UnfitKeyError` unless `FOREFRONT_API_KEY` may hold the text of this key."""
+    if key.revoked is not None:
+        text = "FOREFRONT_API_KEY holds a key that was rotated or revoked; set its new text, or choose another"
+        raise UnfitKeyError(text)
+    if key.expires is not None and key.expires <= time.time():
+        lacks = "has expired"
+    elif "admin" not in key.scopes:
+        lacks = "has no admin scope"
+    else:
+        return
+    text = f"FOREFRONT_API_KEY holds the text of key {key.id} ({key.name}), which {lacks}"
+    raise UnfitKeyError(f"{text}; choose another value or unset it")
+
+
+def _bury(connection: sa.Connection, before: sa.RowMapping) -> None:
+    """Keep the row of a key as it was, as a key of its own that has been revoked."""
+    name = before["name"][: 128 - len(_ROTATED)] + _ROTATED
+    row = {**before, "id": _new_id(), "name": name, "revoked": int(time.time())}
+    connection.execute(sa.insert(keys).values(**row))
+
+
 def _insert(
     connection: sa.Connection, wanted: NewKey, digest: str, source: Literal["created", "first", "environment"]
 ) -> Key:
     _ensure_project(connection, wanted.project)
     values: dict[str, Any] = {
-        "id": "key_" + secrets.token_hex(8),
+        "id": _new_id(),
         "hash": digest,
         "name": wanted.name,
         "project": wanted.project,
@@ -152,9 +190,20 @@ def _insert(
     return key
 
 
-def _ensure_project(connection: sa.Connection, name: str) -> None:
-    if connection.execute(sa.select(projects.c.name).where(projects.c.name == name)).first() is None:
-        connection.execute(sa.insert(projects).values(name=name, weight=1.0, created=int(time.time())))
+def _new_id() -> str:
+    return "key_" + secrets.token_hex(8)
+
+
+def _get_project(connection: sa.Connection, name: str) -> Project:
+    return read_project(connection.execute(sa.select(projects).where(projects.c.name == name)).mappings().one())
+
+
+def _ensure_project(connection: sa.Connection, name: str) -> bool:
+    """Whether it had to be made."""
+    if connection.execute(sa.select(projects.c.name).where(projects.c.name == name)).first() is not None:
+        return False
+    connection.execute(sa.insert(projects).values(name=name, weight=1.0, created=int(time.time())))
+    return True
 
 
 def _count_up(connection: sa.Connection) -> None:

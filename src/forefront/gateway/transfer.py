@@ -1,10 +1,12 @@
-"""A whole store as JSON lines: first its schema, then `[table, {column: value}]` for each row."""
+"""A whole store as JSON lines: first its schema, then `[table, {column: value}]` for each row, then their number."""
 
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import sqlalchemy as sa
@@ -23,12 +25,12 @@ class TransferError(Exception):
 
 
 def write_out(database: Database, path: Path) -> int:
-    """Write every row to `path`, as of one moment; how many. Raises `OSError` and `StoreError`."""
+    """Write every row to `path`, as of one moment; how many. Raises `OSError` and `StoreError`.
+
+    What was there before stays until the new file is whole.
+    """
     count = 0
-    with (
-        database.read() as connection,
-        os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
-    ):
+    with database.read() as connection, _new_file(path) as file:
         if not database.is_sqlite:
             connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         file.write(msgspec.json.encode({"forefront": _schema(connection)}) + b"\n")
@@ -36,6 +38,7 @@ def write_out(database: Database, path: Path) -> int:
             for row in connection.execution_options(yield_per=_GROUP).execute(sa.select(table)).mappings():
                 file.write(msgspec.json.encode([name, dict(row)]) + b"\n")
                 count += 1
+        file.write(msgspec.json.encode({"end": count}) + b"\n")
     return count
 
 
@@ -64,13 +67,46 @@ def _schema(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _rows(file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file for its owner alone that takes the place of `path` once it has been written, or else was never there."""
+    if path.exists() and not path.is_file():  # a pipe or a device, in whose place no file belongs
+        with path.open("wb") as file:
+            yield file
+        return
+    target = Path(os.path.realpath(path))  # of a link, what it leads to
+    number, beside = tempfile.mkstemp(prefix=".forefront-export-", dir=target.parent)
+    try:
+        with os.fdopen(number, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(number)
+        os.replace(beside, target)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _rows(file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows after the first line. Raises `TransferError`, in the end also for a file that is not whole."""
+    count = 0
+    end: int | None = None
     for number, line in enumerate(file, 2):
         match _line(line, number):
+            case _ if end is not None:
+                raise TransferError(f"line {number} comes after its end")
             case [str(name), dict(values)] if name in _TABLES and set(values) == set(_TABLES[name].c.keys()):
+                count += 1
                 yield name, values
+            case {"end": int(end)}:
+                pass
             case _:
                 raise TransferError(f"line {number} is not a row")
+    if end is None:
+        text = "it was cut, or a version of forefront before the first release wrote it; export again"
+        raise TransferError(f"it does not end with the number of its rows: {text}")
+    if end != count:
+        raise TransferError(f"it has {count} rows and not {end}, as it says at its end; export again")
 
 
 def _line(line: bytes, number: int) -> Any:

@@ -43,7 +43,8 @@ class Budget(Record, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /admin/keys`. `models`: the only ones that may be asked; none given: all."""
+    """The body of `POST /admin/keys`. `models`: the only ones that may be asked; none given: all. `expires`: a time in
+    the future."""
 
     name: Name
     project: ProjectName = "default"

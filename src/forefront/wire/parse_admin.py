@@ -1,6 +1,7 @@
 """From administrators' bodies and queries to records: an error names the field."""
 
 import re
+import time
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -31,7 +32,7 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 def parse_new_key(body: bytes) -> NewKey:
     """The body of `POST /admin/keys`. Raises `ApiError` 400 or 422."""
     wanted = convert_named(read_json(body), NewKey)
-    check_budget(wanted.budget)
+    check_new_key(wanted)
     return wanted
 
 
@@ -74,6 +75,13 @@ def convert_named(value: Any, kind: type[T]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise _named(error) from None
+
+
+def check_new_key(wanted: NewKey) -> None:
+    """Raise `ApiError` for a key that would be of no use: with a budget of nothing, or expired before it is made."""
+    check_budget(wanted.budget)
+    if wanted.expires is not None and wanted.expires <= time.time():
+        raise ApiError("invalid_value", "`expires` must be in the future.", param="expires")
 
 
 def check_budget(budget: Budget | None) -> None:

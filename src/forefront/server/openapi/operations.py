@@ -99,7 +99,8 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="POST", path="/admin/keys/{id}/rotate", group="Administration", name="rotateKey", scope="admin",
-        summary="Give a key a new text", description="The old text stops working within half a second.",
+        summary="Give a key a new text",
+        description="The old text stops working within half a second, and stays in the list as a revoked key.",
         answer=MadeKey, path_types={"id": Id}, errors=NOT_FOUND + STORE,
     ),
     Operation(
@@ -108,7 +109,9 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="PUT", path="/admin/projects/{name}", group="Administration", name="setProject", scope="admin",
-        summary="Make a project, or change one", body=ProjectSettings, example={"weight": 2}, answer=Project,
+        summary="Make a project, or change one",
+        description="All of its settings: what the body leaves out is no limit, no budget, and a weight of 1.",
+        body=ProjectSettings, example={"weight": 2}, answer=Project,
         path_types={"name": ProjectName}, errors=("unknown_url", *STORE),
     ),
     Operation(
