@@ -7,8 +7,8 @@ LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-h
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .PHONY: serve test check bench torture mini lock clean help
-FIRST ?= 96
-MINUTES ?= 95
+FIRST ?= 115
+SECOND ?= 12
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,12 +31,12 @@ bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; 
 torture: $(VENV)/dev.stamp  ## Load, faults and bad input against real servers, 15 minutes at most; prints a table
 	$(BIN)/python -m torture $(ARGS)
 
-mini: $(VENV)/train.stamp  ## Train the built-in model anew, in two stages of FIRST=96 and MINUTES=95 minutes, into the package; evaluate it
+mini: $(VENV)/train.stamp  ## Train the built-in model anew, for FIRST=115 and SECOND=12 minutes, into the package; evaluate it
 	$(BIN)/python -m training.train --run training/runs/first --minutes $(FIRST)
 	$(BIN)/python -m training.export --run training/runs/first --output training/runs/first/model.gguf
-	$(BIN)/python -m training.train --start training/runs/first/model.gguf --minutes $(MINUTES)
-	$(BIN)/python -m training.export
-	$(BIN)/python -m training.plot
+	$(BIN)/python -m training.train --start training/runs/first/model.gguf --minutes $(SECOND) --rate 0.001
+	$(BIN)/python -m training.export --mean training/runs/first
+	$(BIN)/python -m training.plot --run training/runs/first
 	$(BIN)/python -m training.evaluate
 
 lock: $(VENV)/pip.stamp  ## Renew the locked requirements (hashes, no addresses)

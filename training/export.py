@@ -24,15 +24,19 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, default=OUTPUT, help="default %(default)s")
     parser.add_argument("--quantisation", choices=list(_KINDS), default="Q8_0", help="default %(default)s")
+    parser.add_argument("--mean", type=Path, help="another run, whose weights are averaged with these")
     options = parser.parse_args()
-    export(options.run, options.output, options.quantisation)
+    export(options.run, options.output, options.quantisation, options.mean)
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB")
 
 
-def export(run: Path, output: Path, quantisation: str) -> None:
-    """Write weights, vocabulary and chat template of a run."""
+def export(run: Path, output: Path, quantisation: str, other: Path | None = None) -> None:
+    """Write weights, vocabulary and chat template of a run; with `other`, which it began with, the mean of both."""
     shape = Shape()
     weights = torch.load(run / "checkpoint.pt", weights_only=True)["average"]
+    if other is not None:
+        before = torch.load(other / "checkpoint.pt", weights_only=True)["average"]
+        weights = {name: (weight + before[name]) / 2 for name, weight in weights.items()}
     output.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(output, "llama")
     writer.add_name("forefront-mini")

@@ -205,8 +205,8 @@ def _drills(done: float, plan: Plan) -> float:
     """The share of exercises: most of the first twentieth of the time from nothing, then many, at the end a few."""
     if done < 0.05 and plan.start is None:
         return 0.6
-    if done < 0.75:
-        return 0.25 if plan.start is None else 0.4
+    if done < 0.75 and plan.start is None:
+        return 0.4
     return 0.12
 
 

@@ -11,11 +11,15 @@ AREA = "arithmetic"
 
 _ASK = {
     "+": ("What is {a} + {b}?", "{a} + {b}", "{a}+{b}=?", "How much is {a} plus {b}?", "Add {a} and {b}.", "Calculate {a} + {b}.",
-          "Tell me the sum of {a} and {b}.", "Work out {a} + {b}.", "What do you get when you add {b} to {a}?", "Please compute {a} + {b}.", "{a} plus {b}", "{a} and {b} is?", "Sum of {a} and {b}?", "If I add {a} and {b}, what do I get?"),
+          "Tell me the sum of {a} and {b}.", "Work out {a} + {b}.", "What do you get when you add {b} to {a}?", "Please compute {a} + {b}.", "{a} plus {b}", "{a} and {b} is?", "Sum of {a} and {b}?", "If I add {a} and {b}, what do I get?",
+          "When I add {a} to {b}, how much is it?", "Suppose I add {a} and {b}. What is the result?", "If you add {b} to {a}, what is it?", "{a} added to {b}?",
+          "I add {b} to {a}. What is the sum?", "What does {a} and {b} make?", "Let me add {a} and {b}: how much?", "If {a} and {b} are added, what comes out?"),
     "-": ("What is {a} - {b}?", "{a} - {b}", "{a}-{b}=?", "How much is {a} minus {b}?", "Subtract {b} from {a}.", "Calculate {a} - {b}.",
-          "Take {b} away from {a}.", "Work out {a} - {b}.", "What is left of {a} after taking {b}?", "Please compute {a} - {b}.", "{a} minus {b}", "{a} less {b} is?", "Difference of {a} and {b}?", "If I take {b} from {a}, what do I get?"),
+          "Take {b} away from {a}.", "Work out {a} - {b}.", "What is left of {a} after taking {b}?", "Please compute {a} - {b}.", "{a} minus {b}", "{a} less {b} is?", "Difference of {a} and {b}?", "If I take {b} from {a}, what do I get?",
+          "When I subtract {b} from {a}, how much is it?"),
     "*": ("What is {a} * {b}?", "{a} x {b}", "{a}*{b}=?", "How much is {a} times {b}?", "Multiply {a} by {b}.", "Calculate {a} * {b}.",
-          "What is the product of {a} and {b}?", "Work out {a} times {b}.", "What is {a} multiplied by {b}?", "Please compute {a} x {b}.", "{a} times {b}", "{a} by {b} is?", "Product of {a} and {b}?", "If I multiply {a} by {b}, what do I get?"),
+          "What is the product of {a} and {b}?", "Work out {a} times {b}.", "What is {a} multiplied by {b}?", "Please compute {a} x {b}.", "{a} times {b}", "{a} by {b} is?", "Product of {a} and {b}?", "If I multiply {a} by {b}, what do I get?",
+          "When I multiply {a} and {b}, how much is it?"),
 }  # fmt: skip
 _STORIES = {
     "+": every(

@@ -1,6 +1,6 @@
-"""Exercises in what most areas build on, in the densest form: copying, letters, the alphabet, sums, what is in food."""
+"""Exercises in what most areas build on, in the densest form: copying, letters, the alphabet, sums, what is in food, what a tool is for."""
 
-from training.dialogues import arithmetic, recipes
+from training.dialogues import arithmetic, recipes, tools
 from training.dialogues.dialogue import Dialogue, same, user
 from training.dialogues.side import Side
 from training.dialogues.words import CITIES, NAMES, THINGS, made_up
@@ -10,8 +10,20 @@ AREA = "drill"
 
 def make(side: Side) -> Dialogue:
     """Many small tasks of one kind."""
-    kinds = [_copy, _follow, _upper, _lower, _upper_recipe, _sort, _sums, _quantities, _left_out]
-    question, answer = side.random.choices(kinds, [2, 1, 4, 4, 1, 7, 7, 2, 3])[0](side)
+    kinds = [
+        _copy,
+        _follow,
+        _upper,
+        _lower,
+        _upper_recipe,
+        _sort,
+        _sums,
+        _results,
+        _quantities,
+        _left_out,
+        tools.choosing,
+    ]
+    question, answer = side.random.choices(kinds, [2, 1, 4, 4, 1, 7, 6, 4, 2, 4, 3])[0](side)
     return Dialogue(AREA, [user(question)], answer, same(answer))
 
 
@@ -54,6 +66,14 @@ def _sums(side: Side) -> tuple[str, str]:
     sums = [(sign, *arithmetic.numbers(side, sign)) for sign in signs]
     asked = ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
     return f"Calculate: {asked}", ", ".join(arithmetic.worked(*each) for each in sums)
+
+
+def _results(side: Side) -> tuple[str, str]:
+    """Sums and differences without steps, as a terse answer has none."""
+    signs = [side.choice("+-") for _ in range(side.random.randint(4, 16))]
+    sums = [(sign, *arithmetic.numbers(side, sign)) for sign in signs]
+    asked = ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
+    return f"Results: {asked}", ", ".join(str(a + b if sign == "+" else a - b) for sign, a, b in sums)
 
 
 def _quantities(side: Side) -> tuple[str, str]:

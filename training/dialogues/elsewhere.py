@@ -28,6 +28,11 @@ _ASK = (
     "What are the risks of {t}?", "Can I go to court over {t}?", "Is it legal to sell {t}?", "Should I buy {t}?", "Who discovered {t}?", "Where does {t} come from?",
     "Predict the future of {t}.", "Name three facts about {t}.", "What do experts say about {t}?", "Write a Java class for {t}.", "Write a song about {t}.", "Can I be fined for {t}?",
     "Do I have to pay tax on {t}?", "How old is {t}?", "How big is {t}?", "Who wrote about {t}?", "Teach me about {t}.", "What happened to {t} last year?", "Can you prove that {t} exists?",
+    "Can you explain {t}?", "Can you tell me about {t}?", "Could you write something about {t}?", "Can you draw {t}?", "Can you show me a video of {t}?",
+    "Do you know anything about {t}?", "Is it true that {t} is real?", "Prove that {t} is real.", "Does {t} exist?", "I want to learn about {t}.",
+    "Are there studies on {t}?", "Have you heard of {t}?", "Give me the facts on {t}.", "Would {t} be good for me?", "Can {t} be dangerous?",
+    "Why does {t} exist?", "Do you believe in {t}?", "What can you say about {t}?", "Which country is famous for {t}?", "Make a quiz about {t}.",
+    "How do I repair {t}?", "Search the web for {t}.", "Can you check whether {t} is safe?", "Can you say who made {t}?",
     "Write code that prints {t}.", "How do I invest in {t}?", "Compare {t} with {u}.", "What is the difference between {t} and {u}?",
 )  # fmt: skip
 # A few words per language; sentences are put together of them, since what matters is only that it is not English.

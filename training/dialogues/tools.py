@@ -42,6 +42,18 @@ def make(side: Side) -> Dialogue:
     )  # fmt: skip
 
 
+def choosing(side: Side) -> tuple[str, str]:
+    """An exercise in the choice alone: several questions, and the name of the tool for each."""
+    tools = [_Tool(side, kind) for kind in side.sample(KINDS, side.random.randint(2, 6))]
+    if len({tool.name for tool in tools}) < len(tools):
+        return choosing(side)
+    chosen = [side.choice(tools) for _ in range(side.random.randint(4, 9))]
+    listed = "\n".join(f"{tool.name}: {tool.described}" if tool.described else tool.name for tool in tools)
+    asked = "\n".join(f"{number}. {tool.question(side, _values(side))}" for number, tool in enumerate(chosen, 1))
+    names = "\n".join(f"{number}. {tool.name}" for number, tool in enumerate(chosen, 1))
+    return f"{listed}\n\nWhich tool:\n{asked}", names
+
+
 class _Tool:
     """A kind of tool under a name and with parameters of the developer's choice."""
 
@@ -50,13 +62,17 @@ class _Tool:
         self.keys = {key: _key(side, key, names) for key, names in kind.parameters.items()}
         self.name, telling = _name(side, kind)
         # Nobody could choose a tool of which neither name nor description says what it is for.
-        described = side.pick(kind.descriptions) if not telling or side.chance(0.85) else ""
+        self.described = side.pick(kind.descriptions) if not telling or side.chance(0.85) else ""
         schema = {
             "type": "object",
             "properties": {key: {"type": "string"} for key in self.keys.values()},
             "required": list(self.keys.values()),
         }
-        function = {"name": self.name, **({"description": described} if described else {}), "parameters": schema}
+        function = {
+            "name": self.name,
+            **({"description": self.described} if self.described else {}),
+            "parameters": schema,
+        }
         self.definition: dict[str, Any] = {"type": "function", "function": function}
 
     def question(self, side: Side, values: dict[str, str]) -> str:
