@@ -2,37 +2,28 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from starlette.types import Receive
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
-    """Do `work` until it is done or the client has gone, in which case it is cancelled and this returns.
+    """Run `work` until it is done or the client has gone, in which case it is cancelled and waited for.
 
     To be used once the body has been read: what `receive` then has to say is only that the client has left.
     """
-    task = asyncio.current_task()
-    assert task is not None
-    working, gone = True, False
-
-    def leave(_: "asyncio.Future[None]") -> None:
-        nonlocal gone
-        if working:
-            gone = True
-            task.cancel()
-
+    working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(receive))
-    leaving.add_done_callback(leave)
     try:
-        await work
-    except asyncio.CancelledError:
-        # Somebody else may have cancelled the task too.
-        if not gone or task.uncancel():
-            raise
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
     finally:
-        working = False
         leaving.cancel()
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
 
 
 async def _left(receive: Receive) -> None:
