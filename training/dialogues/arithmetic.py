@@ -52,20 +52,21 @@ def make(side: Side) -> Dialogue:
         question = side.pick(_STORIES[sign]).format(name=side.choice(NAMES), a=a, b=b, things=things)
     else:
         question = polite(side, side.pick(_ASK[sign]).format(a=a, b=b))
-    return Dialogue(AREA, [user(question)], worked(sign, a, b), last_number(_result(sign, a, b)))
+    return Dialogue(AREA, [user(question)], worked(sign, a, b), last_number(outcome(sign, a, b)))
 
 
 def worked(sign: str, a: int, b: int) -> str:
     """The calculation with its result; a sum or difference of two numbers of two digits takes tens first, then ones."""
-    result = _result(sign, a, b)
+    result = outcome(sign, a, b)
     if sign == "*" or min(a, b) < 10 or b % 10 == 0:
         return f"{a} {sign} {b} = {result}"
     tens, ones = b - b % 10, b % 10
-    between = _result(sign, a, tens)
+    between = outcome(sign, a, tens)
     return f"{a} {sign} {b} = {a} {sign} {tens} {sign} {ones} = {between} {sign} {ones} = {result}"
 
 
-def _result(sign: str, a: int, b: int) -> int:
+def outcome(sign: str, a: int, b: int) -> int:
+    """What comes out."""
     return {"+": a + b, "-": a - b, "*": a * b}[sign]
 
 

@@ -62,18 +62,20 @@ def _sort(side: Side) -> tuple[str, str]:
 
 
 def _sums(side: Side) -> tuple[str, str]:
-    signs = [side.choice("+++---*") for _ in range(side.random.randint(4, 12))]
-    sums = [(sign, *arithmetic.numbers(side, sign)) for sign in signs]
-    asked = ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
+    sums, asked = _calculations(side, "+++---*", 12)
     return f"Calculate: {asked}", ", ".join(arithmetic.worked(*each) for each in sums)
 
 
 def _results(side: Side) -> tuple[str, str]:
     """Sums and differences without steps, as a terse answer has none."""
-    signs = [side.choice("+-") for _ in range(side.random.randint(4, 16))]
-    sums = [(sign, *arithmetic.numbers(side, sign)) for sign in signs]
-    asked = ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
-    return f"Results: {asked}", ", ".join(str(a + b if sign == "+" else a - b) for sign, a, b in sums)
+    sums, asked = _calculations(side, "+-", 16)
+    return f"Results: {asked}", ", ".join(str(arithmetic.outcome(*each)) for each in sums)
+
+
+def _calculations(side: Side, signs: str, most: int) -> tuple[list[tuple[str, int, int]], str]:
+    chosen = [side.choice(signs) for _ in range(side.random.randint(4, most))]
+    sums = [(sign, *arithmetic.numbers(side, sign)) for sign in chosen]
+    return sums, ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
 
 
 def _quantities(side: Side) -> tuple[str, str]:

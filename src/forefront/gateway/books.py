@@ -60,7 +60,7 @@ class Books:
         self._rich: dict[Allotment, tuple[bool, list[int]]] = {}
         for allotment in unsure:
             self._held[allotment] = list(allotment.held)
-        self._write()
+        self.write()
 
     @property
     def changed(self) -> Iterable[Allotment]:
@@ -111,10 +111,6 @@ class Books:
                 self._change(allotment, *more)
                 _add(gained, *more)
 
-    def write(self) -> None:
-        """Write what is held."""
-        self._write()
-
     def apply(self) -> None:
         """The transaction has been committed: so it is, and `changed` are the allotments of which it is."""
         for allotment, held in self._held.items():
@@ -122,7 +118,8 @@ class Books:
         for allotment, (rich, size) in self._rich.items():
             allotment.rich, allotment.size, allotment.read_at = rich, size, time.monotonic()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write what is held."""
         there = [one for one, held in self._held.items() if any(held)]
         gone = [one for one, held in self._held.items() if not any(held)]
         if there:
@@ -140,7 +137,7 @@ class Books:
             self._held[allotment] = list(allotment.held)
         _add(self._held[allotment], tokens, cost)
         for (kind, name, _), used in self._used.items():
-            if name == (allotment.key if kind == "key" else allotment.project):
+            if name == _name(allotment, kind):
                 _add(used, tokens, cost)
 
     def _share(self, allotment: Allotment, size: list[int]) -> float:
@@ -170,19 +167,22 @@ class Books:
             tokens, cost, held_tokens, held_cost = self._connection.execute(_USED[kind], wanted).one()
             used = [int(tokens + held_tokens), int(cost + held_cost)]
             for allotment, held in self._held.items():  # changed, and not yet written
-                if name == (allotment.key if kind == "key" else allotment.project):
+                if name == _name(allotment, kind):
                     _add(used, held[0] - allotment.held[0], held[1] - allotment.held[1])
             self._used[subject] = used
         return self._used[subject]
 
 
 def _subjects(allotment: Allotment) -> list[tuple[str, str, Budget]]:
-    names = (("key", allotment.key), ("project", allotment.project))
     return [
-        (kind, name, budget)
-        for (kind, name), budget in zip(names, allotment.budgets, strict=True)
+        (kind, _name(allotment, kind), budget)
+        for kind, budget in zip(("key", "project"), allotment.budgets, strict=True)
         if budget is not None
     ]
+
+
+def _name(allotment: Allotment, kind: str) -> str:
+    return allotment.key if kind == "key" else allotment.project
 
 
 def _limits(budget: Budget) -> tuple[int | None, int | None]:

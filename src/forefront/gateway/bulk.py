@@ -49,9 +49,10 @@ class Bulk:
 
     def _spell(self, quote: Callable[[str], str], count: int) -> str:
         name, columns = quote(self._table.name), ", ".join(map(quote, self.columns))
-        row = f"({', '.join('?' * len(self.columns))})"
-        source = f"VALUES {', '.join([row] * count)}"
-        if not count:
+        if count:
+            row = f"({', '.join('?' * len(self.columns))})"
+            source = f"VALUES {', '.join([row] * count)}"
+        else:
             source = f"SELECT {columns} FROM json_populate_recordset(NULL::{name}, %s)"  # noqa: S608 - our own names
         text = f"INSERT INTO {name} ({columns}) {source}"
         changes = [f"{quote(column)} = excluded.{quote(column)}" for column in self._replaced]

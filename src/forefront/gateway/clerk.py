@@ -156,17 +156,14 @@ class Clerk:
         self._unsure.update(wish.hold.allotment for wish in wishes)
         for settlement in late:
             if settlement.row is not None and settlement.row.status == "completed":
-                # Its end was never shown.
-                settlement.row.status, settlement.row.finish_reason, settlement.row.cost = "failed", None, 0
+                settlement.row = settlement.row.withheld()
         self._kept = settlements
 
         def tell() -> None:
             for settlement in late:
-                if not settlement.done.done():
-                    settlement.done.set_exception(error)
+                _reject(settlement.done, error)
             for wish in wishes:
-                if not wish.done.done():
-                    wish.done.set_exception(error)
+                _reject(wish.done, error)
 
         self._on_loop(tell)
 
@@ -187,11 +184,9 @@ class Clerk:
         def tell() -> None:
             error = StoreError("the row does not fit")
             for wish in wishes:
-                if not wish.done.done():
-                    wish.done.set_exception(error)
+                _reject(wish.done, error)
             for settlement in settlements:
-                if not settlement.done.done():
-                    settlement.done.set_exception(error)
+                _reject(settlement.done, error)
                 if settlement.row is not None and settlement.hold is not None:
                     self._give_back(settlement.hold)
 
@@ -221,3 +216,8 @@ def _resolve(future: asyncio.Future[T], value: T) -> bool:
         return False
     future.set_result(value)
     return True
+
+
+def _reject(future: asyncio.Future[T], error: StoreError) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -150,7 +150,7 @@ def _check_adoptable(key: Key) -> None:
     if key.revoked is not None:
         text = "FOREFRONT_API_KEY holds a key that was rotated or revoked; set its new text, or choose another"
         raise UnfitKeyError(text)
-    if key.expires is not None and key.expires <= time.time():
+    if not lives(key):
         lacks = "has expired"
     elif "admin" not in key.scopes:
         lacks = "has no admin scope"

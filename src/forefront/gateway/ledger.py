@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -54,6 +54,10 @@ class Row:
     received: float
     started: float | None
     finished: float
+
+    def withheld(self) -> "Row":
+        """The same of an answer whose end was never shown: it has failed, and costs nothing."""
+        return replace(self, status="failed", finish_reason=None, cost=0)
 
 
 @dataclass(frozen=True, slots=True)

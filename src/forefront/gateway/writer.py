@@ -7,7 +7,6 @@ happens when the database fails, the clerk says.
 import asyncio
 import secrets
 import time
-from dataclasses import replace
 
 from forefront.gateway.allotment import Allotments, Hold
 from forefront.gateway.clerk import HUNG, PATIENCE, Clerk
@@ -46,6 +45,7 @@ class Writer:
         self._sweep_later()
         if self.healthy and time.monotonic() < self._clerk.known_until and allotment.take(wanted.tokens, wanted.cost):
             return hold
+        granted = False
         try:
             async with asyncio.timeout(HUNG):
                 refusal = await self._ask(hold)
@@ -54,16 +54,13 @@ class Writer:
                     for back in backs:
                         self._return(back)
                     refusal = await self._ask(hold)
+            granted = refusal is None
         except TimeoutError:
-            allotment.running -= 1
             raise StoreError("it does not answer") from None
-        except BaseException:
-            allotment.running -= 1
-            raise
-        if refusal is not None:
-            allotment.running -= 1
-            return refusal
-        return hold
+        finally:
+            if not granted:
+                allotment.running -= 1
+        return hold if refusal is None else refusal
 
     async def settle(self, row: Row, hold: Hold | None) -> None:
         """Return once the row has been committed, and what was held has been given back.
@@ -74,9 +71,7 @@ class Writer:
             async with asyncio.timeout(HUNG):
                 await self._settle(row, hold)
         except TimeoutError:
-            # Should it be written after all: its end was never shown.
-            failed = replace(row, status="failed", finish_reason=None, cost=0)
-            _ignore(self._put(failed, None, tried=True))
+            _ignore(self._put(row.withheld(), None, tried=True))  # should it be written after all
             raise StoreError("it does not answer") from None
 
     def post(self, row: Row, hold: Hold | None) -> None:
