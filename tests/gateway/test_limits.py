@@ -1,6 +1,7 @@
 """Limits by the minute and at a time, their headers, and the order of turns."""
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from forefront.gateway.database import open_database
 from forefront.gateway.fair import FairQueue
-from forefront.gateway.window import WINDOW, Window
+from forefront.gateway.window import TICK, WINDOW, Window
 from forefront.wire.admin import Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 from tests.gateway.helpers import answer, open_desk
@@ -23,7 +24,8 @@ def test_no_minute_holds_more_than_the_limit_and_waits_are_exact(
     limit: int, steps: list[tuple[float, int, int]]
 ) -> None:
     window, now = Window(limit), 0.0
-    taken: list[tuple[float, int]] = []
+    taken: list[tuple[float, int]] = []  # as the window counts it: until a minute after the end of a tick
+    times: list[tuple[float, int]] = []
     for pause, amount, used in steps:
         now += pause
         wait = window.wait(now, amount)
@@ -36,9 +38,19 @@ def test_no_minute_holds_more_than_the_limit_and_waits_are_exact(
             assert later + amount <= limit
         else:
             assert held + amount <= limit
-            window.correct(window.take(now, amount), min(used, amount))
-            taken.append((now, min(used, amount)))
+            window.correct(window.take(now, amount), min(used, amount) - amount)
+            taken.append((math.ceil(now / TICK) * TICK, min(used, amount)))
+            times.append((now, min(used, amount)))
         assert window.used(now) == sum(size for at, size in taken if at > now - WINDOW)
+        assert sum(size for at, size in times if at > now - WINDOW) <= limit
+
+
+def test_a_window_keeps_little_of_many_requests() -> None:
+    window = Window(10**6)
+    for number in range(100_000):
+        window.take(number / 50_000, 1)
+    assert len(window._entries) < 150
+    assert window.used(2) == 100_000
 
 
 async def test_requests_per_minute(tmp_path: Path) -> None:

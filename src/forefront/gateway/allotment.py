@@ -1,7 +1,8 @@
 """A server's share of a budget: taken from the store once, handed out to many requests from memory."""
 
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from forefront.wire.admin import Budget
 
@@ -68,8 +69,7 @@ class Allotment:
         return back
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """What one request may take of an allotment."""
 
     allotment: Allotment

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from forefront.gateway.window import Entry, Window
 from forefront.wire.admin import Limits
@@ -55,16 +56,16 @@ class Allowance:
             raise too_many_tokens(self.of, self.tokens, now, amount, wait)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """What a request took from one window."""
 
     window: Window
     entry: Entry
+    amount: int
 
     def correct(self, amount: int) -> None:
         """Count `amount` tokens in place of those that were taken."""
-        self.window.correct(self.entry, amount)
+        self.window.correct(self.entry, amount - self.amount)
 
 
 class Count(Protocol):
@@ -96,17 +97,20 @@ class Counts(Protocol):
 def rate_headers(allowances: Sequence[Counts], now: float) -> dict[str, str]:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of whichever has the least left; resets in seconds."""
     headers: dict[str, str] = {}
-    for unit in ("requests", "tokens"):
-        tightest, least = None, 0
-        for one in allowances:
-            window: Count | None = getattr(one, unit)
-            if window is not None and (tightest is None or window.remaining(now) < least):
-                tightest, least = window, window.remaining(now)
-        if tightest is not None:
-            headers[f"x-ratelimit-limit-{unit}"] = str(tightest.limit)
-            headers[f"x-ratelimit-remaining-{unit}"] = str(least)
-            headers[f"x-ratelimit-reset-{unit}"] = f"{tightest.reset(now):.3f}s"
+    _tell(headers, "requests", [one.requests for one in allowances], now)
+    _tell(headers, "tokens", [one.tokens for one in allowances], now)
     return headers
+
+
+def _tell(headers: dict[str, str], unit: str, counts: Sequence[Count | None], now: float) -> None:
+    tightest, least = None, 0
+    for count in counts:
+        if count is not None and ((remaining := count.remaining(now)) < least or tightest is None):
+            tightest, least = count, remaining
+    if tightest is not None:
+        headers[f"x-ratelimit-limit-{unit}"] = str(tightest.limit)
+        headers[f"x-ratelimit-remaining-{unit}"] = str(least)
+        headers[f"x-ratelimit-reset-{unit}"] = f"{tightest.reset(now):.3f}s"
 
 
 def too_many_running(of: str, most: int) -> ApiError:

@@ -161,9 +161,9 @@ class Clerk:
 
         def tell() -> None:
             for settlement in late:
-                _reject(settlement.done, error)
+                reject(settlement.done, error)
             for wish in wishes:
-                _reject(wish.done, error)
+                reject(wish.done, error)
 
         self._on_loop(tell)
 
@@ -184,9 +184,9 @@ class Clerk:
         def tell() -> None:
             error = StoreError("the row does not fit")
             for wish in wishes:
-                _reject(wish.done, error)
+                reject(wish.done, error)
             for settlement in settlements:
-                _reject(settlement.done, error)
+                reject(settlement.done, error)
                 if settlement.row is not None and settlement.hold is not None:
                     self._give_back(settlement.hold)
 
@@ -218,6 +218,9 @@ def _resolve(future: asyncio.Future[T], value: T) -> bool:
     return True
 
 
-def _reject(future: asyncio.Future[T], error: StoreError) -> None:
-    if not future.done():
-        future.set_exception(error)
+def reject(future: asyncio.Future[T], error: StoreError) -> bool:
+    """Tell whoever waits of the error; whether anybody still did."""
+    if future.done():
+        return False
+    future.set_exception(error)
+    return True

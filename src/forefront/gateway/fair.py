@@ -39,7 +39,9 @@ class FairQueue(Generic[T]):
 
     def add(self, tenant: str, weight: float, item: T, tokens: int) -> None:
         """Let `item`, which may take `tokens`, wait behind its tenant's others."""
-        entry = self._tenants.setdefault(tenant, _Tenant())
+        entry = self._tenants.get(tenant)
+        if entry is None:
+            entry = self._tenants[tenant] = _Tenant()
         entry.weight = weight
         if not entry.waiting:
             entry.time = max(entry.time, self._time)

@@ -10,6 +10,7 @@ from forefront.gateway.principal import Principal
 from forefront.gateway.shared_limits import SharedLimits
 from forefront.gateway.turns import Turns
 from forefront.gateway.writer import Writer
+from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 
 
@@ -33,6 +34,7 @@ class Gateway:
         self._clock = clock
         self._shared = shared
         self._allowances: dict[tuple[str, str], Allowance] = {}
+        self._latest: dict[str, tuple[Principal, list[Allowance]]] = {}  # by the id of a key
         self._revision = -1
 
     def admit(self, principal: Principal, model: str, completion: str) -> Lease:
@@ -72,17 +74,22 @@ class Gateway:
     def _of(self, principal: Principal) -> list[Allowance]:
         if principal.revision > self._revision:
             self._forget(principal.revision)
-        found = []
-        for of, name, limits in principal.limited():
-            allowance = self._allowances.get((of, name))
-            if allowance is None:
-                allowance = self._allowances[of, name] = Allowance(of)
-            allowance.renew(limits, principal.revision)
-            found.append(allowance)
+        asked, found = self._latest.get(principal.key.id, (None, []))
+        if asked is not principal:
+            found = [self._find(of, name, limits, principal.revision) for of, name, limits in principal.limited()]
+            self._latest[principal.key.id] = (principal, found)
         return found
+
+    def _find(self, of: str, name: str, limits: Limits, revision: int) -> Allowance:
+        allowance = self._allowances.get((of, name))
+        if allowance is None:
+            allowance = self._allowances[of, name] = Allowance(of)
+        allowance.renew(limits, revision)
+        return allowance
 
     def _forget(self, revision: int) -> None:
         """Something has changed in the store: let go of those who ask no more, as of revoked keys."""
         self._revision = revision
         now = self._clock()
+        self._latest.clear()
         self._allowances = {name: one for name, one in self._allowances.items() if not one.idle(now)}

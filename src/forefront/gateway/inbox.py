@@ -3,7 +3,8 @@
 import asyncio
 import queue
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from forefront.gateway.allotment import Hold
 from forefront.gateway.ledger import Refusal, Row
@@ -12,8 +13,7 @@ _GROUP = 1000
 _GATHER = 0.001  # seconds, when many come: a larger group costs little more than a small one
 
 
-@dataclass(slots=True)
-class Settlement:
+class Settlement(msgspec.Struct):
     """A row, and what had been held for it."""
 
     row: Row | None  # None: nothing to write, only something to give back
@@ -30,8 +30,7 @@ class Settlement:
         return self.row.input_tokens + self.row.output_tokens, self.row.cost
 
 
-@dataclass(slots=True)
-class Wish:
+class Wish(msgspec.Struct):
     """What one request wants to hold."""
 
     hold: Hold

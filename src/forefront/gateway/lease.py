@@ -120,7 +120,7 @@ class Lease:
             raise
         for allowance in self._allowances:
             if (window := allowance.tokens) is not None:
-                self._taken.append(Taken(window, window.take(now, amount)))
+                self._taken.append(Taken(window, window.take(now, amount), amount))
 
     async def _reserve_budget(self, input_tokens: int, output_tokens: int) -> None:
         key, project = self._principal.key, self._principal.project

@@ -1,18 +1,19 @@
 """The ledger's statements: what one group of settlements and reservations reads and writes, in one transaction.
 
-They are made once: to put one together takes longer than to carry it out.
+They are made once: to put one together takes longer than to carry it out. What is made for each request is a struct of
+msgspec, here and in the rest of the gateway: it takes a third of the time that a frozen dataclass does.
 """
 
 import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from forefront.gateway.bulk import Bulk
@@ -36,8 +37,7 @@ _TAKE_BACK = (
 )
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """One completion. Times are seconds since 1970, `cost` is in billionths of the unit."""
 
     id: str
@@ -57,11 +57,10 @@ class Row:
 
     def withheld(self) -> "Row":
         """The same of an answer whose end was never shown: it has failed, and costs nothing."""
-        return replace(self, status="failed", finish_reason=None, cost=0)
+        return msgspec.structs.replace(self, status="failed", finish_reason=None, cost=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """What one request may cost at most, and the budgets that must have room for it."""
 
     key: str
@@ -72,8 +71,7 @@ class Reservation:
     project_budget: Budget | None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why a reservation was refused: `left` of the `limit` of `unit` is less than the `wanted`."""
 
     of: str

@@ -1,15 +1,19 @@
 """A limit over any 60 seconds: no window of that length ever holds more, wherever it begins."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 WINDOW: Final = 60.0
+# Seconds, a power of two so that its multiples are exact. What comes within one is kept as one, and counts until a
+# minute after its end: thousands of requests a second would leave as many objects for a minute each.
+TICK: Final = 1 / 64
 
 
 @dataclass(slots=True)
 class Entry:
-    """An amount that counts from `at` (seconds) until a minute later."""
+    """Amounts that count until a minute after `at` (seconds), the end of the tick in which they came."""
 
     at: float
     amount: int
@@ -52,16 +56,19 @@ class Window:
 
     def take(self, now: float, amount: int) -> Entry:
         """Count `amount`, whether or not it fits."""
-        entry = Entry(now, amount)
-        self._entries.append(entry)
+        at = math.ceil(now / TICK) * TICK
+        if not self._entries or self._entries[-1].at != at:
+            self._entries.append(Entry(at, 0))
+        entry = self._entries[-1]
+        entry.amount += amount
         self._used += amount
         return entry
 
-    def correct(self, entry: Entry, amount: int) -> None:
-        """Count `amount` in place of what was taken, if that still counts."""
+    def correct(self, entry: Entry, more: int) -> None:
+        """Count so many `more` than were taken, or fewer, if they still count."""
         if entry.counts:
-            self._used += amount - entry.amount
-            entry.amount = amount
+            self._used += more
+            entry.amount += more
 
     def reset(self, now: float) -> float:
         """Seconds until nothing counts any more."""

@@ -9,7 +9,7 @@ import secrets
 import time
 
 from forefront.gateway.allotment import Allotments, Hold
-from forefront.gateway.clerk import HUNG, PATIENCE, Clerk
+from forefront.gateway.clerk import HUNG, PATIENCE, Clerk, reject
 from forefront.gateway.database import Database, StoreError
 from forefront.gateway.inbox import Inbox, Settlement, Wish
 from forefront.gateway.ledger import Refusal, Reservation, Row
@@ -67,12 +67,13 @@ class Writer:
 
         Raises `StoreError` after some seconds; the row is then written as a failed one as soon as the store works.
         """
+        done = self._settle(row, hold)
+        # Less than half of what `asyncio.timeout` takes, for every request.
+        giving_up = asyncio.get_running_loop().call_later(HUNG, self._give_up, row, done)
         try:
-            async with asyncio.timeout(HUNG):
-                await self._settle(row, hold)
-        except TimeoutError:
-            _ignore(self._put(row.withheld(), None, tried=True))  # should it be written after all
-            raise StoreError("it does not answer") from None
+            await done
+        finally:
+            giving_up.cancel()
 
     def post(self, row: Row, hold: Hold | None) -> None:
         """The same, without waiting."""
@@ -102,6 +103,10 @@ class Writer:
         if hold is not None:
             hold.allotment.running -= 1
         return self._put(row, hold)
+
+    def _give_up(self, row: Row, done: asyncio.Future[None]) -> None:
+        if reject(done, StoreError("it does not answer")):
+            _ignore(self._put(row.withheld(), None, tried=True))  # should it be written after all
 
     def _put(self, row: Row | None, hold: Hold | None, *, tried: bool = False) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
+from forefront.server.headers import header
 from forefront.server.intake import Share
 from forefront.wire.errors import ApiError
 
@@ -27,13 +27,12 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     client leaves in the middle of it, 408 when it takes too long, 503 when too many others are being read; and what the
     guard raises, which is asked again after a body that took its time: `scope["principal"]` is another one then.
     """
-    headers = Headers(scope=scope)
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    kind = header(scope, b"content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise ApiError("unsupported_media_type", "The body must be sent with `content-type: application/json`.")
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if header(scope, b"content-encoding", "identity").strip().lower() != "identity":
         raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
-    length = headers.get("content-length", "")
+    length = header(scope, b"content-length")
     if length.isdecimal() and int(length[:20]) > MAX_BODY:
         raise _too_large()
     share: Share = scope["intake"]

@@ -8,9 +8,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from starlette.datastructures import Headers
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.chat.backend import Backend
@@ -23,6 +21,7 @@ from forefront.server.body import parse_body, read_json_body
 from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
+from forefront.server.headers import raw
 from forefront.server.pauses import with_pauses
 from forefront.server.settled import settled
 from forefront.server.spacing import spaced
@@ -37,6 +36,7 @@ R = TypeVar("R", bound=SampledRequest)
 # Silent unless the settings ask for it.
 _prompts = logging.getLogger("forefront.prompts")
 
+_WHOLE_HEADERS = {"content-type": "application/json"}
 _STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -97,7 +97,8 @@ class Completions(Generic[R]):
                 return
             async with aclosing(settled(answer, lease)) as events:
                 body = msgspec.json.encode(await completion.whole(events))
-            await Response(body, 200, headers | lease.headers(), "application/json")(scope, receive, send)
+            await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(body))}))
+            await send({"type": "http.response.body", "body": body})
 
         with self._gateway.admit(principal, model.name, completion.id) as lease:
             await while_connected(receive, work(lease))
@@ -114,8 +115,7 @@ async def _stream(
     # The first event is awaited before anything is sent, so that a request that fails has an error status. One that
     # waits for long is told so instead (None), since proxies give up on connections that say nothing.
     first = await anext(events)
-    raw_headers = Headers(headers | lease.headers() | _STREAM_HEADERS).raw
-    await send({"type": "http.response.start", "status": 200, "headers": raw_headers})
+    await send(_start(headers | lease.headers() | _STREAM_HEADERS))
 
     async def write(body: bytes) -> None:
         await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -130,6 +130,10 @@ async def _stream(
         # Too late for a status; no [DONE] follows, so nobody takes the stream for complete.
         await say(frame(error.body()))
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _start(headers: dict[str, str]) -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": raw(headers)}
 
 
 async def _tell(

@@ -5,9 +5,9 @@ import re
 import secrets
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forefront.server.headers import header
 from forefront.server.intake import Intake, Share
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Frame:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        given = header(scope, b"x-request-id")
         scope["request_id"] = given if _FIT.fullmatch(given) else "req_" + secrets.token_hex(12)
         begin, status = time.monotonic(), 0
 
@@ -34,16 +34,16 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = scope["request_id"]
-                headers["openai-processing-ms"] = str(round((time.monotonic() - begin) * 1000))
+                took = round((time.monotonic() - begin) * 1000)
+                own = [(b"x-request-id", scope["request_id"].encode()), (b"openai-processing-ms", b"%d" % took)]
+                message = {**message, "headers": [*message["headers"], *own]}
             await send(message)
 
         try:
             with Share(self._intake) as scope["intake"]:
                 await self._app(scope, receive, send_named)
         finally:
-            if scope["path"] not in _QUIET:
+            if scope["path"] not in _QUIET and log.isEnabledFor(logging.INFO):
                 log.info("request", extra=_facts(scope, status, time.monotonic() - begin))
 
 

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.gateway.principal import Principal
 from forefront.gateway.ring import KeyRing
+from forefront.server.headers import header
 from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
 
@@ -30,7 +30,7 @@ class Guard:
         if scope["path"] not in OPEN_PATHS:
 
             async def identify() -> None:
-                principal = await self._principal(Headers(scope=scope))
+                principal = await self._principal(header(scope, b"authorization"))
                 if (needed := scope_for(scope["path"])) is not None:
                     principal.need(needed)
                 scope["principal"] = principal
@@ -44,8 +44,8 @@ class Guard:
                 return
         await self._app(scope, receive, send)
 
-    async def _principal(self, headers: Headers) -> Principal:
-        scheme, _, key = headers.get("authorization", "").partition(" ")
+    async def _principal(self, authorization: str) -> Principal:
+        scheme, _, key = authorization.partition(" ")
         key = key.strip()
         if not key or scheme.lower() != "bearer":
             raise ApiError("invalid_api_key", "No API key: send it in the header `Authorization: Bearer YOUR_API_KEY`.")

@@ -5,7 +5,6 @@ import hashlib
 import re
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forefront.gateway.principal import Principal
@@ -15,6 +14,7 @@ from forefront.server.shared_runs import SharedRuns
 from forefront.wire.errors import ApiError
 
 HEADER: Final = "Idempotency-Key"
+_NAME: Final = HEADER.lower().encode()
 _FIT = re.compile(r"[!-~]{1,255}")
 
 
@@ -31,7 +31,7 @@ class Idempotent:
         self._runs = runs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = _key(Headers(scope=scope))
+        key = _key(scope)
         if key is None:
             await self._app(scope, receive, send)
             return
@@ -45,9 +45,9 @@ class Idempotent:
             await while_connected(receive, run.play(send, again=again))
 
 
-def _key(headers: Headers) -> str | None:
+def _key(scope: Scope) -> str | None:
     """The key that a request bears. Raises `ApiError` 422 for one that cannot be used."""
-    given = headers.getlist(HEADER)
+    given = [value.decode("latin-1") for name, value in scope["headers"] if name == _NAME]
     if not given:
         return None
     if len(given) > 1 or not _FIT.fullmatch(given[0]):

@@ -9,8 +9,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
+
+from forefront.server.headers import header
 
 GAP: Final = 0.005  # seconds
 _BARE_FETCH: Final = frozenset({"node", "undici"})
@@ -20,7 +21,7 @@ Say = Callable[[bytes], Awaitable[None]]
 
 def spaced(scope: Scope, say: Say) -> Say:
     """`say`, or for such clients a `say` that waits until `GAP` has passed since the one before."""
-    if Headers(scope=scope).get("user-agent", "") not in _BARE_FETCH:
+    if header(scope, b"user-agent") not in _BARE_FETCH:
         return say
     last = -GAP
 
