@@ -18,8 +18,11 @@ class Completion(ABC):
     """One answer to one request: its id, its model, and how its events are spelled."""
 
     def __init__(self, prefix: str, model: ServedModel, *, include_usage: bool) -> None:
-        self.id = f"{prefix}-{secrets.token_hex(12)}"
-        self.created = int(time.time())
+        now = time.time()
+        # In the order of time, so that the ledger's newest rows are neighbours in its index: a group of random ones
+        # would touch as many pages, each to be written.
+        self.id = f"{prefix}-{int(now * 1000):012x}{secrets.token_hex(8)}"
+        self.created = int(now)
         self.model = model
         self._include_usage = include_usage
         self._last_end: Any = None
