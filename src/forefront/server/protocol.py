@@ -6,6 +6,7 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from forefront.server.gathered import Gathered
 from forefront.wire.errors import ApiError
 
 MAX_HEADERS: Final = 64 * 2**10
@@ -27,7 +28,7 @@ def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsP
         _in_headers = True
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
+            super().connection_made(Gathered(transport, self.loop))  # type: ignore[arg-type]
             self._cycles: list[RequestResponseCycle] = []
             if len(self.connections) > connections:
                 text = f"The server has {connections} connections open and takes no more."
