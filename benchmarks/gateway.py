@@ -21,7 +21,11 @@ from tests.support.redis import run_redis
 from torture.client import CHAT, Client
 
 _SECONDS = 2.0
-_BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}).encode()
+_FIELDS = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+_BODY = json.dumps({**_FIELDS, "max_tokens": 1}).encode()
+_LONG = json.dumps({**_FIELDS, "max_tokens": 64, "stream": True}).encode()
+# What is asked for, and by how many clients at a time.
+_CASES = (("1 token", _BODY, 1), ("1 token", _BODY, 32), ("64, streamed", _LONG, 1), ("64, streamed", _LONG, 32))
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,19 @@ def run(repeats: int) -> None:
             served = nursery.serve(store, folder / f"{name}.log", settings=settings)
             servers[name] = (stack.enter_context(served).url, key)
         rows = []
-        for clients in (1, 32):
+        for answer, body, clients in _CASES:
             rounds: dict[str, list[_Round]] = {name: [] for name in servers}
             for number in range(repeats + 1):
                 for name, (url, key) in servers.items():
-                    measured = asyncio.run(_measure(url, key, clients))
+                    measured = asyncio.run(_measure(url, key, clients, body))
                     if number:  # the first is for warming up
                         rounds[name].append(measured)
-            rows += _rows(clients, rounds)
-    head = ["clients", "gateway", "requests/s", "÷ without", "median ms", "more ms"]
+            rows += [[answer, clients, *row] for row in _rows(rounds)]
+    head = ["answer", "clients", "gateway", "requests/s", "÷ without", "median ms", "more ms"]
     table("Keys, limits, a budget and the ledger, with answers that take no time", head, rows)
 
 
-def _rows(clients: int, rounds: dict[str, list[_Round]]) -> list[list[object]]:
+def _rows(rounds: dict[str, list[_Round]]) -> list[list[object]]:
     rows: list[list[object]] = []
     for name, measured in rounds.items():
         rate = statistics.median(one.rate for one in measured)
@@ -69,19 +73,19 @@ def _rows(clients: int, rounds: dict[str, list[_Round]]) -> list[list[object]]:
         pairs = list(zip(measured, rounds["without"], strict=True))
         ratio = statistics.median(one.rate / without.rate for one, without in pairs)
         more = statistics.median(one.median - without.median for one, without in pairs)
-        rows.append([clients, name, f"{rate:.0f}", ratio, f"{median:.2f}", f"{more:.2f}"])
+        rows.append([name, f"{rate:.0f}", ratio, f"{median:.2f}", f"{more:.2f}"])
     return rows
 
 
-async def _measure(url: str, key: str, clients: int) -> _Round:
+async def _measure(url: str, key: str, clients: int, body: bytes) -> _Round:
     latencies: list[float] = []
     end = time.perf_counter() + _SECONDS
 
     async def ask() -> None:
         client = Client(url, key)
         while time.perf_counter() < end:
-            answer = await client.send("POST", CHAT, _BODY)
-            if answer.status != 200:
+            answer = await client.send("POST", CHAT, body)
+            if not answer.whole:
                 raise RuntimeError(f"a request failed: {answer}")
             latencies.append(answer.seconds)
         client.abort()
