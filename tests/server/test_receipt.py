@@ -122,6 +122,37 @@ async def test_an_error_comes_through() -> None:
         await anext(paced)
 
 
+async def test_a_slow_client_slows_the_source_down() -> None:
+    made = 0
+
+    async def events() -> AsyncGenerator[int, None]:
+        nonlocal made
+        for made in range(1, 101):
+            yield made
+
+    seen = []
+    async with aclosing(with_pauses(events(), 1)) as paced:
+        async for event in paced:
+            seen.append(event)
+            await asyncio.sleep(0)
+            assert made - len(seen) <= 17
+    assert seen == list(range(1, 101))
+
+
+async def test_what_was_there_before_an_error_comes_first() -> None:
+    async def events() -> AsyncGenerator[int, None]:
+        for number in range(5):
+            yield number
+        raise ApiError("engine_failed", "x")
+
+    seen: list[int | None] = []
+    with pytest.raises(ApiError):
+        async for event in with_pauses(events(), 1):
+            seen.append(event)
+            await asyncio.sleep(0.001)
+    assert seen == [0, 1, 2, 3, 4]
+
+
 def test_the_comment_is_one_that_parsers_skip() -> None:
     assert waiting(3, 11.2) == b": waiting, 3 ahead, about 12 s\n\n"
     assert waiting(0, 0) == b": waiting\n\n"

@@ -47,7 +47,7 @@ class Idempotent:
 
 def _key(scope: Scope) -> str | None:
     """The key that a request bears. Raises `ApiError` 422 for one that cannot be used."""
-    given = [value.decode("latin-1") for name, value in scope["headers"] if name == _NAME]
+    given: list[str] = [value.decode("latin-1") for name, value in scope["headers"] if name == _NAME]
     if not given:
         return None
     if len(given) > 1 or not _FIT.fullmatch(given[0]):
