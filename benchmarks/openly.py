@@ -9,8 +9,7 @@ from multiprocessing.connection import Connection
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
 from forefront.cli.running import tune_interpreter
@@ -20,6 +19,7 @@ from forefront.server.frame import Frame
 from forefront.server.intake import Intake
 from forefront.server.protocol import bounded_protocol
 from forefront.server.serve import bind
+from forefront.server.shortcut import Shortcut
 from forefront.wire.admin import Key, Limits, Project
 from tests.support.instant import MODEL, InstantBackend
 
@@ -57,7 +57,7 @@ class _FreeGateway:
 class _Everybody:
     """In place of the guard."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
         limits = Limits()
         key = Key(
@@ -96,7 +96,7 @@ def serve_openly() -> Iterator[str]:
 def _serve(started: Connection) -> None:
     catalog = Catalog([ServedModel(MODEL, InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))])
     chat = Completions(CHAT, catalog, _FreeGateway())  # type: ignore[arg-type]
-    app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
+    app = Shortcut(Starlette(), {"/v1/chat/completions": chat})
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
         Frame(_Everybody(app), Intake()),

@@ -1,4 +1,4 @@
-"""The ASGI application: every request passes frame → guard → route."""
+"""The ASGI application: every request passes frame → guard → shortcut or route."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
@@ -19,6 +17,7 @@ from forefront.gateway.usage import Usage
 from forefront.server.admin import Admin
 from forefront.server.completions import CHAT, TEXT, Completions
 from forefront.server.documentation import documentation_routes
+from forefront.server.failures import api_error, http_error, internal_error
 from forefront.server.frame import Frame
 from forefront.server.guard import Guard
 from forefront.server.health import health, make_ready
@@ -27,6 +26,7 @@ from forefront.server.intake import Intake
 from forefront.server.models import make_list_models, make_retrieve_model
 from forefront.server.preflight import make_preflight
 from forefront.server.shared_runs import SharedRuns
+from forefront.server.shortcut import Shortcut
 from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
@@ -66,46 +66,14 @@ def build_app(
             Route("/ready", make_ready(catalog)),
             *documentation_routes(),
         ],
-        exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _internal_error},
+        exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    guarded: ASGIApp = Guard(app, office.ring)
+    shortcut = Shortcut(app, {"/v1/chat/completions": chat, "/v1/completions": text})
+    guarded: ASGIApp = Guard(shortcut, office.ring)
     if cors_origins:
         # Outside of the guard: browsers ask whether they may ask, and send no key with that.
         guarded = CORSMiddleware(
             guarded, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
         )
     return Frame(guarded, intake or Intake())
-
-
-def error_response(error: ApiError, headers: dict[str, str] | None = None) -> Response:
-    """The error as it is sent."""
-    return Response(error.encode(), error.status, error.headers | (headers or {}), "application/json")
-
-
-async def _api_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return error_response(error)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    """What the router says of paths and methods, in the API's own shape."""
-    assert isinstance(error, HTTPException)
-    path, method = request.scope["path"][:256], request.method
-    if error.status_code == 405:
-        allowed = _allowed(request)
-        text = f"{path} does not take {method} requests, only {allowed}."
-        return error_response(ApiError("method_not_allowed", text, headers={"allow": allowed}))
-    return error_response(ApiError("unknown_url", f"There is nothing at {path}."))
-
-
-def _allowed(request: Request) -> str:
-    """Every method that the path takes. The router itself knows those of the first route alone."""
-    routes: Sequence[Route] = request.app.routes
-    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))
-
-
-async def _internal_error(request: Request, _error: Exception) -> Response:
-    text = f"Something went wrong in the server. Its log has more under {request.scope['request_id']}."
-    return error_response(ApiError("internal_error", text))

@@ -1,0 +1,40 @@
+"""What is sent when a request fails: errors in the API's own shape, with a status and no internals."""
+
+from collections.abc import Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+
+from forefront.wire.errors import ApiError
+
+
+async def api_error(_request: Request, error: Exception) -> Response:
+    """What the server says of a request."""
+    assert isinstance(error, ApiError)
+    return Response(error.encode(), error.status, error.headers, "application/json")
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """What the router says of paths and methods, in the API's own shape."""
+    assert isinstance(error, HTTPException)
+    path, method = request.scope["path"][:256], request.method
+    if error.status_code == 405:
+        allowed = _allowed(request)
+        text = f"{path} does not take {method} requests, only {allowed}."
+        return await api_error(request, ApiError("method_not_allowed", text, headers={"allow": allowed}))
+    return await api_error(request, ApiError("unknown_url", f"There is nothing at {path}."))
+
+
+async def internal_error(request: Request, _error: Exception) -> Response:
+    """What is said of a mistake in the server: nothing but where to look."""
+    text = f"Something went wrong in the server. Its log has more under {request.scope['request_id']}."
+    return await api_error(request, ApiError("internal_error", text))
+
+
+def _allowed(request: Request) -> str:
+    """Every method that the path takes. The router itself knows those of the first route alone."""
+    routes: Sequence[Route] = request.app.routes
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))
