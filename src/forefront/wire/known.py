@@ -119,6 +119,7 @@ def _struct_for(value: dict[str, Any], kind: Any) -> type[msgspec.Struct] | None
     return None
 
 
+@cache
 def _options(kind: Any) -> tuple[Any, ...]:
     """The members of a union, without annotations."""
     if hasattr(kind, "__metadata__"):
