@@ -14,8 +14,8 @@ from torture.nasty import Wrong, wrong_request
 from torture.stage import Stage, entered
 
 _CLIENTS = 16
-# In MiB. Pools, arenas and kernels for each shape of a batch are filled before: by right requests, one for five wrong
-# ones, since few of the wrong ones get as far as the model, and by the first half of the wrong ones.
+# In MiB. Pools, arenas and kernels for each size of a step (`engine/width.py`) are filled before: by right requests,
+# one for five wrong ones, since few of those get as far as the model, and by the first half of the wrong ones.
 _ROOM = 16.0
 _RIGHT = 5
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from forefront.engine.runtime import ops, ov, paged_attention_transformation
 from forefront.engine.sampler import Logits
+from forefront.engine.width import width
 
 TOP_TOKENS = 64
 
@@ -66,13 +67,17 @@ class PagedModel:
         )
         wanted = options.contexts * -(-context_length // self.block_size)
         self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
+        # A sequence for each idle token: a longer one would take the faster attention from a batch of decodes.
+        self._idle = Run(0, [0], [self.block_count])
         self._request: Any = None
         self._caches: list[ov.Tensor] = []
         self._begin()
 
     def run(self, runs: Rows[Run], rows: Rows[int], temperatures: Rows[float]) -> Logits:
         """One forward pass. `rows` are positions in the concatenation of all new tokens whose logits are wanted, each
-        with the temperature to divide by for `Logits.log_sum`."""
+        with the temperature to divide by for `Logits.log_sum`. Idle tokens after the last fill the pass up."""
+        count = sum(len(run.tokens) for run in runs)
+        runs = [*runs, *[self._idle] * (width(count) - count)]
         new = np.array([len(run.tokens) for run in runs], np.int32)
         past = np.array([run.past for run in runs], np.int32)
         total = past + new
@@ -83,8 +88,8 @@ class PagedModel:
         np.cumsum(used, out=block_begins[1:])
         blocks: list[int] = []
         tokens: list[int] = []
-        for run, count in zip(runs, used.tolist(), strict=True):
-            blocks += run.blocks[:count]
+        for run, held in zip(runs, used.tolist(), strict=True):
+            blocks += run.blocks[:held]
             tokens += run.tokens
         self._feed("input_ids", np.array(tokens, np.int64))
         self._feed("position_ids", np.repeat(past - begins[:-1], new) + np.arange(len(tokens), dtype=np.int64))
@@ -115,11 +120,12 @@ class PagedModel:
         self._begin()
 
     def _begin(self) -> None:
-        """A request, with a KV cache in the shapes and types that the compiled graph asks for."""
+        """A request, with a KV cache in the shapes and types that the compiled graph asks for, and a block more than is
+        given out, which idle tokens are written to."""
         self._request = self._compiled.create_infer_request()
         for index, shape in _cache_shapes(self._compiled).items():
             kind = self._compiled.inputs[index].get_element_type()
-            tensor = ov.Tensor(kind, ov.Shape([self.block_count, *shape]))
+            tensor = ov.Tensor(kind, ov.Shape([self.block_count + 1, *shape]))
             self._request.set_input_tensor(index, tensor)
             self._caches.append(tensor)
 
