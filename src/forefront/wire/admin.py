@@ -23,7 +23,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_LINE)]
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, pattern=_LINE)]
 # Up to the end of the year 9999.
 Time = Annotated[int, Meta(ge=1, le=253_402_300_799)]
-ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 
 
 class Limits(Record, kw_only=True, forbid_unknown_fields=True):
