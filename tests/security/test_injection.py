@@ -1,11 +1,13 @@
 """Text that means something to a database, a shell, a log or a template is only text; on both databases."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from tests.security.conftest import Stored
 from tests.security.errors import check_error, watched
 from tests.security.raw import exchange, request
 from tests.security.routes import fill, parametrised, route_table
+from tests.support.server import run_server
 
 STRINGS = [
     "' OR '1'='1",
@@ -178,3 +181,29 @@ def test_an_unknown_model_name_is_told_in_the_body_alone(stored: Stored) -> None
     assert "x-injected" not in response.headers
     assert response.headers["content-type"] == "application/json"
     assert msgspec.json.decode(response.content)
+
+
+@pytest.mark.parametrize("form", ["human", "json"])
+def test_nobody_writes_a_line_into_the_log(form: str, tiny_gguf: Path, tmp_path: Path) -> None:
+    """Paths are logged decoded, also of those who have no key."""
+    odd = ["\n", "\r\n", "\x1b[2J", "\x7f", "\x85", "\x9b31m", "\u2028", "\u202e", " status=200 key=key_1 "]
+    forged = "2026-01-01 00:00:00,000 INFO forefront.server.frame: request"
+    variables = {"FOREFRONT_LOG_FORMAT": form}
+    with (
+        run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server,
+        server.client() as client,
+    ):
+        before = len(server.log.read_text().split("\n"))
+        for text in odd:
+            assert httpx.get(f"{server.url}/{quote(text + forged)}").status_code == 401
+            assert client.get(f"/v1/models/{quote(text + forged)}").status_code == 404
+        lines = server.log.read_text().split("\n")[before - 1 : -1]
+    assert len(lines) == 2 * len(odd)
+    if form == "json":
+        assert [json.loads(line)["path"].removeprefix("/v1/models")[1:] for line in lines[::2]] == [
+            text + forged for text in odd
+        ]
+        return
+    for line in lines:
+        assert line.isprintable(), line
+        assert re.findall(r" (?:path|status|key)=", line) in ([" path=", " status="], [" path=", " status=", " key="])
