@@ -99,8 +99,13 @@ class Completions(Generic[R]):
                 body = msgspec.json.encode(await completion.whole(events))
             await Response(body, 200, headers | lease.headers(), "application/json")(scope, receive, send)
 
-        with self._gateway.admit(principal, model.name, completion.id) as lease:
-            await while_connected(receive, work(lease))
+        lease = self._gateway.admit(principal, model.name, completion.id)
+        try:
+            with lease:
+                await while_connected(receive, work(lease))
+        except ApiError as error:
+            error.headers |= lease.headers()  # it has been counted, whatever came of it
+            raise
 
 
 async def _stream(
