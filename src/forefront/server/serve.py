@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -31,11 +32,39 @@ class Listen:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, less its signal handling: it would end the process by the signal instead of with status 0."""
+    """uvicorn, less its signal handling: it would end the process by the signal instead of with status 0.
+
+    With TLS, a handshake has `handshake_seconds`; uvicorn gives it a minute, in which the connection is in no count.
+    """
+
+    def __init__(self, config: uvicorn.Config, handshake_seconds: float) -> None:
+        super().__init__(config)
+        self._seconds = handshake_seconds
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.config.ssl is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        for bound in sockets or ():
+            listening = await asyncio.get_running_loop().create_server(
+                self._protocol,
+                sock=bound,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=self._seconds,
+                ssl_shutdown_timeout=self._seconds,
+            )
+            self.servers.append(listening)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(self.config, self.server_state, self.lifespan.state)
+        return made
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -79,7 +108,7 @@ async def serve(
         # Longer than the grace period: the engine's stop ends the requests, so that each gets its error.
         timeout_graceful_shutdown=int(listen.grace) + 5,
     )
-    server, grace = _Server(config), listen.grace
+    server, grace = _Server(config, listen.header_seconds), listen.grace
     loop = asyncio.get_running_loop()
     cutting: list[asyncio.TimerHandle] = []
     closing: list[asyncio.Task[None]] = []
