@@ -96,6 +96,7 @@ def _listen(settings: ServerSettings) -> Listen:
     return Listen(
         settings.grace_seconds,
         settings.header_seconds,
+        settings.send_seconds,
         settings.connections,
         settings.tls_certificate,
         settings.tls_key,

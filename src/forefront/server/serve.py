@@ -22,10 +22,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """How connections are taken: seconds of grace at the end and for headers, how many, and TLS by files."""
+    """How connections are taken: seconds of grace at the end, for headers and for reading what is sent; how many; and
+    TLS by files."""
 
     grace: float
     header_seconds: float
+    send_seconds: float
     connections: int
     tls_certificate: str | None = None
     tls_key: str | None = None
@@ -95,7 +97,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
-        http=bounded_protocol(listen.header_seconds, listen.connections),
+        http=bounded_protocol(listen.header_seconds, listen.connections, listen.send_seconds),
         ws="none",
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,
