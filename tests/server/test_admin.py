@@ -133,6 +133,8 @@ def test_limits_and_budgets_over_http(server: RunningServer) -> None:
         ({"name": 5}, 422, "name"),
         ({"name": "two\nlines"}, 422, "name"),
         ({"name": "\0"}, 422, "name"),
+        ({"name": "\x9b31m"}, 422, "name"),
+        ({"name": "two\u2028lines"}, 422, "name"),
         ({"name": "x", "models": ["a\0"]}, 422, "models"),
         ({"name": "x", "project": "../x"}, 422, "project"),
         ({"name": "x", "project": "shop\n"}, 422, "project"),
