@@ -56,11 +56,24 @@ def test_a_file_sets_what_it_names_and_the_environment_goes_first(tmp_path: Path
         ("[server]\nport = 70000\n", "`server.port` must be an integer of at most 65535"),
         ("[server]\nport = '8000'\n", "`server.port` must be an integer, not a string"),
         ("server = 5\n", "`server` must be an object"),
-        ("[log]\nformat = 'xml'\n", "`log.format`"),
+        ("[log]\nformat = 'xml'\n", "forefront.toml: `log.format` cannot be 'xml', only human, json$"),
         ("[server]\ntls_key = 'k.pem'\n", "go together"),
         ("[server]\ntls_key = '/no/k.pem'\ntls_certificate = '/no/c.pem'\n", "/no/c.pem cannot be read"),
-        ("[server]\ncors_origins = ['example.com/x']\n", "is not an origin"),
-        ("[redis]\nurl = 'http://:secret@host'\n", r"`redis.url` is not an address such as redis://host:6379/0$"),
+        ("[server]\ncors_origins = ['example.com/x']\n", "forefront.toml: `server.cors_origins`: .* is not an origin"),
+        *(
+            (f"[redis]\nurl = '{url}'\n", r"forefront.toml: `redis.url` is not an address such as redis://host:6379/0$")
+            for url in (
+                "http://:secret@host",
+                "redis://host:port/0",
+                "redis://host:70000/0",
+                "redis://host/limits",
+                "redis://:secret@host/0/1",
+                "redis:///0",
+                "unix://path",
+                "",
+            )
+        ),
+        ("[store]\nurl = 'postgresql://u:secret@host:70000/x'\n", "`store.url`: the port of the .* is no port$"),
         ("[prices.m]\n[prices.n]\ninput = -1\noutput = 1\n", "`prices.n.input` must be a number of at least 0"),
         ("[prices.'n 2.5']\noutput = '1'\n", '`prices."n 2.5".output` must be a number, not a string'),
         ("[prices.m]\ninput = nan\noutput = 1\n", "prices.m.input"),
@@ -77,11 +90,31 @@ def test_what_cannot_be_used_is_refused_with_its_place(tmp_path: Path, text: str
         load_config(path, {})
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://host",
+        "redis://host/",
+        "rediss://user:pass@host:6379/0?health_check_interval=5",
+        "redis://[::1]:6379/15",
+        "redis://:p%2Fss@host:6379",
+        "unix:///run/redis.sock?db=1",
+        "unix://user:pass@/run/redis.sock",
+    ],
+)
+def test_addresses_of_redis(tmp_path: Path, url: str) -> None:
+    assert load_config(None, {"FOREFRONT_REDIS_URL": url}).redis.url == url
+
+
 def test_a_bad_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"environment variable PORT: `server.port` must be an integer"):
         load_config(None, {"PORT": "eighty"})
     with pytest.raises(ConfigError, match=r"environment variable FOREFRONT_DATABASE_URL: `store.url`: mysql is not"):
         load_config(None, {"FOREFRONT_DATABASE_URL": "mysql://host/x"})
+    with pytest.raises(ConfigError, match=r"environment variable FOREFRONT_LOG_LEVEL: .* only debug, info, warning, e"):
+        load_config(None, {"FOREFRONT_LOG_LEVEL": "DEBUG"})
+    with pytest.raises(ConfigError, match=r"environment variable FOREFRONT_SERVER_CORS_ORIGINS: `server.cors_origins`"):
+        load_config(None, {"FOREFRONT_SERVER_CORS_ORIGINS": "example.com"})
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "missing.toml", {})
 

@@ -183,3 +183,16 @@ def test_help_and_version(tmp_path: Path) -> None:
         assert "Usage:" in result.stdout
     assert "FOREFRONT_API_KEY" in forefront("serve", "--help", home=tmp_path).stdout
     assert forefront("sever", home=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("hard", [300, 2700])
+def test_as_many_files_may_be_open_as_connections_need(tiny_gguf: Path, tmp_path: Path, hard: int) -> None:
+    """Under the limits of most machines, 1024 files would be fewer than the connections that are taken."""
+    program = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard})); "
+    (tmp_path / "limited.py").write_text(program + "runpy.run_module('forefront.cli', run_name='__main__')")
+    variables = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    with run_server([str(tiny_gguf)], tmp_path / "home", environment=variables, module="limited") as server:
+        soft = Path(f"/proc/{server.process.pid}/limits").read_text().split("Max open files")[1].split()[0]
+        log = server.log.read_text()
+    assert int(soft) == min(hard, 2512)
+    assert ("this process may have 300 files open, too few for the 2000 connections" in log) is (hard == 300)

@@ -143,6 +143,7 @@ async def test_an_adopted_key_takes_the_place_of_the_one_adopted_before(database
     assert made is not None
     for text in ("first-key-of-twenty-or-more", "first-key-of-twenty-or-more", "second-key-of-twenty-or-more"):
         assert store.open(text) is None
+    assert store.open(None) is None
     ring = KeyRing(database)
     assert await ring.find("first-key-of-twenty-or-more") is None
     assert await ring.find("second-key-of-twenty-or-more") is not None

@@ -304,7 +304,7 @@ async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again
     database: Database, budget: Budget | None
 ) -> None:
     async with open_desk(database) as desk:
-        principal = await desk.principal(NewKey(name="b", budget=budget))
+        principal = await desk.principal(NewKey(name="b", budget=budget, limits=Limits(requests_per_minute=100)))
         await answer(desk.gateway.admit(principal, "m", "before"), 10, 10, 10)
         with desk.gateway.admit(principal, "m", "during") as lease:
             await lease.admit(10, 10)
@@ -316,6 +316,7 @@ async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again
         with pytest.raises(ApiError) as caught:
             desk.gateway.admit(principal, "m", "refused")
         assert (caught.value.status, caught.value.headers["retry-after"]) == (503, "1")
+        assert caught.value.headers["x-ratelimit-remaining-requests"] == "98"
         rename(database, "hidden", "completions")
         while not desk.writer.healthy:
             await asyncio.sleep(0.01)

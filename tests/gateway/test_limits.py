@@ -89,6 +89,7 @@ async def test_tokens_per_minute_are_reserved_and_given_back(tmp_path: Path) -> 
         with pytest.raises(ApiError) as caught:
             await answer(desk.gateway.admit(principal, "m", "d"), 100, 1, 1)
         assert caught.value.headers["x-should-retry"] == "false"
+        assert not {"retry-after", "retry-after-ms"} & caught.value.headers.keys()  # it will not fit later either
         desk.database.close()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.cli.test_config import make_pair
 from tests.security.errors import check_error, watched
 from tests.security.raw import Said, connection, exchange, read_all, request
 from tests.support.server import KEY, RunningServer, run_server
@@ -195,6 +197,22 @@ def test_many_who_dribble_do_not_keep_others_out_for_long(hasty: RunningServer) 
     finally:
         for opened in held:
             opened.close()
+
+
+def test_who_never_shakes_hands_is_let_go(tiny_gguf: Path, tmp_path: Path) -> None:
+    """With TLS the time begins before the first byte of HTTP; what is no TLS at all ends at once."""
+    certificate, key = make_pair(tmp_path / "pair")
+    variables = {"FOREFRONT_SERVER_HEADER_SECONDS": "1", "FOREFRONT_SERVER_TLS_CERTIFICATE": str(certificate)}
+    variables["FOREFRONT_SERVER_TLS_KEY"] = str(key)
+    with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server:
+        for said in (b"", b"\x16\x03\x01\x02", SMUGGLED):
+            with connection(server.url) as opened:
+                opened.sendall(said)
+                assert read_all(opened) == Said(0, b"", closed=True)
+        context = ssl.create_default_context(cafile=str(certificate))
+        with httpx.Client(base_url=server.url, verify=context) as client:
+            assert client.get("/health").status_code == 200
+        assert server.stop() == 0
 
 
 def check_error_or_503(said: Said) -> int:

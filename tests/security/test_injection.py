@@ -1,11 +1,13 @@
 """Text that means something to a database, a shell, a log or a template is only text; on both databases."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from tests.security.conftest import Stored
 from tests.security.errors import check_error, watched
 from tests.security.raw import exchange, request
 from tests.security.routes import fill, parametrised, route_table
+from tests.support.server import run_server
 
 STRINGS = [
     "' OR '1'='1",
@@ -37,7 +40,7 @@ STRINGS = [
     "x" * 5000,
 ]
 # What no header may hold, but a path, a query and a JSON string may.
-ODD = ["\0", "a\0b", "\x1a", "\ufffd", "\u202e", "\r\nX-Injected: 1", "\U0001f600"]
+ODD = ["\0", "a\0b", "x\n", "\x1a", "\ufffd", "\u202e", "\r\nX-Injected: 1", "\U0001f600"]
 HEADERS = [
     "Authorization: Bearer {}",
     "X-Api-Key: {}",
@@ -121,6 +124,7 @@ def test_in_every_text_of_a_body(stored: Stored) -> None:
         for text in [*STRINGS, *ODD]:
             fields: dict[str, Any] = {"name": text[:100], "models": [text[:200]], "scopes": ["models"]}
             response = client.post("/admin/keys", json=fields)
+            assert client.post("/admin/keys", json={"name": "x", "project": text}).status_code in (201, 422)
             if re.search(r"[\x00-\x1f]", text):
                 assert response.status_code == 422
                 continue
@@ -128,11 +132,10 @@ def test_in_every_text_of_a_body(stored: Stored) -> None:
             made += 1
             shown = client.get(f"/admin/keys/{response.json()['id']}").json()
             assert {name: shown[name] for name in fields} == fields
-            assert client.post("/admin/keys", json={"name": "x", "project": text}).status_code in (201, 422)
             asked = {"model": text, "messages": [{"role": "user", "content": "x"}]}
             assert client.post("/v1/chat/completions", json=asked).status_code == 404
         projects = [project["name"] for project in client.get("/admin/projects").json()["data"]]
-        assert all(name.isascii() and "'" not in name for name in projects)
+        assert all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in projects)
         assert len(client.get("/admin/keys").json()["data"]) >= keys + made
 
 
@@ -178,3 +181,29 @@ def test_an_unknown_model_name_is_told_in_the_body_alone(stored: Stored) -> None
     assert "x-injected" not in response.headers
     assert response.headers["content-type"] == "application/json"
     assert msgspec.json.decode(response.content)
+
+
+@pytest.mark.parametrize("form", ["human", "json"])
+def test_nobody_writes_a_line_into_the_log(form: str, tiny_gguf: Path, tmp_path: Path) -> None:
+    """Paths are logged decoded, also of those who have no key."""
+    odd = ["\n", "\r\n", "\x1b[2J", "\x7f", "\x85", "\x9b31m", "\u2028", "\u202e", " status=200 key=key_1 "]
+    forged = "2026-01-01 00:00:00,000 INFO forefront.server.frame: request"
+    variables = {"FOREFRONT_LOG_FORMAT": form}
+    with (
+        run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server,
+        server.client() as client,
+    ):
+        before = len(server.log.read_text().split("\n"))
+        for text in odd:
+            assert httpx.get(f"{server.url}/{quote(text + forged)}").status_code == 401
+            assert client.get(f"/v1/models/{quote(text + forged)}").status_code == 404
+        lines = server.log.read_text().split("\n")[before - 1 : -1]
+    assert len(lines) == 2 * len(odd)
+    if form == "json":
+        assert [json.loads(line)["path"].removeprefix("/v1/models")[1:] for line in lines[::2]] == [
+            text + forged for text in odd
+        ]
+        return
+    for line in lines:
+        assert line.isprintable(), line
+        assert re.findall(r" (?:path|status|key)=", line) in ([" path=", " status="], [" path=", " status=", " key="])

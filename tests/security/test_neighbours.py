@@ -3,13 +3,16 @@
 import asyncio
 import json
 import os
+import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.support.server import RunningServer
+from tests.security.raw import request
+from tests.support.server import RunningServer, run_server
 
 CHAT: dict[str, Any] = {"model": "tiny", "temperature": 0, "logit_bias": {"2": -100}}
 
@@ -69,6 +72,32 @@ async def test_a_client_that_reads_nothing_holds_up_nobody(server: RunningServer
                 answer = await client.post("/v1/chat/completions", json=asking("quick", 5))
                 assert answer.status_code == 200
         await until_idle(client)
+
+
+def test_clients_that_never_read_give_their_turns_up(tiny_gguf: Path, tmp_path: Path) -> None:
+    """Two hold both turns with answers of megabytes; the third gets one although they stay connected."""
+    variables = {"FOREFRONT_QUEUE_RUNNING": "2", "FOREFRONT_SERVER_SEND_SECONDS": "1"}
+    fields = asking("never read", 1500, stream=True, n=8, logprobs=True, top_logprobs=20)
+    content = json.dumps(fields).encode()
+    with (
+        run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server,
+        server.client() as client,
+        ExitStack() as held,
+    ):
+        headers = (f"Authorization: Bearer {server.key}", "Host: x", f"Content-Length: {len(content)}")
+        for _ in range(2):
+            opened = held.enter_context(socket.socket())
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            opened.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            opened.sendall(request("POST", "/v1/chat/completions", *headers, body=content))
+        while client.get("/admin/status").json()["running"] < 2:
+            time.sleep(0.01)
+        assert client.post("/v1/chat/completions", json=asking("third", 2)).status_code == 200
+        while client.get("/admin/status").json()["running"]:
+            time.sleep(0.01)
+        report = client.get("/admin/usage").json()["data"][0]
+        sampled = client.get("/admin/status").json()["models"]["tiny"]["tokens_sampled"]
+    assert (report["requests"], report["output_tokens"]) == (3, sampled)
 
 
 async def until_idle(client: httpx.AsyncClient) -> None:

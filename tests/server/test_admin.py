@@ -133,8 +133,11 @@ def test_limits_and_budgets_over_http(server: RunningServer) -> None:
         ({"name": 5}, 422, "name"),
         ({"name": "two\nlines"}, 422, "name"),
         ({"name": "\0"}, 422, "name"),
+        ({"name": "\x9b31m"}, 422, "name"),
+        ({"name": "two\u2028lines"}, 422, "name"),
         ({"name": "x", "models": ["a\0"]}, 422, "models"),
         ({"name": "x", "project": "../x"}, 422, "project"),
+        ({"name": "x", "project": "shop\n"}, 422, "project"),
         ({"name": "x", "scopes": []}, 422, "scopes"),
         ({"name": "x", "scopes": ["root"]}, 422, "scopes"),
         ({"name": "x", "nmae": "y"}, 422, "nmae"),
@@ -158,8 +161,17 @@ def test_bad_keys_are_refused_by_field(server: RunningServer, body: Any, status:
 
 
 @pytest.mark.parametrize(
-    "query", ["by=hour", "since=yesterday", "until=2026-13-01", "colour=red", "since=2026-01-01'--"]
+    "query",
+    ["by=hour", "since=yesterday", "until=2026-13-01", "colour=red", "since=2026-01-01'--", "until=2026-01-01%0A"],
 )
 def test_bad_reports_are_refused(server: RunningServer, query: str) -> None:
     with server.client() as admin:
         assert admin.get(f"/admin/usage?{query}").status_code == 422
+
+
+def test_it_is_said_what_a_project_may_be_called(server: RunningServer) -> None:
+    with server.client() as admin:
+        in_body = admin.post("/admin/keys", json={"name": "x", "project": ".x"}).json()["error"]["message"]
+        in_path = admin.put("/admin/projects/.x", json={}).json()["error"]["message"]
+    assert "the first a letter or digit" in in_body
+    assert "the first a letter or digit" in in_path

@@ -38,7 +38,7 @@ def chunk_id(text: str) -> str:
 def test_a_second_request_gets_the_same_bytes_and_costs_nothing(
     server: RunningServer, path: str, body: dict[str, Any], stream: bool
 ) -> None:
-    _, client = make_key(server, project=f"again-{secrets.token_hex(4)}")
+    _, client = make_key(server, project=f"again-{secrets.token_hex(4)}", limits={"requests_per_minute": 2})
     with client:
         headers = fresh()
         first = client.post(path, json=body | {"stream": stream}, headers=headers)
@@ -49,6 +49,11 @@ def test_a_second_request_gets_the_same_bytes_and_costs_nothing(
     assert second.content == first.content != other.content
     assert "idempotent-replayed" not in first.headers
     assert second.headers["idempotent-replayed"] == "true"
+    assert [answer.headers.get("x-ratelimit-remaining-requests") for answer in (first, second, other)] == [
+        "1",
+        None,
+        "0",
+    ]
     assert second.headers["content-type"] == first.headers["content-type"]
     assert second.headers["x-request-id"] != first.headers["x-request-id"]
     with server.client() as admin:

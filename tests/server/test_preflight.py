@@ -1,5 +1,7 @@
 """`POST /v1/chat/completions/preflight`: what a request would meet."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.support.server import RunningServer
@@ -52,3 +54,18 @@ def test_it_refuses_what_the_endpoint_refuses(server: RunningServer) -> None:
         assert client.post(PATH, json=body(model="x")).status_code == 404
         assert client.post(PATH, json=body(n=0)).json()["error"]["param"] == "n"
         assert client.post(PATH, json=body(user="me")).headers["x-ignored-params"] == "user"
+
+
+def test_a_large_body_holds_up_nobody(server: RunningServer) -> None:
+    """Eight MiB of messages take half a second to read."""
+    messages = b",".join([b'{"role":"user","content":"x"}'] * 250_000)
+    content = b'{"model":"tiny","messages":[' + messages + b"]}"
+    with server.client() as client, server.client() as other, ThreadPoolExecutor() as threads:
+        asked = threads.submit(client.post, PATH, content=content, headers={"content-type": "application/json"})
+        slowest = 0.0
+        while not asked.done():
+            begin = time.monotonic()
+            assert other.get("/health").status_code == 200
+            slowest = max(slowest, time.monotonic() - begin)
+        assert asked.result().status_code == 422
+    assert slowest < 0.25

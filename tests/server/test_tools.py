@@ -144,6 +144,7 @@ def test_a_hundred_and_twenty_eight_tools(server: RunningServer) -> None:
     ("fields", "param"),
     [
         ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "nonsense"}}}]}, "tools"),
+        ({"tools": [{"type": "function", "function": {"name": "f\n"}}]}, "tools[0].function.name"),
         ({"regex": "a+"}, "regex"),
     ],
 )

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -22,7 +23,7 @@ Price = Annotated[float, Meta(ge=0, le=1e6)]
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
 # What TOML takes without quotes.
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_REDIS = re.compile(r"rediss?://[^/]|unix:///")
+_REDIS = re.compile(r"rediss?://[^/?#]+(/\d*)?([?#].*)?|unix://([^/@]*@)?/.*", re.DOTALL)
 # Names that other programs use too.
 _SHORT = {"server.host": "HOST", "server.port": "PORT", "store.url": "FOREFRONT_DATABASE_URL"}
 
@@ -39,6 +40,7 @@ class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     grace_seconds: Seconds = 30.0
     header_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 20.0
     body_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    send_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
     connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
     body_memory_mib: Annotated[int, Meta(ge=8, le=1_000_000)] = 256
     cors_origins: list[str] = []
@@ -104,8 +106,14 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
         config = msgspec.convert(fields, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), fields, path, variables)) from None
-    _check_together(config)
-    _check_store(config.store, path, variables)
+    _check_tls(config.server)
+    for setting, fault in (
+        ("server.cors_origins", _fault_of_origins(config.server.cors_origins)),
+        ("redis.url", _fault_of_redis(config.redis.url)),
+        ("store.url", _fault_of_store(config.store.url)),
+    ):
+        if fault is not None:
+            raise ConfigError(f"{_source(setting, path, variables)}: `{setting}`{fault}")
     return config
 
 
@@ -191,7 +199,15 @@ def _explain(text: str, fields: dict[str, Any], path: Path | None, variables: Ma
         where = f"[{section}] has" if section else "there is"
         return f"{path}: {where} no setting `{name}`{did_you_mean(name, kind.__struct_fields__ if kind else known)}"
     error: ApiError = named_error(text)
-    return f"{_source(error.param or '', path, variables)}: {error.message.rstrip('.')}"
+    setting = error.param or ""
+    return f"{_source(setting, path, variables)}: {error.message.rstrip('.')}{_choices(setting)}"
+
+
+def _choices(setting: str) -> str:
+    """What the setting can be instead, where it is one of a few words."""
+    section, _, name = setting.partition(".")
+    hint = get_type_hints(dict(_sections()).get(section, Config)).get(name)
+    return f", only {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
 
 
 def _source(setting: str, path: Path | None, variables: Mapping[str, str]) -> str:
@@ -209,24 +225,38 @@ def _wrong_price(prices: dict[str, Any]) -> str:
     return "MODEL"
 
 
-def _check_together(config: Config) -> None:
-    server = config.server
+def _check_tls(server: ServerSettings) -> None:
     if (server.tls_certificate is None) != (server.tls_key is None):
         raise ConfigError("`server.tls_certificate` and `server.tls_key` go together: set both or neither")
     if server.tls_certificate is not None and server.tls_key is not None:
         fault = pair_fault(server.tls_certificate, server.tls_key)
         if fault is not None:
             raise ConfigError(fault)
-    if config.redis.url is not None and not _REDIS.match(config.redis.url):
-        raise ConfigError("`redis.url` is not an address such as redis://host:6379/0")  # it may hold a password
-    for origin in server.cors_origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise ConfigError(f"`server.cors_origins`: {origin!r} is not an origin such as https://example.com, nor *")
 
 
-def _check_store(store: StoreSettings, path: Path | None, variables: Mapping[str, str]) -> None:
-    if store.url:
-        try:
-            parse_url(store.url)
-        except StoreError as error:
-            raise ConfigError(f"{_source('store.url', path, variables)}: `store.url`: {error}") from None
+def _fault_of_origins(origins: list[str]) -> str | None:
+    wrong = next((origin for origin in origins if not _ORIGIN.fullmatch(origin)), None)
+    return None if wrong is None else f": {wrong!r} is not an origin such as https://example.com, nor *"
+
+
+def _fault_of_redis(url: str | None) -> str | None:
+    if url is None or (_REDIS.fullmatch(url) and _has_port(url)):
+        return None
+    return " is not an address such as redis://host:6379/0"  # it may hold a password
+
+
+def _has_port(url: str) -> bool:
+    """Whether the port of the address can be one, if it has any."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _fault_of_store(url: str | None) -> str | None:
+    try:
+        if url:
+            parse_url(url)
+    except StoreError as error:
+        return f": {error}"
+    return None

@@ -98,7 +98,7 @@ def rotate(key_id: KeyId, json: AsJson = False) -> None:
 
 @keys.command()
 def revoke(key_id: KeyId) -> None:
-    """End a key for good, within a second. Requests that are running come to their end."""
+    """End a key for good, within a second. Requests that run or wait for their turn come to their end."""
     with command_store() as database:
         key = KeyStore(database).revoke(key_id)
     if key is None:

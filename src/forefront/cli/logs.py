@@ -41,10 +41,7 @@ class _Masking(logging.Formatter):
 
 class _Human(_Masking):
     def format(self, record: logging.LogRecord) -> str:
-        shown = {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}
-        if "prompt" in shown:
-            shown["prompt"] = _to_json(shown["prompt"])
-        extras = " ".join(f"{name}={value}" for name, value in shown.items())
+        extras = " ".join(f"{name}={_shown(name, getattr(record, name))}" for name in _EXTRAS if hasattr(record, name))
         return self.mask(" ".join(part for part in (super().format(record), extras) if part))
 
 
@@ -61,6 +58,16 @@ class _Json(_Masking):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return self.mask(_to_json(line))
+
+
+def _shown(name: str, value: object) -> str:
+    """The value in a line for people: clients cannot end the line, add a field to it or steer a terminal."""
+    text = _to_json(value) if name == "prompt" else str(value)
+    if name == "path":
+        text = text.replace("\\", "\\\\").replace(" ", "\\u0020")
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def _to_json(value: object) -> str:

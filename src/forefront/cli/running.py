@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import logging
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -24,6 +26,8 @@ from forefront.server.intake import Intake
 from forefront.server.serve import Listen, serve
 from forefront.server.shared_runs import SharedRuns
 
+log = logging.getLogger(__name__)
+
 # How long a thread may go on while another waits for Python, in seconds. The threads of ledger and engines ask for it
 # many times for each commit or step; at the usual 5 ms they spent most of their time waiting for a busy event loop.
 _SWITCH = 0.0005
@@ -31,11 +35,16 @@ _SWITCH = 0.0005
 _YOUNG = 20_000
 
 
+# Files that a server has open beside its connections: the store, models, pipes to child processes.
+_OTHER_FILES = 512
+
+
 def run_server(
     catalog: Catalog, database: Database, settings: Config, bound: socket.socket, started: Callable[[], None]
 ) -> None:
     """Serve until a signal ends it. `started` is called once it listens. Raises `StoreError`."""
     tune_interpreter()
+    allow_files(settings.server.connections)
 
     async def run() -> None:
         writer, server = Writer(database), settings.server
@@ -57,6 +66,23 @@ def tune_interpreter() -> None:
     gc.set_threshold(_YOUNG, 10, 10)
 
 
+def allow_files(connections: int) -> None:
+    """Raise this process' soft limit of open files so that every connection can be taken, as far as it may.
+
+    Whoever had as many connections as there may be files would keep the store from opening its own.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        text = (
+            "this process may have %d files open, too few for the %d connections of `server.connections`: lower that, "
+        )
+        log.warning(text + "or raise the limit (ulimit -n)", most, connections)
+
+
 def _office(settings: Config, database: Database, writer: Writer, shared: SharedLimits | None) -> Office:
     prices = {
         model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
@@ -70,6 +96,7 @@ def _listen(settings: ServerSettings) -> Listen:
     return Listen(
         settings.grace_seconds,
         settings.header_seconds,
+        settings.send_seconds,
         settings.connections,
         settings.tls_certificate,
         settings.tls_key,

@@ -105,6 +105,8 @@ def parse_url(url: str) -> sa.URL:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
         raise StoreError(f"{parsed.drivername} is not supported: the store is SQLite or PostgreSQL")
+    if parsed.port is not None and not 0 < parsed.port < 2**16:
+        raise StoreError("the port of the database's address is no port")
     if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StoreError("SQLite needs a file, as in sqlite:////var/lib/forefront/forefront.db")
     return parsed

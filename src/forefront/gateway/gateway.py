@@ -55,14 +55,14 @@ class Gateway:
         Raises `ApiError`: 429 over a limit, 503 when the queue is full, and while the store cannot be written, since
         nothing may run that could not be accounted for. With shared limits, what Redis knows is asked by the lease.
         """
-        if not self._writer.healthy:
-            text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
-            raise ApiError("store_unavailable", text, headers={"retry-after": "1"})
-        if self._shared is not None:
-            self._shared.check(principal)
         now = self._clock()
         allowances = [] if self._shared is not None else self._of(principal)
         try:
+            if not self._writer.healthy:
+                text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
+                raise ApiError("store_unavailable", text, headers={"retry-after": "1"})
+            if self._shared is not None:
+                self._shared.check(principal)
             for allowance in allowances:
                 allowance.check_request(now)
             self.turns.check()

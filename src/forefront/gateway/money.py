@@ -18,7 +18,7 @@ def from_nanos(nanos: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a token costs, in billionths of the unit, which is thousandths of the unit per million tokens.
+    """What a million tokens cost, in billionths of the unit; what is rounded is the cost of a whole request.
 
     `cached` is for input tokens that were found in the KV cache.
     """
@@ -30,16 +30,20 @@ class Price:
     @classmethod
     def per_million(cls, input: float, output: float, cached: float | None = None) -> "Price":  # noqa: A002
         """The price in units per million tokens; cached input costs the same as other input unless said."""
-        return cls(round(input * 1000), round((input if cached is None else cached) * 1000), round(output * 1000))
+        return cls(to_nanos(input), to_nanos(input if cached is None else cached), to_nanos(output))
 
     def cost(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> int:
-        """What a completion costs; `cached_tokens` are among the `input_tokens`."""
+        """What a completion costs, in billionths; `cached_tokens` are among the `input_tokens`."""
         fresh = input_tokens - cached_tokens
-        return fresh * self.input + cached_tokens * self.cached + output_tokens * self.output
+        return _whole(fresh * self.input + cached_tokens * self.cached + output_tokens * self.output)
 
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """The most that a completion of this size can cost, whatever the cache holds."""
-        return input_tokens * max(self.input, self.cached) + output_tokens * self.output
+        return _whole(input_tokens * max(self.input, self.cached) + output_tokens * self.output)
+
+
+def _whole(millionths: int) -> int:
+    return (millionths + 500_000) // 1_000_000
 
 
 class Prices:

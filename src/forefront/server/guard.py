@@ -39,8 +39,7 @@ class Guard:
             try:
                 await identify()
             except ApiError as error:
-                headers = error.headers | ({"www-authenticate": "Bearer"} if error.status == 401 else {})
-                await Response(error.encode(), error.status, headers, "application/json")(scope, receive, send)
+                await Response(error.encode(), error.status, error.headers, "application/json")(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

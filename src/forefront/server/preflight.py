@@ -9,7 +9,7 @@ from starlette.responses import Response
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.principal import Principal
 from forefront.gateway.turns import Turns
-from forefront.server.body import read_json_body
+from forefront.server.body import parse_body, read_json_body
 from forefront.server.completions import ignored_header
 from forefront.wire.parse import parse_chat_request
 from forefront.wire.response import Preflight
@@ -19,7 +19,7 @@ def make_preflight(catalog: Catalog, turns: Turns) -> Callable[[Request], Awaita
     """The handler. It counts towards no limit, and costs nothing."""
 
     async def preflight(request: Request) -> Response:
-        parsed = parse_chat_request(await read_json_body(request.scope, request.receive))
+        parsed = await parse_body(parse_chat_request, await read_json_body(request.scope, request.receive))
         model = catalog.get(parsed.request.model)
         principal: Principal = request.scope["principal"]
         principal.need_model(model.name)

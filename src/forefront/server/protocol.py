@@ -16,13 +16,15 @@ MAX_PIPELINE: Final = 8
 _READ: Final = 2**18
 
 
-def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsProtocol]:
+def bounded_protocol(header_seconds: float, connections: int, send_seconds: float = 60.0) -> type[HttpToolsProtocol]:
     """A protocol class: a request's headers must be there `header_seconds` after the connection or their first byte,
-    within `MAX_HEADERS` bytes, and at most `connections` are open at a time. What is not HTTP gets one error of the
+    within `MAX_HEADERS` bytes, and at most `connections` are open at a time. Who reads nothing of what is sent for
+    `send_seconds` has left: an answer that nobody takes would keep its turn. What is not HTTP gets one error of the
     API's own shape, and the connection ends."""
 
     class Bounded(HttpToolsProtocol):
         _deadline: asyncio.TimerHandle | None = None
+        _stalled: asyncio.TimerHandle | None = None
         _unread = 0  # bytes of headers, of a chunk's frame or of a trailer
         _piece = 0  # bytes that were read last
         _in_headers = True
@@ -38,6 +40,7 @@ def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsP
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop()
+            self._flows()
             # uvicorn tells the last request alone, and the one that is being answered may be an earlier one.
             for cycle in self._cycles:
                 cycle.disconnected = True
@@ -83,6 +86,15 @@ def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsP
             self._unread = 0
             super().on_message_complete()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._flows()
+            self._stalled = self.loop.call_later(send_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._flows()
+            super().resume_writing()
+
         def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words, in plain text
             self._refuse(ApiError("invalid_http", "The server cannot read this as an HTTP request."))
 
@@ -97,6 +109,11 @@ def bounded_protocol(header_seconds: float, connections: int) -> type[HttpToolsP
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
+
+        def _flows(self) -> None:
+            if self._stalled is not None:
+                self._stalled.cancel()
+                self._stalled = None
 
         def _late(self) -> None:
             if self._in_headers:

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,21 +22,51 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """How connections are taken: seconds of grace at the end and for headers, how many, and TLS by files."""
+    """How connections are taken: seconds of grace at the end, for headers and for reading what is sent; how many; and
+    TLS by files."""
 
     grace: float
     header_seconds: float
+    send_seconds: float
     connections: int
     tls_certificate: str | None = None
     tls_key: str | None = None
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, less its signal handling: it would end the process by the signal instead of with status 0."""
+    """uvicorn, less its signal handling: it would end the process by the signal instead of with status 0.
+
+    With TLS, a handshake has `handshake_seconds`; uvicorn gives it a minute, in which the connection is in no count.
+    """
+
+    def __init__(self, config: uvicorn.Config, handshake_seconds: float) -> None:
+        super().__init__(config)
+        self._seconds = handshake_seconds
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.config.ssl is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        for bound in sockets or ():
+            listening = await asyncio.get_running_loop().create_server(
+                self._protocol,
+                sock=bound,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=self._seconds,
+                ssl_shutdown_timeout=self._seconds,
+            )
+            self.servers.append(listening)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(self.config, self.server_state, self.lifespan.state)
+        return made
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -66,7 +97,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
-        http=bounded_protocol(listen.header_seconds, listen.connections),
+        http=bounded_protocol(listen.header_seconds, listen.connections, listen.send_seconds),
         ws="none",
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,
@@ -79,7 +110,7 @@ async def serve(
         # Longer than the grace period: the engine's stop ends the requests, so that each gets its error.
         timeout_graceful_shutdown=int(listen.grace) + 5,
     )
-    server, grace = _Server(config), listen.grace
+    server, grace = _Server(config, listen.header_seconds), listen.grace
     loop = asyncio.get_running_loop()
     cutting: list[asyncio.TimerHandle] = []
     closing: list[asyncio.Task[None]] = []

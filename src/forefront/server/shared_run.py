@@ -53,14 +53,16 @@ class SharedRun:
                 self._keeper.left(self)
 
     async def play(self, send: Send, *, again: bool) -> None:
-        """Send everything from the beginning, then what comes; `again` for those who did not start the run.
+        """Send everything from the beginning, then what comes; `again` for those who did not start the run. How much
+        was left of limits when it began is nothing to these.
 
         Raises what the application raised.
         """
         async with aclosing(self.tape.read()) as messages:
             async for message in messages:
                 if again and message["type"] == "http.response.start":
-                    message = {**message, "headers": list(message["headers"])}
+                    headers = [pair for pair in message["headers"] if not pair[0].startswith(b"x-ratelimit-")]
+                    message = {**message, "headers": headers}
                     MutableHeaders(scope=message)["idempotent-replayed"] = "true"
                 await send(message)
 

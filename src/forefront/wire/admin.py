@@ -17,13 +17,13 @@ Status = Literal["completed", "aborted", "failed"]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Tokens = Annotated[int, Meta(ge=1, le=2**53)]
 Money = Annotated[float, Meta(ge=0, le=1e9)]
-# One line, so that it can stand in a table or a log. (PostgreSQL cannot keep a NUL either.)
-_LINE = r"^[^\x00-\x1f\x7f]*\Z"
+# One line that steers no terminal, so that it can stand in a table or a log. (PostgreSQL cannot keep a NUL either.)
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z"
 Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_LINE)]
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, pattern=_LINE)]
 # Up to the end of the year 9999.
 Time = Annotated[int, Meta(ge=1, le=253_402_300_799)]
-ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 
 
 class Limits(Record, kw_only=True, forbid_unknown_fields=True):

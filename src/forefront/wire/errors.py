@@ -71,7 +71,8 @@ class ApiError(Exception):
 
     `code` is a key of `ERRORS`; `param` names the field as a path (`messages[0].role`); `message` is sent to the
     client as it stands, so it must hold nothing internal; `headers` go with it, and say beside what
-    is given whether to try again (`x-should-retry`) and, for 429 and 503, when (`retry-after`).
+    is given whether to try again (`x-should-retry`), for 429 and 503 when (`retry-after`), unless there is no use in
+    it, and for 401 how to say who asks.
     """
 
     def __init__(
@@ -79,10 +80,11 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status, self.type = ERRORS[code]
-        self.headers = {"x-should-retry": "true" if self.status in _PASSING else "false"}
-        if self.status in (429, 503):
-            self.headers["retry-after"] = "1"
-        self.headers |= headers or {}
+        self.headers = {"x-should-retry": "true" if self.status in _PASSING else "false"} | dict(headers or {})
+        if self.status in (429, 503) and self.headers["x-should-retry"] == "true":
+            self.headers.setdefault("retry-after", "1")
+        if self.status == 401:
+            self.headers["www-authenticate"] = "Bearer"
         self.code = code
         self.message = message
         self.param = param

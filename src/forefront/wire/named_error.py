@@ -23,6 +23,7 @@ _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>.*)", re.DOTAL
 _PATTERNS: Final = {
     r"^[^\\x00": "hold no control characters",
     r"^\\d{4}-": "be a day, such as 2026-01-31",
+    r"^[A-Za-z0-9][": "have 1 to 64 letters, digits, underscores, dots or dashes, the first a letter or digit",
 }
 _A_NAME: Final = "have 1 to 64 letters, digits, underscores, dots or dashes"
 _ENUM = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)

@@ -14,7 +14,7 @@ from forefront.wire.named_error import named_error
 
 T = TypeVar("T")
 
-_DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+_DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z"
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 
 
@@ -48,7 +48,9 @@ def parse_project_name(text: str) -> str:
     try:
         return msgspec.convert(text, ProjectName)
     except msgspec.ValidationError:
-        text = "A project's name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with no dash."
+        text = (
+            "A project's name has 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit."
+        )
         raise ApiError("invalid_value", text, param="name") from None
 
 

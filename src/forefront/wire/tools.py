@@ -9,7 +9,7 @@ from forefront.wire.record import Record
 
 MAX_TOOLS = 128
 
-FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
+FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,64}\Z")]
 
 
 class Function(msgspec.Struct, kw_only=True):

@@ -30,6 +30,7 @@ _HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "openai-processing-ms": ("Milliseconds until the answer began.", {"type": "integer", "minimum": 0}),
     "x-should-retry": ("Whether another try may succeed.", {"enum": ["true", "false"]}),
     "retry-after": ("Seconds after which to try again.", {"type": "integer", "minimum": 0}),
+    "retry-after-ms": ("The same in milliseconds.", {"type": "integer", "minimum": 0}),
     "www-authenticate": ("How to say who asks.", {"type": "string"}),
     "x-ignored-params": ("The fields that had no effect, separated by commas.", {"type": "string"}),
     "idempotent-replayed": ("The answer is that of an earlier request.", {"enum": ["true"]}),
@@ -41,7 +42,10 @@ _HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "x-ratelimit-reset-tokens": ("Until all are there again.", {"type": "string", "pattern": r"^[0-9.]+s$"}),
 }
 _ALWAYS: Final = ("x-request-id", "openai-processing-ms")
-_OF_COMPLETIONS: Final = ("idempotent-replayed", *(name for name in _HEADERS if "ratelimit" in name))
+_RATES: Final = tuple(name for name in _HEADERS if "ratelimit" in name)
+_OF_COMPLETIONS: Final = ("idempotent-replayed", *_RATES)
+# What is refused before a request has been counted.
+_UNCOUNTED: Final = frozenset({401, 404, 413, 415})
 
 
 @cache
@@ -157,6 +161,8 @@ def _errors(operation: Operation) -> dict[str, Any]:
     for status, codes in operation.codes.items():
         names = [*_ALWAYS, "x-should-retry"]
         names += ["retry-after"] if status in (429, 503) else ["www-authenticate"] if status == 401 else []
+        names += ["retry-after-ms"] if status == 429 else []
+        names += _RATES if operation.stream and status not in _UNCOUNTED else ()
         responses[str(status)] = {
             "description": ", ".join(f"`{code}`" for code in codes),
             "headers": _headers(names),
