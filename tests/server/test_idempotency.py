@@ -125,18 +125,32 @@ def test_another_request_under_the_same_key_is_refused(server: RunningServer) ->
         assert client.post(CHAT, json=BODY, headers=headers).status_code == 200
 
 
-def test_projects_and_rights_never_meet(server: RunningServer) -> None:
+def test_api_keys_never_meet(server: RunningServer) -> None:
     headers, ids = fresh(), set()
     _, one = make_key(server, project="left")
     _, two = make_key(server, project="right")
+    _, poor = make_key(server, project="right", budget={"tokens": 1})
     _, narrow = make_key(server, project="right", models=["forefront-mini"])
-    with one, two, narrow:
+    with one, two, poor, narrow:
+        assert poor.post(CHAT, json=BODY, headers=headers).json()["error"]["code"] == "insufficient_credits"
         for client in (one, two):
             response = client.post(CHAT, json=BODY, headers=headers)
             assert "idempotent-replayed" not in response.headers
             ids.add(response.json()["id"])
+        assert poor.post(CHAT, json=BODY, headers=headers).json()["error"]["code"] == "insufficient_credits"
         assert narrow.post(CHAT, json=BODY, headers=headers).json()["error"]["code"] == "model_not_allowed"
     assert len(ids) == 2
+
+
+def test_a_rotated_api_key_finds_its_runs(server: RunningServer) -> None:
+    headers = fresh()
+    key, client = make_key(server)
+    with client, server.client() as admin:
+        first = client.post(CHAT, json=BODY, headers=headers)
+        other = admin.post(f"/admin/keys/{key}/rotate").json()["key"]
+        again = client.post(CHAT, json=BODY, headers=headers | {"authorization": f"Bearer {other}"})
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.content == first.content
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "schlüssel".encode(), b"\xff"])

@@ -21,9 +21,9 @@ _FIT = re.compile(r"[!-~]{1,255}")
 class Idempotent:
     """Around an endpoint. Requests without the header pass untouched.
 
-    A project's requests with the same key share one run if they have the same path and the same body, byte for byte;
-    the key is refused for others. Keys that may use different models share nothing, so that no answer comes to one who
-    could not have asked for it.
+    An API key's requests with the same key share one run if they have the same path and the same body, byte for byte;
+    the key is refused for others. API keys share nothing: each has rights, limits and a budget of its own, and what one
+    is refused for is no answer to another.
     """
 
     def __init__(self, app: ASGIApp, runs: SharedRuns) -> None:
@@ -37,10 +37,9 @@ class Idempotent:
             return
         body = await read_json_body(scope, receive)
         principal: Principal = scope["principal"]
-        project, models = principal.project.name, principal.key.models
-        name = (project, None if models is None else frozenset(models), key)
+        owner, name = principal.project.name, (principal.key.id, key)
         fingerprint = hashlib.sha256(scope["path"].encode() + b"\n" + body).digest()
-        run, again = self._runs.join(project, name, fingerprint, lambda sender: self._app(scope, _said(body), sender))
+        run, again = self._runs.join(owner, name, fingerprint, lambda sender: self._app(scope, _said(body), sender))
         with run.attached():
             await while_connected(receive, run.play(send, again=again))
 
