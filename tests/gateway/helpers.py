@@ -16,7 +16,7 @@ from forefront.gateway.principal import Principal
 from forefront.gateway.ring import KeyRing
 from forefront.gateway.shared_limits import SharedLimits
 from forefront.gateway.silence import Silence
-from forefront.gateway.tables import instances
+from forefront.gateway.tables import instances, reservations
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.gateway.writer import Writer
@@ -74,7 +74,9 @@ def waited(connection: sa.Connection, seconds: float = DEAD_AFTER + 1) -> Silenc
     """The ear of a server that has heard nothing new for so long."""
     clock = Hands()
     silence = Silence(clock)
-    silence.listen({row.id: row.seen for row in connection.execute(sa.select(instances)).all()})
+    holders = connection.execute(sa.select(reservations.c.instance)).scalars()
+    known = {row.id: row.seen for row in connection.execute(sa.select(instances)).all()}
+    silence.listen(dict.fromkeys(holders, 0.0) | known)
     clock.now += seconds
     return silence
 

@@ -180,6 +180,17 @@ async def test_a_server_that_was_taken_for_dead_holds_again_what_it_holds(databa
             assert count(database, reservations) == 1
 
 
+async def test_what_one_held_that_came_back_and_died_is_given_back(database: Database) -> None:
+    with database.write() as connection:
+        held = {"key": "k", "project": "default", "tokens": 100, "cost": 0}
+        connection.execute(sa.insert(reservations).values(completion="lost", instance="gone", **held))
+        report_alive(connection, "another", waited(connection, 80))
+    assert count(database, reservations) == 1  # it may yet say that it lives
+    with database.write() as connection:
+        report_alive(connection, "another", waited(connection))
+    assert count(database, reservations) == 0
+
+
 async def test_after_a_failure_nobody_is_judged_by_silence(database: Database) -> None:
     async with open_desk(database) as desk:
         with database.write() as connection:

@@ -37,6 +37,7 @@ _TAKE_BACK = (
     .where(completions.c.id == sa.bindparam("row"))
     .values(status="failed", finish_reason=None, cost=0)
 )
+_HOLDERS = sa.select(reservations.c.instance).distinct()
 
 
 @dataclass(slots=True)
@@ -107,15 +108,18 @@ def period_start(budget: Budget) -> str:
 def report_alive(connection: sa.Connection, instance: str, silence: Silence) -> bool:
     """Say that this server lives, and give back what servers that do not had reserved. Whether it was known.
 
-    Dead are those whose process on this machine is gone, and those whose `silence` has lasted too long.
+    Dead are those whose process on this machine is gone, and those whose `silence` has lasted too long; also one that
+    was taken for dead before, came back, and died before it said so.
     """
     now, host = time.time(), _host()
     others = connection.execute(sa.select(instances).where(instances.c.id != instance)).all()
-    silent = silence.listen({other.id: other.seen for other in others})
-    for other in others:
-        if silent[other.id] > DEAD_AFTER or (other.host == host and not _runs(other.pid)):
-            connection.execute(sa.delete(reservations).where(reservations.c.instance == other.id))
-            connection.execute(sa.delete(instances).where(instances.c.id == other.id))
+    unknown = set(connection.execute(_HOLDERS).scalars()) - {instance, *(other.id for other in others)}
+    silent = silence.listen({other.id: other.seen for other in others} | dict.fromkeys(unknown, 0.0))
+    gone = {other.id for other in others if other.host == host and not _runs(other.pid)}
+    gone |= {name for name, seconds in silent.items() if seconds > DEAD_AFTER}
+    for name in gone:
+        connection.execute(sa.delete(reservations).where(reservations.c.instance == name))
+        connection.execute(sa.delete(instances).where(instances.c.id == name))
     changed = connection.execute(sa.update(instances).where(instances.c.id == instance).values(seen=now))
     if changed.rowcount:
         return True
