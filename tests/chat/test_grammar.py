@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 
 from forefront.catalog.source import built_in
 from forefront.catalog.store import Store
+from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, Kind, json_lark
+from forefront.chat.proving import Prover
+from forefront.chat.vocabulary import Vocabulary
 from forefront.wire.errors import ApiError
 from tests.chat.bound import Bound, bound
 
@@ -195,3 +199,27 @@ async def test_a_control_token_can_be_a_trigger(mini: Bound) -> None:
     for token in mini.tokenizer.encode("ok7"):
         constraint.accept(token, 48)
     assert constraint.mask(40) is None
+
+
+async def test_at_the_end_nothing_more_is_compiled_and_whoever_waits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    under_way, go_on = threading.Semaphore(0), threading.Event()
+
+    def prove(_self: Prover, _source: GrammarSource) -> list[int]:
+        under_way.release()
+        go_on.wait()
+        return [0, 1]
+
+    monkeypatch.setattr(Prover, "prove", prove)
+    grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
+    begun = [asyncio.create_task(grammars.compile(GrammarSource("regex", text), "regex")) for text in ("a", "aa")]
+    for _ in begun:
+        await asyncio.to_thread(under_way.acquire)
+    waits = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaa"), "regex"))
+    await asyncio.sleep(0)
+    closing = [asyncio.create_task(asyncio.to_thread(grammars.close)) for _ in range(2)]
+    for late in (waits, grammars.compile(GrammarSource("regex", "aaaa"), "regex")):
+        with pytest.raises(ApiError) as caught:
+            await late
+        assert caught.value.code == "shutting_down"
+    go_on.set()
+    await asyncio.gather(*begun, *closing)

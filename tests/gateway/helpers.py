@@ -10,10 +10,13 @@ from forefront.gateway.database import Database
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.lease import Lease
+from forefront.gateway.ledger import DEAD_AFTER
 from forefront.gateway.money import Price, Prices
 from forefront.gateway.principal import Principal
 from forefront.gateway.ring import KeyRing
 from forefront.gateway.shared_limits import SharedLimits
+from forefront.gateway.silence import Silence
+from forefront.gateway.tables import instances, reservations
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.gateway.writer import Writer
@@ -65,6 +68,17 @@ async def open_desk(
         yield Desk(gateway, writer, KeyStore(database), Usage(database), database, clock)
     finally:
         await writer.close()
+
+
+def waited(connection: sa.Connection, seconds: float = DEAD_AFTER + 1) -> Silence:
+    """The ear of a server that has heard nothing new for so long."""
+    clock = Hands()
+    silence = Silence(clock)
+    holders = connection.execute(sa.select(reservations.c.instance)).scalars()
+    known = {row.id: row.seen for row in connection.execute(sa.select(instances)).all()}
+    silence.listen(dict.fromkeys(holders, 0.0) | known)
+    clock.now += seconds
+    return silence
 
 
 def rename(database: Database, table: str, to: str) -> None:

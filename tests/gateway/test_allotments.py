@@ -11,7 +11,7 @@ from forefront.gateway.money import Price
 from forefront.gateway.tables import completions, instances, reservations
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
-from tests.gateway.helpers import answer, open_desk, rename
+from tests.gateway.helpers import answer, open_desk, rename, waited
 
 PRICES = {"m": Price.per_million(1.0, 1.0)}
 
@@ -94,7 +94,7 @@ async def test_what_a_killed_server_had_taken_can_be_used(database: Database) ->
         connection.execute(sa.insert(reservations), rows)
         dead = rows[0]["instance"]
         connection.execute(sa.insert(instances).values(id=dead, host="elsewhere", pid=1, seen=0.0))
-        report_alive(connection, "next", judge=True)
+        report_alive(connection, "next", waited(connection))
     assert held(database) == 0
     async with open_desk(database) as desk:
         await answer(desk.gateway.admit(principal, "m", "rest"), 60, 9840, 9840)

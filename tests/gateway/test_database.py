@@ -53,7 +53,8 @@ def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None
     assert failures == []
 
 
-def test_writers_take_turns(database: Database) -> None:
+def count_together(database: Database) -> int:
+    """What four writers make of a number that each reads and writes ten times."""
     with database.write() as connection:
         connection.execute(sa.text("CREATE TABLE counted (n INTEGER)"))
         connection.execute(sa.text("INSERT INTO counted VALUES (0)"))
@@ -70,7 +71,24 @@ def test_writers_take_turns(database: Database) -> None:
     for thread in threads:
         thread.join()
     with database.read() as connection:
-        assert connection.execute(sa.text("SELECT n FROM counted")).scalar_one() == 40
+        return int(connection.execute(sa.text("SELECT n FROM counted")).scalar_one())
+
+
+def test_writers_take_turns(database: Database) -> None:
+    assert count_together(database) == 40
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_writers_take_turns_whatever_the_server_is_set_to(postgres: str, level: str) -> None:
+    url = new_database(postgres)
+    opened = open_database(url)
+    with opened.write() as connection:
+        name = sa.make_url(url).database
+        connection.execute(sa.text(f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'"))
+    opened.close()
+    database = open_database(url)
+    assert count_together(database) == 40
+    database.close()
 
 
 def test_what_failed_is_not_written(database: Database) -> None:

@@ -7,21 +7,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from forefront.gateway import clerk as clerk_module
+from forefront.gateway import ledger
 from forefront.gateway import writer as writer_module
 from forefront.gateway.allotment import Allotment, Hold
 from forefront.gateway.books import Books
 from forefront.gateway.database import Database, open_database
 from forefront.gateway.ledger import report_alive, settle
 from forefront.gateway.money import Price
+from forefront.gateway.silence import Silence
 from forefront.gateway.tables import completions, days, instances, reservations
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
-from tests.gateway.helpers import answer, open_desk, rename
+from tests.gateway.helpers import answer, open_desk, rename, waited
 
 PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}
 
@@ -145,9 +148,9 @@ async def test_what_a_dead_server_had_reserved_is_given_back(database: Database)
 
     def leave_behind(host: str) -> None:
         with database.write() as connection:
-            dead = {"instance": host, "key": principal.key.id, "project": "default", "tokens": 100, "cost": 0}
-            connection.execute(sa.insert(instances).values(id=host, host=host, pid=process.pid, seen=0.0))
-            connection.execute(sa.insert(reservations).values(completion=f"lost {host}", **dead))
+            dead = {"instance": host[:32], "key": principal.key.id, "project": "default", "tokens": 100, "cost": 0}
+            connection.execute(sa.insert(instances).values(id=host[:32], host=host, pid=process.pid, seen=0.0))
+            connection.execute(sa.insert(reservations).values(completion=f"lost {host[:32]}", **dead))
 
     leave_behind(here)
     async with open_desk(database) as desk:
@@ -158,7 +161,7 @@ async def test_what_a_dead_server_had_reserved_is_given_back(database: Database)
         with pytest.raises(ApiError, match="0 are left"):
             await answer(desk.gateway.admit(principal, "m", "c3"), 10, 10, 10)
         with database.write() as connection:
-            report_alive(connection, "another", judge=True)
+            report_alive(connection, "another", waited(connection))
         await answer(desk.gateway.admit(principal, "m", "c4"), 10, 10, 10)
 
 
@@ -169,7 +172,7 @@ async def test_a_server_that_was_taken_for_dead_holds_again_what_it_holds(databa
             await lease.admit(50, 50)
             with database.write() as connection:
                 connection.execute(sa.update(instances).values(host="elsewhere", seen=0.0))
-                assert not report_alive(connection, "hasty", judge=True)
+                assert not report_alive(connection, "hasty", waited(connection))
             assert count(database, reservations) == 0
             desk.writer._clerk._next_heartbeat = 0.0
             with pytest.raises(ApiError, match="0 are left"):
@@ -177,16 +180,32 @@ async def test_a_server_that_was_taken_for_dead_holds_again_what_it_holds(databa
             assert count(database, reservations) == 1
 
 
+async def test_what_one_held_that_came_back_and_died_is_given_back(database: Database) -> None:
+    with database.write() as connection:
+        held = {"key": "k", "project": "default", "tokens": 100, "cost": 0}
+        connection.execute(sa.insert(reservations).values(completion="lost", instance="gone", **held))
+        report_alive(connection, "another", waited(connection, 80))
+    assert count(database, reservations) == 1  # it may yet say that it lives
+    with database.write() as connection:
+        report_alive(connection, "another", waited(connection))
+    assert count(database, reservations) == 0
+
+
 async def test_after_a_failure_nobody_is_judged_by_silence(database: Database) -> None:
     async with open_desk(database) as desk:
         with database.write() as connection:
             connection.execute(sa.insert(instances).values(id="silent", host="elsewhere", pid=1, seen=0.0))
         clerk = desk.writer._clerk
-        for known_until, left in ((0.0, 2), (time.monotonic() + 60, 1)):
+        with database.read() as connection:
+            clerk._silence = waited(connection)
+        for known_until, left in ((0.0, 2), (time.monotonic() + 60, 2), (time.monotonic() + 60, 1)):
             clerk.known_until, clerk._next_heartbeat = known_until, 0.0
             principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100)))
-            await answer(desk.gateway.admit(principal, "m", f"c{left}"), 1, 1, 1)
+            await answer(desk.gateway.admit(principal, "m", f"c{known_until}-{left}"), 1, 1, 1)
             assert count(database, instances) == left
+            if known_until:
+                with database.read() as connection:
+                    clerk._silence = waited(connection)
 
 
 async def test_an_answer_that_was_refused_after_all_costs_nothing(database: Database) -> None:
@@ -272,13 +291,47 @@ async def test_a_living_servers_reservations_stay(database: Database) -> None:
         with desk.gateway.admit(principal, "m", "c") as lease:
             await lease.admit(50, 50)
             with database.write() as connection:
-                report_alive(connection, "another", judge=True)
+                report_alive(connection, "another", waited(connection))
             # On this machine a process of our own number is taken for dead, unless it is the very same one.
             assert count(database, instances) == 1
         with database.write() as connection:
             connection.execute(sa.update(instances).values(host="elsewhere"))
-            report_alive(connection, "third", judge=True)
+            report_alive(connection, "third", waited(connection, 80))
         assert count(database, instances) == 2
+
+
+async def test_a_server_on_another_machine_of_our_name_is_not_looked_for_here(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("another\n")
+    monkeypatch.setattr(ledger, "_runs", lambda _pid: False)
+    with monkeypatch.context() as patch, database.write() as connection:
+        patch.setattr(ledger, "_BOOT", boot)
+        report_alive(connection, "theirs", Silence())
+    with database.write() as connection:
+        report_alive(connection, "ours", Silence())
+    assert count(database, instances) == 2
+
+
+@pytest.mark.parametrize("step", [-86_400.0, 3600.0])
+async def test_a_clock_that_is_set_makes_nobody_dead(
+    database: Database, database_url: str, step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a machine has slept, or between machines whose clocks differ."""
+    monkeypatch.setattr(ledger, "_runs", lambda _pid: True)
+    other = open_database(database_url)
+    async with open_desk(database) as ours, open_desk(other) as theirs:
+        principal = await ours.principal(NewKey(name="b", budget=Budget(tokens=100)))
+        with ours.gateway.admit(principal, "m", "c") as lease:
+            await lease.admit(50, 50)
+            real = time.time
+            monkeypatch.setattr(time, "time", lambda: real() + step)
+            theirs.writer._clerk._next_heartbeat = 0.0
+            with pytest.raises(ApiError, match="0 are left"):
+                await answer(theirs.gateway.admit(principal, "m", "d"), 1, 1, 1)
+            assert count(database, reservations) == 1
+    other.close()
 
 
 async def test_a_client_that_leaves_while_it_waits_gives_everything_back(database: Database) -> None:

@@ -180,8 +180,21 @@ def test_one_request_beside_five_hundred_is_next() -> None:
     queue.add("modest", 1, "m", 100)
     assert queue.ahead("m") == (0, 0)
     assert queue.ahead("g2") == (2, 200)
-    queue.done("greedy", 100, 100)
+    queue.done("greedy", "g0", 100, 100)
     assert queue.next() == "m"
+
+
+def test_a_weight_that_changes_meanwhile_gives_nobody_a_start() -> None:
+    queue: FairQueue[str] = FairQueue(1, 1000)
+    queue.add("a", 100, "a0", 10_000)
+    queue.add("b", 1, "b0", 10)
+    assert queue.next() == "a0"
+    for n in (1, 2):
+        queue.add("a", 0.01, f"a{n}", 10)
+    queue.done("a", "a0", 10_000, 0)
+    assert queue.next() == "a1"
+    queue.done("a", "a1", 10, 10)
+    assert queue.next() == "b0"
 
 
 def test_shares_follow_the_weights_in_tokens_used() -> None:
@@ -196,7 +209,7 @@ def test_shares_follow_the_weights_in_tokens_used() -> None:
         item = queue.next()
         assert item is not None
         used[item[0]] += sizes[item[0]]
-        queue.done(item[0], sizes[item[0]] * 4, sizes[item[0]])
+        queue.done(item[0], item, sizes[item[0]] * 4, sizes[item[0]])
     assert used["small"] == pytest.approx(10_000, rel=0.05)
     assert used["large"] == pytest.approx(10_000, rel=0.05)
     assert used["heavy"] == pytest.approx(20_000, rel=0.05)
@@ -206,21 +219,20 @@ def test_shares_follow_the_weights_in_tokens_used() -> None:
 def test_counts_of_the_queue_stay_true(steps: list[tuple[str, str]]) -> None:
     queue: FairQueue[int] = FairQueue(2, 100)
     waiting: dict[str, list[int]] = {name: [] for name in "abc"}
-    running: list[str] = []
+    running: dict[str, list[int]] = {name: [] for name in "abc"}
     for number, (tenant, step) in enumerate(steps):
         if step == "add":
             queue.add(tenant, 1, number, 5)
             waiting[tenant].append(number)
         elif step == "remove" and waiting[tenant]:
             queue.remove(tenant, waiting[tenant].pop())
-        elif step == "done" and tenant in running:
-            running.remove(tenant)
-            queue.done(tenant, 5, 3)
+        elif step == "done" and running[tenant]:
+            queue.done(tenant, running[tenant].pop(), 5, 3)
         elif step == "next" and (item := queue.next()) is not None:
             [owner] = [name for name, items in waiting.items() if item in items]
             assert waiting[owner][0] == item
             waiting[owner].pop(0)
-            running.append(owner)
-        assert (queue.running, queue.waiting) == (len(running), sum(map(len, waiting.values())))
+            running[owner].append(item)
+        assert (queue.running, queue.waiting) == (sum(map(len, running.values())), sum(map(len, waiting.values())))
         assert queue.tokens_waiting == 5 * queue.waiting
         assert queue.running <= 2

@@ -231,3 +231,15 @@ async def test_what_nobody_can_join_ends_with_its_last_reader() -> None:
     await desert(runs, endpoint)
     await settle()
     assert endpoint.cancelled == 1
+
+
+async def test_a_run_that_is_broken_off_from_within_ends_for_everybody() -> None:
+    async def broken_off(_send: Send) -> None:
+        raise asyncio.CancelledError
+
+    runs = SharedRuns()
+    with pytest.raises(ApiError) as caught:
+        await asyncio.wait_for(play(runs, broken_off), 1)
+    assert caught.value.code == "shutting_down"
+    assert await play(runs, answer()) == b"xxxx"
+    await runs.close()

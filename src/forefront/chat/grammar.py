@@ -1,6 +1,7 @@
 """Grammars of one model: compiled off the event loop, kept for the next request, refused in plain words."""
 
 import asyncio
+import contextlib
 import queue
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ class Grammars:
         self._cache: OrderedDict[bytes, tuple[asyncio.Future[CompiledGrammar], int]] = OrderedDict()
         self._cached_bytes = 0
         self._waiting = 0
+        self._closed = False
         self._pool = ThreadPoolExecutor(_WORKERS, "forefront-grammars")
         self._provers: queue.SimpleQueue[Prover] = queue.SimpleQueue()
         for _ in range(_WORKERS):
@@ -79,20 +81,27 @@ class Grammars:
 
     async def compile(self, source: GrammarSource, param: str) -> CompiledGrammar:
         """The compiled grammar. Raises `ApiError`: 422 `invalid_value` with `param` and the reason if it cannot be
-        used, 503 if too many wait to be compiled."""
+        used, 503 if too many wait to be compiled and at the server's end."""
         if len(source.text) > _TEXT_LIMIT:
             raise ApiError("invalid_value", f"`{param}` is longer than {_TEXT_LIMIT} characters.", param=param)
+        found = self._find(source)
         try:
-            return await asyncio.shield(self._find(source))
+            return await asyncio.shield(found)
+        except asyncio.CancelledError:
+            if found.cancelled():  # by `close`
+                raise _shutting_down() from None
+            raise
         except GrammarRefusedError as error:
             reason = " ".join(str(error).replace("<non-verbose/>", "").split())[:_REASON_LIMIT]
             raise ApiError("invalid_value", f"`{param}` cannot be used: {reason}", param=param) from None
 
     def close(self) -> None:
-        """End the threads and their children."""
+        """End the threads and their children. Blocks for seconds while one is being compiled."""
+        self._closed = True
         self._pool.shutdown(cancel_futures=True)
-        while not self._provers.empty():
-            self._provers.get().stop()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._provers.get_nowait().stop()
 
     def _find(self, source: GrammarSource) -> asyncio.Future[CompiledGrammar]:
         """What is cached, refusals included, or a compilation that has begun; equal ones share it."""
@@ -100,6 +109,8 @@ class Grammars:
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key][0]
+        if self._closed:
+            raise _shutting_down()
         if self._waiting >= _WAITING:
             raise ApiError("overloaded", "Too many grammars are being compiled; try again.")
         self._waiting += 1
@@ -124,3 +135,7 @@ class Grammars:
         finally:
             self._provers.put(prover)
         return CompiledGrammar(compile_here(self._index, source), self._completer, self._index, plan, source)
+
+
+def _shutting_down() -> ApiError:
+    return ApiError("shutting_down", "The server is shutting down.")

@@ -44,7 +44,8 @@ class LocalBackend:
     async def foresee(self, request: ChatRequest, tenant: bytes) -> Foresight:
         """See `Backend.foresee`."""
         prompt = await self._planner.prompt(request)
-        cached = await self._engine.cached_tokens(prompt.tokens, tenant)
+        with _as_api_errors():
+            cached = await self._engine.cached_tokens(prompt.tokens, tenant)
         return Foresight(prompt.text, len(prompt.tokens), cached, request.max_tokens)
 
     def start(self) -> None:
@@ -66,7 +67,7 @@ class LocalBackend:
     async def close(self) -> None:
         """See `Backend.close`."""
         await self._engine.stop()
-        self._planner.close()
+        await asyncio.to_thread(self._planner.close)
 
     def stats(self) -> EngineStats:
         """What the engine is doing."""

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import sqlalchemy as sa
+
 from forefront.gateway import ledger
 from forefront.gateway.allotment import Allotment, Hold
 from forefront.gateway.books import Books
 from forefront.gateway.database import Database, StoreError
 from forefront.gateway.inbox import Inbox, Settlement, Wish
 from forefront.gateway.ledger import Refusal
+from forefront.gateway.silence import Silence
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -51,6 +54,7 @@ class Clerk:
         self._unsure: set[Allotment] = set()  # those of commits that failed, or only seemed to
         self._stopping = False
         self._next_heartbeat = 0.0
+        self._silence = Silence()
         self._thread = threading.Thread(target=self._work, name="forefront-ledger", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -63,7 +67,7 @@ class Clerk:
     def start(self) -> None:
         """Begin to write, and give back what servers that died on this machine had reserved. Raises `StoreError`."""
         with self._database.write() as connection:
-            ledger.report_alive(connection, self._instance, judge=False)
+            ledger.report_alive(connection, self._instance, self._silence)
         self._beaten()
         self._loop = asyncio.get_running_loop()
         self._thread.start()
@@ -126,7 +130,7 @@ class Clerk:
         if not settlements and not wanted and not beat:
             return [], {}
         with self._database.write() as connection:
-            if beat and not ledger.report_alive(connection, self._instance, judge=time.monotonic() < self.known_until):
+            if beat and not self._report_alive(connection):
                 self._unsure |= self._holding  # others took this server for dead, and gave back what it holds
             rows = [settlement.row for settlement in settlements if settlement.row is not None]
             ledger.settle(connection, rows, again=any(settlement.tried for settlement in settlements))
@@ -191,6 +195,12 @@ class Clerk:
                     self._give_back(settlement.hold)
 
         self._on_loop(tell)
+
+    def _report_alive(self, connection: sa.Connection) -> bool:
+        """See `ledger.report_alive`. After a failure of the store everybody has been silent: nobody is judged by it."""
+        if time.monotonic() >= self.known_until:
+            self._silence.forget()
+        return ledger.report_alive(connection, self._instance, self._silence)
 
     def _beaten(self) -> None:
         now = time.monotonic()

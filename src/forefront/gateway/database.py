@@ -119,7 +119,10 @@ def _engine(url: str) -> sa.Engine:
     try:
         options = f"-c statement_timeout={_PATIENCE * 5000} -c lock_timeout={_PATIENCE * 1000}"
         arguments = {"connect_timeout": 5, "options": options, **_ALIVE}
-        return _postgres(sa.create_engine(parsed, pool_timeout=_PATIENCE, connect_args=arguments))
+        # Whatever the server's own settings are: what a transaction reads must be no older than its lock.
+        return _postgres(
+            sa.create_engine(parsed, pool_timeout=_PATIENCE, connect_args=arguments, isolation_level="READ COMMITTED")
+        )
     except (NoSuchModuleError, ModuleNotFoundError):
         raise StoreError("PostgreSQL needs one more package: pip install 'forefront[postgres]'") from None
 

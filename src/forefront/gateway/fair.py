@@ -17,7 +17,7 @@ T = TypeVar("T", bound=Hashable)
 class _Tenant(Generic[T]):
     time: float = 0.0
     weight: float = 1.0
-    running: int = 0
+    running: dict[T, float] = field(default_factory=dict)  # each with the weight that it was counted by
     waiting: deque[tuple[T, int]] = field(default_factory=deque)
 
 
@@ -57,7 +57,7 @@ class FairQueue(Generic[T]):
         item, tokens = tenant.waiting.popleft()
         self._time = tenant.time
         tenant.time += tokens / tenant.weight
-        tenant.running += 1
+        tenant.running[item] = tenant.weight
         self.running += 1
         self.waiting -= 1
         self.tokens_waiting -= tokens
@@ -74,11 +74,10 @@ class FairQueue(Generic[T]):
                 break
         self._forget(tenant)
 
-    def done(self, tenant: str, expected: int, used: int) -> None:
+    def done(self, tenant: str, item: T, expected: int, used: int) -> None:
         """A running item has ended, and took `used` tokens in place of those that were `expected`."""
         entry = self._tenants[tenant]
-        entry.time += (used - expected) / entry.weight
-        entry.running -= 1
+        entry.time += (used - expected) / entry.running.pop(item)
         self.running -= 1
         self._forget(tenant)
 

@@ -11,18 +11,21 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from forefront.gateway.bulk import Bulk
+from forefront.gateway.silence import Silence
 from forefront.gateway.tables import completions, days, instances, reservations
 from forefront.wire.admin import Budget, Status
 
 # A server that has not been heard of for this long, in seconds, is taken for dead.
 DEAD_AFTER = 90.0
 _DAY = 86_400
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
 _ROWS = Bulk(completions)
 _values, _amounts = attrgetter(*_ROWS.columns), attrgetter(*_SUMS)
@@ -35,6 +38,7 @@ _TAKE_BACK = (
     .where(completions.c.id == sa.bindparam("row"))
     .values(status="failed", finish_reason=None, cost=0)
 )
+_HOLDERS = sa.select(reservations.c.instance).distinct()
 
 
 class Row(msgspec.Struct):
@@ -99,17 +103,21 @@ def period_start(budget: Budget) -> str:
     return {"day": today, "month": today[:8] + "01", "ever": ""}[budget.period]
 
 
-def report_alive(connection: sa.Connection, instance: str, *, judge: bool) -> bool:
+def report_alive(connection: sa.Connection, instance: str, silence: Silence) -> bool:
     """Say that this server lives, and give back what servers that do not had reserved. Whether it was known.
 
-    To `judge` others by their silence is for those who could have heard them: after a failure of the store everybody
-    has been silent.
+    Dead are those whose process on this machine is gone, and those whose `silence` has lasted too long; also one that
+    was taken for dead before, came back, and died before it said so.
     """
     now, host = time.time(), _host()
-    for other in connection.execute(sa.select(instances).where(instances.c.id != instance)).all():
-        if (judge and now - other.seen > DEAD_AFTER) or (other.host == host and not _runs(other.pid)):
-            connection.execute(sa.delete(reservations).where(reservations.c.instance == other.id))
-            connection.execute(sa.delete(instances).where(instances.c.id == other.id))
+    others = connection.execute(sa.select(instances).where(instances.c.id != instance)).all()
+    unknown = set(connection.execute(_HOLDERS).scalars()) - {instance, *(other.id for other in others)}
+    silent = silence.listen({other.id: other.seen for other in others} | dict.fromkeys(unknown, 0.0))
+    gone = {other.id for other in others if other.host == host and not _runs(other.pid)}
+    gone |= {name for name, seconds in silent.items() if seconds > DEAD_AFTER}
+    for name in gone:
+        connection.execute(sa.delete(reservations).where(reservations.c.instance == name))
+        connection.execute(sa.delete(instances).where(instances.c.id == name))
     changed = connection.execute(sa.update(instances).where(instances.c.id == instance).values(seen=now))
     if changed.rowcount:
         return True
@@ -124,9 +132,10 @@ def leave(connection: sa.Connection, instance: str) -> None:
 
 
 def _host() -> str:
-    """Where the numbers of processes are the same: containers of one host name each have their own."""
+    """Where the numbers of processes are the same: containers of one host name each have their own, and machines of
+    one name too."""
     try:
-        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')} {_BOOT.read_text().strip()}"
     except OSError:
         return socket.gethostname()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from forefront.gateway.aside import aside
 from forefront.gateway.database import Database, StoreError
 from forefront.gateway.keys import lives, read_key, read_project
 from forefront.gateway.principal import Principal
@@ -60,7 +61,7 @@ class KeyRing:
 
     async def _read_again(self) -> None:
         asked = self._clock()
-        found = await asyncio.to_thread(self._read, self._revision)
+        found = await aside(lambda: self._read(self._revision))
         if found is not None:
             self._revision, self._principals = found
         self._checked = asked

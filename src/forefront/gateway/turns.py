@@ -96,7 +96,7 @@ class Turns:
             self._queue.remove(turn.tenant, turn)
             return
         self._measure(turn.tokens)
-        self._queue.done(turn.tenant, turn.tokens, used)
+        self._queue.done(turn.tenant, turn, turn.tokens, used)
         self._grant()
 
     def outlook(self, turn: Turn) -> tuple[int, float]:

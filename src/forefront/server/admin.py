@@ -1,9 +1,5 @@
 """`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
 
-import asyncio
-from collections.abc import Callable
-from typing import TypeVar
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,16 +7,14 @@ from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
 from forefront.chat.backend import EngineStats
-from forefront.gateway.database import StoreError
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.server.body import read_json_body
+from forefront.server.off_loop import OffLoop
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import parse_new_key, parse_project_name, parse_project_settings, parse_report_query
-
-T = TypeVar("T")
 
 
 class Admin:
@@ -31,6 +25,7 @@ class Admin:
         self._usage = usage
         self._turns = turns
         self._catalog = catalog
+        self._off_loop = OffLoop()
 
     def routes(self) -> list[Route]:
         """Every route below `/admin`."""
@@ -48,32 +43,32 @@ class Admin:
 
     async def _create_key(self, request: Request) -> Response:
         wanted = parse_new_key(await read_json_body(request.scope, request.receive))
-        return _json(await off_loop(lambda: self._keys.create(wanted)), 201)
+        return _json(await self._off_loop(lambda: self._keys.create(wanted)), 201)
 
     async def _list_keys(self, _request: Request) -> Response:
-        return _json(KeyList(data=await off_loop(self._keys.list_keys)))
+        return _json(KeyList(data=await self._off_loop(self._keys.list_keys)))
 
     async def _show_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.get(path_id(request))))
+        return _found(await self._off_loop(lambda: self._keys.get(path_id(request))))
 
     async def _revoke_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.revoke(path_id(request))))
+        return _found(await self._off_loop(lambda: self._keys.revoke(path_id(request))))
 
     async def _rotate_key(self, request: Request) -> Response:
-        return _found(await off_loop(lambda: self._keys.rotate(path_id(request))))
+        return _found(await self._off_loop(lambda: self._keys.rotate(path_id(request))))
 
     async def _list_projects(self, _request: Request) -> Response:
-        return _json(ProjectList(data=await off_loop(self._keys.list_projects)))
+        return _json(ProjectList(data=await self._off_loop(self._keys.list_projects)))
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
         settings = parse_project_settings(await read_json_body(request.scope, request.receive))
-        return _json(await off_loop(lambda: self._keys.set_project(name, settings)))
+        return _json(await self._off_loop(lambda: self._keys.set_project(name, settings)))
 
     async def _report(self, request: Request) -> Response:
         wanted = parse_report_query(dict(request.query_params))
         return _json(
-            await off_loop(
+            await self._off_loop(
                 lambda: self._usage.report(
                     wanted.by,
                     since=wanted.since,
@@ -100,15 +95,6 @@ def path_id(request: Request) -> str:
     if not (text.isascii() and text.isprintable()):
         raise ApiError("not_found", "There is nothing of that id.")
     return text
-
-
-async def off_loop(call: Callable[[], T]) -> T:
-    """Run a call that blocks on the store in a thread. Raises `ApiError` 503 when the store fails."""
-    try:
-        return await asyncio.to_thread(call)
-    except StoreError:
-        text = "The server cannot use its store at the moment; try again."
-        raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
 
 
 def _found(record: object | None) -> Response:

@@ -19,6 +19,9 @@ from forefront.server.shared_runs import SharedRuns
 
 log = logging.getLogger(__name__)
 
+# Seconds in which requests end after their models have, and after they have been cancelled.
+_FAREWELL = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Listen:
@@ -139,10 +142,24 @@ async def serve(
     finally:
         for timer in cutting:
             timer.cancel()
-        await runs.close()
-        await catalog.close()
-        await asyncio.gather(*closing)
-        await writer.close()
+        try:
+            await runs.close()
+            await catalog.close()
+            await asyncio.gather(*closing)
+            await _see_off(set(server.server_state.tasks))
+        finally:
+            await writer.close()
+
+
+async def _see_off(requests: set[asyncio.Task[None]]) -> None:
+    """Wait until no request is left that could have a row for the ledger; cancel those that do not end by themselves,
+    such as one whose client does not read."""
+    if requests:
+        _, left = await asyncio.wait(requests, timeout=_FAREWELL)
+        for request in left:
+            request.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_FAREWELL)
 
 
 def _farewell(running: int, grace: float) -> str:

@@ -75,7 +75,7 @@ class SharedRun:
         """End it now, for whoever is there with an error, or in the middle of the answer."""
         if not self.tape.done:
             self.task.cancel()
-            self._finish(ApiError("shutting_down", "The server is shutting down."))
+            self._finish(_shutting_down())
 
     @property
     def _deserted(self) -> bool:
@@ -88,6 +88,9 @@ class SharedRun:
             if self._deserted and not isinstance(error, ApiError):
                 log.exception("a request that nobody waited for failed")
             self._finish(error)
+        except asyncio.CancelledError:
+            self._finish(_shutting_down())
+            raise
         else:
             self._finish(None)
 
@@ -101,3 +104,7 @@ class SharedRun:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _shutting_down() -> ApiError:
+    return ApiError("shutting_down", "The server is shutting down.")

@@ -8,12 +8,14 @@ from starlette.responses import Response
 
 from forefront.gateway.principal import Principal
 from forefront.gateway.usage import Usage
-from forefront.server.admin import off_loop, path_id
+from forefront.server.admin import path_id
+from forefront.server.off_loop import OffLoop
 from forefront.wire.errors import ApiError
 
 
 def make_completion_usage(usage: Usage) -> Callable[[Request], Awaitable[Response]]:
     """The handler. Another project's completion is not there, whatever its id."""
+    off_loop = OffLoop()
 
     async def completion_usage(request: Request) -> Response:
         principal: Principal = request.scope["principal"]

@@ -1,0 +1,22 @@
+"""The backend of a model that runs here."""
+
+from pathlib import Path
+
+import pytest
+
+from forefront.catalog.store import read_facts
+from forefront.chat.loading import ModelOptions, load_backend
+from forefront.wire.errors import ApiError
+from forefront.wire.message import Message
+from forefront.wire.request import ChatRequest
+
+
+async def test_after_the_end_nothing_is_foreseen(tiny_directory: Path) -> None:
+    backend = load_backend(tiny_directory, read_facts(tiny_directory), ModelOptions())
+    backend.start()
+    request = ChatRequest(model="tiny", messages=[Message(role="user", content="Hello")])
+    assert (await backend.foresee(request, b"")).prompt_tokens
+    await backend.close()
+    with pytest.raises(ApiError) as caught:
+        await backend.foresee(request, b"")
+    assert caught.value.code == "shutting_down"
