@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,7 +222,7 @@ async def test_an_answer_that_was_refused_after_all_costs_nothing(database: Data
                     settle(connection, [row], again=False)
                 cost = row.cost
                 assert cost > 0
-                late = replace(row, status="failed", finish_reason=None, cost=0)
+                late = row.withheld()
                 for _ in range(2):
                     with database.write() as connection:
                         settle(connection, [row, late], again=True)
