@@ -12,13 +12,39 @@ from alembic.runtime.migration import MigrationContext
 from forefront.gateway import database as database_module
 from forefront.gateway.bulk import Bulk
 from forefront.gateway.database import Database, StoreError, open_database
-from forefront.gateway.tables import metadata, reservations
+from forefront.gateway.tables import days, metadata, months, reservations
 from tests.support.postgres import new_database
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_store_of_before_gets_its_sums_by_month(database: Database, database_url: str) -> None:
+    sums = (1, 10, 0, 5, 0, 700)
+    with database.write() as connection:
+        connection.execute(sa.text("DROP TABLE months"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        for day, key, model in (("2026-01-30", "k", "m"), ("2026-01-31", "k", "n"), ("2026-02-01", "l", "m")):
+            connection.execute(days.insert().values((day, key, "p", model, *sums)))
+    open_database(database_url).close()
+    with database.read() as connection:
+        found = connection.execute(sa.select(months)).all()
+    assert sorted(map(tuple, found)) == [
+        ("key", "k", "2026-01", 30, 1400),
+        ("key", "l", "2026-02", 15, 700),
+        ("project", "p", "2026-01", 30, 1400),
+        ("project", "p", "2026-02", 15, 700),
+    ]
+
+
+def test_a_statement_may_take_long_where_that_is_meant(postgres: str) -> None:
+    database = open_database(new_database(postgres))
+    for patient, allowed in ((True, "0"), (False, "10s")):
+        with database.read(patient=patient) as connection:
+            assert connection.execute(sa.text("SHOW statement_timeout")).scalar_one() == allowed
+    database.close()
 
 
 def test_opening_again_changes_nothing(database: Database, database_url: str) -> None:

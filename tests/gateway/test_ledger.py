@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from forefront.gateway import books as books_module
 from forefront.gateway import clerk as clerk_module
 from forefront.gateway import writer as writer_module
 from forefront.gateway.allotment import Allotment, Hold
@@ -18,7 +19,7 @@ from forefront.gateway.books import Books
 from forefront.gateway.database import Database, open_database
 from forefront.gateway.ledger import report_alive, settle
 from forefront.gateway.money import Price
-from forefront.gateway.tables import completions, days, instances, reservations
+from forefront.gateway.tables import completions, days, instances, months, reservations
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 from tests.gateway.helpers import answer, open_desk, rename
@@ -215,7 +216,9 @@ async def test_an_answer_that_was_refused_after_all_costs_nothing(database: Data
                 )
         with database.read() as connection:
             [sums] = connection.execute(sa.select(days.c.requests, days.c.cost)).all()
+            monthly = connection.execute(sa.select(months.c.kind, months.c.tokens, months.c.cost)).all()
         assert tuple(sums) == (2, cost)
+        assert sorted(map(tuple, monthly)) == [("key", 30, cost), ("project", 30, cost)]
 
 
 async def test_a_store_that_does_not_answer_is_given_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,6 +252,24 @@ async def test_a_store_that_does_not_answer_is_given_up(database: Database, monk
         while (row := desk.usage.of("during")) is None or row.status != "failed":
             await asyncio.sleep(0.01)
         assert row.cost == 0
+
+
+@pytest.mark.parametrize("kind", ["key", "project"])
+@pytest.mark.parametrize("period", ["day", "month", "ever"])
+def test_a_budgets_read_takes_as_long_after_years(database: Database, kind: str, period: str) -> None:
+    wanted = {"name": "n", "since": "2026-01-01"}
+    read, before = books_module._USED[kind, period], "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    with database.read() as connection:
+        if not database.is_sqlite:
+            connection.execute(sa.text("SET LOCAL enable_seqscan = off"))  # which it prefers while a table is empty
+        text = f"{before} {read.params(wanted).compile(connection, compile_kwargs={'literal_binds': True})}"
+        plan = "\n".join(str(row) for row in connection.execute(sa.text(text)))
+    table, index = ("days", f"days_{kind}") if period == "day" else ("months", "")
+    assert ("days" in plan) == (period == "day")
+    if database.is_sqlite:
+        assert f"SEARCH {table} USING {f'INDEX {index}' if index else 'PRIMARY KEY'}" in plan
+    else:
+        assert f"using {index or 'months_pkey'} on {table}" in plan or f"on {index or 'months_pkey'}" in plan
 
 
 async def test_a_period_that_begins_within_a_commit_is_another(database: Database) -> None:

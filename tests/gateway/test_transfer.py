@@ -103,7 +103,7 @@ def test_an_export_goes_into_a_pipe(database: Database, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}\n", "[1]\n", '{"forefront": "0000"}\n', '{"forefront": "0001"}\n["keys", {}]\n']
+    "text", ["", "{}\n", "[1]\n", '{"forefront": "0000"}\n', '{"forefront": "0002"}\n["keys", {}]\n']
 )
 def test_a_file_that_is_no_export_is_refused(database: Database, tmp_path: Path, text: str) -> None:
     file = tmp_path / "bad"

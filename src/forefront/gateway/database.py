@@ -41,9 +41,12 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads. Raises `StoreError`."""
+    def read(self, *, patient: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that only reads. Raises `StoreError`, also for a statement that takes more than 10 seconds on
+        PostgreSQL, unless it is `patient`: a command's long report."""
         with self._named(), self.engine.begin() as connection:
+            if patient:
+                self.take_time(connection)
             yield connection
 
     @contextmanager
@@ -58,6 +61,11 @@ class Database:
                 if not self.is_sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 yield connection
+
+    def take_time(self, connection: sa.Connection) -> None:
+        """Let this transaction's statements take as long as they need."""
+        if not self.is_sqlite:
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
 
     def close(self) -> None:
         """Close every connection."""
@@ -88,6 +96,7 @@ def open_database(url: str) -> Database:
     database = Database(_engine(url))
     try:
         with database.write() as connection:
+            database.take_time(connection)  # the store may be large
             _migrate(connection)
     except BaseException:
         database.close()

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 
 from forefront.gateway.database import Database
-from forefront.gateway.tables import completions, days, keys, projects, state
+from forefront.gateway.tables import completions, days, keys, months, projects, state
 
 # In the order in which they refer to each other. What is running now is not moved.
-_TABLES = {"projects": projects, "keys": keys, "completions": completions, "days": days}
+_TABLES = {"projects": projects, "keys": keys, "completions": completions, "days": days, "months": months}
 _GROUP = 1000
 
 
