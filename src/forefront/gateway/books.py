@@ -34,12 +34,12 @@ def _used(kind: str, period: str) -> sa.Select[Any]:
         spent = spent.where(months.c.kind == kind, months.c.name == mine, months.c.month >= sa.func.substr(since, 1, 7))
     held = _sums(reservations.c.tokens, reservations.c.cost).where(reservations.c[kind] == mine)
     one, two = spent.subquery(), held.subquery()
-    columns: list[sa.ColumnElement[Any]] = [*one.c, *two.c]
-    return sa.select(*columns).select_from(one.join(two, sa.true()))
+    return sa.select(one, two).select_from(one.join(two, sa.true()))
 
 
 def _sums(*columns: sa.ColumnElement[int]) -> sa.Select[Any]:
-    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in columns))
+    sums: list[sa.ColumnElement[Any]] = [sa.func.coalesce(sa.func.sum(column), 0) for column in columns]
+    return sa.select(*sums)
 
 
 _USED = {(kind, period): _used(kind, period) for kind in ("key", "project") for period in ("day", "month", "ever")}
