@@ -47,6 +47,32 @@ def test_a_statement_may_take_long_where_that_is_meant(postgres: str) -> None:
     database.close()
 
 
+def test_postgresql_plans_for_all_rows_and_not_for_the_first(postgres: str) -> None:
+    database = open_database(new_database(postgres))
+    with database.read() as connection:
+        setting = sa.select(sa.func.current_setting("cursor_tuple_fraction").label("value"))
+        assert [row["value"] for row in database.stream(connection, setting)] == ["1"]
+    database.close()
+
+
+def test_a_journal_that_a_reader_let_grow_is_cut_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "_JOURNAL", 300_000)
+    path = tmp_path / "forefront.db"
+    database, journal = open_database(f"sqlite:///{path}"), tmp_path / "forefront.db-wal"
+    with database.read() as reader:
+        reader.execute(sa.select(days)).all()
+        for number in range(60):
+            with database.write() as connection:
+                values = [(f"{number}-{one}", "i", "k" * 32, "p" * 64, 1, 1) for one in range(100)]
+                Bulk(reservations).insert(connection, values)
+        assert journal.stat().st_size > 4_500_000  # more than SQLite writes before it would begin anew
+    for number in range(2):
+        with database.write() as connection:
+            Bulk(reservations).insert(connection, [(f"last-{number}", "i", "k", "p", 1, 1)])
+    assert journal.stat().st_size <= 300_000
+    database.close()
+
+
 def test_opening_again_changes_nothing(database: Database, database_url: str) -> None:
     open_database(database_url).close()
     with database.read() as connection:

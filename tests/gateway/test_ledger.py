@@ -22,6 +22,7 @@ from forefront.gateway.money import Price
 from forefront.gateway.tables import completions, days, instances, months, reservations
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
+from forefront.wire.parse_admin import ReportQuery
 from tests.gateway.helpers import answer, open_desk, rename
 
 PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}
@@ -83,16 +84,17 @@ async def test_reports_are_the_sums_of_the_rows(database: Database) -> None:
             for n in range(10)
         ]
         await asyncio.gather(*jobs)
-    by_model = desk.usage.report(["model"])
-    assert [(row.group["model"], row.requests, row.output_tokens) for row in by_model.data] == [
+    by_model = list(desk.usage.rows(ReportQuery(by=["model"])))
+    assert [(row.group["model"], row.requests, row.output_tokens) for row in by_model] == [
         ("free", 20, 90),
         ("m", 20, 90),
     ]
-    assert by_model.data[0].cost == 0
-    assert by_model.data[1].cost == pytest.approx(20 * 10e-6 + 90 * 4e-6)
-    assert len(desk.usage.report(["day", "key", "project", "model"]).data) == 4
-    assert desk.usage.report(["project"], project="shop").data[0].requests == 20
-    assert desk.usage.report(["day"], until="2020-01-01").data == []
+    assert by_model[0].cost == 0
+    assert by_model[1].cost == pytest.approx(20 * 10e-6 + 90 * 4e-6)
+    assert len(list(desk.usage.rows(ReportQuery(by=["day", "key", "project", "model"])))) == 4
+    [shop] = desk.usage.rows(ReportQuery(by=["project"], project="shop"))
+    assert shop.requests == 20
+    assert list(desk.usage.rows(ReportQuery(until="2020-01-01"))) == []
 
 
 @pytest.mark.parametrize("budget", [Budget(tokens=1000), Budget(money=0.001, period="ever"), Budget(money=0.001)])
@@ -109,7 +111,7 @@ async def test_of_200_requests_at_once_exactly_ten_fit(database: Database, budge
         assert len(refused) == 190
         assert {(error.status, error.code) for error in refused} == {(403, "insufficient_credits")}
         assert refused[0].headers["x-should-retry"] == "false"
-        [total] = desk.usage.report(["key"]).data
+        [total] = desk.usage.rows(ReportQuery(by=["key"]))
         assert (total.requests, total.input_tokens + total.output_tokens) == (10, 1000)
     assert count(database, reservations) == 0
 
@@ -345,7 +347,8 @@ async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again
     assert during is not None
     # It was worked on, but its end was never shown: counted and free.
     assert (during.status, during.output_tokens, during.cost) == ("failed", 4, 0)
-    assert desk.usage.report(["key"]).data[0].requests == 3
+    [total] = desk.usage.rows(ReportQuery(by=["key"]))
+    assert total.requests == 3
     assert count(database, reservations) == 0
 
 

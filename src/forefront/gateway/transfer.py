@@ -35,7 +35,7 @@ def write_out(database: Database, path: Path) -> int:
             connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         file.write(msgspec.json.encode({"forefront": _schema(connection)}) + b"\n")
         for name, table in _TABLES.items():
-            for row in connection.execution_options(yield_per=_GROUP).execute(sa.select(table)).mappings():
+            for row in database.stream(connection, sa.select(table)):
                 file.write(msgspec.json.encode([name, dict(row)]) + b"\n")
                 count += 1
         file.write(msgspec.json.encode({"end": count}) + b"\n")

@@ -1,12 +1,13 @@
 """`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
 
 import asyncio
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
@@ -18,9 +19,20 @@ from forefront.gateway.usage import Usage
 from forefront.server.body import read_json_body
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import parse_new_key, parse_project_name, parse_project_settings, parse_report_query
+from forefront.wire.parse_admin import (
+    ReportQuery,
+    parse_new_key,
+    parse_project_name,
+    parse_project_settings,
+    parse_report_query,
+)
 
 T = TypeVar("T")
+
+# At a time, however many are asked for: others need threads too, such as the check of every key.
+_REPORTS = 2
+_PIECE = 2**16  # bytes
+_IN_MEMORY = 2**20  # bytes
 
 
 class Admin:
@@ -31,6 +43,7 @@ class Admin:
         self._usage = usage
         self._turns = turns
         self._catalog = catalog
+        self._reporting = asyncio.Semaphore(_REPORTS)
 
     def routes(self) -> list[Route]:
         """Every route below `/admin`."""
@@ -72,22 +85,27 @@ class Admin:
 
     async def _report(self, request: Request) -> Response:
         wanted = parse_report_query(dict(request.query_params))
-        return _json(
-            await off_loop(
-                lambda: self._usage.report(
-                    wanted.by,
-                    since=wanted.since,
-                    until=wanted.until,
-                    key=wanted.key,
-                    project=wanted.project,
-                    model=wanted.model,
-                )
-            )
-        )
+        async with self._reporting:
+            return await _report(self._usage, wanted)
 
     async def _status(self, _request: Request) -> Response:
         models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
         return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
+
+
+async def _report(usage: Usage, wanted: ReportQuery) -> Response:
+    """The sums, in memory or on disk before the first byte is sent: a client that is slow does not keep the store."""
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+
+    async def pieces() -> AsyncIterator[bytes]:
+        with file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+    await off_loop(lambda: usage.write(file.write, wanted))
+    headers = {"cache-control": "no-store", "content-length": str(file.tell())}
+    file.seek(0)
+    return StreamingResponse(pieces(), headers=headers, media_type="application/json")
 
 
 def _engine(stats: EngineStats) -> EngineStatus:
