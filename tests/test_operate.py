@@ -39,7 +39,7 @@ def shell(script: str, home: Path, **variables: str) -> str:
 
 def test_a_new_user_spends_a_budget_and_sees_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    create, curl, usage, keys, transfer = blocks("sh")
+    create, curl, usage, keys, prune, transfer = blocks("sh")
     with run_server([], home, key=KEY) as server:
         made = shell(create, home)
         found = re.search(r"\bff-\w{43}\b", made)
@@ -67,6 +67,7 @@ def test_a_new_user_spends_a_budget_and_sees_it(tmp_path: Path) -> None:
         listed = shell(keys, home)
         for name in ("mobile app", "20000 tokens/min", "600 requests/min, 25/month"):
             assert name in listed
+    assert "0 completions" in shell(prune, home)
     target = f"sqlite:///{tmp_path}/new/forefront.db"
     assert "rows read" in shell(transfer, home, NEW_DATABASE=target)
     assert shell("forefront usage --csv", home) == shell("forefront usage --csv", home, FOREFRONT_DATABASE_URL=target)
@@ -103,6 +104,8 @@ def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
         ("projects set x --budget none --budget 1/day", "is not like"),
         ("usage --by hour", "`by` takes"),
         ("usage --since yesterday", "must be a day"),
+        ("prune --before soon --yes", "is not a day"),
+        ("prune --before 2999-01-01 --yes", "not over yet"),
         ("import missing.jsonl", "cannot be read"),
         ("export /no/such/folder/x", "cannot be written"),
     ],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from forefront.gateway.database import Database, open_database
-from forefront.gateway.tables import completions, days, reservations
+from forefront.gateway.tables import completions, days, months, reservations
 
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
 
@@ -30,8 +30,8 @@ def opened(url: str) -> Iterator[Database]:
 
 @dataclass(frozen=True)
 class Books:
-    """What a store holds. `rows`: status and output tokens by completion. `days_agree`: each day's sums, which budgets
-    are read from, are those of its rows."""
+    """What a store holds. `rows`: status and output tokens by completion. `days_agree`: each day's and month's sums,
+    which budgets are read from, are those of its rows."""
 
     rows: Mapping[str, tuple[str, int]]
     held: int
@@ -56,6 +56,7 @@ def read_books(url: str) -> Books:
     with opened(url) as database, database.read() as connection:
         found = connection.execute(sa.select(completions)).mappings().all()
         summed = connection.execute(sa.select(days)).mappings().all()
+        monthly = connection.execute(sa.select(months)).all()
         held = connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one()
     by_rows: dict[tuple[str, ...], list[int]] = {}
     for row in found:
@@ -68,5 +69,12 @@ def read_books(url: str) -> Books:
         group = by_days.setdefault((row["key"], row["project"], row["model"]), [0] * 6)
         for place, name in enumerate(("requests", *_SUMS)):
             group[place] += row[name]
+    by_months: dict[tuple[str, ...], list[int]] = {}
+    for row in summed:
+        for kind in ("key", "project"):
+            own = by_months.setdefault((kind, row[kind], row["day"][:7]), [0, 0])
+            own[0] += row["input_tokens"] + row["output_tokens"]
+            own[1] += row["cost"]
     rows = {row["id"]: (row["status"], row["output_tokens"]) for row in found}
-    return Books(rows, held, by_rows == by_days)
+    agree = by_rows == by_days and sorted(map(tuple, monthly)) == sorted((*of, *own) for of, own in by_months.items())
+    return Books(rows, held, agree)

@@ -10,6 +10,7 @@ from forefront.gateway.database import Database
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.usage import Usage
 from forefront.wire.admin import Budget, MadeKey, NewKey, ProjectSettings
+from forefront.wire.parse_admin import ReportQuery
 from tests.support.instant import MODEL, PROMPT
 from torture.books import opened, read_books
 from torture.client import Client
@@ -107,7 +108,7 @@ async def _budget_is_exact(store: str, url: str) -> bool:
 
 
 def _room_for(database: Database, tokens: int) -> str:
-    spent = Usage(database).report(["project"], project="shop").data[0]
+    [spent] = Usage(database).rows(ReportQuery(by=["project"], project="shop"))
     keys = KeyStore(database)
     left = spent.input_tokens + spent.output_tokens + tokens
     keys.set_project("shop", ProjectSettings(budget=Budget(tokens=left, period="month")))

@@ -5,10 +5,13 @@ import pty
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
+from forefront.cli.table import print_table
 from forefront.gateway.database import default_url, open_database
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.tables import days
@@ -94,3 +97,36 @@ def test_on_a_narrow_terminal_what_folds_goes_on_in_the_next_line(home: Path) ->
     assert PROJECT in first
     assert second.strip()
     assert max(len(first.rstrip()), len(second.rstrip())) <= 80
+
+
+def test_a_long_table_in_a_pipe_takes_little_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"2026-01-{number:05}", "a" * 20, "名前", str(number)) for number in range(20_000)]
+    tracemalloc.start()
+    try:
+        print_table(("day", "key", "model", "input"), rows, right=("input",))
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["day", "key", "model", "input"]
+    assert [tuple(line.split()) for line in lines[1:]] == rows
+    assert len({cell_len(line) for line in lines}) == 1
+    assert held < 15_000_000
+
+
+def test_who_looks_at_the_first_page_does_not_keep_the_store(home: Path) -> None:
+    database = open_database(default_url(home))
+    with database.write() as connection:
+        for number in range(3000):
+            connection.execute(days.insert().values(("2026-01-31", f"key_{number}", PROJECT, MODEL, *SUMS)))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
+    command = [sys.executable, "-m", "forefront.cli", "usage", "--by", "key,model", "--csv"]
+    environment |= {"FOREFRONT_HOME": str(home)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("key,model,")
+        with database.engine.connect() as raw, raw.execution_options(isolation_level="AUTOCOMMIT") as connection:
+            blocked, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        assert len(process.stdout.readlines()) == 3001
+    assert not blocked
+    database.close()

@@ -12,13 +12,65 @@ from alembic.runtime.migration import MigrationContext
 from forefront.gateway import database as database_module
 from forefront.gateway.bulk import Bulk
 from forefront.gateway.database import Database, StoreError, open_database
-from forefront.gateway.tables import metadata, reservations
+from forefront.gateway.tables import days, metadata, months, reservations
 from tests.support.postgres import new_database
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_store_of_before_gets_its_sums_by_month(database: Database, database_url: str) -> None:
+    sums = (1, 10, 0, 5, 0, 700)
+    with database.write() as connection:
+        connection.execute(sa.text("DROP TABLE months"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        for day, key, model in (("2026-01-30", "k", "m"), ("2026-01-31", "k", "n"), ("2026-02-01", "l", "m")):
+            connection.execute(days.insert().values((day, key, "p", model, *sums)))
+    open_database(database_url).close()
+    with database.read() as connection:
+        found = connection.execute(sa.select(months)).all()
+    assert sorted(map(tuple, found)) == [
+        ("key", "k", "2026-01", 30, 1400),
+        ("key", "l", "2026-02", 15, 700),
+        ("project", "p", "2026-01", 30, 1400),
+        ("project", "p", "2026-02", 15, 700),
+    ]
+
+
+def test_a_statement_may_take_long_where_that_is_meant(postgres: str) -> None:
+    database = open_database(new_database(postgres))
+    for patient, allowed in ((True, "0"), (False, "10s")):
+        with database.read(patient=patient) as connection:
+            assert connection.execute(sa.text("SHOW statement_timeout")).scalar_one() == allowed
+    database.close()
+
+
+def test_postgresql_plans_for_all_rows_and_not_for_the_first(postgres: str) -> None:
+    database = open_database(new_database(postgres))
+    with database.read() as connection:
+        setting = sa.select(sa.func.current_setting("cursor_tuple_fraction").label("value"))
+        assert [row["value"] for row in database.stream(connection, setting)] == ["1"]
+    database.close()
+
+
+def test_a_journal_that_a_reader_let_grow_is_cut_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "_JOURNAL", 300_000)
+    path = tmp_path / "forefront.db"
+    database, journal = open_database(f"sqlite:///{path}"), tmp_path / "forefront.db-wal"
+    with database.read() as reader:
+        reader.execute(sa.select(days)).all()
+        for number in range(60):
+            with database.write() as connection:
+                values = [(f"{number}-{one}", "i", "k" * 32, "p" * 64, 1, 1) for one in range(100)]
+                Bulk(reservations).insert(connection, values)
+        assert journal.stat().st_size > 4_500_000  # more than SQLite writes before it would begin anew
+    for number in range(2):
+        with database.write() as connection:
+            Bulk(reservations).insert(connection, [(f"last-{number}", "i", "k", "p", 1, 1)])
+    assert journal.stat().st_size <= 300_000
+    database.close()
 
 
 def test_opening_again_changes_nothing(database: Database, database_url: str) -> None:

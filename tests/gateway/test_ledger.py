@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from forefront.gateway import books as books_module
 from forefront.gateway import clerk as clerk_module
 from forefront.gateway import ledger
 from forefront.gateway import writer as writer_module
@@ -20,9 +21,10 @@ from forefront.gateway.database import Database, open_database
 from forefront.gateway.ledger import report_alive, settle
 from forefront.gateway.money import Price
 from forefront.gateway.silence import Silence
-from forefront.gateway.tables import completions, days, instances, reservations
+from forefront.gateway.tables import completions, days, instances, months, reservations
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
+from forefront.wire.parse_admin import ReportQuery
 from tests.gateway.helpers import answer, open_desk, rename, waited
 
 PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}
@@ -84,16 +86,17 @@ async def test_reports_are_the_sums_of_the_rows(database: Database) -> None:
             for n in range(10)
         ]
         await asyncio.gather(*jobs)
-    by_model = desk.usage.report(["model"])
-    assert [(row.group["model"], row.requests, row.output_tokens) for row in by_model.data] == [
+    by_model = list(desk.usage.rows(ReportQuery(by=["model"])))
+    assert [(row.group["model"], row.requests, row.output_tokens) for row in by_model] == [
         ("free", 20, 90),
         ("m", 20, 90),
     ]
-    assert by_model.data[0].cost == 0
-    assert by_model.data[1].cost == pytest.approx(20 * 10e-6 + 90 * 4e-6)
-    assert len(desk.usage.report(["day", "key", "project", "model"]).data) == 4
-    assert desk.usage.report(["project"], project="shop").data[0].requests == 20
-    assert desk.usage.report(["day"], until="2020-01-01").data == []
+    assert by_model[0].cost == 0
+    assert by_model[1].cost == pytest.approx(20 * 10e-6 + 90 * 4e-6)
+    assert len(list(desk.usage.rows(ReportQuery(by=["day", "key", "project", "model"])))) == 4
+    [shop] = desk.usage.rows(ReportQuery(by=["project"], project="shop"))
+    assert shop.requests == 20
+    assert list(desk.usage.rows(ReportQuery(until="2020-01-01"))) == []
 
 
 @pytest.mark.parametrize("budget", [Budget(tokens=1000), Budget(money=0.001, period="ever"), Budget(money=0.001)])
@@ -110,7 +113,7 @@ async def test_of_200_requests_at_once_exactly_ten_fit(database: Database, budge
         assert len(refused) == 190
         assert {(error.status, error.code) for error in refused} == {(403, "insufficient_credits")}
         assert refused[0].headers["x-should-retry"] == "false"
-        [total] = desk.usage.report(["key"]).data
+        [total] = desk.usage.rows(ReportQuery(by=["key"]))
         assert (total.requests, total.input_tokens + total.output_tokens) == (10, 1000)
     assert count(database, reservations) == 0
 
@@ -233,7 +236,9 @@ async def test_an_answer_that_was_refused_after_all_costs_nothing(database: Data
                 )
         with database.read() as connection:
             [sums] = connection.execute(sa.select(days.c.requests, days.c.cost)).all()
+            monthly = connection.execute(sa.select(months.c.kind, months.c.tokens, months.c.cost)).all()
         assert tuple(sums) == (2, cost)
+        assert sorted(map(tuple, monthly)) == [("key", 30, cost), ("project", 30, cost)]
 
 
 async def test_a_store_that_does_not_answer_is_given_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,6 +272,24 @@ async def test_a_store_that_does_not_answer_is_given_up(database: Database, monk
         while (row := desk.usage.of("during")) is None or row.status != "failed":
             await asyncio.sleep(0.01)
         assert row.cost == 0
+
+
+@pytest.mark.parametrize("kind", ["key", "project"])
+@pytest.mark.parametrize("period", ["day", "month", "ever"])
+def test_a_budgets_read_takes_as_long_after_years(database: Database, kind: str, period: str) -> None:
+    wanted = {"name": "n", "since": "2026-01-01"}
+    read, before = books_module._USED[kind, period], "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    with database.read() as connection:
+        if not database.is_sqlite:
+            connection.execute(sa.text("SET LOCAL enable_seqscan = off"))  # which it prefers while a table is empty
+        text = f"{before} {read.params(wanted).compile(connection, compile_kwargs={'literal_binds': True})}"
+        plan = "\n".join(str(row) for row in connection.execute(sa.text(text)))
+    table, index = ("days", f"days_{kind}") if period == "day" else ("months", "")
+    assert ("days" in plan) == (period == "day")
+    if database.is_sqlite:
+        assert f"SEARCH {table} USING {f'INDEX {index}' if index else 'PRIMARY KEY'}" in plan
+    else:
+        assert f"using {index or 'months_pkey'} on {table}" in plan or f"on {index or 'months_pkey'}" in plan
 
 
 async def test_a_period_that_begins_within_a_commit_is_another(database: Database) -> None:
@@ -377,7 +400,8 @@ async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again
     assert during is not None
     # It was worked on, but its end was never shown: counted and free.
     assert (during.status, during.output_tokens, during.cost) == ("failed", 4, 0)
-    assert desk.usage.report(["key"]).data[0].requests == 3
+    [total] = desk.usage.rows(ReportQuery(by=["key"]))
+    assert total.requests == 3
     assert count(database, reservations) == 0
 
 

@@ -1,16 +1,21 @@
 """A store as one file: all of it or nothing, readable by its owner alone; from and into both databases."""
 
+import json
 import os
 import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from forefront.gateway.bulk import Bulk
 from forefront.gateway.database import Database, StoreError, open_database
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.money import Price
+from forefront.gateway.tables import completions
 from forefront.gateway.transfer import TransferError, read_into, write_out
 from forefront.wire.admin import Budget, NewKey
 from tests.gateway.helpers import answer, open_desk, rename
@@ -93,6 +98,53 @@ def test_an_export_takes_the_place_of_the_one_before_and_is_its_owners_alone(
     assert list(folder.iterdir()) == [target]
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda row: row | {"input_tokens": None}, "its rows of completions do not fit"),
+        (lambda row: row | {"input_tokens": 2**80}, "its rows of completions do not fit"),
+        (lambda row: row | {"model": ["m"]}, "its rows of completions do not fit"),
+        (lambda row: row | {"id": "c1"}, "its rows of completions do not fit"),
+    ],
+)
+async def test_a_row_that_does_not_fit_leaves_nothing(
+    database: Database, tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], says: str
+) -> None:
+    source = open_database(f"sqlite:///{tmp_path / 'source' / 'forefront.db'}")
+    async with open_desk(source, prices=PRICES) as desk:
+        principal = await desk.principal()
+        for n in range(2):
+            await answer(desk.gateway.admit(principal, "m", f"c{n}"), 10, 10, 10)
+    file = tmp_path / "store.jsonl"
+    write_out(source, file)
+    source.close()
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    first = next(line for line in lines if isinstance(line, list) and line[0] == "completions")
+    first[1] = change(first[1])
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if first[1]["model"] == ["m"] and not database.is_sqlite:
+        assert read_into(database, file) == len(lines) - 2  # a text column takes JSON for its text
+        return
+    with pytest.raises(TransferError, match=says):
+        read_into(database, file)
+    assert KeyStore(database).list_keys() == []
+
+
+async def test_who_waits_is_told_how_far_it_is(database: Database, tmp_path: Path) -> None:
+    rows = [(f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, n, 1.5, None, 1.75) for n in range(2500)]
+    with database.write() as connection:
+        Bulk(completions).insert(connection, rows)
+    told: list[int] = []
+    assert write_out(database, tmp_path / "store.jsonl", told.append) == 2500
+    assert told == [1000, 2000]
+    target, told = open_database(f"sqlite:///{tmp_path / 'other' / 'forefront.db'}"), []
+    assert read_into(target, tmp_path / "store.jsonl", told.append) == 2500
+    assert told == [1000, 2000, 2500]
+    with target.read() as connection:
+        assert sorted(map(tuple, connection.execute(sa.select(completions)))) == sorted(rows)
+    target.close()
+
+
 def test_an_export_goes_into_a_pipe(database: Database, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -103,7 +155,7 @@ def test_an_export_goes_into_a_pipe(database: Database, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}\n", "[1]\n", '{"forefront": "0000"}\n', '{"forefront": "0001"}\n["keys", {}]\n']
+    "text", ["", "{}\n", "[1]\n", '{"forefront": "0000"}\n', '{"forefront": "0002"}\n["keys", {}]\n']
 )
 def test_a_file_that_is_no_export_is_refused(database: Database, tmp_path: Path, text: str) -> None:
     file = tmp_path / "bad"

@@ -10,6 +10,7 @@ from forefront.cli.asking import COMMANDS
 from forefront.cli.config_check import config
 from forefront.cli.keys import keys
 from forefront.cli.projects import projects
+from forefront.cli.prune import prune
 from forefront.cli.serve import serve
 from forefront.cli.transfer import export_store, import_store
 from forefront.cli.usage import usage
@@ -28,6 +29,7 @@ app.add_typer(config, name="config")
 app.add_typer(keys, name="keys")
 app.add_typer(projects, name="projects")
 app.command()(usage)
+app.command()(prune)
 app.command("export")(export_store)
 app.command("import")(import_store)
 

@@ -1,7 +1,7 @@
-"""A line for each step of a start: what is being done, and how long it took."""
+"""What a command does while it takes long: a line for each step of a start, a count of rows."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -24,3 +24,14 @@ class Steps:
             self._console.print(f"{text} …", markup=False)
             yield
         self._console.print(f"{text}: {time.monotonic() - start:.1f} s", markup=False)
+
+
+@contextmanager
+def counted(done: str) -> Iterator[Callable[[int], None]]:
+    """On a terminal, a count of rows that goes on while something is done with them."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda _count: None
+        return
+    with console.status(f"0 rows {done} …") as status:
+        yield lambda count: status.update(f"{count:,} rows {done} …")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -56,7 +56,7 @@ def _named_file() -> Path | None:
     return Path(named) if named else None
 
 
-def fail(*reasons: str) -> None:
+def fail(*reasons: str) -> NoReturn:
     """End the command with status 1 and a line for each reason."""
     for reason in reasons:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"forefront: {reason}", markup=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from forefront.cli.progress import counted
 from forefront.cli.store import command_store, fail
 from forefront.gateway.transfer import TransferError, read_into, write_out
 
@@ -17,9 +18,9 @@ def export_store(file: File) -> None:
 
     A FILE that is there already stays as it is until the new one is whole.
     """
-    with command_store() as database:
+    with command_store() as database, counted("written") as tell:
         try:
-            count = write_out(database, file)
+            count = write_out(database, file, tell)
         except OSError as error:
             fail(f"{file} cannot be written: {error.strerror}")
     Console(highlight=False, soft_wrap=True).print(f"{count} rows written to {file}", markup=False)
@@ -27,9 +28,9 @@ def export_store(file: File) -> None:
 
 def import_store(file: File) -> None:
     """Read FILE into a store that has no keys yet. A file that is not whole is refused, and nothing of it is kept."""
-    with command_store() as database:
+    with command_store() as database, counted("read") as tell:
         try:
-            count = read_into(database, file)
+            count = read_into(database, file, tell)
         except OSError as error:
             fail(f"{file} cannot be read: {error.strerror}")
         except TransferError as error:

@@ -1,7 +1,10 @@
 """`forefront usage`: what was used, by day, key, project or model."""
 
 import csv
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -30,22 +33,22 @@ def usage(
     given = {"by": by, "since": since, "until": until, "key": key, "project": project, "model": model}
     with command_store() as database:
         wanted = parse_report_query({name: value for name, value in given.items() if value is not None})
-        report = Usage(database).report(
-            wanted.by,
-            since=wanted.since,
-            until=wanted.until,
-            key=wanted.key,
-            project=wanted.project,
-            model=wanted.model,
-        )
-    lines = [[*row.group.values(), *_sums(row)] for row in report.data]
-    if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow([*report.by, *_SUMS])
+        lines = ([*row.group.values(), *_sums(row)] for row in Usage(database).rows(wanted, patient=True))
+        if as_csv:
+            _print_csv([*wanted.by, *_SUMS], lines)
+            return
+        sums = [name.removesuffix("_tokens") for name in _SUMS]
+        print_table([*wanted.by, *sums], lines, right=sums)
+
+
+def _print_csv(head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Print the lines once all have been read: whoever looks at the first page does not keep the store."""
+    with tempfile.TemporaryFile("w+", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
         writer.writerows(lines)
-        return
-    sums = [name.removesuffix("_tokens") for name in _SUMS]
-    print_table([*report.by, *sums], lines, right=sums)
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout)
 
 
 def _sums(row: UsageRow) -> list[str]:

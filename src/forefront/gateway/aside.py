@@ -18,7 +18,8 @@ async def aside(call: Callable[[], T]) -> T:
     future: Future[T] = Future()
 
     def work() -> None:
-        future.set_running_or_notify_cancel()
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             future.set_result(call())
         except BaseException as error:

@@ -10,7 +10,7 @@ from forefront.gateway.allotment import Allotment, Hold
 from forefront.gateway.bulk import Bulk
 from forefront.gateway.ledger import Refusal, period_start
 from forefront.gateway.money import from_nanos, to_nanos
-from forefront.gateway.tables import days, reservations
+from forefront.gateway.tables import days, months, reservations
 from forefront.wire.admin import Budget
 
 # An allotment is worth this many times the requests of one commit, and at most one part in so many of what is left.
@@ -22,24 +22,27 @@ _NEAR = 0.25
 _FRESH = 0.2
 
 
-def _used(kind: str) -> sa.Select[Any]:
+def _used(kind: str, period: str) -> sa.Select[Any]:
     """Tokens and cost of one key or project: spent `since` a day, and held."""
     mine: sa.BindParameter[str] = sa.bindparam("name")
-    since: sa.BindParameter[str] = sa.bindparam("since")
-    spent = (days.c[kind] == mine) & (days.c.day >= since)
-    sums = [
-        sa.select(sa.func.coalesce(sa.func.sum(column), 0)).where(where).scalar_subquery()
-        for column, where in (
-            (days.c.input_tokens + days.c.output_tokens, spent),
-            (days.c.cost, spent),
-            (reservations.c.tokens, reservations.c[kind] == mine),
-            (reservations.c.cost, reservations.c[kind] == mine),
-        )
-    ]
+    since: sa.BindParameter[str] = sa.bindparam("since", type_=sa.String)
+    if period == "day":
+        tokens, cost = days.c.input_tokens + days.c.output_tokens, days.c.cost
+        spent = _sums(tokens, cost).where(days.c[kind] == mine, days.c.day >= since)
+    else:
+        spent = _sums(months.c.tokens, months.c.cost)
+        spent = spent.where(months.c.kind == kind, months.c.name == mine, months.c.month >= sa.func.substr(since, 1, 7))
+    held = _sums(reservations.c.tokens, reservations.c.cost).where(reservations.c[kind] == mine)
+    one, two = spent.subquery(), held.subquery()
+    return sa.select(one, two).select_from(one.join(two, sa.true()))
+
+
+def _sums(*columns: sa.ColumnElement[int]) -> sa.Select[Any]:
+    sums: list[sa.ColumnElement[Any]] = [sa.func.coalesce(sa.func.sum(column), 0) for column in columns]
     return sa.select(*sums)
 
 
-_USED = {kind: _used(kind) for kind in ("key", "project")}
+_USED = {(kind, period): _used(kind, period) for kind in ("key", "project") for period in ("day", "month", "ever")}
 _HELD = Bulk(reservations, replaced=("tokens", "cost"))
 _DROP = sa.delete(reservations).where(reservations.c.completion == sa.bindparam("row"))
 
@@ -164,7 +167,7 @@ class Books:
         subject = (kind, name, period_start(budget))
         if subject not in self._used:
             wanted = {"name": name, "since": subject[2]}
-            tokens, cost, held_tokens, held_cost = self._connection.execute(_USED[kind], wanted).one()
+            tokens, cost, held_tokens, held_cost = self._connection.execute(_USED[kind, budget.period], wanted).one()
             used = [int(tokens + held_tokens), int(cost + held_cost)]
             for allotment, held in self._held.items():  # changed, and not yet written
                 if name == _name(allotment, kind):

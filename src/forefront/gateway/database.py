@@ -25,6 +25,10 @@ _LOCK = 0x666F7265
 _PATIENCE = 2
 # Seconds: a connection whose other end has gone without a word is given up about as soon as a statement is.
 _ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+# Bytes that SQLite's journal keeps of what it needed while somebody read for long.
+_JOURNAL = 64 * 2**20
+# Rows at a time, of many.
+_GROUP = 1000
 # After so many seconds without use a connection is asked whether it still works.
 _REST = 1.0
 
@@ -41,9 +45,12 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads. Raises `StoreError`."""
+    def read(self, *, patient: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that only reads. Raises `StoreError`, also for a statement that takes more than 10 seconds on
+        PostgreSQL, unless it is `patient`: a command's long report."""
         with self._named(), self.engine.begin() as connection:
+            if patient:
+                self.take_time(connection)
             yield connection
 
     @contextmanager
@@ -58,6 +65,18 @@ class Database:
                 if not self.is_sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 yield connection
+
+    def stream(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[sa.RowMapping]:
+        """Rows while they are read, so that there may be any number of them."""
+        if not self.is_sqlite:
+            # Or PostgreSQL makes a plan that is good for the first tenth of the rows, and takes ten times as long.
+            connection.execute(sa.text("SET LOCAL cursor_tuple_fraction = 1"))
+        yield from connection.execute(query, execution_options={"yield_per": _GROUP}).mappings()
+
+    def take_time(self, connection: sa.Connection) -> None:
+        """Let this transaction's statements take as long as they need."""
+        if not self.is_sqlite:
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
 
     def close(self) -> None:
         """Close every connection."""
@@ -88,6 +107,7 @@ def open_database(url: str) -> Database:
     database = Database(_engine(url))
     try:
         with database.write() as connection:
+            database.take_time(connection)  # the store may be large
             _migrate(connection)
     except BaseException:
         database.close()
@@ -165,6 +185,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")

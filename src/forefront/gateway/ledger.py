@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.bulk import Bulk
 from forefront.gateway.silence import Silence
-from forefront.gateway.tables import completions, days, instances, reservations
+from forefront.gateway.tables import completions, days, instances, months, reservations
 from forefront.wire.admin import Budget, Status
 
 # A server that has not been heard of for this long, in seconds, is taken for dead.
@@ -30,6 +30,7 @@ _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "
 _ROWS = Bulk(completions)
 _values, _amounts = attrgetter(*_ROWS.columns), attrgetter(*_SUMS)
 _DAYS = Bulk(days, added=("requests", *_SUMS))
+_MONTHS = Bulk(months, added=("tokens", "cost"))
 _THERE = sa.select(completions.c.id, completions.c.status, completions.c.cost).where(
     completions.c.id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -87,14 +88,16 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def settle(connection: sa.Connection, rows: Sequence[Row], *, again: bool) -> None:
-    """Write the rows and add them to their days' sums. With `again`, rows that are already there are left alone, since
-    an earlier try may have been committed although it seemed to fail; unless whoever asked has been told of a failure
-    meanwhile, which costs nothing."""
+    """Write the rows and add them to the sums of their days and months.
+
+    With `again`, rows that are already there are left alone, since an earlier try may have been committed although it
+    seemed to fail; unless whoever asked has been told of a failure meanwhile, which costs nothing.
+    """
     if again:
         rows = _not_there(connection, rows)
     if rows:
         _ROWS.insert(connection, [_values(row) for row in rows])
-        _DAYS.insert(connection, _by_day(rows))
+        _add_up(connection, _by_day(rows))
 
 
 def period_start(budget: Budget) -> str:
@@ -149,7 +152,7 @@ def _not_there(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
             if row.status == "failed" and there.status == "completed":
                 connection.execute(_TAKE_BACK, {"row": row.id})
                 less = (0, 0, 0, 0, 0, -there.cost)
-                _DAYS.insert(connection, [(_day(row.finished), row.key, row.project, row.model, *less)])
+                _add_up(connection, [(_day(row.finished), row.key, row.project, row.model, *less)])
     return list(newest.values())
 
 
@@ -168,6 +171,18 @@ def _runs(pid: int) -> bool:
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """As many as a statement can name; after a failure there may be more."""
     return (ids[start : start + 1000] for start in range(0, len(ids), 1000))
+
+
+def _add_up(connection: sa.Connection, by_day: Sequence[tuple[Any, ...]]) -> None:
+    """Add to the sums of days, and to those that budgets read."""
+    _DAYS.insert(connection, by_day)
+    sums: dict[tuple[str, str, str], list[int]] = {}
+    for day, key, project, _model, _requests, given, _cached, sampled, _reasoning, cost in by_day:
+        for subject in (("key", key, day[:7]), ("project", project, day[:7])):
+            own = sums.setdefault(subject, [0, 0])
+            own[0] += given + sampled
+            own[1] += cost
+    _MONTHS.insert(connection, [(*subject, *own) for subject, own in sums.items()])
 
 
 def _by_day(rows: Sequence[Row]) -> list[tuple[Any, ...]]:

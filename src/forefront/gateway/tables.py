@@ -71,7 +71,7 @@ completions = Table(
     Index("completions_finished", "finished"),
 )
 
-# Sums of `completions` by UTC day, kept in the same transactions: budgets and reports read these.
+# Sums of `completions` by UTC day, kept in the same transactions: reports read these, and budgets of a day.
 days = Table(
     "days",
     metadata,
@@ -87,6 +87,19 @@ days = Table(
     Column("cost", BigInteger, nullable=False),
     Index("days_key", "key", "day"),
     Index("days_project", "project", "day"),
+)
+
+# Sums of `days` for each key and each project by month, kept in the same transactions. Budgets read these, a row for
+# each month: after years there are too many days to add up while everybody waits.
+months = Table(
+    "months",
+    metadata,
+    Column("kind", String(8), primary_key=True),  # "key" or "project"
+    Column("name", String(64), primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What running requests of keys with a budget may still cost; a server that died leaves its rows to be given back.

@@ -1,16 +1,17 @@
 """Reading the ledger: one completion, or sums over days, keys, projects and models."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from forefront.gateway.database import Database
 from forefront.gateway.money import from_nanos
 from forefront.gateway.tables import completions, days
 from forefront.wire.admin import CompletionUsage, UsageReport, UsageRow
+from forefront.wire.parse_admin import ReportQuery
 
-By = Literal["day", "key", "project", "model"]
 _SUMS = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
 
 
@@ -26,30 +27,39 @@ class Usage:
             found = connection.execute(sa.select(completions).where(completions.c.id == completion)).mappings().first()
         return None if found is None else CompletionUsage(**{**found, "cost": from_nanos(found["cost"])})
 
-    def report(
-        self,
-        by: Sequence[By],
-        *,
-        since: str | None = None,
-        until: str | None = None,
-        key: str | None = None,
-        project: str | None = None,
-        model: str | None = None,
-    ) -> UsageReport:
-        """Sums for each group of `by`, in its order. Days are UTC, as `2026-01-31`, the first and last included."""
-        groups = [days.c[name] for name in by]
-        sums = [sa.func.coalesce(sa.func.sum(days.c[name]), 0).label(name) for name in _SUMS]
-        query = sa.select(*groups, *sums).group_by(*groups).order_by(*groups)
-        for name, value in (("key", key), ("project", project), ("model", model)):
-            if value is not None:
-                query = query.where(days.c[name] == value)
-        if since is not None:
-            query = query.where(days.c.day >= since)
-        if until is not None:
-            query = query.where(days.c.day <= until)
-        with self._database.read() as connection:
-            rows = connection.execute(query).mappings().all()
-        return UsageReport(since=since, until=until, by=list(by), data=[_row(row, by) for row in rows])
+    def rows(self, wanted: ReportQuery, *, patient: bool = False) -> Iterator[UsageRow]:
+        """Sums for each group of `wanted.by`, in its order, read from the store while they are taken.
+
+        Take them at once: until the last one a SQLite store cannot shorten its journal. Raises `StoreError`, and unless
+        `patient` also when PostgreSQL needs more than 10 seconds for the sums.
+        """
+        with self._database.read(patient=patient) as connection:
+            for row in self._database.stream(connection, _query(wanted)):
+                yield _row(row, wanted.by)
+
+    def write(self, put: Callable[[bytes], object], wanted: ReportQuery) -> None:
+        """Put a `UsageReport` as JSON somewhere, row by row: a year of days, keys and models may be hundreds of MiB."""
+        report = UsageReport(since=wanted.since, until=wanted.until, by=list(wanted.by), data=[])
+        head, between = msgspec.json.encode(report).removesuffix(b"]}"), b""
+        put(head)
+        for row in self.rows(wanted):
+            put(between + msgspec.json.encode(row))
+            between = b","
+        put(b"]}")
+
+
+def _query(wanted: ReportQuery) -> sa.Select[Any]:
+    groups = [days.c[name] for name in wanted.by]
+    sums = [sa.func.coalesce(sa.func.sum(days.c[name]), 0).label(name) for name in _SUMS]
+    query = sa.select(*groups, *sums).group_by(*groups).order_by(*groups)
+    for name, value in (("key", wanted.key), ("project", wanted.project), ("model", wanted.model)):
+        if value is not None:
+            query = query.where(days.c[name] == value)
+    if wanted.since is not None:
+        query = query.where(days.c.day >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(days.c.day <= wanted.until)
+    return query
 
 
 def _row(row: sa.RowMapping, by: Sequence[str]) -> UsageRow:

@@ -1,8 +1,11 @@
 """`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
 
+import tempfile
+from collections.abc import AsyncIterator
+
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
@@ -14,7 +17,19 @@ from forefront.server.body import read_json_body
 from forefront.server.off_loop import OffLoop
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import parse_new_key, parse_project_name, parse_project_settings, parse_report_query
+from forefront.wire.parse_admin import (
+    ReportQuery,
+    parse_new_key,
+    parse_project_name,
+    parse_project_settings,
+    parse_report_query,
+)
+
+# At a time, and for how long, in seconds: a year of a SQLite store takes some ten.
+_REPORTS = 2
+_REPORT_SECONDS = 120.0
+_PIECE = 2**16  # bytes
+_IN_MEMORY = 2**20  # bytes
 
 
 class Admin:
@@ -26,6 +41,7 @@ class Admin:
         self._turns = turns
         self._catalog = catalog
         self._off_loop = OffLoop()
+        self._reporting = OffLoop(_REPORTS, _REPORT_SECONDS)
 
     def routes(self) -> list[Route]:
         """Every route below `/admin`."""
@@ -67,22 +83,26 @@ class Admin:
 
     async def _report(self, request: Request) -> Response:
         wanted = parse_report_query(dict(request.query_params))
-        return _json(
-            await self._off_loop(
-                lambda: self._usage.report(
-                    wanted.by,
-                    since=wanted.since,
-                    until=wanted.until,
-                    key=wanted.key,
-                    project=wanted.project,
-                    model=wanted.model,
-                )
-            )
-        )
+        return await _report(self._usage, wanted, self._reporting)
 
     async def _status(self, _request: Request) -> Response:
         models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
         return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
+
+
+async def _report(usage: Usage, wanted: ReportQuery, off_loop: OffLoop) -> Response:
+    """The sums, in memory or on disk before the first byte is sent: a client that is slow does not keep the store."""
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+
+    async def pieces() -> AsyncIterator[bytes]:
+        with file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+    await off_loop(lambda: usage.write(file.write, wanted))
+    headers = {"cache-control": "no-store", "content-length": str(file.tell())}
+    file.seek(0)
+    return StreamingResponse(pieces(), headers=headers, media_type="application/json")
 
 
 def _engine(stats: EngineStats) -> EngineStatus:

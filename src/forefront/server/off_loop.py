@@ -16,15 +16,16 @@ _MOST: Final = 6
 
 
 class OffLoop:
-    """Runs calls that block on the store beside the event loop, a few at a time."""
+    """Runs calls that block on the store beside the event loop: `most` at a time, each for so many `seconds`."""
 
-    def __init__(self) -> None:
-        self._room = asyncio.Semaphore(_MOST)
+    def __init__(self, most: int = _MOST, seconds: float = HUNG) -> None:
+        self._room = asyncio.Semaphore(most)
+        self._seconds = seconds
 
     async def __call__(self, call: Callable[[], T]) -> T:
         """What `call` returns. Raises `ApiError` 503 when the store fails or does not answer."""
         try:
-            async with asyncio.timeout(HUNG), self._room:
+            async with asyncio.timeout(self._seconds), self._room:
                 return await aside(call)
         except (StoreError, TimeoutError):
             text = "The server cannot use its store at the moment; try again."

@@ -1,0 +1,139 @@
+"""A store with a year of usage against an empty one: requests per second, reports, export, bytes."""
+
+import asyncio
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from benchmarks.report import table
+from forefront.gateway.database import Database, open_database
+from forefront.gateway.keys import KeyStore
+from forefront.gateway.ledger import Row, settle
+from forefront.gateway.tables import completions, days
+from forefront.gateway.transfer import write_out
+from forefront.gateway.usage import Usage
+from forefront.wire.admin import Budget, NewKey, ProjectSettings
+from forefront.wire.parse_admin import ReportQuery
+from tests.support.instant import MODEL, Nursery
+from tests.support.postgres import new_database, run_postgres
+from torture.client import CHAT, Client
+
+_ROWS, _KEYS, _PROJECTS, _MODELS = 3_000_000, 2000, 200, 3
+_YEAR = 365 * 86_400
+_GROUP = 20_000
+_CLIENTS, _SECONDS = 32, 3.0
+_BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}).encode()
+
+
+def run(repeats: int) -> None:
+    """Print the tables. Takes some minutes and 5 GB of disk."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forefront-bench-")))
+        postgres = stack.enter_context(run_postgres(durable=True))
+        nursery = Nursery()
+        rates, reads = [], []
+        for name, empty, year in (
+            ("SQLite", f"sqlite:///{folder / 'empty.db'}", f"sqlite:///{folder / 'year.db'}"),
+            ("PostgreSQL", new_database(postgres), new_database(postgres)),
+        ):
+            clients = [(url, _make_keys(url)) for url in (empty, year)]
+            database = open_database(year)
+            _fill(database)
+            servers = [
+                (stack.enter_context(nursery.serve(url, folder / "log")).url, keys[:_CLIENTS]) for url, keys in clients
+            ]
+            rounds = [[asyncio.run(_rate(*server)) for server in servers] for _ in range(repeats + 1)][1:]
+            medians = [statistics.median(column) for column in zip(*rounds, strict=True)]
+            rates.append([name, *(f"{one:.0f}" for one in medians), medians[1] / medians[0]])
+            reads.append([name, *_reads(database, folder / "store.jsonl")])
+            database.close()
+    table(f"{_CLIENTS} clients, each with a key and a project with budgets", ["store", "empty", "a year", "÷"], rates)
+    head = ["store", "completions", "sums of days", "GB", "by key, s", "by day, project, model, s", "export, s"]
+    table("Reading a year", head, reads)
+
+
+def _make_keys(url: str) -> list[tuple[str, str, str]]:
+    """The text, id and project of each; both have a budget for ever."""
+    database = open_database(url)
+    keys, budget = KeyStore(database), Budget(tokens=10**13, period="ever")
+    made = []
+    for number in range(_KEYS):
+        project = f"project-{number % _PROJECTS}"
+        key = keys.create(NewKey(name="bench", project=project, budget=budget))
+        made.append((key.key, key.id, project))
+        if number < _PROJECTS:
+            keys.set_project(project, ProjectSettings(budget=budget))
+    database.close()
+    return made
+
+
+def _fill(database: Database) -> None:
+    """A year until now. Some keys ask much more than others."""
+    draw = random.Random(1)
+    keys = [(key.id, key.project) for key in KeyStore(database).list_keys()]
+    begin = time.time() - _YEAR
+    for first in range(0, _ROWS, _GROUP):
+        rows = []
+        for number in range(first, first + _GROUP):
+            at = begin + number * _YEAR / _ROWS
+            key, project = keys[int(_KEYS * draw.random() ** 3)]
+            model, given, sampled = (
+                f"model-{int(_MODELS * draw.random() ** 2)}",
+                draw.randrange(3000),
+                draw.randrange(800),
+            )
+            name, cost = f"chatcmpl-{draw.getrandbits(128):032x}", given * 100 + sampled * 400
+            rows.append(
+                Row(name, key, project, model, "completed", "stop", given, 0, sampled, 0, cost, at - 3, at - 2.9, at)
+            )
+        with database.write() as connection:
+            settle(connection, rows, again=False)
+
+
+async def _rate(url: str, keys: list[tuple[str, str, str]]) -> float:
+    """Answers per second."""
+    begin, count = time.perf_counter(), 0
+
+    async def ask(key: str) -> None:
+        nonlocal count
+        client = Client(url, key)
+        while time.perf_counter() - begin < _SECONDS:
+            answer = await client.send("POST", CHAT, _BODY)
+            if answer.status != 200:
+                raise RuntimeError(f"a request failed: {answer}")
+            count += 1
+        client.abort()
+
+    await asyncio.gather(*(ask(text) for text, _, _ in keys))
+    return count / (time.perf_counter() - begin)
+
+
+def _reads(database: Database, file: Path) -> list[str]:
+    counts = []
+    for counted in (completions, days):
+        with database.read(patient=True) as connection:
+            counts.append(str(connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one()))
+    sized = "page_count * page_size FROM pragma_page_count, pragma_page_size"
+    with database.read() as connection:
+        query = f"SELECT {sized if database.is_sqlite else 'pg_database_size(current_database())'}"
+        counts.append(f"{connection.execute(sa.text(query)).scalar_one() / 1e9:.2f}")
+    usage = Usage(database)
+    reports = [ReportQuery(by=["key"]), ReportQuery(by=["day", "project", "model"])]
+    tasks: list[Callable[[], object]] = [
+        *(lambda wanted=wanted: sum(1 for _ in usage.rows(wanted, patient=True)) for wanted in reports),
+        lambda: write_out(database, file),
+    ]
+    return [*counts, *(f"{_seconds(task):.1f}" for task in tasks)]
+
+
+def _seconds(task: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    task()
+    return time.perf_counter() - begin
