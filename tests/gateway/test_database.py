@@ -88,12 +88,13 @@ def test_a_newer_schema_is_refused_and_left_alone(database: Database, database_u
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
 
 
-def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None:
+def start_at_once(url: str) -> list[Exception]:
+    """What goes wrong when six programs open a store in the same moment."""
     failures: list[Exception] = []
 
     def start() -> None:
         try:
-            open_database(database_url).close()
+            open_database(url).close()
         except Exception as error:
             failures.append(error)
 
@@ -102,7 +103,17 @@ def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert failures == []
+    return failures
+
+
+def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None:
+    assert start_at_once(database_url) == []
+
+
+def test_a_new_file_can_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    """One in some sixty such moments made SQLite give up without waiting."""
+    for number in range(60):
+        assert start_at_once(f"sqlite:///{tmp_path / f'{number}.db'}") == []
 
 
 def count_together(database: Database) -> int:
