@@ -1,17 +1,20 @@
 """Ten times more requests than can be answered: those that are answered stay as many, the rest are told at once."""
 
 import asyncio
+import itertools
 import statistics
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.support.server import RunningServer
 from torture.client import Answer, Client
 from torture.stage import Stage, entered
 
 _RUNNING, _WAITING = 16, 32
-_LENGTH = 200
-_FIELDS = {"model": "tiny", "max_tokens": _LENGTH, "logit_bias": {"2": -100}}
+_LENGTH = 200  # of answers, in the mean
+_MODEL = "forefront-mini"
+_BEGINNING = 0.5  # seconds
 
 
 @dataclass
@@ -41,7 +44,7 @@ async def run(stage: Stage) -> None:
     seconds = max(4 * stage.scale, 2)
     settings = {"FOREFRONT_QUEUE_RUNNING": str(_RUNNING), "FOREFRONT_QUEUE_WAITING": str(_WAITING)}
     peaks, overs = [], []
-    async with entered(stage.serve(stage.new_store("SQLite"), stage.tiny(), **settings)) as server:
+    async with entered(stage.serve(stage.new_store("SQLite"), "forefront-mini", **settings)) as server:
         await _peak(server, 1)
         for _ in range(6):
             peaks.append(await _peak(server, seconds))
@@ -64,32 +67,30 @@ async def run(stage: Stage) -> None:
 
 async def _peak(server: RunningServer, seconds: float) -> Load:
     """A closed loop: each client asks again once it has been answered."""
-    load, begin, before = Load(), time.monotonic(), await _sampled(server)
-    end = begin + seconds
+    load, numbers = Load(), itertools.count()
+    counting = asyncio.create_task(_count(server, load, seconds))
 
-    async def ask(number: int) -> None:
+    async def ask() -> None:
         client = Client(server.url, server.key)
         while True:
-            answer = await client.chat(**_FIELDS, messages=_messages(number))
-            if time.monotonic() > end:
+            answer = await client.chat(**_fields(next(numbers)))
+            if counting.done():
                 return
             load.answers.append(answer)
 
-    jobs = [asyncio.create_task(ask(number)) for number in range(_RUNNING + 4)]
-    await asyncio.sleep(seconds)
-    load.tokens, load.seconds = await _sampled(server) - before, time.monotonic() - begin
-    await asyncio.gather(*jobs)
+    jobs = [asyncio.create_task(ask()) for _ in range(_RUNNING + 4)]
+    await asyncio.gather(counting, *jobs)
     return load
 
 
 async def _overload(server: RunningServer, seconds: float, rate: float) -> Load:
     """An open loop: so many requests per second, whatever becomes of those before."""
     load, idle = Load(), [Client(server.url, server.key) for _ in range(8)]
-    begin, before = time.monotonic(), await _sampled(server)
+    begin, counting = time.monotonic(), asyncio.create_task(_count(server, load, seconds))
 
     async def ask(number: int) -> None:
         client = idle.pop() if idle else Client(server.url, server.key)
-        answer = await client.chat(**_FIELDS, messages=_messages(number))
+        answer = await client.chat(**_fields(number))
         idle.append(client)
         load.answers.append(answer)
 
@@ -101,25 +102,35 @@ async def _overload(server: RunningServer, seconds: float, rate: float) -> Load:
 
     watching = asyncio.create_task(watch())
     jobs: list[asyncio.Task[None]] = []
-    while (passed := time.monotonic() - begin) < seconds:
+    while not counting.done():
+        passed = time.monotonic() - begin
         jobs += [asyncio.create_task(ask(number)) for number in range(len(jobs), int(passed * rate))]
         await asyncio.sleep(0.01)
-    load.tokens, load.seconds = await _sampled(server) - before, time.monotonic() - begin
-    await asyncio.gather(*jobs)
+    await asyncio.gather(counting, *jobs)
     watching.cancel()
     return load
 
 
+async def _count(server: RunningServer, load: Load, seconds: float) -> None:
+    """What is sampled within so many seconds, once the engine has as much to do as it will have."""
+    await asyncio.sleep(_BEGINNING)
+    begin, before = time.monotonic(), await _sampled(server)
+    await asyncio.sleep(seconds)
+    load.tokens, load.seconds = await _sampled(server) - before, time.monotonic() - begin
+
+
 async def _sampled(server: RunningServer) -> int:
     """How many tokens the engine has sampled."""
-    sampled: int = (await Client(server.url, server.key).get("/admin/status"))["models"][_FIELDS["model"]][
-        "tokens_sampled"
-    ]
+    sampled: int = (await Client(server.url, server.key).get("/admin/status"))["models"][_MODEL]["tokens_sampled"]
     return sampled
 
 
-def _messages(number: int) -> list[dict[str, str]]:
-    return [{"role": "user", "content": f"Question {number}"}]
+def _fields(number: int) -> dict[str, Any]:
+    """A request. Lengths differ, or those that began together would end together, and all prompts of a peak would be
+    computed in one step: a peak that no traffic reaches."""
+    length = _LENGTH // 2 + number * 61 % (_LENGTH + 1)
+    message = {"role": "user", "content": f"Question {number}"}
+    return {"model": _MODEL, "messages": [message], "max_tokens": length, "logit_bias": {"2": -100}}
 
 
 def _milliseconds(seconds: list[float]) -> str:

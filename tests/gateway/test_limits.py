@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from forefront.gateway.database import open_database
 from forefront.gateway.fair import FairQueue
+from forefront.gateway.lease import Lease
 from forefront.gateway.window import TICK, WINDOW, Window
 from forefront.wire.admin import Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
@@ -236,3 +237,30 @@ def test_counts_of_the_queue_stay_true(steps: list[tuple[str, str]]) -> None:
         assert (queue.running, queue.waiting) == (sum(map(len, running.values())), sum(map(len, waiting.values())))
         assert queue.tokens_waiting == 5 * queue.waiting
         assert queue.running <= 2
+
+
+async def test_no_more_requests_are_prepared_than_can_enter(tmp_path: Path) -> None:
+    """Their prompts would be rendered and cut into tokens for nothing, when the server has least to spare."""
+    async with open_desk(open_database(f"sqlite:///{tmp_path / 'f.db'}"), slots=1, room=1) as desk:
+        principal = await desk.principal()
+
+        def come() -> Lease:
+            return desk.gateway.admit(principal, "m", "c")
+
+        one, two = come(), come()
+        with pytest.raises(ApiError, match="The server is busy"):
+            come()
+        two.abandon("aborted")
+        three = come()
+        await three.admit(1, 1)
+        entering = asyncio.create_task(one.admit(1, 1))
+        await asyncio.sleep(0)
+        assert (desk.gateway.turns.running, desk.gateway.turns.waiting) == (1, 1)
+        with pytest.raises(ApiError, match="The server is busy: 1 requests are waiting"):
+            come()
+        three.abandon("aborted")
+        await entering
+        come().abandon("aborted")
+        one.abandon("aborted")
+        assert desk.gateway.turns.running == 0
+        desk.database.close()

@@ -33,9 +33,9 @@ class FairQueue(Generic[T]):
         self._time = 0.0
 
     @property
-    def full(self) -> bool:
-        """Whether nobody more may wait."""
-        return self.waiting >= self.room and self.running >= self.slots
+    def room_left(self) -> int:
+        """How many more may come, to run or to wait."""
+        return self.slots + self.room - self.running - self.waiting
 
     def add(self, tenant: str, weight: float, item: T, tokens: int) -> None:
         """Let `item`, which may take `tokens`, wait behind its tenant's others."""

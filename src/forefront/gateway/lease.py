@@ -47,6 +47,8 @@ class Lease:
         self._hold: Hold | None = None
         self._settled = False
         self.turn: Turn | None = None
+        self._coming = True
+        turns.come()
         now = clock()
         for allowance in allowances:
             allowance.running += 1
@@ -69,13 +71,14 @@ class Lease:
     async def admit(self, input_tokens: int, output_tokens: int) -> None:
         """Hold what the request may take of limits and budgets, then wait until it is its turn.
 
-        Raises `ApiError`: 429 over a limit, 403 for a budget, 503 when the queue is full or the store fails.
+        Raises `ApiError`: 429 over a limit, 403 for a budget, 503 when the store fails.
         """
         if self._claim is not None:
             await self._claim.take(input_tokens + output_tokens)
         self._take_tokens(input_tokens + output_tokens)
         try:
             await self._reserve_budget(input_tokens, output_tokens)
+            self._coming = False
             self.turn = self._turns.enter(
                 self._principal.project.name, self._principal.project.weight, input_tokens + output_tokens
             )
@@ -150,6 +153,8 @@ class Lease:
             self._claim.close(used)
         if self.turn is not None:
             self.turn.leave(used)
+        elif self._coming:
+            self._turns.stay_away()
         if not self.input_tokens:
             if self._hold is not None:
                 self._writer.give_back(self._hold)

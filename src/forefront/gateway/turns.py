@@ -54,6 +54,7 @@ class Turns:
 
     def __init__(self, slots: int, room: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._queue: FairQueue[Turn] = FairQueue(slots, room)
+        self._coming = 0
         self._clock = clock
         self._pace = _FIRST_PACE
         self._ended = 0
@@ -69,17 +70,26 @@ class Turns:
         """How many wait for one."""
         return self._queue.waiting
 
+    def come(self) -> None:
+        """Keep a place for a request whose size is not known yet: preparing more than can enter would be for nothing.
+        It is followed by `enter` or by `stay_away`."""
+        self._coming += 1
+
+    def stay_away(self) -> None:
+        """Give the place to another."""
+        self._coming -= 1
+
     def enter(self, tenant: str, weight: float, tokens: int) -> Turn:
-        """A turn, granted now or later. Raises `ApiError` as `check` does."""
-        self.check()
+        """A turn for one that has come, granted now or later."""
+        self._coming -= 1
         turn = Turn(self, tenant, tokens)
         self._queue.add(tenant, weight, turn, tokens)
         self._grant()
         return turn
 
     def check(self) -> None:
-        """Raise `ApiError` 503 when too many wait, with when to come again."""
-        if self._queue.full:
+        """Raise `ApiError` 503 when too many wait or have come, with when to come again."""
+        if self._queue.room_left <= self._coming:
             wait = self._queue.tokens_waiting / self._pace
             text = (
                 f"The server is busy: {self._queue.waiting} requests are waiting, which will take about "
