@@ -1,7 +1,11 @@
 """The store's schema: what the migrations make is what the tables say, on both databases."""
 
+import os
+import socket
 import stat
+import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from forefront.gateway import database as database_module
 from forefront.gateway.bulk import Bulk
 from forefront.gateway.database import Database, StoreError, open_database
-from forefront.gateway.tables import days, metadata, months, reservations
+from forefront.gateway.tables import days, instances, metadata, months, reservations
 from tests.support.postgres import new_database
 
 
@@ -21,11 +25,21 @@ def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_a_store_of_before_gets_its_sums_by_month(database: Database, database_url: str) -> None:
-    sums = (1, 10, 0, 5, 0, 700)
+def make_old(database: Database, *servers: tuple[str, int, float]) -> None:
+    """Leave the store as schema 0001 had it, with servers: host, process, seconds since its last word."""
     with database.write() as connection:
         connection.execute(sa.text("DROP TABLE months"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        for number, (host, pid, seconds) in enumerate(servers):
+            values = {"id": f"i{number}", "host": host, "pid": pid, "seen": time.time() - seconds}
+            connection.execute(instances.insert().values(values))
+            connection.execute(reservations.insert().values((f"r{number}", f"i{number}", "k", "p", 10, 10)))
+
+
+def test_a_store_of_before_gets_its_sums_by_month(database: Database, database_url: str) -> None:
+    sums = (1, 10, 0, 5, 0, 700)
+    make_old(database)
+    with database.write() as connection:
         for day, key, model in (("2026-01-30", "k", "m"), ("2026-01-31", "k", "n"), ("2026-02-01", "l", "m")):
             connection.execute(days.insert().values((day, key, "p", model, *sums)))
     open_database(database_url).close()
@@ -37,6 +51,32 @@ def test_a_store_of_before_gets_its_sums_by_month(database: Database, database_u
         ("project", "p", "2026-01", 30, 1400),
         ("project", "p", "2026-02", 15, 700),
     ]
+
+
+def old_host() -> str:
+    """What this machine was called in schema 0001."""
+    return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_store_is_not_changed_under_a_server_of_before(database: Database, database_url: str, here: bool) -> None:
+    """It would go on writing days, and the months that budgets read would lack them for good."""
+    make_old(database, (old_host() if here else "elsewhere pid:[1]", os.getppid(), 30))
+    with pytest.raises(StoreError, match=rf"older version.*process {os.getppid()} on .*0001; stop that one"):
+        open_database(database_url)
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == "0001"
+        assert connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one() == 1
+
+
+def test_what_servers_of_before_left_is_given_back(database: Database, database_url: str) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    make_old(database, (old_host(), ended.pid, 1), ("elsewhere pid:[1]", 1, 100), (old_host(), os.getppid(), 100))
+    open_database(database_url).close()
+    with database.read() as connection:
+        for table in (instances, reservations):
+            assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 0
 
 
 def test_a_statement_may_take_long_where_that_is_meant(postgres: str) -> None:

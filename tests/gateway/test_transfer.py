@@ -162,3 +162,10 @@ def test_a_file_that_is_no_export_is_refused(database: Database, tmp_path: Path,
     file.write_text(text)
     with pytest.raises(TransferError):
         read_into(database, file)
+
+
+def test_the_export_of_another_schema_says_what_to_do(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "export.jsonl"
+    file.write_text('{"forefront":"0001"}\n{"end":0}\n')
+    with pytest.raises(TransferError, match=r"schema 0001, and this one is of 0002: import it with the version"):
+        read_into(database, file)

@@ -1,10 +1,28 @@
 """The commands: the only place where the parts are put together."""
 
+import errno
+import os
 import sys
+
+# What a file or a disk says that takes no more; a reader that has gone (`| head`) is no error.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
     """Run the `forefront` command."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while the parts are still being loaded
+        raise SystemExit(130) from None
+    except OSError as error:  # commands see to their other files
+        if error.errno not in _FULL:
+            raise
+        # Or what could not be written is tried again at the end, with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(f"forefront: the output cannot be written: {error.strerror}") from None
+
+
+def _run() -> None:
     try:
         # Whoever asks a server should not wait a second for the parts of one to load.
         if sys.argv[1:2] in (["chat"], ["complete"]):

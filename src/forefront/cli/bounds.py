@@ -47,7 +47,8 @@ def read_budget(texts: list[str] | None) -> Budget | None:
     for text in texts or []:
         match = _BUDGET.fullmatch(text.strip())
         if match is None:
-            raise ApiError("invalid_value", f"--budget {text!r} is not like `100000 tokens/day` or `25/month`")
+            like = "`100000 tokens/day`, `25/month` or `0.5/ever`"
+            raise ApiError("invalid_value", f"--budget {text!r} is not like {like}")
         unit = "tokens" if match["tokens"] else "money"
         if unit in fields or fields.get("period", match["period"]) != match["period"]:
             raise ApiError("invalid_value", "a budget has one amount of tokens, one of money, and one period")

@@ -49,6 +49,7 @@ def _print_csv(head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
         writer.writerows(lines)
         file.seek(0)
         shutil.copyfileobj(file, sys.stdout)
+        sys.stdout.flush()
 
 
 def _sums(row: UsageRow) -> list[str]:

@@ -18,6 +18,8 @@ from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from forefront.gateway.ledger import find_living, forget_all
+
 log = logging.getLogger(__name__)
 
 # Any number would do: all servers that share a PostgreSQL database take this lock for a moment to write.
@@ -104,7 +106,8 @@ def default_url(home: Path) -> str:
 
 
 def open_database(url: str) -> Database:
-    """Connect and migrate. Raises `StoreError`: not a URL, no connection, no permission, a newer schema."""
+    """Connect and migrate. Raises `StoreError`: not a URL, no connection, no permission, a newer schema, an older one
+    which a server still uses."""
     database = Database(_engine(url))
     try:
         with database.write() as connection:
@@ -222,7 +225,18 @@ def _migrate(connection: sa.Connection) -> None:
     except CommandError:
         known = False
     if not known:
-        raise StoreError(f"its schema ({current}) is of a newer version of forefront; install that one")
+        raise StoreError(f"the schema of the store ({current}) is of a newer version of forefront; install that one")
     if current != scripts.get_current_head():
+        if current is not None:
+            _take_over(connection, current)
         command.upgrade(config, "head")
         log.info("the store has been brought to schema %s", scripts.get_current_head())
+
+
+def _take_over(connection: sa.Connection, schema: str) -> None:
+    """Make sure that no server writes any more as that schema is: what it would write is missing in what comes with the
+    next one, for good. Where none lives, nothing is held."""
+    if living := find_living(connection):
+        text = f"a server of an older version uses it (process {living[1]} on {living[0]}), with schema {schema}"
+        raise StoreError(f"{text}; stop that one first. One that was killed may count for 90 seconds")
+    forget_all(connection)

@@ -128,6 +128,24 @@ def report_alive(connection: sa.Connection, instance: str, silence: Silence) -> 
     return False
 
 
+def find_living(connection: sa.Connection) -> tuple[str, int] | None:
+    """The machine's name and the process of a server that uses the store and may live, for a program that has not
+    listened until now: it was heard of lately, by the machines' clocks, and its process is not known to be gone."""
+    now, host = time.time(), _host()
+    for other in connection.execute(sa.select(instances)).all():
+        # Versions before schema 0002 did not write when their machine began.
+        here = other.host == host or other.host == host.rpartition(" ")[0]
+        if abs(now - other.seen) <= DEAD_AFTER and not (here and not _runs(other.pid)):
+            return other.host.partition(" ")[0], other.pid
+    return None
+
+
+def forget_all(connection: sa.Connection) -> None:
+    """Forget every server and what they had reserved."""
+    connection.execute(sa.delete(reservations))
+    connection.execute(sa.delete(instances))
+
+
 def leave(connection: sa.Connection, instance: str) -> None:
     """Forget this server and what it had reserved."""
     connection.execute(sa.delete(reservations).where(reservations.c.instance == instance))

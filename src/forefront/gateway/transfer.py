@@ -55,8 +55,14 @@ def read_into(database: Database, path: Path, tell: Tell = bool) -> int:
     """
     with path.open("rb") as file, database.write() as connection:
         schema = _schema(connection)
-        if _line(file.readline(), 1) != {"forefront": schema}:
-            raise TransferError(f"it is not the export of a store of schema {schema}")
+        match _line(file.readline(), 1):
+            case {"forefront": str(other)} if other != schema:
+                text = f"it is the export of a store of schema {other}, and this one is of {schema}"
+                raise TransferError(f"{text}: import it with the version that wrote it; newer ones open that store")
+            case {"forefront": str()}:
+                pass
+            case _:
+                raise TransferError(f"it is not the export of a store of schema {schema}")
         if any(connection.execute(sa.select(table).limit(1)).first() for table in (keys, completions)):
             raise TransferError("this store is in use: import into a new one")
         connection.execute(sa.delete(projects))
