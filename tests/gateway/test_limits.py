@@ -1,7 +1,6 @@
 """Limits by the minute and at a time, their headers, and the order of turns."""
 
 import asyncio
-import math
 from pathlib import Path
 
 import pytest
@@ -25,25 +24,41 @@ def test_no_minute_holds_more_than_the_limit_and_waits_are_exact(
     limit: int, steps: list[tuple[float, int, int]]
 ) -> None:
     window, now = Window(limit), 0.0
-    taken: list[tuple[float, int]] = []  # as the window counts it: until a minute after the end of a tick
     times: list[tuple[float, int]] = []
+
+    def counted(now: float) -> int:
+        """As the window does: until a minute after the last of a tick."""
+        last = {at // TICK: at for at, _ in times}
+        return sum(size for at, size in times if last[at // TICK] > now - WINDOW)
+
     for pause, amount, used in steps:
         now += pause
         wait = window.wait(now, amount)
-        held = sum(size for at, size in taken if at > now - WINDOW)
+        held = counted(now)
         if amount > limit:
             assert wait is None
         elif wait:
             assert held + amount > limit
-            later = sum(size for at, size in taken if at > now + wait * 1.0001 - WINDOW)
-            assert later + amount <= limit
+            assert counted(now + wait * 1.0001) + amount <= limit
+            assert wait <= WINDOW
         else:
             assert held + amount <= limit
             window.correct(window.take(now, amount), min(used, amount) - amount)
-            taken.append((math.ceil(now / TICK) * TICK, min(used, amount)))
             times.append((now, min(used, amount)))
-        assert window.used(now) == sum(size for at, size in taken if at > now - WINDOW)
+        assert window.used(now) == counted(now)
         assert sum(size for at, size in times if at > now - WINDOW) <= limit
+
+
+def test_who_is_refused_in_the_same_moment_is_told_to_wait_for_a_minute_and_not_more() -> None:
+    """Clients that are told of more than a minute give up at once."""
+    window, now = Window(2), 1000.001
+    window.take(now, 1)
+    window.take(now + 0.0001, 1)
+    for later in (0.0001, 0.001, 0.02):
+        wait = window.wait(now + later, 1)
+        assert wait is not None
+        assert WINDOW - 0.03 < wait <= WINDOW
+        assert window.reset(now + later) <= WINDOW
 
 
 def test_a_window_keeps_little_of_many_requests() -> None:

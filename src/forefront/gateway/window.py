@@ -1,19 +1,18 @@
 """A limit over any 60 seconds: no window of that length ever holds more, wherever it begins."""
 
-import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 WINDOW: Final = 60.0
-# Seconds, a power of two so that its multiples are exact. What comes within one is kept as one, and counts until a
-# minute after its end: thousands of requests a second would leave as many objects for a minute each.
+# Seconds. What comes within one is kept as one, and counts until a minute after the last of it: thousands of requests a
+# second would leave as many objects for a minute each. Not after its end: clients wait for a minute, and no longer.
 TICK: Final = 1 / 64
 
 
 @dataclass(slots=True)
 class Entry:
-    """Amounts that count until a minute after `at` (seconds), the end of the tick in which they came."""
+    """Amounts of one tick, which count until a minute after `at` (seconds), when the last of them came."""
 
     at: float
     amount: int
@@ -49,17 +48,17 @@ class Window:
             if excess <= 0:
                 break
             excess -= entry.amount
-            wait = entry.at + WINDOW - now
+            wait = WINDOW - (now - entry.at)
             if excess <= 0:
                 return wait
         return 0.0
 
     def take(self, now: float, amount: int) -> Entry:
         """Count `amount`, whether or not it fits."""
-        at = math.ceil(now / TICK) * TICK
-        if not self._entries or self._entries[-1].at != at:
-            self._entries.append(Entry(at, 0))
+        if not self._entries or self._entries[-1].at // TICK != now // TICK:
+            self._entries.append(Entry(now, 0))
         entry = self._entries[-1]
+        entry.at = max(entry.at, now)
         entry.amount += amount
         self._used += amount
         return entry
@@ -73,4 +72,4 @@ class Window:
     def reset(self, now: float) -> float:
         """Seconds until nothing counts any more."""
         self.used(now)
-        return self._entries[-1].at + WINDOW - now if self._entries else 0.0
+        return WINDOW - (now - self._entries[-1].at) if self._entries else 0.0

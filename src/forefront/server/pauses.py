@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -52,11 +52,10 @@ class _Ahead(Generic[T]):
         return event
 
     async def close(self) -> None:
-        """Return once the events have been closed."""
+        """Return once the events have been closed, also when that is cancelled in turn: it goes on to the task then."""
         self.task.cancel()
-        await asyncio.wait((self.task,))
-        if not self.task.cancelled():
-            self.task.exception()  # nobody is left to be told
+        with suppress(asyncio.CancelledError, Exception):  # nobody is left to be told
+            await self.task
 
     async def _run(self, events: AsyncGenerator[T, None]) -> None:
         try:

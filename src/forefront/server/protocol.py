@@ -1,6 +1,8 @@
 """HTTP/1.1 on a connection, as uvicorn has it, within bounds: headers in time and of a size, and many connections."""
 
 import asyncio
+import socket
+import sys
 from http import HTTPStatus
 from typing import Final
 
@@ -14,13 +16,16 @@ MAX_HEADERS: Final = 64 * 2**10
 MAX_PIPELINE: Final = 8
 # What the transport hands over at a time: the first bytes of a body may come with the last of the headers.
 _READ: Final = 2**18
+# Bytes: who takes so many while it is waited for is reading.
+_SOME: Final = 48 * 2**10
+_ACKNOWLEDGED: Final = 120  # where Linux has `tcpi_bytes_acked` in its `tcp_info`
 
 
 def bounded_protocol(header_seconds: float, connections: int, send_seconds: float = 60.0) -> type[HttpToolsProtocol]:
     """A protocol class: a request's headers must be there `header_seconds` after the connection or their first byte,
-    within `MAX_HEADERS` bytes, and at most `connections` are open at a time. Who reads nothing of what is sent for
-    `send_seconds` has left: an answer that nobody takes would keep its turn. What is not HTTP gets one error of the
-    API's own shape, and the connection ends."""
+    within `MAX_HEADERS` bytes, and at most `connections` are open at a time. Who takes next to nothing of what is to be
+    sent for `send_seconds` has left: an answer that nobody takes would keep its turn. What is not HTTP gets one error
+    of the API's own shape, and the connection ends."""
 
     class Bounded(HttpToolsProtocol):
         _deadline: asyncio.TimerHandle | None = None
@@ -89,7 +94,7 @@ def bounded_protocol(header_seconds: float, connections: int, send_seconds: floa
         def pause_writing(self) -> None:
             super().pause_writing()
             self._flows()
-            self._stalled = self.loop.call_later(send_seconds, self.transport.abort)
+            self._watch()
 
         def resume_writing(self) -> None:
             self._flows()
@@ -115,6 +120,16 @@ def bounded_protocol(header_seconds: float, connections: int, send_seconds: floa
                 self._stalled.cancel()
                 self._stalled = None
 
+        def _watch(self) -> None:
+            self._stalled = self.loop.call_later(send_seconds, self._judge, _taken(self.transport))
+
+        def _judge(self, before: int) -> None:
+            """End the connection, unless the client has been reading an answer that is too large for the time."""
+            if _taken(self.transport) - before < _SOME:
+                self.transport.abort()
+            else:
+                self._watch()
+
         def _late(self) -> None:
             if self._in_headers:
                 text = f"The request's headers did not arrive within {header_seconds:g} s."
@@ -133,6 +148,19 @@ def bounded_protocol(header_seconds: float, connections: int, send_seconds: floa
             self.transport.close()
 
     return Bounded
+
+
+def _taken(transport: asyncio.Transport) -> int:
+    """How much the client has taken so far, in bytes from any beginning.
+
+    Linux knows what has been acknowledged. What waits in this process says less: the system's own buffer may hold
+    megabytes more, and asks for the next when a third of them have gone.
+    """
+    try:
+        info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED + 8)
+        return int.from_bytes(info[_ACKNOWLEDGED : _ACKNOWLEDGED + 8], sys.byteorder)
+    except (AttributeError, OSError):
+        return -transport.get_write_buffer_size()
 
 
 def _spell(error: ApiError) -> bytes:

@@ -1,0 +1,68 @@
+"""Clients that read slowly, and those that do not read."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from forefront.server.protocol import bounded_protocol
+
+_BODY = 6 * 2**20
+_SECONDS = 0.5  # in which something must be read
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _large(_scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = [(b"content-length", str(_BODY).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": bytes(_BODY)})
+
+
+@contextlib.asynccontextmanager
+async def _asking() -> AsyncIterator[socket.socket]:
+    """A client that has asked for a large answer, with little room for it."""
+    kind = bounded_protocol(5.0, 10, _SECONDS)
+    server = _Server(uvicorn.Config(_large, http=kind, ws="none", lifespan="off", log_level="error"))
+    with socket.socket() as listening, socket.socket() as client:
+        listening.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve([listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        client.connect(listening.getsockname())
+        client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        try:
+            yield client
+        finally:
+            client.close()
+            server.should_exit = True
+            await serving
+
+
+def _read(client: socket.socket, seconds: float) -> int:
+    """How many bytes come until the end of the answer, when reading them takes so long."""
+    begin, got = time.monotonic(), 0
+    while got < _BODY and (piece := client.recv(2**16)):
+        got += len(piece)
+        time.sleep(max(begin + seconds * got / _BODY - time.monotonic(), 0))
+    return got
+
+
+async def test_a_large_answer_may_take_longer_to_read_as_long_as_it_is_read() -> None:
+    async with _asking() as client:
+        assert await asyncio.to_thread(_read, client, 6 * _SECONDS) >= _BODY
+
+
+async def test_who_stops_reading_has_left() -> None:
+    async with _asking() as client:
+        await asyncio.sleep(3 * _SECONDS)
+        assert await asyncio.to_thread(_read, client, 0) < _BODY
