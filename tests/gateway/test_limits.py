@@ -263,7 +263,7 @@ async def test_no_more_requests_are_prepared_than_can_enter(tmp_path: Path) -> N
             return desk.gateway.admit(principal, "m", "c")
 
         one, two = come(), come()
-        with pytest.raises(ApiError, match="The server is busy"):
+        with pytest.raises(ApiError, match="The server is busy: 2 requests"):
             come()
         two.abandon("aborted")
         three = come()

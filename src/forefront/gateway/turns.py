@@ -90,14 +90,11 @@ class Turns:
     def check(self) -> None:
         """Raise `ApiError` 503 when too many wait or have come, with when to come again."""
         if self._queue.room_left <= self._coming:
-            wait = self._queue.tokens_waiting / self._pace
-            text = (
-                f"The server is busy: {self._queue.waiting} requests are waiting, which will take about "
-                f"{math.ceil(wait)} s."
-            )
+            ahead, wait = self._queue.waiting + self._coming, self._queue.tokens_waiting / self._pace
+            text = f"The server is busy: {ahead} requests are waiting, which will take about {math.ceil(wait)} s."
             # The queue moves all the time: the first free place comes long before its end.
-            seconds = max(math.ceil(wait / max(self._queue.waiting, 1)), 1)
-            headers = {"retry-after": str(seconds), "x-queue-position": str(self._queue.waiting)}
+            seconds = max(math.ceil(wait / max(ahead, 1)), 1)
+            headers = {"retry-after": str(seconds), "x-queue-position": str(ahead)}
             raise ApiError("overloaded", text, headers=headers)
 
     def leave(self, turn: Turn, used: int) -> None:
