@@ -44,7 +44,7 @@ async def run(stage: Stage) -> None:
     seconds = max(4 * stage.scale, 2)
     settings = {"FOREFRONT_QUEUE_RUNNING": str(_RUNNING), "FOREFRONT_QUEUE_WAITING": str(_WAITING)}
     peaks, overs = [], []
-    async with entered(stage.serve(stage.new_store("SQLite"), "forefront-mini", **settings)) as server:
+    async with entered(stage.serve(stage.new_store("SQLite"), _MODEL, **settings)) as server:
         await _peak(server, 1)
         for _ in range(6):
             peaks.append(await _peak(server, seconds))

@@ -1,4 +1,4 @@
-"""Events are taken ahead, and whoever takes them is over when the stream is."""
+"""Pauses are told, events are taken ahead, and whoever takes them is over when the stream is."""
 
 import asyncio
 import gc
@@ -8,21 +8,83 @@ from contextlib import aclosing
 import pytest
 
 from forefront.server.pauses import with_pauses
+from forefront.wire.errors import ApiError
 
 
-async def test_what_came_before_an_error_is_told_before_it() -> None:
+async def test_a_pause_is_told_and_nothing_is_lost() -> None:
+    go = asyncio.Event()
+
     async def events() -> AsyncGenerator[int, None]:
         yield 1
+        await go.wait()
         yield 2
-        raise ValueError
 
-    heard: list[int | None] = []
-    async with aclosing(with_pauses(events(), 10)) as paced:
-        with pytest.raises(ValueError):
-            async for event in paced:
-                heard.append(event)
-                await asyncio.sleep(0.01)
-    assert heard == [1, 2]
+    seen: list[int | None] = []
+    async with aclosing(with_pauses(events(), 0.01)) as paced:
+        async for event in paced:
+            seen.append(event)
+            if seen.count(None) == 2:
+                go.set()
+    assert seen[0] == 1
+    assert seen[1:3] == [None, None]
+    assert seen[-1] == 2
+
+
+async def test_leaving_in_a_pause_closes_the_events() -> None:
+    closed = asyncio.Event()
+
+    async def events() -> AsyncGenerator[int, None]:
+        try:
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            closed.set()
+
+    async with aclosing(with_pauses(events(), 0.01)) as paced:
+        assert await anext(paced) is None
+    assert closed.is_set()
+
+
+async def test_an_error_comes_through() -> None:
+    async def events() -> AsyncGenerator[int, None]:
+        yield 1
+        raise ApiError("engine_failed", "x")
+
+    paced = with_pauses(events(), 1)
+    assert await anext(paced) == 1
+    with pytest.raises(ApiError):
+        await anext(paced)
+
+
+async def test_a_slow_client_slows_the_source_down() -> None:
+    made = 0
+
+    async def events() -> AsyncGenerator[int, None]:
+        nonlocal made
+        for made in range(1, 101):
+            yield made
+
+    seen = []
+    async with aclosing(with_pauses(events(), 1)) as paced:
+        async for event in paced:
+            seen.append(event)
+            await asyncio.sleep(0)
+            assert made - len(seen) <= 17
+    assert seen == list(range(1, 101))
+
+
+async def test_what_was_there_before_an_error_comes_first() -> None:
+    async def events() -> AsyncGenerator[int, None]:
+        for number in range(5):
+            yield number
+        raise ApiError("engine_failed", "x")
+
+    seen: list[int | None] = []
+    with pytest.raises(ApiError):
+        async for event in with_pauses(events(), 1):
+            seen.append(event)
+            await asyncio.sleep(0.001)
+    assert seen == [0, 1, 2, 3, 4]
 
 
 async def test_the_source_waits_for_a_slow_reader() -> None:

@@ -16,7 +16,7 @@ from forefront.chat.proving import Prover, compile_here
 from forefront.chat.triggered import TriggeredConstraint, Triggers
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
 from forefront.engine.constraint import Constraint
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, shutting_down
 
 _ENTRIES = 256
 _TEXT_BYTES = 8 * 2**20
@@ -89,7 +89,7 @@ class Grammars:
             return await asyncio.shield(found)
         except asyncio.CancelledError:
             if found.cancelled():  # by `close`
-                raise _shutting_down() from None
+                raise shutting_down() from None
             raise
         except GrammarRefusedError as error:
             reason = " ".join(str(error).replace("<non-verbose/>", "").split())[:_REASON_LIMIT]
@@ -110,7 +110,7 @@ class Grammars:
             self._cache.move_to_end(key)
             return self._cache[key][0]
         if self._closed:
-            raise _shutting_down()
+            raise shutting_down()
         if self._waiting >= _WAITING:
             raise ApiError("overloaded", "Too many grammars are being compiled; try again.")
         self._waiting += 1
@@ -135,7 +135,3 @@ class Grammars:
         finally:
             self._provers.put(prover)
         return CompiledGrammar(compile_here(self._index, source), self._completer, self._index, plan, source)
-
-
-def _shutting_down() -> ApiError:
-    return ApiError("shutting_down", "The server is shutting down.")

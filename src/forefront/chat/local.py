@@ -17,7 +17,7 @@ from forefront.chat.stopwatch import Stopwatch
 from forefront.engine.engine import Engine, EngineStats
 from forefront.engine.errors import ConstraintError, EngineStoppedError, StepFailedError
 from forefront.engine.request import GenerateRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest
 
 # How long after its last token an engine is taken to work without trying.
@@ -130,4 +130,4 @@ def _as_api_errors() -> Iterator[None]:
         text = "The answer could not be held to the form that was asked for: it takes too much to follow."
         raise ApiError("form_failed", text) from None
     except EngineStoppedError:
-        raise ApiError("shutting_down", "The server is shutting down.") from None
+        raise shutting_down() from None

@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 _SWITCH = 0.0005
 # Objects made before the youngest are looked through. At the usual 700, requests spent a fifth of their time on that.
 _YOUNG = 20_000
-
-
 # Files that a server has open beside its connections: the store, models, pipes to child processes.
 _OTHER_FILES = 512
 

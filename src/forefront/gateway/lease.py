@@ -17,7 +17,8 @@ from forefront.wire.errors import ApiError
 
 
 class Lease:
-    """The meter of one request, and a context: whatever has not been settled when it is left is written as broken off.
+    """The meter of one request, and a context: whatever has not been settled when it is left is written as broken off,
+    and an error that leaves it gets the `x-ratelimit-*` headers.
 
     Made by `Gateway.admit`, which has counted the request. Whoever answers it calls `admit` once its size is known and
     `begin` with the first token, keeps the counts of tokens true, and calls `settle` before the end can be seen. Limits
@@ -47,7 +48,6 @@ class Lease:
         self._hold: Hold | None = None
         self._settled = False
         self.turn: Turn | None = None
-        self._coming = True
         turns.come()
         now = clock()
         for allowance in allowances:
@@ -64,9 +64,10 @@ class Lease:
     def __enter__(self) -> "Lease":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        left = kind is None or not issubclass(kind, Exception)
-        self.abandon("aborted" if left else "failed")
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        self.abandon("failed" if isinstance(error, Exception) else "aborted")
+        if isinstance(error, ApiError):
+            error.headers |= self.headers()  # the request has been counted, whatever came of it
 
     async def admit(self, input_tokens: int, output_tokens: int) -> None:
         """Hold what the request may take of limits and budgets, then wait until it is its turn.
@@ -76,16 +77,11 @@ class Lease:
         if self._claim is not None:
             await self._claim.take(input_tokens + output_tokens)
         self._take_tokens(input_tokens + output_tokens)
-        try:
-            await self._reserve_budget(input_tokens, output_tokens)
-            self._coming = False
-            self.turn = self._turns.enter(
-                self._principal.project.name, self._principal.project.weight, input_tokens + output_tokens
-            )
-            await self.turn.granted()
-        except ApiError as error:
-            error.headers |= self.headers()
-            raise
+        await self._reserve_budget(input_tokens, output_tokens)
+        self.turn = self._turns.enter(
+            self._principal.project.name, self._principal.project.weight, input_tokens + output_tokens
+        )
+        await self.turn.granted()
         self.input_tokens = input_tokens
 
     def begin(self, cached_tokens: int) -> None:
@@ -115,12 +111,8 @@ class Lease:
 
     def _take_tokens(self, amount: int) -> None:
         now = self._clock()
-        try:
-            for allowance in self._allowances:
-                allowance.check_tokens(now, amount)
-        except ApiError as error:
-            error.headers |= self.headers()
-            raise
+        for allowance in self._allowances:
+            allowance.check_tokens(now, amount)
         for allowance in self._allowances:
             if (window := allowance.tokens) is not None:
                 self._taken.append(Taken(window, window.take(now, amount), amount))
@@ -153,7 +145,7 @@ class Lease:
             self._claim.close(used)
         if self.turn is not None:
             self.turn.leave(used)
-        elif self._coming:
+        else:
             self._turns.stay_away()
         if not self.input_tokens:
             if self._hold is not None:

@@ -50,14 +50,15 @@ def build_app(
 ) -> ASGIApp:
     """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too."""
     runs = runs or SharedRuns()
-    chat = Idempotent(Completions(CHAT, catalog, office.gateway), runs)
-    text = Idempotent(Completions(TEXT, catalog, office.gateway), runs)
+    posts = {
+        "/v1/chat/completions": Idempotent(Completions(CHAT, catalog, office.gateway), runs),
+        "/v1/completions": Idempotent(Completions(TEXT, catalog, office.gateway), runs),
+    }
     admin = Admin(office.keys, office.usage, office.gateway.turns, catalog)
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", chat, methods=["POST"]),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             Route("/v1/chat/completions/preflight", make_preflight(catalog, office.gateway.turns), methods=["POST"]),
-            Route("/v1/completions", text, methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(office.usage)),
@@ -69,8 +70,7 @@ def build_app(
         exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    shortcut = Shortcut(app, {"/v1/chat/completions": chat, "/v1/completions": text})
-    guarded: ASGIApp = Guard(shortcut, office.ring)
+    guarded: ASGIApp = Guard(Shortcut(app, posts), office.ring)
     if cors_origins:
         # Outside of the guard: browsers ask whether they may ask, and send no key with that.
         guarded = CORSMiddleware(

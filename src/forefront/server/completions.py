@@ -100,13 +100,8 @@ class Completions(Generic[R]):
             await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(body))}))
             await send({"type": "http.response.body", "body": body})
 
-        lease = self._gateway.admit(principal, model.name, completion.id)
-        try:
-            with lease:
-                await while_connected(receive, work(lease))
-        except ApiError as error:
-            error.headers |= lease.headers()  # it has been counted, whatever came of it
-            raise
+        with self._gateway.admit(principal, model.name, completion.id) as lease:
+            await while_connected(receive, work(lease))
 
 
 async def _stream(

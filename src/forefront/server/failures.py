@@ -10,10 +10,15 @@ from starlette.routing import Match, Route
 from forefront.wire.errors import ApiError
 
 
+def error_response(error: ApiError) -> Response:
+    """The error as it is sent."""
+    return Response(error.encode(), error.status, error.headers, "application/json")
+
+
 async def api_error(_request: Request, error: Exception) -> Response:
     """What the server says of a request."""
     assert isinstance(error, ApiError)
-    return Response(error.encode(), error.status, error.headers, "application/json")
+    return error_response(error)
 
 
 async def http_error(request: Request, error: Exception) -> Response:
@@ -23,14 +28,14 @@ async def http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = _allowed(request)
         text = f"{path} does not take {method} requests, only {allowed}."
-        return await api_error(request, ApiError("method_not_allowed", text, headers={"allow": allowed}))
-    return await api_error(request, ApiError("unknown_url", f"There is nothing at {path}."))
+        return error_response(ApiError("method_not_allowed", text, headers={"allow": allowed}))
+    return error_response(ApiError("unknown_url", f"There is nothing at {path}."))
 
 
 async def internal_error(request: Request, _error: Exception) -> Response:
     """What is said of a mistake in the server: nothing but where to look."""
     text = f"Something went wrong in the server. Its log has more under {request.scope['request_id']}."
-    return await api_error(request, ApiError("internal_error", text))
+    return error_response(ApiError("internal_error", text))
 
 
 def _allowed(request: Request) -> str:

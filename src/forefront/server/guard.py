@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.gateway.principal import Principal
 from forefront.gateway.ring import KeyRing
+from forefront.server.failures import error_response
 from forefront.server.headers import header
 from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
@@ -39,7 +39,7 @@ class Guard:
             try:
                 await identify()
             except ApiError as error:
-                await Response(error.encode(), error.status, error.headers, "application/json")(scope, receive, send)
+                await error_response(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Protocol
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import Send
 
 from forefront.server.tape import Tape
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, shutting_down
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +61,7 @@ class SharedRun:
             async for message in messages:
                 if again and message["type"] == "http.response.start":
                     headers = [pair for pair in message["headers"] if not pair[0].startswith(b"x-ratelimit-")]
-                    message = {**message, "headers": headers}
-                    MutableHeaders(scope=message)["idempotent-replayed"] = "true"
+                    message = {**message, "headers": [*headers, (b"idempotent-replayed", b"true")]}
                 await send(message)
 
     def cancel_in(self, seconds: float) -> None:
@@ -75,7 +73,7 @@ class SharedRun:
         """End it now, for whoever is there with an error, or in the middle of the answer."""
         if not self.tape.done:
             self.task.cancel()
-            self._finish(_shutting_down())
+            self._finish(shutting_down())
 
     @property
     def _deserted(self) -> bool:
@@ -89,7 +87,7 @@ class SharedRun:
                 log.exception("a request that nobody waited for failed")
             self._finish(error)
         except asyncio.CancelledError:
-            self._finish(_shutting_down())
+            self._finish(shutting_down())
             raise
         else:
             self._finish(None)
@@ -104,7 +102,3 @@ class SharedRun:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _shutting_down() -> ApiError:
-    return ApiError("shutting_down", "The server is shutting down.")

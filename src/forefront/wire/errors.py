@@ -96,3 +96,8 @@ class ApiError(Exception):
     def encode(self) -> bytes:
         """The error's JSON body."""
         return msgspec.json.encode(self.body())
+
+
+def shutting_down() -> ApiError:
+    """What is said to those whom the server's end leaves without an answer."""
+    return ApiError("shutting_down", "The server is shutting down.")
