@@ -5,6 +5,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,19 @@ from torture.client import CHAT, Client
 
 _SECONDS = 2.0
 _FIELDS = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
-_BODY = json.dumps({**_FIELDS, "max_tokens": 1}).encode()
+ONE_TOKEN = json.dumps({**_FIELDS, "max_tokens": 1}).encode()
 _LONG = json.dumps({**_FIELDS, "max_tokens": 64, "stream": True}).encode()
 # What is asked for, and by how many clients at a time.
-_CASES = (("1 token", _BODY, 1), ("1 token", _BODY, 32), ("64, streamed", _LONG, 1), ("64, streamed", _LONG, 32))
+_CASES = (
+    ("1 token", ONE_TOKEN, 1),
+    ("1 token", ONE_TOKEN, 32),
+    ("64, streamed", _LONG, 1),
+    ("64, streamed", _LONG, 32),
+)
 
 
 @dataclass(frozen=True)
-class _Round:
+class Round:
     """Requests per second, and the median latency in milliseconds."""
 
     rate: float
@@ -54,10 +60,10 @@ def run(repeats: int) -> None:
             servers[name] = (stack.enter_context(served).url, key)
         rows = []
         for answer, body, clients in _CASES:
-            rounds: dict[str, list[_Round]] = {name: [] for name in servers}
+            rounds: dict[str, list[Round]] = {name: [] for name in servers}
             for number in range(repeats + 1):
                 for name, (url, key) in servers.items():
-                    measured = asyncio.run(_measure(url, key, clients, body))
+                    measured = asyncio.run(measure(url, [key] * clients, body, _SECONDS))
                     if number:  # the first is for warming up
                         rounds[name].append(measured)
             rows += [[answer, clients, *row] for row in _rows(rounds)]
@@ -65,7 +71,7 @@ def run(repeats: int) -> None:
     table("Keys, limits, a budget and the ledger, with answers that take no time", head, rows)
 
 
-def _rows(rounds: dict[str, list[_Round]]) -> list[list[object]]:
+def _rows(rounds: dict[str, list[Round]]) -> list[list[object]]:
     rows: list[list[object]] = []
     for name, measured in rounds.items():
         rate = statistics.median(one.rate for one in measured)
@@ -77,11 +83,12 @@ def _rows(rounds: dict[str, list[_Round]]) -> list[list[object]]:
     return rows
 
 
-async def _measure(url: str, key: str, clients: int, body: bytes) -> _Round:
+async def measure(url: str, keys: Sequence[str], body: bytes, seconds: float) -> Round:
+    """A client for each of the keys, which asks for so long."""
     latencies: list[float] = []
-    end = time.perf_counter() + _SECONDS
+    end = time.perf_counter() + seconds
 
-    async def ask() -> None:
+    async def ask(key: str) -> None:
         client = Client(url, key)
         while time.perf_counter() < end:
             answer = await client.send("POST", CHAT, body)
@@ -91,8 +98,8 @@ async def _measure(url: str, key: str, clients: int, body: bytes) -> _Round:
         client.abort()
 
     begin = time.perf_counter()
-    await asyncio.gather(*(ask() for _ in range(clients)))
-    return _Round(len(latencies) / (time.perf_counter() - begin), statistics.median(latencies) * 1000)
+    await asyncio.gather(*map(ask, keys))
+    return Round(len(latencies) / (time.perf_counter() - begin), statistics.median(latencies) * 1000)
 
 
 def _make_key(store: str) -> str:

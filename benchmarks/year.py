@@ -1,7 +1,6 @@
 """A store with a year of usage against an empty one: requests per second, reports, export, bytes."""
 
 import asyncio
-import json
 import random
 import statistics
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks.gateway import ONE_TOKEN, measure
 from benchmarks.report import table
 from forefront.gateway.database import Database, open_database
 from forefront.gateway.keys import KeyStore
@@ -21,15 +21,13 @@ from forefront.gateway.transfer import write_out
 from forefront.gateway.usage import Usage
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
 from forefront.wire.parse_admin import ReportQuery
-from tests.support.instant import MODEL, Nursery
+from tests.support.instant import Nursery
 from tests.support.postgres import new_database, run_postgres
-from torture.client import CHAT, Client
 
 _ROWS, _KEYS, _PROJECTS, _MODELS = 3_000_000, 2000, 200, 3
 _YEAR = 365 * 86_400
 _GROUP = 20_000
 _CLIENTS, _SECONDS = 32, 3.0
-_BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}).encode()
 
 
 def run(repeats: int) -> None:
@@ -49,7 +47,7 @@ def run(repeats: int) -> None:
             servers = [
                 (stack.enter_context(nursery.serve(url, folder / "log")).url, keys[:_CLIENTS]) for url, keys in clients
             ]
-            rounds = [[asyncio.run(_rate(*server)) for server in servers] for _ in range(repeats + 1)][1:]
+            rounds = [[_rate(*server) for server in servers] for _ in range(repeats + 1)][1:]
             medians = [statistics.median(column) for column in zip(*rounds, strict=True)]
             rates.append([name, *(f"{one:.0f}" for one in medians), medians[1] / medians[0]])
             reads.append([name, *_reads(database, folder / "store.jsonl")])
@@ -59,15 +57,15 @@ def run(repeats: int) -> None:
     table("Reading a year", head, reads)
 
 
-def _make_keys(url: str) -> list[tuple[str, str, str]]:
-    """The text, id and project of each; both have a budget for ever."""
+def _make_keys(url: str) -> list[str]:
+    """The text of each; they and their projects have a budget for ever."""
     database = open_database(url)
     keys, budget = KeyStore(database), Budget(tokens=10**13, period="ever")
     made = []
     for number in range(_KEYS):
         project = f"project-{number % _PROJECTS}"
         key = keys.create(NewKey(name="bench", project=project, budget=budget))
-        made.append((key.key, key.id, project))
+        made.append(key.key)
         if number < _PROJECTS:
             keys.set_project(project, ProjectSettings(budget=budget))
     database.close()
@@ -97,22 +95,9 @@ def _fill(database: Database) -> None:
             settle(connection, rows, again=False)
 
 
-async def _rate(url: str, keys: list[tuple[str, str, str]]) -> float:
+def _rate(url: str, keys: list[str]) -> float:
     """Answers per second."""
-    begin, count = time.perf_counter(), 0
-
-    async def ask(key: str) -> None:
-        nonlocal count
-        client = Client(url, key)
-        while time.perf_counter() - begin < _SECONDS:
-            answer = await client.send("POST", CHAT, _BODY)
-            if answer.status != 200:
-                raise RuntimeError(f"a request failed: {answer}")
-            count += 1
-        client.abort()
-
-    await asyncio.gather(*(ask(text) for text, _, _ in keys))
-    return count / (time.perf_counter() - begin)
+    return asyncio.run(measure(url, keys, ONE_TOKEN, _SECONDS)).rate
 
 
 def _reads(database: Database, file: Path) -> list[str]:
