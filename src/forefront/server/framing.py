@@ -18,6 +18,9 @@ _ORIGIN = re.compile(rb"/[^#]*")
 _ABSOLUTE = re.compile(rb"https?://[^/?#@]+(?:/[^#]*)?", re.IGNORECASE)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[A-Za-z0-9.:_~%-]+\])(?::[0-9]*)?")
 
+# Of a length in bytes that everyone can count with: the next digit does not fit 63 bits.
+_DIGITS: Final = 18
+
 
 class UnclearRequestError(Exception):
     """A request that is refused because of its head."""
@@ -38,6 +41,9 @@ def check_head(method: bytes, version: str, target: bytes, headers: Iterable[tup
         if name == b"host":
             hosts += 1
             if not _HOST.fullmatch(value.strip(b" \t")):
+                raise UnclearRequestError
+        elif name == b"content-length":
+            if len(value) > _DIGITS:
                 raise UnclearRequestError
         elif name == b"transfer-encoding":
             codings += 1

@@ -27,8 +27,8 @@ _FAREWELL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """How connections are taken: seconds of grace at the end, for headers and for reading what is sent; how many in all,
-    and of one address without a key; and TLS by files."""
+    """How connections are taken: seconds of grace at the end, for headers and for reading what is sent; how many in
+    all, and of one address without a key; and TLS by files."""
 
     grace: float
     header_seconds: float
