@@ -145,6 +145,7 @@ def _lines() -> Iterator[tuple[str, bytes]]:
         "HTTP/1.0", "HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/2", "HTTP/3", "HTTP/1.", "HTTP/1", "HTTP/11.1",
         "HTTP/1.10", "http/1.1",
         "HTTP/1.1 ", "HTTP /1.1", "HTTP/ 1.1", "HTTPS/1.1", "HTTP\\1.1", "", "HTTP/1,1", "HTTP/+1.1", "HTTP/1.1\0",
+        "RTSP/1.0", "RTSP/1.1", " RTSP/1.1", "ICE/1.0",
     ):  # fmt: skip
         yield f"version {version!r}", plain.replace(b"HTTP/1.1", version.encode(), 1)
     for before in (b"\r\n", b"\n", b"\r", b"\r\n\r\n\r\n", b" ", b"\t", b"\0", b"\xef\xbb\xbf", b"x"):

@@ -56,6 +56,11 @@ def check_head(method: bytes, version: str, target: bytes, headers: Iterable[tup
         raise UnclearRequestError
 
 
+def is_rtsp(target: bytes, content: bytes) -> bool:
+    """Whether a request line in `content` with this target is RTSP's. llhttp reads those too, and does not say so."""
+    return b" RTSP/" in content and re.search(re.escape(target) + rb" +RTSP/", content) is not None
+
+
 def head_without_upgrade(method: bytes, version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The head of a request as bytes, without the upgrade that it offers (RFC 9110, 7.8)."""
     lines = [b"%s %s HTTP/%s" % (method, target, version.encode())]

@@ -17,6 +17,7 @@ from forefront.server.framing import (
     close_delimited,
     closing_unread,
     head_without_upgrade,
+    is_rtsp,
 )
 from forefront.server.gathered import Gathered
 from forefront.server.tls_listener import Handshake
@@ -56,6 +57,7 @@ def bounded_protocol(
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
             self._cycles: list[RequestResponseCycle] = []
+            self._segments: list[bytes] = []  # what a head that is being read arrived in
             self._authenticate = partial(limits.authenticate, self)
             self.parser = httptools.HttpRequestParser(self)  # without the leniency that uvicorn sets
 
@@ -89,12 +91,15 @@ def bounded_protocol(
             self._unset_keepalive_if_required()
             self._piece = len(data)
             self._unread += self._piece
+            self._segments.append(data)
             try:
                 self._feed(data)
             except httptools.HttpParserError:
                 if not self._last:
                     self._refuse(ApiError("invalid_http", "The server cannot read this as an HTTP request."))
                 return
+            if not self._in_headers:
+                self._segments.clear()
             if self.idle:
                 # The rest of a body that nobody reads, or empty lines; they have ended uvicorn's wait for a request.
                 self._start()
@@ -121,6 +126,8 @@ def bounded_protocol(
                 self._again = head_without_upgrade(method, version, self.url, self.headers)
                 return
             check_head(method, version, self.url, self.headers)
+            if is_rtsp(self.url, b"".join(self._segments)):
+                raise UnclearRequestError
             self._in_headers, self._unread = False, 0
             self._stop()
             super().on_headers_complete()
