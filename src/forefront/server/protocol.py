@@ -30,6 +30,8 @@ MAX_PIPELINE: Final = 8
 _READ: Final = 2**18
 # Bytes: who takes so many while it is waited for is reading.
 _SOME: Final = 48 * 2**10
+# Seconds in which the rest of a refused request may arrive.
+_LINGER: Final = 1.0
 _ACKNOWLEDGED: Final = 120  # where Linux has `tcpi_bytes_acked` in its `tcp_info`
 
 
@@ -79,10 +81,7 @@ def bounded_protocol(
             limits.close(self)
             self._stop()
             self._flows()
-            # uvicorn tells the last request alone, and the one that is being answered may be an earlier one.
-            for cycle in self._cycles:
-                cycle.disconnected = True
-                cycle.message_event.set()
+            self._disconnect()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -224,9 +223,24 @@ def bounded_protocol(
             if self.transport.is_closing():
                 return
             # Another answer may be on its way, and must not be mistaken for whole, nor this one for a part of it.
-            if all(cycle.response_complete or not cycle.response_started for cycle in self._cycles):
+            clear = all(cycle.response_complete or not cycle.response_started for cycle in self._cycles)
+            if clear:
                 self.transport.write(_spell(error))
-            self.transport.close()
+            if not (clear and self.transport.can_write_eof()):
+                self.transport.close()  # TLS reads on until its own end
+                return
+            # Bytes that arrive at a closed connection reset it, and the client loses the answer (RFC 9112, 9.6).
+            self._last = True
+            self._disconnect()
+            self.flow.resume_reading()
+            self.transport.write_eof()
+            self._deadline = self.loop.call_later(_LINGER, self.transport.abort)
+
+        def _disconnect(self) -> None:
+            """End the requests. uvicorn ends the last alone, and the one that is being answered may be an earlier."""
+            for cycle in self._cycles:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     return Bounded
 
