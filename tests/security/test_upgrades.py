@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -64,6 +65,23 @@ async def read_pieces(pieces: list[bytes]) -> tuple[Seen, bytes]:
     return recorder.seen, answers
 
 
+async def read_slowly(pieces: list[bytes]) -> tuple[Seen, int]:
+    """What an application sees of pieces that come one after another, and how many of their bytes are kept."""
+    loop, recorder = asyncio.get_running_loop(), Recorder()
+    kind: Any = bounded_protocol(5.0, ConnectionLimits(10, 10))
+    config = uvicorn.Config(recorder, http=kind, ws="none", lifespan="off", log_level="error")
+    client, accepted = socket.socketpair()
+    accepted.setblocking(False)
+    with client:
+        made = await loop.connect_accepted_socket(lambda: kind(config, ServerState(), {}), accepted)
+        protocol: Any = made[1]
+        for piece in pieces:
+            protocol.data_received(piece)
+            while protocol.cycle is not None and not protocol.idle:
+                await asyncio.sleep(0)
+        return recorder.seen, sum(map(len, protocol._segments))
+
+
 STREAMS = {
     "length": request("POST", "/a", "Host: x", *OFFER, LENGTH, body=INNER) + NEXT,
     "chunked": request("POST", "/a", "Host: x", *OFFER, "Transfer-Encoding: chunked", body=CHUNKED) + NEXT,
@@ -106,6 +124,16 @@ async def test_a_tunnel_is_refused_wherever_the_bytes_are_cut(target: str) -> No
         seen, answers = await read_pieces([content[:cut], content[cut:]])
         assert seen == []
         assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 400 ") == 1, cut
+
+
+async def test_heads_that_overlap_pieces_leave_nothing_behind() -> None:
+    """A piece may hold the end of one head and the beginning of the next, for as long as the client likes."""
+    one = request("GET", "/b", "Host: x", *OFFER)
+    content = one * 500
+    pieces = [content[at : at + len(one)] for at in range(10, len(content) - len(one), len(one))]
+    seen, kept = await read_slowly([content[:10], *pieces])
+    assert len(seen) == len(pieces)
+    assert kept <= 2 * len(one)
 
 
 def check_chat(said: Said) -> None:

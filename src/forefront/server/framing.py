@@ -5,6 +5,7 @@ The rules are those of RFC 9112, and stricter where nginx, Envoy or h11 disagree
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,9 +14,9 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 # CONNECT asks for a tunnel. The others belong to ICE and HTTP/2, which llhttp reads too.
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"SOURCE", b"PRI"})
-# Origin form is a path and a query. Absolute form has a host and no user.
-_ORIGIN = re.compile(rb"/[^#]*")
-_ABSOLUTE = re.compile(rb"https?://[^/?#@]+(?:/[^#]*)?", re.IGNORECASE)
+_FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
+# A target in absolute form has a host and no user.
+_ABSOLUTE = re.compile(rb"https?://[^/?#@]+(?:/.*)?", re.IGNORECASE)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[A-Za-z0-9.:_~%-]+\])(?::[0-9]*)?")
 
 # Of a length in bytes that everyone can count with: the next digit does not fit 63 bits.
@@ -34,18 +35,20 @@ def check_head(method: bytes, version: str, target: bytes, headers: Iterable[tup
     """
     if version not in _VERSIONS or method in _REFUSED_METHODS:
         raise UnclearRequestError
-    if not (_ORIGIN.fullmatch(target) or _ABSOLUTE.fullmatch(target)):
+    if b"#" in target or not (target.startswith(b"/") or _ABSOLUTE.fullmatch(target)):
         raise UnclearRequestError
     hosts = codings = 0
     for name, value in headers:
+        if name not in _FRAMING:
+            continue
         if name == b"host":
             hosts += 1
-            if not _HOST.fullmatch(value.strip(b" \t")):
+            if not _is_host(value):
                 raise UnclearRequestError
         elif name == b"content-length":
             if len(value) > _DIGITS:
                 raise UnclearRequestError
-        elif name == b"transfer-encoding":
+        else:
             codings += 1
             if value.strip(b" \t").lower() != b"chunked":
                 raise UnclearRequestError
@@ -54,6 +57,11 @@ def check_head(method: bytes, version: str, target: bytes, headers: Iterable[tup
             raise UnclearRequestError
     elif hosts > 1 or codings:  # HTTP/1.0 has no transfer codings (RFC 9112, 6.1)
         raise UnclearRequestError
+
+
+@lru_cache(256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value.strip(b" \t")) is not None
 
 
 def is_rtsp(target: bytes, content: bytes) -> bool:

@@ -109,6 +109,7 @@ def bounded_protocol(
             if self._last:
                 raise UnclearRequestError
             self._in_headers, self._unread = True, self._piece
+            del self._segments[:-1]
             self._start()
             super().on_message_begin()
             self.scope["authenticate"] = self._authenticate  # type: ignore[typeddict-unknown-key]
@@ -120,13 +121,14 @@ def bounded_protocol(
 
         def on_headers_complete(self) -> None:
             method, version = self.parser.get_method(), self.parser.get_http_version()
+            segments = self._segments
+            if (len(segments) > 1 or b" RTSP/" in segments[0]) and is_rtsp(self.url, b"".join(segments)):
+                raise UnclearRequestError
             if self.parser.should_upgrade() and method != b"CONNECT":
                 # llhttp ends the request here, without its body.
                 self._again = head_without_upgrade(method, version, self.url, self.headers)
                 return
             check_head(method, version, self.url, self.headers)
-            if is_rtsp(self.url, b"".join(self._segments)):
-                raise UnclearRequestError
             self._in_headers, self._unread = False, 0
             self._stop()
             super().on_headers_complete()
