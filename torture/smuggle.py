@@ -119,4 +119,7 @@ def _kind(answers: bytes, reading: Reading, *, reset: bool) -> str:
         return "refused" if refused else "reset"
     if reading.refused:
         return "read further than h11"
-    return "read like h11" if len(taken) == len(reading.methods) else "DISAGREEMENT"
+    if len(taken) == len(reading.methods):
+        return "read like h11"
+    # The server may end a connection with any answer, and does so when it refuses a body that it was to ask for.
+    return "ended early" if b"\r\nconnection: close\r\n" in answers.rpartition(b"HTTP/1.1 ")[2] else "DISAGREEMENT"
