@@ -44,8 +44,8 @@ async def run(stage: Stage) -> None:
         )
     for content, answers in bad[:5]:
         stage.say(f"smuggle, seed {seed}: {content!r} was answered by {answers!r}")
-    told = ", ".join(f"{number} × {kind}" for kind, number in sorted(found.items()))
-    stage.report("smuggle", "SQLite", f"{count} connections with unclear requests", told, good=not bad)
+    counts = ", ".join(f"{number} × {kind}" for kind, number in sorted(found.items()))
+    stage.report("smuggle", "SQLite", f"{count} connections with unclear requests", counts, good=not bad)
 
 
 def _contents(chance: random.Random, numbers: Iterator[int]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Connections that nobody has authenticated cannot keep others out, nor can one project's."""
+"""Connections without a key cannot keep others out, nor can those of one project."""
 
 import json
 import socket

@@ -31,7 +31,7 @@ Seen = list[tuple[str, str, bytes]]
 
 
 class Recorder:
-    """An application that keeps what it is asked."""
+    """An application that records its requests."""
 
     def __init__(self) -> None:
         self.seen: Seen = []

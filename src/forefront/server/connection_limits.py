@@ -124,7 +124,7 @@ def _discard(groups: dict[str, dict[Connection, None]], name: str, connection: C
 
 
 def _network(address: str) -> str:
-    """The address itself, or an IPv6 address' /64: whoever has one address of that has all of them."""
+    """The address itself, or an IPv6 address' /64, since one client has all addresses of that."""
     if ":" not in address:
         return address
     packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])

@@ -1,4 +1,4 @@
-"""Which request heads are accepted. Whatever two HTTP implementations could frame differently is refused.
+"""Which request heads are accepted: a request that two HTTP implementations could frame differently is refused.
 
 The rules are those of RFC 9112, and stricter where nginx, Envoy or h11 disagree with llhttp, which httptools wraps.
 """
@@ -66,7 +66,15 @@ def _is_host(value: bytes) -> bool:
 
 def is_rtsp(target: bytes, content: bytes) -> bool:
     """Whether a request line in `content` with this target is RTSP's. llhttp reads those too, and does not say so."""
-    return b" RTSP/" in content and re.search(re.escape(target) + rb" +RTSP/", content) is not None
+    at = content.find(b" RTSP/")
+    while at >= 0:
+        end = at
+        while content[end - 1 : end] == b" ":
+            end -= 1
+        if content.endswith(target, 0, end):
+            return True
+        at = content.find(b" RTSP/", at + 1)
+    return False
 
 
 def head_without_upgrade(method: bytes, version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -53,7 +53,6 @@ def bounded_protocol(
         _in_headers = True
         _last = False  # whether the connection ends with the request that was read last
         _again: bytes | None = None  # the head of a request that offers an upgrade, without the offer
-
         handshake: Handshake | None = None  # the TLS handshake before this, if there was one
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
