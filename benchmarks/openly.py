@@ -15,6 +15,7 @@ from forefront.catalog.catalog import Build, Catalog, ServedModel
 from forefront.cli.running import tune_interpreter
 from forefront.gateway.principal import Principal
 from forefront.server.completions import CHAT, Completions
+from forefront.server.connection_limits import ConnectionLimits
 from forefront.server.frame import Frame
 from forefront.server.intake import Intake
 from forefront.server.protocol import bounded_protocol
@@ -100,7 +101,7 @@ def _serve(started: Connection) -> None:
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
         Frame(_Everybody(app), Intake()),
-        http=bounded_protocol(20, 2000),
+        http=bounded_protocol(20, ConnectionLimits(2000, 100)),
         lifespan="off",
         log_config=None,
         access_log=False,

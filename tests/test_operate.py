@@ -87,6 +87,10 @@ def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
     [
         ("keys create ''", "`name`"),
         ("keys create x --scope root", "scopes"),
+        ("keys create $'a\\u202eb'", "`name`"),
+        ("keys create $'a\\xffb'", "`name`"),
+        ("keys create x --model $'a\\u200bb'", "`models[0]`"),
+        ("keys create ' x'", "`name`"),
         ("keys create x --project 'a b'", "`project`"),
         ("keys create x --budget 100", "is not like"),
         ("keys create x --budget 1/day --budget 2/day", "one amount"),

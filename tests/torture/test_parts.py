@@ -16,6 +16,8 @@ FRACTIONS = {
     "kill": 0.02,
     "nonces": 0.005,
     "fuzz": 0.005,
+    "smuggle": 0.02,
+    "flood": 0.1,
 }
 
 

@@ -42,6 +42,7 @@ class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     body_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
     send_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
     connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+    connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
     body_memory_mib: Annotated[int, Meta(ge=8, le=1_000_000)] = 256
     cors_origins: list[str] = []
     tls_certificate: str | None = None

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from forefront.cli.bounds import BudgetTexts, Concurrency, Rpm, Tpm, read_budget, read_limits, show_bounds
+from forefront.cli.printable import printable
 from forefront.cli.store import command_store, fail
 from forefront.cli.table import print_table
 from forefront.gateway.keys import KeyStore
@@ -144,7 +145,7 @@ def _show(key: Key) -> None:
         "limits": show_bounds(key.limits, key.budget),
         "state": _state(key),
     }
-    text = "\n".join(f"{name:<8} {value}" for name, value in lines.items())
+    text = "\n".join(f"{name:<8} {printable(value)}" for name, value in lines.items())
     Console(highlight=False, soft_wrap=True).print(text, markup=False)
 
 

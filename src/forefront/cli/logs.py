@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from forefront.cli.printable import printable
+
 # Made keys; adopted ones are told by their owner.
 _KEY = re.compile(r"ff-[A-Za-z0-9]{16,}")
 _EXTRAS = ("request_id", "method", "path", "status", "ms", "key", "project", "model", "completion", "prompt")
@@ -40,6 +42,15 @@ class _Masking(logging.Formatter):
 
 
 class _Human(_Masking):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name in logging
+        return printable(super().formatMessage(record).rstrip("\n"))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+        return _indented(super().formatStack(stack_info))
+
     def format(self, record: logging.LogRecord) -> str:
         extras = " ".join(f"{name}={_shown(name, getattr(record, name))}" for name in _EXTRAS if hasattr(record, name))
         return self.mask(" ".join(part for part in (super().format(record), extras) if part))
@@ -57,7 +68,7 @@ class _Json(_Masking):
         line |= {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return self.mask(_to_json(line))
+        return self.mask(printable(_to_json(line)))
 
 
 def _shown(name: str, value: object) -> str:
@@ -65,9 +76,12 @@ def _shown(name: str, value: object) -> str:
     text = _to_json(value) if name == "prompt" else str(value)
     if name == "path":
         text = text.replace("\\", "\\\\").replace(" ", "\\u0020")
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    return printable(text)
+
+
+def _indented(text: str) -> str:
+    """Several lines, none of which can be taken for a line of the log: an exception's text may be a client's."""
+    return "\n".join("    " + printable(line) for line in text.split("\n"))
 
 
 def _to_json(value: object) -> str:

@@ -96,6 +96,7 @@ def _listen(settings: ServerSettings) -> Listen:
         settings.header_seconds,
         settings.send_seconds,
         settings.connections,
+        settings.connections_per_address,
         settings.tls_certificate,
         settings.tls_key,
     )

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from forefront.cli.printable import printable
+
 # How narrow a column that folds may become, in characters.
 _NARROWEST = 20
 _PADDING = 2
@@ -22,10 +24,11 @@ def print_table(
     On a terminal the columns in `folds` go on in further lines where there is no room for them. All others stay whole,
     if need be beyond the terminal's width. Elsewhere each row is one line. `right`: columns of numbers.
     """
+    shown = ([printable(cell) for cell in row] for row in rows)
     if folds and sys.stdout.isatty():
-        _print_folded(columns, list(rows), folds, right)
+        _print_folded(columns, list(shown), folds, right)
     else:
-        _print_lines(columns, rows, right)
+        _print_lines(columns, shown, right)
 
 
 def _print_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str]) -> None:

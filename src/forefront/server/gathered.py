@@ -11,7 +11,7 @@ _MOST: Final = 2**16
 
 
 class Gathered:
-    """Around `transport`: everything but `write`, `close` and `abort` is its own."""
+    """Around `transport`: everything but `write`, `write_eof` and `close` is its own."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -35,6 +35,11 @@ class Gathered:
         """Send what is kept, then close."""
         self._flush()
         self._transport.close()
+
+    def write_eof(self) -> None:
+        """Send what is kept, then end this side of the connection."""
+        self._flush()
+        self._transport.write_eof()
 
     def _flush(self) -> None:
         if self._kept:

@@ -19,7 +19,7 @@ class Guard:
     Whoever has waited for the client since asks again, by `scope["identify"]`.
 
     Decides on `scope["path"]`, the very string that the router routes by; nothing that a client writes into other
-    headers has a say.
+    headers has a say. A valid key counts the connection towards the key's project, by `scope["authenticate"]`.
     """
 
     def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
@@ -31,6 +31,8 @@ class Guard:
 
             async def identify() -> None:
                 principal = await self._principal(header(scope, b"authorization"))
+                if (authenticate := scope.get("authenticate")) is not None:
+                    authenticate(principal.project.name)
                 if (needed := scope_for(scope["path"])) is not None:
                     principal.need(needed)
                 scope["principal"] = principal

@@ -14,8 +14,10 @@ from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.writer import Writer
+from forefront.server.connection_limits import ConnectionLimits
 from forefront.server.protocol import bounded_protocol
 from forefront.server.shared_runs import SharedRuns
+from forefront.server.tls_listener import HttpProtocol, TlsListener
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +27,14 @@ _FAREWELL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """How connections are taken: seconds of grace at the end, for headers and for reading what is sent; how many; and
-    TLS by files."""
+    """How connections are taken: seconds of grace at the end, for headers and for reading what is sent; how many in
+    all, and of one address without a key; and TLS by files."""
 
     grace: float
     header_seconds: float
     send_seconds: float
     connections: int
+    connections_per_address: int
     tls_certificate: str | None = None
     tls_key: str | None = None
 
@@ -39,36 +42,31 @@ class Listen:
 class _Server(uvicorn.Server):
     """uvicorn, less its signal handling: it would end the process by the signal instead of with status 0.
 
-    With TLS, a handshake has `handshake_seconds`; uvicorn gives it a minute, in which the connection is in no count.
+    With TLS, a handshake has `handshake_seconds` and is within `limits`; uvicorn gives it a minute and no limit.
     """
 
-    def __init__(self, config: uvicorn.Config, handshake_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, handshake_seconds: float, limits: ConnectionLimits) -> None:
         super().__init__(config)
         self._seconds = handshake_seconds
+        self._limits = limits
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.config.ssl is None:
+        context = self.config.ssl
+        if context is None:
             await super().startup(sockets)
             return
         await super().startup([])
         for bound in sockets or ():
-            listening = await asyncio.get_running_loop().create_server(
-                self._protocol,
-                sock=bound,
-                ssl=self.config.ssl,
-                backlog=self.config.backlog,
-                ssl_handshake_timeout=self._seconds,
-                ssl_shutdown_timeout=self._seconds,
-            )
-            self.servers.append(listening)
+            listener: Any = TlsListener(bound, context, self._seconds, self._limits, self._protocol)
+            self.servers.append(listener)
 
-    def _protocol(self) -> asyncio.Protocol:
+    def _protocol(self) -> HttpProtocol:
         kind: Any = self.config.http_protocol_class
-        made: asyncio.Protocol = kind(self.config, self.server_state, self.lifespan.state)
+        made: HttpProtocol = kind(self.config, self.server_state, self.lifespan.state)
         return made
 
 
@@ -98,9 +96,10 @@ async def serve(
 
     What still runs after that ends with a clean error. A second signal ends it at once.
     """
+    limits = ConnectionLimits(listen.connections, listen.connections_per_address)
     config = uvicorn.Config(
         app,
-        http=bounded_protocol(listen.header_seconds, listen.connections, listen.send_seconds),
+        http=bounded_protocol(listen.header_seconds, limits, listen.send_seconds),
         ws="none",
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,
@@ -113,7 +112,7 @@ async def serve(
         # Longer than the grace period: the engine's stop ends the requests, so that each gets its error.
         timeout_graceful_shutdown=int(listen.grace) + 5,
     )
-    server, grace = _Server(config, listen.header_seconds), listen.grace
+    server, grace = _Server(config, listen.header_seconds, limits), listen.grace
     loop = asyncio.get_running_loop()
     cutting: list[asyncio.TimerHandle] = []
     closing: list[asyncio.Task[None]] = []

@@ -44,7 +44,7 @@ class Budget(Record, kw_only=True, forbid_unknown_fields=True):
 
 class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /admin/keys`. `models`: the only ones that may be asked; none given: all. `expires`: a time in
-    the future."""
+    the future. `name` and `models` hold visible characters and single spaces between them."""
 
     name: Name
     project: ProjectName = "default"

@@ -2,6 +2,7 @@
 
 import re
 import time
+import unicodedata
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -15,6 +16,9 @@ from forefront.wire.named_error import named_error
 T = TypeVar("T")
 
 _DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z"
+# Categories of Unicode: controls, format characters, separators of lines, surrogates, private and unassigned ones.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
+_DOUBLED = re.compile(r"\s\s")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 
 
@@ -80,7 +84,11 @@ def convert_named(value: Any, kind: type[T]) -> T:
 
 
 def check_new_key(wanted: NewKey) -> None:
-    """Raise `ApiError` for a key that would be of no use: with a budget of nothing, or expired before it is made."""
+    """Raise `ApiError` for a name that does not look like what it is, and for a key that would be of no use: with a
+    budget of nothing, or expired before it is made."""
+    _check_text(wanted.name, "name")
+    for index, model in enumerate(wanted.models or ()):
+        _check_text(model, f"models[{index}]")
     check_budget(wanted.budget)
     if wanted.expires is not None and wanted.expires <= time.time():
         raise ApiError("invalid_value", "`expires` must be in the future.", param="expires")
@@ -90,6 +98,22 @@ def check_budget(budget: Budget | None) -> None:
     """Raise `ApiError` for a budget of nothing."""
     if budget is not None and budget.tokens is None and budget.money is None:
         raise ApiError("missing_parameter", "A budget needs `tokens`, `money` or both.", param="budget.tokens")
+
+
+def _check_text(text: str, param: str) -> None:
+    """Raise `ApiError` for characters that cannot be seen or that reorder others, and for white space that gets lost.
+
+    Two names must not look the same. Letters, digits and signs of all scripts are fine.
+    """
+    for char in text:
+        if unicodedata.category(char) in _UNSEEN:
+            message = (
+                f"`{param}` must hold no control, format, private or unassigned characters, such as U+{ord(char):04X}."
+            )
+            raise ApiError("invalid_value", message, param=param)
+    if text != text.strip() or _DOUBLED.search(text):
+        message = f"`{param}` must not begin or end with white space, nor hold two white spaces in a row."
+        raise ApiError("invalid_value", message, param=param)
 
 
 def _named(error: msgspec.ValidationError) -> ApiError:
