@@ -12,6 +12,7 @@ from forefront.chat.prompt import Prompt, PromptEncoder
 from forefront.chat.rendering import as_dicts, offers, split_beginning
 from forefront.chat.room import fit
 from forefront.chat.sampling import sampling_of
+from forefront.chat.stops import StopStrings
 from forefront.chat.template import TemplateError
 from forefront.chat.tokenizer import Tokenizer
 from forefront.engine.request import GenerateRequest
@@ -78,12 +79,12 @@ class Planner:
             tenant=tenant,
             constraint=await self._former.chat(request, prompt.text, most),
         )
-        pieces = self._dialect.pieces(request.offered)
+        pieces, stops = self._dialect.pieces(request.offered), StopStrings(request.stops)
         answers = [
             Answer(
                 index,
                 pieces,
-                request.stops,
+                stops,
                 logprobs=bool(request.logprobs),
                 reader=self._dialect.reader(index, prompt.text, request.offered),
             )
@@ -111,21 +112,19 @@ class Planner:
             )
             for tokens in prompts
         ]
-        answers: list[Answer] = []
-        for wanted in requests:
-            for _ in range(wanted.n):
-                answers.append(self._text_answer(request, wanted.prompt, len(answers), mute=most == 0))
+        stops = StopStrings(request.stops)
+        answers = [
+            Answer(
+                index,
+                self._tokenizer.pieces,
+                stops,
+                logprobs=request.logprobs is not None,
+                echo=prompt if request.echo else (),
+                mute=most == 0,
+            )
+            for index, prompt in enumerate(wanted.prompt for wanted in requests for _ in range(wanted.n))
+        ]
         return Plan(requests, answers)
-
-    def _text_answer(self, request: CompletionRequest, prompt: Sequence[int], index: int, *, mute: bool) -> Answer:
-        return Answer(
-            index,
-            self._tokenizer.pieces,
-            request.stops,
-            logprobs=request.logprobs is not None,
-            echo=prompt if request.echo else (),
-            mute=mute,
-        )
 
     async def _tokens(self, prompt: str | list[int], index: int, request: CompletionRequest) -> list[int]:
         """A prompt as tokens; of a text, control tokens that it spells are such, as its author means them."""
