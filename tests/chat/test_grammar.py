@@ -16,6 +16,7 @@ from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, Kind, json_lark
 from forefront.chat.proving import Prover
 from forefront.chat.vocabulary import Vocabulary
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from tests.chat.bound import Bound, bound
 
@@ -211,7 +212,10 @@ async def test_at_the_end_nothing_more_is_compiled_and_whoever_waits_is_told(mon
 
     monkeypatch.setattr(Prover, "prove", prove)
     grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
-    begun = [asyncio.create_task(grammars.compile(GrammarSource("regex", text), "regex")) for text in ("a", "aa")]
+    begun = [
+        asyncio.create_task(grammars.compile(GrammarSource("regex", text), "regex", Tenant(text)))
+        for text in ("a", "aa")
+    ]
     for _ in begun:
         await asyncio.to_thread(under_way.acquire)
     waits = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaa"), "regex"))

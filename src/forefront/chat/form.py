@@ -7,6 +7,7 @@ from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, json_lark
 from forefront.chat.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from forefront.wire.formats import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
@@ -23,26 +24,30 @@ class Former:
         self._grammars = grammars
         self._dialect = dialect
 
-    async def chat(self, request: ChatRequest, prompt: str, max_tokens: int) -> ConstraintFactory | None:
-        """The constraint of an answer to the rendered `prompt`, None for any text. Raises `ApiError` (422) for a form
-        that cannot be kept to."""
+    async def chat(
+        self, request: ChatRequest, prompt: str, max_tokens: int, tenant: Tenant
+    ) -> ConstraintFactory | None:
+        """The constraint of an answer to the rendered `prompt`, None for any text; compiled in `tenant`'s share.
+        Raises `ApiError` (422) for a form that cannot be kept to."""
         end = self._dialect.reasoning_end(prompt)
         form, param = self._with_tools(request, thought=end is not None) if request.offered else _alone(request)
         if form is None:
             return None
-        return await self._compiled(form if end is None else _behind(form, end), param, max_tokens)
+        return await self._compiled(form if end is None else _behind(form, end), param, max_tokens, tenant)
 
-    async def text(self, request: CompletionRequest, max_tokens: int) -> ConstraintFactory | None:
+    async def text(self, request: CompletionRequest, max_tokens: int, tenant: Tenant) -> ConstraintFactory | None:
         """The same for a plain text."""
         form, param = _alone(request)
-        return None if form is None else await self._compiled(form, param, max_tokens)
+        return None if form is None else await self._compiled(form, param, max_tokens, tenant)
 
     def close(self) -> None:
         """End what compiles."""
         self._grammars.close()
 
-    async def _compiled(self, form: GrammarSource, param: str, max_tokens: int) -> ConstraintFactory:
-        compiled = await self._grammars.compile(form, param)
+    async def _compiled(
+        self, form: GrammarSource, param: str, max_tokens: int, tenant: Tenant
+    ) -> ConstraintFactory:
+        compiled = await self._grammars.compile(form, param, tenant)
         compiled.require(max_tokens)
         return compiled.start
 

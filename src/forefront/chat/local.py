@@ -46,7 +46,7 @@ class LocalBackend:
 
     async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
         """See `Backend.foresee`."""
-        prompt = await self._planner.prompt(request)
+        prompt = await self._planner.prompt(request, tenant)
         with _as_api_errors():
             cached = await self._engine.cached_tokens(prompt.tokens, tenant)
         return Foresight(prompt.text, len(prompt.tokens), cached, request.max_tokens)
