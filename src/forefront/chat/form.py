@@ -44,9 +44,7 @@ class Former:
         """End what compiles."""
         self._grammars.close()
 
-    async def _compiled(
-        self, form: GrammarSource, param: str, max_tokens: int, tenant: Tenant
-    ) -> ConstraintFactory:
+    async def _compiled(self, form: GrammarSource, param: str, max_tokens: int, tenant: Tenant) -> ConstraintFactory:
         compiled = await self._grammars.compile(form, param, tenant)
         compiled.require(max_tokens)
         return compiled.start

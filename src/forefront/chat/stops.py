@@ -18,7 +18,7 @@ class StopStrings:
         self._found = [0]  # state → length of the longest stop string that it ends in
         self._depth = [0]
         self._level = 0  # all states up to this depth are built
-        self._growing = [(stop, 0) for stop in stops]  # stop strings longer than that, with the states they have reached
+        self._growing = [(stop, 0) for stop in stops]  # those that go deeper, with their states so far
 
     def step(self, state: int, character: str) -> int:
         """The state after one more character; amortised O(1)."""

@@ -1,7 +1,7 @@
 """`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 from starlette.requests import Request
@@ -10,7 +10,9 @@ from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
 from forefront.chat.backend import EngineStats
+from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys import KeyStore
+from forefront.gateway.principal import Principal
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.server.body import read_json_body
@@ -59,38 +61,40 @@ class Admin:
 
     async def _create_key(self, request: Request) -> Response:
         wanted = parse_new_key(await read_json_body(request.scope, request.receive))
-        return _json(await self._off_loop(lambda: self._keys.create(wanted)), 201)
+        return _json(await self._off_loop(_owner(request), lambda: self._keys.create(wanted)), 201)
 
-    async def _list_keys(self, _request: Request) -> Response:
-        return _json(KeyList(data=await self._off_loop(self._keys.list_keys)))
+    async def _list_keys(self, request: Request) -> Response:
+        return _json(KeyList(data=await self._off_loop(_owner(request), self._keys.list_keys)))
 
     async def _show_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.get(path_id(request))))
+        return _found(await self._off_loop(_owner(request), lambda: self._keys.get(path_id(request))))
 
     async def _revoke_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.revoke(path_id(request))))
+        return _found(await self._off_loop(_owner(request), lambda: self._keys.revoke(path_id(request))))
 
     async def _rotate_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.rotate(path_id(request))))
+        return _found(await self._off_loop(_owner(request), lambda: self._keys.rotate(path_id(request))))
 
-    async def _list_projects(self, _request: Request) -> Response:
-        return _json(ProjectList(data=await self._off_loop(self._keys.list_projects)))
+    async def _list_projects(self, request: Request) -> Response:
+        return _json(ProjectList(data=await self._off_loop(_owner(request), self._keys.list_projects)))
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
         settings = parse_project_settings(await read_json_body(request.scope, request.receive))
-        return _json(await self._off_loop(lambda: self._keys.set_project(name, settings)))
+        return _json(await self._off_loop(_owner(request), lambda: self._keys.set_project(name, settings)))
 
     async def _report(self, request: Request) -> Response:
         wanted = parse_report_query(dict(request.query_params))
-        return await _report(self._usage, wanted, self._reporting)
+        return await _report(self._usage, wanted, lambda call: self._reporting(_owner(request), call))
 
     async def _status(self, _request: Request) -> Response:
         models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
         return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
 
 
-async def _report(usage: Usage, wanted: ReportQuery, off_loop: OffLoop) -> Response:
+async def _report(
+    usage: Usage, wanted: ReportQuery, off_loop: Callable[[Callable[[], None]], Awaitable[None]]
+) -> Response:
     """The sums, in memory or on disk before the first byte is sent: a client that is slow does not keep the store."""
     file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
 
@@ -103,6 +107,12 @@ async def _report(usage: Usage, wanted: ReportQuery, off_loop: OffLoop) -> Respo
     headers = {"cache-control": "no-store", "content-length": str(file.tell())}
     file.seek(0)
     return StreamingResponse(pieces(), headers=headers, media_type="application/json")
+
+
+def _owner(request: Request) -> Tenant:
+    """The key: those of administrators mostly belong to one project, and one of them keeps no other out."""
+    principal: Principal = request.scope["principal"]
+    return principal.key_tenant
 
 
 def _engine(stats: EngineStats) -> EngineStatus:

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from starlette.types import Receive, Scope
 
+from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.server.headers import header
 from forefront.server.intake import Share
 from forefront.wire.errors import ApiError
@@ -14,8 +16,8 @@ from forefront.wire.errors import ApiError
 T = TypeVar("T")
 
 MAX_BODY = 8 * 2**20
-# Parsed in well under a millisecond, unless it is broken.
-_SMALL = 2**16
+# Parsed in a millisecond; in a few at worst.
+_SMALL = 2**14
 # A key's holder is never older than a second when a request begins: so long, in seconds, may its body have taken.
 _LONG = 0.25
 
@@ -51,9 +53,9 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     return body
 
 
-async def parse_body(parse: Callable[[bytes], T], body: bytes) -> T:
-    """`parse(body)`, in a thread when it may take so long that others would have to wait."""
-    return parse(body) if len(body) <= _SMALL else await asyncio.to_thread(parse, body)
+async def parse_body(parse: Callable[[bytes], T], body: bytes, workers: WorkerPool, tenant: Tenant) -> T:
+    """`parse(body)`; one of `workers` does it, in `tenant`'s turn, when others would have to wait for it."""
+    return parse(body) if len(body) <= _SMALL else await workers.run(tenant, len(body), lambda: parse(body))
 
 
 async def _read(receive: Receive) -> bytes:

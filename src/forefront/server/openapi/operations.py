@@ -53,8 +53,9 @@ OPERATIONS: Final = (
         method="POST", path="/v1/chat/completions/preflight", group="Completions", name="preflightChatCompletion",
         scope="chat", summary="What a conversation would meet",
         description="The prompt as the model would read it, its tokens, what fits and what is cached, without an "
-        "answer. It counts towards no limit and costs nothing.",
-        body=ChatRequest, example=CONVERSATION, answer=Preflight, errors=(*PROMPT, "shutting_down"),
+        "answer. It costs nothing, but counts as a request towards limits.",
+        body=ChatRequest, example=CONVERSATION, answer=Preflight,
+        errors=(*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE),
     ),
     Operation(
         method="POST", path="/v1/completions", group="Completions", name="createCompletion", scope="chat",
