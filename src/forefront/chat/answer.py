@@ -11,6 +11,9 @@ from forefront.chat.stops import StopMatcher, StopStrings
 from forefront.engine.generation import Logprob, Token
 from forefront.wire.response import FinishReason, TokenLogprob, TopLogprob
 
+# Tokens at a time: with 20 alternatives each, a few milliseconds.
+_PIECE = 128
+
 
 class Reader(Protocol):
     """Tells apart what an answer's text is made of. Any way of cutting the text gives the same deltas, put together."""
@@ -61,13 +64,22 @@ class Answer:
         self._read = 0  # characters decoded
         self._shown = 0  # characters let through
 
-    def events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
-        """What `tokens`, all of this choice, add to the answer, and the end."""
+    def events(self, tokens: Sequence[Token]) -> Iterator[Delta | ChoiceEnd]:
+        """What `tokens`, all of this choice, add to the answer, and the end.
+
+        Between two events lies the work of a few milliseconds at most, so that the event loop can do other work there.
+        """
+        if tokens and self._echo:
+            yield from self._echoed(tokens[0])
+        for begin in range(0, len(tokens), _PIECE):
+            yield from self._events(tokens[begin : begin + _PIECE])
+            if self.ended:
+                break
+
+    def _events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
         deltas: list[Delta] = []
         reason: FinishReason | None = None
         for token in tokens:
-            if self._echo:
-                deltas.append(self._echoed(token))
             if self._mute:
                 self.ended, reason = True, "length"
                 break
@@ -138,14 +150,14 @@ class Answer:
             released.append(self._logprobs.popleft()[1])
         return released
 
-    def _echoed(self, token: Token) -> TextDelta:
+    def _echoed(self, token: Token) -> Iterator[TextDelta]:
         """The prompt, which comes before the first token; that one brings the prompt's log-probabilities."""
         echo, self._echo = self._echo, ()
         detokenizer = Detokenizer(self._pieces)
-        text = "".join(detokenizer.feed(entry) for entry in echo)
-        if not self._wants_logprobs:
-            return TextDelta(self.index, text)
-        return TextDelta(self.index, text, [self._describe(entry) for entry in token.prompt])
+        for begin in range(0, len(echo), _PIECE):
+            text = "".join(map(detokenizer.feed, echo[begin : begin + _PIECE]))
+            entries = token.prompt[begin : begin + _PIECE] if self._wants_logprobs else ()
+            yield TextDelta(self.index, text, [self._describe(entry) for entry in entries] or None)
 
     def _describe(self, token: Token) -> TokenLogprob:
         top = [self._entry(other) for other in token.top]

@@ -42,7 +42,7 @@ class ControlText:
 def _trie(texts: Iterable[str], depth: int = _DEPTH) -> str:
     """A regular expression for any of `texts`. What begins with another of them needs no branch of its own."""
     texts = sorted(texts)
-    shared = commonprefix(texts)
+    shared = commonprefix(texts)  # noqa: RUF071 - of characters
     rests = [text[len(shared) :] for text in texts]
     if "" in rests:
         return re.escape(shared)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from forefront.chat.answer import Answer
 from forefront.chat.dialect import Dialect
-from forefront.chat.form import Former
+from forefront.chat.form import Form, Former
 from forefront.chat.plan import Plan
 from forefront.chat.prompt import Prompt, PromptEncoder
 from forefront.chat.rendering import as_dicts, offers, split_beginning
@@ -61,25 +61,11 @@ class Planner:
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
         """What the model reads. Raises `ApiError` for what its template has no place for, and for a prompt that
         cannot fit into the context, by its bytes."""
-        if request.offered:
-            self._dialect.need_tools()
-        size = sum(len(message.text) for message in request.messages)
-        return await self._in_turn(tenant, size, lambda: self._prompt(request))
-
-    def _prompt(self, request: ChatRequest) -> Prompt:
-        messages, beginning = split_beginning(request.messages)
-        variables: dict[str, Any] = self._dialect.reasoning_variables(request.reasoning_effort)
-        if request.offered:
-            variables["tools"] = offers(request.offered)
-        try:
-            return self._prompts.encode(as_dicts(messages, self._dialect.calls), variables, beginning)
-        except TemplateError as error:
-            text = f"The model's chat template does not take these messages: {error}"
-            raise ApiError("invalid_value", text, param="messages") from None
+        return await self._in_turn(tenant, _size(request), lambda: self._prompt(request))
 
     async def chat(self, request: ChatRequest, tenant: Tenant) -> Plan:
         """The plan for an answer to messages."""
-        prompt = await self.prompt(request, tenant)
+        prompt, form = await self._in_turn(tenant, _size(request), lambda: self._prompt_and_form(request))
         most = fit(len(prompt.tokens), request.max_tokens, self._limit)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
         wanted = GenerateRequest(
@@ -89,7 +75,7 @@ class Planner:
             n=request.n or 1,
             stop_tokens=self._end_tokens,
             tenant=tenant,
-            constraint=await self._former.chat(request, prompt.text, most, tenant),
+            constraint=await self._former.constraint(form, most, tenant),
         )
         pieces, stops = self._dialect.pieces(request.offered), StopStrings(request.stops)
         answers = [
@@ -109,7 +95,7 @@ class Planner:
         prompts = [await self._tokens(prompt, index, request, tenant) for index, prompt in enumerate(request.prompts)]
         most = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         sampling = sampling_of(request, request.logprobs, self._vocabulary_size)
-        constraint = await self._former.text(request, max(most, 1), tenant)
+        constraint = await self._former.constraint(await self._form(request, tenant), max(most, 1), tenant)
         scores = request.logprobs if request.echo else None
         requests = [
             GenerateRequest(
@@ -138,6 +124,29 @@ class Planner:
         ]
         return Plan(requests, answers)
 
+    def _prompt(self, request: ChatRequest) -> Prompt:
+        if request.offered:
+            self._dialect.need_tools()
+        messages, beginning = split_beginning(request.messages)
+        variables: dict[str, Any] = self._dialect.reasoning_variables(request.reasoning_effort)
+        if request.offered:
+            variables["tools"] = offers(request.offered)
+        try:
+            return self._prompts.encode(as_dicts(messages, self._dialect.calls), variables, beginning)
+        except TemplateError as error:
+            text = f"The model's chat template does not take these messages: {error}"
+            raise ApiError("invalid_value", text, param="messages") from None
+
+    def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, Form | None]:
+        prompt = self._prompt(request)
+        return prompt, self._former.chat(request, prompt.text)
+
+    async def _form(self, request: CompletionRequest, tenant: Tenant) -> Form | None:
+        """The form of a text; only a schema is worth a thread."""
+        if request.response_format is None:
+            return self._former.text(request)
+        return await self._in_turn(tenant, 0, lambda: self._former.text(request))
+
     async def _tokens(
         self, prompt: str | list[int], index: int, request: CompletionRequest, tenant: Tenant
     ) -> list[int]:
@@ -162,3 +171,8 @@ class Planner:
             return await self._workers.run(tenant, size + 1, work)
         except SlotsClosedError:
             raise shutting_down() from None
+
+
+def _size(request: ChatRequest) -> int:
+    """The characters of a conversation."""
+    return sum(len(message.text) for message in request.messages)

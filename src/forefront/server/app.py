@@ -31,7 +31,6 @@ from forefront.server.shortcut import Shortcut
 from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
-
 _WORKERS = 4
 
 

@@ -16,6 +16,7 @@ from forefront.chat.events import (
     ToolCallDelta,
 )
 from forefront.server.completion import Completion, usage_of
+from forefront.server.json_list import JsonList
 from forefront.wire.request import ChatRequest
 from forefront.wire.response import (
     ChatCompletion,
@@ -26,7 +27,6 @@ from forefront.wire.response import (
     ChunkChoice,
     FinishReason,
     ResponseMessage,
-    TokenLogprob,
     Usage,
 )
 from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall
@@ -127,14 +127,14 @@ class _Draft:
     texts: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
+    logprobs: JsonList = field(default_factory=JsonList)
     reason: FinishReason | None = None
 
     def add(self, event: TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta | ChoiceEnd) -> None:
         match event:
             case TextDelta():
                 self.texts.append(event.text)
-                self.logprobs += event.logprobs or ()
+                self.logprobs.extend(event.logprobs or ())
             case ReasoningDelta():
                 self.reasoning.append(event.text)
             case ToolCallBegin():
@@ -154,7 +154,7 @@ class _Draft:
             reasoning_content=reasoning,
             reasoning=reasoning,
         )
-        told = ChoiceLogprobs(content=self.logprobs) if logprobs else None
+        told = ChoiceLogprobs(content=self.logprobs.raw()) if logprobs else None
         return Choice(index=index, message=message, logprobs=told, finish_reason=self.reason)
 
 

@@ -7,6 +7,7 @@ from math import isnan
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
 from forefront.server.completion import Completion, usage_of
+from forefront.server.json_list import JsonList
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
 from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
@@ -26,14 +27,14 @@ class TextAnswer(Completion):
     async def whole(self, events: AsyncIterator[Event]) -> TextCompletion:
         """See `Completion.whole`."""
         texts: list[list[str]] = [[] for _ in range(self._count)]
-        logprobs: list[list[TokenLogprob]] = [[] for _ in range(self._count)]
+        logprobs = [_Logprobs() for _ in range(self._count)]
         reasons: list[FinishReason | None] = [None] * self._count
         made = self._message([])
         async for event in events:
             match event:
                 case TextDelta():
                     texts[event.index].append(event.text)
-                    logprobs[event.index] += event.logprobs or ()
+                    logprobs[event.index].add(self._spell(event.index, event.logprobs or []))
                 case ChoiceEnd():
                     reasons[event.index] = event.reason
                 case Completed():
@@ -42,7 +43,7 @@ class TextAnswer(Completion):
             CompletionChoice(
                 index=index,
                 text="".join(texts[index]),
-                logprobs=self._spell(index, logprobs[index]),
+                logprobs=None if self._alternatives is None else logprobs[index].whole(self._alternatives),
                 finish_reason=reasons[index],
             )
             for index in range(self._count)
@@ -91,6 +92,25 @@ class TextAnswer(Completion):
             top_logprobs=[_top(token) for token in tokens] if self._alternatives else None,
             text_offset=offsets,
         )
+
+
+class _Logprobs:
+    """Those of a choice while they come."""
+
+    def __init__(self) -> None:
+        self._plain = CompletionLogprobs(tokens=[], token_logprobs=[], top_logprobs=None, text_offset=[])
+        self._top = JsonList()
+
+    def add(self, more: CompletionLogprobs | None) -> None:
+        if more is not None:
+            self._plain.tokens += more.tokens
+            self._plain.token_logprobs += more.token_logprobs
+            self._plain.text_offset += more.text_offset
+            self._top.extend(more.top_logprobs or ())
+
+    def whole(self, alternatives: int) -> CompletionLogprobs:
+        self._plain.top_logprobs = self._top.raw() if alternatives else None
+        return self._plain
 
 
 def _top(token: TokenLogprob) -> dict[str, float] | None:

@@ -1,12 +1,15 @@
 """Reading JSON from strangers: strict first, then once more with trailing commas, else an error with line and column.
 
 The documented cURL example ends its body with a comma before the closing brace, so that one departure from JSON is
-accepted, and only after strict reading has failed. Nothing else of JSON5 is.
+accepted, and only after strict reading has failed. Nothing else of JSON5 is. Large bodies are read strictly alone.
+
+Every step is linear. What runs without letting other threads run (msgspec, a regular expression's search) is bounded,
+by the number of values or by bytes, so that no body stops the event loop from another thread.
 """
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,19 +17,28 @@ from forefront.wire.errors import ApiError
 
 # A string is taken whole (possessively, so that a missing end quote costs linear time) and thereby never looked into.
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*+"?|,(?=\s*+[}\]])|NaN|-?Infinity', re.DOTALL)
+MAX_VALUES: Final = 2**18
+_CHUNK = 2**16
+# Bytes that are searched for trailing commas.
+_RELAXED = 2**19
 _NO_VALUE_BEFORE = ("", "[", "{", ",", ":")
 
 
 def read_json(body: bytes) -> Any:
     """The value that `body` spells, as dicts, lists and scalars.
 
-    Raises `ApiError` `invalid_json` (400) with line, column and what was expected there.
+    Raises `ApiError`: `invalid_json` (400) with line, column and what was expected there, `body_too_large` (413) for
+    more than `MAX_VALUES` values.
     """
+    if len(body) > MAX_VALUES and count_values(body, MAX_VALUES) > MAX_VALUES:
+        raise ApiError("body_too_large", f"The body must have at most {MAX_VALUES} JSON values.")
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     text = _text(body)
+    if len(body) > _RELAXED:
+        raise _broken(text)
     relaxed = _without_trailing_commas(text)
     if relaxed != text:
         try:
@@ -34,6 +46,24 @@ def read_json(body: bytes) -> Any:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
     raise _broken(relaxed)
+
+
+def count_values(body: bytes, most: int) -> int:
+    """How many values JSON text has, names in objects not counted: one more than there are commas and opening brackets
+    outside of strings. An empty array or object counts as two. Stops counting beyond `most`."""
+    count, inside, begin = 1, 0, 0
+    while begin < len(body) and count <= most:
+        chunk = body[begin : begin + _CHUNK]
+        if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2:  # an escape that the chunk's end would cut
+            chunk = body[begin : begin + _CHUNK + 1]
+        begin += len(chunk)
+        if b"\\" in chunk:
+            chunk = chunk.replace(b"\\\\", b"").replace(b'\\"', b"")
+        parts = chunk.split(b'"')
+        outside = b"".join(parts[inside::2])
+        inside = (inside + len(parts) - 1) % 2
+        count += sum(outside.count(character) for character in (b",", b"[", b"{"))
+    return count
 
 
 def _text(body: bytes) -> str:
@@ -64,7 +94,7 @@ def _without_trailing_commas(text: str) -> str:
 
 def _broken(text: str) -> ApiError:
     """The error that says where `text` stops being JSON."""
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(text) if len(text) <= _RELAXED else ():
         if match[0].endswith(("NaN", "Infinity")) and not match[0].startswith('"'):
             line, column = _position(text, match.start())
             return ApiError(

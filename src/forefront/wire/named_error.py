@@ -5,6 +5,8 @@ from typing import Final
 
 from forefront.wire.errors import ApiError
 
+# Characters of msgspec's text, from its beginning and from its end: more than a path or a quoted value needs.
+_SHOWN: Final = 1000
 _NAMES: Final = {
     "int": "an integer",
     "float": "a number",
@@ -33,7 +35,9 @@ _TOOL = re.compile(r"tools\[\d+\]\.type")
 
 
 def named_error(text: str) -> ApiError:
-    """The error for what msgspec said. Its texts end in ` - at `$.path``."""
+    """The error for what msgspec said. Its texts end in ` - at `$.path``, and may hold a value of any length."""
+    if len(text) > 2 * _SHOWN:
+        text = text[:_SHOWN] + text[-_SHOWN:]
     if match := _MISSING.fullmatch(text):
         param = ".".join(part for part in (match["path"], match["field"]) if part)
         return ApiError("missing_parameter", f"`{param}` is required.", param=param)

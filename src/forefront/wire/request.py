@@ -12,6 +12,7 @@ from forefront.wire.tools import MAX_TOOLS, Tool, ToolChoice
 MAX_STOPS = 16
 MAX_STOP_LENGTH = 1024
 MAX_CHOICES = 16
+MAX_BIASES = 1024
 MAX_PROMPTS = 256
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
@@ -48,7 +49,7 @@ class SampledRequest(msgspec.Struct, kw_only=True):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
-    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=MAX_BIASES)] | None = None
     response_format: ResponseFormat | None = None
     regex: NonEmpty | None = None
     grammar: NonEmpty | Grammar | None = None
