@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+import msgspec
+
 from forefront.chat.dialect import Dialect
 from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, json_lark
@@ -89,7 +91,7 @@ def _alone(request: SampledRequest) -> Form | None:
         case JsonObjectFormat():
             return Form(GrammarSource("json_object"), "response_format")
         case JsonSchemaFormat(json_schema=wanted):
-            return Form(GrammarSource("json_schema", json.dumps(wanted.schema)), _SCHEMA)
+            return Form(GrammarSource("json_schema", msgspec.json.encode(wanted.schema).decode()), _SCHEMA)
         case TextFormat() | None:
             pass
     if request.regex is not None:

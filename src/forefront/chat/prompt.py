@@ -48,10 +48,10 @@ class PromptEncoder:
             return Prompt(text, self._tokenizer.encode(text))
         mark = next((mark for mark in _MARKS if not any(mark in text for text in _texts(written))), _MARKS[0])
         messages, variables, beginning = self._break(written, mark)
-        parts = (self._template.render(messages, variables) + beginning).split(mark)
-        text = "".join(parts)
+        marked = self._template.render(messages, variables) + beginning
+        text = marked.replace(mark, "")
         self._check(text)
-        return Prompt(text, self._tokenizer.encode_parts(parts))
+        return Prompt(text, self._tokenizer.encode_parts(marked.split(mark)))
 
     def _check(self, text: str) -> None:
         if self._bound is not None:
