@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 _SWITCH = 0.0005
 # Objects made before the youngest are looked through. At the usual 700, requests spent a fifth of their time on that.
 _YOUNG = 20_000
-# Threads that parse large bodies.
-_WORKERS = 4
+# Threads that parse large bodies. Parsing holds Python's lock, so that more would do no more.
+_WORKERS = 2
 # Files that a server has open beside its connections: the store, models, pipes to child processes.
 _OTHER_FILES = 512
 
@@ -53,7 +53,7 @@ def run_server(
         async with open_shared_limits(settings.redis.url) as shared:
             office, runs = _office(settings, database, writer, shared), SharedRuns()
             workers = WorkerPool(_WORKERS, "forefront-bodies")
-            app = build_app(catalog, office, intake, server.cors_origins, runs, workers)
+            app = build_app(catalog, office, workers, intake, server.cors_origins, runs)
             try:
                 await serve(app, catalog, writer, runs, bound, _listen(server), started)
             finally:

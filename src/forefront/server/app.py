@@ -31,9 +31,6 @@ from forefront.server.shortcut import Shortcut
 from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
-_WORKERS = 4
-
-
 @dataclass(frozen=True, slots=True)
 class Office:
     """What the application needs of the gateway."""
@@ -47,14 +44,14 @@ class Office:
 def build_app(
     catalog: Catalog,
     office: Office,
+    workers: WorkerPool,
     intake: Intake | None = None,
     cors_origins: Sequence[str] = (),
     runs: SharedRuns | None = None,
-    workers: WorkerPool | None = None,
 ) -> ASGIApp:
     """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too.
     `workers` parse what is large."""
-    runs, workers = runs or SharedRuns(), workers or WorkerPool(_WORKERS, "forefront-bodies")
+    runs = runs or SharedRuns()
     posts = {
         "/v1/chat/completions": Idempotent(Completions(CHAT, catalog, office.gateway, workers), runs),
         "/v1/completions": Idempotent(Completions(TEXT, catalog, office.gateway, workers), runs),
