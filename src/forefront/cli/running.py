@@ -46,7 +46,7 @@ def run_server(
 
     async def run() -> None:
         writer, server = Writer(database), settings.server
-        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20)
+        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_shared_limits(settings.redis.url) as shared:
             office, runs = _office(settings, database, writer, shared), SharedRuns()
             app = build_app(catalog, office, intake, server.cors_origins, runs)

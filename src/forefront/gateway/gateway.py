@@ -1,9 +1,11 @@
 """Who may ask, how much, and what it cost: admit → reserve → wait for a turn → settle."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from forefront.gateway.allowance import Allowance, rate_headers
+from forefront.gateway.claim import Subject
 from forefront.gateway.lease import Lease
 from forefront.gateway.money import Prices
 from forefront.gateway.principal import Principal
@@ -70,6 +72,19 @@ class Gateway:
             error.headers |= rate_headers(allowances, now)
             raise
         return allowances
+
+    @contextmanager
+    def reading(self, principal: Principal) -> Iterator[None]:
+        """For as long as a request's body is read: it counts towards the limits of requests at a time."""
+        counted: Sequence[Allowance | Subject]
+        counted = self._of(principal) if self._shared is None else self._shared.subjects(principal)
+        for one in counted:
+            one.reading += 1
+        try:
+            yield
+        finally:
+            for one in counted:
+                one.reading -= 1
 
     def _of(self, principal: Principal) -> list[Allowance]:
         if principal.revision > self._revision:

@@ -58,7 +58,7 @@ class Admin:
         ]
 
     async def _create_key(self, request: Request) -> Response:
-        wanted = parse_new_key(await read_json_body(request.scope, request.receive))
+        wanted = parse_new_key(await read_json_body(request.scope, request.receive, reserved=True))
         return _json(await self._off_loop(lambda: self._keys.create(wanted)), 201)
 
     async def _list_keys(self, _request: Request) -> Response:
@@ -78,7 +78,7 @@ class Admin:
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
-        settings = parse_project_settings(await read_json_body(request.scope, request.receive))
+        settings = parse_project_settings(await read_json_body(request.scope, request.receive, reserved=True))
         return _json(await self._off_loop(lambda: self._keys.set_project(name, settings)))
 
     async def _report(self, request: Request) -> Response:

@@ -7,8 +7,10 @@ from typing import TypeVar
 
 from starlette.types import Receive, Scope
 
+from forefront.gateway.principal import Principal
 from forefront.server.headers import header
 from forefront.server.intake import Share
+from forefront.server.parsed_size import ParsedSize
 from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
@@ -20,12 +22,16 @@ _SMALL = 2**16
 _LONG = 0.25
 
 
-async def read_json_body(scope: Scope, receive: Receive) -> bytes:
+async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes:
     """The whole body of a request that says it is JSON.
 
-    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
-    client leaves in the middle of it, 408 when it takes too long, 503 when too many others are being read; and what the
-    guard raises, which is asked again after a body that took its time: `scope["principal"]` is another one then.
+    Memory for its parsed form is held as it arrives, for the key of `scope["principal"]`; with `reserved`, also from
+    the part that no project can take.
+
+    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes or what its
+    parsed form may take, 400 when the client leaves in the middle of it, 408 when it takes too long, 429 when the key's
+    or its project's share of the memory is used up, 503 when all of it is; and what the guard raises, which is asked
+    again after a body that took its time: `scope["principal"]` is another one then.
     """
     kind = header(scope, b"content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -33,19 +39,20 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     if header(scope, b"content-encoding", "identity").strip().lower() != "identity":
         raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
     length = header(scope, b"content-length")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY:
+    announced = int(length[:20]) if length.isdecimal() else 0
+    if announced > MAX_BODY:
         raise _too_large()
     share: Share = scope["intake"]
-    began = time.monotonic()
-    # What is announced is held, else what may come.
-    share.hold(int(length[:20]) if length.isdecimal() else MAX_BODY)
-    try:
-        async with asyncio.timeout(share.seconds):
-            body = await _read(receive)
-    except TimeoutError:
-        text = f"The body did not arrive within {share.seconds:g} s."
-        raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
-    share.hold(len(body))
+    principal: Principal = scope["principal"]
+    began, seconds = time.monotonic(), share.intake.seconds
+    with share.reading(principal.project.name, principal.key.id, reserved=reserved):
+        share.check(announced)  # what is announced is not held: nothing of it may ever come
+        try:
+            async with asyncio.timeout(seconds):
+                body = await _read(receive, share)
+        except TimeoutError:
+            text = f"The body did not arrive within {seconds:g} s."
+            raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
     if time.monotonic() - began > _LONG:
         await scope["identify"]()  # the key may have been revoked meanwhile, or have other limits
     return body
@@ -56,18 +63,28 @@ async def parse_body(parse: Callable[[bytes], T], body: bytes) -> T:
     return parse(body) if len(body) <= _SMALL else await asyncio.to_thread(parse, body)
 
 
-async def _read(receive: Receive) -> bytes:
-    body = bytearray()
+async def _read(receive: Receive, share: Share) -> bytes:
+    body, parsed = bytearray(), ParsedSize()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ApiError("incomplete_body", "The body ended before its end.")
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise _too_large()
+        if chunk := message.get("body", b""):
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise _too_large()
+            parsed.add(chunk)
+            if parsed.total > share.intake.largest:
+                raise _too_many_values(share.intake.largest)
+            share.hold(parsed.total)
         if not message.get("more_body", False):
             return bytes(body)
 
 
 def _too_large() -> ApiError:
     return ApiError("body_too_large", f"The body must have at most {MAX_BODY // 2**20} MiB.")
+
+
+def _too_many_values(largest: int) -> ApiError:
+    text = f"The body holds too many values: parsed, they must take at most {largest / 2**20:g} MiB."
+    return ApiError("body_too_large", text)

@@ -23,6 +23,7 @@ from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.headers import raw
+from forefront.server.models import find_model
 from forefront.server.pauses import with_pauses
 from forefront.server.settled import settled
 from forefront.server.spacing import spaced
@@ -81,10 +82,11 @@ class Completions(Generic[R]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Asked again when the request is known, and when its size is; whoever can be told now costs next to nothing.
         self._gateway.check(scope["principal"])
-        parsed = await parse_body(self._kind.parse, await read_json_body(scope, receive))
+        with self._gateway.reading(scope["principal"]):
+            parsed = await parse_body(self._kind.parse, await read_json_body(scope, receive))
         principal: Principal = scope["principal"]
         request = parsed.request
-        model = self._catalog.get(request.model)
+        model = find_model(self._catalog, principal, request.model)
         headers = ignored_header(parsed.ignored)
         completion = self._kind.answer(request, model)
         if _prompts.isEnabledFor(logging.INFO):

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forefront.gateway.principal import Principal
 from forefront.server.body import read_json_body
 from forefront.server.connection import while_connected
+from forefront.server.intake import Share
 from forefront.server.shared_runs import SharedRuns
 from forefront.wire.errors import ApiError
 
@@ -39,7 +40,15 @@ class Idempotent:
         principal: Principal = scope["principal"]
         owner, name = principal.project.name, (principal.key.id, key)
         fingerprint = hashlib.sha256(scope["path"].encode() + b"\n" + body).digest()
-        run, again = self._runs.join(owner, name, fingerprint, lambda sender: self._app(scope, _said(body), sender))
+        share: Share = scope["intake"]
+
+        async def application(sender: Send) -> None:
+            # The run may outlive this connection, so it holds the body's memory itself.
+            with Share(share.intake) as own:
+                await self._app({**scope, "intake": own}, _said(body), sender)
+
+        run, again = self._runs.join(owner, name, fingerprint, application)
+        share.hold(0)
         with run.attached():
             await while_connected(receive, run.play(send, again=again))
 

@@ -11,6 +11,7 @@ from forefront.gateway.principal import Principal
 from forefront.gateway.turns import Turns
 from forefront.server.body import parse_body, read_json_body
 from forefront.server.completions import ignored_header
+from forefront.server.models import find_model
 from forefront.wire.parse import parse_chat_request
 from forefront.wire.response import Preflight
 
@@ -20,9 +21,8 @@ def make_preflight(catalog: Catalog, turns: Turns) -> Callable[[Request], Awaita
 
     async def preflight(request: Request) -> Response:
         parsed = await parse_body(parse_chat_request, await read_json_body(request.scope, request.receive))
-        model = catalog.get(parsed.request.model)
         principal: Principal = request.scope["principal"]
-        principal.need_model(model.name)
+        model = find_model(catalog, principal, parsed.request.model)
         seen = await model.backend.foresee(parsed.request, principal.tenant)
         context = model.backend.context_length
         left = max(context - seen.prompt_tokens, 0)
