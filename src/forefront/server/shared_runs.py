@@ -16,7 +16,6 @@ from forefront.fairness.holdings import Holdings
 from forefront.server.shared_run import Application, SharedRun
 from forefront.wire.errors import ApiError
 
-
 # Bytes that an entry takes beside its answer: a task, a tape, a timer.
 _EACH: Final = 1024
 
