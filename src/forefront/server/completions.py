@@ -18,13 +18,16 @@ from forefront.fairness.tenant import Tenant
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
+from forefront.server.answer_memory import AnswerMemory
 from forefront.server.body import parse_body, read_json_body
 from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.headers import raw
+from forefront.server.intake import Share
 from forefront.server.models import find_model
 from forefront.server.pauses import with_pauses
+from forefront.server.pieces import send_body
 from forefront.server.settled import settled
 from forefront.server.spacing import spaced
 from forefront.server.sse import DONE, frame, waiting
@@ -98,10 +101,11 @@ class Completions(Generic[R]):
                 async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
                     await _stream(paced, completion, headers, lease, scope, send)
                 return
+            share: Share = scope["intake"]
             async with aclosing(settled(answer, lease)) as events:
-                body = msgspec.json.encode(await completion.whole(events))
+                body = msgspec.json.encode(await completion.whole(events, AnswerMemory(share.grow)))
             await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(body))}))
-            await send({"type": "http.response.body", "body": body})
+            await send_body(send, body)
 
         with self._gateway.admit(principal, model.name, completion.id) as lease:
             await while_connected(receive, work(lease))

@@ -1,4 +1,4 @@
-"""The memory for request bodies, and how much of it each project and key may hold."""
+"""The memory for request bodies and whole answers, and how much of it each project and key may hold."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ class Share:
         """Raise like `hold` if `size` bytes could not be held now."""
         memory = self.intake.memory
         if not self._reserved and not memory.fits(self._project, self._key, size - self._held):
-            raise _refusal(memory, size - self._held, "memory for bodies")
+            raise _refusal(memory, size - self._held, "memory for requests")
 
     def hold(self, size: int) -> None:
         """Hold `size` bytes in place of what was held.
@@ -59,11 +59,19 @@ class Share:
         Raises `ApiError`: 429 when the owner holds too much, 503 when all owners together do.
         """
         more, memory = size - self._held, self.intake.memory
+        if size > memory.most:
+            text = f"This request needs more memory than one key may hold, {memory.most / 2**20:g} MiB. Smaller values "
+            text += "of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
+            raise ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
         if more > 0 and not memory.take(self._project, self._key, more, reserved=self._reserved):
-            raise _refusal(memory, more, "memory for bodies")
+            raise _refusal(memory, more, "memory for requests")
         if more < 0:
             memory.give_back(self._project, self._key, -more)
         self._held = size
+
+    def grow(self, more: int) -> None:
+        """Hold `more` bytes beside those that are held. Raises like `hold`."""
+        self.hold(self._held + more)
 
     def __enter__(self) -> "Share":
         return self
