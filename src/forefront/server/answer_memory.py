@@ -17,16 +17,19 @@ class AnswerMemory:
         self._grow = grow
         self._left = _STEP
 
-    def add(self, size: int) -> None:
-        """The answer takes `size` bytes more, and as many again when it is encoded whole."""
-        self._left -= 2 * size + _EACH
+    def add(self, text: str) -> None:
+        """The answer holds this text too: in pieces, joined, and encoded as `message` and among `choices`."""
+        self._take(4 * len(text) + _EACH)
+
+    def encode(self, values: Sequence[Any]) -> list[Any]:
+        """The JSON of each log-probability, in place of its objects, which take four times the memory."""
+        encoded = [_encoder.encode(value) for value in values]
+        self._take(2 * sum(map(len, encoded)) + _EACH * len(encoded))
+        return [msgspec.Raw(value) for value in encoded]
+
+    def _take(self, size: int) -> None:
+        self._left -= size
         if self._left < 0:
             step = _STEP - self._left
             self._grow(step)
             self._left += step
-
-    def encode(self, values: Sequence[Any] | None) -> list[Any]:
-        """The JSON of each log-probability, in place of its objects, which take four times the memory."""
-        encoded = [_encoder.encode(value) for value in values or ()]
-        self.add(sum(map(len, encoded)) + _EACH * len(encoded))
-        return [msgspec.Raw(value) for value in encoded]

@@ -136,18 +136,18 @@ class _Draft:
         match event:
             case TextDelta():
                 self.texts.append(event.text)
-                self.memory.add(len(event.text))
+                self.memory.add(event.text)
                 if event.logprobs:
                     self.logprobs += self.memory.encode(event.logprobs)
             case ReasoningDelta():
                 self.reasoning.append(event.text)
-                self.memory.add(len(event.text))
+                self.memory.add(event.text)
             case ToolCallBegin():
                 self.calls.append((event.name, []))
-                self.memory.add(len(event.name))
+                self.memory.add(event.name)
             case ToolCallDelta():
                 self.calls[event.call][1].append(event.arguments)
-                self.memory.add(len(event.arguments))
+                self.memory.add(event.arguments)
             case ChoiceEnd():
                 self.reason = event.reason
 

@@ -3,7 +3,6 @@
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator
 from math import isnan
-from typing import Final
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
@@ -12,8 +11,6 @@ from forefront.server.completion import Completion, usage_of
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
 from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
-
-_TOKEN: Final = 120  # bytes of the text, the probability and the offset of one token, beside the text's own
 
 
 class TextAnswer(Completion):
@@ -37,7 +34,7 @@ class TextAnswer(Completion):
             match event:
                 case TextDelta():
                     texts[event.index].append(event.text)
-                    memory.add(len(event.text))
+                    memory.add(event.text)
                     self._collect(event, logprobs[event.index], memory)
                 case ChoiceEnd():
                     reasons[event.index] = event.reason
@@ -89,9 +86,10 @@ class TextAnswer(Completion):
         collected.tokens += spelled.tokens
         collected.token_logprobs += spelled.token_logprobs
         collected.text_offset += spelled.text_offset
-        memory.add(sum(len(token) + _TOKEN for token in spelled.tokens))
+        for token in spelled.tokens:
+            memory.add(token)
         if collected.top_logprobs is not None:
-            collected.top_logprobs += memory.encode(spelled.top_logprobs)
+            collected.top_logprobs += memory.encode(spelled.top_logprobs or [])
 
     def _spell(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
         """The log-probabilities of `tokens`, whose text goes on where the choice's last ones ended."""
