@@ -25,9 +25,16 @@ BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max
 
 def held_by(intake: Intake, key: str, size: int, project: str = "p") -> Share:
     """A share that holds so much."""
+    share = begun(intake, key, project)
+    share.hold(size)
+    return share
+
+
+def begun(intake: Intake, key: str, project: str = "p", *, reserved: bool = False) -> Share:
+    """The share of a request whose body has been read."""
     share = Share(intake)
-    with share.reading(project, key, reserved=False):
-        share.hold(size)
+    share.begin(project, key, reserved=reserved)
+    share.end()
     return share
 
 
@@ -43,8 +50,8 @@ def test_a_share_is_held_resized_and_given_back() -> None:
 
 def test_an_owner_that_holds_its_share_is_refused_and_others_are_not() -> None:
     intake = Intake(memory=300)
-    with held_by(intake, "one", 100), Share(intake) as more:
-        with more.reading("p", "one", reserved=False), pytest.raises(ApiError) as caught:
+    with held_by(intake, "one", 100), begun(intake, "one") as more:
+        with pytest.raises(ApiError) as caught:
             more.hold(10)
         assert (caught.value.status, caught.value.code) == (429, "rate_limit_exceeded")
         assert (caught.value.headers["x-should-retry"], caught.value.headers["retry-after"]) == ("true", "1")
@@ -54,10 +61,8 @@ def test_an_owner_that_holds_its_share_is_refused_and_others_are_not() -> None:
 
 def test_what_is_announced_is_not_held() -> None:
     intake = Intake(memory=300)
-    shares = [Share(intake) for _ in range(50)]
-    for share in shares:
-        with share.reading("p", "one", reserved=False):
-            share.check(90)
+    for share in [begun(intake, "one") for _ in range(50)]:
+        share.check(90)
     assert intake.memory.free == 300
 
 
@@ -68,17 +73,17 @@ def test_a_full_server_is_its_own_fault_and_administrators_find_room() -> None:
             for size in (64, 16, 4, 1):
                 with suppress(ApiError):
                     stack.enter_context(held_by(intake, f"{number}", size, f"{number}"))
-        with Share(intake) as late, late.reading("late", "late", reserved=False), pytest.raises(ApiError) as caught:
+        with begun(intake, "late", "late") as late, pytest.raises(ApiError) as caught:
             late.hold(20)
         assert (caught.value.status, caught.value.code) == (503, "overloaded")
-        with Share(intake) as admin, admin.reading("late", "late", reserved=True):
+        with begun(intake, "late", "late", reserved=True) as admin:
             admin.hold(intake.memory.free)
     assert intake.memory.free == 300
 
 
 def test_what_never_fits_is_not_to_be_tried_again() -> None:
     intake = Intake(memory=300)
-    with Share(intake) as share, share.reading("p", "one", reserved=False), pytest.raises(ApiError) as caught:
+    with begun(intake, "one") as share, pytest.raises(ApiError) as caught:
         share.hold(101)
     assert (caught.value.status, caught.value.headers["x-should-retry"]) == (429, "false")
     assert "retry-after" not in caught.value.headers
@@ -86,13 +91,17 @@ def test_what_never_fits_is_not_to_be_tried_again() -> None:
 
 def test_one_key_reads_so_many_bodies_at_a_time() -> None:
     intake = Intake(bodies=30)
-    with ExitStack() as stack:
-        for _ in range(10):
-            stack.enter_context(Share(intake).reading("p", "one", reserved=False))
-        with pytest.raises(ApiError) as caught:
-            stack.enter_context(Share(intake).reading("p", "one", reserved=False))
-        assert caught.value.status == 429
-        stack.enter_context(Share(intake).reading("q", "two", reserved=False))
+    reading = [Share(intake) for _ in range(10)]
+    for share in reading:
+        share.begin("p", "one", reserved=False)
+    with pytest.raises(ApiError) as caught:
+        Share(intake).begin("p", "one", reserved=False)
+    assert caught.value.status == 429
+    other = Share(intake)
+    other.begin("q", "two", reserved=False)
+    other.end()
+    reading[0].end()
+    Share(intake).begin("p", "one", reserved=False)
 
 
 class Slow:

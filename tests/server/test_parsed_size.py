@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.server.parsed_size import ParsedSize
+from forefront.server.parsed_size import ParsedSize, small_parsed_size
 from forefront.wire.json_reader import read_json
 
 HOSTILE = [
@@ -63,6 +63,7 @@ def taken(text: bytes) -> int:
 def test_it_is_never_below_what_is_taken(part: str) -> None:
     text = f'{{"x":[{part * (100_000 // len(part))}0]}}'.encode()
     assert size(text) >= taken(text)
+    assert small_parsed_size(text) >= taken(text)
 
 
 def test_large_objects_with_many_names() -> None:

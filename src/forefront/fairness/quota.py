@@ -24,7 +24,8 @@ class Quota:
     def room(self, owner: Hashable, amount: int) -> float:
         """The units that `owner` could hold beyond `amount` more; negative if `amount` does not fit."""
         free = self.free - amount
-        return min(self._share * free - self.held(owner) - amount, free)
+        room = self._share * free - self._held.get(owner, 0) - amount
+        return room if room < free else free
 
     def fits(self, owner: Hashable, amount: int) -> bool:
         """Whether `owner` may hold `amount` units more."""
@@ -80,10 +81,12 @@ class NestedQuota:
 
     def take(self, project: str, key: str, amount: int, *, reserved: bool = False) -> bool:
         """Hold `amount` units more, if they fit. With `reserved`, all free room counts, for owners that cannot wait."""
-        if not (self.free >= amount if reserved else self.fits(project, key, amount)):
+        held = self._keys.get(key, 0) + amount
+        if not reserved and held > self._projects.room(project, amount):
             return False
-        self._projects.take(project, amount, reserved=True)
-        self._keys[key] = self._keys.get(key, 0) + amount
+        if not self._projects.take(project, amount, reserved=True):
+            return False
+        self._keys[key] = held
         return True
 
     def give_back(self, project: str, key: str, amount: int) -> None:

@@ -1,8 +1,7 @@
 """Who may ask, how much, and what it cost: admit → reserve → wait for a turn → settle."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from forefront.gateway.allowance import Allowance, rate_headers
 from forefront.gateway.claim import Subject
@@ -14,6 +13,21 @@ from forefront.gateway.turns import Turns
 from forefront.gateway.writer import Writer
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
+
+
+class Reading:
+    """Counts one request among those whose bodies are being read."""
+
+    def __init__(self, counted: Sequence[Allowance | Subject]) -> None:
+        self._counted = counted
+
+    def __enter__(self) -> None:
+        for one in self._counted:
+            one.reading += 1
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._counted:
+            one.reading -= 1
 
 
 class Gateway:
@@ -73,18 +87,9 @@ class Gateway:
             raise
         return allowances
 
-    @contextmanager
-    def reading(self, principal: Principal) -> Iterator[None]:
-        """For as long as a request's body is read: it counts towards the limits of requests at a time."""
-        counted: Sequence[Allowance | Subject]
-        counted = self._of(principal) if self._shared is None else self._shared.subjects(principal)
-        for one in counted:
-            one.reading += 1
-        try:
-            yield
-        finally:
-            for one in counted:
-                one.reading -= 1
+    def reading(self, principal: Principal) -> "Reading":
+        """The context in which a request's body is read: it counts towards the limits of requests at a time."""
+        return Reading(self._of(principal) if self._shared is None else self._shared.subjects(principal))
 
     def _of(self, principal: Principal) -> list[Allowance]:
         if principal.revision > self._revision:

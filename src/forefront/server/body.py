@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope
 from forefront.gateway.principal import Principal
 from forefront.server.headers import header
 from forefront.server.intake import Share
-from forefront.server.parsed_size import ParsedSize
+from forefront.server.parsed_size import ParsedSize, small_parsed_size
 from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
@@ -18,6 +18,8 @@ T = TypeVar("T")
 MAX_BODY = 8 * 2**20
 # Parsed in well under a millisecond, unless it is broken.
 _SMALL = 2**16
+# Bodies of so many bytes that come in one piece, as nearly all do, are measured quickly.
+_TINY = 2**13
 # A key's holder is never older than a second when a request begins: so long, in seconds, may its body have taken.
 _LONG = 0.25
 
@@ -40,19 +42,21 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
         raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
     length = header(scope, b"content-length")
     announced = int(length[:20]) if length.isdecimal() else 0
-    if announced > MAX_BODY:
-        raise _too_large()
     share: Share = scope["intake"]
+    if announced > (most := min(MAX_BODY, share.intake.largest)):
+        raise _too_large(most)
     principal: Principal = scope["principal"]
     began, seconds = time.monotonic(), share.intake.seconds
-    with share.reading(principal.project.name, principal.key.id, reserved=reserved):
+    share.begin(principal.project.name, principal.key.id, reserved=reserved)
+    try:
         share.check(announced)  # what is announced is not held: nothing of it may ever come
-        try:
-            async with asyncio.timeout(seconds):
-                body = await _read(receive, share)
-        except TimeoutError:
-            text = f"The body did not arrive within {seconds:g} s."
-            raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
+        async with asyncio.timeout(seconds):
+            body = await _read(receive, share)
+    except TimeoutError:
+        text = f"The body did not arrive within {seconds:g} s."
+        raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
+    finally:
+        share.end()
     if time.monotonic() - began > _LONG:
         await scope["identify"]()  # the key may have been revoked meanwhile, or have other limits
     return body
@@ -65,24 +69,29 @@ async def parse_body(parse: Callable[[bytes], T], body: bytes) -> T:
 
 async def _read(receive: Receive, share: Share) -> bytes:
     body, parsed = bytearray(), ParsedSize()
+    most = min(MAX_BODY, share.intake.largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ApiError("incomplete_body", "The body ended before its end.")
-        if chunk := message.get("body", b""):
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        if not (more or body) and len(chunk) <= _TINY:
+            share.hold(small_parsed_size(chunk))
+            return bytes(chunk)
+        if chunk:
             body += chunk
-            if len(body) > MAX_BODY:
-                raise _too_large()
+            if len(body) > most:
+                raise _too_large(most)
             parsed.add(chunk)
             if parsed.total > share.intake.largest:
                 raise _too_many_values(share.intake.largest)
             share.hold(parsed.total)
-        if not message.get("more_body", False):
+        if not more:
             return bytes(body)
 
 
-def _too_large() -> ApiError:
-    return ApiError("body_too_large", f"The body must have at most {MAX_BODY // 2**20} MiB.")
+def _too_large(most: int) -> ApiError:
+    return ApiError("body_too_large", f"The body must have at most {most / 2**20:g} MiB.")
 
 
 def _too_many_values(largest: int) -> ApiError:

@@ -1,7 +1,5 @@
 """The memory for request bodies and whole answers, and how much of it each project and key may hold."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from forefront.fairness.quota import NestedQuota
@@ -31,9 +29,9 @@ class Share:
         self._reserved = False
         self._held = 0
 
-    @contextmanager
-    def reading(self, project: str, key: str, *, reserved: bool) -> Iterator[None]:
-        """Hold a place for a body that is being read. `project` and `key` own it, and the memory that is held later.
+    def begin(self, project: str, key: str, *, reserved: bool) -> None:
+        """Take a place for a body that is being read, until `end`. `project` and `key` own it, and the memory that is
+        held later.
 
         `reserved` gives access to the part of the memory that projects leave free. Raises `ApiError`: 429 when the
         owner reads too many bodies at a time, 503 when all owners together do.
@@ -42,10 +40,10 @@ class Share:
         places = self.intake.places
         if not places.take(project, key, 1, reserved=reserved):
             raise _refusal(places, 1, "places for bodies that arrive")
-        try:
-            yield
-        finally:
-            places.give_back(project, key, 1)
+
+    def end(self) -> None:
+        """The body has been read, or will not be."""
+        self.intake.places.give_back(self._project, self._key, 1)
 
     def check(self, size: int) -> None:
         """Raise like `hold` if `size` bytes could not be held now."""
@@ -77,7 +75,8 @@ class Share:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hold(0)
+        if self._held:
+            self.hold(0)
 
 
 def _refusal(quota: NestedQuota, amount: int, what: str) -> ApiError:
