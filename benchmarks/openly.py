@@ -3,7 +3,7 @@
 import asyncio
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing.connection import Connection
 
 import uvicorn
@@ -50,6 +50,9 @@ class _FreeLease:
 
 class _FreeGateway:
     def check(self, *_: object) -> None: ...
+
+    def reading(self, *_: object) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def admit(self, *_: object) -> _FreeLease:
         return _FreeLease()

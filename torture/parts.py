@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import broken, budget, cut, faults, fuzz, hostile, kill, nonces, overload
+from torture import bodies, broken, budget, cut, faults, fuzz, hostile, kill, nonces, overload, replay
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
@@ -14,6 +14,8 @@ PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "overload": overload.run,
     "kill": kill.run,
     "nonces": nonces.run,
+    "bodies": bodies.run,
+    "replay": replay.run,
     "fuzz": fuzz.run,
     "hostile": hostile.run,
 }

@@ -14,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 
 from forefront.cli.config import Config, ServerSettings
-from forefront.fairness.tenant import NO_TENANT
 from forefront.gateway.database import open_database
 from forefront.gateway.tables import completions, instances
 from forefront.server import off_loop
@@ -94,11 +93,11 @@ class Frozen:
 async def test_a_store_that_hangs_is_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(off_loop, "HUNG", 0.1)
     answers, call = threading.Event(), off_loop.OffLoop()
-    calls = [call(NO_TENANT, answers.wait) for _ in range(20)]
+    calls = [call(answers.wait) for _ in range(20)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
     assert {error.code for error in errors if isinstance(error, ApiError)} == {"store_unavailable"}
     answers.set()
-    assert await call(NO_TENANT, lambda: 1) == 1
+    assert await call(lambda: 1) == 1
 
 
 def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str, tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ import httpx
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
 from forefront.chat.tokenizer import Tokenizer
+from forefront.server.parsed_size import ParsedSize
 
 CHAT: Final = "/v1/chat/completions"
 PREFLIGHT: Final = f"{CHAT}/preflight"
 TEXT: Final = "/v1/completions"
 
 _BODY = 8 * 2**20 - 4096
-_VALUES = 2**18 - 1000  # a body may have `json_reader.MAX_VALUES`
+_PARSED = 60 * 2**20  # what a body may take once it is parsed is a little more
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ class Hostile:
     statuses: tuple[int, ...]
 
 
-def _repeated(unit: str, size: int, values: int = 1) -> str:
-    """As many of `unit`, with commas between them, as a body of `size` may have if each is so many values."""
-    return ",".join([unit] * min(size // (len(unit) + 1), _VALUES // values))
+def _repeated(unit: str, size: int) -> str:
+    """As many of `unit`, with commas between them, as a body of `size` may have."""
+    parsed = ParsedSize()
+    parsed.add(f"{unit},".encode())
+    return ",".join([unit] * min(size // (len(unit) + 1), _PARSED // parsed.total))
 
 
 def _chat(extra: str = "", content: str = '"x"') -> bytes:
@@ -64,11 +67,11 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "one long prompt": Hostile(TEXT, _text(f'"{"a" * _BODY}"'), (400,)),
     "escapes": Hostile(CHAT, _chat(content='"' + r"\n" * (_BODY // 2) + '"'), (400,)),
     "too many values": Hostile(CHAT, _chat(f'"x":[{",".join(["[]"] * (_BODY // 3))}]'), (413,)),
-    "values that have no effect": Hostile(CHAT, _chat(f'"x":[{_repeated("[]", _BODY, 2)}]'), (200,)),
+    "values that have no effect": Hostile(CHAT, _chat(f'"x":[{_repeated("[]", _BODY)}]'), (200,)),
     "small parts": Hostile(
-        CHAT, _chat(content=f"[{_repeated(json.dumps({'type': 'text', 'text': 'x'}), _BODY, 3)}]"), (400,)
+        CHAT, _chat(content=f"[{_repeated(json.dumps({'type': 'text', 'text': 'x'}), _BODY)}]"), (400,)
     ),
-    "parts without a type": Hostile(CHAT, _chat(content=f"[{_repeated('{}', _BODY, 2)}]"), (400,)),
+    "parts without a type": Hostile(CHAT, _chat(content=f"[{_repeated('{}', _BODY)}]"), (400,)),
     "calls": Hostile(
         CHAT,
         json.dumps(
@@ -88,23 +91,21 @@ HOSTILE: Final[dict[str, Hostile]] = {
         ).encode(),
         (200, 400, 422),
     ),
-    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(_VALUES // 2)) + "}"), (422,)),
-    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(_VALUES // 2))), (422,)),
+    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(300_000)) + "}"), (422,)),
+    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(300_000))), (422,)),
     "long unknown fields": Hostile(CHAT, _chat(",".join(f'"{"max_token" * 14_000}{n}":1' for n in range(64))), (200,)),
     "a long role": Hostile(CHAT, _chat().replace(b'"user"', b'"' + b" - at `$." * (_BODY // 9) + b'"'), (422,)),
     "a long model": Hostile(CHAT, _chat().replace(b'"tiny"', b'"' + b"t" * _BODY + b'"'), (404,)),
     "JSON that breaks off": Hostile(CHAT, b'{"model":"' + rb"\n" * (_BODY // 2), (400,)),
     "dashes": Hostile(CHAT, b"[" + b"-" * _BODY, (400,)),
-    "trailing commas": Hostile(CHAT, _chat(f'"x":[{_repeated("[1,]", 500_000, 3)}]'), (200,)),
+    "trailing commas": Hostile(CHAT, _chat(f'"x":[{_repeated("[1,]", 500_000)}]'), (200,)),
     "a long schema": Hostile(
         CHAT, _chat(_schema(f'{{"enum":[{_repeated(chr(34) + "abc" + chr(34), _BODY)}]}}')), (422,)
     ),
     "a long title": Hostile(CHAT, _chat(_schema(f'{{"title":"{"a" * _BODY}"}}')), (422,)),
     "a long regex": Hostile(CHAT, _chat(f'"regex":"{"a|" * (_BODY // 2)}"'), (422,)),
     "a long grammar": Hostile(CHAT, _chat(f'"grammar":"{"a ::= b " * (_BODY // 8)}"'), (422,)),
-    "metadata": Hostile(
-        CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(_VALUES // 2)) + "}"), (200,)
-    ),
+    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(300_000)) + "}"), (200,)),
     "schemas of tools": Hostile(
         CHAT,
         json.dumps(
@@ -124,7 +125,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
         (400,),
     ),
     "token ids": Hostile(TEXT, _text(f"[{_repeated('1', _BODY)}]"), (400,)),
-    "empty prompts": Hostile(TEXT, _text(f"[{_repeated('[]', _BODY, 2)}]"), (422,)),
+    "empty prompts": Hostile(TEXT, _text(f"[{_repeated('[]', _BODY)}]"), (422,)),
     "a scored prompt": Hostile(
         TEXT, _text(f"[{_repeated('5', 3900)}]", '"echo":true,"logprobs":20,"n":16,"logit_bias":{"2":-100}'), (200,)
     ),

@@ -15,6 +15,8 @@ FRACTIONS = {
     "faults": 0.0,
     "kill": 0.02,
     "nonces": 0.005,
+    "bodies": 0.2,
+    "replay": 0.02,
     "fuzz": 0.005,
     "hostile": 0.15,
 }

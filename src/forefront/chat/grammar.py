@@ -16,7 +16,7 @@ from forefront.chat.proving import Prover, compile_here
 from forefront.chat.triggered import TriggeredConstraint, Triggers
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
 from forefront.engine.constraint import Constraint
-from forefront.fairness.fair_slots import SlotsClosedError
+from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.fairness.worker_pool import WorkerPool
@@ -107,7 +107,7 @@ class Grammars:
         found.waiting += 1
         try:
             return await asyncio.shield(found.task)
-        except SlotsClosedError:
+        except SemaphoreClosedError:
             raise shutting_down() from None
         except GrammarRefusedError as error:
             reason = " ".join(str(error).replace("<non-verbose/>", "").split())[:_REASON_LIMIT]

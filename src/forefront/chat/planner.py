@@ -15,7 +15,7 @@ from forefront.chat.stops import StopStrings
 from forefront.chat.template import TemplateError
 from forefront.chat.tokenizer import Tokenizer
 from forefront.engine.request import GenerateRequest
-from forefront.fairness.fair_slots import SlotsClosedError
+from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.wire.errors import ApiError, shutting_down
@@ -169,7 +169,7 @@ class Planner:
         """What `work` on a text of so many characters returns, in a thread, in `tenant`'s turn."""
         try:
             return await self._workers.run(tenant, size + 1, work)
-        except SlotsClosedError:
+        except SemaphoreClosedError:
             raise shutting_down() from None
 
 

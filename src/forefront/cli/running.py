@@ -49,7 +49,7 @@ def run_server(
 
     async def run() -> None:
         writer, server = Writer(database), settings.server
-        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20)
+        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_shared_limits(settings.redis.url) as shared:
             office, runs = _office(settings, database, writer, shared), SharedRuns()
             workers = WorkerPool(_WORKERS, "forefront-bodies")

@@ -5,35 +5,35 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from forefront.fairness.fair_slots import FairSlots, SlotsClosedError
+from forefront.fairness.fair_semaphore import FairSemaphore, SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
 
 T = TypeVar("T")
 
 
 class WorkerPool:
-    """`threads` threads, shared as `FairSlots` are: the backlog of one tenant delays another's next call by no more
-    than the calls that already run. Used from one event loop."""
+    """`threads` threads, shared as a `FairSemaphore` is: the backlog of one tenant delays another's next call by no
+    more than the calls that already run. Used from one event loop."""
 
     def __init__(self, threads: int, name: str) -> None:
         self._executor = ThreadPoolExecutor(threads, name)
-        self._slots = FairSlots(threads)
+        self._slots = FairSemaphore(threads)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, tenant: Tenant, cost: int, function: Callable[[], T]) -> T:
         """What `function` returns, run in a thread. `cost` is its size, in a unit that all calls share, such as bytes.
 
         A waiting call whose task is cancelled never runs. A running one keeps its thread until it ends. Raises
-        `SlotsClosedError` after `close`.
+        `SemaphoreClosedError` after `close`.
         """
         loop = self._loop = asyncio.get_running_loop()
-        slot = await self._slots.take(tenant, cost)
+        ticket = await self._slots.acquire(tenant, cost)
         try:
             future = self._executor.submit(function)
         except RuntimeError:
-            slot.release()
-            raise SlotsClosedError from None
-        future.add_done_callback(lambda _: _on_loop(loop, slot.release))
+            self._slots.release(ticket)
+            raise SemaphoreClosedError from None
+        future.add_done_callback(lambda _: _on_loop(loop, lambda: self._slots.release(ticket)))
         # The shield keeps a cancelled task from cancelling `future`, which would free the place of a busy thread.
         return await asyncio.shield(asyncio.wrap_future(future))
 

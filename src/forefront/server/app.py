@@ -31,6 +31,7 @@ from forefront.server.shortcut import Shortcut
 from forefront.server.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What the application needs of the gateway."""

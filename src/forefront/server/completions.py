@@ -19,12 +19,16 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
+from forefront.server.answer_memory import AnswerMemory
 from forefront.server.body import parse_body, read_json_body
 from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.headers import raw
+from forefront.server.intake import Share
+from forefront.server.models import find_model
 from forefront.server.pauses import with_pauses
+from forefront.server.pieces import send_body
 from forefront.server.settled import settled
 from forefront.server.spacing import spaced
 from forefront.server.sse import DONE, frame, waiting
@@ -85,14 +89,17 @@ class Completions(Generic[R]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Asked again when the request is known, and when its size is; whoever can be told now costs next to nothing.
         self._gateway.check(scope["principal"])
-        body = await read_json_body(scope, receive)
-        await while_connected(receive, self._answer(scope, body, send))
+        with self._gateway.reading(scope["principal"]):
+            work = self._answer(scope, await read_json_body(scope, receive), send)
+        await while_connected(receive, work)
 
     async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
         principal: Principal = scope["principal"]
-        parsed = await parse_body(self._kind.parse, body, self._workers, principal.tenant)
+        with self._gateway.reading(principal):
+            parsed = await parse_body(self._kind.parse, body, self._workers, principal.tenant)
+        del body  # it is not needed for as long as the answer takes
         request = parsed.request
-        model = self._catalog.get(request.model)
+        model = find_model(self._catalog, principal, request.model)
         headers = ignored_header(parsed.ignored)
         completion = self._kind.answer(request, model)
         if _prompts.isEnabledFor(logging.INFO):
@@ -103,10 +110,11 @@ class Completions(Generic[R]):
                 async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
                     await _stream(paced, completion, headers, lease, scope, send)
                 return
+            share: Share = scope["intake"]
             async with aclosing(settled(answer, lease)) as events:
-                whole = msgspec.json.encode(await completion.whole(events))
+                whole = msgspec.json.encode(await completion.whole(events, AnswerMemory(share.grow)))
             await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(whole))}))
-            await send({"type": "http.response.body", "body": whole})
+            await send_body(send, whole)
 
 
 async def _stream(

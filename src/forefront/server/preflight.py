@@ -12,6 +12,8 @@ from forefront.server.body import parse_body, read_json_body
 from forefront.server.completions import ignored_header
 from forefront.server.connection import while_connected
 from forefront.server.headers import raw
+from forefront.server.models import find_model
+from forefront.server.pieces import send_body
 from forefront.wire.parse import parse_chat_request
 from forefront.wire.response import Preflight
 
@@ -30,13 +32,15 @@ class Preflights:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._gateway.check(scope["principal"])
-        body = await read_json_body(scope, receive)
-        await while_connected(receive, self._answer(scope, body, send))
+        with self._gateway.reading(scope["principal"]):
+            work = self._answer(scope, await read_json_body(scope, receive), send)
+        await while_connected(receive, work)
 
     async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
         principal: Principal = scope["principal"]
-        parsed = await parse_body(parse_chat_request, body, self._workers, principal.tenant)
-        model = self._catalog.get(parsed.request.model)
+        with self._gateway.reading(principal):
+            parsed = await parse_body(parse_chat_request, body, self._workers, principal.tenant)
+        model = find_model(self._catalog, principal, parsed.request.model)
         with self._gateway.admit(principal, model.name, "") as lease:
             await lease.count()
             seen = await model.backend.foresee(parsed.request, principal.tenant)
@@ -44,7 +48,7 @@ class Preflights:
             headers = ignored_header(parsed.ignored) | lease.headers()
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
-        await send({"type": "http.response.body", "body": content})
+        await send_body(send, content)
 
     def _preflight(self, model: ServedModel, seen: Foresight) -> Preflight:
         context = model.backend.context_length

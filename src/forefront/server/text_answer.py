@@ -6,8 +6,8 @@ from math import isnan
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
+from forefront.server.answer_memory import AnswerMemory
 from forefront.server.completion import Completion, usage_of
-from forefront.server.json_list import JsonList
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
 from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
@@ -24,17 +24,18 @@ class TextAnswer(Completion):
         self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
         self._offsets = [0] * self._count
 
-    async def whole(self, events: AsyncIterator[Event]) -> TextCompletion:
+    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> TextCompletion:
         """See `Completion.whole`."""
         texts: list[list[str]] = [[] for _ in range(self._count)]
-        logprobs = [_Logprobs() for _ in range(self._count)]
+        logprobs = [self._spell(index, []) for index in range(self._count)]
         reasons: list[FinishReason | None] = [None] * self._count
         made = self._message([])
         async for event in events:
             match event:
                 case TextDelta():
                     texts[event.index].append(event.text)
-                    logprobs[event.index].add(self._spell(event.index, event.logprobs or []))
+                    memory.add(event.text)
+                    self._collect(event, logprobs[event.index], memory)
                 case ChoiceEnd():
                     reasons[event.index] = event.reason
                 case Completed():
@@ -43,7 +44,7 @@ class TextAnswer(Completion):
             CompletionChoice(
                 index=index,
                 text="".join(texts[index]),
-                logprobs=None if self._alternatives is None else logprobs[index].whole(self._alternatives),
+                logprobs=logprobs[index],
                 finish_reason=reasons[index],
             )
             for index in range(self._count)
@@ -77,6 +78,19 @@ class TextAnswer(Completion):
             choices=choices,
         )
 
+    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: AnswerMemory) -> None:
+        """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
+        spelled = self._spell(event.index, event.logprobs or [])
+        if spelled is None or collected is None:
+            return
+        collected.tokens += spelled.tokens
+        collected.token_logprobs += spelled.token_logprobs
+        collected.text_offset += spelled.text_offset
+        for token in spelled.tokens:
+            memory.add(token)
+        if collected.top_logprobs is not None:
+            collected.top_logprobs += memory.encode(spelled.top_logprobs or [])
+
     def _spell(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
         """The log-probabilities of `tokens`, whose text goes on where the choice's last ones ended."""
         if self._alternatives is None:
@@ -92,25 +106,6 @@ class TextAnswer(Completion):
             top_logprobs=[_top(token) for token in tokens] if self._alternatives else None,
             text_offset=offsets,
         )
-
-
-class _Logprobs:
-    """Those of a choice while they come."""
-
-    def __init__(self) -> None:
-        self._plain = CompletionLogprobs(tokens=[], token_logprobs=[], top_logprobs=None, text_offset=[])
-        self._top = JsonList()
-
-    def add(self, more: CompletionLogprobs | None) -> None:
-        if more is not None:
-            self._plain.tokens += more.tokens
-            self._plain.token_logprobs += more.token_logprobs
-            self._plain.text_offset += more.text_offset
-            self._top.extend(more.top_logprobs or ())
-
-    def whole(self, alternatives: int) -> CompletionLogprobs:
-        self._plain.top_logprobs = self._top.raw() if alternatives else None
-        return self._plain
 
 
 def _top(token: TokenLogprob) -> dict[str, float] | None:

@@ -66,11 +66,12 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="GET", path="/v1/models", group="Models", name="listModels", scope="models",
-        summary="Every model that is served", answer=ModelList,
+        summary="Every model that the key may use", answer=ModelList,
     ),
     Operation(
         method="GET", path="/v1/models/{id}", group="Models", name="retrieveModel", scope="models",
-        summary="One model", answer=Model, path_types={"id": Id}, errors=("model_not_found", "unknown_url"),
+        summary="One model", answer=Model, path_types={"id": Id},
+        errors=("model_not_allowed", "model_not_found", "unknown_url"),
     ),
     Operation(
         method="GET", path="/v1/usage/{id}", group="Usage", name="retrieveUsage",
