@@ -3,7 +3,7 @@
 import asyncio
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing.connection import Connection
 
 import uvicorn
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
 from forefront.cli.running import tune_interpreter
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.principal import Principal
 from forefront.server.completions import CHAT, Completions
 from forefront.server.connection_limits import ConnectionLimits
@@ -50,6 +51,9 @@ class _FreeLease:
 
 class _FreeGateway:
     def check(self, *_: object) -> None: ...
+
+    def reading(self, *_: object) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def admit(self, *_: object) -> _FreeLease:
         return _FreeLease()
@@ -96,7 +100,7 @@ def serve_openly() -> Iterator[str]:
 
 def _serve(started: Connection) -> None:
     catalog = Catalog([ServedModel(MODEL, InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))])
-    chat = Completions(CHAT, catalog, _FreeGateway())  # type: ignore[arg-type]
+    chat = Completions(CHAT, catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
     app = Shortcut(Starlette(), {"/v1/chat/completions": chat})
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(

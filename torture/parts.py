@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import broken, budget, cut, faults, flood, fuzz, kill, nonces, overload, smuggle
+from torture import bodies, broken, budget, cut, faults, flood, fuzz, hostile, kill, nonces, overload, replay, smuggle
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
@@ -14,7 +14,10 @@ PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "overload": overload.run,
     "kill": kill.run,
     "nonces": nonces.run,
+    "bodies": bodies.run,
+    "replay": replay.run,
     "fuzz": fuzz.run,
     "smuggle": smuggle.run,
     "flood": flood.run,
+    "hostile": hostile.run,
 }

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import jsonschema
@@ -16,6 +16,7 @@ from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, Kind, json_lark
 from forefront.chat.proving import Prover
 from forefront.chat.vocabulary import Vocabulary
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from tests.chat.bound import Bound, bound
 
@@ -211,7 +212,10 @@ async def test_at_the_end_nothing_more_is_compiled_and_whoever_waits_is_told(mon
 
     monkeypatch.setattr(Prover, "prove", prove)
     grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
-    begun = [asyncio.create_task(grammars.compile(GrammarSource("regex", text), "regex")) for text in ("a", "aa")]
+    begun = [
+        asyncio.create_task(grammars.compile(GrammarSource("regex", text), "regex", Tenant(text)))
+        for text in ("a", "aa")
+    ]
     for _ in begun:
         await asyncio.to_thread(under_way.acquire)
     waits = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaa"), "regex"))
@@ -223,3 +227,55 @@ async def test_at_the_end_nothing_more_is_compiled_and_whoever_waits_is_told(mon
         assert caught.value.code == "shutting_down"
     go_on.set()
     await asyncio.gather(*begun, *closing)
+
+
+@pytest.fixture
+def held_provers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is being tried, which goes on until the test is over."""
+    tried: list[str] = []
+    go_on = threading.Event()
+
+    def prove(_self: Prover, source: GrammarSource) -> list[int]:
+        tried.append(source.text)
+        go_on.wait()
+        return [0, 1]
+
+    monkeypatch.setattr(Prover, "prove", prove)
+    yield tried
+    go_on.set()
+
+
+async def test_what_nobody_waits_for_any_more_is_not_compiled(held_provers: list[str]) -> None:
+    grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
+    begun = asyncio.create_task(grammars.compile(GrammarSource("regex", "a"), "regex"))
+    left = [asyncio.create_task(grammars.compile(GrammarSource("regex", "aa"), "regex")) for _ in range(2)]
+    stays = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaa"), "regex"))
+    while not held_provers:
+        await asyncio.sleep(0.01)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    other = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaaa"), "regex", Tenant("other")))
+    while len(held_provers) < 2:
+        await asyncio.sleep(0.01)
+    assert held_provers == ["a", "aaaa"]
+    assert not stays.done()
+    for task in (begun, stays, other):
+        task.cancel()
+
+
+async def test_the_grammars_that_wait_of_one_tenant_leave_room_for_another(held_provers: list[str]) -> None:
+    grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
+    greedy = [
+        asyncio.create_task(grammars.compile(GrammarSource("regex", "a" * length), "regex", Tenant("greedy")))
+        for length in range(1, 100)
+    ]
+    modest = asyncio.create_task(grammars.compile(GrammarSource("regex", "b"), "regex", Tenant("modest")))
+    while len(held_provers) < 2:
+        await asyncio.sleep(0.01)
+    assert "b" in held_provers
+    errors = [task.exception() for task in greedy if task.done()]
+    assert {error.code for error in errors if isinstance(error, ApiError)} == {"overloaded"}
+    for task in (*greedy, modest):
+        task.cancel()
+    await asyncio.gather(*greedy, modest, return_exceptions=True)

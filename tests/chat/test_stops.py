@@ -1,19 +1,23 @@
 """Stop strings: never leaked, never held back longer than needed, however the text is cut."""
 
+import sys
+from collections.abc import Callable
 from itertools import pairwise
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.chat.stops import StopMatcher
+from forefront.chat.stops import StopMatcher, StopStrings
 
 TEXT = st.text("abc ", max_size=30)
 STOPS = st.lists(st.text("abc ", min_size=1, max_size=5), max_size=4)
 
 
 def feed_all(stops: list[str], pieces: list[str]) -> tuple[str, bool]:
-    matcher = StopMatcher(stops)
+    matcher = StopMatcher(StopStrings(stops))
     text = "".join(matcher.feed(piece) for piece in pieces)
     return text + matcher.flush(), matcher.stopped
 
@@ -37,7 +41,7 @@ def test_any_chunking_gives_what_the_definition_says(stops: list[str], text: str
 
 @given(STOPS, TEXT)
 def test_holds_back_only_what_may_begin_a_stop(stops: list[str], text: str) -> None:
-    matcher = StopMatcher(stops)
+    matcher = StopMatcher(StopStrings(stops))
     shown = ""
     for end, character in enumerate(text, start=1):
         shown += matcher.feed(character)
@@ -59,3 +63,47 @@ def test_holds_back_only_what_may_begin_a_stop(stops: list[str], text: str) -> N
 )
 def test_examples(stops: list[str], pieces: list[str], text: str) -> None:
     assert feed_all(stops, pieces)[0] == text
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """How many lines of Python `work` runs: its cost, whatever else the machine does."""
+    count = 0
+
+    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [
+        ["a" * (1000 + index) + "b" for index in range(16)],  # whose beginning always matches
+        ["a" * 1000 + "b" * index + "c" for index in range(16)],
+        ["ab" * 500 + chr(ord("c") + index) for index in range(16)],
+        [chr(ord("b") + index) + "a" * 1000 for index in range(16)],
+    ],
+)
+def test_each_character_costs_the_same_however_long_the_stops_are(stops: list[str]) -> None:
+    text = ("a" * 999 + "x") * 3 + "ab" * 2000
+    built = lines_run(lambda: StopMatcher(StopStrings(stops)))
+    assert built < 50
+    automaton = StopStrings(stops)
+    first = lines_run(lambda: [StopMatcher(automaton).feed(character) for character in text])
+    matcher = StopMatcher(automaton)
+    assert first < 1000 * 16 * 30 + 60 * len(text)  # at most one state for each character of the stops
+    assert lines_run(lambda: [matcher.feed(character) for character in text]) < 60 * len(text)
+    assert not matcher.stopped
+
+
+def test_text_that_cannot_begin_a_stop_costs_no_more_for_its_length() -> None:
+    matcher = StopMatcher(StopStrings(["END", "\n\n"]))
+    assert lines_run(lambda: matcher.feed("word " * 10_000)) == lines_run(lambda: matcher.feed("word"))

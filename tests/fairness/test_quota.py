@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.fairness.quota import Quota
+from forefront.fairness.quota import NestedQuota, Quota
 
 
 def fill(quota: Quota, owner: str) -> int:
@@ -50,3 +50,57 @@ def test_what_is_free_and_held_adds_up(steps: list[tuple[str, int, bool]]) -> No
             held[owner] += amount
         assert quota.free == 100 - sum(held.values()) >= 0
         assert {owner: quota.held(owner) for owner in "abc"} == held
+
+
+def fill_key(quota: NestedQuota, project: str, key: str) -> int:
+    """Take single units for `key` until no more fit; how many."""
+    taken = 0
+    while quota.take(project, key, 1):
+        taken += 1
+    return taken
+
+
+def test_one_key_leaves_room_for_its_projects_other_keys_and_for_other_projects() -> None:
+    quota = NestedQuota(1200)
+    assert fill_key(quota, "p", "one") == quota.most == 400
+    assert fill_key(quota, "p", "two") > 100
+    assert fill_key(quota, "q", "three") > 200
+    assert quota.free > 200
+
+
+def test_what_a_key_gives_back_can_be_taken_again() -> None:
+    quota = NestedQuota(300)
+    for _ in range(3):
+        taken = fill_key(quota, "p", "one")
+        quota.give_back("p", "one", taken)
+    assert taken == 100
+    assert quota.free == 300
+
+
+def test_full_is_what_no_owner_could_take() -> None:
+    quota = NestedQuota(300)
+    fill_key(quota, "p", "one")
+    assert not quota.full(10)
+    for number in range(100):
+        fill_key(quota, f"p{number}", f"k{number}")
+    assert quota.full(10)
+    assert quota.take("admin", "admin", quota.free, reserved=True)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 60), st.booleans())))
+def test_nested_holdings_add_up_and_other_projects_find_room(steps: list[tuple[str, int, bool]]) -> None:
+    """Keys a and b are of one project, c and d of another."""
+    quota, held = NestedQuota(100), dict.fromkeys("abcd", 0)
+    for key, amount, back in steps:
+        project = "ab" if key in "ab" else "cd"
+        if back and held[key]:
+            amount = min(amount, held[key])
+            quota.give_back(project, key, amount)
+            held[key] -= amount
+        elif not back and quota.take(project, key, amount):
+            held[key] += amount
+        assert quota.free == 100 - sum(held.values())
+        newcomer = quota.free // 3
+        if newcomer:
+            assert quota.take("other", "other", newcomer)
+            quota.give_back("other", "other", newcomer)

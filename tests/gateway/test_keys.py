@@ -274,3 +274,28 @@ def test_a_change_of_a_project_is_made_of_what_it_was(database: Database) -> Non
             store.change_project(name, refuse)
     assert store.list_projects() == [project]
     assert store.change_project("new", one_more)[1]
+
+
+async def test_unknown_keys_do_not_keep_the_store_busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has no key can send as many as they like. Each is looked for, many at a time."""
+    store, ring = KeyStore(database), KeyRing(database)
+    readings, read = 0, ring._read
+
+    def counted(revision: int) -> object:
+        nonlocal readings
+        readings += 1
+        return read(revision)
+
+    monkeypatch.setattr(ring, "_read", counted)
+    lookups, end = 0, time.monotonic() + 0.5
+
+    async def guess(name: int) -> None:
+        nonlocal lookups
+        while time.monotonic() < end:
+            assert await ring.find(f"unknown-{name}-{lookups}") is None
+            lookups += 1
+
+    await asyncio.gather(*(guess(name) for name in range(50)))
+    assert readings <= 0.5 / 0.05 + 3
+    assert lookups >= readings
+    assert await ring.find(store.create(FULL).key) is not None, "one that has just been made is found"

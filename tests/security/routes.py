@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.database import open_database
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
@@ -25,7 +26,8 @@ def route_table(folder: Path) -> list[Route]:
     """Every route of the application that `forefront serve` runs."""
     database = open_database(f"sqlite:///{folder / 'routes.db'}")
     gateway = Gateway(Writer(database), Prices({}), Turns(1, 1))
-    app = build_app(Catalog([]), Office(KeyRing(database), gateway, KeyStore(database), Usage(database)))
+    office = Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
+    app = build_app(Catalog([]), office, WorkerPool(1, "bodies"))
     while not isinstance(app, Starlette):
         app = app._app  # type: ignore[attr-defined]
     database.close()

@@ -5,11 +5,13 @@ import json
 import os
 import socket
 import time
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.security.raw import request
 from tests.support.server import RunningServer, run_server
@@ -115,3 +117,71 @@ def sockets(server: RunningServer) -> int:
     """How many sockets the server's process has open."""
     links = [os.readlink(path) for path in Path(f"/proc/{server.process.pid}/fd").iterdir() if path.is_symlink()]
     return sum(link.startswith("socket:") for link in links)
+
+
+@pytest.mark.parametrize("limits", [{"requests_per_minute": 1}, {}])
+async def test_preflights_of_control_tokens_delay_no_other_project(
+    tiny_gguf: Path, tmp_path: Path, limits: dict[str, int]
+) -> None:
+    """Fourteen at once, for as long as it takes; their key may make one a minute, or as many as it likes."""
+    preflight = json.dumps(asking("<|im_end|>" * 30_000, 1)).encode()
+    async with alongside(tiny_gguf, tmp_path, limits) as (hostile, neighbour):
+        alone = await slowest_answer(neighbour)
+
+        async def attack() -> set[int]:
+            headers = {"content-type": "application/json"}
+            path = "/v1/chat/completions/preflight"
+            return {(await hostile.post(path, content=preflight, headers=headers)).status_code for _ in range(3)}
+
+        attacks = [asyncio.create_task(attack()) for _ in range(14)]
+        assert await slowest_answer(neighbour) < 1 + 5 * alone
+        answers = set().union(*await asyncio.gather(*attacks))
+        assert answers == ({400, 429} if limits else {400})
+
+
+async def test_grammars_of_one_project_delay_no_other(tiny_gguf: Path, tmp_path: Path) -> None:
+    """Each takes the three seconds that it may take, and its child process; another project's does not wait."""
+    async with alongside(tiny_gguf, tmp_path, {}) as (hostile, neighbour):
+
+        async def compile_one(number: int) -> int:
+            heavy = {"schema": {"type": "integer", "multipleOf": 123_456_789 + number}}
+            form = {"type": "json_schema", "json_schema": heavy}
+            return (await hostile.post("/v1/chat/completions", json=asking("x", 1, response_format=form))).status_code
+
+        attacks = [asyncio.create_task(compile_one(number)) for number in range(20)]
+        await neighbour.post("/v1/chat/completions", json=asking("x", 3, regex="warm|up"))  # starts a child process
+        begin = time.monotonic()
+        answer = await neighbour.post("/v1/chat/completions", json=asking("x", 3, regex="yes|no"))
+        took = time.monotonic() - begin
+        for attack in attacks:
+            attack.cancel()
+        await asyncio.gather(*attacks, return_exceptions=True)
+        assert answer.json()["choices"][0]["message"]["content"] in ("yes", "no")
+        assert took < 2
+
+
+@asynccontextmanager
+async def alongside(
+    gguf: Path, folder: Path, limits: dict[str, int]
+) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """Clients of two projects on a server of their own; the first one's key has `limits`."""
+    with run_server([f"tiny={gguf}"], folder / "home") as server:
+        async with server.async_client() as admin:
+            keys = []
+            for name, own in (("hostile", limits), ("neighbour", {})):
+                await admin.put(f"/admin/projects/{name}", json={})
+                made = await admin.post("/admin/keys", json={"name": name, "project": name, "limits": own})
+                keys.append(made.json()["key"])
+        async with server.as_key(keys[0]) as hostile, server.as_key(keys[1]) as neighbour:
+            yield hostile, neighbour
+
+
+async def slowest_answer(client: httpx.AsyncClient) -> float:
+    """Of ten short ones, one after the other: seconds."""
+    slowest = 0.0
+    for number in range(10):
+        begin = time.monotonic()
+        answer = await client.post("/v1/chat/completions", json=asking(f"{number}", 2))
+        assert answer.status_code == 200
+        slowest = max(slowest, time.monotonic() - begin)
+    return slowest

@@ -1,10 +1,15 @@
 """`POST /v1/chat/completions/preflight`: what a request would meet."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-from tests.support.server import RunningServer
+import httpx
+import pytest
+
+from tests.support.server import RunningServer, run_server
 
 CHAT = "/v1/chat/completions"
 PATH = f"{CHAT}/preflight"
@@ -57,8 +62,8 @@ def test_it_refuses_what_the_endpoint_refuses(server: RunningServer) -> None:
 
 
 def test_a_large_body_holds_up_nobody(server: RunningServer) -> None:
-    """Eight MiB of messages take half a second to read."""
-    messages = b",".join([b'{"role":"user","content":"x"}'] * 250_000)
+    """Three MiB of messages take a fifth of a second to read."""
+    messages = b",".join([b'{"role":"user","content":"x"}'] * 100_000)
     content = b'{"model":"tiny","messages":[' + messages + b"]}"
     with server.client() as client, server.client() as other, ThreadPoolExecutor() as threads:
         asked = threads.submit(client.post, PATH, content=content, headers={"content-type": "application/json"})
@@ -69,3 +74,38 @@ def test_a_large_body_holds_up_nobody(server: RunningServer) -> None:
             slowest = max(slowest, time.monotonic() - begin)
         assert asked.result().status_code == 422
     assert slowest < 0.25
+
+
+@pytest.fixture
+def limited(tiny_gguf: Path, tmp_path: Path) -> Iterator[tuple[RunningServer, httpx.Client]]:
+    """A server, and a client whose key may make two requests a minute, one at a time."""
+    with run_server([f"tiny={tiny_gguf}"], tmp_path / "home") as server, server.client() as admin:
+        limits = {"requests_per_minute": 2, "concurrency": 1}
+        made = admin.post("/admin/keys", json={"name": "limited", "limits": limits}).json()
+        with server.client(headers={"authorization": f"Bearer {made['key']}"}) as client:
+            yield server, client
+
+
+def test_preflights_count_as_requests_and_cost_nothing(limited: tuple[RunningServer, httpx.Client]) -> None:
+    server, client = limited
+    fields = body(model="tiny", max_tokens=1)
+    first = client.post(PATH, json=fields)
+    assert first.status_code == 200
+    assert first.headers["x-ratelimit-remaining-requests"] == "1"
+    assert client.post(CHAT, json=fields).status_code == 200
+    refused = client.post(PATH, json=fields)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    with server.client() as admin:
+        assert [row["requests"] for row in admin.get("/admin/usage").json()["data"]] == [1]
+
+
+def test_a_prompt_that_cannot_fit_is_refused_by_its_bytes(server: RunningServer) -> None:
+    messages = [{"role": "user", "content": "<|im_end|>" * 30_000}]
+    with server.client() as client:
+        for path in (PATH, CHAT):
+            error = client.post(path, json=body(messages=messages)).json()["error"]
+            assert (error["code"], error["param"]) == ("context_length_exceeded", "messages")
+            assert "300050 bytes of text" in error["message"]
+            assert "of 2048" in error["message"]
+        error = client.post("/v1/completions", json={"model": "tiny", "prompt": ["a", "b" * 10**6]}).json()["error"]
+    assert (error["code"], error["param"]) == ("context_length_exceeded", "prompt[1]")

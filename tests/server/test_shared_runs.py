@@ -6,6 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.types import Message, Send
 
 from forefront.server.shared_run import SharedRun
@@ -56,9 +58,11 @@ def answer(size: int = 4) -> Endpoint:
     return endpoint
 
 
-async def play(runs: SharedRuns, endpoint: Callable[[Send], Awaitable[None]], name: str = "a") -> bytes:
+async def play(
+    runs: SharedRuns, endpoint: Callable[[Send], Awaitable[None]], name: str = "a", owner: str = "owner"
+) -> bytes:
     """Join and read to the end."""
-    run, again = runs.join("owner", name, b"", endpoint)
+    run, again = runs.join(owner, name, b"", endpoint)
     told: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -243,3 +247,115 @@ async def test_a_run_that_is_broken_off_from_within_ends_for_everybody() -> None
     assert caught.value.code == "shutting_down"
     assert await play(runs, answer()) == b"xxxx"
     await runs.close()
+
+
+async def asked_again(runs: SharedRuns, name: str, owner: str) -> bool:
+    """Whether a request under that name would be answered from what is kept. Changes nothing that is kept."""
+    return name in runs._runs and runs._entries[runs._runs[name]].owner == owner
+
+
+async def test_a_flood_of_one_owner_evicts_its_own() -> None:
+    runs = SharedRuns(Keeping(memory=200_000, entries=50))
+    await play(runs, answer(10_000), "mine", "modest")
+    for number in range(60):
+        await play(runs, answer(8_000), f"large{number}", "greedy")
+    for number in range(120):
+        await play(runs, answer(10), f"small{number}", "greedy")
+    endpoint = answer(10_000)
+    assert await play(runs, endpoint, "mine", "modest") == b"x" * 10_000
+    assert endpoint.begun == 0
+
+
+async def test_runs_in_progress_count_for_their_owner() -> None:
+    """What a run under way has sent takes room too, and an owner that has nothing else gives that up."""
+    runs = SharedRuns(Keeping(memory=100_000))
+    await play(runs, answer(10_000), "mine", "modest")
+    endpoints = [Endpoint(START, piece(bytes(30_000)), piece(b"", more=False)) for _ in range(4)]
+    for number, endpoint in enumerate(endpoints):
+        await desert(runs, endpoint, f"{number}", "greedy")
+    again = answer(10_000)
+    await play(runs, again, "mine", "modest")
+    assert again.begun == 0
+    await settle()
+    assert sum(endpoint.cancelled for endpoint in endpoints) == 2, "those that cannot be joined any more end"
+    await runs.close()
+
+
+async def test_what_may_be_retried_goes_last() -> None:
+    """Of one owner's answers, those that a client has seen whole go first, whatever their age."""
+    runs = SharedRuns(Keeping(memory=60_000))
+    lost = Endpoint(START, piece(bytes(10_000)), piece(b"", more=False))
+    await desert(runs, lost, "lost")
+    lost.go.set()
+    await settle()
+    for number in range(20):
+        await play(runs, answer(10_000), f"seen{number}")
+    assert await asked_again(runs, "lost", "owner")
+    assert await asked_again(runs, "seen19", "owner")
+    assert not await asked_again(runs, "seen5", "owner")
+    assert len(await play(runs, lost, "lost")) == 10_000
+    assert lost.begun == 1
+    for number in range(20):  # it has been seen now, and is one of them
+        await play(runs, answer(10_000), f"more{number}")
+    assert not await asked_again(runs, "lost", "owner")
+
+
+async def test_a_running_answer_that_is_given_up_still_reaches_its_client() -> None:
+    runs = SharedRuns(Keeping(memory=100_000))
+    endpoint = Endpoint(START, *[piece(bytes(1000)) for _ in range(60)], piece(b"", more=False))
+    reading = asyncio.ensure_future(play(runs, endpoint, "large", "greedy"))
+    await settle()
+    for number in range(3):
+        await play(runs, answer(20_000), f"{number}", f"modest{number}")
+    endpoint.go.set()
+    assert len(await reading) == 60_000
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["small", "large", "wide"]), st.integers(0, 5), st.sampled_from(["play", "desert", "run", "go"])
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+async def test_an_owner_within_its_share_loses_nothing_to_others(steps: list[tuple[str, int, str]]) -> None:
+    """`modest` keeps one answer and loses neither bytes nor entries, in whatever order three others come, run, leave
+    and are answered; and nothing is counted that is not there."""
+    keeping = Keeping(memory=80_000, entries=12, largest=40_000, grace=60, grace_begun=60, deserted=3)
+    runs, begun = SharedRuns(keeping), 0
+    sizes = {"small": 100, "large": 30_000, "wide": 9_000}
+    mine = answer(10_000)  # within a quarter of the room
+    await play(runs, mine, "mine", "modest")
+    waiting: list[tuple[Endpoint, asyncio.Future[bytes] | None]] = []
+    for owner, number, what in steps:
+        name, endpoint = f"{owner}{number}", Endpoint(START, piece(bytes(sizes[owner])), piece(b"", more=False))
+        match what:
+            case "play":
+                endpoint.go.set()
+                waiting.append((endpoint, asyncio.ensure_future(play(runs, endpoint, name, owner))))
+            case "desert":
+                await desert(runs, endpoint, name, owner)
+                waiting.append((endpoint, None))
+            case "run":
+                waiting.append((endpoint, asyncio.ensure_future(play(runs, endpoint, name, owner))))
+            case "go":
+                for other, _ in waiting[number::6]:
+                    other.go.set()
+        await settle()
+        assert await asked_again(runs, "mine", "modest")
+        entries = runs._entries.values()
+        assert runs._memory.total == sum(entry.size for entry in entries) <= keeping.memory
+        assert runs._counts.total == len(runs._runs) == len(entries) <= keeping.entries
+        assert set(runs._owners) == {entry.owner for entry in entries}
+        for name_, found in runs._owners.items():
+            held = [run for stage in found.stages for run in stage]
+            assert sorted(map(id, held)) == sorted(id(run) for run, one in runs._entries.items() if one.owner == name_)
+    await play(runs, mine, "mine", "modest")
+    begun = mine.begun
+    await runs.close()
+    await asyncio.gather(*(reading for _, reading in waiting if reading is not None), return_exceptions=True)
+    assert begun == 1
+    assert not runs._owners
+    assert runs._memory.total == runs._counts.total == 0

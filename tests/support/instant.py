@@ -35,7 +35,8 @@ PROMPT = 10
 
 
 class InstantBackend:
-    """Takes every prompt for ten tokens and samples `max_tokens` of them, `pause` seconds apart."""
+    """Takes every prompt for ten tokens and samples `max_tokens` of them, `pause` seconds apart. Each is a word, or
+    more for a last message of 1000 characters and more, so that large answers need few."""
 
     context_length = 100_000
 
@@ -46,6 +47,7 @@ class InstantBackend:
     async def chat(self, request: ChatRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
         """See `Backend.chat`."""
         count = request.max_tokens or 16
+        text = "word " * max(len(request.messages[-1].content or "") // 1000, 1)
         await meter.admit(PROMPT, count)
         meter.begin(0)
         yield Started(PROMPT, 0)
@@ -54,7 +56,7 @@ class InstantBackend:
                 await asyncio.sleep(self._pause)
             meter.output_tokens += 1
             self._sampled += 1
-            yield TextDelta(0, "word ")
+            yield TextDelta(0, text)
         yield ChoiceEnd(0, "length")
         yield Completed(PROMPT, count, 0)
 

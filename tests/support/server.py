@@ -39,7 +39,11 @@ class RunningServer:
 
     def async_client(self, **options: Any) -> httpx.AsyncClient:
         """The same for asynchronous tests."""
-        headers = {"authorization": f"Bearer {self.key}"}
+        return self.as_key(self.key, **options)
+
+    def as_key(self, key: str, **options: Any) -> httpx.AsyncClient:
+        """A client with another key."""
+        headers = {"authorization": f"Bearer {key}"}
         limits = httpx.Limits(max_connections=None)
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, limits=limits, **options)
 

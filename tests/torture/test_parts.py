@@ -15,9 +15,12 @@ FRACTIONS = {
     "faults": 0.0,
     "kill": 0.02,
     "nonces": 0.005,
+    "bodies": 0.2,
+    "replay": 0.02,
     "fuzz": 0.005,
     "smuggle": 0.02,
     "flood": 0.1,
+    "hostile": 0.15,
 }
 
 

@@ -131,3 +131,8 @@ def test_anything_is_a_value_or_the_one_error(body: bytes) -> None:
 def test_hostile_bodies_take_linear_time(body: bytes) -> None:
     # Quadratic time would be many minutes here; linear time is a fraction of a second.
     refusal(body)
+
+
+def test_large_bodies_are_read_strictly() -> None:
+    text = b'["' + b"x" * MB + b'",]'
+    assert refusal(text) == f"Invalid JSON at line 1, column {len(text)}: expecting value."

@@ -154,6 +154,12 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"stop": [1]}, TYPE, "stop[0]", "`stop[0]` must be a string, not an integer."),
         ({"stop": ""}, VALUE, "stop", "`stop` must have at least 1 character."),
         ({"stop": ["a"] * 17}, VALUE, "stop", "`stop` must have at most 16 items."),
+        ({"stop": ["a", "b" * 1025]}, VALUE, "stop[1]", "`stop[1]` must have at most 1024 characters."),
+        ({"stop": "b" * 1025}, VALUE, "stop", "`stop` must have at most 1024 characters."),
+        (
+            {"logit_bias": {str(token): 0 for token in range(1025)}},
+            VALUE, "logit_bias", "`logit_bias` must have at most 1024 items.",
+        ),
         ({"stop": {}}, TYPE, "stop", "`stop` must be a string or an array, not an object."),
         ({"seed": 2**63}, VALUE, "seed", "`seed` must be an integer of at most 9223372036854775807."),
         ({"n": 17}, VALUE, "n", "`n` must be an integer of at most 16."),

@@ -76,7 +76,10 @@ export class Completions {
     return new APIPromise(parse());
   }
 
-  /** What would become of a request, without running it: its prompt, its tokens, and whether it fits. */
+  /**
+   * What would become of a request, without running it: its prompt, its tokens, and whether it fits. It counts as a
+   * request towards limits, and costs nothing.
+   */
   preflight(params: ChatCompletionCreateParamsBase, options: RequestOptions = {}): APIPromise<Preflight> {
     const preflight = async () => {
       const call = chatCall(this.settings, params, options);

@@ -2,12 +2,12 @@
 
 import asyncio
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from forefront.chat.backend import Backend
 from forefront.wire.errors import ApiError
-from forefront.wire.response import Model, ModelList
+from forefront.wire.response import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +45,21 @@ class Catalog:
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
 
-    def get(self, name: str) -> ServedModel:
-        """The model of that name. Raises `ApiError` `model_not_found` (404), which says what there is."""
+    def get(self, name: str, allowed: Collection[str] | None = None) -> ServedModel:
+        """The model of that name. Raises `ApiError` `model_not_found` (404), which names those that are `allowed`."""
         model = self._models.get(name)
         if model is None:
-            known = ", ".join(f"`{known}`" for known in self._models)
-            near = difflib.get_close_matches(name[:128], self._models, n=1)
+            known = [model.name for model in self.visible(allowed)]
+            near = difflib.get_close_matches(name[:128], known, n=1)
             hint = f" Did you mean `{near[0]}`?" if near else ""
-            text = f"There is no model `{name[:128]}` here.{hint} Served: {known}."
+            served = ", ".join(f"`{model}`" for model in known) or "none"
+            text = f"There is no model `{name[:128]}` here.{hint} Served: {served}."
             raise ApiError("model_not_found", text, param="model")
         return model
 
-    def list(self) -> ModelList:
-        """All models, as `GET /v1/models` shows them."""
-        return ModelList(data=[model.describe() for model in self._models.values()])
+    def visible(self, allowed: Collection[str] | None) -> list[ServedModel]:
+        """The models of these names; all of them for None."""
+        return [model for model in self if allowed is None or model.name in allowed]
 
     def start(self) -> None:
         """Let every model answer, on the running event loop."""

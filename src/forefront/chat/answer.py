@@ -1,13 +1,18 @@
 """One choice of an answer: tokens in, what is shown out."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Protocol
 
 from forefront.chat.detokenizer import Detokenizer
 from forefront.chat.events import ChoiceEnd, Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.stops import StopMatcher
+from forefront.chat.stops import StopMatcher, StopStrings
 from forefront.engine.generation import Logprob, Token
 from forefront.wire.response import FinishReason, TokenLogprob, TopLogprob
+
+# Tokens at a time: with 20 alternatives each, a few milliseconds.
+_PIECE = 128
 
 
 class Reader(Protocol):
@@ -37,7 +42,7 @@ class Answer:
         self,
         index: int,
         pieces: Sequence[bytes],
-        stops: Sequence[str],
+        stops: StopStrings,
         *,
         logprobs: bool,
         reader: Reader | None = None,
@@ -55,17 +60,26 @@ class Answer:
         self._mute = mute
         self._calls = 0
         self._wants_logprobs = logprobs
-        self._logprobs: list[tuple[int, TokenLogprob]] = []
+        self._logprobs: deque[tuple[int, TokenLogprob]] = deque()  # not shown yet, each with its place in the text
         self._read = 0  # characters decoded
         self._shown = 0  # characters let through
 
-    def events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
-        """What `tokens`, all of this choice, add to the answer, and the end."""
+    def events(self, tokens: Sequence[Token]) -> Iterator[Delta | ChoiceEnd]:
+        """What `tokens`, all of this choice, add to the answer, and the end.
+
+        Between two events lies the work of a few milliseconds at most, so that the event loop can do other work there.
+        """
+        if tokens and self._echo:
+            yield from self._echoed(tokens[0])
+        for begin in range(0, len(tokens), _PIECE):
+            yield from self._events(tokens[begin : begin + _PIECE])
+            if self.ended:
+                break
+
+    def _events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
         deltas: list[Delta] = []
         reason: FinishReason | None = None
         for token in tokens:
-            if self._echo:
-                deltas.append(self._echoed(token))
             if self._mute:
                 self.ended, reason = True, "length"
                 break
@@ -131,18 +145,19 @@ class Answer:
     def _released(self) -> list[TokenLogprob]:
         """Log-probabilities of the tokens whose text has begun to show; a stop string's own tokens never are."""
         done = self.ended and not self._stops.stopped
-        released = [entry for start, entry in self._logprobs if done or start < self._shown]
-        self._logprobs = self._logprobs[len(released) :]
+        released: list[TokenLogprob] = []
+        while self._logprobs and (done or self._logprobs[0][0] < self._shown):
+            released.append(self._logprobs.popleft()[1])
         return released
 
-    def _echoed(self, token: Token) -> TextDelta:
+    def _echoed(self, token: Token) -> Iterator[TextDelta]:
         """The prompt, which comes before the first token; that one brings the prompt's log-probabilities."""
         echo, self._echo = self._echo, ()
         detokenizer = Detokenizer(self._pieces)
-        text = "".join(detokenizer.feed(entry) for entry in echo)
-        if not self._wants_logprobs:
-            return TextDelta(self.index, text)
-        return TextDelta(self.index, text, [self._describe(entry) for entry in token.prompt])
+        for begin in range(0, len(echo), _PIECE):
+            text = "".join(map(detokenizer.feed, echo[begin : begin + _PIECE]))
+            entries = token.prompt[begin : begin + _PIECE] if self._wants_logprobs else ()
+            yield TextDelta(self.index, text, [self._describe(entry) for entry in entries] or None)
 
     def _describe(self, token: Token) -> TokenLogprob:
         top = [self._entry(other) for other in token.top]
@@ -154,18 +169,29 @@ class Answer:
         return TopLogprob(token=piece.decode(errors="replace"), logprob=told.logprob, bytes=list(piece))
 
 
-def _joined(deltas: list[Delta]) -> list[Delta]:
-    """The same with fewer of them: what goes on where the one before it ended is added to it."""
-    joined: list[Delta] = []
-    for delta in deltas:
-        match (joined[-1] if joined else None), delta:
-            case TextDelta() as last, TextDelta():
-                logprobs = [*(last.logprobs or ()), *(delta.logprobs or ())] or None
-                joined[-1] = TextDelta(last.index, last.text + delta.text, logprobs)
-            case ReasoningDelta() as last, ReasoningDelta():
-                joined[-1] = ReasoningDelta(last.index, last.text + delta.text)
-            case ToolCallDelta() as last, ToolCallDelta() if last.call == delta.call:
-                joined[-1] = ToolCallDelta(last.index, last.call, last.arguments + delta.arguments)
-            case _:
-                joined.append(delta)
-    return joined
+def _joined(deltas: Sequence[Delta]) -> list[Delta]:
+    """The same with fewer of them: neighbours that continue each other are one."""
+    if len(deltas) < 2:
+        return list(deltas)
+    return [joined for _, group in groupby(deltas, key=_target) for joined in _merged(list(group))]
+
+
+def _target(delta: Delta) -> tuple[type[Delta], int]:
+    """What a delta adds to; those of one target can be joined."""
+    return type(delta), delta.call if isinstance(delta, ToolCallBegin | ToolCallDelta) else -1
+
+
+def _merged(group: Sequence[Delta]) -> Iterator[Delta]:
+    """The deltas of one target as one."""
+    match group[0]:
+        case TextDelta(index=index):
+            texts = [delta for delta in group if isinstance(delta, TextDelta)]
+            logprobs = [entry for delta in texts for entry in delta.logprobs or ()]
+            yield TextDelta(index, "".join(delta.text for delta in texts), logprobs or None)
+        case ReasoningDelta(index=index):
+            yield ReasoningDelta(index, "".join(delta.text for delta in group if isinstance(delta, ReasoningDelta)))
+        case ToolCallDelta(index=index, call=call):
+            arguments = [delta.arguments for delta in group if isinstance(delta, ToolCallDelta)]
+            yield ToolCallDelta(index, call, "".join(arguments))
+        case _:
+            yield from group

@@ -1,12 +1,16 @@
 """What form an answer must have: from a request to the grammar that binds it."""
 
 import json
+from dataclasses import dataclass
+
+import msgspec
 
 from forefront.chat.dialect import Dialect
 from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, json_lark
 from forefront.chat.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from forefront.wire.formats import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
@@ -16,6 +20,14 @@ _SCHEMA = "response_format.json_schema.schema"
 _GAP = r"/\s{0,3}/"
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What an answer must be, and the field that says so."""
+
+    source: GrammarSource
+    param: str
+
+
 class Former:
     """Makes the constraints of one model's answers."""
 
@@ -23,40 +35,43 @@ class Former:
         self._grammars = grammars
         self._dialect = dialect
 
-    async def chat(self, request: ChatRequest, prompt: str, max_tokens: int) -> ConstraintFactory | None:
-        """The constraint of an answer to the rendered `prompt`, None for any text. Raises `ApiError` (422) for a form
-        that cannot be kept to."""
+    def chat(self, request: ChatRequest, prompt: str) -> Form | None:
+        """The form of an answer to the rendered `prompt`, None for any text. Takes time that grows with the request.
+        Raises `ApiError` (422) for one that cannot be kept to."""
         end = self._dialect.reasoning_end(prompt)
-        form, param = self._with_tools(request, thought=end is not None) if request.offered else _alone(request)
+        form = self._with_tools(request, thought=end is not None) if request.offered else _alone(request)
+        if form is None or end is None:
+            return form
+        return Form(_behind(form.source, end), form.param)
+
+    def text(self, request: CompletionRequest) -> Form | None:
+        """The same for a plain text."""
+        return _alone(request)
+
+    async def constraint(self, form: Form | None, max_tokens: int, tenant: Tenant) -> ConstraintFactory | None:
+        """What holds answers to the form, compiled in `tenant`'s share. Raises `ApiError` (422) for a form that cannot
+        be used, or not in so few tokens."""
         if form is None:
             return None
-        return await self._compiled(form if end is None else _behind(form, end), param, max_tokens)
-
-    async def text(self, request: CompletionRequest, max_tokens: int) -> ConstraintFactory | None:
-        """The same for a plain text."""
-        form, param = _alone(request)
-        return None if form is None else await self._compiled(form, param, max_tokens)
+        compiled = await self._grammars.compile(form.source, form.param, tenant)
+        compiled.require(max_tokens)
+        return compiled.start
 
     def close(self) -> None:
         """End what compiles."""
         self._grammars.close()
 
-    async def _compiled(self, form: GrammarSource, param: str, max_tokens: int) -> ConstraintFactory:
-        compiled = await self._grammars.compile(form, param)
-        compiled.require(max_tokens)
-        return compiled.start
-
-    def _with_tools(self, request: ChatRequest, *, thought: bool) -> tuple[GrammarSource, str]:
-        form, param = _alone(request)
+    def _with_tools(self, request: ChatRequest, *, thought: bool) -> Form:
+        form = _alone(request)
         free = request.tool_choice in (None, "auto")
         if form is not None and free:
-            return self._calls_or(request, form, param, thought=thought), param
+            return Form(self._calls_or(request, form.source, form.param, thought=thought), form.param)
         parallel = request.parallel_tool_calls is not False
         grammar = tool_grammar(
             self._dialect.tools, request.offered, request.tool_choice, parallel=parallel, thought=thought
         )
         triggers = (grammar.trigger,) if grammar.trigger else ()
-        return GrammarSource("lark", grammar.lark, triggers, ends=grammar.ends), "tools"
+        return Form(GrammarSource("lark", grammar.lark, triggers, ends=grammar.ends), "tools")
 
     def _calls_or(self, request: ChatRequest, form: GrammarSource, param: str, *, thought: bool) -> GrammarSource:
         """Calls, or an answer of the form that is asked for."""
@@ -70,23 +85,23 @@ class Former:
         return GrammarSource("lark", f"start: {gap} (called | answer)\nanswer: {_json(form)}\n{rules}")
 
 
-def _alone(request: SampledRequest) -> tuple[GrammarSource | None, str]:
-    """The form that a request asks for, and the field that says so."""
+def _alone(request: SampledRequest) -> Form | None:
+    """The form that a request asks for."""
     match request.response_format:
         case JsonObjectFormat():
-            return GrammarSource("json_object"), "response_format"
+            return Form(GrammarSource("json_object"), "response_format")
         case JsonSchemaFormat(json_schema=wanted):
-            return GrammarSource("json_schema", json.dumps(wanted.schema)), _SCHEMA
+            return Form(GrammarSource("json_schema", msgspec.json.encode(wanted.schema).decode()), _SCHEMA)
         case TextFormat() | None:
             pass
     if request.regex is not None:
-        return GrammarSource("regex", request.regex), "regex"
+        return Form(GrammarSource("regex", request.regex), "regex")
     match request.grammar:
         case Grammar(syntax=syntax, definition=definition):
-            return GrammarSource(syntax, definition), "grammar.definition"
+            return Form(GrammarSource(syntax, definition), "grammar.definition")
         case str() as text:
-            return GrammarSource("gbnf" if "::=" in text else "lark", text), "grammar"
-    return None, ""
+            return Form(GrammarSource("gbnf" if "::=" in text else "lark", text), "grammar")
+    return None
 
 
 def _behind(form: GrammarSource, end: str) -> GrammarSource:

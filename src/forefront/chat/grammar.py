@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import queue
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from llguidance import LLMatcher
 
@@ -16,10 +16,15 @@ from forefront.chat.proving import Prover, compile_here
 from forefront.chat.triggered import TriggeredConstraint, Triggers
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
 from forefront.engine.constraint import Constraint
+from forefront.fairness.fair_semaphore import SemaphoreClosedError
+from forefront.fairness.quota import Quota
+from forefront.fairness.tenant import NO_TENANT, Tenant
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.wire.errors import ApiError, shutting_down
 
-_ENTRIES = 256
-_TEXT_BYTES = 8 * 2**20
+# Of grammars' texts; a short one counts as the least, so that there are at most 256.
+_CACHE_BYTES = 8 * 2**20
+_ENTRY_BYTES = 32 * 2**10
 _TEXT_LIMIT = 256 * 1024
 _REASON_LIMIT = 300
 _WORKERS = 2
@@ -64,71 +69,96 @@ class CompiledGrammar:
         return GrammarConstraint(self._matcher.deep_copy(), self._vocabulary, self._completer, self._plan)
 
 
+@dataclass(slots=True)
+class _Compilation:
+    """A grammar under way or compiled, and how many requests wait for it."""
+
+    task: "asyncio.Task[CompiledGrammar]"
+    size: int
+    waiting: int = 0
+    started: bool = False
+
+
 class Grammars:
-    """Compiles grammars for one model. Making it indexes the model's tokens, which takes up to a second."""
+    """Compiles grammars for one model. Making it indexes the model's tokens, which takes up to a second.
+
+    A tenant has half of the workers at most, and of the cache what the others leave. It shares nothing of it: how long
+    a compilation takes says nothing of another tenant's grammars.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._index = TokenIndex(vocabulary)
         self._completer = Completer(self._index)
-        self._cache: OrderedDict[bytes, tuple[asyncio.Future[CompiledGrammar], int]] = OrderedDict()
-        self._cached_bytes = 0
-        self._waiting = 0
-        self._closed = False
-        self._pool = ThreadPoolExecutor(_WORKERS, "forefront-grammars")
+        self._cache: OrderedDict[tuple[str, bytes], _Compilation] = OrderedDict()
+        self._cached: Counter[str] = Counter()  # by tenant
+        self._waiting = Quota(_WAITING)
+        self._pool = WorkerPool(_WORKERS, "forefront-grammars")
         self._provers: queue.SimpleQueue[Prover] = queue.SimpleQueue()
         for _ in range(_WORKERS):
             self._provers.put(Prover(vocabulary))
 
-    async def compile(self, source: GrammarSource, param: str) -> CompiledGrammar:
+    async def compile(self, source: GrammarSource, param: str, tenant: Tenant = NO_TENANT) -> CompiledGrammar:
         """The compiled grammar. Raises `ApiError`: 422 `invalid_value` with `param` and the reason if it cannot be
-        used, 503 if too many wait to be compiled and at the server's end."""
+        used, 503 if too many of the tenant's wait to be compiled and at the server's end."""
         if len(source.text) > _TEXT_LIMIT:
             raise ApiError("invalid_value", f"`{param}` is longer than {_TEXT_LIMIT} characters.", param=param)
-        found = self._find(source)
+        key = (tenant.name, source.key)
+        found = self._find(key, source, tenant)
+        found.waiting += 1
         try:
-            return await asyncio.shield(found)
-        except asyncio.CancelledError:
-            if found.cancelled():  # by `close`
-                raise shutting_down() from None
-            raise
+            return await asyncio.shield(found.task)
+        except SemaphoreClosedError:
+            raise shutting_down() from None
         except GrammarRefusedError as error:
             reason = " ".join(str(error).replace("<non-verbose/>", "").split())[:_REASON_LIMIT]
             raise ApiError("invalid_value", f"`{param}` cannot be used: {reason}", param=param) from None
+        finally:
+            found.waiting -= 1
+            if not found.waiting and not found.started:
+                found.task.cancel()
+                self._forget(key, found)
 
     def close(self) -> None:
         """End the threads and their children. Blocks for seconds while one is being compiled."""
-        self._closed = True
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.close()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._provers.get_nowait().stop()
 
-    def _find(self, source: GrammarSource) -> asyncio.Future[CompiledGrammar]:
-        """What is cached, refusals included, or a compilation that has begun; equal ones share it."""
-        key = source.key
+    def _find(self, key: tuple[str, bytes], source: GrammarSource, tenant: Tenant) -> _Compilation:
+        """What is cached, refusals included, or a compilation that has begun; a tenant's equal ones share it."""
         if key in self._cache:
             self._cache.move_to_end(key)
-            return self._cache[key][0]
-        if self._closed:
-            raise shutting_down()
-        if self._waiting >= _WAITING:
+            return self._cache[key]
+        if not self._waiting.take(tenant.name, 1):
             raise ApiError("overloaded", "Too many grammars are being compiled; try again.")
-        self._waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._compile, source)
-        future.add_done_callback(self._compiled)
-        self._cache[key] = (future, len(source.text))
-        self._cached_bytes += len(source.text)
-        while len(self._cache) > _ENTRIES or self._cached_bytes > _TEXT_BYTES:
-            _, (_, size) = self._cache.popitem(last=False)
-            self._cached_bytes -= size
-        return future
+        size = max(len(source.text), _ENTRY_BYTES)
+        task = asyncio.ensure_future(self._pool.run(tenant, size, lambda: self._compile(source, found)))
+        found = _Compilation(task, size)
+        task.add_done_callback(lambda _: self._compiled(task, tenant))
+        self._cache[key] = found
+        self._cached[tenant.name] += size
+        while self._cached.total() > _CACHE_BYTES:
+            largest = max(self._cached, key=self._cached.__getitem__)
+            oldest = next(other for other in self._cache if other[0] == largest)
+            self._forget(oldest, self._cache[oldest])
+        return found
 
-    def _compiled(self, future: "asyncio.Future[CompiledGrammar]") -> None:
-        self._waiting -= 1
-        if not future.cancelled():
-            future.exception()  # whoever asked may be gone
+    def _forget(self, key: tuple[str, bytes], compilation: _Compilation) -> None:
+        if self._cache.get(key) is not compilation:
+            return
+        del self._cache[key]
+        self._cached[key[0]] -= compilation.size
+        if not self._cached[key[0]]:
+            del self._cached[key[0]]
 
-    def _compile(self, source: GrammarSource) -> CompiledGrammar:
+    def _compiled(self, task: "asyncio.Task[CompiledGrammar]", tenant: Tenant) -> None:
+        self._waiting.give_back(tenant.name, 1)
+        if not task.cancelled():
+            task.exception()  # the request that began it may be gone
+
+    def _compile(self, source: GrammarSource, compilation: _Compilation) -> CompiledGrammar:
+        compilation.started = True
         prover = self._provers.get()
         try:
             plan = prover.prove(source)

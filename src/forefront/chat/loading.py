@@ -9,6 +9,7 @@ from forefront.chat.grammar import Grammars
 from forefront.chat.local import LocalBackend
 from forefront.chat.planner import Planner
 from forefront.chat.prompt import PromptEncoder
+from forefront.chat.room import TextBound
 from forefront.chat.template import ChatTemplate, TemplateError
 from forefront.chat.tokenizer import Tokenizer, TokenizerError
 from forefront.chat.vocabulary import Vocabulary
@@ -50,12 +51,14 @@ def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> L
     engine = Engine(model)
     dialect = Dialect(template, tokenizer)
     former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
+    bound = TextBound(engine.context_limit, tokenizer.longest)
     planner = Planner(
         tokenizer,
-        PromptEncoder(tokenizer, template),
+        PromptEncoder(tokenizer, template, bound),
         dialect,
         former,
         end_tokens,
+        bound,
         engine.context_limit,
         engine.vocabulary_size,
     )

@@ -23,6 +23,8 @@ from forefront.wire.request import ChatRequest, CompletionRequest
 
 # How long after its last token an engine is taken to work without trying.
 _PROBE_AGE = 2.0
+# Seconds of work on the event loop after which others have their turn.
+_BUSY = 0.005
 # No project can have this name.
 _PROBE = Tenant("\0probe")
 
@@ -46,7 +48,7 @@ class LocalBackend:
 
     async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
         """See `Backend.foresee`."""
-        prompt = await self._planner.prompt(request)
+        prompt = await self._planner.prompt(request, tenant)
         with _as_api_errors():
             cached = await self._engine.cached_tokens(prompt.tokens, tenant)
         return Foresight(prompt.text, len(prompt.tokens), cached, request.max_tokens)
@@ -92,7 +94,7 @@ class LocalBackend:
         with _as_api_errors():
             batch = Batch(self._engine, plan.requests)
         timer = None if end is None else loop.call_at(end, batch.leave)
-        started = False
+        started, rested = False, time.monotonic()
         try:
             with _as_api_errors():
                 async for tokens in batch:
@@ -104,6 +106,7 @@ class LocalBackend:
                     for index, own in groupby(sorted(tokens, key=attrgetter("choice")), key=attrgetter("choice")):
                         for event in plan.answers[index].events(list(own)):
                             yield event
+                            rested = await _rest(rested)
                     if all(answer.ended for answer in plan.answers):
                         break
         finally:
@@ -120,6 +123,15 @@ class LocalBackend:
         meter.output_tokens = sum(answer.tokens for answer in plan.answers)
         work = watch.work(plan.requests[0])
         yield Completed(plan.prompt_tokens, meter.output_tokens, batch.cached_tokens, meter.reasoning_tokens, work)
+
+
+async def _rest(since: float) -> float:
+    """Let the event loop do other work if it has not for a while; when it last did."""
+    now = time.monotonic()
+    if now - since < _BUSY:
+        return since
+    await asyncio.sleep(0)
+    return now
 
 
 @contextmanager

@@ -1,25 +1,31 @@
 """From a request to a plan: prompt, room, sampling, form, and who reads the answer."""
 
-import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from forefront.chat.answer import Answer
 from forefront.chat.dialect import Dialect
-from forefront.chat.form import Former
+from forefront.chat.form import Form, Former
 from forefront.chat.plan import Plan
 from forefront.chat.prompt import Prompt, PromptEncoder
 from forefront.chat.rendering import as_dicts, offers, split_beginning
-from forefront.chat.room import fit
+from forefront.chat.room import TextBound, fit
 from forefront.chat.sampling import sampling_of
+from forefront.chat.stops import StopStrings
 from forefront.chat.template import TemplateError
 from forefront.chat.tokenizer import Tokenizer
 from forefront.engine.request import GenerateRequest
+from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError
+from forefront.fairness.worker_pool import WorkerPool
+from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest
 
+T = TypeVar("T")
+
 _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`, as the field has it
+# Threads that render and tokenise. A project has half of them at most.
+_THREADS = 4
 
 
 class Planner:
@@ -33,6 +39,7 @@ class Planner:
         dialect: Dialect,
         former: Former,
         end_tokens: frozenset[int],
+        bound: TextBound,
         limit: int,
         vocabulary_size: int,
     ) -> None:
@@ -41,32 +48,24 @@ class Planner:
         self._dialect = dialect
         self._former = former
         self._end_tokens = end_tokens
+        self._bound = bound
         self._limit = limit
         self._vocabulary_size = vocabulary_size
+        self._workers = WorkerPool(_THREADS, "forefront-prompts")
 
     def close(self) -> None:
         """End what works beside the event loop."""
+        self._workers.close()
         self._former.close()
 
-    async def prompt(self, request: ChatRequest) -> Prompt:
-        """What the model reads. Raises `ApiError` for what its template has no place for."""
-        if request.offered:
-            self._dialect.need_tools()
-        messages, beginning = split_beginning(request.messages)
-        variables: dict[str, Any] = self._dialect.reasoning_variables(request.reasoning_effort)
-        if request.offered:
-            variables["tools"] = offers(request.offered)
-        try:
-            return await asyncio.to_thread(
-                self._prompts.encode, as_dicts(messages, self._dialect.calls), variables, beginning
-            )
-        except TemplateError as error:
-            text = f"The model's chat template does not take these messages: {error}"
-            raise ApiError("invalid_value", text, param="messages") from None
+    async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
+        """What the model reads. Raises `ApiError` for what its template has no place for, and for a prompt that
+        cannot fit into the context, by its bytes."""
+        return await self._in_turn(tenant, _size(request), lambda: self._prompt(request))
 
     async def chat(self, request: ChatRequest, tenant: Tenant) -> Plan:
         """The plan for an answer to messages."""
-        prompt = await self.prompt(request)
+        prompt, form = await self._in_turn(tenant, _size(request), lambda: self._prompt_and_form(request))
         most = fit(len(prompt.tokens), request.max_tokens, self._limit)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
         wanted = GenerateRequest(
@@ -76,14 +75,14 @@ class Planner:
             n=request.n or 1,
             stop_tokens=self._end_tokens,
             tenant=tenant,
-            constraint=await self._former.chat(request, prompt.text, most),
+            constraint=await self._former.constraint(form, most, tenant),
         )
-        pieces = self._dialect.pieces(request.offered)
+        pieces, stops = self._dialect.pieces(request.offered), StopStrings(request.stops)
         answers = [
             Answer(
                 index,
                 pieces,
-                request.stops,
+                stops,
                 logprobs=bool(request.logprobs),
                 reader=self._dialect.reader(index, prompt.text, request.offered),
             )
@@ -93,10 +92,10 @@ class Planner:
 
     async def complete(self, request: CompletionRequest, tenant: Tenant) -> Plan:
         """The plan for continuations of prompts."""
-        prompts = [await self._tokens(prompt, index, request) for index, prompt in enumerate(request.prompts)]
+        prompts = [await self._tokens(prompt, index, request, tenant) for index, prompt in enumerate(request.prompts)]
         most = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         sampling = sampling_of(request, request.logprobs, self._vocabulary_size)
-        constraint = await self._former.text(request, max(most, 1))
+        constraint = await self._former.constraint(await self._form(request, tenant), max(most, 1), tenant)
         scores = request.logprobs if request.echo else None
         requests = [
             GenerateRequest(
@@ -111,27 +110,52 @@ class Planner:
             )
             for tokens in prompts
         ]
-        answers: list[Answer] = []
-        for wanted in requests:
-            for _ in range(wanted.n):
-                answers.append(self._text_answer(request, wanted.prompt, len(answers), mute=most == 0))
+        stops = StopStrings(request.stops)
+        answers = [
+            Answer(
+                index,
+                self._tokenizer.pieces,
+                stops,
+                logprobs=request.logprobs is not None,
+                echo=prompt if request.echo else (),
+                mute=most == 0,
+            )
+            for index, prompt in enumerate(wanted.prompt for wanted in requests for _ in range(wanted.n))
+        ]
         return Plan(requests, answers)
 
-    def _text_answer(self, request: CompletionRequest, prompt: Sequence[int], index: int, *, mute: bool) -> Answer:
-        return Answer(
-            index,
-            self._tokenizer.pieces,
-            request.stops,
-            logprobs=request.logprobs is not None,
-            echo=prompt if request.echo else (),
-            mute=mute,
-        )
+    def _prompt(self, request: ChatRequest) -> Prompt:
+        if request.offered:
+            self._dialect.need_tools()
+        messages, beginning = split_beginning(request.messages)
+        variables: dict[str, Any] = self._dialect.reasoning_variables(request.reasoning_effort)
+        if request.offered:
+            variables["tools"] = offers(request.offered)
+        try:
+            return self._prompts.encode(as_dicts(messages, self._dialect.calls), variables, beginning)
+        except TemplateError as error:
+            text = f"The model's chat template does not take these messages: {error}"
+            raise ApiError("invalid_value", text, param="messages") from None
 
-    async def _tokens(self, prompt: str | list[int], index: int, request: CompletionRequest) -> list[int]:
+    def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, Form | None]:
+        prompt = self._prompt(request)
+        return prompt, self._former.chat(request, prompt.text)
+
+    async def _form(self, request: CompletionRequest, tenant: Tenant) -> Form | None:
+        """The form of a text; only a schema is worth a thread."""
+        if request.response_format is None:
+            return self._former.text(request)
+        return await self._in_turn(tenant, 0, lambda: self._former.text(request))
+
+    async def _tokens(
+        self, prompt: str | list[int], index: int, request: CompletionRequest, tenant: Tenant
+    ) -> list[int]:
         """A prompt as tokens; of a text, control tokens that it spells are such, as its author means them."""
         param = "prompt" if isinstance(request.prompt, str) else f"prompt[{index}]"
         if isinstance(prompt, str):
-            tokens = await asyncio.to_thread(self._tokenizer.encode, self._dialect.opening + prompt)
+            self._bound.check(prompt, param)
+            text = self._dialect.opening + prompt
+            tokens = await self._in_turn(tenant, len(text), lambda: self._tokenizer.encode(text))
         else:
             tokens = prompt
             if tokens and max(tokens) >= self._vocabulary_size:
@@ -140,3 +164,15 @@ class Planner:
         if not tokens:
             raise ApiError("invalid_value", f"`{param}` is empty: there is nothing to continue.", param=param)
         return tokens
+
+    async def _in_turn(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
+        """What `work` on a text of so many characters returns, in a thread, in `tenant`'s turn."""
+        try:
+            return await self._workers.run(tenant, size + 1, work)
+        except SemaphoreClosedError:
+            raise shutting_down() from None
+
+
+def _size(request: ChatRequest) -> int:
+    """The characters of a conversation."""
+    return sum(len(message.text) for message in request.messages)

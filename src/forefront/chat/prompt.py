@@ -1,10 +1,11 @@
 """From messages to prompt tokens, such that no content can pass for a control token."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from forefront.chat.control_text import ControlText
+from forefront.chat.room import TextBound
 from forefront.chat.template import ChatTemplate
 from forefront.chat.tokenizer import Tokenizer
 
@@ -25,29 +26,36 @@ class PromptEncoder:
 
     Where content spells a control token (`<|im_end|>`), the text is cut inside that spelling and its parts are encoded
     by themselves, so the model reads the same characters as plain text. Everything else is encoded in one piece, as it
-    was when the model was trained.
+    was when the model was trained. What `bound` refuses is not encoded.
     """
 
-    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate) -> None:
+    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, bound: TextBound | None = None) -> None:
         self._tokenizer = tokenizer
         self._template = template
-        spellings = sorted((text for text in tokenizer.control if len(text) > 1), key=len, reverse=True)
-        # A look-ahead finds overlapping spellings too.
-        self._control = re.compile(f"(?=({'|'.join(map(re.escape, spellings))}))") if spellings else None
+        self._bound = bound
+        self._control = ControlText(tokenizer.control)
 
     def encode(
         self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None, beginning: str = ""
     ) -> Prompt:
         """The prompt for an answer that starts with `beginning`. Whatever a client wrote is in `messages`, `variables`
-        and `beginning`. Raises `TemplateError` when the template refuses the messages."""
+        and `beginning`. Raises `TemplateError` when the template refuses the messages, and `ApiError` 400 for a prompt
+        that cannot fit into the context."""
         written = (messages, variables or {}, beginning)
-        if self._control is None or not any(self._control.search(text) for text in _texts(written)):
+        if not any(self._control.occurs_in(text) for text in _texts(written)):
             text = self._template.render(messages, variables) + beginning
+            self._check(text)
             return Prompt(text, self._tokenizer.encode(text))
         mark = next((mark for mark in _MARKS if not any(mark in text for text in _texts(written))), _MARKS[0])
         messages, variables, beginning = self._break(written, mark)
-        parts = (self._template.render(messages, variables) + beginning).split(mark)
-        return Prompt("".join(parts), [token for part in parts for token in self._tokenizer.encode(part)])
+        marked = self._template.render(messages, variables) + beginning
+        text = marked.replace(mark, "")
+        self._check(text)
+        return Prompt(text, self._tokenizer.encode_parts(marked.split(mark)))
+
+    def _check(self, text: str) -> None:
+        if self._bound is not None:
+            self._bound.check(text, "messages")
 
     def _break(self, value: Any, mark: str) -> Any:
         """`value` with `mark` after the first character of each control token that its texts spell."""
@@ -55,11 +63,11 @@ class PromptEncoder:
             return {self._break(key, mark): self._break(entry, mark) for key, entry in value.items()}
         if isinstance(value, list | tuple):
             return [self._break(entry, mark) for entry in value]
-        if not isinstance(value, str) or self._control is None:
+        if not isinstance(value, str):
             return value
         # Should every mark occur in the content, the one that is used is dropped from it.
         value = value.replace(mark, "")
-        places = [match.start() + 1 for match in self._control.finditer(value)]
+        places = [place + 1 for place in self._control.places(value)]
         ends = [*places, len(value)]
         return mark.join(value[start:end] for start, end in zip([0, *places], ends, strict=True))
 

@@ -1,10 +1,13 @@
-"""Whether a prompt and its answer fit into the context. All in tokens."""
+"""Whether a prompt and its answer fit into the context."""
 
 from forefront.wire.errors import ApiError
 
+# A tokenizer may leave out or shorten some of a text: so many bytes may stand behind one token at least.
+_BYTES_PER_TOKEN = 16
+
 
 def fit(prompt: int, wanted: int | None, limit: int) -> int:
-    """The longest answer that a request can have: what it wants, or what is left. Raises `ApiError`
+    """The longest answer that a request can have: what it wants, or what is left. In tokens. Raises `ApiError`
     `context_length_exceeded`, with the numbers, where that does not fit."""
     most = wanted if wanted is not None else max(limit - prompt, 1)
     excess = prompt + most - limit
@@ -15,3 +18,27 @@ def fit(prompt: int, wanted: int | None, limit: int) -> int:
         raise ApiError("context_length_exceeded", f"{text} context of {limit}.", param="messages")
     text = f"The prompt has {prompt} tokens and `max_tokens` asks for {most} more: {excess} over"
     raise ApiError("context_length_exceeded", f"{text} the context of {limit}.", param="max_tokens")
+
+
+class TextBound:
+    """Refuses texts that cannot fit, by their bytes, before they are encoded. `limit` is the context in tokens;
+    `longest` are the bytes of the longest token."""
+
+    def __init__(self, limit: int, longest: int) -> None:
+        self._limit = limit
+        self._token = max(longest, _BYTES_PER_TOKEN)
+
+    def check(self, text: str, param: str) -> None:
+        """Raises `ApiError` `context_length_exceeded` with the fewest tokens that `text` can have."""
+        # A character has at most four bytes, so most texts need not be encoded to be found short enough.
+        most = self._limit * self._token
+        if 4 * len(text) <= most or (size := len(text.encode("utf-8", "surrogatepass"))) <= most:
+            return
+        least = -(-size // self._token)
+        excess = max(least + 1 - self._limit, 1)
+        raise ApiError(
+            "context_length_exceeded",
+            f"The prompt has at least {least} tokens ({size} bytes of text, at most {self._token} a token); with room "
+            f"for an answer that is at least {excess} more than the context of {self._limit}.",
+            param=param,
+        )

@@ -1,13 +1,13 @@
 """The model's own chat template, rendered within bounds of time and memory, in a child process."""
 
-import json
 import re
 import subprocess
-import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Final
+
+import msgspec
 
 from forefront.chat.child import start_child
 
@@ -24,18 +24,16 @@ class ChatTemplate:
     """A Jinja template that turns messages into a prompt. Thread-safe.
 
     A template comes with a model's file, from a stranger: it may ask for all memory, or never end, in ways that cannot
-    be stopped from within. So it is rendered by a child process (`jinja.py`), which is made anew when a rendering was
-    too much for it. Raises `TemplateError` at construction for a template that cannot be compiled.
+    be stopped from within. So it is rendered by child processes (`jinja.py`), one for each rendering at a time. One
+    that was too much for its process costs the others nothing. Raises `TemplateError` at construction for a template
+    that cannot be compiled.
     """
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
         self._source = source
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
         self._words = frozenset(re.findall(r"\w+", source))
-        self._lock = threading.Lock()
-        self._child: _Child | None = None
-        with self._lock:
-            self._ready()
+        self._idle = [self._started()]
 
     def mentions(self, word: str) -> bool:
         """Whether the template's source has the word: a variable that it does not name has no effect."""
@@ -45,24 +43,26 @@ class ChatTemplate:
         """The prompt for an answer to `messages`, each with `role` and `content`. `variables` are what else the
         template may look at, such as `tools`."""
         wanted = {"messages": messages, "tools": None} | self._variables | dict(variables or {})
-        with self._lock:
-            child = self._ready()
-            try:
-                return child.ask(wanted, TIME_LIMIT)
-            except _EndedError as ended:
-                self._child = None
-                raise TemplateError(str(ended)) from None
+        try:
+            child = self._idle.pop()
+        except IndexError:  # all of them are rendering
+            child = self._started()
+        try:
+            return child.ask(wanted, TIME_LIMIT)
+        except _EndedError as ended:
+            raise TemplateError(str(ended)) from None
+        finally:
+            if child.alive:
+                self._idle.append(child)
 
-    def _ready(self) -> "_Child":
+    def _started(self) -> "_Child":
         """A child that has compiled the template."""
-        if self._child is None:
-            child = _Child()
-            try:
-                child.ask(self._source, _START_LIMIT)
-            except _EndedError as ended:
-                raise TemplateError(str(ended)) from None
-            self._child = child
-        return self._child
+        child = _Child()
+        try:
+            child.ask(self._source, _START_LIMIT)
+        except _EndedError as ended:
+            raise TemplateError(str(ended)) from None
+        return child
 
 
 class _EndedError(Exception):
@@ -76,10 +76,15 @@ class _Child:
         process, self._connection = start_child("forefront.chat.jinja")
         self._end = weakref.finalize(self, _end, process, self._connection)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be used again."""
+        return self._end.alive
+
     def ask(self, wanted: Any, seconds: float) -> str:
         """What it answers within `seconds`. Raises `TemplateError`, and `_EndedError` when it is no longer there."""
         try:
-            request = json.dumps(wanted).encode()
+            request = msgspec.json.encode(wanted)
         except RecursionError:
             raise TemplateError("they nest too deep") from None
         try:
@@ -87,7 +92,7 @@ class _Child:
             if not self._connection.poll(seconds):
                 self._end()
                 raise _EndedError(f"it takes longer than {seconds:.0f} seconds to render")
-            answer: dict[str, str] = json.loads(self._connection.recv_bytes(_LONGEST))
+            answer = msgspec.json.decode(self._connection.recv_bytes(_LONGEST), type=dict[str, str])
         except (EOFError, OSError):
             self._end()
             raise _EndedError("it takes too much memory to render") from None

@@ -1,6 +1,7 @@
 """Text to token ids, and token ids to the bytes they stand for."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from forefront.engine.runtime import ops, ov
@@ -18,7 +19,8 @@ class Tokenizer:
     """The tokenizer of a model directory (`openvino_tokenizer.xml`, `openvino_detokenizer.xml`). Thread-safe.
 
     `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
-    `end_tokens` are those that the tokenizer itself declares to end a text.
+    `end_tokens` are those that the tokenizer itself declares to end a text. No token stands for more than `longest`
+    bytes.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -28,15 +30,22 @@ class Tokenizer:
         self.eos_token: str = genai.get_eos_token()
         self.end_tokens = frozenset(token for token in (genai.get_eos_token_id(),) if token >= 0)
         self.pieces, self.control = _vocabulary(genai)
+        self.longest = max(len(text) for text in (*self.pieces, *(name.encode() for name in self.control)))
         self._request = _encoder(directory / "openvino_tokenizer.xml")
         self._lock = threading.Lock()
 
     def encode(self, text: str) -> list[int]:
         """All tokens of `text`, however long; control tokens are recognised, none are added."""
-        if not text:
+        return self.encode_parts([text])
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        """The tokens of each part, encoded by itself, one part after the other. One call of the graph, since each call
+        costs far more than a short part."""
+        parts = [part for part in parts if part]
+        if not parts:
             return []
         with self._lock:
-            self._request.set_input_tensor(ov.Tensor([text]))
+            self._request.set_input_tensor(ov.Tensor(parts))
             self._request.infer()
             tokens: list[int] = self._request.get_output_tensor().data.reshape(-1).tolist()
         return tokens

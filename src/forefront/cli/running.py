@@ -12,6 +12,7 @@ import uvloop
 
 from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.database import Database
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 _SWITCH = 0.0005
 # Objects made before the youngest are looked through. At the usual 700, requests spent a fifth of their time on that.
 _YOUNG = 20_000
+# Threads that parse large bodies. Parsing holds Python's lock, so that more would do no more.
+_WORKERS = 2
 # Files that a server has open beside its connections: the store, models, pipes to child processes.
 _OTHER_FILES = 512
 
@@ -46,11 +49,15 @@ def run_server(
 
     async def run() -> None:
         writer, server = Writer(database), settings.server
-        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20)
+        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_shared_limits(settings.redis.url) as shared:
             office, runs = _office(settings, database, writer, shared), SharedRuns()
-            app = build_app(catalog, office, intake, server.cors_origins, runs)
-            await serve(app, catalog, writer, runs, bound, _listen(server), started)
+            workers = WorkerPool(_WORKERS, "forefront-bodies")
+            app = build_app(catalog, office, workers, intake, server.cors_origins, runs)
+            try:
+                await serve(app, catalog, writer, runs, bound, _listen(server), started)
+            finally:
+                workers.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())

@@ -104,7 +104,7 @@ class Completions:
     def preflight(self, *, messages: Iterable[MessageLike], **params: Unpack[ChatParams]) -> Preflight:
         """What a request would meet, without answering it: its prompt, its tokens, whether it fits, the wait.
 
-        Raises as `create` does.
+        It counts as a request towards limits, and costs nothing. Raises as `create` does.
         """
         return read_preflight(self._transport.send(preflight_call(self._settings, messages, params)))
 

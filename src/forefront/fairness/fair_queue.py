@@ -22,10 +22,11 @@ class _Tenant(Generic[T]):
 
 
 class FairQueue(Generic[T]):
-    """Lets at most `slots` run at a time and at most `room` wait."""
+    """Lets at most `slots` run at a time, `most` of them of one tenant (None: all), and at most `room` wait."""
 
-    def __init__(self, slots: int, room: int) -> None:
+    def __init__(self, slots: int, room: int, most: int | None = None) -> None:
         self.slots, self.room = slots, room
+        self._most = slots if most is None else most
         self.running = 0
         self.waiting = 0
         self.tokens_waiting = 0
@@ -50,12 +51,15 @@ class FairQueue(Generic[T]):
         self.tokens_waiting += tokens
 
     def next(self) -> T | None:
-        """The next that may run, if there is a slot and somebody waits. It runs until `done`."""
+        """The next that may run, if there is a slot and a tenant that may have it waits. It runs until `done`."""
         if self.running >= self.slots or not self.waiting:
             return None
-        tenant = min((one for one in self._tenants.values() if one.waiting), key=lambda one: one.time)
+        ready = (one for one in self._tenants.values() if one.waiting and len(one.running) < self._most)
+        tenant = min(ready, key=lambda one: one.time, default=None)
+        if tenant is None:
+            return None
         item, tokens = tenant.waiting.popleft()
-        self._time = tenant.time
+        self._time = max(self._time, tenant.time)  # one that had as many as it may comes back with an earlier time
         tenant.time += tokens / tenant.weight
         tenant.running[item] = tenant.weight
         self.running += 1

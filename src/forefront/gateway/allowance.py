@@ -17,6 +17,7 @@ class Allowance:
     def __init__(self, of: str) -> None:
         self.of = of
         self.running = 0
+        self.reading = 0  # requests whose bodies are being read
         self.limits = Limits()
         self._revision = -1
         self.requests: Window | None = None
@@ -35,6 +36,7 @@ class Allowance:
         """Whether nothing would be lost with it."""
         return not (
             self.running
+            or self.reading
             or (self.requests is not None and self.requests.used(now))
             or (self.tokens is not None and self.tokens.used(now))
         )
@@ -42,7 +44,7 @@ class Allowance:
     def check_request(self, now: float) -> None:
         """Raise `ApiError` 429 if one more request is too many."""
         most = self.limits.concurrency
-        if most is not None and self.running >= most:
+        if most is not None and self.running + self.reading >= most:
             raise too_many_running(self.of, most)
         if self.requests is not None and (wait := self.requests.wait(now, 1)):
             raise too_many_requests(self.of, self.requests.limit, wait)

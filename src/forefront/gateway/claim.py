@@ -47,10 +47,11 @@ class Standing:
 class Subject:
     """A key or a project that has limits, and where Redis counts for it: under a hash of its name."""
 
-    __slots__ = ("_full", "keys", "limits", "numbers", "of")
+    __slots__ = ("_full", "keys", "limits", "numbers", "of", "reading")
 
     def __init__(self, of: str, name: str, limits: Limits) -> None:
         self.of, self.limits = of, limits
+        self.reading = 0  # requests whose bodies this server is reading
         base = f"forefront:limits:{hashlib.sha256(f'{of}:{name}'.encode()).hexdigest()[:32]}"
         self.keys = (f"{base}:log", f"{base}:amounts", f"{base}:slots")
         bounds = (limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency)
@@ -58,10 +59,13 @@ class Subject:
         self._full: tuple[float, Sequence[Standing]] = (0.0, ())
 
     def check(self) -> None:
-        """Raise `ApiError` 429 if Redis has said that there is no room for a request before a time that is to come.
+        """Raise `ApiError` 429 if Redis has said that there is no room for a request before a time that is to come, or
+        if as many bodies are being read here as requests may run.
 
-        This stays true whatever others do: a request that has been counted counts for a whole window.
+        The former stays true whatever others do: a request that has been counted counts for a whole window.
         """
+        if self.limits.concurrency is not None and self.reading >= self.limits.concurrency:
+            raise too_many_running(self.of, self.limits.concurrency)
         until, standings = self._full
         if (wait := until - time.monotonic()) > 0:
             assert self.limits.requests_per_minute is not None

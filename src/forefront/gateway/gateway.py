@@ -1,9 +1,10 @@
 """Who may ask, how much, and what it cost: admit → reserve → wait for a turn → settle."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from forefront.gateway.allowance import Allowance, rate_headers
+from forefront.gateway.claim import Subject
 from forefront.gateway.lease import Lease
 from forefront.gateway.money import Prices
 from forefront.gateway.principal import Principal
@@ -12,6 +13,21 @@ from forefront.gateway.turns import Turns
 from forefront.gateway.writer import Writer
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
+
+
+class Reading:
+    """Counts one request among those whose bodies are being read."""
+
+    def __init__(self, counted: Sequence[Allowance | Subject]) -> None:
+        self._counted = counted
+
+    def __enter__(self) -> None:
+        for one in self._counted:
+            one.reading += 1
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._counted:
+            one.reading -= 1
 
 
 class Gateway:
@@ -70,6 +86,10 @@ class Gateway:
             error.headers |= rate_headers(allowances, now)
             raise
         return allowances
+
+    def reading(self, principal: Principal) -> "Reading":
+        """The context in which a request's body is read: it counts towards the limits of requests at a time."""
+        return Reading(self._of(principal) if self._shared is None else self._shared.subjects(principal))
 
     def _of(self, principal: Principal) -> list[Allowance]:
         if principal.revision > self._revision:

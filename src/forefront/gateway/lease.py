@@ -69,6 +69,12 @@ class Lease:
         if isinstance(error, ApiError):
             error.headers |= self.headers()  # the request has been counted, whatever came of it
 
+    async def count(self) -> None:
+        """Count a request that generates nothing, towards limits that servers share as well. Raises `ApiError` like
+        `admit`."""
+        if self._claim is not None:
+            await self._claim.take(0)
+
     async def admit(self, input_tokens: int, output_tokens: int) -> None:
         """Hold what the request may take of limits and budgets, then wait until it is its turn.
 

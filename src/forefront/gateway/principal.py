@@ -20,6 +20,11 @@ class Principal:
         """The project, as the owner of the work."""
         return Tenant(self.project.name, self.project.weight)
 
+    @property
+    def key_tenant(self) -> Tenant:
+        """The key by itself, as the owner of work that its project does not pay for."""
+        return Tenant(self.key.id)
+
     def limited(self) -> tuple[tuple[str, str, Limits], ...]:
         """Whose limits hold for its requests: `key` or `project`, its id or name, and the limits."""
         key, project = self.key, self.project

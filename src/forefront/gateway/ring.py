@@ -17,6 +17,8 @@ from forefront.wire.errors import ApiError
 
 # What is older than this is asked for again before it is believed: a key that was revoked is refused within a second.
 _MAX_AGE = 0.4
+# Seconds between the beginnings of two readings: unknown keys, which anybody can send, do not keep the store busy.
+_GAP = 0.05
 # Seconds to wait for a store that does not answer.
 _PATIENCE = 5.0
 
@@ -60,6 +62,7 @@ class KeyRing:
             raise ApiError("store_unavailable", "The server cannot read its keys at the moment; try again.") from None
 
     async def _read_again(self) -> None:
+        await asyncio.sleep(min(self._checked + _GAP - self._clock(), _GAP))
         asked = self._clock()
         found = await aside(lambda: self._read(self._revision))
         if found is not None:

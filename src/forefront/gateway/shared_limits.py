@@ -50,7 +50,7 @@ class SharedLimits:
 
     def check(self, principal: Principal) -> None:
         """Raise `ApiError` for a request that would be refused for certain: 429 over a limit, 503 without Redis."""
-        subjects = self._of(principal)
+        subjects = self.subjects(principal)
         if subjects and not self._line.healthy:
             raise out_of_reach()
         for subject in subjects:
@@ -58,10 +58,11 @@ class SharedLimits:
 
     def claim(self, principal: Principal) -> Claim | None:
         """For one request of theirs; None if they have no limits."""
-        subjects = self._of(principal)
+        subjects = self.subjects(principal)
         return Claim(f"{self._instance}-{next(self._numbers)}", subjects, self._terms) if subjects else None
 
-    def _of(self, principal: Principal) -> list[Subject]:
+    def subjects(self, principal: Principal) -> list[Subject]:
+        """The key and the project, as far as they have limits."""
         found = []
         for of, name, limits in principal.limited():
             if limits == _NONE:

@@ -1,16 +1,20 @@
 """`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import IO
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog
 from forefront.chat.backend import EngineStats
+from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys import KeyStore
+from forefront.gateway.principal import Principal
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
 from forefront.server.body import read_json_body
@@ -18,7 +22,6 @@ from forefront.server.off_loop import OffLoop
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import (
-    ReportQuery,
     parse_new_key,
     parse_project_name,
     parse_project_settings,
@@ -28,6 +31,7 @@ from forefront.wire.parse_admin import (
 # At a time, and for how long, in seconds: a year of a SQLite store takes some ten.
 _REPORTS = 2
 _REPORT_SECONDS = 120.0
+_UNSENT = 16  # reports that are being made or sent: each may take hundreds of MiB on disk
 _PIECE = 2**16  # bytes
 _IN_MEMORY = 2**20  # bytes
 
@@ -42,6 +46,7 @@ class Admin:
         self._catalog = catalog
         self._off_loop = OffLoop()
         self._reporting = OffLoop(_REPORTS, _REPORT_SECONDS)
+        self._unsent = 0
 
     def routes(self) -> list[Route]:
         """Every route below `/admin`."""
@@ -58,51 +63,76 @@ class Admin:
         ]
 
     async def _create_key(self, request: Request) -> Response:
-        wanted = parse_new_key(await read_json_body(request.scope, request.receive))
-        return _json(await self._off_loop(lambda: self._keys.create(wanted)), 201)
+        wanted = parse_new_key(await read_json_body(request.scope, request.receive, reserved=True))
+        return _json(await self._off_loop(lambda: self._keys.create(wanted), _tenant(request)), 201)
 
-    async def _list_keys(self, _request: Request) -> Response:
-        return _json(KeyList(data=await self._off_loop(self._keys.list_keys)))
+    async def _list_keys(self, request: Request) -> Response:
+        return _json(KeyList(data=await self._off_loop(self._keys.list_keys, _tenant(request))))
 
     async def _show_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.get(path_id(request))))
+        return _found(await self._off_loop(lambda: self._keys.get(path_id(request)), _tenant(request)))
 
     async def _revoke_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.revoke(path_id(request))))
+        return _found(await self._off_loop(lambda: self._keys.revoke(path_id(request)), _tenant(request)))
 
     async def _rotate_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.rotate(path_id(request))))
+        return _found(await self._off_loop(lambda: self._keys.rotate(path_id(request)), _tenant(request)))
 
-    async def _list_projects(self, _request: Request) -> Response:
-        return _json(ProjectList(data=await self._off_loop(self._keys.list_projects)))
+    async def _list_projects(self, request: Request) -> Response:
+        return _json(ProjectList(data=await self._off_loop(self._keys.list_projects, _tenant(request))))
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
-        settings = parse_project_settings(await read_json_body(request.scope, request.receive))
-        return _json(await self._off_loop(lambda: self._keys.set_project(name, settings)))
+        settings = parse_project_settings(await read_json_body(request.scope, request.receive, reserved=True))
+        return _json(await self._off_loop(lambda: self._keys.set_project(name, settings), _tenant(request)))
 
     async def _report(self, request: Request) -> Response:
         wanted = parse_report_query(dict(request.query_params))
-        return await _report(self._usage, wanted, self._reporting)
+        if self._unsent >= _UNSENT:
+            raise ApiError("overloaded", f"The server holds {_UNSENT} reports that have not been read; try again.")
+        # In memory or on disk before the first byte is sent: a client that is slow does not keep the store.
+        file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+        self._unsent += 1
+        try:
+            await self._reporting(lambda: self._usage.write(file.write, wanted), _tenant(request))
+        except BaseException:
+            self._unsent -= 1
+            raise
+        return _Report(file, self._sent)
+
+    def _sent(self) -> None:
+        self._unsent -= 1
 
     async def _status(self, _request: Request) -> Response:
         models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
         return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
 
 
-async def _report(usage: Usage, wanted: ReportQuery, off_loop: OffLoop) -> Response:
-    """The sums, in memory or on disk before the first byte is sent: a client that is slow does not keep the store."""
-    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+class _Report(StreamingResponse):
+    """A file with JSON, which is closed when it has been sent or its client has left. `ended` is then called."""
 
-    async def pieces() -> AsyncIterator[bytes]:
-        with file:
-            while piece := file.read(_PIECE):
-                yield piece
+    def __init__(self, file: IO[bytes], ended: Callable[[], None]) -> None:
+        self._file, self._ended = file, ended
+        headers = {"cache-control": "no-store", "content-length": str(file.tell())}
+        file.seek(0)
+        super().__init__(self._pieces(), headers=headers, media_type="application/json")
 
-    await off_loop(lambda: usage.write(file.write, wanted))
-    headers = {"cache-control": "no-store", "content-length": str(file.tell())}
-    file.seek(0)
-    return StreamingResponse(pieces(), headers=headers, media_type="application/json")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+            self._ended()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while piece := self._file.read(_PIECE):
+            yield piece
+
+
+def _tenant(request: Request) -> Tenant:
+    """The key: those of administrators mostly belong to one project, and one of them keeps no other out."""
+    principal: Principal = request.scope["principal"]
+    return principal.key_tenant
 
 
 def _engine(stats: EngineStats) -> EngineStatus:

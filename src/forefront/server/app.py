@@ -10,6 +10,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.ring import KeyRing
@@ -24,7 +25,7 @@ from forefront.server.health import health, make_ready
 from forefront.server.idempotency import Idempotent
 from forefront.server.intake import Intake
 from forefront.server.models import make_list_models, make_retrieve_model
-from forefront.server.preflight import make_preflight
+from forefront.server.preflight import Preflights
 from forefront.server.shared_runs import SharedRuns
 from forefront.server.shortcut import Shortcut
 from forefront.server.usage import make_completion_usage
@@ -44,21 +45,23 @@ class Office:
 def build_app(
     catalog: Catalog,
     office: Office,
+    workers: WorkerPool,
     intake: Intake | None = None,
     cors_origins: Sequence[str] = (),
     runs: SharedRuns | None = None,
 ) -> ASGIApp:
-    """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too."""
+    """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too.
+    `workers` parse what is large."""
     runs = runs or SharedRuns()
     posts = {
-        "/v1/chat/completions": Idempotent(Completions(CHAT, catalog, office.gateway), runs),
-        "/v1/completions": Idempotent(Completions(TEXT, catalog, office.gateway), runs),
+        "/v1/chat/completions": Idempotent(Completions(CHAT, catalog, office.gateway, workers), runs),
+        "/v1/completions": Idempotent(Completions(TEXT, catalog, office.gateway, workers), runs),
     }
     admin = Admin(office.keys, office.usage, office.gateway.turns, catalog)
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
-            Route("/v1/chat/completions/preflight", make_preflight(catalog, office.gateway.turns), methods=["POST"]),
+            Route("/v1/chat/completions/preflight", Preflights(catalog, office.gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(office.usage)),

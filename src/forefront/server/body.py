@@ -7,25 +7,35 @@ from typing import TypeVar
 
 from starlette.types import Receive, Scope
 
+from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
+from forefront.gateway.principal import Principal
 from forefront.server.headers import header
 from forefront.server.intake import Share
+from forefront.server.parsed_size import ParsedSize, small_parsed_size
 from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
 
 MAX_BODY = 8 * 2**20
-# Parsed in well under a millisecond, unless it is broken.
-_SMALL = 2**16
+# Parsed in a millisecond; in a few at worst.
+_SMALL = 2**14
+# Bodies of so many bytes that come in one piece, as nearly all do, are measured quickly.
+_TINY = 2**13
 # A key's holder is never older than a second when a request begins: so long, in seconds, may its body have taken.
 _LONG = 0.25
 
 
-async def read_json_body(scope: Scope, receive: Receive) -> bytes:
+async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes:
     """The whole body of a request that says it is JSON.
 
-    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
-    client leaves in the middle of it, 408 when it takes too long, 503 when too many others are being read; and what the
-    guard raises, which is asked again after a body that took its time: `scope["principal"]` is another one then.
+    Memory for its parsed form is held as it arrives, for the key of `scope["principal"]`; with `reserved`, also from
+    the part that no project can take.
+
+    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes or what its
+    parsed form may take, 400 when the client leaves in the middle of it, 408 when it takes too long, 429 when the key's
+    or its project's share of the memory is used up, 503 when all of it is; and what the guard raises, which is asked
+    again after a body that took its time: `scope["principal"]` is another one then.
     """
     kind = header(scope, b"content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -33,41 +43,59 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
     if header(scope, b"content-encoding", "identity").strip().lower() != "identity":
         raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
     length = header(scope, b"content-length")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY:
-        raise _too_large()
+    announced = int(length[:20]) if length.isdecimal() else 0
     share: Share = scope["intake"]
-    began = time.monotonic()
-    # What is announced is held, else what may come.
-    share.hold(int(length[:20]) if length.isdecimal() else MAX_BODY)
+    if announced > (most := min(MAX_BODY, share.intake.largest)):
+        raise _too_large(most)
+    principal: Principal = scope["principal"]
+    began, seconds = time.monotonic(), share.intake.seconds
+    share.begin(principal.project.name, principal.key.id, reserved=reserved)
     try:
-        async with asyncio.timeout(share.seconds):
-            body = await _read(receive)
+        share.check(announced)  # what is announced is not held: nothing of it may ever come
+        async with asyncio.timeout(seconds):
+            body = await _read(receive, share)
     except TimeoutError:
-        text = f"The body did not arrive within {share.seconds:g} s."
+        text = f"The body did not arrive within {seconds:g} s."
         raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
-    share.hold(len(body))
+    finally:
+        share.end()
     if time.monotonic() - began > _LONG:
         await scope["identify"]()  # the key may have been revoked meanwhile, or have other limits
     return body
 
 
-async def parse_body(parse: Callable[[bytes], T], body: bytes) -> T:
-    """`parse(body)`, in a thread when it may take so long that others would have to wait."""
-    return parse(body) if len(body) <= _SMALL else await asyncio.to_thread(parse, body)
+async def parse_body(parse: Callable[[bytes], T], body: bytes, workers: WorkerPool, tenant: Tenant) -> T:
+    """`parse(body)`; one of `workers` does it, in `tenant`'s turn, when others would have to wait for it."""
+    return parse(body) if len(body) <= _SMALL else await workers.run(tenant, len(body), lambda: parse(body))
 
 
-async def _read(receive: Receive) -> bytes:
-    body = bytearray()
+async def _read(receive: Receive, share: Share) -> bytes:
+    body, parsed = bytearray(), ParsedSize()
+    most = min(MAX_BODY, share.intake.largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ApiError("incomplete_body", "The body ended before its end.")
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise _too_large()
-        if not message.get("more_body", False):
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        if not (more or body) and len(chunk) <= _TINY:
+            share.hold(small_parsed_size(chunk))
+            return bytes(chunk)
+        if chunk:
+            body += chunk
+            if len(body) > most:
+                raise _too_large(most)
+            parsed.add(chunk)
+            if parsed.total > share.intake.largest:
+                raise _too_many_values(share.intake.largest)
+            share.hold(parsed.total)
+        if not more:
             return bytes(body)
 
 
-def _too_large() -> ApiError:
-    return ApiError("body_too_large", f"The body must have at most {MAX_BODY // 2**20} MiB.")
+def _too_large(most: int) -> ApiError:
+    return ApiError("body_too_large", f"The body must have at most {most / 2**20:g} MiB.")
+
+
+def _too_many_values(largest: int) -> ApiError:
+    text = f"The body holds too many values: parsed, they must take at most {largest / 2**20:g} MiB."
+    return ApiError("body_too_large", text)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import (
@@ -15,6 +16,7 @@ from forefront.chat.events import (
     ToolCallBegin,
     ToolCallDelta,
 )
+from forefront.server.answer_memory import AnswerMemory
 from forefront.server.completion import Completion, usage_of
 from forefront.wire.request import ChatRequest
 from forefront.wire.response import (
@@ -26,7 +28,6 @@ from forefront.wire.response import (
     ChunkChoice,
     FinishReason,
     ResponseMessage,
-    TokenLogprob,
     Usage,
 )
 from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall
@@ -41,9 +42,9 @@ class ChatAnswer(Completion):
         self._count = request.n or 1
         self._logprobs = bool(request.logprobs)
 
-    async def whole(self, events: AsyncIterator[Event]) -> ChatCompletion:
+    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> ChatCompletion:
         """See `Completion.whole`."""
-        drafts = [_Draft() for _ in range(self._count)]
+        drafts = [_Draft(memory) for _ in range(self._count)]
         usage, receipt = Usage.of(0, 0, 0), None
         async for event in events:
             match event:
@@ -124,23 +125,29 @@ class ChatAnswer(Completion):
 class _Draft:
     """A choice while its events come."""
 
+    memory: AnswerMemory
     texts: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
+    logprobs: list[Any] = field(default_factory=list)  # as JSON
     reason: FinishReason | None = None
 
     def add(self, event: TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta | ChoiceEnd) -> None:
         match event:
             case TextDelta():
                 self.texts.append(event.text)
-                self.logprobs += event.logprobs or ()
+                self.memory.add(event.text)
+                if event.logprobs:
+                    self.logprobs += self.memory.encode(event.logprobs)
             case ReasoningDelta():
                 self.reasoning.append(event.text)
+                self.memory.add(event.text)
             case ToolCallBegin():
                 self.calls.append((event.name, []))
+                self.memory.add(event.name)
             case ToolCallDelta():
                 self.calls[event.call][1].append(event.arguments)
+                self.memory.add(event.arguments)
             case ChoiceEnd():
                 self.reason = event.reason
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event
+from forefront.server.answer_memory import AnswerMemory
 from forefront.wire.response import Receipt, Usage
 
 
@@ -28,8 +29,8 @@ class Completion(ABC):
         self._last_end: Any = None
 
     @abstractmethod
-    async def whole(self, events: AsyncIterator[Event]) -> Any:
-        """Wait for every event; the completion that they make."""
+    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> Any:
+        """Wait for every event; the completion that they make. What is collected is counted by `memory`."""
 
     def chunks(self, event: Event) -> list[Any]:
         """What one event adds to the stream. The end of a choice waits for what follows it: the last chunk of all

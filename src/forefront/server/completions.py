@@ -15,15 +15,20 @@ from forefront.chat.backend import Backend
 from forefront.chat.events import Event
 from forefront.chat.meter import Meter
 from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
+from forefront.server.answer_memory import AnswerMemory
 from forefront.server.body import parse_body, read_json_body
 from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
 from forefront.server.headers import raw
+from forefront.server.intake import Share
+from forefront.server.models import find_model
 from forefront.server.pauses import with_pauses
+from forefront.server.pieces import send_body
 from forefront.server.settled import settled
 from forefront.server.spacing import spaced
 from forefront.server.sse import DONE, frame, waiting
@@ -72,8 +77,11 @@ TEXT: Kind[CompletionRequest] = Kind(
 class Completions(Generic[R]):
     """An endpoint, as an ASGI application: it must see the client leave while it works."""
 
-    def __init__(self, kind: Kind[R], catalog: Catalog, gateway: Gateway, keep_alive: float = 5.0) -> None:
+    def __init__(
+        self, kind: Kind[R], catalog: Catalog, gateway: Gateway, workers: WorkerPool, keep_alive: float = 5.0
+    ) -> None:
         self._kind = kind
+        self._workers = workers
         self._keep_alive = keep_alive
         self._catalog = catalog
         self._gateway = gateway
@@ -81,28 +89,32 @@ class Completions(Generic[R]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Asked again when the request is known, and when its size is; whoever can be told now costs next to nothing.
         self._gateway.check(scope["principal"])
-        parsed = await parse_body(self._kind.parse, await read_json_body(scope, receive))
+        with self._gateway.reading(scope["principal"]):
+            work = self._answer(scope, await read_json_body(scope, receive), send)
+        await while_connected(receive, work)
+
+    async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
         principal: Principal = scope["principal"]
+        with self._gateway.reading(principal):
+            parsed = await parse_body(self._kind.parse, body, self._workers, principal.tenant)
+        del body  # it is not needed for as long as the answer takes
         request = parsed.request
-        model = self._catalog.get(request.model)
+        model = find_model(self._catalog, principal, request.model)
         headers = ignored_header(parsed.ignored)
         completion = self._kind.answer(request, model)
         if _prompts.isEnabledFor(logging.INFO):
             _prompts.info("asked", extra={"completion": completion.id, "prompt": self._kind.asked(request)})
-
-        async def work(lease: Lease) -> None:
+        with self._gateway.admit(principal, model.name, completion.id) as lease:
             answer = self._kind.ask(model.backend, request, principal.tenant, lease)
             if request.stream:
                 async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
                     await _stream(paced, completion, headers, lease, scope, send)
                 return
+            share: Share = scope["intake"]
             async with aclosing(settled(answer, lease)) as events:
-                body = msgspec.json.encode(await completion.whole(events))
-            await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(body))}))
-            await send({"type": "http.response.body", "body": body})
-
-        with self._gateway.admit(principal, model.name, completion.id) as lease:
-            await while_connected(receive, work(lease))
+                whole = msgspec.json.encode(await completion.whole(events, AnswerMemory(share.grow)))
+            await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(whole))}))
+            await send_body(send, whole)
 
 
 async def _stream(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from forefront.server.openapi.document import build_document
+from forefront.server.pieces import Pieces
 
 PAGE: Final = files("forefront.server") / "page"
 
@@ -25,10 +26,10 @@ def documentation_routes() -> list[Route]:
     }
 
     async def openapi(_request: Request) -> Response:
-        return Response(document, media_type="application/json")
+        return Pieces(document, media_type="application/json")
 
     async def docs(_request: Request) -> Response:
-        return Response(page, 200, headers, "text/html")
+        return Pieces(page, 200, headers, "text/html")
 
     return [Route("/openapi.json", openapi, methods=["GET"]), Route("/docs", docs, methods=["GET"])]
 

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forefront.gateway.principal import Principal
 from forefront.server.body import read_json_body
 from forefront.server.connection import while_connected
+from forefront.server.intake import Share
+from forefront.server.shared_run import SharedRun
 from forefront.server.shared_runs import SharedRuns
 from forefront.wire.errors import ApiError
 
@@ -35,13 +37,24 @@ class Idempotent:
         if key is None:
             await self._app(scope, receive, send)
             return
-        body = await read_json_body(scope, receive)
-        principal: Principal = scope["principal"]
-        owner, name = principal.project.name, (principal.key.id, key)
-        fingerprint = hashlib.sha256(scope["path"].encode() + b"\n" + body).digest()
-        run, again = self._runs.join(owner, name, fingerprint, lambda sender: self._app(scope, _said(body), sender))
+        run, again = self._join(scope, key, await read_json_body(scope, receive))
+        scope["intake"].hold(0)  # the run holds the body now
         with run.attached():
             await while_connected(receive, run.play(send, again=again))
+
+    def _join(self, scope: Scope, key: str, body: bytes) -> tuple[SharedRun, bool]:
+        """The run for this request, and whether it was there before."""
+        principal: Principal = scope["principal"]
+        intake = scope["intake"].intake
+        receive = _said(body)
+
+        async def application(sender: Send) -> None:
+            # The run may outlive this connection, so it holds the body's memory itself.
+            with Share(intake) as own:
+                await self._app({**scope, "intake": own}, receive, sender)
+
+        fingerprint = hashlib.sha256(scope["path"].encode() + b"\n" + body).digest()
+        return self._runs.join(principal.project.name, (principal.key.id, key), fingerprint, application)
 
 
 def _key(scope: Scope) -> str | None:
@@ -57,14 +70,12 @@ def _key(scope: Scope) -> str | None:
 
 def _said(body: bytes) -> Receive:
     """A client that sends `body` and stays, for a run that outlives connections."""
-    said = False
+    left: list[bytes] = [body]  # emptied, so that the bytes do not live as long as the run
 
     async def receive() -> Message:
-        nonlocal said
-        if said:
+        if not left:
             # Only a cancelled run stops listening.
             await asyncio.Event().wait()
-        said = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": left.pop(), "more_body": False}
 
     return receive

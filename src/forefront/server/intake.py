@@ -1,38 +1,87 @@
-"""How much of the clients' bodies the server holds at a time, and for how long it waits for them."""
+"""The memory for request bodies and whole answers, and how much of it each project and key may hold."""
 
+from typing import Final
+
+from forefront.fairness.quota import NestedQuota
 from forefront.wire.errors import ApiError
+
+# The parsed form of one body takes at most so many bytes.
+_MAX_PARSED: Final = 64 * 2**20
 
 
 class Intake:
-    """Bounds bodies: `seconds` for each to arrive, `memory` bytes for all that are being read or answered."""
+    """Bounds bodies: `seconds` for each to arrive, `memory` bytes for all that are being read or answered, and
+    `bodies` that are being read at a time. Projects and their keys share the bytes and the places by quotas."""
 
-    def __init__(self, seconds: float = 60.0, memory: int = 256 * 2**20) -> None:
+    def __init__(self, seconds: float = 60.0, memory: int = 256 * 2**20, bodies: int = 2000) -> None:
         self.seconds = seconds
-        self.left = memory
+        self.memory = NestedQuota(memory)
+        self.places = NestedQuota(bodies)
+        self.largest = min(_MAX_PARSED, self.memory.most)
 
 
 class Share:
-    """What one request holds of the intake, until the context is left. Work that outlives it holds nothing."""
+    """What one request holds of the intake, until the context is left."""
 
     def __init__(self, intake: Intake) -> None:
-        self.seconds = intake.seconds
-        self._intake = intake
+        self.intake = intake
+        self._project = self._key = ""
+        self._reserved = False
         self._held = 0
-        self._over = False
+
+    def begin(self, project: str, key: str, *, reserved: bool) -> None:
+        """Take a place for a body that is being read, until `end`. `project` and `key` own it, and the memory that is
+        held later.
+
+        `reserved` gives access to the part of the memory that projects leave free. Raises `ApiError`: 429 when the
+        owner reads too many bodies at a time, 503 when all owners together do.
+        """
+        self._project, self._key, self._reserved = project, key, reserved
+        places = self.intake.places
+        if not places.take(project, key, 1, reserved=reserved):
+            raise _refusal(places, 1, "places for bodies that arrive")
+
+    def end(self) -> None:
+        """The body has been read, or will not be."""
+        self.intake.places.give_back(self._project, self._key, 1)
+
+    def check(self, size: int) -> None:
+        """Raise like `hold` if `size` bytes could not be held now."""
+        memory = self.intake.memory
+        if not self._reserved and not memory.fits(self._project, self._key, size - self._held):
+            raise _refusal(memory, size - self._held, "memory for requests")
 
     def hold(self, size: int) -> None:
-        """Hold `size` bytes in place of what was held. Raises `ApiError` 503 when there is no room."""
-        if self._over:
-            return
-        if size - self._held > self._intake.left:
-            text = "The server is busy with other requests' bodies; try again."
-            raise ApiError("overloaded", text, headers={"retry-after": "1"})
-        self._intake.left -= size - self._held
+        """Hold `size` bytes in place of what was held.
+
+        Raises `ApiError`: 429 when the owner holds too much, 503 when all owners together do.
+        """
+        more, memory = size - self._held, self.intake.memory
+        if size > memory.most:
+            text = f"This request needs more memory than one key may hold, {memory.most / 2**20:g} MiB. Smaller values "
+            text += "of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
+            raise ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
+        if more > 0 and not memory.take(self._project, self._key, more, reserved=self._reserved):
+            raise _refusal(memory, more, "memory for requests")
+        if more < 0:
+            memory.give_back(self._project, self._key, -more)
         self._held = size
+
+    def grow(self, more: int) -> None:
+        """Hold `more` bytes beside those that are held. Raises like `hold`."""
+        self.hold(self._held + more)
 
     def __enter__(self) -> "Share":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hold(0)
-        self._over = True
+        if self._held:
+            self.hold(0)
+
+
+def _refusal(quota: NestedQuota, amount: int, what: str) -> ApiError:
+    """The error for an amount that does not fit: the server's fault if it would not fit for any owner."""
+    if quota.full(amount):
+        return ApiError("overloaded", f"The server has no {what} left; try again.", headers={"retry-after": "1"})
+    text = f"The requests of this key or project hold their whole share of the server's {what}; try again."
+    return ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})

@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`."""
+"""`GET /v1/models` and `GET /v1/models/{id}`: the models that a key may use."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,16 +6,30 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forefront.catalog.catalog import Catalog
+from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.gateway.principal import Principal
+from forefront.wire.response import ModelList
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def make_list_models(catalog: Catalog) -> Handler:
-    """The handler that lists every model."""
+def find_model(catalog: Catalog, principal: Principal, name: str) -> ServedModel:
+    """The model of that name, for a key that may use it.
 
-    async def list_models(_request: Request) -> Response:
-        return Response(msgspec.json.encode(catalog.list()), media_type="application/json")
+    Raises `ApiError`: 403 for every name that is not in the key's list, whether or not there is such a model; 404 for
+    one that is not served. Neither names a model outside of the list.
+    """
+    principal.need_model(name)
+    return catalog.get(name, principal.key.models)
+
+
+def make_list_models(catalog: Catalog) -> Handler:
+    """The handler that lists every model that the key may use."""
+
+    async def list_models(request: Request) -> Response:
+        principal: Principal = request.scope["principal"]
+        models = ModelList(data=[model.describe() for model in catalog.visible(principal.key.models)])
+        return Response(msgspec.json.encode(models), media_type="application/json")
 
     return list_models
 
@@ -24,7 +38,7 @@ def make_retrieve_model(catalog: Catalog) -> Handler:
     """The handler that describes one model."""
 
     async def retrieve_model(request: Request) -> Response:
-        model = catalog.get(request.path_params["id"]).describe()
+        model = find_model(catalog, request.scope["principal"], request.path_params["id"]).describe()
         return Response(msgspec.json.encode(model), media_type="application/json")
 
     return retrieve_model

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from forefront.fairness.fair_semaphore import FairSemaphore
+from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.gateway.aside import aside
 from forefront.gateway.clerk import HUNG
 from forefront.gateway.database import StoreError
@@ -16,16 +18,17 @@ _MOST: Final = 6
 
 
 class OffLoop:
-    """Runs calls that block on the store beside the event loop: `most` at a time, each for so many `seconds`."""
+    """Runs calls that block on the store beside the event loop: `most` at a time, each for so many `seconds`. Projects
+    take turns, so that one whose calls are many or slow delays another's by the calls that run at most."""
 
     def __init__(self, most: int = _MOST, seconds: float = HUNG) -> None:
-        self._room = asyncio.Semaphore(most)
+        self._room = FairSemaphore(most)
         self._seconds = seconds
 
-    async def __call__(self, call: Callable[[], T]) -> T:
-        """What `call` returns. Raises `ApiError` 503 when the store fails or does not answer."""
+    async def __call__(self, call: Callable[[], T], tenant: Tenant = NO_TENANT) -> T:
+        """What `call` returns, in a turn of `tenant`. Raises `ApiError` 503 when the store fails or does not answer."""
         try:
-            async with asyncio.timeout(self._seconds), self._room:
+            async with asyncio.timeout(self._seconds), self._room.slot(tenant):
                 return await aside(call)
         except (StoreError, TimeoutError):
             text = "The server cannot use its store at the moment; try again."

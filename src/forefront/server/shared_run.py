@@ -28,6 +28,9 @@ class Keeper(Protocol):
     def ended(self, run: "SharedRun") -> None:
         """There is nothing more to come."""
 
+    def delivered(self, run: "SharedRun") -> None:
+        """A connection has been sent everything."""
+
 
 class SharedRun:
     """Runs `application` in a task of its own and lets connections play what it sends."""
@@ -63,6 +66,7 @@ class SharedRun:
                     headers = [pair for pair in message["headers"] if not pair[0].startswith(b"x-ratelimit-")]
                     message = {**message, "headers": [*headers, (b"idempotent-replayed", b"true")]}
                 await send(message)
+        self._keeper.delivered(self)
 
     def cancel_in(self, seconds: float) -> None:
         """Cancel it then, unless somebody comes."""

@@ -60,6 +60,12 @@ class Tape:
             if not self._drop():
                 await news.wait()
 
+    def release(self) -> None:
+        """There is no more room for it: it is whole no more, and what its foremost reader has sent is dropped."""
+        self.whole = False
+        while self._bytes > WINDOW and self._drop():
+            pass
+
     def end(self, error: Exception | None = None) -> None:
         """Nothing more comes. Readers that have read everything end, by `error` if there is one."""
         self.done, self.error = True, error

@@ -6,6 +6,7 @@ from math import isnan
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
+from forefront.server.answer_memory import AnswerMemory
 from forefront.server.completion import Completion, usage_of
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
@@ -23,17 +24,18 @@ class TextAnswer(Completion):
         self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
         self._offsets = [0] * self._count
 
-    async def whole(self, events: AsyncIterator[Event]) -> TextCompletion:
+    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> TextCompletion:
         """See `Completion.whole`."""
         texts: list[list[str]] = [[] for _ in range(self._count)]
-        logprobs: list[list[TokenLogprob]] = [[] for _ in range(self._count)]
+        logprobs = [self._spell(index, []) for index in range(self._count)]
         reasons: list[FinishReason | None] = [None] * self._count
         made = self._message([])
         async for event in events:
             match event:
                 case TextDelta():
                     texts[event.index].append(event.text)
-                    logprobs[event.index] += event.logprobs or ()
+                    memory.add(event.text)
+                    self._collect(event, logprobs[event.index], memory)
                 case ChoiceEnd():
                     reasons[event.index] = event.reason
                 case Completed():
@@ -42,7 +44,7 @@ class TextAnswer(Completion):
             CompletionChoice(
                 index=index,
                 text="".join(texts[index]),
-                logprobs=self._spell(index, logprobs[index]),
+                logprobs=logprobs[index],
                 finish_reason=reasons[index],
             )
             for index in range(self._count)
@@ -75,6 +77,19 @@ class TextAnswer(Completion):
             system_fingerprint=self.model.fingerprint,
             choices=choices,
         )
+
+    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: AnswerMemory) -> None:
+        """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
+        spelled = self._spell(event.index, event.logprobs or [])
+        if spelled is None or collected is None:
+            return
+        collected.tokens += spelled.tokens
+        collected.token_logprobs += spelled.token_logprobs
+        collected.text_offset += spelled.text_offset
+        for token in spelled.tokens:
+            memory.add(token)
+        if collected.top_logprobs is not None:
+            collected.top_logprobs += memory.encode(spelled.top_logprobs or [])
 
     def _spell(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
         """The log-probabilities of `tokens`, whose text goes on where the choice's last ones ended."""

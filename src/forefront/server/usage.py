@@ -19,7 +19,7 @@ def make_completion_usage(usage: Usage) -> Callable[[Request], Awaitable[Respons
 
     async def completion_usage(request: Request) -> Response:
         principal: Principal = request.scope["principal"]
-        row = await off_loop(lambda: usage.of(path_id(request)))
+        row = await off_loop(lambda: usage.of(path_id(request)), principal.tenant)
         if row is None or (row.project != principal.project.name and "admin" not in principal.key.scopes):
             raise ApiError("not_found", "There is no completion of that id in the ledger.")
         return Response(msgspec.json.encode(row), media_type="application/json")

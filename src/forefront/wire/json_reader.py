@@ -1,7 +1,8 @@
 """Reading JSON from strangers: strict first, then once more with trailing commas, else an error with line and column.
 
 The documented cURL example ends its body with a comma before the closing brace, so that one departure from JSON is
-accepted, and only after strict reading has failed. Nothing else of JSON5 is.
+accepted, and only after strict reading has failed. Nothing else of JSON5 is. Large bodies are read strictly alone: a
+search holds Python's lock to its end, and other threads with it.
 """
 
 import json
@@ -13,8 +14,10 @@ import msgspec
 from forefront.wire.errors import ApiError
 
 # A string is taken whole (possessively, so that a missing end quote costs linear time) and thereby never looked into.
-_TOKEN = re.compile(r'"(?:\\.|[^"\\])*+"?|,(?=\s*+[}\]])|NaN|-?Infinity', re.DOTALL)
-_NO_VALUE_BEFORE = ("", "[", "{", ",", ":")
+_TOKEN = re.compile(rb'"(?:\\.|[^"\\])*+"?|,(?=\s*+[}\]])|NaN|-?Infinity', re.DOTALL)
+# Bytes that are searched for trailing commas.
+_RELAXED = 2**19
+_NO_VALUE_BEFORE = (b"", b"[", b"{", b",", b":")
 
 
 def read_json(body: bytes) -> Any:
@@ -26,9 +29,11 @@ def read_json(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    text = _text(body)
-    relaxed = _without_trailing_commas(text)
-    if relaxed != text:
+    _check_text(body)
+    if len(body) > _RELAXED:
+        raise _broken(body)
+    relaxed = _without_trailing_commas(body)
+    if relaxed != body:
         try:
             return msgspec.json.decode(relaxed)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -36,40 +41,37 @@ def read_json(body: bytes) -> Any:
     raise _broken(relaxed)
 
 
-def _text(body: bytes) -> str:
+def _check_text(body: bytes) -> None:
     try:
-        return body.decode()
+        body.decode()
     except UnicodeDecodeError as error:
         raise ApiError("invalid_json", f"The body is not UTF-8: byte {error.start} cannot be read.") from None
 
 
-def _without_trailing_commas(text: str) -> str:
-    """`text` with a space for each comma that stands between a value and a closing bracket, so that every other
+def _without_trailing_commas(body: bytes) -> bytes:
+    """`body` with a space for each comma that stands between a value and a closing bracket, so that every other
     character keeps its line and column. `[,]` and `[1,,]` keep their commas."""
-    kept: list[str] = []
+    relaxed = bytearray(body)  # changed in place: a list of the parts would take up to 40 times the body's size
     end = 0
-    last = ""  # the last character before the comma that is not white space
-    for match in _TOKEN.finditer(text):
-        between = text[end : match.start()].rstrip()
-        last = between[-1:] or last
-        kept.append(text[end : match.start()])
-        if match[0] == "," and last not in _NO_VALUE_BEFORE:
-            kept.append(" ")
-        else:
-            kept.append(match[0])
-            last = match[0][-1]
+    last = b""  # the last character before the comma that is not white space
+    for match in _TOKEN.finditer(body):
+        last = body[end : match.start()].rstrip()[-1:] or last
         end = match.end()
-    return "".join([*kept, text[end:]])
+        if match[0] == b"," and last not in _NO_VALUE_BEFORE:
+            relaxed[match.start()] = ord(" ")
+        else:
+            last = match[0][-1:]
+    return bytes(relaxed)
 
 
-def _broken(text: str) -> ApiError:
-    """The error that says where `text` stops being JSON."""
-    for match in _TOKEN.finditer(text):
-        if match[0].endswith(("NaN", "Infinity")) and not match[0].startswith('"'):
-            line, column = _position(text, match.start())
-            return ApiError(
-                "invalid_json", f"Invalid JSON at line {line}, column {column}: {match[0]} is not a number."
-            )
+def _broken(body: bytes) -> ApiError:
+    """The error that says where `body` stops being JSON."""
+    text = body.decode()
+    for match in _TOKEN.finditer(body) if len(body) <= _RELAXED else ():
+        if match[0].endswith((b"NaN", b"Infinity")) and not match[0].startswith(b'"'):
+            line, column = _position(body, match.start())
+            message = f"Invalid JSON at line {line}, column {column}: {match[0].decode()} is not a number."
+            return ApiError("invalid_json", message)
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -81,6 +83,7 @@ def _broken(text: str) -> ApiError:
     return ApiError("invalid_json", "Invalid JSON: a number is out of range, an escape is broken or it nests too deep.")
 
 
-def _position(text: str, index: int) -> tuple[int, int]:
-    """The one-based line and column of `index`."""
-    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+def _position(body: bytes, index: int) -> tuple[int, int]:
+    """The one-based line and column, in characters, of the byte at `index`."""
+    line = body.rfind(b"\n", 0, index) + 1
+    return body.count(b"\n", 0, index) + 1, len(body[line:index].decode()) + 1

@@ -94,29 +94,41 @@ def _within(value: Any, kind: Any, path: str) -> Iterator[str]:
         if struct := _struct_for(value, kind):
             yield from _unknown(value, struct, path + ".")
     elif isinstance(value, list):
-        for option in _options(kind):
-            # A million of texts need not be looked at one by one.
-            if get_origin(option) is list and _may_hold_structs(get_args(option)[0]):
-                for index, entry in enumerate(value):
-                    yield from _within(entry, get_args(option)[0], f"{path}[{index}]")
+        for entries in _lists_of_structs(kind):
+            for index, entry in enumerate(value):
+                yield from _within(entry, entries, f"{path}[{index}]")
+
+
+@cache
+def _lists_of_structs(kind: Any) -> tuple[Any, ...]:
+    """What the lists of a type hold, where that may be structs: a million of texts need not be looked at."""
+    lists = [get_args(option)[0] for option in _options(kind) if get_origin(option) is list]
+    return tuple(entries for entries in lists if _may_hold_structs(entries))
 
 
 @cache
 def _may_hold_structs(kind: Any) -> bool:
-    return any(
-        get_origin(option) is list or (isinstance(option, type) and issubclass(option, msgspec.Struct))
-        for option in _options(kind)
+    return bool(_lists_of_structs(kind)) or any(
+        isinstance(option, type) and issubclass(option, msgspec.Struct) for option in _options(kind)
     )
 
 
 def _struct_for(value: dict[str, Any], kind: Any) -> type[msgspec.Struct] | None:
     """The struct that `value` is read as; of several, the one whose tag it has."""
-    for option in _options(kind):
-        if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            config = option.__struct_config__
-            if config.tag_field is None or value.get(config.tag_field) == config.tag:
-                return option
+    for option, tag_field, tag in _structs(kind):
+        if tag_field is None or value.get(tag_field) == tag:
+            return option
     return None
+
+
+@cache
+def _structs(kind: Any) -> tuple[tuple[type[msgspec.Struct], str | None, Any], ...]:
+    """The structs of a union, each with the field that tells it from the others and its value there."""
+    return tuple(
+        (option, option.__struct_config__.tag_field, option.__struct_config__.tag)
+        for option in _options(kind)
+        if isinstance(option, type) and issubclass(option, msgspec.Struct)
+    )
 
 
 @cache

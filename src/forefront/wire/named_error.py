@@ -5,6 +5,8 @@ from typing import Final
 
 from forefront.wire.errors import ApiError
 
+# Characters of msgspec's text, from its beginning and from its end: more than a path or a quoted value needs.
+_SHOWN: Final = 1000
 _NAMES: Final = {
     "int": "an integer",
     "float": "a number",
@@ -14,7 +16,6 @@ _NAMES: Final = {
     "object": "an object",
 }
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
-_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 _TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>\w+)`")
 _LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<sign>[<>]=?) (?P<bound>\d+)")
 _RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=?) (?P<bound>\S+)")
@@ -33,13 +34,16 @@ _TOOL = re.compile(r"tools\[\d+\]\.type")
 
 
 def named_error(text: str) -> ApiError:
-    """The error for what msgspec said. Its texts end in ` - at `$.path``."""
+    """The error for what msgspec said. Its texts end in ` - at `$.path``, and may hold a value of any length."""
+    if len(text) > 2 * _SHOWN:
+        text = text[:_SHOWN] + text[-_SHOWN:]
     if match := _MISSING.fullmatch(text):
         param = ".".join(part for part in (match["path"], match["field"]) if part)
         return ApiError("missing_parameter", f"`{param}` is required.", param=param)
-    parts = _AT.fullmatch(text)
-    what = parts["what"] if parts else text
-    param = ((parts["path"] if parts else "") or "").replace("[...]", "")
+    what, at, path = text.rpartition(" - at `$")
+    if not at:
+        what, path = text, ""
+    param = path.removesuffix("`").removeprefix(".").replace("[...]", "")
     where = f"`{param}`"
     if match := _TYPE.fullmatch(what):
         kinds = [_NAMES.get(kind, kind) for kind in match["expected"].split(" | ") if kind != "null"]

@@ -10,10 +10,13 @@ from forefront.wire.message import Message
 from forefront.wire.tools import MAX_TOOLS, Tool, ToolChoice
 
 MAX_STOPS = 16
+MAX_STOP_LENGTH = 1024
 MAX_CHOICES = 16
+MAX_BIASES = 1024
 MAX_PROMPTS = 256
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
+Stop = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_LENGTH)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -40,13 +43,13 @@ class SampledRequest(msgspec.Struct, kw_only=True):
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     top_k: Natural | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    stop: NonEmpty | Annotated[list[NonEmpty], Meta(max_length=MAX_STOPS)] | None = None
+    stop: Stop | Annotated[list[Stop], Meta(max_length=MAX_STOPS)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
-    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=MAX_BIASES)] | None = None
     response_format: ResponseFormat | None = None
     regex: NonEmpty | None = None
     grammar: NonEmpty | Grammar | None = None

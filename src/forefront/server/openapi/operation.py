@@ -12,7 +12,7 @@ ALWAYS = ("request_timeout", "headers_too_large", "internal_error", "overloaded"
 GUARDED = ("invalid_api_key",)
 BODY = (
     "invalid_json", "incomplete_body", "missing_parameter", "body_too_large", "unsupported_media_type", "invalid_type",
-    "invalid_value", "unknown_parameter",
+    "invalid_value", "unknown_parameter", "rate_limit_exceeded",
 )  # fmt: skip
 STORE = ("store_unavailable",)
 PROMPT = (

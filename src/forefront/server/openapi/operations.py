@@ -53,8 +53,9 @@ OPERATIONS: Final = (
         method="POST", path="/v1/chat/completions/preflight", group="Completions", name="preflightChatCompletion",
         scope="chat", summary="What a conversation would meet",
         description="The prompt as the model would read it, its tokens, what fits and what is cached, without an "
-        "answer. It counts towards no limit and costs nothing.",
-        body=ChatRequest, example=CONVERSATION, answer=Preflight, errors=(*PROMPT, "shutting_down"),
+        "answer. It costs nothing, but counts as a request towards limits.",
+        body=ChatRequest, example=CONVERSATION, answer=Preflight,
+        errors=(*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE),
     ),
     Operation(
         method="POST", path="/v1/completions", group="Completions", name="createCompletion", scope="chat",
@@ -65,11 +66,12 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="GET", path="/v1/models", group="Models", name="listModels", scope="models",
-        summary="Every model that is served", answer=ModelList,
+        summary="Every model that the key may use", answer=ModelList,
     ),
     Operation(
         method="GET", path="/v1/models/{id}", group="Models", name="retrieveModel", scope="models",
-        summary="One model", answer=Model, path_types={"id": Id}, errors=("model_not_found", "unknown_url"),
+        summary="One model", answer=Model, path_types={"id": Id},
+        errors=("model_not_allowed", "model_not_found", "unknown_url"),
     ),
     Operation(
         method="GET", path="/v1/usage/{id}", group="Usage", name="retrieveUsage",

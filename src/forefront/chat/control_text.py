@@ -1,0 +1,52 @@
+"""Where a text spells control tokens."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from os.path import commonprefix
+
+# A search holds Python's lock to its end, so a long text is searched in pieces of so many characters.
+_PIECE = 2**16
+_DEPTH = 20  # of branches within branches, which Python's compiler reads recursively
+
+
+class ControlText:
+    """Finds the spellings of control tokens in texts, overlapping ones too.
+
+    The pattern is the trie of all spellings, so a character costs the same however many control tokens there are.
+    Spellings of one character are left out: such a text cannot be cut.
+    """
+
+    def __init__(self, spellings: Iterable[str]) -> None:
+        texts = [text for text in spellings if len(text) > 1]
+        self._longest = max(map(len, texts), default=0)
+        self._pattern = re.compile(f"(?={_trie(texts)})") if texts else None
+        self._firsts = {text[0] for text in texts}
+
+    def occurs_in(self, text: str) -> bool:
+        """Whether a control token is spelled in `text`."""
+        return next(self.places(text), None) is not None
+
+    def places(self, text: str) -> Iterator[int]:
+        """Where each spelling begins, in order."""
+        if self._pattern is None or not any(first in text for first in self._firsts):
+            return
+        for begin in range(0, len(text), _PIECE):
+            piece = text[begin : begin + _PIECE + self._longest - 1]
+            for match in self._pattern.finditer(piece):
+                if match.start() >= _PIECE:
+                    break
+                yield begin + match.start()
+
+
+def _trie(texts: Iterable[str], depth: int = _DEPTH) -> str:
+    """A regular expression for any of `texts`. What begins with another of them needs no branch of its own."""
+    texts = sorted(texts)
+    shared = commonprefix(texts)  # noqa: RUF071 - of characters
+    rests = [text[len(shared) :] for text in texts]
+    if "" in rests:
+        return re.escape(shared)
+    if not depth:
+        return re.escape(shared) + f"(?:{'|'.join(map(re.escape, rests))})"
+    branches = [_trie(group, depth - 1) for _, group in groupby(rests, key=lambda rest: rest[0])]
+    return re.escape(shared) + f"(?:{'|'.join(branches)})"

@@ -1,0 +1,35 @@
+"""The memory of an answer that is collected before it is sent, as its request's share of the intake has it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+_STEP: Final = 2**16  # bytes
+_EACH: Final = 64  # bytes of an object beside what it holds
+_encoder = msgspec.json.Encoder()
+
+
+class AnswerMemory:
+    """Holds memory in steps by `grow`, which raises `ApiError` when there is none left. The first step is free."""
+
+    def __init__(self, grow: Callable[[int], None]) -> None:
+        self._grow = grow
+        self._left = _STEP
+
+    def add(self, text: str) -> None:
+        """The answer holds this text too: in pieces, joined, and encoded as `message` and among `choices`."""
+        self._take(4 * len(text) + _EACH)
+
+    def encode(self, values: Sequence[Any]) -> list[Any]:
+        """The JSON of each log-probability, in place of its objects, which take four times the memory."""
+        encoded = [_encoder.encode(value) for value in values]
+        self._take(2 * sum(map(len, encoded)) + _EACH * len(encoded))
+        return [msgspec.Raw(value) for value in encoded]
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            step = _STEP - self._left
+            self._grow(step)
+            self._left += step

@@ -1,0 +1,41 @@
+"""No field of a request stops the server: `/health` answers all the while."""
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.hostile import HOSTILE, Hostile, Watch, matching_stops
+from tests.support.server import RunningServer
+
+# Seconds. What is left is a tenth of it on a machine of its own; others may use this one too.
+SILENCE = 0.75
+JSON = {"content-type": "application/json"}
+
+
+def send(server: RunningServer, hostile: Hostile) -> tuple[httpx.Response, float]:
+    """What answers it, and the longest silence meanwhile."""
+    watch = Watch(server.url)
+    with server.client() as client, watch():
+        response = client.post(hostile.path, content=hostile.body, headers=JSON)
+        time.sleep(0.02)
+    return response, watch.longest
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_server_is_never_silent(server: RunningServer, name: str) -> None:
+    response, silence = send(server, HOSTILE[name])
+    assert response.status_code in HOSTILE[name].statuses, response.text[:300]
+    if response.status_code != 200:
+        assert len(response.content) < 2000
+    assert silence < SILENCE
+
+
+@pytest.mark.parametrize("length", [1000, 20_000])
+def test_stops_whose_beginning_always_matches(
+    server: RunningServer, tiny_gguf: Path, tmp_path: Path, length: int
+) -> None:
+    response, silence = send(server, matching_stops(tiny_gguf, tmp_path / "home", length))
+    assert response.status_code == (200 if length == 1000 else 422)
+    assert silence < SILENCE

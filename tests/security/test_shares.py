@@ -1,0 +1,160 @@
+"""What one project takes or fills, others do not miss; what one key may not use, it does not learn of."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forefront.fairness.tenant import Tenant
+from forefront.gateway.database import Database, open_database
+from forefront.gateway.keys import KeyStore
+from forefront.server import pieces
+from forefront.server.off_loop import OffLoop
+from forefront.wire.admin import NewKey
+from tests.server.test_admin import make_key
+from tests.support.instant import KEY, MODEL, Instant, Nursery
+from tests.support.postgres import new_database
+from tests.support.server import RunningServer
+from torture.client import CHAT, Answer, Client
+
+ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def instant(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Instant, Database]]:
+    """A server that answers at once, and its store."""
+    url = f"sqlite:///{tmp_path / 'f.db'}"
+    if request.param == "postgres":
+        url = new_database(request.getfixturevalue("postgres"))
+    with Nursery().serve(url, tmp_path / "log") as server:
+        database = open_database(url)
+        yield server, database
+        database.close()
+
+
+def key_for(database: Database, project: str) -> str:
+    """The text of a new key."""
+    return KeyStore(database).create(NewKey(name=project, project=project)).key
+
+
+async def ask(server: Instant, key: str, name: str, large: bool = False) -> Answer:
+    """A completion under an idempotency key; a large one is of 7 MB."""
+    content, count = ("x" * 2_000_000, 350) if large else ("Hi", 3)
+    fields = {"model": MODEL, "messages": [{"role": "user", "content": content}], "max_tokens": count}
+    client = Client(server.url, key)
+    answer = await client.send("POST", CHAT, json.dumps(fields).encode(), idempotency_key=name)
+    client.abort()
+    return answer
+
+
+async def test_a_flood_of_answers_leaves_another_projects_retry_its_own(instant: tuple[Instant, Database]) -> None:
+    """Twelve of 7 MB are more than the store of replays has room for."""
+    server, database = instant
+    greedy, modest = key_for(database, "greedy"), key_for(database, "modest")
+    first = await ask(server, modest, "retried")
+    flood = [await ask(server, greedy, f"flood-{number}", large=True) for number in range(12)]
+    assert {answer.status for answer in flood} == {200}
+    again = await ask(server, modest, "retried")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.body == first.body
+    report = await Client(server.url, KEY).get("/admin/usage?by=project&project=modest")
+    assert report["data"][0]["requests"] == 1
+    latest, earliest = [await ask(server, greedy, f"flood-{number}", large=True) for number in (11, 0)]
+    assert latest.completion == flood[11].completion
+    assert "idempotent-replayed" not in earliest.headers
+
+
+NAMES = ["forefront-mini", "nothing", "forefront-min", "tin", "Tiny", "x" * 200]
+
+
+def test_a_model_outside_of_a_keys_list_is_as_one_that_is_not_there(server: RunningServer) -> None:
+    """`forefront-mini` is served and the others are not: nothing tells which."""
+    _, narrow = make_key(server, models=["tiny", "planned"])
+    with narrow:
+        assert [model["id"] for model in narrow.get("/v1/models").json()["data"]] == ["tiny"]
+        assert narrow.get("/v1/models/tiny").status_code == 200
+        assert narrow.post(CHAT, json=ASKED | {"model": "tiny"}).status_code == 200
+        said = set()
+        for name in NAMES:
+            answers = [narrow.get(f"/v1/models/{name}")]
+            answers += [narrow.post(path, json=ASKED | {"model": name}) for path in (CHAT, f"{CHAT}/preflight")]
+            answers += [narrow.post("/v1/completions", json={"model": name, "prompt": "Hi"})]
+            for answer in answers:
+                text = answer.text.replace(f"`{name[:128]}`", "NAME")
+                headers = {key for key in answer.headers if key not in ("date", "content-length")}
+                said.add((answer.status_code, text, answer.headers["x-should-retry"], *sorted(headers)))
+                assert "forefront-mini" not in text
+        assert len(said) == 1, said
+        assert json.loads(next(iter(said))[1])["error"]["code"] == "model_not_allowed"
+
+
+def test_a_model_of_the_list_that_is_not_served_is_missed_without_a_word_of_others(server: RunningServer) -> None:
+    _, narrow = make_key(server, models=["tiny", "forefront-mimi"])
+    _, empty = make_key(server, models=["forefront-mimi"])
+    with narrow, empty:
+        for client in (narrow, empty):
+            answers = [client.get("/v1/models/forefront-mimi")]
+            answers += [client.post(CHAT, json=ASKED | {"model": "forefront-mimi"})]
+            for answer in answers:
+                assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+                assert "forefront-mini" not in answer.text
+        assert "Served: `tiny`." in narrow.get("/v1/models/forefront-mimi").text
+        assert empty.get("/v1/models").json()["data"] == []
+
+
+def test_what_is_another_projects_is_as_what_is_not_there(server: RunningServer) -> None:
+    """Completions by id, and idempotency keys."""
+    _, one = make_key(server, project="one-of-two")
+    _, two = make_key(server, project="two-of-two")
+    with one, two:
+        answer = one.post(CHAT, json=ASKED | {"model": "tiny"}, headers={"idempotency-key": "shared"})
+        theirs, none = two.get(f"/v1/usage/{answer.json()['id']}"), two.get("/v1/usage/chatcmpl-none")
+        assert (theirs.status_code, theirs.content) == (none.status_code, none.content)
+        other = two.post(CHAT, json=ASKED | {"model": "tiny", "n": 2}, headers={"idempotency-key": "shared"})
+        assert other.status_code == 200
+
+
+async def test_a_backlog_of_one_projects_calls_to_the_store_delays_nobody() -> None:
+    """Ten hanging calls of one project; as soon as one ends, another project's goes first."""
+    off_loop, gate, order = OffLoop(2), threading.Event(), []
+
+    def slow() -> None:
+        gate.wait(10)
+        order.append("greedy")
+
+    backlog = [asyncio.ensure_future(off_loop(slow, Tenant("greedy"))) for _ in range(10)]
+    await asyncio.sleep(0.05)
+    late = asyncio.ensure_future(off_loop(lambda: order.append("modest"), Tenant("modest")))
+    await asyncio.sleep(0.05)
+    gate.set()
+    await asyncio.gather(late, *backlog)
+    assert order.index("modest") <= 3
+
+
+async def test_a_body_that_is_not_read_waits_in_pieces() -> None:
+    """Each piece waits until `send` has taken the one before."""
+    sent: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message["body"])
+        if len(sent) == 3:
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(pieces.send_body(send, bytes(2**20)))
+    await asyncio.sleep(0)
+    assert sum(map(len, sent)) < 2**18
+    task.cancel()
+    whole: list[Any] = []
+
+    async def take(message: Any) -> None:
+        whole.append(message)
+
+    for body in (b"", b"a", bytes(range(256)) * 1024, bytes(2**16)):
+        whole.clear()
+        await pieces.send_body(take, body)
+        assert b"".join(message["body"] for message in whole) == body
+        assert [message["more_body"] for message in whole] == [True] * (len(whole) - 1) + [False]

@@ -1,0 +1,184 @@
+"""Requests whose fields try to occupy the server, and a watch on how long it is silent meanwhile."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from forefront.catalog.source import ModelSource
+from forefront.catalog.store import Store
+from forefront.chat.tokenizer import Tokenizer
+from forefront.server.parsed_size import ParsedSize
+
+CHAT: Final = "/v1/chat/completions"
+PREFLIGHT: Final = f"{CHAT}/preflight"
+TEXT: Final = "/v1/completions"
+
+_BODY = 8 * 2**20 - 4096
+_PARSED = 60 * 2**20  # what a body may take once it is parsed is a little more
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A request, and the statuses that may answer it."""
+
+    path: str
+    body: bytes
+    statuses: tuple[int, ...]
+
+
+def _repeated(unit: str, size: int) -> str:
+    """As many of `unit`, with commas between them, as a body of `size` may have."""
+    parsed = ParsedSize()
+    parsed.add(f"{unit},".encode())
+    return ",".join([unit] * min(size // (len(unit) + 1), _PARSED // parsed.total))
+
+
+def _chat(extra: str = "", content: str = '"x"') -> bytes:
+    return (
+        '{"model":"tiny","max_tokens":2,"temperature":0,"logit_bias":{"2":-100},"messages":[{"role":"user","content":'
+        f"{content}}}]{',' if extra else ''}{extra}}}"
+    ).encode()
+
+
+def _text(prompt: str, extra: str = "") -> bytes:
+    return f'{{"model":"tiny","max_tokens":2,"prompt":{prompt}{"," if extra else ""}{extra}}}'.encode()
+
+
+def _schema(schema: str) -> str:
+    return f'"response_format":{{"type":"json_schema","json_schema":{{"schema":{schema}}}}}'
+
+
+# Each as large as it can be: in bytes, or in the number of values.
+HOSTILE: Final[dict[str, Hostile]] = {
+    "control tokens": Hostile(PREFLIGHT, _chat(content=f'"{"<|im_end|>" * 30_000}"'), (400,)),
+    "control tokens in all of a body": Hostile(PREFLIGHT, _chat(content=f'"{"<|im_end|>" * (_BODY // 10)}"'), (400,)),
+    "beginnings of control tokens": Hostile(PREFLIGHT, _chat(content=f'"{"<|im_en<" * (_BODY // 8)}"'), (400,)),
+    "control tokens in 256 prompts": Hostile(
+        TEXT, _text(f"[{','.join([chr(34) + '<|im_end|>' * 3000 + chr(34)] * 256)}]"), (400,)
+    ),
+    "one long text": Hostile(CHAT, _chat(content=f'"{"a" * _BODY}"'), (400,)),
+    "one long prompt": Hostile(TEXT, _text(f'"{"a" * _BODY}"'), (400,)),
+    "escapes": Hostile(CHAT, _chat(content='"' + r"\n" * (_BODY // 2) + '"'), (400,)),
+    "too many values": Hostile(CHAT, _chat(f'"x":[{",".join(["[]"] * (_BODY // 3))}]'), (413,)),
+    "values that have no effect": Hostile(CHAT, _chat(f'"x":[{_repeated("[]", _BODY)}]'), (200,)),
+    "small parts": Hostile(
+        CHAT, _chat(content=f"[{_repeated(json.dumps({'type': 'text', 'text': 'x'}), _BODY)}]"), (400,)
+    ),
+    "parts without a type": Hostile(CHAT, _chat(content=f"[{_repeated('{}', _BODY)}]"), (400,)),
+    "calls": Hostile(
+        CHAT,
+        json.dumps(
+            {
+                "model": "tiny",
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "tool_calls": [
+                            {"id": str(n), "type": "function", "function": {"name": "f", "arguments": "{}"}}
+                            for n in range(40_000)
+                        ],
+                    }
+                ],
+                "max_tokens": 1,
+            }
+        ).encode(),
+        (200, 400, 422),
+    ),
+    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(300_000)) + "}"), (422,)),
+    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(300_000))), (422,)),
+    "long unknown fields": Hostile(CHAT, _chat(",".join(f'"{"max_token" * 14_000}{n}":1' for n in range(64))), (200,)),
+    "a long role": Hostile(CHAT, _chat().replace(b'"user"', b'"' + b" - at `$." * (_BODY // 9) + b'"'), (422,)),
+    "a long model": Hostile(CHAT, _chat().replace(b'"tiny"', b'"' + b"t" * _BODY + b'"'), (404,)),
+    "JSON that breaks off": Hostile(CHAT, b'{"model":"' + rb"\n" * (_BODY // 2), (400,)),
+    "dashes": Hostile(CHAT, b"[" + b"-" * _BODY, (400,)),
+    "trailing commas": Hostile(CHAT, _chat(f'"x":[{_repeated("[1,]", 500_000)}]'), (200,)),
+    "a long schema": Hostile(
+        CHAT, _chat(_schema(f'{{"enum":[{_repeated(chr(34) + "abc" + chr(34), _BODY)}]}}')), (422,)
+    ),
+    "a long title": Hostile(CHAT, _chat(_schema(f'{{"title":"{"a" * _BODY}"}}')), (422,)),
+    "a long regex": Hostile(CHAT, _chat(f'"regex":"{"a|" * (_BODY // 2)}"'), (422,)),
+    "a long grammar": Hostile(CHAT, _chat(f'"grammar":"{"a ::= b " * (_BODY // 8)}"'), (422,)),
+    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(300_000)) + "}"), (200,)),
+    "schemas of tools": Hostile(
+        CHAT,
+        json.dumps(
+            {
+                "model": "forefront-mini",
+                "messages": [{"role": "user", "content": "x"}],
+                "max_tokens": 1,
+                "tools": [
+                    {
+                        "type": "function",
+                        "function": {"name": f"f{n}", "parameters": {"properties": {"a": {"enum": [1] * 2000}}}},
+                    }
+                    for n in range(128)
+                ],
+            }
+        ).encode(),
+        (400,),
+    ),
+    "token ids": Hostile(TEXT, _text(f"[{_repeated('1', _BODY)}]"), (400,)),
+    "empty prompts": Hostile(TEXT, _text(f"[{_repeated('[]', _BODY)}]"), (422,)),
+    "a scored prompt": Hostile(
+        TEXT, _text(f"[{_repeated('5', 3900)}]", '"echo":true,"logprobs":20,"n":16,"logit_bias":{"2":-100}'), (200,)
+    ),
+    "log-probabilities": Hostile(
+        CHAT, _chat('"n":16,"logprobs":true,"top_logprobs":20').replace(b'"max_tokens":2', b'"max_tokens":400'), (200,)
+    ),
+    "long stops": Hostile(CHAT, _chat(f'"stop":[{",".join([chr(34) + "z" * 60_000 + chr(34)] * 16)}]'), (422,)),
+}
+
+
+def matching_stops(gguf: Path, home: Path, length: int) -> Hostile:
+    """A request whose answer repeats one token, and whose 16 stop strings of `length` characters begin with just that:
+    their beginnings always match, and none of them ever comes."""
+    pieces = Tokenizer(Store(home).convert(ModelSource("tiny", gguf))).pieces
+    token = max((token for token, piece in enumerate(pieces) if piece.isascii()), key=lambda token: len(pieces[token]))
+    piece = pieces[token].decode()
+    repeated = (piece * (length // len(piece) + 1))[: length - 1]
+    fields: dict[str, Any] = {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "x"}],
+        "temperature": 0,
+        "logit_bias": {str(token): 100},
+        "max_tokens": 400,
+        "n": 16,
+        "stop": [f"{repeated}{character}" for character in "0123456789ABCDEF"],
+    }
+    return Hostile(CHAT, json.dumps(fields).encode(), (200, 422))
+
+
+class Watch:
+    """How long `/health` was silent, at the longest."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._over = threading.Event()
+        self.longest = 0.0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        self.longest = 0.0
+        self._over.clear()
+        thread = threading.Thread(target=self._poll)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+    def _poll(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=120) as client:
+            while not self._over.is_set():
+                begin = time.monotonic()
+                assert client.get("/health").status_code == 200
+                self.longest = max(self.longest, time.monotonic() - begin)
+                time.sleep(0.005)
