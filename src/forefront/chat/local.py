@@ -91,6 +91,7 @@ class LocalBackend:
         watch.turn()
         with _as_api_errors():
             batch = Batch(self._engine, plan.requests)
+        batch.when_computed(lambda: meter.end_turn(batch.sampled))
         timer = None if end is None else loop.call_at(end, batch.leave)
         started = False
         try:
