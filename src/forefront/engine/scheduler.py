@@ -98,7 +98,8 @@ class Scheduler:
         return len(self.pool.find(keys)) * self.pool.size
 
     def schedule(self) -> list[Chunk]:
-        """The next step: at most one chunk per sequence. Empty only when there is nothing to do."""
+        """The next step: at most one chunk per sequence. Empty when there is nothing to do, or when the only sequence
+        was found wholly cached; it decodes in the next step."""
         self._preempted.clear()
         decodes = self._decodes()
         if len(self._tenants) > 1 and self.waiting_count:
@@ -203,7 +204,9 @@ class Scheduler:
             beyond = not self._within_share(tenant)
             if beyond and len(self.running) >= self.limits.running:
                 return
-            allowed = (tenant is reserved or tenant.time < limit) and tenant.head not in self._preempted
+            # What this step has preempted stays out of it, or it would be preempted again; unless nothing runs at all.
+            back = tenant.head in self._preempted and bool(self.running)
+            allowed = (tenant is reserved or tenant.time < limit) and not back
             if allowed and (self._start(tenant, tenant.head) if beyond else self._make_room(tenant)):
                 if tenant.waiting:
                     continue
@@ -228,15 +231,9 @@ class Scheduler:
         return tenant.blocks + self._blocks_for(tenant.head) <= tenant.block_share
 
     def _reserved(self, waiting: list[TenantQueue]) -> TenantQueue | None:
-        """The tenant, if any, that runs nothing because its next sequence needs more blocks than its part or than are
-        free. Others are admitted before it only until their virtual time has reached the sequence's finish time."""
-        stuck = [
-            tenant
-            for tenant in waiting
-            if not tenant.running
-            and not self._within_share(tenant)
-            and self._blocks_for(tenant.head) + len(self.running) > self.pool.available
-        ]
+        """The tenant, if any, that runs nothing because its next sequence is beyond its part. Others are admitted
+        before it only until their virtual time has reached that sequence's finish time, so that it does not starve."""
+        stuck = [tenant for tenant in waiting if not tenant.running and not self._within_share(tenant)]
         return min(stuck, key=lambda tenant: tenant.finish_time(tenant.head), default=None)
 
     def _make_room(self, tenant: TenantQueue) -> bool:
