@@ -116,18 +116,19 @@ class Scheduler:
     def computed(self, chunks: list[Chunk]) -> None:
         """Record that the chunks have run: their tokens are in the cache, and full blocks can be found by others."""
         size = self.pool.size
-        for sequence, length in ((chunk.sequence, chunk.length) for chunk in chunks):
-            full = sequence.computed // size
-            end = sequence.computed + length
+        for chunk in chunks:
+            sequence = chunk.sequence
+            start = sequence.computed
+            end = sequence.computed = start + chunk.length
             # Tokens that are computed again after a preemption are not charged again.
-            if (new := end - max(sequence.computed, sequence.charged)) > 0:
+            if end > sequence.charged:
                 tenant = self._tenants[sequence.request.tenant.name]
-                tenant.time += new / tenant.weight
+                tenant.time += (end - max(start, sequence.charged)) / tenant.weight
                 sequence.charged = end
-            sequence.computed = end
-            sequence.extend_keys(size, end)
-            for index in range(full, end // size):
-                self.pool.register(sequence.blocks[index], sequence.keys[index])
+            if end // size > start // size:
+                sequence.extend_keys(size, end)
+                for index in range(start // size, end // size):
+                    self.pool.register(sequence.blocks[index], sequence.keys[index])
 
     def fork(self, sequence: Sequence, follower: Sequence) -> tuple[int, int] | None:
         """Let `follower`, whose prompt is `sequence`'s and just computed, run on the same blocks.
