@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import broken, budget, cut, faults, fuzz, kill, nonces, overload
+from torture import broken, budget, cut, faults, fuzz, kill, nonces, overload, shares
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
@@ -12,6 +12,7 @@ PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "broken": broken.run,
     "faults": faults.run,
     "overload": overload.run,
+    "shares": shares.run,
     "kill": kill.run,
     "nonces": nonces.run,
     "fuzz": fuzz.run,
