@@ -109,6 +109,8 @@ class Scheduler:
         if self._preempted:
             decodes = [chunk for chunk in decodes if chunk.sequence not in self._preempted]
         prefills = [sequence for sequence in self.running if sequence.remaining > 1 or not sequence.computed]
+        if prefills and self.waiting_count and len(self._tenants) > 1:
+            decodes, prefills = self._least_served(decodes, prefills)
         budget = self.limits.prefill_beside_decodes if decodes else self.limits.prefill
         shares = divide_prefill(prefills, budget, self._tenants)
         return decodes + [Chunk(sequence, length) for sequence, length in shares]
@@ -122,7 +124,7 @@ class Scheduler:
             end = sequence.computed = start + chunk.length
             # Tokens that are computed again after a preemption are not charged again.
             if end > sequence.charged:
-                tenant = self._tenants[sequence.request.tenant.name]
+                tenant = self._owner(sequence)
                 tenant.time += (end - max(start, sequence.charged)) / tenant.weight
                 sequence.charged = end
             if end // size > start // size:
@@ -137,7 +139,7 @@ class Scheduler:
         to, and (0, 0) says that there is none. None: no room now, or none within the tenant's part while another
         waits. The follower was queued and computes for itself.
         """
-        tenant = self._tenants[sequence.request.tenant.name]
+        tenant = self._owner(sequence)
         shared = sequence.prompt_length // self.pool.size
         partial = sequence.blocks[shared:]
         own = self.pool.allocate(len(partial)) if self._may_fork(tenant, len(partial)) else None
@@ -176,7 +178,7 @@ class Scheduler:
         holds more for its weight."""
         if sequence.computed < len(sequence.blocks) * self.pool.size:
             return True
-        tenant = self._tenants[sequence.request.tenant.name]
+        tenant = self._owner(sequence)
         while (blocks := self.pool.allocate(1)) is None:
             givers = [other for other in self._tenants.values() if other is tenant or other.yields_to(tenant)]
             youngest = max(givers, key=lambda other: other.blocks / other.weight).running[-1]
@@ -216,6 +218,25 @@ class Scheduler:
                 waiting = [one for one in waiting if self._within_share(one)]
             waiting = [one for one in waiting if one is not tenant]
 
+    def _least_served(self, decodes: list[Chunk], prefills: list[Sequence]) -> tuple[list[Chunk], list[Sequence]]:
+        """The part of a step that is run while a tenant waits. If a tenant with little virtual time has a prompt to
+        compute, those with more of it sit out that run more sequences for their weight. A newcomer's first token then
+        costs a small step, not one with everybody's decodes."""
+        first = min((self._owner(sequence) for sequence in prefills), key=lambda tenant: tenant.time)
+        runs = len(first.running) / first.weight
+        kept = {
+            name
+            for name, tenant in self._tenants.items()
+            if tenant.time <= first.time or len(tenant.running) / tenant.weight <= runs
+        }
+        return (
+            [chunk for chunk in decodes if chunk.sequence.request.tenant.name in kept],
+            [sequence for sequence in prefills if sequence.request.tenant.name in kept],
+        )
+
+    def _owner(self, sequence: Sequence) -> TenantQueue:
+        return self._tenants[sequence.request.tenant.name]
+
     def _set_shares(self) -> None:
         tenants = list(self._tenants.values())
         slots = [(one.weight, float(len(one.running) + len(one.waiting))) for one in tenants]
@@ -253,7 +274,7 @@ class Scheduler:
             self._preempt(most.running[-1])
 
     def _preempt(self, sequence: Sequence) -> None:
-        self._stop(self._tenants[sequence.request.tenant.name], sequence)
+        self._stop(self._owner(sequence), sequence)
         sequence.computed = 0
         self._queue(sequence, first=True)
         self._preempted.add(sequence)
@@ -305,8 +326,9 @@ class Scheduler:
             tenant = self._tenants[owner.name] = TenantQueue(owner.name, self._times.pop(owner.name, 0.0))
         tenant.weight = owner.weight
         if not tenant.waiting:
-            # Time without demand is no claim for later, and use of what was free is no debt.
-            tenant.time = max(tenant.time, self._time())
+            # Time without demand is no claim for later, and use of what was free is no debt. One token ahead of those
+            # that have waited since before: a newcomer's first step comes first.
+            tenant.time = max(tenant.time, self._time() - 1 / tenant.weight)
         tenant.waiting[sequence] = None
         if first:
             tenant.waiting.move_to_end(sequence, last=False)
