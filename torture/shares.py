@@ -88,7 +88,7 @@ async def _forever(server: RunningServer, key: str, path: str, body: bytes) -> N
     client = Client(server.url, key)
     while True:
         if not (await client.send("POST", path, body)).ended:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
 
 
 async def _unread(stage: Stage, server: RunningServer, key: str) -> list[Any]:

@@ -1,31 +1,28 @@
 """How the prompt tokens of a step are divided."""
 
-from collections.abc import Mapping
-
 from forefront.engine.sequence import Sequence
 from forefront.engine.tenant_queue import TenantQueue
+from forefront.engine.tenants import Tenants
 from forefront.fairness.shares import whole_shares
 
 
-def divide_prefill(
-    prefills: list[Sequence], budget: int, tenants: Mapping[str, TenantQueue]
-) -> list[tuple[Sequence, int]]:
+def divide_prefill(prefills: list[Sequence], budget: int, tenants: Tenants) -> list[tuple[Sequence, int]]:
     """The tokens that each of `prefills`, oldest first, may compute of `budget`: by weight among tenants, then within
     each tenant."""
     if len(tenants) == 1 or len(prefills) < 2:
         return _divide(prefills, budget)
-    groups: dict[str, list[Sequence]] = {}
+    groups: dict[TenantQueue, list[Sequence]] = {}
     for sequence in prefills:
-        groups.setdefault(sequence.request.tenant.name, []).append(sequence)
-    demands = {name: sum(sequence.remaining for sequence in group) for name, group in groups.items()}
-    claims = [(tenants[name].weight, float(demand)) for name, demand in demands.items()]
+        groups.setdefault(tenants.of(sequence), []).append(sequence)
+    demands = {tenant: sum(sequence.remaining for sequence in group) for tenant, group in groups.items()}
+    claims = [(tenant.weight, float(demand)) for tenant, demand in demands.items()]
     parts = dict(zip(groups, whole_shares(budget, claims), strict=True))
     left = min(budget, sum(demands.values())) - sum(parts.values())
-    for name in sorted(groups, key=lambda name: tenants[name].time):
-        if left > 0 and parts[name] < demands[name]:
-            parts[name] += 1
+    for tenant in sorted(groups, key=lambda tenant: tenant.time):
+        if left > 0 and parts[tenant] < demands[tenant]:
+            parts[tenant] += 1
             left -= 1
-    return [part for name, group in groups.items() for part in _divide(group, parts[name])]
+    return [part for tenant, group in groups.items() for part in _divide(group, parts[tenant])]
 
 
 def _divide(prefills: list[Sequence], budget: int) -> list[tuple[Sequence, int]]:

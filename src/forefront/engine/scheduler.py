@@ -13,7 +13,7 @@ from forefront.engine.blocks import BlockPool, extend_keys
 from forefront.engine.prefill import divide_prefill
 from forefront.engine.sequence import Sequence
 from forefront.engine.tenant_queue import TenantQueue
-from forefront.fairness.shares import fair_shares, whole_shares
+from forefront.engine.tenants import Tenants
 from forefront.fairness.tenant import Tenant
 
 
@@ -54,32 +54,34 @@ class Scheduler:
     def __init__(self, pool: BlockPool, limits: Limits) -> None:
         self.pool, self.limits = pool, limits
         self.running: list[Sequence] = []  # oldest first
-        self.waiting_count = 0
         self.preemptions = 0
-        self._tenants: dict[str, TenantQueue] = {}
-        self._times: dict[str, float] = {}  # virtual times of tenants that have left since the engine was last idle
+        self._tenants = Tenants()
         self._preempted: set[Sequence] = set()  # in the present step
 
     @property
     def waiting(self) -> list[Sequence]:
         """The waiting sequences, tenant by tenant, in order of admission. Linear in their number."""
-        return [sequence for tenant in self._tenants.values() for sequence in tenant.waiting]
+        return [sequence for tenant in self._tenants for sequence in tenant.waiting]
+
+    @property
+    def waiting_count(self) -> int:
+        """The number of waiting sequences."""
+        return self._tenants.waiting_count
 
     def add(self, sequence: Sequence) -> None:
         """Queue a new sequence."""
-        self._queue(sequence, first=False)
+        self._tenants.queue(sequence, first=False)
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a sequence, finished or cancelled, and give its blocks back. Does nothing for an unknown one."""
-        tenant = self._tenants.get(sequence.request.tenant.name)
+        tenant = self._tenants.find(sequence)
         if tenant is None:
             return
         if sequence.blocks:
             self._stop(tenant, sequence)
         elif sequence in tenant.waiting:
-            self._dequeue(tenant, sequence)
-        if not tenant.running and not tenant.waiting:
-            self._forget(tenant)
+            self._tenants.dequeue(tenant, sequence)
+        self._tenants.forget_idle(tenant)
 
     def suspend(self, sequence: Sequence) -> None:
         """Take a sequence out until `resume`. It keeps its tokens and gives its blocks back."""
@@ -88,7 +90,7 @@ class Scheduler:
 
     def resume(self, sequence: Sequence) -> None:
         """Queue a suspended sequence before its tenant's others."""
-        self._queue(sequence, first=True)
+        self._tenants.queue(sequence, first=True)
 
     def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
         """How many tokens of a prompt a new sequence would find in the cache."""
@@ -102,15 +104,14 @@ class Scheduler:
         was found wholly cached; it decodes in the next step."""
         self._preempted.clear()
         decodes = self._decodes()
-        if len(self._tenants) > 1 and self.waiting_count:
-            self._admit_by_share()
-        else:
-            self._admit_in_order()
+        self._admit()
         if self._preempted:
             decodes = [chunk for chunk in decodes if chunk.sequence not in self._preempted]
         prefills = [sequence for sequence in self.running if sequence.remaining > 1 or not sequence.computed]
         if prefills and self.waiting_count and len(self._tenants) > 1:
-            decodes, prefills = self._least_served(decodes, prefills)
+            kept = self._tenants.least_served(prefills)
+            decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in kept]
+            prefills = [sequence for sequence in prefills if sequence.request.tenant.name in kept]
         budget = self.limits.prefill_beside_decodes if decodes else self.limits.prefill
         shares = divide_prefill(prefills, budget, self._tenants)
         return decodes + [Chunk(sequence, length) for sequence, length in shares]
@@ -124,7 +125,7 @@ class Scheduler:
             end = sequence.computed = start + chunk.length
             # Tokens that are computed again after a preemption are not charged again.
             if end > sequence.charged:
-                tenant = self._owner(sequence)
+                tenant = self._tenants.of(sequence)
                 tenant.time += (end - max(start, sequence.charged)) / tenant.weight
                 sequence.charged = end
             if end // size > start // size:
@@ -139,12 +140,12 @@ class Scheduler:
         to, and (0, 0) says that there is none. None: no room now, or none within the tenant's part while another
         waits. The follower was queued and computes for itself.
         """
-        tenant = self._owner(sequence)
+        tenant = self._tenants.of(sequence)
         shared = sequence.prompt_length // self.pool.size
         partial = sequence.blocks[shared:]
         own = self.pool.allocate(len(partial)) if self._may_fork(tenant, len(partial)) else None
         if own is None:
-            self._queue(follower, first=True)
+            self._tenants.queue(follower, first=True)
             return None
         self.pool.share(sequence.blocks[:shared])
         tenant.blocks += len(own)
@@ -178,9 +179,9 @@ class Scheduler:
         holds more for its weight."""
         if sequence.computed < len(sequence.blocks) * self.pool.size:
             return True
-        tenant = self._owner(sequence)
+        tenant = self._tenants.of(sequence)
         while (blocks := self.pool.allocate(1)) is None:
-            givers = [other for other in self._tenants.values() if other is tenant or other.yields_to(tenant)]
+            givers = [other for other in self._tenants if other is tenant or other.yields_to(tenant)]
             youngest = max(givers, key=lambda other: other.blocks / other.weight).running[-1]
             self._preempt(youngest)
             if youngest is sequence:
@@ -189,62 +190,43 @@ class Scheduler:
         tenant.blocks += 1
         return True
 
-    def _admit_in_order(self) -> None:
-        for tenant in self._tenants.values():
-            tenant.slots = tenant.block_share = math.inf
-            while tenant.waiting and len(self.running) < self.limits.running:
+    def _admit(self) -> None:
+        """Tenants within their parts first, if need be by preemption; then, while there is room, by virtual time."""
+        self._tenants.set_shares(self.limits.running, self.pool.count)
+        order = sorted((tenant for tenant in self._tenants if tenant.waiting), key=lambda tenant: tenant.time)
+        if len(self._tenants) > 1:
+            order = self._in_turn(order)
+            if not self._admit_within_shares(order):
+                return
+        for tenant in order:
+            while tenant.waiting and len(self.running) < self.limits.running and self._may_return(tenant.head):
                 if not self._start(tenant, tenant.head):
                     break
 
-    def _admit_by_share(self) -> None:
-        """Tenants within their parts first, if need be by preemption; then, while there is room, by virtual time."""
-        self._set_shares()
-        waiting = [tenant for tenant in self._tenants.values() if tenant.waiting]
-        reserved = self._reserved(waiting)
-        limit = math.inf if reserved is None else reserved.finish_time(reserved.head)
-        while waiting:
-            tenant = min(waiting, key=lambda one: (not self._within_share(one), one.time))
-            beyond = not self._within_share(tenant)
-            if beyond and len(self.running) >= self.limits.running:
-                return
-            # What this step has preempted stays out of it, or it would be preempted again; unless nothing runs at all.
-            back = tenant.head in self._preempted and bool(self.running)
-            allowed = (tenant is reserved or tenant.time < limit) and not back
-            if allowed and (self._start(tenant, tenant.head) if beyond else self._make_room(tenant)):
-                if tenant.waiting:
-                    continue
-            elif allowed and not beyond:
-                # What it has freed must not go to those that it was taken from.
-                waiting = [one for one in waiting if self._within_share(one)]
-            waiting = [one for one in waiting if one is not tenant]
+    def _admit_within_shares(self, order: list[TenantQueue]) -> bool:
+        """Whether room was made for all. What was freed for one in vain must not go to those that it was taken from."""
+        complete = True
+        for tenant in order:
+            while tenant.waiting and self._within_share(tenant) and self._may_return(tenant.head):
+                if not self._make_room(tenant):
+                    complete = False
+                    break
+        return complete
 
-    def _least_served(self, decodes: list[Chunk], prefills: list[Sequence]) -> tuple[list[Chunk], list[Sequence]]:
-        """The part of a step that is run while a tenant waits. If a tenant with little virtual time has a prompt to
-        compute, those with more of it sit out that run more sequences for their weight. A newcomer's first token then
-        costs a small step, not one with everybody's decodes."""
-        first = min((self._owner(sequence) for sequence in prefills), key=lambda tenant: tenant.time)
-        runs = len(first.running) / first.weight
-        kept = {
-            name
-            for name, tenant in self._tenants.items()
-            if tenant.time <= first.time or len(tenant.running) / tenant.weight <= runs
-        }
-        return (
-            [chunk for chunk in decodes if chunk.sequence.request.tenant.name in kept],
-            [sequence for sequence in prefills if sequence.request.tenant.name in kept],
-        )
+    def _in_turn(self, order: list[TenantQueue]) -> list[TenantQueue]:
+        """Those of the waiting tenants whose next sequence may be admitted now. A tenant that runs nothing because its
+        next sequence is beyond its part would starve: others are admitted before it only until their virtual time has
+        reached that sequence's finish time."""
+        stuck = [tenant for tenant in order if not tenant.running and not self._within_share(tenant)]
+        last = min(stuck, key=lambda tenant: tenant.finish_time(tenant.head), default=None)
+        if last is None:
+            return order
+        limit = last.finish_time(last.head)
+        return [tenant for tenant in order if tenant is last or tenant.time < limit]
 
-    def _owner(self, sequence: Sequence) -> TenantQueue:
-        return self._tenants[sequence.request.tenant.name]
-
-    def _set_shares(self) -> None:
-        tenants = list(self._tenants.values())
-        slots = [(one.weight, float(len(one.running) + len(one.waiting))) for one in tenants]
-        blocks = [(one.weight, math.inf if one.waiting else one.blocks + len(one.running)) for one in tenants]
-        for tenant, share in zip(tenants, whole_shares(self.limits.running, slots), strict=True):
-            tenant.slots = share
-        for tenant, part in zip(tenants, fair_shares(self.pool.count, blocks), strict=True):
-            tenant.block_share = part
+    def _may_return(self, sequence: Sequence) -> bool:
+        """Whether a sequence that this very step has preempted may start again: not at another tenant's expense."""
+        return sequence not in self._preempted or not self.running or len(self._tenants) == 1
 
     def _within_share(self, tenant: TenantQueue) -> bool:
         """Whether the tenant's next sequence fits into its part of slots and blocks."""
@@ -252,21 +234,15 @@ class Scheduler:
             return False
         return tenant.blocks + self._blocks_for(tenant.head) <= tenant.block_share
 
-    def _reserved(self, waiting: list[TenantQueue]) -> TenantQueue | None:
-        """The tenant, if any, that runs nothing because its next sequence is beyond its part. Others are admitted
-        before it only until their virtual time has reached that sequence's finish time, so that it does not starve."""
-        stuck = [tenant for tenant in waiting if not tenant.running and not self._within_share(tenant)]
-        return min(stuck, key=lambda tenant: tenant.finish_time(tenant.head), default=None)
-
     def _make_room(self, tenant: TenantQueue) -> bool:
         """Start the next sequence of a tenant within its part, and preempt those of tenants beyond theirs for it."""
         while True:
             if full := len(self.running) >= self.limits.running:
-                givers = [other for other in self._tenants.values() if len(other.running) > other.slots]
+                givers = [other for other in self._tenants if len(other.running) > other.slots]
             elif self._start(tenant, tenant.head):
                 return True
             else:
-                givers = [other for other in self._tenants.values() if other.blocks > other.block_share]
+                givers = [other for other in self._tenants if other.blocks > other.block_share]
             givers = [other for other in givers if other is not tenant and other.yields_to(tenant)]
             if not givers:
                 return False
@@ -274,9 +250,9 @@ class Scheduler:
             self._preempt(most.running[-1])
 
     def _preempt(self, sequence: Sequence) -> None:
-        self._stop(self._owner(sequence), sequence)
+        self._stop(self._tenants.of(sequence), sequence)
         sequence.computed = 0
-        self._queue(sequence, first=True)
+        self._tenants.queue(sequence, first=True)
         self._preempted.add(sequence)
         self.preemptions += 1
 
@@ -303,7 +279,7 @@ class Scheduler:
             sequence.begin()
             if sequence.index == 0:
                 sequence.generation.cached_tokens = sequence.computed
-        self._dequeue(tenant, sequence)
+        self._tenants.dequeue(tenant, sequence)
         self.running.append(sequence)
         tenant.running.append(sequence)
         return True
@@ -318,36 +294,3 @@ class Scheduler:
         self.pool.release(sequence.blocks)
         tenant.blocks -= held - self.pool.held
         sequence.blocks = []
-
-    def _queue(self, sequence: Sequence, *, first: bool) -> None:
-        owner = sequence.request.tenant
-        tenant = self._tenants.get(owner.name)
-        if tenant is None:
-            tenant = self._tenants[owner.name] = TenantQueue(owner.name, self._times.pop(owner.name, 0.0))
-        tenant.weight = owner.weight
-        if not tenant.waiting:
-            # Time without demand is no claim for later, and use of what was free is no debt. One token ahead of those
-            # that have waited since before: a newcomer's first step comes first.
-            tenant.time = max(tenant.time, self._time() - 1 / tenant.weight)
-        tenant.waiting[sequence] = None
-        if first:
-            tenant.waiting.move_to_end(sequence, last=False)
-        self.waiting_count += 1
-
-    def _dequeue(self, tenant: TenantQueue, sequence: Sequence) -> None:
-        del tenant.waiting[sequence]
-        self.waiting_count -= 1
-
-    def _time(self) -> float:
-        """The present virtual time."""
-        if len(self._tenants) == 1:
-            return 0.0
-        times = [tenant.time for tenant in self._tenants.values() if tenant.waiting]
-        return min(times) if times else max(tenant.time for tenant in self._tenants.values())
-
-    def _forget(self, tenant: TenantQueue) -> None:
-        del self._tenants[tenant.name]
-        if self._tenants:
-            self._times[tenant.name] = tenant.time
-        else:
-            self._times.clear()
