@@ -6,7 +6,6 @@ A tenant within its part is served at the expense of tenants beyond theirs; what
 least virtual time, as in start-time fair queueing (Goyal, Vin and Cheng, 1996).
 """
 
-import math
 from dataclasses import dataclass
 
 from forefront.engine.blocks import BlockPool, extend_keys
