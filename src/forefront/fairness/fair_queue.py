@@ -94,10 +94,15 @@ class FairQueue(Generic[T]):
         before = list(takewhile(lambda other: other != item, own.waiting))
         count, tokens = len(before), sum(own.waiting[other] for other in before)
         start = own.time + tokens / own.weight
+        passed = False
         for tenant in self._tenants.values():
+            if tenant is own:
+                passed = True
+                continue
             time = tenant.time
-            for amount in tenant.waiting.values() if tenant is not own else ():
-                if time >= start:
+            for amount in tenant.waiting.values():
+                # Of equal times the first tenant comes first, as in `next`.
+                if time > start or (time == start and passed):
                     break
                 count, tokens = count + 1, tokens + amount
                 time += amount / tenant.weight
