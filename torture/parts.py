@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import bodies, broken, budget, cut, faults, flood, fuzz, hostile, kill, nonces, overload, replay, smuggle
+from torture import bodies, broken, budget, cut, faults, flood, fuzz, hostile, kill, nonces, overload, replay, shares, smuggle
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
@@ -12,6 +12,7 @@ PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "broken": broken.run,
     "faults": faults.run,
     "overload": overload.run,
+    "shares": shares.run,
     "kill": kill.run,
     "nonces": nonces.run,
     "bodies": bodies.run,

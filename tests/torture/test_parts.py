@@ -13,6 +13,7 @@ FRACTIONS = {
     "cut": 0.05,
     "broken": 0.05,
     "faults": 0.0,
+    "shares": 0.1,
     "kill": 0.02,
     "nonces": 0.005,
     "bodies": 0.2,

@@ -1,7 +1,7 @@
 """Several prompts' generations, as one stream of tokens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from forefront.engine.engine import Engine
 from forefront.engine.errors import EngineError
@@ -17,63 +17,74 @@ class Batch:
     """
 
     def __init__(self, engine: Engine, requests: Sequence[GenerateRequest]) -> None:
-        self._generations: list[Generation] = []
-        self._firsts: list[int] = []
+        self._firsts: dict[Generation, int] = {}
         first = 0
         try:
             for request in requests:
-                self._generations.append(engine.submit(request))
-                self._firsts.append(first)
+                self._firsts[engine.submit(request)] = first
                 first += request.n
         except EngineError:
             self.leave()
             raise
+        self._computing = len(self._firsts)
 
     @property
     def cached_tokens(self) -> int:
         """How many prompt tokens were found in the cache; true for each prompt from its first token on."""
-        return sum(generation.cached_tokens for generation in self._generations)
+        return sum(generation.cached_tokens for generation in self._firsts)
+
+    @property
+    def sampled(self) -> int:
+        """How many tokens have been sampled."""
+        return sum(generation.sampled for generation in self._firsts)
+
+    def when_computed(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the engine has let go of all generations, whatever has been read of them by then."""
+
+        def released(_: object) -> None:
+            self._computing -= 1
+            if not self._computing:
+                callback()
+
+        for generation in self._firsts:
+            generation.released.add_done_callback(released)
 
     async def __aiter__(self) -> AsyncIterator[list[Token]]:
-        if len(self._generations) == 1:
-            async for tokens in self._generations[0]:
-                yield tokens
-            return
-        arrived: asyncio.Queue[list[Token] | Exception | None] = asyncio.Queue()
-        pumps = [
-            asyncio.ensure_future(_pump(generation, first, arrived))
-            for generation, first in zip(self._generations, self._firsts, strict=True)
-        ]
-        try:
-            running = len(pumps)
-            while running:
-                item = await arrived.get()
-                if isinstance(item, Exception):
-                    raise item
-                if item is None:
-                    running -= 1
-                else:
-                    yield item
-        finally:
-            for pump in pumps:
-                pump.cancel()
+        unfinished = dict(self._firsts)
+        # Each generation once, in the order of news. Tokens stay with their generations, which count them.
+        ready: dict[Generation, None] = dict.fromkeys(unfinished)
+        news = asyncio.Event()
+        for generation in unfinished:
+            generation.notify = _notifier(generation, ready, news)
+        while unfinished:
+            if not ready:
+                news.clear()
+                await news.wait()
+            generation = next(iter(ready))
+            del ready[generation]
+            if generation not in unfinished:
+                continue
+            if tokens := generation.take():
+                first = unfinished[generation]
+                yield [token._replace(choice=token.choice + first) for token in tokens] if first else tokens
+            if generation.exhausted:
+                del unfinished[generation]
 
     def leave(self) -> None:
         """Stop computing; the iteration ends after what has arrived."""
-        for generation in self._generations:
+        for generation in self._firsts:
             generation.leave()
 
     async def aclose(self) -> int:
         """Stop computing, and return how many tokens were sampled once the engine has let go."""
-        for generation in self._generations:
+        for generation in self._firsts:
             generation.cancel()
-        return sum([await generation.aclose() for generation in self._generations])
+        return sum([await generation.aclose() for generation in self._firsts])
 
 
-async def _pump(generation: Generation, first: int, arrived: "asyncio.Queue[list[Token] | Exception | None]") -> None:
-    try:
-        async for tokens in generation:
-            arrived.put_nowait([token._replace(choice=token.choice + first) for token in tokens])
-        arrived.put_nowait(None)
-    except EngineError as error:
-        arrived.put_nowait(error)
+def _notifier(generation: Generation, ready: dict[Generation, None], news: asyncio.Event) -> Callable[[], None]:
+    def notify() -> None:
+        ready[generation] = None
+        news.set()
+
+    return notify

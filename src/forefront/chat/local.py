@@ -93,8 +93,9 @@ class LocalBackend:
         watch.turn()
         with _as_api_errors():
             batch = Batch(self._engine, plan.requests)
+        batch.when_computed(lambda: meter.end_turn(batch.sampled))
         timer = None if end is None else loop.call_at(end, batch.leave)
-        started, rested = False, time.monotonic()
+        started, unfinished, rested = False, len(plan.answers), time.monotonic()
         try:
             with _as_api_errors():
                 async for tokens in batch:
@@ -104,10 +105,13 @@ class LocalBackend:
                         meter.begin(batch.cached_tokens)
                         yield Started(plan.prompt_tokens, batch.cached_tokens)
                     for index, own in groupby(sorted(tokens, key=attrgetter("choice")), key=attrgetter("choice")):
-                        for event in plan.answers[index].events(list(own)):
+                        answer = plan.answers[index]
+                        ended = answer.ended
+                        for event in answer.events(list(own)):
                             yield event
                             rested = await _rest(rested)
-                    if all(answer.ended for answer in plan.answers):
+                        unfinished -= answer.ended and not ended
+                    if not unfinished:
                         break
         finally:
             if timer is not None:

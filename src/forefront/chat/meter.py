@@ -21,3 +21,6 @@ class Meter(Protocol):
 
     def begin(self, cached_tokens: int) -> None:
         """Called with the first token."""
+
+    def end_turn(self, output_tokens: int) -> None:
+        """Called once the engine has finished, with what it sampled; the client may still have to read it."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from forefront.engine.backlog import CAPACITY, Backlog
 from forefront.engine.blocks import BlockPool
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Generation, Token
@@ -24,6 +25,7 @@ from forefront.engine.sampler import Logits, sample, sampling_temperature
 from forefront.engine.scheduler import Chunk, Limits, Scheduler
 from forefront.engine.scores import score_prompt
 from forefront.engine.sequence import Sequence
+from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,9 @@ class Engine:
         self._limits = limits or Limits()
         self._scheduler = self._empty_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._live: dict[Generation, list[Sequence]] = {}
+        self._live: dict[Generation, set[Sequence]] = {}
+        self._paused: set[Generation] = set()
+        self._unread = Quota(CAPACITY)
         self._masks = MaskWorker()
         self._stopping = False
         self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
@@ -94,11 +98,16 @@ class Engine:
             raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
         if request.constraint is not None and not request.stop_tokens:
             raise ValueError("a constraint needs a stop token, with which the answer can end")
-        generation = Generation(self._loop, request.n, self._cancel)
+        backlog = Backlog(
+            self._unread,
+            request.tenant,
+            lambda: self._commands.put(lambda: self._pause(generation)),
+            lambda: self._commands.put(lambda: self._resume(generation)),
+        )
+        generation = Generation(self._loop, request.n, self._cancel, backlog)
         if request.prompt_logprobs is not None:
             generation.prompt_scores.append(Token(0, request.prompt[0], None, math.nan))
-        sequences = [Sequence(request, generation, index) for index in range(request.n)]
-        self._commands.put(lambda: self._accept(generation, sequences))
+        self._commands.put(lambda: self._accept(generation, request))
         return generation
 
     async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
@@ -126,7 +135,7 @@ class Engine:
         scheduler = self._scheduler
         return EngineStats(
             running=len(scheduler.running),
-            waiting=len(scheduler.waiting),
+            waiting=scheduler.waiting_count,
             blocks_held=scheduler.pool.held,
             blocks_total=scheduler.pool.count,
             tokens_sampled=self._tokens_sampled,
@@ -166,8 +175,8 @@ class Engine:
         return Scheduler(BlockPool(self._model.block_count, self._model.block_size), self._limits)
 
     def _take_commands(self) -> None:
-        """Carry out what has been asked since the last step; waits for a command when there is nothing to run."""
-        if not self._live:
+        """Carry out the commands since the last step; waits for one when there is nothing to run."""
+        if not self._scheduler.running and not self._scheduler.waiting_count:
             self._commands.get()()
         while True:
             try:
@@ -176,10 +185,24 @@ class Engine:
                 return
             command()
 
-    def _accept(self, generation: Generation, sequences: list[Sequence]) -> None:
-        self._live[generation] = sequences
-        leader, *leader.followers = sequences
+    def _accept(self, generation: Generation, request: GenerateRequest) -> None:
+        leader = Sequence(request, generation, 0)
+        self._live[generation] = {leader}
         self._scheduler.add(leader)
+
+    def _pause(self, generation: Generation) -> None:
+        """Its reader is far behind: it gives its slots and blocks to others until `_resume`."""
+        if generation in self._live:
+            self._paused.add(generation)
+            for sequence in self._live[generation]:
+                self._scheduler.suspend(sequence)
+
+    def _resume(self, generation: Generation) -> None:
+        if generation in self._paused:
+            self._paused.remove(generation)
+            # The oldest comes first again.
+            for sequence in sorted(self._live[generation], key=lambda sequence: -sequence.index):
+                self._scheduler.resume(sequence)
 
     def _cancel(self, generation: Generation) -> None:
         def carry_out() -> None:
@@ -189,6 +212,7 @@ class Engine:
         self._commands.put(carry_out)
 
     def _drop(self, generation: Generation) -> None:
+        self._paused.discard(generation)
         for sequence in self._live.pop(generation, ()):
             self._scheduler.remove(sequence)
 
@@ -197,6 +221,9 @@ class Engine:
         if not chunks:
             return
         sampling = [chunk.sequence for chunk in chunks if chunk.samples]
+        for sequence in sampling:
+            if sequence.index == 0 and sequence.answer_length == 0 and sequence.request.n > 1:
+                self._live[sequence.generation].update(sequence.make_followers())
         masks = self._masks.start(sampling)
         logits, due = self._run(chunks)
         self._scheduler.computed(chunks)

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from forefront.engine.backlog import Backlog
 
 
 class Logprob(NamedTuple):
@@ -30,19 +33,29 @@ class Generation:
     """What `Engine.submit` returns. Iterate it once, on the event loop that submitted it; leave early with `cancel`.
 
     Each item is the list of tokens that arrived since the last one, in order. Iteration ends after every continuation
-    has finished, or raises an `EngineError`.
+    has finished, or raises an `EngineError`. In place of iteration, `take` what there is whenever `notify` is called.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, count: int, cancel: Callable[["Generation"], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        count: int,
+        cancel: Callable[["Generation"], None],
+        backlog: "Backlog | None" = None,
+    ) -> None:
         self._loop = loop
         self._unfinished = count
         self._cancel = cancel
+        self._backlog = backlog
         self._arrived: list[Token] = []
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._left = False
-        self._released: asyncio.Future[None] = loop.create_future()
+        # Called on the event loop with every change.
+        self.notify: Callable[[], None] = self._wake
+        # Done once the engine has let go: no more tokens will be sampled.
+        self.released: asyncio.Future[None] = loop.create_future()
         # How many tokens have been sampled, over all continuations.
         self.sampled = 0
         # The prompt's tokens with their log-probabilities, if they were asked for.
@@ -51,35 +64,46 @@ class Generation:
         self.cached_tokens = 0
 
     async def __aiter__(self) -> AsyncIterator[list[Token]]:
-        while True:
-            if self._arrived:
-                tokens, self._arrived = self._arrived, []
-                self._unfinished -= sum(1 for token in tokens if token.finish)
+        while not self.exhausted:
+            if tokens := self.take():
                 yield tokens
-            elif self._error is not None:
-                raise self._error
-            elif self._unfinished == 0 or self._left:
-                return
             else:
                 self._waiter = self._loop.create_future()
                 await self._waiter
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether everything has been taken and nothing more will come."""
+        return not self._arrived and self._error is None and (self._unfinished == 0 or self._left)
+
+    def take(self) -> list[Token]:
+        """What has arrived since the last call. Raises an `EngineError` after the last token of a failed generation."""
+        if not self._arrived and self._error is not None:
+            raise self._error
+        tokens, self._arrived = self._arrived, []
+        self._unfinished -= sum(1 for token in tokens if token.finish)
+        if self._backlog is not None:
+            self._backlog.taken()
+        return tokens
+
     def cancel(self) -> None:
-        """Stop computing and give all blocks back. Does nothing after the end."""
-        if not self._ended:
-            self._ended = True
-            self._cancel(self)
+        """Stop computing, give all blocks back and drop what has not been taken."""
+        self._stop()
+        self._arrived = []
+        if self._backlog is not None:
+            self._backlog.taken()
 
     def leave(self) -> None:
-        """Cancel, and let the iteration end after what has arrived."""
-        self.cancel()
+        """Stop computing, and let the iteration end after what has arrived."""
+        self._stop()
         self._left = True
-        self._wake()
+        self.notify()
 
     async def aclose(self) -> int:
         """Cancel, and return how many tokens were sampled once the engine has let go: no more will be."""
         self.cancel()
-        await asyncio.shield(self._released)
+        await asyncio.shield(self.released)
+        self.cancel()  # tokens of the last step
         return self.sampled
 
     def deliver(self, tokens: list[Token], *, last: bool) -> None:
@@ -89,19 +113,26 @@ class Generation:
         self._ended = self._ended or last
         if last:
             self.release()
-        self._wake()
+        if self._backlog is not None:
+            self._backlog.arrived(tokens, last=self._ended)
+        self.notify()
 
     def fail(self, error: Exception) -> None:
         """End with an error; on the event loop."""
         self._error = error
         self._ended = True
         self.release()
-        self._wake()
+        self.notify()
 
     def release(self) -> None:
         """The engine has let go; on the event loop."""
-        if not self._released.done():
-            self._released.set_result(None)
+        if not self.released.done():
+            self.released.set_result(None)
+
+    def _stop(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._cancel(self)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

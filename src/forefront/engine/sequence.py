@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 from forefront.engine.blocks import extend_keys
-from forefront.engine.constraint import Mask
+from forefront.engine.constraint import Constraint, Mask
 from forefront.engine.errors import ConstraintError
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest
@@ -13,17 +13,19 @@ from forefront.engine.request import GenerateRequest
 class Sequence:
     """A prompt and the tokens sampled so far, and how much of them is in the KV cache.
 
-    `tokens` is prompt + answer. The first `computed` of them have their keys and values in `blocks`. `keys` names the
-    full blocks in order. A preempted sequence keeps its tokens and its draws, so it goes on exactly where it was.
-    Likewise `constraint`, which has accepted the answer's tokens; what it raises is kept as `failure`.
+    `tokens` is prompt + answer. The first `computed` of them have their keys and values in `blocks`; the first
+    `charged` have been computed at least once. `keys` names the full blocks in order. A preempted sequence keeps its
+    tokens and its draws, so it goes on exactly where it was. Likewise `constraint`, which has accepted the answer's
+    tokens; what it raises is kept as `failure`. What only a running sequence needs is made late: thousands may wait.
     """
 
     __slots__ = (
+        "_draws",
         "answer_counts",
         "blocks",
+        "charged",
         "computed",
         "constraint",
-        "draws",
         "failure",
         "followers",
         "generation",
@@ -41,17 +43,46 @@ class Sequence:
         self.index = index
         self.tokens = list(request.prompt)
         self.prompt_length = len(self.tokens)
-        self.computed = 0
+        self.computed = self.charged = 0
         self.blocks: list[int] = []
         self.keys: list[bytes] = []
         self.started = False
         self.answer_counts: Counter[int] = Counter()
-        self.constraint = request.constraint() if request.constraint else None
+        self.constraint: Constraint | None = None
         self.failure: ConstraintError | None = None
-        # The other continuations of the same prompt; they join once it has been computed.
+        self._draws: random.Random | None = None
+        # The other continuations of the same prompt. They are made, and join, once it has been computed.
         self.followers: list[Sequence] = []
-        seed = request.sampling.seed
-        self.draws = random.Random() if seed is None else random.Random(f"{seed}/{index}")  # noqa: S311
+
+    def begin(self) -> None:
+        """Start the constraint, before the first token."""
+        if self.started:
+            return
+        self.started = True
+        if self.request.constraint is not None:
+            try:
+                self.constraint = self.request.constraint()
+            except Exception as error:
+                self._fail(error)
+
+    def make_followers(self) -> list["Sequence"]:
+        """The other continuations of the request, ready to join."""
+        self.followers = [Sequence(self.request, self.generation, index) for index in range(1, self.request.n)]
+        for follower in self.followers:
+            follower.begin()
+        return self.followers
+
+    @property
+    def draws(self) -> random.Random:
+        """Where the sequence's random numbers come from."""
+        if self._draws is None:
+            seed = self.request.sampling.seed
+            self._draws = random.Random() if seed is None else random.Random(f"{seed}/{self.index}")  # noqa: S311
+        return self._draws
+
+    @draws.setter
+    def draws(self, draws: random.Random) -> None:
+        self._draws = draws
 
     @property
     def remaining(self) -> int:

@@ -3,11 +3,14 @@
 Each tenant's requests wait in order of arrival. A tenant's time grows by tokens ÷ weight as its requests are let in;
 the tenant with the least time is next. Who comes after a pause starts at the time of the others, so that nobody saves
 up, and nobody pays for having been alone.
+
+A running item keeps its slot until it is done. So that a tenant which filled the slots with long items does not keep
+the others waiting, up to `extra` items more may run, of tenants that run fewer than their weighted share of the slots.
 """
 
-from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -18,14 +21,15 @@ class _Tenant(Generic[T]):
     time: float = 0.0
     weight: float = 1.0
     running: dict[T, float] = field(default_factory=dict)  # each with the weight that it was counted by
-    waiting: deque[tuple[T, int]] = field(default_factory=deque)
+    waiting: dict[T, int] = field(default_factory=dict)  # the tokens of each, in order of arrival
 
 
 class FairQueue(Generic[T]):
-    """Lets at most `slots` run at a time, `most` of them of one tenant (None: all), and at most `room` wait."""
+    """Lets at most `slots` run at a time, `most` of them of one tenant (None: all), and `extra` more of tenants below
+    their share. `room` is for those that wait."""
 
-    def __init__(self, slots: int, room: int, most: int | None = None) -> None:
-        self.slots, self.room = slots, room
+    def __init__(self, slots: int, room: int, extra: int = 0, most: int | None = None) -> None:
+        self.slots, self.room, self.extra = slots, room, extra
         self._most = slots if most is None else most
         self.running = 0
         self.waiting = 0
@@ -46,20 +50,23 @@ class FairQueue(Generic[T]):
         entry.weight = weight
         if not entry.waiting:
             entry.time = max(entry.time, self._time)
-        entry.waiting.append((item, tokens))
+        entry.waiting[item] = tokens
         self.waiting += 1
         self.tokens_waiting += tokens
 
+    def held(self, tenant: str) -> int:
+        """How many items of the tenant run or wait."""
+        entry = self._tenants.get(tenant)
+        return 0 if entry is None else len(entry.running) + len(entry.waiting)
+
     def next(self) -> T | None:
-        """The next that may run, if there is a slot and a tenant that may have it waits. It runs until `done`."""
-        if self.running >= self.slots or not self.waiting:
-            return None
-        ready = (one for one in self._tenants.values() if one.waiting and len(one.running) < self._most)
-        tenant = min(ready, key=lambda one: one.time, default=None)
+        """The next that may run, if there is a slot for one that waits. It runs until `done`."""
+        tenant = self._next_tenant()
         if tenant is None:
             return None
-        item, tokens = tenant.waiting.popleft()
-        self._time = max(self._time, tenant.time)  # one that had as many as it may comes back with an earlier time
+        item = next(iter(tenant.waiting))
+        tokens = tenant.waiting.pop(item)
+        self._time = max(self._time, tenant.time)  # a tenant that was at `most` comes back with an earlier time
         tenant.time += tokens / tenant.weight
         tenant.running[item] = tenant.weight
         self.running += 1
@@ -69,13 +76,10 @@ class FairQueue(Generic[T]):
 
     def remove(self, tenant: str, item: T) -> None:
         """Forget an item that waits."""
-        entry = self._tenants[tenant]
-        for waiting in entry.waiting:
-            if waiting[0] == item:
-                entry.waiting.remove(waiting)
-                self.waiting -= 1
-                self.tokens_waiting -= waiting[1]
-                break
+        tokens = self._tenants[tenant].waiting.pop(item, None)
+        if tokens is not None:
+            self.waiting -= 1
+            self.tokens_waiting -= tokens
         self._forget(tenant)
 
     def done(self, tenant: str, item: T, expected: int, used: int) -> None:
@@ -86,21 +90,36 @@ class FairQueue(Generic[T]):
         self._forget(tenant)
 
     def ahead(self, item: T) -> tuple[int, int]:
-        """How many requests, and how many tokens, will be let in before `item`, if nobody else comes."""
-        times = {name: tenant.time for name, tenant in self._tenants.items() if tenant.waiting}
-        places = dict.fromkeys(times, 0)
-        count = tokens = 0
-        while True:
-            name = min(times, key=lambda one: times[one])
-            tenant = self._tenants[name]
-            other, amount = tenant.waiting[places[name]]
-            if other == item:
-                return count, tokens
-            count, tokens = count + 1, tokens + amount
-            times[name] += amount / tenant.weight
-            places[name] += 1
-            if places[name] == len(tenant.waiting):
-                del times[name]
+        """How many waiting items, and how many tokens, will be let in before `item`, if nothing else comes."""
+        own = next(tenant for tenant in self._tenants.values() if item in tenant.waiting)
+        before = list(takewhile(lambda other: other != item, own.waiting))
+        count, tokens = len(before), sum(own.waiting[other] for other in before)
+        start = own.time + tokens / own.weight
+        passed = False
+        for tenant in self._tenants.values():
+            if tenant is own:
+                passed = True
+                continue
+            time = tenant.time
+            for amount in tenant.waiting.values():
+                # Of equal times the first tenant comes first, as in `next`.
+                if time > start or (time == start and passed):
+                    break
+                count, tokens = count + 1, tokens + amount
+                time += amount / tenant.weight
+        return count, tokens
+
+    def _next_tenant(self) -> _Tenant[T] | None:
+        if not self.waiting or self.running >= self.slots + self.extra:
+            return None
+        waiting = [tenant for tenant in self._tenants.values() if tenant.waiting]
+        if self._most < self.slots:
+            waiting = [tenant for tenant in waiting if len(tenant.running) < self._most]
+        if self.running >= self.slots:
+            active = [tenant for tenant in self._tenants.values() if tenant.waiting or tenant.running]
+            unit = self.slots / sum(tenant.weight for tenant in active)
+            waiting = [one for one in waiting if not one.running or len(one.running) + 1 <= unit * one.weight]
+        return min(waiting, key=lambda tenant: tenant.time, default=None)
 
     def _forget(self, tenant: str) -> None:
         """Drop a tenant that has nothing here and owes nothing; when nothing is here at all, nobody owes anything."""

@@ -35,9 +35,13 @@ class Quota:
         """Hold `amount` units more, if they fit. With `reserved`, all free room counts, for owners that cannot wait."""
         if not (self.free >= amount if reserved else self.fits(owner, amount)):
             return False
+        self.hold(owner, amount)
+        return True
+
+    def hold(self, owner: Hashable, amount: int) -> None:
+        """Hold `amount` units more, which exist already: `free` may become negative."""
         self.free -= amount
         self._held[owner] = self.held(owner) + amount
-        return True
 
     def give_back(self, owner: Hashable, amount: int) -> None:
         """Release `amount` units of `owner`."""

@@ -81,7 +81,7 @@ class Gateway:
                 self._shared.check(principal)
             for allowance in allowances:
                 allowance.check_request(now)
-            self.turns.check()
+            self.turns.check(principal.project.name)
         except ApiError as error:
             error.headers |= rate_headers(allowances, now)
             raise

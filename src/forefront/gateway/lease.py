@@ -48,7 +48,7 @@ class Lease:
         self._hold: Hold | None = None
         self._settled = False
         self.turn: Turn | None = None
-        turns.come()
+        turns.come(principal.project.name)
         now = clock()
         for allowance in allowances:
             allowance.running += 1
@@ -94,6 +94,11 @@ class Lease:
         """The first token is there."""
         self.cached_tokens = cached_tokens
         self.started = time.time()
+
+    def end_turn(self, output_tokens: int) -> None:
+        """The engine has finished, with so many tokens sampled: the slot is free, however slowly the client reads."""
+        if self.turn is not None:
+            self.turn.leave(self.input_tokens + output_tokens)
 
     async def settle(self, status: Status, finish_reason: str | None) -> None:
         """Return once the row is in the ledger. Raises `ApiError` 503 when it could not be written."""
@@ -152,7 +157,7 @@ class Lease:
         if self.turn is not None:
             self.turn.leave(used)
         else:
-            self._turns.stay_away()
+            self._turns.stay_away(self._principal.project.name)
         if not self.input_tokens:
             if self._hold is not None:
                 self._writer.give_back(self._hold)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from forefront.fairness.fair_queue import FairQueue
@@ -11,6 +12,9 @@ from forefront.wire.errors import ApiError
 # The pace is an average over about this many seconds, and what is assumed before anything has been measured.
 _MEMORY = 10.0
 _FIRST_PACE = 200.0  # tokens per second
+# A project may hold so many times the places that all projects leave free: one alone 7/8 of them, two 7/15 each. It is
+# the dynamic threshold of `fairness/quota.py`, with less kept free.
+_SHARE = 7
 
 
 class Turn:
@@ -50,11 +54,15 @@ class Turn:
 
 
 class Turns:
-    """Grants turns fairly; everything beyond `slots` waits, and everything beyond `room` waiting ones is refused."""
+    """Grants turns fairly; everything beyond `slots` waits, and everything beyond `room` waiting ones is refused.
+
+    No project can take all places: some stay free for others. While one holds the slots, projects that run less than
+    their share of them get turns beyond, up to as many again.
+    """
 
     def __init__(self, slots: int, room: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._queue: FairQueue[Turn] = FairQueue(slots, room)
-        self._coming = 0
+        self._queue: FairQueue[Turn] = FairQueue(slots, room, extra=slots)
+        self._coming: Counter[str] = Counter()  # by project
         self._clock = clock
         self._pace = _FIRST_PACE
         self._ended = 0
@@ -70,32 +78,38 @@ class Turns:
         """How many wait for one."""
         return self._queue.waiting
 
-    def come(self) -> None:
+    def come(self, tenant: str) -> None:
         """Keep a place for a request whose size is not known yet: preparing more than can enter would be for nothing.
         It is followed by `enter` or by `stay_away`."""
-        self._coming += 1
+        self._coming[tenant] += 1
 
-    def stay_away(self) -> None:
+    def stay_away(self, tenant: str) -> None:
         """Give the place to another."""
-        self._coming -= 1
+        self._coming[tenant] -= 1
+        if not self._coming[tenant]:
+            del self._coming[tenant]
 
     def enter(self, tenant: str, weight: float, tokens: int) -> Turn:
         """A turn for one that has come, granted now or later."""
-        self._coming -= 1
+        self.stay_away(tenant)
         turn = Turn(self, tenant, tokens)
         self._queue.add(tenant, weight, turn, tokens)
         self._grant()
         return turn
 
-    def check(self) -> None:
-        """Raise `ApiError` 503 when too many wait or have come, with when to come again."""
-        if self._queue.room_left <= self._coming:
-            ahead, wait = self._queue.waiting + self._coming, self._queue.tokens_waiting / self._pace
-            text = f"The server is busy: {ahead} requests are waiting, which will take about {math.ceil(wait)} s."
-            # The queue moves all the time: the first free place comes long before its end.
-            seconds = max(math.ceil(wait / max(ahead, 1)), 1)
-            headers = {"retry-after": str(seconds), "x-queue-position": str(ahead)}
-            raise ApiError("overloaded", text, headers=headers)
+    def check(self, tenant: str) -> None:
+        """Raise `ApiError` 503 when the project has no place left, with when to come again."""
+        coming = self._coming.total()
+        free = self._queue.room_left - coming
+        held = self._queue.held(tenant) + self._coming[tenant]
+        if free > 0 and held < _SHARE * free:
+            return
+        ahead, wait = self._queue.waiting + coming, self._queue.tokens_waiting / self._pace
+        text = f"The server is busy: {ahead} requests are waiting, which will take about {math.ceil(wait)} s."
+        # The queue moves all the time: the first free place comes long before its end.
+        seconds = max(math.ceil(wait / max(ahead, 1)), 1)
+        headers = {"retry-after": str(seconds), "x-queue-position": str(ahead)}
+        raise ApiError("overloaded", text, headers=headers)
 
     def leave(self, turn: Turn, used: int) -> None:
         """See `Turn.leave`."""

@@ -1,0 +1,48 @@
+"""Sampled tokens that no reader has taken: bounded, and owned by tenants."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from forefront.engine.generation import Token
+from forefront.fairness.quota import Quota
+from forefront.fairness.tenant import Tenant
+
+# In records: a token, or an alternative with its log-probability. A record takes about 100 bytes.
+CAPACITY: Final = 2**19
+# Records that each generation may hold in any case, so that a reader which is a few steps late costs no recomputation.
+ALLOWANCE: Final = 256
+
+
+class Backlog:
+    """The unread tokens of one generation, as a part of its tenant's `quota`; on the event loop.
+
+    `pause` is called when the generation exceeds its allowance and its tenant exceeds its quota, `resume` once the
+    tokens have been taken after that. What is sampled in between still arrives.
+    """
+
+    def __init__(self, quota: Quota, tenant: Tenant, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._quota, self._owner = quota, tenant.name
+        self._pause, self._resume = pause, resume
+        self._held = 0
+        self._paused = False
+
+    def arrived(self, tokens: Sequence[Token], *, last: bool) -> None:
+        """More tokens wait for the reader. After the `last` there is nothing to pause."""
+        first = tokens[0]
+        size = len(tokens) * (1 + len(first.top))
+        if first.prompt:
+            size += len(first.prompt) * (1 + len(first.prompt[-1].top))
+        self._held += size
+        self._quota.hold(self._owner, size)
+        if not (last or self._paused) and self._held > ALLOWANCE and not self._quota.fits(self._owner, 0):
+            self._paused = True
+            self._pause()
+
+    def taken(self) -> None:
+        """The reader has taken everything."""
+        if self._held:
+            self._quota.give_back(self._owner, self._held)
+            self._held = 0
+        if self._paused:
+            self._paused = False
+            self._resume()
