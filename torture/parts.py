@@ -3,7 +3,22 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import bodies, broken, budget, cut, faults, flood, fuzz, hostile, kill, nonces, overload, replay, shares, smuggle
+from torture import (
+    bodies,
+    broken,
+    budget,
+    cut,
+    faults,
+    flood,
+    fuzz,
+    hostile,
+    kill,
+    nonces,
+    overload,
+    replay,
+    shares,
+    smuggle,
+)
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
