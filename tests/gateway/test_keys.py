@@ -277,7 +277,7 @@ def test_a_change_of_a_project_is_made_of_what_it_was(database: Database) -> Non
 
 
 async def test_unknown_keys_do_not_keep_the_store_busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has no key can send as many as they like. Each is looked for, many at a time."""
+    """Fifty clients that guess, each as fast as it is answered."""
     store, ring = KeyStore(database), KeyRing(database)
     readings, read = 0, ring._read
 

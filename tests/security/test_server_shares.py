@@ -18,7 +18,7 @@ from forefront.wire.admin import NewKey
 from tests.server.test_admin import make_key
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.postgres import new_database
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, run_server
 from torture.client import CHAT, Answer, Client
 
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
@@ -158,3 +158,23 @@ async def test_a_body_that_is_not_read_waits_in_pieces() -> None:
         await pieces.send_body(take, body)
         assert b"".join(message["body"] for message in whole) == body
         assert [message["more_body"] for message in whole] == [True] * (len(whole) - 1) + [False]
+
+
+def test_a_whole_answer_that_needs_too_much_memory_is_refused(tiny_gguf: Path, tmp_path: Path) -> None:
+    """Sixteen times 400 tokens with twenty alternatives each are 10 MB; a key of this server may hold 2.7 MiB."""
+    variables = {"FOREFRONT_SERVER_BODY_MEMORY_MIB": "8"}
+    fields = ASKED | {"model": "tiny", "max_tokens": 400, "n": 16, "logit_bias": {"2": -100}}
+    fields |= {"logprobs": True, "top_logprobs": 20}
+    text = {"model": "tiny", "prompt": "Hi", "max_tokens": 400, "n": 16, "logprobs": 20, "logit_bias": {"2": -100}}
+    with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server:
+        _, client = make_key(server, project="large")
+        with client, server.client() as admin:
+            for path, asked in ((CHAT, fields), ("/v1/completions", text)):
+                refused = client.post(path, json=asked)
+                assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+                assert refused.headers["x-should-retry"] == "false"
+                assert client.post(path, json=asked | {"n": 1, "max_tokens": 40}).status_code == 200
+            with client.stream("POST", CHAT, json=fields | {"stream": True}) as streamed:
+                assert sum(1 for line in streamed.iter_lines() if line == "data: [DONE]") == 1
+            report = admin.get("/admin/usage", params={"by": "project", "project": "large"}).json()["data"][0]
+    assert report["requests"] == 5

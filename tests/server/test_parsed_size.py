@@ -1,12 +1,11 @@
 """The bound of a body's parsed form: never below what parsing takes, and near it for what people send."""
 
-import gc
 import json
 import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.server.parsed_size import ParsedSize, small_parsed_size
@@ -50,7 +49,6 @@ def size(text: bytes, *cuts: int) -> int:
 
 def taken(text: bytes) -> int:
     """Bytes that the parsed value takes."""
-    gc.collect()
     tracemalloc.start()
     value = read_json(text)
     current, _ = tracemalloc.get_traced_memory()
@@ -85,11 +83,19 @@ def test_prose_and_code_take_little_more_than_their_length() -> None:
     assert size(text) < 1.1 * len(text)
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_cuts_change_nothing(data: Any) -> None:
-    value = data.draw(
-        st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
-    )
-    text = json.dumps(value, ensure_ascii=data.draw(st.booleans())).encode(errors="surrogatepass")
+def test_it_holds_wherever_the_text_is_cut(data: Any) -> None:
+    inner = st.text() | st.integers()
+    value = data.draw(st.recursive(inner, lambda one: st.lists(one) | st.dictionaries(st.text(), one)))
+    text = json.dumps([value] * 50, ensure_ascii=data.draw(st.booleans())).encode(errors="replace")
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
-    assert size(text, *cuts) == size(text)
+    assert size(text, *cuts) + 500 >= taken(text)
+
+
+def test_cuts_between_every_two_bytes_keep_strings_and_values_apart() -> None:
+    text = json.dumps({"a": 'x\\"[[[[,,,,' * 20, "b": "\\" * 7, "c": "{" * 100}).encode()
+    whole = size(text)
+    for cut in range(len(text)):
+        assert size(text, cut) <= whole + 2000  # of 30,000, were all of it outside of strings
+    assert whole < len(text) + 1000

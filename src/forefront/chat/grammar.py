@@ -22,9 +22,11 @@ from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.wire.errors import ApiError, shutting_down
 
-# Of grammars' texts; a short one counts as the least, so that there are at most 256.
-_CACHE_BYTES = 8 * 2**20
-_ENTRY_BYTES = 32 * 2**10
+# Bytes of the compiled grammars that are kept, each of them estimated: schemas and regexes have taken 44 to 142 for a
+# character, and small ones 80 KiB.
+_MEMORY = 64 * 2**20
+_EACH = 64 * 2**10
+_CHARACTER = 128
 _TEXT_LIMIT = 256 * 1024
 _REASON_LIMIT = 300
 _WORKERS = 2
@@ -132,13 +134,13 @@ class Grammars:
             return self._cache[key]
         if not self._waiting.take(tenant.name, 1):
             raise ApiError("overloaded", "Too many grammars are being compiled; try again.")
-        size = max(len(source.text), _ENTRY_BYTES)
+        size = _EACH + _CHARACTER * len(source.text)
         task = asyncio.ensure_future(self._pool.run(tenant, size, lambda: self._compile(source, found)))
         found = _Compilation(task, size)
         task.add_done_callback(lambda _: self._compiled(task, tenant))
         self._cache[key] = found
         self._cached[tenant.name] += size
-        while self._cached.total() > _CACHE_BYTES:
+        while self._cached.total() > _MEMORY:
             largest = max(self._cached, key=self._cached.__getitem__)
             oldest = next(other for other in self._cache if other[0] == largest)
             self._forget(oldest, self._cache[oldest])

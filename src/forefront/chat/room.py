@@ -38,7 +38,7 @@ class TextBound:
         excess = max(least + 1 - self._limit, 1)
         raise ApiError(
             "context_length_exceeded",
-            f"The prompt has at least {least} tokens ({size} bytes of text, at most {self._token} a token); with room "
-            f"for an answer that is at least {excess} more than the context of {self._limit}.",
+            f"The prompt has {size} bytes of text, which are at least {least} tokens of {self._token} bytes; with "
+            f"room for an answer that is at least {excess} more than the context of {self._limit}.",
             param=param,
         )

@@ -13,6 +13,8 @@ _LIST: Final = 88
 _DICT: Final = 184
 _COLON: Final = 44  # an entry of a large dictionary
 
+_FEW: Final = 512  # quotes
+_LONG: Final = 16  # bytes between quotes
 _FOUR_BYTES: Final = tuple(bytes([lead]) for lead in range(0xF0, 0xF5))  # UTF-8 of what UCS-2 cannot hold
 
 
@@ -40,9 +42,10 @@ class ParsedSize:
         chunk = (self._rest + chunk).replace(b"\\\\", b"")
         self._rest = b"\\" if chunk.endswith(b"\\") else b""
         chunk = chunk.removesuffix(b"\\").replace(b'\\"', b"")
-        parts = chunk.split(b'"')
-        outside = b"".join(parts[self._in_string :: 2])
-        quotes = len(parts) - 1
+        quotes = chunk.count(b'"')
+        outside = chunk
+        if quotes < _FEW or quotes * _LONG < len(chunk):  # else splitting takes long, for strings that hold little
+            outside = b"".join(chunk.split(b'"')[self._in_string :: 2])
         self._in_string ^= bool(quotes % 2)
         self._objects += _STRING * quotes // 2 + _COMMA * outside.count(b",") + _COLON * outside.count(b":")
         self._objects += _LIST * outside.count(b"[") + _DICT * outside.count(b"{")

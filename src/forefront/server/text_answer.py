@@ -80,16 +80,16 @@ class TextAnswer(Completion):
 
     def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: AnswerMemory) -> None:
         """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
-        spelled = self._spell(event.index, event.logprobs or [])
-        if spelled is None or collected is None:
+        added = self._spell(event.index, event.logprobs or [])
+        if added is None or collected is None:
             return
-        collected.tokens += spelled.tokens
-        collected.token_logprobs += spelled.token_logprobs
-        collected.text_offset += spelled.text_offset
-        for token in spelled.tokens:
+        collected.tokens += added.tokens
+        collected.token_logprobs += added.token_logprobs
+        collected.text_offset += added.text_offset
+        for token in added.tokens:
             memory.add(token)
         if collected.top_logprobs is not None:
-            collected.top_logprobs += memory.encode(spelled.top_logprobs or [])
+            collected.top_logprobs += memory.encode(added.top_logprobs or [])
 
     def _spell(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
         """The log-probabilities of `tokens`, whose text goes on where the choice's last ones ended."""
