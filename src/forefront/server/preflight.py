@@ -27,7 +27,7 @@ def make_preflight(catalog: Catalog, turns: Turns) -> Callable[[Request], Awaita
         context = model.backend.context_length
         left = max(context - seen.prompt_tokens, 0)
         excess = max(seen.prompt_tokens + (seen.max_tokens or 1) - context, 0)
-        ahead, wait = turns.outlook_for_next()
+        ahead, wait = turns.outlook_for_next(principal.project.name, principal.project.weight)
         answer = Preflight(
             model=model.name,
             prompt=seen.prompt,
