@@ -87,10 +87,10 @@ async def _under(stage: Stage, server: RunningServer, key: str, abuse: Abuse) ->
         await _idle(admin)
 
 
-async def _batches(_: Stage, server: RunningServer, key: str) -> list[Any]:
+async def _batches(stage: Stage, server: RunningServer, key: str) -> list[Any]:
     prompts = [f"Chapter {number}" for number in range(256)]
     body = json.dumps(_LONG | {"prompt": prompts, "n": 16}).encode()
-    return [asyncio.create_task(_forever(server, key, _TEXT, body)) for _ in range(4)]
+    return [asyncio.create_task(_forever(server, key, _TEXT, body)) for _ in range(stage.count(4))]
 
 
 async def _queue(stage: Stage, server: RunningServer, key: str) -> list[Any]:

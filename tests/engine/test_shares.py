@@ -359,5 +359,5 @@ def test_shares_are_max_min_fair(capacity: float, claims: list[tuple[float, floa
     assert sum(shares) == pytest.approx(min(capacity, sum(demand for _, demand in claims)), abs=1e-6)
     for (weight, demand), share in zip(claims, shares, strict=True):
         assert share <= demand
-        if share < demand - 1e-6:  # who wants more has as much for its weight as anyone
+        if share < demand - 1e-6:  # as much for its weight as any other
             assert all(share / weight >= other / heavy - 1e-6 for (heavy, _), other in zip(claims, shares, strict=True))

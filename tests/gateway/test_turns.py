@@ -85,6 +85,19 @@ def test_places_of_requests_that_are_prepared_count_for_their_project() -> None:
     turns.check("greedy")
 
 
+def test_a_preflight_hears_of_the_queue_before_its_own_project() -> None:
+    turns = Turns(4, 100)
+    assert turns.outlook_for_next("greedy", 1) == (0, 0.0)
+    waiting = len(fill(turns, "greedy")) - 4
+    assert turns.outlook_for_next("greedy", 1)[0] == waiting
+    assert turns.outlook_for_next("modest", 1) == (0, 0.0)
+    while not enter(turns, "modest").waits:
+        pass
+    ahead, seconds = turns.outlook_for_next("modest", 1)
+    assert 0 < ahead < waiting
+    assert seconds > 0
+
+
 async def test_a_turn_that_is_left_early_is_left_once() -> None:
     turns = Turns(1, 10)
     first, second = enter(turns, "a"), enter(turns, "a")

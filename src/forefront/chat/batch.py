@@ -50,6 +50,11 @@ class Batch:
             generation.released.add_done_callback(released)
 
     async def __aiter__(self) -> AsyncIterator[list[Token]]:
+        if len(self._firsts) == 1:
+            for generation in self._firsts:
+                async for tokens in generation:
+                    yield tokens
+            return
         unfinished = dict(self._firsts)
         # Each generation once, in the order of news. Tokens stay with their generations, which count them.
         ready: dict[Generation, None] = dict.fromkeys(unfinished)
@@ -66,7 +71,7 @@ class Batch:
                 continue
             if tokens := generation.take():
                 first = unfinished[generation]
-                yield [token._replace(choice=token.choice + first) for token in tokens] if first else tokens
+                yield [token._replace(choice=token.choice + first) for token in tokens]
             if generation.exhausted:
                 del unfinished[generation]
 

@@ -17,7 +17,7 @@ class Backlog:
     """The unread tokens of one generation, as a part of its tenant's `quota`; on the event loop.
 
     `pause` is called when the generation exceeds its allowance and its tenant exceeds its quota, `resume` once the
-    tokens have been taken after that. What is sampled in between still arrives.
+    tokens have been taken after that. What is sampled in between still arrives. A reader that keeps up costs nothing.
     """
 
     def __init__(self, quota: Quota, tenant: Tenant, pause: Callable[[], None], resume: Callable[[], None]) -> None:
@@ -26,23 +26,25 @@ class Backlog:
         self._held = 0
         self._paused = False
 
-    def arrived(self, tokens: Sequence[Token], *, last: bool) -> None:
-        """More tokens wait for the reader. After the `last` there is nothing to pause."""
-        first = tokens[0]
-        size = len(tokens) * (1 + len(first.top))
-        if first.prompt:
-            size += len(first.prompt) * (1 + len(first.prompt[-1].top))
-        self._held += size
-        self._quota.hold(self._owner, size)
-        if not (last or self._paused) and self._held > ALLOWANCE and not self._quota.fits(self._owner, 0):
+    def behind(self, unread: Sequence[Token], *, last: bool) -> None:
+        """The reader has not taken `unread`, to which tokens were just added. After the `last` there is nothing to
+        pause."""
+        first = unread[0]
+        size = len(unread) * (1 + len(first.top))
+        if scores := first.prompt:
+            size += len(scores) * (1 + len(scores[-1].top))
+        self._quota.hold(self._owner, size - self._held)
+        self._held = size
+        if not (last or self._paused) and size > ALLOWANCE and not self._quota.fits(self._owner, 0):
             self._paused = True
             self._pause()
 
     def taken(self) -> None:
         """The reader has taken everything."""
-        if self._held:
-            self._quota.give_back(self._owner, self._held)
-            self._held = 0
+        if not self._held:
+            return
+        self._quota.give_back(self._owner, self._held)
+        self._held = 0
         if self._paused:
             self._paused = False
             self._resume()

@@ -51,7 +51,7 @@ class Generation:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
-        self._left = False
+        self._left = self._dropped = False
         # Called on the event loop with every change.
         self.notify: Callable[[], None] = self._wake
         # Done once the engine has let go: no more tokens will be sampled.
@@ -64,9 +64,11 @@ class Generation:
         self.cached_tokens = 0
 
     async def __aiter__(self) -> AsyncIterator[list[Token]]:
-        while not self.exhausted:
-            if tokens := self.take():
-                yield tokens
+        while True:
+            if self._arrived or self._error is not None:
+                yield self.take()
+            elif self._unfinished == 0 or self._left:
+                return
             else:
                 self._waiter = self._loop.create_future()
                 await self._waiter
@@ -89,6 +91,7 @@ class Generation:
     def cancel(self) -> None:
         """Stop computing, give all blocks back and drop what has not been taken."""
         self._stop()
+        self._dropped = True
         self._arrived = []
         if self._backlog is not None:
             self._backlog.taken()
@@ -103,18 +106,19 @@ class Generation:
         """Cancel, and return how many tokens were sampled once the engine has let go: no more will be."""
         self.cancel()
         await asyncio.shield(self.released)
-        self.cancel()  # tokens of the last step
         return self.sampled
 
     def deliver(self, tokens: list[Token], *, last: bool) -> None:
         """Hand over sampled tokens; on the event loop."""
-        self._arrived += tokens
+        behind = bool(self._arrived)
+        if not self._dropped:
+            self._arrived += tokens
         self.sampled += len(tokens)
         self._ended = self._ended or last
         if last:
             self.release()
-        if self._backlog is not None:
-            self._backlog.arrived(tokens, last=self._ended)
+        if behind and self._backlog is not None:
+            self._backlog.behind(self._arrived, last=self._ended)
         self.notify()
 
     def fail(self, error: Exception) -> None:

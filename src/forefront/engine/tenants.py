@@ -78,7 +78,7 @@ class Tenants:
     def least_served(self, prefills: Iterable[Sequence]) -> set[str]:
         """The tenants that run in a step with these prompts while one waits. Those with more virtual time than the
         least that has a prompt to compute sit out, if they run more sequences for their weight. A newcomer's first
-        token then costs a small step, not one with everybody's decodes."""
+        token then costs a small step, not one with all decodes."""
         first = min((self.of(sequence) for sequence in prefills), key=lambda tenant: tenant.time)
         runs = len(first.running) / first.weight
         return {

@@ -8,7 +8,7 @@ A running item keeps its slot until it is done. So that a tenant which filled th
 the others waiting, up to `extra` items more may run, of tenants that run fewer than their weighted share of the slots.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Generic, TypeVar
@@ -30,7 +30,7 @@ class FairQueue(Generic[T]):
 
     def __init__(self, slots: int, room: int, extra: int = 0, most: int | None = None) -> None:
         self.slots, self.room, self.extra = slots, room, extra
-        self._most = slots if most is None else most
+        self._most = slots + extra if most is None else most
         self.running = 0
         self.waiting = 0
         self.tokens_waiting = 0
@@ -92,9 +92,21 @@ class FairQueue(Generic[T]):
     def ahead(self, item: T) -> tuple[int, int]:
         """How many waiting items, and how many tokens, will be let in before `item`, if nothing else comes."""
         own = next(tenant for tenant in self._tenants.values() if item in tenant.waiting)
-        before = list(takewhile(lambda other: other != item, own.waiting))
-        count, tokens = len(before), sum(own.waiting[other] for other in before)
-        start = own.time + tokens / own.weight
+        return self._before(own, list(takewhile(lambda other: other != item, own.waiting)))
+
+    def ahead_of_next(self, tenant: str, weight: float) -> tuple[int, int]:
+        """The same for an item that the tenant added now."""
+        own = self._tenants.get(tenant)
+        if own is None:
+            own = _Tenant(weight=weight)
+        if self._admissible(own, [*(one for one in self._tenants.values() if one is not own), own]) and not own.waiting:
+            return 0, 0
+        return self._before(own, list(own.waiting))
+
+    def _before(self, own: _Tenant[T], items: list[T]) -> tuple[int, int]:
+        """How many items, and how many tokens, will be let in before one of `own` that comes behind `items`."""
+        count, tokens = len(items), sum(own.waiting[item] for item in items)
+        start = (own.time if own.waiting else max(own.time, self._time)) + tokens / own.weight
         passed = False
         for tenant in self._tenants.values():
             if tenant is own:
@@ -112,14 +124,21 @@ class FairQueue(Generic[T]):
     def _next_tenant(self) -> _Tenant[T] | None:
         if not self.waiting or self.running >= self.slots + self.extra:
             return None
-        waiting = [tenant for tenant in self._tenants.values() if tenant.waiting]
-        if self._most < self.slots:
-            waiting = [tenant for tenant in waiting if len(tenant.running) < self._most]
-        if self.running >= self.slots:
-            active = [tenant for tenant in self._tenants.values() if tenant.waiting or tenant.running]
-            unit = self.slots / sum(tenant.weight for tenant in active)
-            waiting = [one for one in waiting if not one.running or len(one.running) + 1 <= unit * one.weight]
-        return min(waiting, key=lambda tenant: tenant.time, default=None)
+        active = list(self._tenants.values())
+        admissible = [tenant for tenant in active if tenant.waiting and self._admissible(tenant, active)]
+        return min(admissible, key=lambda tenant: tenant.time, default=None)
+
+    def _admissible(self, tenant: _Tenant[T], active: Sequence[_Tenant[T]]) -> bool:
+        """Whether one more item of the tenant may run, in a slot or beyond them."""
+        if len(tenant.running) >= self._most:
+            return False
+        if self.running < self.slots:
+            return True
+        if self.running >= self.slots + self.extra:
+            return False
+        weights = sum(one.weight for one in active if one.waiting or one.running or one is tenant)
+        share = self.slots * tenant.weight / weights
+        return not tenant.running or len(tenant.running) + 1 <= share
 
     def _forget(self, tenant: str) -> None:
         """Drop a tenant that has nothing here and owes nothing; when nothing is here at all, nobody owes anything."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 def fair_shares(capacity: float, claims: Sequence[tuple[float, float]]) -> list[float]:
     """The part of `capacity` for each of `claims`, which are weight and demand.
 
-    Nobody gets more than its demand. What small demands leave is divided among the others by weight.
+    No part exceeds its demand. What small demands leave is divided among the others by weight.
     """
     shares = [0.0] * len(claims)
     left, weights = capacity, sum(weight for weight, _ in claims)

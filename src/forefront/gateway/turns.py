@@ -127,9 +127,10 @@ class Turns:
         requests, tokens = self._queue.ahead(turn)
         return requests, tokens / self._pace
 
-    def outlook_for_next(self) -> tuple[int, float]:
-        """The same for a request that came now, at worst."""
-        return self._queue.waiting, self._queue.tokens_waiting / self._pace
+    def outlook_for_next(self, tenant: str, weight: float) -> tuple[int, float]:
+        """The same for a request of the project that came now."""
+        requests, tokens = self._queue.ahead_of_next(tenant, weight)
+        return requests, tokens / self._pace
 
     def _grant(self) -> None:
         while (turn := self._queue.next()) is not None:

@@ -5,6 +5,7 @@ from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.chat.backend import Foresight
+from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.principal import Principal
@@ -44,16 +45,16 @@ class Preflights:
         with self._gateway.admit(principal, model.name, "") as lease:
             await lease.count()
             seen = await model.backend.foresee(parsed.request, principal.tenant)
-            content = msgspec.json.encode(self._preflight(model, seen))
+            content = msgspec.json.encode(self._preflight(model, seen, principal.tenant))
             headers = ignored_header(parsed.ignored) | lease.headers()
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
         await send_body(send, content)
 
-    def _preflight(self, model: ServedModel, seen: Foresight) -> Preflight:
+    def _preflight(self, model: ServedModel, seen: Foresight, tenant: Tenant) -> Preflight:
         context = model.backend.context_length
         excess = max(seen.prompt_tokens + (seen.max_tokens or 1) - context, 0)
-        ahead, wait = self._gateway.turns.outlook_for_next()
+        ahead, wait = self._gateway.turns.outlook_for_next(tenant.name, tenant.weight)
         return Preflight(
             model=model.name,
             prompt=seen.prompt,
