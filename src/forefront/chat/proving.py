@@ -4,14 +4,13 @@ cannot be stopped from within. What the child has compiled in time is safe to co
     python -m forefront.chat.proving FD     the child; FD is its end of the connection
 """
 
-import resource
 import subprocess
 import sys
 from multiprocessing.connection import Connection
 
 from llguidance import LLMatcher, LLParserLimits
 
-from forefront.chat.child import start_child
+from forefront.chat.child import bound_memory, bound_processor_time, start_child
 from forefront.chat.completion import Completer
 from forefront.chat.grammar_source import GrammarRefusedError, GrammarSource
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
@@ -77,8 +76,7 @@ class Prover:
 
 
 def _serve(connection: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
+    bound_memory(_MEMORY_LIMIT)
     index = TokenIndex(connection.recv())
     completer = Completer(index)
     connection.send("ready")
@@ -87,9 +85,7 @@ def _serve(connection: Connection) -> None:
             source = connection.recv()
         except EOFError:  # the server is gone
             return
-        # Should the server die meanwhile, nobody else would end this process.
-        spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        resource.setrlimit(resource.RLIMIT_CPU, (int(spent + TIME_LIMIT) + 2, resource.RLIM_INFINITY))
+        bound_processor_time(TIME_LIMIT)
         connection.send(_try(index, completer, source))
 
 
