@@ -34,7 +34,7 @@ class GgufFile:
         return value
 
     def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
-        """The whole number under `key`. Raises `HeaderError` beyond its bounds, or if it is missing without a default."""
+        """The whole number under `key`. Raises `HeaderError` beyond the bounds, or without value and default."""
         value = self.value(key, default)
         if type(value) is not int or not least <= value <= most:
             text = f"its {key.lstrip('.')} is {value!r:.80}; it must be a whole number from {least} to {most}"

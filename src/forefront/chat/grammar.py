@@ -19,7 +19,11 @@ from forefront.engine.constraint import Constraint
 from forefront.wire.errors import ApiError, shutting_down
 
 _ENTRIES = 256
-_TEXT_BYTES = 8 * 2**20
+# Bytes of the compiled grammars that are kept, each of them estimated: schemas and regexes have taken 44 to 142 for a
+# character, and small ones 80 KiB.
+_MEMORY = 64 * 2**20
+_EACH = 64 * 2**10
+_CHARACTER = 128
 _TEXT_LIMIT = 256 * 1024
 _REASON_LIMIT = 300
 _WORKERS = 2
@@ -116,9 +120,10 @@ class Grammars:
         self._waiting += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, self._compile, source)
         future.add_done_callback(self._compiled)
-        self._cache[key] = (future, len(source.text))
-        self._cached_bytes += len(source.text)
-        while len(self._cache) > _ENTRIES or self._cached_bytes > _TEXT_BYTES:
+        size = _EACH + _CHARACTER * len(source.text)
+        self._cache[key] = (future, size)
+        self._cached_bytes += size
+        while len(self._cache) > _ENTRIES or self._cached_bytes > _MEMORY:
             _, (_, size) = self._cache.popitem(last=False)
             self._cached_bytes -= size
         return future

@@ -15,6 +15,7 @@ from typing import Any
 import minijinja
 
 from forefront.chat.child import bound_memory
+from forefront.engine.allocator import tune_allocator
 
 # Instructions that one rendering may take: about 0.3 s. A conversation of 4,096 turns needs a tenth of it.
 _FUEL = 20_000_000
@@ -72,6 +73,7 @@ def _to_json(value: Any, indent: int | None = None) -> str:
 
 def _serve(connection: Connection) -> None:
     bound_memory(_MEMORY_LIMIT)
+    tune_allocator()
     jinja: Jinja | None = None
     while True:
         try:

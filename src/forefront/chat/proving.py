@@ -14,13 +14,14 @@ from forefront.chat.child import bound_memory, bound_processor_time, start_child
 from forefront.chat.completion import Completer
 from forefront.chat.grammar_source import GrammarRefusedError, GrammarSource
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
+from forefront.engine.allocator import tune_allocator
 
 TIME_LIMIT = 3.0
 _START_LIMIT = 30.0
 _MEMORY_LIMIT = 4 * 2**30
 _SEARCH_LIMIT = 0.25
-# States of a lexer take up to 2 KiB each.
-_LIMITS = {"verbose_errors": False, "max_lexer_states": 50_000, "initial_lexer_fuel": 1_000_000}
+# States of a lexer take up to 2 KiB each, and stay as long as the grammar is kept.
+_LIMITS = {"verbose_errors": False, "max_lexer_states": 20_000, "initial_lexer_fuel": 1_000_000}
 
 
 def compile_here(index: TokenIndex, source: GrammarSource) -> LLMatcher:
@@ -77,6 +78,7 @@ class Prover:
 
 def _serve(connection: Connection) -> None:
     bound_memory(_MEMORY_LIMIT)
+    tune_allocator()
     index = TokenIndex(connection.recv())
     completer = Completer(index)
     connection.send("ready")

@@ -12,6 +12,7 @@ import uvloop
 
 from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
+from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.gateway.database import Database
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys import KeyStore
@@ -42,6 +43,7 @@ def run_server(
 ) -> None:
     """Serve until a signal ends it. `started` is called once it listens. Raises `StoreError`."""
     tune_interpreter()
+    tune_allocator()
     allow_files(settings.server.connections)
 
     async def run() -> None:
@@ -52,7 +54,7 @@ def run_server(
             app = build_app(catalog, office, intake, server.cors_origins, runs)
             await serve(app, catalog, writer, runs, bound, _listen(server), started)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with trimmed_memory(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
 
 

@@ -12,12 +12,14 @@ class Limits:
     """How much one step may hold.
 
     `running`: sequences that hold blocks. `prefill`: prompt tokens per step when nothing decodes;
-    `prefill_beside_decodes` when something does, which bounds how long a new prompt can delay everybody's next token.
+    `prefill_beside_decodes` when something does, which bounds how long a new prompt can delay everybody's next token;
+    `scored` when a prompt's tokens are scored, since each of them has a row of logits then.
     """
 
     running: int = 64
     prefill: int = 256
     prefill_beside_decodes: int = 64
+    scored: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Scheduler:
         self._admit()
         prefills = [sequence for sequence in self.running if sequence.remaining > 1 or not sequence.computed]
         budget = self.limits.prefill_beside_decodes if decodes else self.limits.prefill
+        if any(sequence.to_score(sequence.remaining) for sequence in prefills):
+            budget = min(budget, self.limits.scored)
         return decodes + self._share(prefills, budget)
 
     def computed(self, chunks: list[Chunk]) -> None:
