@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from torture import broken, budget, cut, faults, fuzz, kill, nonces, overload
+from torture import abuse, broken, budget, cut, faults, fuzz, kill, nonces, overload
 from torture.stage import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
@@ -15,4 +15,5 @@ PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "kill": kill.run,
     "nonces": nonces.run,
     "fuzz": fuzz.run,
+    "abuse": abuse.run,
 }

@@ -16,6 +16,7 @@ FRACTIONS = {
     "kill": 0.02,
     "nonces": 0.005,
     "fuzz": 0.005,
+    "abuse": 0.0,
 }
 
 
