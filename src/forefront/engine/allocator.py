@@ -15,8 +15,8 @@ from collections.abc import Iterator
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 # Bytes from which a buffer has pages of its own, which go back when it is freed. The rows of logits that a step copies
-# are smaller: such pages cost a fault each.
-_LARGE = 2**20
+# are smaller, 2 MiB for 256,000 tokens: such pages cost a fault each.
+_LARGE = 2**22
 # Seconds between looks. One takes 1 ms as a rule; 65 ms was the longest in minutes of bodies of 8 MiB.
 _PERIOD = 5.0
 # Seconds of processor time after which there may be something to give back.
