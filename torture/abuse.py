@@ -22,8 +22,8 @@ from torture.stage import Stage, entered
 _MODEL = "forefront-mini"
 # Of the soak, before memory is looked at.
 _WARM_UP = 1 / 3
-# How far the last third's median may be over the first third's, as a share; and its maximum, in MiB: a body of 8 MiB takes
-# 150 while it is parsed, and how many are at a time is chance.
+# How far the last third's median may be over the first third's, as a share; and its maximum, in MiB: a body of 8 MiB
+# takes 150 while it is parsed, and how many are at a time is chance.
 _SHARE, _ROOM = 0.1, 192.0
 _SLOWER = 2.0
 _HEALTH = 0.05  # seconds
