@@ -15,7 +15,7 @@ from openvino._offline_transformations import paged_attention_transformation  # 
 
 __all__ = ["ops", "ov", "paged_attention_transformation", "plain_reason"]
 
-# What OpenVINO puts before its messages: the condition that failed, and places in the source of whoever built it.
+# What OpenVINO puts before its messages: the condition that failed, and places in its source files.
 _PLACES = re.compile(r"(Exception from|Check '.*?' failed at|General Failure|at) ?\S*\.(cpp|hpp|h|c|cc):\d+:?")
 
 
