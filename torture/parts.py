@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from torture import (
+    abuse,
     bodies,
     broken,
     budget,
@@ -36,4 +37,5 @@ PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "smuggle": smuggle.run,
     "flood": flood.run,
     "hostile": hostile.run,
+    "abuse": abuse.run,
 }

@@ -1,6 +1,10 @@
 """The scheduler's decisions, with plain sequences and no model."""
 
+import math
+from dataclasses import replace
+
 from forefront.engine.blocks import BlockPool
+from forefront.engine.generation import Token
 from forefront.engine.scheduler import Chunk, Limits, Scheduler
 from forefront.engine.sequence import Sequence
 from forefront.fairness.tenant import Tenant
@@ -37,6 +41,21 @@ def test_a_prompt_runs_in_chunks_then_decodes() -> None:
     assert [[chunk.length for chunk in step] for step in steps] == [[256], [256], [88], [1], []]
     assert sequence.answer_length == 2
     assert scheduler.pool.held == 0
+
+
+def test_a_prompt_that_is_scored_has_few_rows_in_a_step() -> None:
+    scheduler = make_scheduler(limits=Limits(running=8, prefill=256, prefill_beside_decodes=64, scored=20))
+    scored = make_sequence(100)
+    scored.request = replace(scored.request, prompt_logprobs=0)
+    scored.generation.prompt_scores.append(Token(0, 1, None, math.nan))
+    scheduler.add(scored)
+    scheduler.add(make_sequence(300, first=1000))
+    while scored.computed < 99:
+        chunks = scheduler.schedule()
+        assert sum(len(chunk.sequence.to_score(chunk.length)) for chunk in chunks) <= 20
+        scored.generation.prompt_scores += [Token(0, 1, None, 0.0)] * len(scored.to_score(lengths(chunks)[scored]))
+        scheduler.computed(chunks)
+    assert sum(lengths(scheduler.schedule()).values()) > 20
 
 
 def test_prompts_get_a_smaller_share_beside_decodes() -> None:

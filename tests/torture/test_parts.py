@@ -22,6 +22,7 @@ FRACTIONS = {
     "smuggle": 0.02,
     "flood": 0.1,
     "hostile": 0.15,
+    "abuse": 0.0,
 }
 
 

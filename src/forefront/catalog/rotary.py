@@ -18,11 +18,9 @@ class RotaryError(ValueError):
 
 def plain_frequencies(file: GgufFile) -> Floats:
     """The radians per position of each pair [R/2], before any scaling. Raises `RotaryError`."""
-    heads = file.value(".attention.head_count")
-    if not isinstance(heads, int) or heads < 1:
-        raise RotaryError(f"its attention.head_count is {heads}")
-    channels = file.value(".attention.key_length", file.value(".embedding_length") // heads)
-    rotated, base = file.value(".rope.dimension_count", channels), file.value(".rope.freq_base", 10000.0)
+    whole = file.integer(".embedding_length", 1, 2**20) // file.integer(".attention.head_count", 1, 2**20)
+    channels = file.integer(".attention.key_length", 1, 2**14, max(whole, 1))
+    rotated, base = file.integer(".rope.dimension_count", 1, 2**14, channels), file.number(".rope.freq_base", 10000.0)
     # OpenVINO's graph turns whole heads.
     if rotated != channels or rotated % 2:
         raise RotaryError(f"its positions turn {rotated} of {channels} channels; only whole heads are supported")
@@ -42,8 +40,8 @@ def scaled_frequencies(file: GgufFile) -> Floats:
 
 def _linear_factor(file: GgufFile) -> float:
     """What every frequency is divided by; 1 for none. A factor without a type is linear, as in llama.cpp."""
-    kind = file.value(".rope.scaling.type", "linear")
-    factor = float(file.value(".rope.scaling.factor", file.value(".rope.scale_linear", 0.0)) or 1.0)
+    kind = file.text(".rope.scaling.type", "linear")
+    factor = file.number(".rope.scaling.factor", file.number(".rope.scale_linear", 0.0)) or 1.0
     if kind == "none":
         return 1.0
     if not 0 < factor < math.inf:
@@ -51,6 +49,6 @@ def _linear_factor(file: GgufFile) -> float:
     # Scaling by 1 leaves positions as they are, whatever its kind; longrope has factors of its own besides.
     if kind != "linear" and (factor != 1 or kind != "yarn"):
         raise RotaryError(f"its positions are scaled by {kind!r} (factor {factor:g}); only linear scaling is supported")
-    if (magnitude := file.value(".rope.scaling.attn_factor", 1.0)) != 1:
+    if (magnitude := file.number(".rope.scaling.attn_factor", 1.0)) != 1:
         raise RotaryError(f"its rope.scaling.attn_factor is {magnitude}; only 1 is supported")
     return factor

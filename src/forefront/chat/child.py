@@ -1,6 +1,7 @@
 """Child processes that do what may take all time and memory there is, for inputs that strangers wrote."""
 
 import os
+import resource
 import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
@@ -26,3 +27,19 @@ def start_child(module: str) -> tuple[subprocess.Popen[bytes], Connection]:
     )
     theirs.close()
     return process, ours
+
+
+def bound_memory(most: int) -> None:
+    """Let this process write to at most `most` bytes of memory of its own, and leave no core file.
+
+    Not the address space: threads and OpenVINO reserve many times of it what they use.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def bound_processor_time(seconds: float) -> None:
+    """End this process once it has computed for `seconds` more on every core, should its parent no longer be there."""
+    spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    most = int(spent + seconds * (os.cpu_count() or 1)) + 2
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))

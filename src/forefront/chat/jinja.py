@@ -6,7 +6,6 @@ First comes the template, then conversations, each as JSON; each is answered by 
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +13,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import minijinja
+
+from forefront.chat.child import bound_memory
+from forefront.engine.allocator import tune_allocator
 
 # Instructions that one rendering may take: about 0.3 s. A conversation of 4,096 turns needs a tenth of it.
 _FUEL = 20_000_000
@@ -70,8 +72,8 @@ def _to_json(value: Any, indent: int | None = None) -> str:
 
 
 def _serve(connection: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
+    bound_memory(_MEMORY_LIMIT)
+    tune_allocator()
     jinja: Jinja | None = None
     while True:
         try:

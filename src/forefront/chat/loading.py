@@ -15,6 +15,7 @@ from forefront.chat.tokenizer import Tokenizer, TokenizerError
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
+from forefront.engine.runtime import plain_reason
 
 __all__ = ["LoadError", "ModelFacts", "ModelOptions", "load_backend"]
 
@@ -46,8 +47,10 @@ def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> L
     except (TemplateError, TokenizerError) as error:
         raise LoadError(str(error)) from None
     except RuntimeError as error:  # what OpenVINO raises for everything
-        raise LoadError(f"OpenVINO cannot load it: {_first_line(error)}") from error
+        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
     end_tokens = facts.end_tokens | tokenizer.end_tokens
+    if strange := [token for token in end_tokens if not 0 <= token < len(tokenizer.pieces)]:
+        raise LoadError(f"token {strange[0]} is to end answers, but its vocabulary has {len(tokenizer.pieces)} tokens")
     engine = Engine(model)
     dialect = Dialect(template, tokenizer)
     former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
@@ -63,9 +66,3 @@ def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> L
         engine.vocabulary_size,
     )
     return LocalBackend(engine, planner)
-
-
-def _first_line(error: Exception) -> str:
-    """The sentence of an OpenVINO error: its last line that says something, behind lines of source positions."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
-    return lines[0] if lines else "unknown error"

@@ -4,24 +4,24 @@ cannot be stopped from within. What the child has compiled in time is safe to co
     python -m forefront.chat.proving FD     the child; FD is its end of the connection
 """
 
-import resource
 import subprocess
 import sys
 from multiprocessing.connection import Connection
 
 from llguidance import LLMatcher, LLParserLimits
 
-from forefront.chat.child import start_child
+from forefront.chat.child import bound_memory, bound_processor_time, start_child
 from forefront.chat.completion import Completer
 from forefront.chat.grammar_source import GrammarRefusedError, GrammarSource
 from forefront.chat.vocabulary import TokenIndex, Vocabulary
+from forefront.engine.allocator import tune_allocator
 
 TIME_LIMIT = 3.0
 _START_LIMIT = 30.0
 _MEMORY_LIMIT = 4 * 2**30
 _SEARCH_LIMIT = 0.25
-# States of a lexer take up to 2 KiB each.
-_LIMITS = {"verbose_errors": False, "max_lexer_states": 50_000, "initial_lexer_fuel": 1_000_000}
+# States of a lexer take up to 2 KiB each, and stay as long as the grammar is kept.
+_LIMITS = {"verbose_errors": False, "max_lexer_states": 20_000, "initial_lexer_fuel": 1_000_000}
 
 
 def compile_here(index: TokenIndex, source: GrammarSource) -> LLMatcher:
@@ -77,8 +77,8 @@ class Prover:
 
 
 def _serve(connection: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
+    bound_memory(_MEMORY_LIMIT)
+    tune_allocator()
     index = TokenIndex(connection.recv())
     completer = Completer(index)
     connection.send("ready")
@@ -87,9 +87,7 @@ def _serve(connection: Connection) -> None:
             source = connection.recv()
         except EOFError:  # the server is gone
             return
-        # Should the server die meanwhile, nobody else would end this process.
-        spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        resource.setrlimit(resource.RLIMIT_CPU, (int(spent + TIME_LIMIT) + 2, resource.RLIM_INFINITY))
+        bound_processor_time(TIME_LIMIT)
         connection.send(_try(index, completer, source))
 
 

@@ -12,6 +12,7 @@ import uvloop
 
 from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
+from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.database import Database
 from forefront.gateway.gateway import Gateway
@@ -45,6 +46,7 @@ def run_server(
 ) -> None:
     """Serve until a signal ends it. `started` is called once it listens. Raises `StoreError`."""
     tune_interpreter()
+    tune_allocator()
     allow_files(settings.server.connections)
 
     async def run() -> None:
@@ -59,7 +61,7 @@ def run_server(
             finally:
                 workers.close()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with trimmed_memory(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
 
 

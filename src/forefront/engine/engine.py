@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from forefront.engine.backlog import CAPACITY, Backlog
@@ -29,6 +29,9 @@ from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 
 log = logging.getLogger(__name__)
+
+# Logits of one step for scores of prompts: 32 MiB, and three times as much that OpenVINO keeps beside them.
+_SCORED_LOGITS = 2**23
 
 
 class Model(Protocol):
@@ -70,7 +73,8 @@ class Engine:
         self.context_limit = min(model.context_length, model.block_count * model.block_size)
         self.vocabulary_size = model.vocabulary_size
         self._model = model
-        self._limits = limits or Limits()
+        scored = max(_SCORED_LOGITS // model.vocabulary_size, 1)
+        self._limits = replace(limits or Limits(), scored=scored)
         self._scheduler = self._empty_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: dict[Generation, set[Sequence]] = {}

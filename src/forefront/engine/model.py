@@ -75,8 +75,10 @@ class PagedModel:
 
     def run(self, runs: Rows[Run], rows: Rows[int], temperatures: Rows[float]) -> Logits:
         """One forward pass. `rows` are positions in the concatenation of all new tokens whose logits are wanted, each
-        with the temperature to divide by for `Logits.log_sum`. Idle tokens after the last fill the pass up."""
-        count = sum(len(run.tokens) for run in runs)
+        with the temperature to divide by for `Logits.log_sum`. Idle tokens and rows after the last fill the pass up."""
+        count, wanted = sum(len(run.tokens) for run in runs), len(rows)
+        idle = width(wanted) - wanted
+        rows, temperatures = [*rows, *[0] * idle], [*temperatures, *[1.0] * idle]
         runs = [*runs, *[self._idle] * (width(count) - count)]
         new = np.array([len(run.tokens) for run in runs], np.int32)
         past = np.array([run.past for run in runs], np.int32)
@@ -102,7 +104,7 @@ class PagedModel:
         self._feed("temperatures", np.array(temperatures, np.float32)[:, None])
         self._request.infer()
         full, top, top_tokens, log_sum = (self._request.get_output_tensor(i).data for i in range(4))
-        return Logits(top, top_tokens, log_sum[:, 0], full)
+        return Logits(top[:wanted], top_tokens[:wanted], log_sum[:wanted, 0], full[:wanted])
 
     def copy_block(self, source: int, target: int) -> None:
         """Copy the keys and values of one block to another, in every layer."""

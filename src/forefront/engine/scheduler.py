@@ -21,12 +21,14 @@ class Limits:
     """How much one step may hold.
 
     `running`: sequences that hold blocks. `prefill`: prompt tokens per step when nothing decodes;
-    `prefill_beside_decodes` when something does, which bounds how long a new prompt can delay everybody's next token.
+    `prefill_beside_decodes` when something does, which bounds how long a new prompt can delay everybody's next token;
+    `scored` when a prompt's tokens are scored, since each of them has a row of logits then.
     """
 
     running: int = 64
     prefill: int = 256
     prefill_beside_decodes: int = 64
+    scored: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Scheduler:
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in kept]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in kept]
         budget = self.limits.prefill_beside_decodes if decodes else self.limits.prefill
+        if any(sequence.to_score(sequence.remaining) for sequence in prefills):
+            budget = min(budget, self.limits.scored)
         shares = divide_prefill(prefills, budget, self._tenants)
         return decodes + [Chunk(sequence, length) for sequence, length in shares]
 

@@ -1,7 +1,8 @@
 """How many tokens a step is computed with: those that it has, and idle ones such that few different numbers occur.
 
 OpenVINO makes kernels for every number of tokens when it first sees it, and keeps them: 1.4 MiB each, whatever the
-model's size. For every number up to 256 that is 360 MiB, and 90 MiB for those that are left here.
+model's size. For every number up to 256 that is 360 MiB, and 90 MiB for those that are left here. Rows of logits are
+filled up in the same way: each number of them is another 0.14 MiB.
 """
 
 _EXACT = 32

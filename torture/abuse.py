@@ -1,0 +1,187 @@
+"""A soak of mixed abuse by one project: another one's first tokens, `/health` and the server's memory meanwhile."""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forefront.gateway.keys import KeyStore
+from forefront.wire.admin import NewKey
+from tests.support.server import RunningServer
+from torture.books import opened
+from torture.client import CHAT, Client
+from torture.stage import Stage, entered
+
+_MODEL = "forefront-mini"
+# Of the soak, before memory is looked at.
+_WARM_UP = 1 / 3
+# How far the last third's median may be over the first third's, as a share; and its maximum, in MiB: a body of 8 MiB
+# takes 150 while it is parsed, and how many are at a time is chance.
+_SHARE, _ROOM = 0.1, 192.0
+_SLOWER = 2.0
+_HEALTH = 0.05  # seconds
+_LONGEST = 30.0
+# Figures of time and memory mean something from this scale on.
+_JUDGED = 0.5
+
+
+@dataclass
+class Soak:
+    """What was seen: seconds to the neighbour's first token and of `/health`, MiB of the server with its children."""
+
+    idle: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    refused: int = 0
+    health: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    afterwards: float = 0.0
+
+
+async def run(stage: Stage) -> None:
+    """Two minutes, shared among the stores."""
+    for kind in stage.stores:
+        await _on(stage, kind, max(120 * stage.scale / len(stage.stores), 4))
+
+
+async def _on(stage: Stage, kind: str, seconds: float) -> None:
+    store, soak = stage.new_store(kind), Soak()
+    abuser, neighbour = await asyncio.to_thread(_make_keys, store)
+    # A small KV cache: its blocks, which are in memory once they have been used, are all used soon.
+    async with entered(stage.serve(store, _MODEL, "--kv-cache", "0.05")) as server:
+        end = time.monotonic() + max(seconds / 20, 1)
+        while time.monotonic() < end or len(soak.idle) < 5:
+            soak.idle.append(await _first_token(server, neighbour, soak))
+        watching = [asyncio.create_task(job) for job in _watchers(server, neighbour, soak)]
+        statuses = await _abuse(server, abuser, seconds)
+        for job in watching:
+            job.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        stage.say(f"abuse, {kind}: {statuses}")
+        works = await _recovered(server, neighbour)
+        await asyncio.sleep(min(seconds / 4, 10))
+        soak.afterwards = _memory(server.process.pid)
+    _report(stage, kind, soak, statuses, works=works)
+
+
+async def _abuse(server: RunningServer, key: str, seconds: float) -> dict[str, Counter[str]]:
+    """What each kind of abuse was answered with, by status."""
+    command = ["-m", "torture.abuser", server.url, key, _MODEL, str(seconds)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return {kind: Counter(counts) for kind, counts in json.loads(output).items()}
+
+
+def _watchers(server: RunningServer, key: str, soak: Soak) -> list[Coroutine[None, None, None]]:
+    async def ask() -> None:
+        while True:
+            soak.first.append(await _first_token(server, key, soak))
+            await asyncio.sleep(0.1)
+
+    async def look() -> None:
+        client = Client(server.url, server.key)
+        while True:
+            soak.health.append((await client.send("GET", "/health")).seconds)
+            await asyncio.sleep(0.1)
+
+    async def weigh() -> None:
+        while True:
+            soak.memory.append(_memory(server.process.pid))
+            await asyncio.sleep(0.25)
+
+    return [ask(), look(), weigh()]
+
+
+async def _first_token(server: RunningServer, key: str, soak: Soak) -> float:
+    """Seconds until a short answer begins; what is refused counts as `_LONGEST`."""
+    number = len(soak.idle) + len(soak.first)
+    messages = [{"role": "user", "content": f"Repeat: number {number}"}]
+    body = json.dumps({"model": _MODEL, "messages": messages, "max_tokens": 4, "stream": True}).encode()
+    client, begin = Client(server.url, key), time.perf_counter()
+    try:
+        async with asyncio.timeout(_LONGEST):
+            reader = await client.begin("POST", CHAT, body)
+            status = await reader.readuntil(b"\r\n\r\n")
+            if b" 200 " not in status.split(b"\r\n")[0]:
+                soak.refused += 1
+                return _LONGEST
+            await reader.readuntil(b"data: ")
+            seconds = time.perf_counter() - begin
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+            return seconds
+    except (OSError, EOFError, TimeoutError):
+        soak.refused += 1
+        return _LONGEST
+    finally:
+        client.abort()
+
+
+async def _recovered(server: RunningServer, key: str) -> bool:
+    """Whether the server answers soon after the abuse has ended."""
+    soak, end = Soak(), time.monotonic() + 2 * _LONGEST
+    while time.monotonic() < end:
+        if await _first_token(server, key, soak) < _LONGEST:
+            return True
+    return False
+
+
+def _report(stage: Stage, kind: str, soak: Soak, statuses: dict[str, Counter[str]], *, works: bool) -> None:
+    judged = stage.scale >= _JUDGED
+    totals: Counter[str] = sum(statuses.values(), Counter())
+    wrong = {status for status in totals if status.startswith("5") and status != "503"}
+    found = ", ".join(f"{count} × {status}" for status, count in sorted(totals.items()))
+    found = f"{found.replace('× 0', '× left or cut off')}; answers afterwards: {'yes' if works else 'NO'}"
+    tried = all(counts.total() for counts in statuses.values())
+    stage.report("abuse", kind, f"{len(statuses)} kinds at once by one key", found, good=works and tried and not wrong)
+
+    idle, first = statistics.median(soak.idle), statistics.median(soak.first or [_LONGEST])
+    found = f"{first * 1000:.0f} ms (median), {first / idle:.1f} × the {idle * 1000:.0f} ms of an idle server, "
+    found += (
+        f"{max(soak.first, default=_LONGEST) * 1000:.0f} ms at most; {soak.refused} of {len(soak.first)} not answered"
+    )
+    good = first <= _SLOWER * idle and not soak.refused
+    stage.report("abuse", kind, "another project's first token", found, good=good or not judged)
+
+    health = sorted(soak.health) or [_LONGEST]
+    last = health[int(len(health) * 0.99)]
+    found = f"{statistics.median(health) * 1000:.0f} ms (median), {last * 1000:.0f} ms (99 %), "
+    found += f"{health[-1] * 1000:.0f} ms at most"
+    stage.report("abuse", kind, "/health meanwhile", found, good=last < _HEALTH or not judged)
+
+    memory = soak.memory[int(len(soak.memory) * _WARM_UP) :]
+    third = max(len(memory) // 3, 1)
+    thirds = [memory[place * third : (place + 1) * third] or [0.0] for place in range(3)]
+    usual, most = [statistics.median(values) for values in thirds], [max(values) for values in thirds]
+    found = f"medians of three thirds: {' → '.join(f'{value:.0f}' for value in usual)} MiB, "
+    found += f"maxima: {' → '.join(f'{value:.0f}' for value in most)} MiB, {soak.afterwards:.0f} afterwards"
+    good = usual[2] <= (1 + _SHARE) * usual[0] and most[2] <= most[0] + _ROOM
+    stage.report("abuse", kind, "memory of the server and its children", found, good=good or not judged)
+
+
+def _make_keys(store: str) -> tuple[str, str]:
+    with opened(store) as database:
+        keys = KeyStore(database)
+        abuser, neighbour = (keys.create(NewKey(name=name, project=name)).key for name in ("abuser", "neighbour"))
+    return abuser, neighbour
+
+
+def _memory(pid: int) -> float:
+    """Resident MiB of a process and its children; those that end meanwhile count as nothing."""
+    pages = 0
+    with suppress(OSError):
+        pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        for task in os.listdir(f"/proc/{pid}/task"):
+            for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+                with suppress(OSError):
+                    pages += int(Path(f"/proc/{child}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
