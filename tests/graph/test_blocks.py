@@ -10,7 +10,15 @@ from forefront.graph.blocks import FORMATS, BlockFormat
 from forefront.graph.errors import ModelFileError
 
 DECODED = [kind for kind in FORMATS.values() if kind.decode or kind.number]
-SCALES = {"Q6_K": [208], "Q3_K": [108], "Q2_K": [80, 82], "Q4_1": [0, 2], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2]}
+SCALES = {
+    "Q6_K": [208],
+    "Q3_K": [108],
+    "Q2_K": [80, 82],
+    "Q4_1": [0, 2],
+    "Q5_1": [0, 2],
+    "Q4_K": [0, 2],
+    "Q5_K": [0, 2],
+}
 
 
 def random_rows(kind: BlockFormat, rows: int, blocks: int) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_a_file_in_parts_is_opened_from_any_of_them(tmp_path: Path) -> None:
 def test_a_missing_or_renamed_part_is_named(tmp_path: Path) -> None:
     paths = write_parts(tmp_path)
     paths[1].rename(tmp_path / "away")
-    with pytest.raises(ModelFileError, match="3 parts, and m-00002-of-00003.gguf is missing"):
+    with pytest.raises(ModelFileError, match=r"3 parts, and m-00002-of-00003\.gguf is missing"):
         GgufFile(paths[0])
     paths[2].rename(paths[1])
     (tmp_path / "away").rename(paths[2])
@@ -162,7 +162,9 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return small(tmp_path_factory.mktemp("good") / "m.gguf")
 
 
-MUTATION = st.tuples(st.sampled_from(["set", "number", "cut", "insert"]), st.integers(0, 2000), st.integers(0, 2**64 - 1))
+MUTATION = st.tuples(
+    st.sampled_from(["set", "number", "cut", "insert"]), st.integers(0, 2000), st.integers(0, 2**64 - 1)
+)
 
 
 def mutated(content: bytes, mutations: list[tuple[str, int, int]]) -> bytes:

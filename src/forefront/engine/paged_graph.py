@@ -16,9 +16,9 @@ Embed = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class PagedGraph:
-    """`model`: one result, logits [rows, vocabulary]. Its inputs are `rows` (i32, positions among all new tokens), those
-    that `paged_attention_transformation` names, and the new tokens: `embeddings` [tokens, width] where `embed` is given,
-    else `input_ids`. `memory` is what the constants lie in; it must live as long as the compiled model.
+    """`model`: one result, logits [rows, vocabulary]. Its inputs are `rows` (i32, positions among all new tokens),
+    those that `paged_attention_transformation` names, and the new tokens: `embeddings` [tokens, width] where `embed` is
+    given, else `input_ids`. `memory` is what the constants lie in; it must live as long as the compiled model.
     """
 
     model: ov.Model

@@ -13,8 +13,8 @@ from forefront.graph.operations import Node
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """Of one layer. `window`: how many tokens, itself included, a token sees; 0 for all. `sinks`: for each query head, the
-    logit of a key without a value."""
+    """Of one layer. `window`: how many tokens, itself included, a token sees; 0 for all. `sinks`: for each query head,
+    the logit of a key without a value."""
 
     keys: int
     width: int
@@ -48,7 +48,12 @@ class PagedInputs:
         off = ops.constant(np.int32(0))
         sinks = np.zeros((0, 0, 0, 0), np.float32) if heads.sinks is None else heads.sinks.reshape(1, -1, 1, 1)
         inputs = [query, key, value, *caches, *self._batch]
-        inputs += [ops.constant(np.float32(heads.scale)), ops.constant(np.int32(heads.window)), no_floats, self._longest]
+        inputs += [
+            ops.constant(np.float32(heads.scale)),
+            ops.constant(np.int32(heads.window)),
+            no_floats,
+            self._longest,
+        ]
         # Not used: aggregated scores, rotated blocks, sparse attention.
         inputs += [no_integers, no_integers, no_integers, no_floats, no_floats, off, off]
         inputs += [ops.constant(sinks), off, no_integers, no_integers, no_integers]
@@ -58,4 +63,6 @@ class PagedInputs:
         info = node.get_rt_info()  # the plugin derives the shapes of the caches from these
         info["num_k_heads"] = info["num_v_heads"] = heads.keys
         info["k_head_size"] = info["v_head_size"] = heads.width
-        return ops.reshape(node.output(0), ops.constant(np.array([0, query.get_output_partial_shape(0)[1].get_length()])), True)
+        return ops.reshape(
+            node.output(0), ops.constant(np.array([0, query.get_output_partial_shape(0)[1].get_length()])), True
+        )

@@ -1,7 +1,8 @@
 """The formats in which GGUF stores tensors: blocks of codes with scales, decoded by NumPy.
 
 A format divides a row into blocks of `values` values, each stored in `bytes` bytes. In a quantised format a value is
-`scale * code + minimum`, where scale and minimum belong to a group of 16 or 32 codes; symmetric formats have no minimum.
+`scale * code + minimum`, where scale and minimum belong to a group of 16 or 32 codes; symmetric formats have no
+minimum.
 Layouts: ggml's `ggml-common.h` and `ggml-quants.c`.
 """
 
@@ -36,8 +37,8 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class BlockFormat:
-    """`bits`: of one code. `decode` takes bytes [rows, blocks, bytes of a block]; None for formats of plain numbers,
-    which have a `number` type instead. A format with neither is known by its size alone."""
+    """`bits`: of one code. `group`: codes that share a scale. `decode` takes bytes [rows, blocks, bytes of a block];
+    formats of plain numbers have a `number` type instead. A format with neither is known by its size alone."""
 
     name: str
     values: int
@@ -45,6 +46,7 @@ class BlockFormat:
     bits: int = 0
     decode: Callable[[Bytes], Codes] | None = None
     number: str | None = None
+    group: int = 32
 
     def codes(self, data: Bytes) -> Codes:
         """Decode rows of a quantised format, bytes [rows, bytes of a row]. Raises `ModelFileError`."""
@@ -185,11 +187,11 @@ FORMATS: Final[dict[int, BlockFormat]] = {
     6: BlockFormat("Q5_0", 32, 22, 5, _q5_0),
     7: BlockFormat("Q5_1", 32, 24, 5, _q5_1),
     8: BlockFormat("Q8_0", 32, 34, 8, _q8_0),
-    10: BlockFormat("Q2_K", 256, 84, 2, _q2_k),
-    11: BlockFormat("Q3_K", 256, 110, 3, _q3_k),
+    10: BlockFormat("Q2_K", 256, 84, 2, _q2_k, group=16),
+    11: BlockFormat("Q3_K", 256, 110, 3, _q3_k, group=16),
     12: BlockFormat("Q4_K", 256, 144, 4, _q4_k),
     13: BlockFormat("Q5_K", 256, 176, 5, _q5_k),
-    14: BlockFormat("Q6_K", 256, 210, 6, _q6_k),
+    14: BlockFormat("Q6_K", 256, 210, 6, _q6_k, group=16),
     16: BlockFormat("IQ2_XXS", 256, 66),
     17: BlockFormat("IQ2_XS", 256, 74),
     18: BlockFormat("IQ3_XXS", 256, 98),

@@ -1,5 +1,6 @@
 """From a GGUF file to a graph."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,15 @@ PACKING: Final = 1
 _IGNORED: Final = {"rope_factors_long.weight", "rope_factors_short.weight", "rope_freqs.weight"}
 
 
-def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> PagedGraph:
+@dataclass(frozen=True, slots=True)
+class BuiltGraph:
+    """`precision`: how exactly the weights of the file are computed with."""
+
+    graph: PagedGraph
+    precision: str
+
+
+def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
     """The graph of the model in `file`, with its packed matrices in the folder `cache`, which are written there if they
     are not complete. `exact`: no format is rounded anew for speed. Raises `ModelFileError` and `OSError`.
     """
@@ -39,4 +48,5 @@ def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> PagedGraph:
                 f"such as {unused[0][:80]!r}"
             )
         weight_file.finish()
-    return graph
+    rounded = ", ".join(sorted(weights.rounded))
+    return BuiltGraph(graph, f"weights as stored, {rounded} rounded to 8 bits" if rounded else "weights as stored")

@@ -131,8 +131,13 @@ class Decoder:
         return x if weight is None else rms_norm(x, weight[self.channels], self.epsilon)
 
     def turned(self, n: int, x: Node) -> Node:
-        """Heads turned by their positions."""
-        return self.rotation.turn(x)
+        """Heads turned by their positions, if the layer has such."""
+        rotation = self.rotation_of(n)
+        return x if rotation is None else rotation.turn(x)
+
+    def rotation_of(self, _n: int) -> Rotation | None:
+        """The rotary positions of a layer."""
+        return self.rotation
 
     def joined(self, x: Node) -> Node:
         """[tokens, heads, 1, channels] to [tokens, heads * channels]."""
@@ -181,9 +186,10 @@ class Decoder:
         """Several products of the same x, as one if the matrices have one format. `rows` reorder each."""
         inputs = x.get_output_partial_shape(0)[-1].get_length()
         parts = [Part(f"{name}.weight", order) for name, order in zip(names, rows, strict=True)]
-        products = [product(x, matrix, self._sums) for matrix in self.weights.matrices(parts, outputs, inputs)]
-        if len(products) < len(names):
-            products = split(products[0], outputs)
+        products: list[Node] = []
+        for matrix in self.weights.matrices(parts, outputs, inputs):
+            sizes = outputs[len(products) : len(products) + len(matrix.outputs)]
+            products += split(product(x, matrix, self._sums), sizes)
         biases = [self.weights.optional_vector(f"{name}.bias", size) for name, size in zip(names, outputs, strict=True)]
         return [
             y if bias is None else ops.add(y, floats(bias if order is None else bias[order]))

@@ -20,7 +20,7 @@ _STRINGS: Final = 1 << 22
 _NUMBERS: Final = 1 << 24
 _DEPTH: Final = 4
 _DIMENSIONS: Final = 4
-_NUMBER_TYPES: Final = {
+_NUMBER_TYPES: Final[dict[int, np.dtype[Any]]] = {
     0: np.dtype("u1"),
     1: np.dtype("i1"),
     2: np.dtype("<u2"),

@@ -4,7 +4,7 @@ Activations are [tokens, channels]; heads are [tokens, heads, 1, channels of a h
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from forefront.engine.runtime import ops, ov
 from forefront.graph.blocks import Floats
 from forefront.graph.weights import Matrix
 
-Node = ov.Node
+Node: TypeAlias = ov.Node
 
 _ELEMENTS: Final = {
     "i4": ov.Type.i4,
@@ -72,6 +72,8 @@ def soft_cap(x: Node, limit: float) -> Node:
 
 def split(x: Node, sizes: Sequence[int]) -> list[Node]:
     """Consecutive channels of x, in pieces of these sizes."""
+    if len(sizes) == 1:
+        return [x]
     pieces = ops.variadic_split(x, ops.constant(np.int64(1)), integers(*sizes)).outputs()
     return [reshape(piece, 0, size) for piece, size in zip(pieces, sizes, strict=True)]
 
@@ -85,19 +87,19 @@ def product(x: Node, matrix: Matrix, sums: "GroupSums") -> Node:
     """x · Wᵀ with a compressed W."""
     layout, packed = matrix.layout, matrix.packed
     if layout.group == 0:
-        values = _constant(packed.codes, layout.element, [matrix.outputs, matrix.inputs])
+        values = _constant(packed.codes, layout.element, [matrix.rows, matrix.inputs])
         return ops.matmul(x, values if layout.element == "f32" else ops.convert(values, ov.Type.f32), False, True)
     assert packed.scale is not None
     groups = matrix.inputs // layout.group
-    codes = _constant(packed.codes, layout.element, [matrix.outputs, groups, layout.group])
+    codes = _constant(packed.codes, layout.element, [matrix.rows, groups, layout.group])
     kind = "f16" if layout.scale == "f2" else "f32"
-    scale = _constant(packed.scale, kind, [matrix.outputs, groups, 1])
-    values = reshape(ops.multiply(ops.convert(codes, _ELEMENTS[kind]), scale), matrix.outputs, matrix.inputs)
+    scale = _constant(packed.scale, kind, [matrix.rows, groups, 1])
+    values = reshape(ops.multiply(ops.convert(codes, _ELEMENTS[kind]), scale), matrix.rows, matrix.inputs)
     y = ops.matmul(x, values if kind == "f32" else ops.convert(values, ov.Type.f32), False, True)
     if packed.minimum is None:
         return y
     # Minima as a second, narrow product: as zero points of the wide one they would keep it from the int8 kernels.
-    minimum = _constant(packed.minimum, "f32", [matrix.outputs, groups])
+    minimum = _constant(packed.minimum, "f32", [matrix.rows, groups])
     return ops.add(y, ops.matmul(sums.of(x, groups), minimum, False, True))
 
 

@@ -32,8 +32,8 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Rows of a matrix. A value is `scale * code + minimum`. `codes`: bytes [rows, bytes of a row], two codes of four bits
-    to a byte. `scale`, `minimum`: [rows, groups], where the layout has them."""
+    """Rows of a matrix. A value is `scale * code + minimum`. `codes`: bytes [rows, bytes of a row], two codes of four
+    bits to a byte. `scale`, `minimum`: [rows, groups], where the layout has them."""
 
     codes: npt.NDArray[Any]
     scale: npt.NDArray[Any] | None = None
@@ -48,13 +48,17 @@ def layout_of(tensor: Tensor, exact: bool) -> Layout:
     kind = tensor.format
     if kind.number is not None:
         return Layout({"f16": "f16", "<f2": "f16", "bf16": "bf16"}.get(kind.number, "f32"))
-    codes = kind.codes(tensor.data[:1])
-    group, has_minimum = codes.codes.shape[-1], codes.minimum is not None
-    if group < _GROUP and not exact:
+    if is_rounded(tensor, exact):
         return Layout("i8", _GROUP)
+    has_minimum = kind.codes(tensor.data[:1]).minimum is not None
     # Formats of 32 values have float16 scales of their own; the K formats' are products of two numbers.
     scale = "f2" if kind.values == _GROUP and kind.name != "MXFP4" else "f4"
-    return Layout("i4" if kind.bits <= 4 else "i8", group, scale, has_minimum)
+    return Layout("i4" if kind.bits <= 4 else "i8", kind.group, scale, has_minimum)
+
+
+def is_rounded(tensor: Tensor, exact: bool) -> bool:
+    """Whether a tensor's values are not stored exactly."""
+    return not exact and tensor.format.group == 16
 
 
 def pack(tensor: Tensor, layout: Layout, rows: Rows | None = None) -> Iterator[Packed]:
@@ -68,7 +72,9 @@ def pack(tensor: Tensor, layout: Layout, rows: Rows | None = None) -> Iterator[P
         else:
             codes = tensor.format.codes(part)
             _check_finite(tensor, codes)
-            yield _packed(codes if codes.codes.shape[-1] == layout.group else _rounded(codes), layout, tensor.format.bits)
+            yield _packed(
+                codes if codes.codes.shape[-1] == layout.group else _rounded(codes), layout, tensor.format.bits
+            )
 
 
 def _packed(codes: Codes, layout: Layout, bits: int) -> Packed:

@@ -32,7 +32,8 @@ class Frequencies:
 
 def plain_frequencies(width: int, base: float) -> npt.NDArray[np.float64]:
     """Without any scaling, for `width` turned channels."""
-    return np.asarray(base, np.float64) ** (-np.arange(0, width, 2) / width)
+    frequencies: npt.NDArray[np.float64] = base ** (-np.arange(0, width, 2) / width)
+    return frequencies
 
 
 def read_frequencies(settings: Settings, weights: Weights, width: int) -> Frequencies:

@@ -50,9 +50,7 @@ class WeightFile:
     ) -> None:
         self._file.close()
 
-    def matrix(
-        self, name: str, make: Callable[[], tuple[Layout, Iterable[Packed]]]
-    ) -> tuple[Layout, Packed]:
+    def matrix(self, name: str, make: Callable[[], tuple[Layout, Iterable[Packed]]]) -> tuple[Layout, Packed]:
         """The matrix of that name, written first if it is new. Raises `OSError`, and whatever `make` raises."""
         if name not in self._places:
             layout, chunks = make()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from forefront.graph.blocks import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf_file import GgufFile, Tensor
-from forefront.graph.packing import Layout, Packed, Rows, layout_of, pack
+from forefront.graph.packing import Layout, Packed, Rows, is_rounded, layout_of, pack
 from forefront.graph.weight_file import WeightFile
 
 
@@ -29,12 +29,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """W [outputs, inputs] in OpenVINO's layout; a product is x · Wᵀ."""
+    """W [outputs, inputs] in OpenVINO's layout; a product is x · Wᵀ. `outputs`: of each of the joined matrices."""
 
-    outputs: int
+    outputs: list[int]
     inputs: int
     layout: Layout
     packed: Packed
+
+    @property
+    def rows(self) -> int:
+        """All outputs."""
+        return sum(self.outputs)
 
 
 class Weights:
@@ -48,6 +53,8 @@ class Weights:
         self._cache = cache
         self._exact = exact
         self._used: set[str] = set()
+        # Formats whose values are not computed with as they are stored.
+        self.rounded: set[str] = set()
 
     def unused(self) -> set[str]:
         """Tensors of the file that nothing has asked for."""
@@ -85,12 +92,17 @@ class Weights:
         return self.vector(name, size) if self.has(name) else None
 
     def matrices(self, parts: Sequence[Part], outputs: Sequence[int], inputs: int) -> list[Matrix]:
-        """Matrices of the same inputs, joined to one where their formats agree: one product is faster than several."""
+        """Matrices of the same inputs. Neighbours of one format are joined: one product is faster than several."""
         tensors = [self.tensor(part.name, [rows, inputs]) for part, rows in zip(parts, outputs, strict=True)]
         layouts = [layout_of(tensor, self._exact) for tensor in tensors]
-        if len(set(layouts)) == 1 and layouts[0].group:
-            return [self._packed(parts, tensors, layouts[0])]
-        return [self._packed([part], [t], layout) for part, t, layout in zip(parts, tensors, layouts, strict=True)]
+        self.rounded |= {tensor.format.name for tensor in tensors if is_rounded(tensor, self._exact)}
+        joined: list[Matrix] = []
+        start = 0
+        for end in range(1, len(parts) + 1):
+            if end == len(parts) or layouts[end] != layouts[start] or layouts[start].group == 0:
+                joined.append(self._packed(parts[start:end], tensors[start:end], layouts[start]))
+                start = end
+        return joined
 
     def matrix(self, part: Part, outputs: int, inputs: int) -> Matrix:
         """One matrix. `outputs` are those of the tensor, before rows are chosen."""
@@ -98,7 +110,9 @@ class Weights:
 
     def _packed(self, parts: Sequence[Part], tensors: Sequence[Tensor], layout: Layout) -> Matrix:
         inputs = tensors[0].shape[-1]
-        outputs = sum(len(tensor.data if part.rows is None else part.rows) for part, tensor in zip(parts, tensors, strict=True))
+        outputs = [
+            len(tensor.data if part.rows is None else part.rows) for part, tensor in zip(parts, tensors, strict=True)
+        ]
         if layout.group == 0 and parts[0].rows is None:
             return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
 

@@ -43,9 +43,9 @@ class Gemma3(Gemma):
         computed = self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm"))
         return self.add(x, self.norm(computed, f"blk.{n}.post_ffw_norm"))
 
-    def turned(self, n: int, x: Node) -> Node:
+    def rotation_of(self, n: int) -> Rotation:
         """Layers with a window turn faster."""
-        return (self.near_rotation if self.is_near(n) else self.rotation).turn(x)
+        return self.near_rotation if self.is_near(n) else self.rotation
 
     def attention_heads(self, n: int) -> Heads:
         """With a window in most layers."""
