@@ -15,6 +15,7 @@ from forefront.graph.operations import (
     chosen_rows,
     floats,
     layer_norm,
+    number,
     product,
     reshape,
     rms_norm,
@@ -38,6 +39,11 @@ def gelu(x: Node) -> Node:
     return ops.gelu(x, "tanh")
 
 
+def squared_relu(x: Node) -> Node:
+    """max(x, 0)²."""
+    return ops.power(ops.relu(x), number(2))
+
+
 class Decoder:
     """Builds the graph of one model. Layers are counted from 0; activations are [tokens, channels]."""
 
@@ -45,7 +51,11 @@ class Decoder:
     interleaved: ClassVar[bool] = False
     # LayerNorm in place of RMSNorm.
     layer_norms: ClassVar[bool] = False
+    # The feed-forward network has a gate.
+    gated: ClassVar[bool] = True
     activation: Callable[[Node], Node] = staticmethod(silu)
+    # Of so many layers, all but the last see a window of the context alone, if the file declares one. 0: none does.
+    window_period: ClassVar[int] = 0
 
     def __init__(self, settings: Settings, weights: Weights) -> None:
         self.settings, self.weights = settings, weights
@@ -60,9 +70,11 @@ class Decoder:
         turned = settings.integer("rope.dimension_count", self.head_width, at_least=2)
         if turned % 2 or self.head_width % 2 or turned > self.head_width:
             raise ModelFileError(f"its positions turn {turned} of the {self.head_width} channels of a head")
+        self.turned_width = turned
         self.channels = channel_order(self.head_width, turned, self.interleaved)
         self.frequencies = read_frequencies(settings, weights, turned)
         self.scale = self.head_width**-0.5
+        self.window = settings.integer("attention.sliding_window", 0) if self.window_period else 0
         self.embedding_scale = self.residual_scale = self.logit_scale = 1.0
         self.inputs = PagedInputs()
         self.rotation = Rotation(self.inputs.position_ids, self.frequencies, self.head_width)
@@ -95,6 +107,19 @@ class Decoder:
         x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 
+    def parallel_layer(self, n: int, x: Node) -> Node:
+        """Attention and a feed-forward network behind the same norm."""
+        normed = self.norm(x, f"blk.{n}.attn_norm")
+        x = self.add(self.wanted(n, x), self.attention(n, normed))
+        return self.add(x, self.feed_forward(n, self.wanted(n, normed)))
+
+    def post_normed_layer(self, n: int, x: Node) -> Node:
+        """Norms behind attention and feed-forward network, and in front of them where the file has such."""
+        attended = self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm"))
+        x = self.add(self.wanted(n, x), self.norm(attended, f"blk.{n}.post_attention_norm"))
+        computed = self.feed_forward(n, self.optional_norm(x, f"blk.{n}.ffn_norm"))
+        return self.add(x, self.norm(computed, f"blk.{n}.post_ffw_norm"))
+
     def attention(self, n: int, x: Node) -> Node:
         """Of the tokens that are wanted from the layer."""
         query, key, value = self.queries_keys_values(n, x)
@@ -104,9 +129,13 @@ class Decoder:
         return self.linear(self.wanted(n, attended), f"blk.{n}.attn_output", self.width)
 
     def feed_forward(self, n: int, x: Node) -> Node:
-        """W_down(act(W_gate x) * W_up x) (Shazeer 2020)."""
-        gate, up = self.gate_and_up(n, x)
-        return self.linear(ops.multiply(self.activation(gate), up), f"blk.{n}.ffn_down", self.width)
+        """W_down(act(W_gate x) * W_up x) (Shazeer 2020), or W_down(act(W_up x)) in families that are not `gated`."""
+        if self.gated:
+            gate, up = self.gate_and_up(n, x)
+            hidden = ops.multiply(self.activation(gate), up)
+        else:
+            hidden = self.activation(self.linear(x, f"blk.{n}.ffn_up", self.hidden_width[n]))
+        return self.linear(hidden, f"blk.{n}.ffn_down", self.width)
 
     # Parts of a layer.
 
@@ -144,9 +173,13 @@ class Decoder:
         shape = x.get_output_partial_shape(0)
         return reshape(x, 0, shape[1].get_length() * shape[3].get_length())
 
+    def has_window(self, n: int) -> bool:
+        """Whether a layer sees a window of the context alone."""
+        return self.window > 0 and n % self.window_period != self.window_period - 1
+
     def attention_heads(self, n: int) -> Heads:
         """What the attention of a layer is like."""
-        return Heads(self.key_heads[n], self.head_width, self.scale)
+        return Heads(self.key_heads[n], self.head_width, self.scale, self.window if self.has_window(n) else 0)
 
     def gate_and_up(self, n: int, x: Node) -> list[Node]:
         """Two matrices, or one with the gate's rows first. Two products even so: the plugin fuses the activation into
@@ -166,6 +199,10 @@ class Decoder:
         if self.layer_norms:
             return layer_norm(x, weight, self.weights.optional_vector(f"{name}.bias", size), self.epsilon)
         return rms_norm(x, weight, self.epsilon)
+
+    def optional_norm(self, x: Node, name: str) -> Node:
+        """The same, or x itself if the file does not have the norm."""
+        return self.norm(x, name) if self.weights.has(f"{name}.weight") else x
 
     def add(self, x: Node, y: Node) -> Node:
         """What a part of a layer has computed, added to the stream x."""

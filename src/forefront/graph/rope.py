@@ -32,8 +32,7 @@ class Frequencies:
 
 def plain_frequencies(width: int, base: float) -> npt.NDArray[np.float64]:
     """Without any scaling, for `width` turned channels."""
-    frequencies: npt.NDArray[np.float64] = base ** (-np.arange(0, width, 2) / width)
-    return frequencies
+    return np.array([math.pow(base, -channel / width) for channel in range(0, width, 2)])
 
 
 def read_frequencies(settings: Settings, weights: Weights, width: int) -> Frequencies:
