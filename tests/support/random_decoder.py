@@ -5,7 +5,7 @@ A family is its metadata and its tensors, as llama.cpp's files have them. Widths
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,11 @@ class Shape:
     hidden: int = 88
 
 
+DEFAULT: Final = Shape()
+# Of so many layers, one of the last sees the whole context.
+DEEP: Final = replace(DEFAULT, layers=7)
+# Heads that are together wider than the stream.
+WIDE: Final = replace(DEFAULT, heads=6)
 # Every width a multiple of 256, as the K formats want it.
 ALIGNED: Final = Shape(width=256, layers=2, heads=4, key_heads=2, head_width=64, hidden=512)
 
@@ -50,6 +55,8 @@ class Family:
     model_tensors: Tensors | None = None
     layer_norm: bool = False
     tied: bool = False
+    shape: Shape = DEFAULT
+    embedding_gain: float = 4.0
 
 
 def _attention(shape: Shape, *, bias: str = "", output_bias: bool = False) -> Iterator[TensorSpec]:
@@ -223,15 +230,17 @@ FAMILIES: Final[dict[str, Family]] = {
     "llama, linear": Family("llama", _llama, {"rope.scaling.type": "linear", "rope.scaling.factor": 2.5}),
     "llama, YaRN": Family("llama", _llama, _YARN),
     "qwen2": Family("qwen2", _qwen2),
-    "qwen3": Family("qwen3", _qwen3),
+    "qwen3": Family("qwen3", _qwen3, shape=WIDE),
     "qwen3, YaRN": Family("qwen3", _qwen3, _YARN),
-    "gemma": Family("gemma", _llama, tied=True),
-    "gemma3": Family("gemma3", _gemma3, _WINDOW | {"rope.freq_base": 1e6}, tied=True),
+    "gemma": Family("gemma", _llama, tied=True, shape=WIDE, embedding_gain=1.0),
+    "gemma3": Family("gemma3", _gemma3, _WINDOW | {"rope.freq_base": 1e6}, tied=True, shape=DEEP, embedding_gain=1.0),
     "gemma3, linear": Family(
         "gemma3",
         _gemma3,
         _WINDOW | {"rope.freq_base": 1e6, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0},
         tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
     ),
     "phi2": Family("phi2", _phi2, {"rope.dimension_count": 8}, layer_norm=True),
     "phi3": Family("phi3", _phi3),
@@ -244,9 +253,8 @@ FAMILIES: Final[dict[str, Family]] = {
     "phi3, short context": Family(
         "phi3", _phi3, {"rope.scaling.original_context_length": CONTEXT}, _longrope, tied=True
     ),
-    "granite": Family("granite", _llama, _GRANITE, tied=True),
+    "granite": Family("granite", _llama, _GRANITE, tied=True, embedding_gain=1.0),
     "minicpm": Family("minicpm", _llama, {"embedding_scale": 3.0, "residual_scale": 0.4, "logit_scale": 2.0}),
-    "minicpm, early": Family("minicpm", _llama),
     "olmo2": Family("olmo2", _olmo2),
     "olmo3": Family("olmo2", _olmo2, _WINDOW | _YARN),
     "starcoder2": Family("starcoder2", _starcoder2, layer_norm=True, tied=True),
@@ -257,7 +265,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "smollm3": Family("smollm3", _llama, tied=True),
     "exaone": Family("exaone", _llama, model_tensors=_rope_factors),
     "exaone4": Family("exaone4", _exaone4),
-    "exaone4, window": Family("exaone4", _exaone4, _WINDOW),
+    "exaone4, 32b": Family("exaone4", _exaone4, _WINDOW, shape=replace(DEFAULT, layers=64)),
     "command-r": Family("command-r", _cohere, {"logit_scale": 0.5}, layer_norm=True, tied=True),
     "cohere2": Family("cohere2", _cohere, _WINDOW | {"logit_scale": 0.5}, layer_norm=True, tied=True),
     "internlm2": Family("internlm2", _llama),
@@ -270,11 +278,9 @@ FAMILIES: Final[dict[str, Family]] = {
 }
 
 
-def write_decoder(
-    path: Path, family: Family, *, shape: Shape | None = None, quant: str = "F32", seed: int = 0
-) -> None:
+def write_decoder(path: Path, family: Family, *, shape: Shape | None = None, quant: str = "F32", seed: int = 0) -> None:
     """Write the model. `quant`: the format of the matrices; "Q4_K_M" mixes Q4_K and Q6_K as llama.cpp does."""
-    shape = shape or Shape()
+    shape = shape or family.shape
     writer = gguf.GGUFWriter(path, family.architecture)
     writer.add_name("random")
     for key, value in (_fields(family, shape) | family.fields).items():
@@ -338,8 +344,7 @@ def _add_vocabulary(writer: Any) -> None:
 
 
 def _all_tensors(family: Family, shape: Shape) -> Iterator[TensorSpec]:
-    # Wider logits where a factor makes them smaller, so that there is a winner.
-    yield "token_embd.weight", (VOCABULARY, shape.width), 4.0
+    yield "token_embd.weight", (VOCABULARY, shape.width), family.embedding_gain
     yield from _norms(shape, "output_norm", bias=family.layer_norm and family.architecture not in _NO_BIAS)
     if not family.tied:
         yield "output.weight", (VOCABULARY, shape.width), 4.0
@@ -357,4 +362,6 @@ _NO_BIAS: Final = ("command-r", "cohere2")
 def _kind(name: str, quant: str) -> str:
     if quant != "Q4_K_M":
         return quant
-    return "Q6_K" if name in ("output.weight", "token_embd.weight") or "attn_v" in name or "ffn_down" in name else "Q4_K"
+    return (
+        "Q6_K" if name in ("output.weight", "token_embd.weight") or "attn_v" in name or "ffn_down" in name else "Q4_K"
+    )

@@ -51,7 +51,7 @@ def read_frequencies(settings: Settings, weights: Weights, width: int) -> Freque
         radians = radians / factors
     if kind == "yarn" and factor != 1:
         radians = _yarn(settings, radians, width, base, factor)
-        magnitude *= 1 + 0.1 * math.log(factor)
+        magnitude *= settings.number("rope.scaling.yarn_attn_factor", 1.0, at_least=0.0) * (1 + 0.1 * math.log(factor))
     elif kind == "linear":
         radians = radians / factor
     return Frequencies(radians.astype(np.float32), magnitude)
@@ -73,16 +73,23 @@ def _yarn(
     settings: Settings, radians: npt.NDArray[np.float64], width: int, base: float, factor: float
 ) -> npt.NDArray[np.float64]:
     """Fast pairs as they are, slow ones slowed by `factor`, and a ramp between."""
-    context = settings.integer("rope.scaling.original_context_length", settings.context_length)
+    context = settings.integer("rope.scaling.original_context_length", settings.context_length) or 1
+    if base <= 1:
+        raise ModelFileError(f"its rope.freq_base is {base}")
 
     def pair(turns: float) -> float:
         """The pair that turns so often within the original context."""
         return width * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(base))
 
-    low = max(0.0, math.floor(pair(settings.number("rope.scaling.yarn_beta_fast", 32.0))))
-    high = min(width - 1.0, math.ceil(pair(settings.number("rope.scaling.yarn_beta_slow", 1.0))))
-    slowed = np.clip((np.arange(width // 2) - low) / max(0.001, high - low), 0, 1)
-    return radians * (1 - slowed) + radians / factor * slowed
+    fast, slow = (
+        settings.number(f"rope.scaling.yarn_beta_{end}", turns) for end, turns in (("fast", 32.0), ("slow", 1.0))
+    )
+    if min(fast, slow) <= 0:
+        raise ModelFileError("its rope.scaling.yarn_beta_fast or yarn_beta_slow is not positive")
+    low, high = max(0.0, math.floor(pair(fast))), min(width - 1.0, math.ceil(pair(slow)))
+    kept = 1 - np.clip((np.arange(width // 2) - low) / max(0.001, high - low), 0, 1)
+    kept *= settings.number("rope.scaling.yarn_ext_factor", 1.0)
+    return radians * kept + radians / factor * (1 - kept)
 
 
 def channel_order(width: int, turned: int, interleaved: bool) -> npt.NDArray[np.int64]:
