@@ -23,8 +23,9 @@ _SCALES: Final[dict[str, dict[int, float]]] = {
 }
 
 
-def random_matrix(rows: int, columns: int, kind: str, deviation: float, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """[rows, bytes of a row], or numbers [rows, columns] for formats of plain numbers."""
+def random_matrix(shape: tuple[int, int], kind: str, deviation: float, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Of that shape and deviation: [rows, bytes of a row], or numbers for formats of plain numbers."""
+    rows, columns = shape
     quant = gguf.GGMLQuantizationType[kind]
     if kind not in _SCALES and kind != "MXFP4":
         values = rng.standard_normal((rows, columns), np.float32) * np.float32(deviation)

@@ -40,14 +40,14 @@ WIDE: Final = replace(DEFAULT, heads=6)
 # Every width a multiple of 256, as the K formats want it.
 ALIGNED: Final = Shape(width=256, layers=2, heads=4, key_heads=2, head_width=64, hidden=512)
 
-# A tensor: its name, its shape with the outermost dimension first, and its gain; None for a vector near one, 0 for a bias.
+# A tensor: name, shape with the outermost dimension first, and gain; None for values near one, 0 for a bias.
 TensorSpec = tuple[str, tuple[int, ...], float | None]
 Tensors = Callable[[Shape], Iterator[TensorSpec]]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`architecture` and `fields`: metadata, under the architecture's name. `tensors`: of one layer, without `blk.n.`."""
+    """`architecture` and `fields`: metadata, under the architecture's name. `tensors`: of one layer, less `blk.n.`."""
 
     architecture: str
     tensors: Tensors
@@ -294,7 +294,7 @@ def write_decoder(path: Path, family: Family, *, shape: Shape | None = None, qua
             writer.add_tensor(name, rng.standard_normal(dimensions, np.float32) * np.float32(0.3))
         else:
             kind = _kind(name, quant)
-            matrix = random_matrix(*dimensions, kind, gain / math.sqrt(dimensions[-1]), rng)
+            matrix = random_matrix((dimensions[0], dimensions[1]), kind, gain / math.sqrt(dimensions[-1]), rng)
             writer.add_tensor(name, matrix, raw_dtype=gguf.GGMLQuantizationType[kind])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -87,8 +87,8 @@ def _yarn(
     if min(fast, slow) <= 0:
         raise ModelFileError("its rope.scaling.yarn_beta_fast or yarn_beta_slow is not positive")
     low, high = max(0.0, math.floor(pair(fast))), min(width - 1.0, math.ceil(pair(slow)))
-    kept = 1 - np.clip((np.arange(width // 2) - low) / max(0.001, high - low), 0, 1)
-    kept *= settings.number("rope.scaling.yarn_ext_factor", 1.0)
+    ramp = np.clip((np.arange(width // 2) - low) / max(0.001, high - low), 0, 1)
+    kept = np.asarray(1 - ramp, np.float64) * settings.number("rope.scaling.yarn_ext_factor", 1.0)
     return radians * kept + radians / factor * (1 - kept)
 
 
