@@ -9,7 +9,7 @@ import pytest
 from forefront.graph.blocks import FORMATS, BlockFormat
 from forefront.graph.errors import ModelFileError
 
-DECODED = [kind for kind in FORMATS.values() if kind.decode or kind.number]
+DECODED = [kind for kind in FORMATS.values() if kind.quantized or kind.number]
 SCALES = {
     "Q6_K": [208],
     "Q3_K": [108],
@@ -57,10 +57,10 @@ def test_sizes_are_those_of_the_reference() -> None:
         assert (kind.name, kind.values, kind.bytes) == (quant.name, *gguf.GGML_QUANT_SIZES[quant])
 
 
-@pytest.mark.parametrize("kind", [kind for kind in DECODED if kind.decode], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [kind for kind in DECODED if kind.quantized], ids=lambda kind: kind.name)
 def test_codes_fit_their_bits(kind: BlockFormat) -> None:
     codes = kind.codes(random_rows(kind, 4, 4)).codes.astype(int)
-    assert codes.max() - codes.min() < 2**kind.bits
+    assert codes.max() - codes.min() < 2 ** kind.checked().bits
 
 
 def test_a_format_known_by_size_alone_is_one_sentence() -> None:

@@ -20,7 +20,7 @@ class LlamaCpp:
         options.n_parallel = 1
         options.n_gpu_layers = 0
         options.warmup = False
-        options.verbosity = int(__import__("os").environ.get("V", "-1"))
+        options.verbosity = -1
         options.cpuparams.n_threads = options.cpuparams_batch.n_threads = 2
         options.cache_type_k = options.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         options.swa_full = True

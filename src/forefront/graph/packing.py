@@ -7,16 +7,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Codes, Floats
+from forefront.graph.blocks import Bytes, Codes, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf_file import Tensor
 
 Rows = npt.NDArray[np.int64]
 
-# Values that are decoded at a time, so that a large matrix does not take several times its size.
-_CHUNK: Final = 1 << 23
+# Values that are packed at a time: what is made of them on the way stays in the processor's cache.
+_CHUNK: Final = 1 << 19
 _GROUP: Final = 32
-_HALF: Final = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,58 +46,69 @@ def layout_of(tensor: Tensor, exact: bool) -> Layout:
     """
     kind = tensor.format
     if kind.number is not None:
-        return Layout({"f16": "f16", "<f2": "f16", "bf16": "bf16"}.get(kind.number, "f32"))
+        return Layout({"<f2": "f16", "bf16": "bf16"}.get(kind.number, "f32"))
+    quantized = kind.checked()
     if is_rounded(tensor, exact):
         return Layout("i8", _GROUP)
-    has_minimum = kind.codes(tensor.data[:1]).minimum is not None
+    has_minimum = kind.scales(tensor.data[:1])[1] is not None
     # Formats of 32 values have float16 scales of their own; the K formats' are products of two numbers.
     scale = "f2" if kind.values == _GROUP and kind.name != "MXFP4" else "f4"
-    return Layout("i4" if kind.bits <= 4 else "i8", kind.group, scale, has_minimum)
+    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, scale, has_minimum)
 
 
 def is_rounded(tensor: Tensor, exact: bool) -> bool:
     """Whether a tensor's values are not stored exactly."""
-    return not exact and tensor.format.group == 16
+    quantized = tensor.format.quantized
+    return not exact and quantized is not None and quantized.group < _GROUP
 
 
-def pack(tensor: Tensor, layout: Layout, rows: Rows | None = None) -> Iterator[Packed]:
-    """The rows of a matrix in chunks; `rows` chooses and orders them. Raises `ModelFileError`."""
+def chunks(tensor: Tensor, rows: Rows | None = None) -> Iterator[Bytes]:
+    """The rows of a matrix, or those that `rows` chooses and orders, in pieces that can be packed by themselves."""
     data = tensor.data
     step = max(1, _CHUNK // tensor.shape[-1])
     for start in range(0, len(data) if rows is None else len(rows), step):
-        part = data[start : start + step] if rows is None else data[rows[start : start + step]]
-        if layout.group == 0:
-            yield Packed(part)
-        else:
-            codes = tensor.format.codes(part)
-            _check_finite(tensor, codes)
-            yield _packed(
-                codes if codes.codes.shape[-1] == layout.group else _rounded(codes), layout, tensor.format.bits
-            )
+        yield data[start : start + step] if rows is None else data[rows[start : start + step]]
 
 
-def _packed(codes: Codes, layout: Layout, bits: int) -> Packed:
-    values, minimum = codes.codes, codes.minimum
-    if minimum is not None:
-        # Codes around zero need no zero point, without which the kernels are faster and round less.
-        middle = 1 << (bits - 1)
-        values = values.view(np.int8) - np.int8(middle)
-        minimum = minimum + np.float32(middle) * codes.scale
-    flat = values.reshape(len(values), -1).view(np.uint8)
-    if layout.element == "i4":
-        flat = flat[:, 0::2] & np.uint8(15) | flat[:, 1::2] << np.uint8(4)
-    return Packed(flat, codes.scale.astype(f"<{layout.scale}"), minimum)
-
-
-def _rounded(codes: Codes) -> Codes:
-    """The same values rounded to eight bits in groups of 32: off by 1/254 of a group's largest value at most."""
-    values = codes.floats().reshape(len(codes.codes), -1, _GROUP)
-    scale = np.abs(values).max(axis=-1) / np.float32(127)
-    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-    return Codes(np.rint(values * inverse[..., None]).astype(np.int8), scale)
-
-
-def _check_finite(tensor: Tensor, codes: Codes) -> None:
-    for numbers in (codes.scale, codes.minimum):
+def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
+    """Rows of a matrix, bytes [rows, bytes of a row], in that layout. Raises `ModelFileError`."""
+    if layout.group == 0:
+        return Packed(data)
+    scale, minimum = tensor.format.scales(data)
+    for numbers in (scale, minimum):
         if numbers is not None and not np.isfinite(numbers).all():
             raise ModelFileError(f"its tensor {tensor.name[:80]!r} has scales that are not finite numbers")
+    quantized = tensor.format.checked()
+    if quantized.group != layout.group:
+        return _rounded(tensor.format.codes(data))
+    middle = 1 << (quantized.bits - 1)
+    if minimum is not None:
+        # Codes around zero need no zero point, without which the kernels are faster and round less.
+        minimum = minimum + np.float32(middle) * scale
+    stored = scale.astype(f"<{layout.scale}")
+    if quantized.nibbles is not None:
+        return Packed(_repacked(quantized.nibbles(tensor.format.blocks(data))).reshape(len(data), -1), stored, minimum)
+    codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1).view(np.uint8)
+    if minimum is not None:
+        codes = codes - np.uint8(middle)
+    if layout.element == "i4":
+        codes = codes[:, 0::2] & np.uint8(15) | codes[:, 1::2] << np.uint8(4)
+    return Packed(codes, stored, minimum)
+
+
+def _repacked(nibbles: Bytes) -> Bytes:
+    """Bytes [..., w] whose low halves are w codes and whose high halves the next w, to two neighbours in each byte.
+    Codes from 0 to 15 become -8 to 7."""
+    pairs = np.ascontiguousarray(nibbles).view("<u2")
+    low = pairs & np.uint16(0x0F) | pairs >> np.uint16(4) & np.uint16(0xF0)
+    high = pairs >> np.uint16(4) & np.uint16(0x0F) | pairs >> np.uint16(8) & np.uint16(0xF0)
+    return np.concatenate([low.astype(np.uint8), high.astype(np.uint8)], axis=-1) ^ np.uint8(0x88)
+
+
+def _rounded(codes: Codes) -> Packed:
+    """The same values rounded to eight bits in groups of 32: off by 1/254 of a group's largest value at most."""
+    values = codes.floats().reshape(len(codes.codes), -1, _GROUP)
+    scale = np.maximum(values.max(axis=-1), -values.min(axis=-1)) / np.float32(127)
+    values *= np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)[..., None]
+    np.rint(values, out=values)
+    return Packed(values.astype(np.int8).reshape(len(values), -1), scale)
