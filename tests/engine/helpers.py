@@ -5,13 +5,14 @@ import asyncio
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest, Sampling
 from forefront.engine.sequence import Sequence
+from forefront.fairness.tenant import NO_TENANT, Tenant
 
 
 def make_sequence(
     length: int,
     *,
     max_tokens: int = 16,
-    salt: bytes = b"",
+    tenant: Tenant = NO_TENANT,
     first: int = 0,
     sampling: Sampling | None = None,
     stop_tokens: frozenset[int] = frozenset(),
@@ -22,5 +23,5 @@ def make_sequence(
     loop.close()
     generation = Generation(loop, 1, lambda _: None)
     prompt = list(range(first, first + length))
-    request = GenerateRequest(prompt, max_tokens, sampling or Sampling(), 1, stop_tokens, salt)
+    request = GenerateRequest(prompt, max_tokens, sampling or Sampling(), 1, stop_tokens, tenant)
     return Sequence(request, generation, index)

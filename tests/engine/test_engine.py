@@ -15,6 +15,7 @@ from forefront.engine.generation import Generation, Token
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
 from forefront.engine.scheduler import Chunk, Limits
+from forefront.fairness.tenant import Tenant
 from tests.support.reference import ReferenceModel
 
 CONTEXT = 2048
@@ -143,8 +144,8 @@ async def test_an_answer_can_be_continued_from_the_cache(engine: Engine) -> None
 
 
 async def test_tenants_do_not_share_the_cache(engine: Engine) -> None:
-    for salt in (b"one", b"other"):
-        generation = engine.submit(GenerateRequest(prompt(100, 77), 2, GREEDY, salt=salt))
+    for tenant in (Tenant("one"), Tenant("other")):
+        generation = engine.submit(GenerateRequest(prompt(100, 77), 2, GREEDY, tenant=tenant))
         await tokens_of(generation)
         assert generation.cached_tokens == 0
 

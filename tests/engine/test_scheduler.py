@@ -3,6 +3,7 @@
 from forefront.engine.blocks import BlockPool
 from forefront.engine.scheduler import Chunk, Limits, Scheduler
 from forefront.engine.sequence import Sequence
+from forefront.fairness.tenant import Tenant
 from tests.engine.helpers import make_sequence
 
 LIMITS = Limits(running=8, prefill=256, prefill_beside_decodes=64)
@@ -106,9 +107,9 @@ def test_a_prompt_that_is_wholly_cached_still_computes_its_last_token() -> None:
 
 def test_tenants_share_nothing() -> None:
     scheduler = make_scheduler()
-    scheduler.add(make_sequence(100, max_tokens=1, salt=b"one"))
+    scheduler.add(make_sequence(100, max_tokens=1, tenant=Tenant("one")))
     run(scheduler)
-    other = make_sequence(100, salt=b"other")
+    other = make_sequence(100, tenant=Tenant("other"))
     scheduler.add(other)
     assert lengths(run(scheduler)) == {other: 100}
 

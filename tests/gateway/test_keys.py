@@ -60,7 +60,7 @@ async def test_revoking_and_rotating_take_effect_within_a_second(database: Datab
     made = store.create(FULL)
     found = await other_server.find(made.key)
     assert found is not None
-    assert found.tenant == b"shop"
+    assert found.tenant.name == "shop"
     rotated = store.rotate(made.id)
     assert rotated is not None
     await asyncio.sleep(1)

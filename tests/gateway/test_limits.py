@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forefront.fairness.fair_queue import FairQueue
 from forefront.gateway.database import open_database
-from forefront.gateway.fair import FairQueue
 from forefront.gateway.lease import Lease
 from forefront.gateway.window import TICK, WINDOW, Window
 from forefront.wire.admin import Limits, NewKey, ProjectSettings

@@ -12,6 +12,7 @@ from forefront.chat.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
+from forefront.fairness.tenant import Tenant
 from tests.engine.test_engine import small, until_idle
 from tests.security.conftest import Stored
 
@@ -29,7 +30,7 @@ def asked(tenant: int, turn: int) -> list[int]:
 
 async def answer(engine: Engine, tenant: int, turn: int) -> tuple[list[int], int]:
     """The tokens, and how much of the prompt was found in the cache."""
-    request = GenerateRequest(asked(tenant, turn), 70, GREEDY, salt=f"tenant-{tenant}".encode())
+    request = GenerateRequest(asked(tenant, turn), 70, GREEDY, tenant=Tenant(f"tenant-{tenant}"))
     generation = engine.submit(request)
     tokens = [token.token async for batch in generation for token in batch]
     return tokens, generation.cached_tokens

@@ -23,6 +23,7 @@ from forefront.chat.meter import Meter
 from forefront.cli.config import Config
 from forefront.cli.running import run_server
 from forefront.engine.engine import EngineStats
+from forefront.fairness.tenant import Tenant
 from forefront.gateway.database import open_database
 from forefront.gateway.keys import KeyStore
 from forefront.server.serve import bind
@@ -42,7 +43,7 @@ class InstantBackend:
         self._pause = pause
         self._sampled = 0
 
-    async def chat(self, request: ChatRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
+    async def chat(self, request: ChatRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
         """See `Backend.chat`."""
         count = request.max_tokens or 16
         await meter.admit(PROMPT, count)
@@ -57,11 +58,11 @@ class InstantBackend:
         yield ChoiceEnd(0, "length")
         yield Completed(PROMPT, count, 0)
 
-    def complete(self, request: CompletionRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
+    def complete(self, request: CompletionRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
         """See `Backend.complete`."""
         raise NotImplementedError
 
-    async def foresee(self, request: ChatRequest, tenant: bytes) -> Foresight:
+    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
         """See `Backend.foresee`."""
         return Foresight("", PROMPT, 0, request.max_tokens)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from forefront.chat.events import Event
 from forefront.chat.meter import Meter
 from forefront.engine.engine import EngineStats
+from forefront.fairness.tenant import Tenant
 from forefront.wire.request import ChatRequest, CompletionRequest
 
 __all__ = ["Backend", "EngineStats", "Foresight"]
@@ -34,11 +35,11 @@ class Backend(Protocol):
 
     context_length: int
 
-    def chat(self, request: ChatRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]: ...
+    def chat(self, request: ChatRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]: ...
 
-    def complete(self, request: CompletionRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]: ...
+    def complete(self, request: CompletionRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]: ...
 
-    async def foresee(self, request: ChatRequest, tenant: bytes) -> Foresight:
+    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
         """What `chat` would meet, without answering. Raises `ApiError` as it would."""
 
     def start(self) -> None:

@@ -17,11 +17,14 @@ from forefront.chat.stopwatch import Stopwatch
 from forefront.engine.engine import Engine, EngineStats
 from forefront.engine.errors import ConstraintError, EngineStoppedError, StepFailedError
 from forefront.engine.request import GenerateRequest
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest
 
 # How long after its last token an engine is taken to work without trying.
 _PROBE_AGE = 2.0
+# No project can have this name.
+_PROBE = Tenant("\0probe")
 
 
 class LocalBackend:
@@ -33,15 +36,15 @@ class LocalBackend:
         self._planner = planner
         self._probing = asyncio.Lock()
 
-    def chat(self, request: ChatRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
+    def chat(self, request: ChatRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
         """See `Backend.chat`."""
         return self._answer(lambda: self._planner.chat(request, tenant), meter, request.deadline_ms)
 
-    def complete(self, request: CompletionRequest, tenant: bytes, meter: Meter) -> AsyncGenerator[Event, None]:
+    def complete(self, request: CompletionRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
         """See `Backend.complete`."""
         return self._answer(lambda: self._planner.complete(request, tenant), meter, request.deadline_ms)
 
-    async def foresee(self, request: ChatRequest, tenant: bytes) -> Foresight:
+    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
         """See `Backend.foresee`."""
         prompt = await self._planner.prompt(request)
         with _as_api_errors():
@@ -57,7 +60,7 @@ class LocalBackend:
         async with self._probing:
             if time.monotonic() - self._engine.stats().last_token < _PROBE_AGE:
                 return
-            generation = self._engine.submit(GenerateRequest([0], 1, salt=b"probe"))
+            generation = self._engine.submit(GenerateRequest([0], 1, tenant=_PROBE))
             try:
                 async for _ in generation:
                     pass

@@ -15,6 +15,7 @@ from forefront.chat.sampling import sampling_of
 from forefront.chat.template import TemplateError
 from forefront.chat.tokenizer import Tokenizer
 from forefront.engine.request import GenerateRequest
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest
 
@@ -63,7 +64,7 @@ class Planner:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None
 
-    async def chat(self, request: ChatRequest, tenant: bytes) -> Plan:
+    async def chat(self, request: ChatRequest, tenant: Tenant) -> Plan:
         """The plan for an answer to messages."""
         prompt = await self.prompt(request)
         most = fit(len(prompt.tokens), request.max_tokens, self._limit)
@@ -74,7 +75,7 @@ class Planner:
             sampling=sampling_of(request, top_logprobs, self._vocabulary_size),
             n=request.n or 1,
             stop_tokens=self._end_tokens,
-            salt=tenant,
+            tenant=tenant,
             constraint=await self._former.chat(request, prompt.text, most),
         )
         pieces = self._dialect.pieces(request.offered)
@@ -90,7 +91,7 @@ class Planner:
         ]
         return Plan([wanted], answers)
 
-    async def complete(self, request: CompletionRequest, tenant: bytes) -> Plan:
+    async def complete(self, request: CompletionRequest, tenant: Tenant) -> Plan:
         """The plan for continuations of prompts."""
         prompts = [await self._tokens(prompt, index, request) for index, prompt in enumerate(request.prompts)]
         most = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
@@ -104,7 +105,7 @@ class Planner:
                 sampling=sampling,
                 n=request.n or 1,
                 stop_tokens=self._end_tokens,
-                salt=tenant,
+                tenant=tenant,
                 constraint=constraint,
                 prompt_logprobs=scores,
             )

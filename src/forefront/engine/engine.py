@@ -24,6 +24,7 @@ from forefront.engine.sampler import Logits, sample, sampling_temperature
 from forefront.engine.scheduler import Chunk, Limits, Scheduler
 from forefront.engine.scores import score_prompt
 from forefront.engine.sequence import Sequence
+from forefront.fairness.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -100,14 +101,14 @@ class Engine:
         self._commands.put(lambda: self._accept(generation, sequences))
         return generation
 
-    async def cached_tokens(self, prompt: list[int], salt: bytes) -> int:
+    async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
         """How many tokens of a prompt are in the cache now. Raises `EngineStoppedError`."""
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
         found: asyncio.Future[int] = self._loop.create_future()
 
         def look() -> None:
-            count = self._scheduler.cached_tokens(prompt, salt)
+            count = self._scheduler.cached_tokens(prompt, tenant)
             self._on_loop(lambda: None if found.done() else found.set_result(count))
 
         self._commands.put(look)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from forefront.engine.constraint import ConstraintFactory
+from forefront.fairness.tenant import NO_TENANT, Tenant
 
 # Logits divided by less than this are beyond what float32 tells apart: only the likeliest token is left.
 COLDEST: Final = 1e-4
@@ -51,10 +52,10 @@ class Sampling:
 class GenerateRequest:
     """`n` continuations of `prompt` (token ids), each of at most `max_tokens` tokens.
 
-    A continuation ends early with a token of `stop_tokens`. KV blocks are shared only between requests with the same
-    `salt`. `prompt_logprobs`: None for none, else how many alternatives to report for each token of the prompt too, all
-    of which is then computed anew. `constraint` makes what says, for one continuation, which tokens may come next; it
-    needs stop tokens.
+    A continuation ends early with a token of `stop_tokens`. KV blocks are shared only between requests of the
+    same `tenant`. `prompt_logprobs`: None for none, else how many alternatives to report for each token of the prompt
+    too, all of which is then computed anew. `constraint` makes what says, for one continuation, which tokens may come
+    next; it needs stop tokens.
     """
 
     prompt: Sequence[int]
@@ -62,6 +63,6 @@ class GenerateRequest:
     sampling: Sampling = Sampling()
     n: int = 1
     stop_tokens: frozenset[int] = frozenset()
-    salt: bytes = b""
+    tenant: Tenant = NO_TENANT
     prompt_logprobs: int | None = None
     constraint: ConstraintFactory | None = None

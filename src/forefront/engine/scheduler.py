@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from forefront.engine.blocks import BlockPool, extend_keys
 from forefront.engine.sequence import Sequence
+from forefront.fairness.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,11 @@ class Scheduler:
         elif sequence in self.waiting:
             self.waiting.remove(sequence)
 
-    def cached_tokens(self, prompt: list[int], salt: bytes) -> int:
+    def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
         """How many tokens of a prompt a new sequence would find in the cache."""
         keys: list[bytes] = []
         # At least one token is always computed, for its logits.
-        extend_keys(keys, prompt, len(prompt) - 1, self.pool.size, salt)
+        extend_keys(keys, prompt, len(prompt) - 1, self.pool.size, tenant.salt)
         return len(self.pool.find(keys)) * self.pool.size
 
     def schedule(self) -> list[Chunk]:

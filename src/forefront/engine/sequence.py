@@ -115,4 +115,4 @@ class Sequence:
 
     def extend_keys(self, size: int, upto: int) -> None:
         """Name the full blocks that lie within the first `upto` tokens."""
-        extend_keys(self.keys, self.tokens, upto, size, self.request.salt)
+        extend_keys(self.keys, self.tokens, upto, size, self.request.tenant.salt)

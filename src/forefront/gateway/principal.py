@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from forefront.fairness.tenant import Tenant
 from forefront.wire.admin import Key, Limits, Project, Scope
 from forefront.wire.errors import ApiError
 
@@ -15,9 +16,9 @@ class Principal:
     revision: int = 0
 
     @property
-    def tenant(self) -> bytes:
-        """Separates what may be shared between requests from what may not."""
-        return self.project.name.encode()
+    def tenant(self) -> Tenant:
+        """The project, as the owner of the work."""
+        return Tenant(self.project.name, self.project.weight)
 
     def limited(self) -> tuple[tuple[str, str, Limits], ...]:
         """Whose limits hold for its requests: `key` or `project`, its id or name, and the limits."""

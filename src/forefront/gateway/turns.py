@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 
-from forefront.gateway.fair import FairQueue
+from forefront.fairness.fair_queue import FairQueue
 from forefront.wire.errors import ApiError
 
 # The pace is an average over about this many seconds, and what is assumed before anything has been measured.

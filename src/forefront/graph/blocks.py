@@ -40,8 +40,8 @@ class Quantized:
     """How to decode the blocks of a format, bytes [..., bytes of a block].
 
     `bits`: of one code. `group`: codes that share a scale. `codes`: int8 or uint8 [..., values of a block]. `scales`:
-    scale and minimum [..., groups of a block]. `nibbles`, for some formats of four bits: the bytes [..., n, w] that hold
-    codes, their low halves before their high halves.
+    scale and minimum [..., groups of a block]. `nibbles`, for some formats of four bits: the bytes [..., n, w] that
+    hold codes, their low halves before their high halves.
     """
 
     bits: int

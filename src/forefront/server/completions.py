@@ -14,6 +14,7 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.chat.backend import Backend
 from forefront.chat.events import Event
 from forefront.chat.meter import Meter
+from forefront.fairness.tenant import Tenant
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
@@ -49,7 +50,7 @@ class Kind(Generic[R]):
     """What tells one endpoint from the other: how a body is read, who is asked, how the answer is spelled."""
 
     parse: Callable[[bytes], ParsedRequest[R]]
-    ask: Callable[[Backend, R, bytes, Meter], AsyncGenerator[Event, None]]
+    ask: Callable[[Backend, R, Tenant, Meter], AsyncGenerator[Event, None]]
     answer: Callable[[R, ServedModel], Completion]
     asked: Callable[[R], Any]
 
