@@ -100,6 +100,23 @@ def test_a_contradiction_is_one_sentence(
             assert len(str(error)) < 600
 
 
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_K", "MXFP4"])
+@pytest.mark.parametrize("name", ["token_embd.weight", "blk.1.ffn_down.weight", "blk.0.attn_norm.weight"])
+def test_numbers_that_are_none_are_refused(kind: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_decoder(path, FAMILIES["llama"], shape=ALIGNED, quant=kind)
+    file = GgufFile(path)
+    data = file.tensors[name].data.copy()
+    data[-1, :] = 255
+    file.tensors[name] = replace(file.tensors[name], data=data)
+    if kind == "MXFP4" and name != "blk.0.attn_norm.weight":
+        data[-1, :] = 254  # every scale of this format is a number; the largest is not the end of the server
+        build_graph(file, tmp_path, exact=False)
+        return
+    with pytest.raises(ModelFileError, match=rf"tensor '{name}' has (scales|values) that are not finite"):
+        build_graph(file, tmp_path, exact=False)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [

@@ -16,6 +16,14 @@ Rows = npt.NDArray[np.int64]
 # Values that are packed at a time: what is made of them on the way stays in the processor's cache.
 _CHUNK: Final = 1 << 19
 _GROUP: Final = 32
+_NUMBERS: Final = {"<f4": "f32", "<f2": "f16", "bf16": "bf16"}
+# The bits of the exponent: a number in which all are set is infinite or none at all.
+_EXPONENTS: Final[dict[str, Any]] = {
+    "<f4": np.uint32(0x7F80_0000),
+    "<f2": np.uint16(0x7C00),
+    "bf16": np.uint16(0x7F80),
+    "<f8": np.uint64(0x7FF0_0000_0000_0000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,9 @@ def layout_of(tensor: Tensor, exact: bool) -> Layout:
     """
     kind = tensor.format
     if kind.number is not None:
-        return Layout({"<f2": "f16", "bf16": "bf16"}.get(kind.number, "f32"))
+        if kind.number not in _NUMBERS:
+            raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
+        return Layout(_NUMBERS[kind.number])
     quantized = kind.checked()
     if is_rounded(tensor, exact):
         return Layout("i8", _GROUP)
@@ -74,10 +84,7 @@ def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
     """Rows of a matrix, bytes [rows, bytes of a row], in that layout. Raises `ModelFileError`."""
     if layout.group == 0:
         return Packed(data)
-    scale, minimum = tensor.format.scales(data)
-    for numbers in (scale, minimum):
-        if numbers is not None and not np.isfinite(numbers).all():
-            raise ModelFileError(f"its tensor {tensor.name[:80]!r} has scales that are not finite numbers")
+    scale, minimum = _finite_scales(tensor, data)
     quantized = tensor.format.checked()
     if quantized.group != layout.group:
         return _rounded(tensor.format.codes(data))
@@ -94,6 +101,24 @@ def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
     if layout.element == "i4":
         codes = codes[:, 0::2] & np.uint8(15) | codes[:, 1::2] << np.uint8(4)
     return Packed(codes, stored, minimum)
+
+
+def check_finite(tensor: Tensor) -> None:
+    """Raises `ModelFileError` if a matrix has values that are not finite numbers."""
+    exponent = _EXPONENTS.get(tensor.format.number or "")
+    for data in chunks(tensor):
+        if exponent is None:
+            _finite_scales(tensor, data)
+        elif (np.ascontiguousarray(data).view(exponent.dtype) & exponent == exponent).any():
+            raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
+
+
+def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[Floats, Floats | None]:
+    scale, minimum = tensor.format.scales(data)
+    for numbers in (scale, minimum):
+        if numbers is not None and not np.isfinite(numbers).all():
+            raise ModelFileError(f"its tensor {tensor.name[:80]!r} has scales that are not finite numbers")
+    return scale, minimum
 
 
 def _repacked(nibbles: Bytes) -> Bytes:

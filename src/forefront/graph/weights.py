@@ -13,7 +13,7 @@ import numpy.typing as npt
 from forefront.graph.blocks import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf_file import GgufFile, Tensor
-from forefront.graph.packing import Layout, Packed, Rows, chunks, is_rounded, layout_of, pack
+from forefront.graph.packing import Layout, Packed, Rows, check_finite, chunks, is_rounded, layout_of, pack
 from forefront.graph.weight_file import WeightFile
 
 
@@ -81,7 +81,9 @@ class Weights:
     def matrix_tensor(self, name: str, inputs: int) -> Tensor:
         """A tensor of two dimensions, with as many rows as the file has. Raises `ModelFileError`."""
         found = self._file.tensors.get(name)
-        return self.tensor(name, [found.shape[0] if found else 0, inputs])
+        tensor = self.tensor(name, [found.shape[0] if found else 0, inputs])
+        check_finite(tensor)
+        return tensor
 
     def vector(self, name: str, size: int) -> Floats:
         """A tensor of one dimension, as finite float32 numbers. Raises `ModelFileError`."""
@@ -116,6 +118,8 @@ class Weights:
         outputs = [
             len(tensor.data if part.rows is None else part.rows) for part, tensor in zip(parts, tensors, strict=True)
         ]
+        if layout.group == 0:
+            check_finite(tensors[0])
         if layout.group == 0 and parts[0].rows is None:
             return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
 
