@@ -32,13 +32,13 @@ def main() -> None:
         year.run(options.repeats)
     if options.only == "year" or options.only in _ALONE:
         return
-    path, directory = prepare(options.size, options.quant)
-    model = PagedModel(directory / "openvino_model.xml", CONTEXT, ModelOptions(contexts=4))
+    path, parts = prepare(options.size, options.quant)
+    model = PagedModel(parts.graph, CONTEXT, ModelOptions(contexts=4))
     print(f"\nModel: {path.name}, {options.tokens} tokens per stream, medians of {options.repeats} rounds.")
     if options.only in (None, "engine"):
         engine.run(model, options.tokens, options.repeats)
     if options.only in (None, "grammar"):
-        grammar.run(directory, model, options.tokens, options.repeats)
+        grammar.run(parts.tokenizer, model, options.tokens, options.repeats)
     if options.only in (None, "http"):
         http.run(path, model, options.tokens, options.repeats)
 

@@ -5,7 +5,6 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.engine import prompts, running
@@ -78,9 +77,8 @@ async def _compile(grammars: Grammars, repeats: int) -> list[float]:
     return [first, statistics.median(cold), statistics.median([await timed(wide(200, "cold0")) for _ in range(9)])]
 
 
-def run(directory: Path, model: PagedModel, tokens: int, repeats: int) -> None:
+def run(tokenizer: Tokenizer, model: PagedModel, tokens: int, repeats: int) -> None:
     """Print the tables."""
-    tokenizer = Tokenizer(directory)
     grammars = Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, tokenizer.end_tokens))
 
     async def rounds() -> tuple[list[tuple[float, float, float]], list[float]]:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
+from forefront.chat.loading import ModelParts
 from tests.support.random_model import write_random_gguf
 
 FOLDER = Path(__file__).parent / "models"
@@ -16,16 +18,12 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-def prepare(size: str, quant: str) -> tuple[Path, Path]:
-    """The GGUF file of that size and its converted directory, made on first use."""
+def prepare(size: str, quant: str) -> tuple[Path, ModelParts]:
+    """The GGUF file of that size, made on first use, and the model that it holds."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"random-{size}-{quant}.gguf"
     if not path.exists():
         print(f"Writing {path.name} (once) ...", flush=True)
         write_random_gguf(path, vocab_size=32768, context=CONTEXT, quant=quant, **SIZES[size])
-    store, source = Store(FOLDER / "home"), ModelSource(path.stem, path)
-    directory = store.find(source)
-    if directory is None:
-        print(f"Converting {path.name} (once) ...", flush=True)
-        directory = store.convert(source)
-    return path, directory
+    model = GgufModel(ModelSource(path.stem, path), Store(FOLDER / "home"), exact=False)
+    return path, model.load()[0]

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.source import ModelSource
-from forefront.catalog.store import Store
+from forefront.catalog.source import BUILT_IN_PATH
+from forefront.chat.loading import ModelParts
+from tests.support.loaded import load_parts, write_ir
 from tests.support.node import build, install_peers, make_project
 from tests.support.postgres import run_postgres
-from tests.support.random_model import write_random_gguf
+from tests.support.random_model import END, write_random_gguf
 from tests.support.redis import RedisServer, run_redis
 from tests.support.server import RunningServer, run_server
 
@@ -23,9 +24,21 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_parts(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelParts:
+    """The tiny model, read."""
+    return load_parts(tiny_gguf, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def mini_parts(tmp_path_factory: pytest.TempPathFactory) -> ModelParts:
+    """The built-in model, read."""
+    return load_parts(BUILT_IN_PATH, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
 def tiny_directory(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model, converted."""
-    return Store(tmp_path_factory.mktemp("home")).convert(ModelSource("tiny", tiny_gguf))
+    """The tiny model in OpenVINO's IR form."""
+    return write_ir(tiny_gguf, tmp_path_factory.mktemp("ir"), context=2048, end=END)
 
 
 @pytest.fixture(scope="session")

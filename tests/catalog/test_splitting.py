@@ -7,9 +7,7 @@ import gguf
 import pytest
 import regex
 
-from forefront.catalog.source import ModelSource
-from forefront.catalog.store import Store
-from forefront.chat.tokenizer import Tokenizer
+from tests.support.loaded import load_parts
 from tests.support.random_model import write_random_gguf
 
 # Pieces that only some of the rules keep together. What is learnt from them shows which rule was followed.
@@ -62,7 +60,7 @@ def cut(pattern: str, text: str) -> list[str]:
 def test_texts_are_cut_as_the_file_says(pre: str, patterns: list[str], tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     write_random_gguf(path, vocab_size=290, layers=1, pre=pre, learn_from=PIECES * 9)
-    tokenizer = Tokenizer(Store(tmp_path / "home").convert(ModelSource("m", path)))
+    tokenizer = load_parts(path, tmp_path / "home").tokenizer
     names = gguf.GGUFReader(path).fields["tokenizer.ggml.tokens"].contents()
     for text in (SAMPLES, "a\n\n b  c\r\n", "½ ٣٤ über naïve's 12345678", 'f({"key": [1, 2]})'):
         assert [names[token] for token in tokenizer.encode(text)] == expected(path, patterns, text), text

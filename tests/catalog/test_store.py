@@ -1,109 +1,86 @@
-"""Conversion: once, in a child process, into a cache; a broken file is one clear error."""
+"""What is kept of models: made once, complete or not at all, found by content."""
 
-import random
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from forefront.catalog import store
-from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import Store, read_facts
-from tests.support.random_model import write_random_gguf
+from forefront.catalog.store import Store
 
 
-def test_a_file_is_converted_once_and_found_by_its_content(tiny_gguf: Path, tmp_path: Path) -> None:
-    home = Store(tmp_path)
-    source = ModelSource("tiny", tiny_gguf)
-    assert home.find(source) is None
-    directory = home.convert(source)
-    assert home.find(source) == directory
-    copy = tmp_path / "copy.gguf"
-    copy.write_bytes(tiny_gguf.read_bytes())
-    assert Store(tmp_path).find(ModelSource("other", copy)) == directory
-    facts = read_facts(directory)
-    assert facts.context_length == 2048
-    assert facts.end_tokens == {2}
-    assert [path.name for path in (tmp_path / "models").iterdir()] == [directory.name]
+def is_complete(folder: Path) -> bool:
+    return (folder / "done").is_file()
 
 
-def test_what_an_earlier_version_converted_is_not_used(
-    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = ModelSource("tiny", tiny_gguf)
-    directory = Store(tmp_path).convert(source)
-    monkeypatch.setattr(store, "_CONVERSION", store._CONVERSION + 1)
-    assert Store(tmp_path).find(source) is None
-    assert Store(tmp_path).convert(source) != directory
+def make(store: Store, name: str = "model") -> Path:
+    with store.folder(name, is_complete) as folder:
+        if not is_complete(folder):
+            (folder / "done").write_text("")
+    return store.models / name
 
 
-def test_the_model_file_itself_is_left_alone(tiny_gguf: Path, tmp_path: Path) -> None:
-    before = sorted(path.name for path in tiny_gguf.parent.iterdir())
-    Store(tmp_path).convert(ModelSource("tiny", tiny_gguf))
-    assert sorted(path.name for path in tiny_gguf.parent.iterdir()) == before
+def test_a_folder_is_made_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    final = make(store)
+    with store.folder("model", is_complete) as folder:
+        assert folder == final
+    assert list(store.models.iterdir()) == [final]
 
 
-def test_two_conversions_at_once_end_in_one_directory(tiny_gguf: Path, tmp_path: Path) -> None:
-    results: list[Path] = []
-    source = ModelSource("tiny", tiny_gguf)
-    threads = [threading.Thread(target=lambda: results.append(Store(tmp_path).convert(source))) for _ in range(3)]
+def test_work_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(RuntimeError), store.folder("model", is_complete) as folder:
+        (folder / "half").write_text("")
+        raise RuntimeError
+    assert list(store.models.iterdir()) == []
+
+
+def test_a_damaged_folder_is_made_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (make(store) / "done").unlink()
+    assert is_complete(make(store))
+    assert len(list(store.models.iterdir())) == 1
+
+
+def test_two_at_once_end_in_one_folder(tmp_path: Path) -> None:
+    barrier = threading.Barrier(4)
+
+    def work() -> None:
+        with Store(tmp_path).folder("model", is_complete) as folder:
+            barrier.wait()
+            (folder / "done").write_text("")
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(results) == 3
-    assert len(set(results)) == 1
-    assert len(list((tmp_path / "models").iterdir())) == 1
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["model"]
 
 
-def broken_files(good: bytes) -> dict[str, bytes]:
-    chance = random.Random(3)
-    broken = {f"cut-at-{cut}": good[:cut] for cut in (4, 8, 40, 1000, len(good) // 2)}
-    for number in range(6):
-        damaged = bytearray(good)
-        for _ in range(40):
-            damaged[chance.randrange(4, 6000)] = chance.randrange(256)
-        broken[f"damaged-{number}"] = bytes(damaged)
-    return broken
+def test_a_digest_is_of_the_content_and_is_kept_until_the_file_changes(tmp_path: Path) -> None:
+    store, path = Store(tmp_path / "home"), tmp_path / "file"
+    path.write_bytes(b"one")
+    os.utime(path, (1, 1))
+    first = store.digest([path])
+    assert first == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+    # The same size and time of change: it is not read again.
+    path.write_bytes(b"two")
+    os.utime(path, (1, 1))
+    assert Store(tmp_path / "home").digest([path]) == first
+    os.utime(path, (2, 2))
+    assert Store(tmp_path / "home").digest([path]) != first
 
 
-def test_broken_files_give_one_error_that_names_them_and_leave_nothing(tiny_gguf: Path, tmp_path: Path) -> None:
-    home = Store(tmp_path / "home")
-    for name, content in broken_files(tiny_gguf.read_bytes()).items():
-        path = tmp_path / f"{name}.gguf"
-        path.write_bytes(content)
-        with pytest.raises(SourceError) as error:
-            home.convert(ModelSource(name, path))
-        message = str(error.value)
-        assert str(path) in message
-        assert "\n" not in message
-        assert "Traceback" not in message
-    assert list((tmp_path / "home" / "models").iterdir()) == []
+def test_a_digest_needs_no_home(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"one")
+    (tmp_path / "in the way").write_text("")
+    assert Store(tmp_path / "in the way").digest([tmp_path / "file"]).startswith("7692c3")
 
 
-def test_an_unknown_quantisation_is_one_error(tmp_path: Path) -> None:
-    path = tmp_path / "f32.gguf"
-    write_random_gguf(path, quant="F32")
-    with pytest.raises(SourceError, match=r"f32\.gguf"):
-        Store(tmp_path / "home").convert(ModelSource("f32", path))
-
-
-def test_a_home_that_cannot_be_written_is_one_error(tiny_gguf: Path, tmp_path: Path) -> None:
-    (tmp_path / "models").write_text("in the way")
-    with pytest.raises(SourceError, match="models"):
-        Store(tmp_path).convert(ModelSource("tiny", tiny_gguf))
-
-
-def test_facts_of_a_directory_that_was_exported_elsewhere(tiny_directory: Path, tmp_path: Path) -> None:
-    for path in tiny_directory.iterdir():
-        if path.name != "facts.json":
-            (tmp_path / path.name).symlink_to(path)
-    with pytest.raises(SourceError, match="context"):
-        read_facts(tmp_path)
-    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
-    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [2, 0]}')
-    facts = read_facts(tmp_path)
-    assert (facts.context_length, set(facts.end_tokens)) == (512, {0, 2})
-    (tmp_path / "openvino_tokenizer.xml").unlink()
-    with pytest.raises(SourceError, match=r"openvino_tokenizer\.xml is missing"):
-        read_facts(tmp_path)
+def test_the_digest_of_several_files_depends_on_each(tmp_path: Path) -> None:
+    store, paths = Store(tmp_path / "home"), [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_text(path.name)
+    assert len({store.digest(paths), store.digest(paths[::-1]), store.digest(paths[:1])}) == 3

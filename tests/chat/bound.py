@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from forefront.catalog.store import read_facts
 from forefront.chat.grammar import CompiledGrammar, Grammars
 from forefront.chat.grammar_source import GrammarSource, Kind
+from forefront.chat.loading import ModelParts
 from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
@@ -54,11 +53,11 @@ class Bound:
 
 
 @asynccontextmanager
-async def bound(directory: Path) -> AsyncIterator[Bound]:
-    """A running engine on the model in `directory`."""
-    facts, tokenizer = read_facts(directory), Tokenizer(directory)
+async def bound(parts: ModelParts) -> AsyncIterator[Bound]:
+    """A running engine on that model."""
+    facts, tokenizer = parts.facts, parts.tokenizer
     vocabulary = Vocabulary(tokenizer.pieces, tokenizer.control, facts.end_tokens | tokenizer.end_tokens)
-    model = PagedModel(directory / "openvino_model.xml", facts.context_length, ModelOptions(contexts=8))
+    model = PagedModel(parts.graph, facts.context_length, ModelOptions(contexts=8))
     engine, grammars = Engine(model), Grammars(vocabulary)
     engine.start()
     try:

@@ -10,10 +10,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from forefront.catalog.source import built_in
-from forefront.catalog.store import Store
 from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, Kind, json_lark
+from forefront.chat.loading import ModelParts
 from forefront.chat.proving import Prover
 from forefront.chat.vocabulary import Vocabulary
 from forefront.fairness.tenant import Tenant
@@ -29,9 +28,8 @@ PERSON = {
 
 
 @pytest.fixture(scope="module")
-async def mini(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bound]:
-    directory = Store(tmp_path_factory.mktemp("home")).convert(built_in())
-    async with bound(directory) as made:
+async def mini(mini_parts: ModelParts) -> AsyncIterator[Bound]:
+    async with bound(mini_parts) as made:
         yield made
 
 

@@ -4,13 +4,11 @@ import asyncio
 import json
 import random
 from collections import Counter
-from pathlib import Path
 
 import jsonschema
 import pytest
 
-from forefront.catalog.source import built_in
-from forefront.catalog.store import Store
+from forefront.chat.loading import ModelParts
 from tests.chat.bound import Bound, bound
 from tests.chat.schemas import random_schema
 
@@ -38,13 +36,13 @@ async def check_all(made: Bound, numbers: range) -> Counter[str]:
     return Counter(await asyncio.gather(*(one(number) for number in numbers)))
 
 
-async def test_answers_of_a_random_model_validate(tiny_directory: Path) -> None:
-    async with bound(tiny_directory) as made:
+async def test_answers_of_a_random_model_validate(tiny_parts: ModelParts) -> None:
+    async with bound(tiny_parts) as made:
         assert await check_all(made, range(40))
 
 
-async def test_answers_of_the_built_in_model_validate(tmp_path: Path) -> None:
-    async with bound(Store(tmp_path).convert(built_in())) as made:
+async def test_answers_of_the_built_in_model_validate(mini_parts: ModelParts) -> None:
+    async with bound(mini_parts) as made:
         finished = await check_all(made, range(1_000, 1_040))
     assert finished["stop"]
     assert finished["length"]
@@ -52,6 +50,6 @@ async def test_answers_of_the_built_in_model_validate(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_a_thousand_schemas(tiny_directory: Path) -> None:
-    async with bound(tiny_directory) as made:
+async def test_a_thousand_schemas(tiny_parts: ModelParts) -> None:
+    async with bound(tiny_parts) as made:
         assert (await check_all(made, range(2_000, 3_000))).total() == 1_000

@@ -1,19 +1,16 @@
 """The backend of a model that runs here."""
 
-from pathlib import Path
-
 import pytest
 
-from forefront.catalog.store import read_facts
-from forefront.chat.loading import ModelOptions, load_backend
+from forefront.chat.loading import ModelOptions, ModelParts, load_backend
 from forefront.fairness.tenant import NO_TENANT
 from forefront.wire.errors import ApiError
 from forefront.wire.message import Message
 from forefront.wire.request import ChatRequest
 
 
-async def test_after_the_end_nothing_is_foreseen(tiny_directory: Path) -> None:
-    backend = load_backend(tiny_directory, read_facts(tiny_directory), ModelOptions())
+async def test_after_the_end_nothing_is_foreseen(tiny_parts: ModelParts) -> None:
+    backend = load_backend(tiny_parts, ModelOptions())
     backend.start()
     request = ChatRequest(model="tiny", messages=[Message(role="user", content="Hello")])
     assert (await backend.foresee(request, NO_TENANT)).prompt_tokens

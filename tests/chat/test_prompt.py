@@ -1,19 +1,18 @@
 """Prompts from the real tokenizer: nothing truncated, nothing forged."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forefront.chat.loading import ModelParts
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.template import ChatTemplate
 from forefront.chat.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tiny_directory: Path) -> Tokenizer:
-    return Tokenizer(tiny_directory)
+def tokenizer(tiny_parts: ModelParts) -> Tokenizer:
+    return tiny_parts.tokenizer
 
 
 @pytest.fixture(scope="module")

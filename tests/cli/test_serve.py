@@ -62,7 +62,7 @@ def test_first_start_shows_a_key_that_works_and_the_second_does_not_show_it(tiny
     with run_server([str(tiny_gguf)], home, key=None) as server:
         assert server.key == ""
         assert key not in server.log.read_text()
-        assert "Converting" not in server.log.read_text()
+        assert "Preparing" not in server.log.read_text()
         assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key}"}).status_code == 200
 
 
@@ -148,7 +148,7 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
         port = str(taken.getsockname()[1])
         cases = [
             (["serve", str(tmp_path / "missing.gguf")], {}, "no such file"),
-            (["serve", str(broken), "--port", "0"], {}, "cannot be converted"),
+            (["serve", str(broken), "--port", "0"], {}, "the file is cut off or damaged"),
             (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are called tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
             (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),

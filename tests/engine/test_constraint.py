@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forefront.chat.loading import ModelParts
 from forefront.engine.constraint import Constraint, Mask
 from forefront.engine.engine import Engine
 from forefront.engine.errors import ConstraintError
@@ -62,8 +62,8 @@ class Cycle:
 
 
 @pytest.fixture(scope="module")
-def model(tiny_directory: Path) -> PagedModel:
-    return PagedModel(tiny_directory / "openvino_model.xml", 2048, ModelOptions(contexts=4))
+def model(tiny_parts: ModelParts) -> PagedModel:
+    return PagedModel(tiny_parts.graph, 2048, ModelOptions(contexts=4))
 
 
 @pytest.fixture

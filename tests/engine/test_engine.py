@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forefront.chat.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Generation, Token
@@ -25,8 +26,8 @@ EXACT = ModelOptions(contexts=4, kv_precision="f32", quantize_activations=False)
 
 
 @pytest.fixture(scope="module")
-def model(tiny_directory: Path) -> PagedModel:
-    return PagedModel(tiny_directory / "openvino_model.xml", CONTEXT, EXACT)
+def model(tiny_parts: ModelParts) -> PagedModel:
+    return PagedModel(tiny_parts.graph, CONTEXT, EXACT)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +110,10 @@ async def test_greedy_tokens_are_the_references(engine: Engine, reference: Refer
 
 
 async def test_the_rounding_that_is_served_by_default_stays_small(
-    tiny_directory: Path, reference: ReferenceModel
+    tiny_parts: ModelParts, reference: ReferenceModel
 ) -> None:
     """8-bit activations and KV cache: 0.1 to 0.15 on average here, where logits have a deviation of 4."""
-    engine = Engine(PagedModel(tiny_directory / "openvino_model.xml", CONTEXT, ModelOptions(contexts=2)))
+    engine = Engine(PagedModel(tiny_parts.graph, CONTEXT, ModelOptions(contexts=2)))
     engine.start()
     try:
         errors = [await disagreement(engine, reference, length) for length in (31, 300)]

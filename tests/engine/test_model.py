@@ -2,11 +2,11 @@
 
 import ctypes
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from forefront.chat.loading import ModelParts
 from forefront.engine.model import ModelOptions, PagedModel, Run
 from forefront.engine.width import width
 
@@ -35,9 +35,9 @@ def test_a_width_is_a_little_more_than_the_tokens_and_there_are_few_of_them() ->
     assert len(set(widths.values())) == 64
 
 
-def test_idle_tokens_change_no_answer_and_no_block(tiny_directory: Path) -> None:
+def test_idle_tokens_change_no_answer_and_no_block(tiny_parts: ModelParts) -> None:
     """41 tokens in the last blocks, all at once with idle ones, and in the first, cut such that there are none."""
-    model = PagedModel(tiny_directory / "openvino_model.xml", 2048, EXACT)
+    model = PagedModel(tiny_parts.graph, 2048, EXACT)
     prompt, last = tokens(41), [model.block_count - 2, model.block_count - 1]
     wide = model.run([Run(0, prompt, last)], [40], [1.0])
     assert wide.full.shape[0] == wide.log_sum.shape[0] == 1
@@ -50,11 +50,11 @@ def test_idle_tokens_change_no_answer_and_no_block(tiny_directory: Path) -> None
     assert np.allclose(answers[0], answers[1], atol=1e-3)
 
 
-def test_a_model_does_not_keep_kernels_for_every_number_of_tokens(tiny_directory: Path) -> None:
+def test_a_model_does_not_keep_kernels_for_every_number_of_tokens(tiny_parts: ModelParts) -> None:
     """1.4 MiB for each number that it has seen: 33 MiB here, where 192 of them would be 260."""
     if not hasattr(ctypes.CDLL(None), "mallinfo2"):
         pytest.skip("only glibc tells")
-    model = PagedModel(tiny_directory / "openvino_model.xml", 2048, ModelOptions(contexts=1))
+    model = PagedModel(tiny_parts.graph, 2048, ModelOptions(contexts=1))
     model.run([Run(0, tokens(64), [0, 1])], [0], [1.0])
     before = live()
     for count in range(65, 257):

@@ -3,13 +3,11 @@
 import itertools
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forefront.catalog.source import built_in
-from forefront.catalog.store import Store
+from forefront.chat.loading import ModelParts
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.rendering import as_dicts, offers, split_beginning
 from forefront.chat.template import ChatTemplate
@@ -58,13 +56,10 @@ CONVERSATIONS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module", params=["tiny", "forefront-mini"])
 def encoder(
-    request: pytest.FixtureRequest, tiny_directory: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tiny_parts: ModelParts, mini_parts: ModelParts
 ) -> tuple[Tokenizer, PromptEncoder]:
     """The tiny model's, whose template takes no tools, and the built-in one's, whose template does."""
-    directory = tiny_directory
-    if request.param == "forefront-mini":
-        directory = Store(tmp_path_factory.mktemp("home")).convert(built_in())
-    tokenizer = Tokenizer(directory)
+    tokenizer = (mini_parts if request.param == "forefront-mini" else tiny_parts).tokenizer
     template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
     return tokenizer, PromptEncoder(tokenizer, template)
 

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import random
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from forefront.chat.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
@@ -37,9 +37,9 @@ async def answer(engine: Engine, tenant: int, turn: int) -> tuple[list[int], int
 
 
 @pytest.fixture(scope="module")
-def model(tiny_directory: Path) -> PagedModel:
+def model(tiny_parts: ModelParts) -> PagedModel:
     options = ModelOptions(contexts=2, kv_precision="f32", quantize_activations=False)
-    return PagedModel(tiny_directory / "openvino_model.xml", 2048, options)
+    return PagedModel(tiny_parts.graph, 2048, options)
 
 
 @pytest.fixture

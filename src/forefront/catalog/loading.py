@@ -4,43 +4,61 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.metadata import version
-from pathlib import Path
 
 from forefront.catalog.catalog import Build, ServedModel
+from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.ir_model import ir_digest, load_ir
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import Store, read_facts
-from forefront.chat.loading import LoadError, ModelOptions, load_backend
+from forefront.catalog.store import Store
+from forefront.chat.loading import LoadError, ModelOptions, ModelParts, load_backend
+from forefront.engine.runtime import plain_reason
 
 # Called with what is about to be done; the context that it returns is open while that is being done.
 Progress = Callable[[str], AbstractContextManager[object]]
 
 
 def load(source: ModelSource, store: Store, options: ModelOptions, progress: Progress) -> ServedModel:
-    """Convert if need be, and load. Raises `SourceError`, whose text names the file."""
-    directory = store.find(source)
-    if directory is None:
-        with progress(f"Converting {source.name} for this machine (once)"):
-            directory = store.convert(source)
-    with progress(f"Loading {source.name}"):
-        try:
-            backend = load_backend(directory, read_facts(directory), options)
-        except LoadError as error:
-            raise SourceError(f"{source.path}: {error}") from error
+    """Prepare the model's weights if need be, and load it. Raises `SourceError`, whose text names the file."""
+    try:
+        if source.is_gguf:
+            parts, digest, weights = _load_gguf(source, store, options, progress)
+        else:
+            parts, digest, weights = load_ir(source.path), ir_digest(source.path), "weights as stored"
+        with progress(f"Loading {source.name}"):
+            backend = load_backend(parts, options)
+    except LoadError as error:
+        raise SourceError(f"{source.path}: {error}") from error
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
     created = int(source.path.stat().st_mtime)
-    return ServedModel(source.name, backend, created, _fingerprint(directory, options), _build(directory, options))
+    build = Build(f"sha256:{digest}", _precision(weights, options), _engine())
+    return ServedModel(source.name, backend, created, _fingerprint(build), build)
 
 
-def _build(directory: Path, options: ModelOptions) -> Build:
-    with (directory / "openvino_model.bin").open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
+def _load_gguf(
+    source: ModelSource, store: Store, options: ModelOptions, progress: Progress
+) -> tuple[ModelParts, str, str]:
+    """The parts, the digest of the file, and how exactly its weights are computed with."""
+    with progress(f"Reading {source.name}"):
+        model = GgufModel(source, store, exact=not options.quantize_activations)
+    if model.is_prepared:
+        parts, built = model.load()
+    else:
+        with progress(f"Preparing {source.name} for this machine (once)"):
+            parts, built = model.load()
+    return parts, model.digest, built.precision
+
+
+def _precision(weights: str, options: ModelOptions) -> str:
     activations = "8-bit activations" if options.quantize_activations else "full activations"
-    quantization = f"weights as stored, {options.inference_precision}, {activations}, {options.kv_precision} KV cache"
-    engine = f"forefront {version('forefront')}, openvino {version('openvino')}"
-    return Build(f"sha256:{weights}", quantization, engine)
+    return f"{weights}, {options.inference_precision}, {activations}, {options.kv_precision} KV cache"
 
 
-def _fingerprint(directory: Path, options: ModelOptions) -> str:
-    """The same for two servers that would answer a seeded request alike: same weights, same engine settings."""
-    weights = (directory / "openvino_model.bin").stat()
-    seen = f"{directory.name}/{weights.st_size}/{options.inference_precision}/{options.kv_precision}"
+def _engine() -> str:
+    return f"forefront {version('forefront')}, openvino {version('openvino')}"
+
+
+def _fingerprint(build: Build) -> str:
+    """The same for two servers that would answer a seeded request alike: same weights, same engine, same precision."""
+    seen = f"{build.weights}/{build.quantization}/{build.engine}"
     return "fp_" + hashlib.sha256(seen.encode()).hexdigest()[:12]

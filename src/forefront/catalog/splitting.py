@@ -5,13 +5,12 @@ names its rule (`tokenizer.ggml.pre`), but OpenVINO GenAI knows few of them and 
 files that name none. The rules are those of llama.cpp (`src/llama-vocab.cpp`).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from forefront.catalog.gguf_file import GgufFile
-from forefront.catalog.restore import save_graph
 from forefront.engine.runtime import ops, ov
 
 # isort: split
@@ -36,9 +35,9 @@ class SplittingError(ValueError):
     """The converted tokenizer does not cut texts in a way that can be corrected."""
 
 
-def restore_splitting(xml: Path, file: GgufFile) -> None:
+def restore_splitting(xml: Path, metadata: Mapping[str, Any]) -> None:
     """Let the tokenizer `xml` cut texts as the file says, where its rule is known here."""
-    patterns = _PATTERNS.get(file.value("tokenizer.ggml.pre", ""))
+    patterns = _PATTERNS.get(str(metadata.get("tokenizer.ggml.pre")))
     if patterns is None:
         return
     model = ov.Core().read_model(xml)
@@ -50,7 +49,7 @@ def restore_splitting(xml: Path, file: GgufFile) -> None:
         node.input(node.get_input_size() - 1).replace_source_output(ops.constant(text).output(0))
     for node in splits[len(patterns) :]:
         _bypass(node)
-    save_graph(model, xml)
+    _save(model, xml)
 
 
 def _bypass(node: ov.Node) -> None:
@@ -58,3 +57,12 @@ def _bypass(node: ov.Node) -> None:
     for index in range(node.get_output_size()):
         for target in node.output(index).get_target_inputs():
             target.replace_source_output(node.input_value(index))
+
+
+def _save(model: ov.Model, xml: Path) -> None:
+    """Write a graph, changed since it was read from `xml` (and its `.bin`), in their place."""
+    # The model still reads its constants from the old file while it is written.
+    new = xml.with_name("restored.xml")
+    ov.save_model(model, new, compress_to_fp16=False)
+    new.with_suffix(".bin").replace(xml.with_suffix(".bin"))
+    new.replace(xml)

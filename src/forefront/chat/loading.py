@@ -1,7 +1,6 @@
-"""From a model directory to a backend that answers."""
+"""From a model's graph and tokenizer to a backend that answers."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from forefront.chat.dialect import Dialect
 from forefront.chat.form import Former
@@ -11,13 +10,14 @@ from forefront.chat.planner import Planner
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.room import TextBound
 from forefront.chat.template import ChatTemplate, TemplateError
-from forefront.chat.tokenizer import Tokenizer, TokenizerError
+from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.runtime import plain_reason
+from forefront.engine.paged_graph import PagedGraph
 
-__all__ = ["LoadError", "ModelFacts", "ModelOptions", "load_backend"]
+__all__ = ["LoadError", "ModelFacts", "ModelOptions", "ModelParts", "load_backend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +29,31 @@ class ModelFacts:
     end_tokens: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelParts:
+    """A model as it was read, not compiled yet."""
+
+    graph: PagedGraph
+    tokenizer: Tokenizer
+    facts: ModelFacts
+
+
 class LoadError(Exception):
     """A model cannot be served. The text says why, fit to be shown to whoever starts the server."""
 
 
-def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> LocalBackend:
-    """Load `directory` (`openvino_model.xml` and the tokenizer's two graphs); takes seconds.
+def load_backend(parts: ModelParts, options: ModelOptions) -> LocalBackend:
+    """Compile the model; takes seconds.
 
     Raises `LoadError`. The backend answers once it has been started on an event loop.
     """
+    tokenizer, facts = parts.tokenizer, parts.facts
     try:
-        tokenizer = Tokenizer(directory)
         if not tokenizer.chat_template:
             raise LoadError("it has no chat template, so it cannot answer messages")
         template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
-        model = PagedModel(directory / "openvino_model.xml", facts.context_length, options)
-    except (TemplateError, TokenizerError) as error:
+        model = PagedModel(parts.graph, facts.context_length, options)
+    except TemplateError as error:
         raise LoadError(str(error)) from None
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error

@@ -1,23 +1,17 @@
-"""The compiled graph: the only place of the engine that knows OpenVINO.
-
-A decoder in OpenVINO's IR form is turned into one with paged attention (`paged_attention_transformation`), then
-extended: a `Gather` in front of the output projection, so that logits are computed for chosen tokens alone, and
-top-k and log-sum-exp behind it, so that Python reads n x 64 numbers instead of n x vocabulary.
-"""
+"""The compiled graph, its KV cache and its inputs: one forward pass at a time."""
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from forefront.engine.runtime import ops, ov, paged_attention_transformation
+from forefront.engine.paged_graph import PagedGraph
+from forefront.engine.runtime import ov
 from forefront.engine.sampler import Logits
+from forefront.engine.sampling_head import add_sampling_head
 from forefront.engine.width import width
-
-TOP_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +47,12 @@ class PagedModel:
 
     block_size = 32
 
-    def __init__(self, xml: Path, context_length: int, options: ModelOptions | None = None) -> None:
+    def __init__(self, graph: PagedGraph, context_length: int, options: ModelOptions | None = None) -> None:
         options = options or ModelOptions()
-        core = ov.Core()
-        graph, self.vocabulary_size = _paged_graph(core, xml)
-        self._compiled = core.compile_model(graph, "CPU", _properties(options))
+        self.vocabulary_size = graph.vocabulary_size
+        self._embed = graph.embed
+        self._memory = graph.memory
+        self._compiled = ov.Core().compile_model(add_sampling_head(graph), "CPU", _properties(options))
         self.context_length = context_length
         self._port = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         shapes = _cache_shapes(self._compiled)
@@ -93,7 +88,11 @@ class PagedModel:
         for run, held in zip(runs, used.tolist(), strict=True):
             blocks += run.blocks[:held]
             tokens += run.tokens
-        self._feed("input_ids", np.array(tokens, np.int64))
+        ids = np.array(tokens, np.int64)
+        if self._embed is None:
+            self._feed("input_ids", ids)
+        else:
+            self._feed("embeddings", self._embed(ids))
         self._feed("position_ids", np.repeat(past - begins[:-1], new) + np.arange(len(tokens), dtype=np.int64))
         self._feed("past_lens", past)
         self._feed("subsequence_begins", begins)
@@ -149,37 +148,3 @@ def _properties(options: ModelOptions) -> dict[str, str | int]:
     if options.threads:
         properties["INFERENCE_NUM_THREADS"] = options.threads
     return properties
-
-
-def _paged_graph(core: ov.Core, xml: Path) -> tuple[ov.Model, int]:
-    """The graph with inputs for batches of sequences, and the size of its vocabulary."""
-    model = core.read_model(xml)
-    paged_attention_transformation(model)
-    result = model.get_results()[0]
-    projection = result.input_value(0).get_node()
-    while projection.get_type_name() != "MatMul":
-        projection = projection.input_value(0).get_node()
-    rows = _parameter("rows", [-1], ov.Type.i32)
-    temperatures = _parameter("temperatures", [-1, 1], ov.Type.f32)
-    chosen = ops.gather(projection.input_value(0), rows, ops.constant(np.int64(0)))
-    projection.input(0).replace_source_output(chosen.output(0))
-
-    vocabulary = result.input_value(0).get_partial_shape()[-1].get_length()
-    shape = ops.constant(np.array([-1, vocabulary], np.int64))
-    last = ops.constant(np.array([-1], np.int64))
-    logits = ops.reshape(ops.convert(result.input_value(0), ov.Type.f32), shape, False)
-    count = min(TOP_TOKENS, vocabulary)
-    # Not `stable`: that has no fast kernel and cost two thirds of the throughput at 32 streams.
-    top = ops.topk(logits, ops.constant(np.int64(count)), -1, "max", "value", ov.Type.i32)
-    scaled = ops.divide(logits, temperatures)
-    peak = ops.reduce_max(scaled, last, True)
-    log_sum = ops.add(ops.log(ops.reduce_sum(ops.exp(ops.subtract(scaled, peak)), last, True)), peak)
-    outputs = [logits.output(0), top.output(0), top.output(1), log_sum.output(0)]
-    inputs = [*model.get_parameters(), rows, temperatures]
-    return ov.Model([ops.result(output) for output in outputs], inputs, "paged"), vocabulary
-
-
-def _parameter(name: str, shape: list[int], kind: ov.Type) -> ov.Node:
-    parameter = ops.parameter(shape, kind, name=name)
-    parameter.output(0).get_tensor().set_names({name})
-    return parameter

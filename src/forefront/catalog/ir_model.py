@@ -1,0 +1,40 @@
+"""A directory with a model in OpenVINO's IR form, exported elsewhere."""
+
+import hashlib
+from pathlib import Path
+
+from forefront.catalog.source import SourceError
+from forefront.catalog.store import read_json
+from forefront.chat.loading import ModelFacts, ModelParts
+from forefront.chat.tokenizer import Tokenizer, TokenizerError
+from forefront.engine.paged_graph import read_ir
+
+_FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_detokenizer.xml")
+
+
+def load_ir(directory: Path) -> ModelParts:
+    """Read the graph and the tokenizer. Raises `SourceError`, and `RuntimeError` for what OpenVINO refuses."""
+    facts = read_facts(directory)
+    try:
+        return ModelParts(read_ir(directory / "openvino_model.xml"), Tokenizer(directory), facts)
+    except TokenizerError as error:
+        raise SourceError(f"{directory}: {error}") from None
+
+
+def read_facts(directory: Path) -> ModelFacts:
+    """What the directory's configuration says of its model. Raises `SourceError`."""
+    missing = [name for name in _FILES if not (directory / name).is_file()]
+    if missing:
+        raise SourceError(f"{directory}: {', '.join(missing)} is missing")
+    context = read_json(directory / "config.json").get("max_position_embeddings")
+    if not isinstance(context, int) or context < 1:
+        raise SourceError(f"{directory}: nothing says how long the model's context is")
+    ends = read_json(directory / "generation_config.json").get("eos_token_id")
+    ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    return ModelFacts(context, frozenset(ends))
+
+
+def ir_digest(directory: Path) -> str:
+    """SHA-256 of the weights."""
+    with (directory / "openvino_model.bin").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,47 @@
+"""The families of models that graphs are built for, by the architecture that a file names."""
+
+from typing import Final
+
+from forefront.graph.architectures.cohere import Cohere2, CommandR
+from forefront.graph.architectures.exaone import Exaone4
+from forefront.graph.architectures.gemma import Gemma, Gemma3
+from forefront.graph.architectures.glm import Glm4
+from forefront.graph.architectures.granite import Granite, MiniCpm
+from forefront.graph.architectures.hunyuan import HunyuanDense
+from forefront.graph.architectures.llama import Llama
+from forefront.graph.architectures.nemotron import Arcee, Nemotron
+from forefront.graph.architectures.olmo import Olmo2
+from forefront.graph.architectures.phi import Phi2, Phi3
+from forefront.graph.architectures.qwen import Qwen
+from forefront.graph.architectures.seed import SeedOss
+from forefront.graph.architectures.smollm import SmolLm3
+from forefront.graph.architectures.stablelm import StableLm
+from forefront.graph.architectures.starcoder import StarCoder2
+from forefront.graph.decoder import Decoder
+
+ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
+    "arcee": Arcee,
+    "cohere2": Cohere2,
+    "command-r": CommandR,
+    "ernie4_5": Llama,
+    "exaone": Decoder,
+    "exaone4": Exaone4,
+    "gemma": Gemma,
+    "gemma3": Gemma3,
+    "glm4": Glm4,
+    "granite": Granite,
+    "hunyuan-dense": HunyuanDense,
+    "internlm2": Llama,
+    "llama": Llama,
+    "minicpm": MiniCpm,
+    "nemotron": Nemotron,
+    "olmo2": Olmo2,
+    "phi2": Phi2,
+    "phi3": Phi3,
+    "qwen2": Qwen,
+    "qwen3": Qwen,
+    "seed_oss": SeedOss,
+    "smollm3": SmolLm3,
+    "stablelm": StableLm,
+    "starcoder2": StarCoder2,
+}

@@ -1,0 +1,36 @@
+"""Gemma."""
+
+from forefront.graph.decoder import Decoder, gelu
+from forefront.graph.rope import Frequencies, Rotation, plain_frequencies
+from forefront.graph.settings import Settings
+from forefront.graph.weights import Weights
+
+
+class Gemma(Decoder):
+    """The first Gemma. Norm weights include the 1 that the paper adds."""
+
+    activation = staticmethod(gelu)
+
+    def __init__(self, settings: Settings, weights: Weights) -> None:
+        super().__init__(settings, weights)
+        self.embedding_scale = self.width**0.5
+
+
+class Gemma3(Gemma):
+    """Five layers with a window for each without; norms before and after each part."""
+
+    window_period = 6
+
+    def __init__(self, settings: Settings, weights: Weights) -> None:
+        super().__init__(settings, weights)
+        if self.layers == 62:  # 27B, whose queries are scaled by the width that each head would have of the embedding
+            self.scale = (self.width / self.heads[0]) ** -0.5
+        base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
+        near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
+        self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
+
+    layer = Decoder.post_normed_layer
+
+    def rotation_of(self, n: int) -> Rotation:
+        """Layers with a window turn faster."""
+        return self.near_rotation if self.has_window(n) else self.rotation

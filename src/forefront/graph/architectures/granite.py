@@ -1,0 +1,26 @@
+"""Granite and MiniCPM: a Llama with factors at several places."""
+
+from forefront.graph.architectures.llama import Llama
+from forefront.graph.settings import Settings
+from forefront.graph.weights import Weights
+
+
+class Granite(Llama):
+    """Granite 3 and 4, dense."""
+
+    def __init__(self, settings: Settings, weights: Weights) -> None:
+        super().__init__(settings, weights)
+        self.scale = settings.number("attention.scale", 0.0) or self.scale
+        self.embedding_scale = settings.number("embedding_scale", 0.0) or 1.0
+        self.residual_scale = settings.number("residual_scale", 0.0) or 1.0
+        self.logit_scale = 1 / (settings.number("logit_scale", 0.0) or 1.0)
+
+
+class MiniCpm(Granite):
+    """MiniCPM 1 and 2, whose early files leave the factors out."""
+
+    def __init__(self, settings: Settings, weights: Weights) -> None:
+        super().__init__(settings, weights)
+        self.embedding_scale = settings.number("embedding_scale", 12.0)
+        self.residual_scale = settings.number("residual_scale", 1.4 / self.layers**0.5)
+        self.logit_scale = 1 / settings.number("logit_scale", self.width / 256)

@@ -1,0 +1,13 @@
+"""Hunyuan."""
+
+from forefront.graph.decoder import Decoder
+from forefront.graph.operations import Node, reshape
+
+
+class HunyuanDense(Decoder):
+    """Queries and keys are normed after they have been turned."""
+
+    def prepared(self, n: int, x: Node, norm: str, heads: int) -> Node:
+        """Turned first."""
+        turned = self.turned(n, reshape(x, 0, heads, 1, self.head_width))
+        return self.joined(self.head_norm(turned, norm, heads))

@@ -1,0 +1,17 @@
+"""Phi."""
+
+from forefront.graph.decoder import Decoder, gelu
+
+
+class Phi2(Decoder):
+    """Phi 1.5 and 2: attention and feed-forward network in parallel, with biases."""
+
+    layer_norms = True
+    gated = False
+    activation = staticmethod(gelu)
+    layer = Decoder.parallel_layer
+
+
+class Phi3(Decoder):
+    """Phi 3, 3.5 and 4. Matrices are stored joined, and some models turn part of a head or have two sets of factors for
+    positions ("longrope"), of which the one for the whole context is used."""

@@ -1,0 +1,7 @@
+"""Qwen."""
+
+from forefront.graph.decoder import Decoder
+
+
+class Qwen(Decoder):
+    """Qwen 2 and 2.5 have biases in attention, Qwen 3 norms of queries and keys. Both apply where the file has them."""

@@ -1,0 +1,13 @@
+"""Seed-OSS."""
+
+from forefront.graph.decoder import Decoder
+from forefront.graph.operations import Node
+
+
+class SeedOss(Decoder):
+    """The norm in front of the feed-forward network has another name."""
+
+    def layer(self, n: int, x: Node) -> Node:
+        """As usual."""
+        x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
+        return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.post_attention_norm")))

@@ -1,0 +1,11 @@
+"""StarCoder."""
+
+from forefront.graph.decoder import Decoder, gelu
+
+
+class StarCoder2(Decoder):
+    """StarCoder 2: biases everywhere, and a feed-forward network without a gate."""
+
+    layer_norms = True
+    gated = False
+    activation = staticmethod(gelu)

@@ -1,0 +1,52 @@
+"""From a GGUF file to a graph."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from forefront.engine.paged_graph import PagedGraph
+from forefront.graph.architectures import ARCHITECTURES
+from forefront.graph.errors import ModelFileError
+from forefront.graph.gguf_file import GgufFile
+from forefront.graph.settings import Settings
+from forefront.graph.weight_file import WeightFile
+from forefront.graph.weights import Weights
+
+# Raised whenever matrices are packed in another way: weight files of earlier versions are then left alone.
+PACKING: Final = 1
+# Of two sets of factors a model uses one.
+_IGNORED: Final = {"rope_factors_long.weight", "rope_factors_short.weight", "rope_freqs.weight"}
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltGraph:
+    """`precision`: how exactly the weights of the file are computed with."""
+
+    graph: PagedGraph
+    precision: str
+
+
+def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
+    """The graph of the model in `file`, with its packed matrices in the folder `cache`, which are written there if they
+    are not complete. `exact`: no format is rounded anew for speed. Raises `ModelFileError` and `OSError`.
+    """
+    settings = Settings(file.metadata)
+    family = ARCHITECTURES.get(settings.architecture)
+    if family is None:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise ModelFileError(
+            f"its architecture {settings.architecture[:40]!r} is not supported; supported are {known}. "
+            "Another engine may be able to serve it"
+        )
+    with WeightFile(cache) as weight_file:
+        weights = Weights(file, weight_file, exact=exact)
+        graph = family(settings, weights).build()
+        # A tensor without a use means a variant that would be computed wrongly.
+        if unused := sorted(weights.unused() - _IGNORED):
+            raise ModelFileError(
+                f"it has {len(unused)} tensors that its architecture {settings.architecture!r} has no use for, "
+                f"such as {unused[0][:80]!r}"
+            )
+        weight_file.finish()
+    rounded = ", ".join(sorted(weights.rounded))
+    return BuiltGraph(graph, f"weights as stored, {rounded} rounded to 8 bits" if rounded else "weights as stored")

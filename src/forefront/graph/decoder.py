@@ -1,0 +1,247 @@
+"""A decoder-only transformer. Families in `architectures/` override what they do differently."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from forefront.engine.paged_graph import PagedGraph, parameter
+from forefront.engine.runtime import ops, ov
+from forefront.graph.attention import Heads, PagedInputs
+from forefront.graph.errors import ModelFileError
+from forefront.graph.operations import (
+    GroupSums,
+    Node,
+    chosen_rows,
+    floats,
+    layer_norm,
+    number,
+    product,
+    reshape,
+    rms_norm,
+    scaled,
+    soft_cap,
+    split,
+)
+from forefront.graph.packing import Rows
+from forefront.graph.rope import Rotation, channel_order, read_frequencies
+from forefront.graph.settings import Settings
+from forefront.graph.weights import Embedding, Part, Weights
+
+
+def silu(x: Node) -> Node:
+    """x * sigmoid(x)."""
+    return ops.swish(x)
+
+
+def gelu(x: Node) -> Node:
+    """GELU in its approximation by tanh."""
+    return ops.gelu(x, "tanh")
+
+
+def squared_relu(x: Node) -> Node:
+    """max(x, 0)²."""
+    return ops.power(ops.relu(x), number(2))
+
+
+class Decoder:
+    """Builds the graph of one model. Layers are counted from 0; activations are [tokens, channels]."""
+
+    # In the file, the pairs of channels that rotary positions turn are neighbours; else they are in halves.
+    interleaved: ClassVar[bool] = False
+    # LayerNorm in place of RMSNorm.
+    layer_norms: ClassVar[bool] = False
+    # The feed-forward network has a gate.
+    gated: ClassVar[bool] = True
+    activation: Callable[[Node], Node] = staticmethod(silu)
+    # Of so many layers, all but the last see a window of the context alone, if the file declares one. 0: none does.
+    window_period: ClassVar[int] = 0
+
+    def __init__(self, settings: Settings, weights: Weights) -> None:
+        self.settings, self.weights = settings, weights
+        self.layers = settings.integer("block_count", at_least=1)
+        self.width = settings.integer("embedding_length", at_least=1)
+        self.heads = settings.per_layer("attention.head_count", self.layers)
+        self.key_heads = settings.per_layer("attention.head_count_kv", self.layers, self.heads[0])
+        self.hidden_width = settings.per_layer("feed_forward_length", self.layers)
+        self.head_width = settings.integer("attention.key_length", self.width // max(1, self.heads[0]), at_least=1)
+        self.epsilon = settings.number(f"attention.layer_norm_{'' if self.layer_norms else 'rms_'}epsilon", at_least=0)
+        self._check_heads()
+        turned = settings.integer("rope.dimension_count", self.head_width, at_least=2)
+        if turned % 2 or self.head_width % 2 or turned > self.head_width:
+            raise ModelFileError(f"its positions turn {turned} of the {self.head_width} channels of a head")
+        self.turned_width = turned
+        self.channels = channel_order(self.head_width, turned, self.interleaved)
+        self.frequencies = read_frequencies(settings, weights, turned)
+        self.scale = self.head_width**-0.5
+        self.window = settings.integer("attention.sliding_window", 0) if self.window_period else 0
+        self.embedding_scale = self.residual_scale = self.logit_scale = 1.0
+        self.inputs = PagedInputs()
+        self.rotation = Rotation(self.inputs.position_ids, self.frequencies, self.head_width)
+        self._sums = GroupSums()
+
+    # The whole model.
+
+    def build(self) -> PagedGraph:
+        """Raises `ModelFileError`."""
+        table = self.weights.matrix_tensor("token_embd.weight", self.width)
+        embeddings = x = parameter("embeddings", [-1, self.width], ov.Type.f32)
+        for n in range(self.layers):
+            x = self.layer(n, x)
+        logits = self.logits(self.norm(x, "output_norm"), table.shape[0])
+        logits.output(0).get_tensor().set_names({"logits"})
+        model = ov.Model([ops.result(logits)], [embeddings, *self.inputs.all()], self.settings.architecture)
+        return PagedGraph(model, table.shape[0], Embedding(table, self.embedding_scale), self.weights)
+
+    def logits(self, x: Node, vocabulary: int) -> Node:
+        """The output projection; without a matrix of its own it is the embedding's."""
+        name = "output" if self.weights.has("output.weight") else "token_embd"
+        logits = scaled(self.linear(x, name, vocabulary), self.logit_scale)
+        limit = self.settings.number("final_logit_softcapping", 0.0)
+        return soft_cap(logits, limit) if limit else logits
+
+    # One layer.
+
+    def layer(self, n: int, x: Node) -> Node:
+        """Attention and a feed-forward network, each behind a norm and added to what came in."""
+        x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
+        return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
+
+    def parallel_layer(self, n: int, x: Node) -> Node:
+        """Attention and a feed-forward network behind the same norm."""
+        normed = self.norm(x, f"blk.{n}.attn_norm")
+        x = self.add(self.wanted(n, x), self.attention(n, normed))
+        return self.add(x, self.feed_forward(n, self.wanted(n, normed)))
+
+    def post_normed_layer(self, n: int, x: Node) -> Node:
+        """Norms behind attention and feed-forward network, and in front of them where the file has such."""
+        attended = self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm"))
+        x = self.add(self.wanted(n, x), self.norm(attended, f"blk.{n}.post_attention_norm"))
+        computed = self.feed_forward(n, self.optional_norm(x, f"blk.{n}.ffn_norm"))
+        return self.add(x, self.norm(computed, f"blk.{n}.post_ffw_norm"))
+
+    def attention(self, n: int, x: Node) -> Node:
+        """Of the tokens that are wanted from the layer."""
+        query, key, value = self.queries_keys_values(n, x)
+        query = self.prepared(n, query, f"blk.{n}.attn_q_norm", self.heads[n])
+        key = self.prepared(n, key, f"blk.{n}.attn_k_norm", self.key_heads[n])
+        attended = self.inputs.attend(query, key, value, self.attention_heads(n))
+        return self.linear(self.wanted(n, attended), f"blk.{n}.attn_output", self.width)
+
+    def feed_forward(self, n: int, x: Node) -> Node:
+        """W_down(act(W_gate x) * W_up x) (Shazeer 2020), or W_down(act(W_up x)) in families that are not `gated`."""
+        if self.gated:
+            gate, up = self.gate_and_up(n, x)
+            hidden = ops.multiply(self.activation(gate), up)
+        else:
+            hidden = self.activation(self.linear(x, f"blk.{n}.ffn_up", self.hidden_width[n]))
+        return self.linear(hidden, f"blk.{n}.ffn_down", self.width)
+
+    # Parts of a layer.
+
+    def queries_keys_values(self, n: int, x: Node) -> list[Node]:
+        """Projections [tokens, heads * width], with the channels of queries and keys in the graph's order."""
+        sizes = [heads * self.head_width for heads in (self.heads[n], self.key_heads[n], self.key_heads[n])]
+        orders = [self.head_order(self.heads[n]), self.head_order(self.key_heads[n]), np.arange(sizes[2])]
+        if self.weights.has(f"blk.{n}.attn_qkv.weight"):
+            starts = np.cumsum([0, *sizes[:2]])
+            order = np.concatenate([start + order for start, order in zip(starts, orders, strict=True)])
+            return split(self.linear(x, f"blk.{n}.attn_qkv", sum(sizes), order), sizes)
+        return self.linears(x, [f"blk.{n}.attn_{part}" for part in "qkv"], sizes, [*orders[:2], None])
+
+    def prepared(self, n: int, x: Node, norm: str, heads: int) -> Node:
+        """Queries or keys, normed if the file has a norm for them, and turned."""
+        return self.joined(self.turned(n, self.head_norm(x, norm, heads)))
+
+    def head_norm(self, x: Node, name: str, heads: int) -> Node:
+        """[tokens, heads, 1, channels], each head normed by itself if the file has the norm."""
+        x = reshape(x, 0, heads, 1, self.head_width)
+        weight = self.weights.optional_vector(f"{name}.weight", self.head_width)
+        return x if weight is None else rms_norm(x, weight[self.channels], self.epsilon)
+
+    def turned(self, n: int, x: Node) -> Node:
+        """Heads turned by their positions, if the layer has such."""
+        rotation = self.rotation_of(n)
+        return x if rotation is None else rotation.turn(x)
+
+    def rotation_of(self, _n: int) -> Rotation | None:
+        """The rotary positions of a layer."""
+        return self.rotation
+
+    def joined(self, x: Node) -> Node:
+        """[tokens, heads, 1, channels] to [tokens, heads * channels]."""
+        shape = x.get_output_partial_shape(0)
+        return reshape(x, 0, shape[1].get_length() * shape[3].get_length())
+
+    def has_window(self, n: int) -> bool:
+        """Whether a layer sees a window of the context alone."""
+        return self.window > 0 and n % self.window_period != self.window_period - 1
+
+    def attention_heads(self, n: int) -> Heads:
+        """What the attention of a layer is like."""
+        return Heads(self.key_heads[n], self.head_width, self.scale, self.window if self.has_window(n) else 0)
+
+    def gate_and_up(self, n: int, x: Node) -> list[Node]:
+        """Two matrices, or one with the gate's rows first. Two products even so: the plugin fuses the activation into
+        the gate's."""
+        size = self.hidden_width[n]
+        if self.weights.has(f"blk.{n}.ffn_gate.weight"):
+            return [self.linear(x, f"blk.{n}.ffn_{part}", size) for part in ("gate", "up")]
+        halves = (np.arange(size), np.arange(size, 2 * size))
+        return [self.linear(x, f"blk.{n}.ffn_up", 2 * size, half) for half in halves]
+
+    # Shared steps.
+
+    def norm(self, x: Node, name: str) -> Node:
+        """The norm of that name in the file, over all channels."""
+        size = x.get_output_partial_shape(0)[-1].get_length()
+        weight = self.weights.vector(f"{name}.weight", size)
+        if self.layer_norms:
+            return layer_norm(x, weight, self.weights.optional_vector(f"{name}.bias", size), self.epsilon)
+        return rms_norm(x, weight, self.epsilon)
+
+    def optional_norm(self, x: Node, name: str) -> Node:
+        """The same, or x itself if the file does not have the norm."""
+        return self.norm(x, name) if self.weights.has(f"{name}.weight") else x
+
+    def add(self, x: Node, y: Node) -> Node:
+        """What a part of a layer has computed, added to the stream x."""
+        return ops.add(x, scaled(y, self.residual_scale))
+
+    def wanted(self, n: int, x: Node) -> Node:
+        """From the last layer, only the tokens whose logits are wanted."""
+        return chosen_rows(x, self.inputs.rows) if n == self.layers - 1 else x
+
+    def linear(self, x: Node, name: str, outputs: int, rows: Rows | None = None) -> Node:
+        """The product with one matrix, or chosen rows of it, and its bias if the file has one."""
+        inputs = x.get_output_partial_shape(0)[-1].get_length()
+        y = product(x, self.weights.matrix(Part(f"{name}.weight", rows), outputs, inputs), self._sums)
+        bias = self.weights.optional_vector(f"{name}.bias", outputs)
+        return y if bias is None else ops.add(y, floats(bias if rows is None else bias[rows]))
+
+    def linears(self, x: Node, names: Sequence[str], outputs: Sequence[int], rows: Sequence[Rows | None]) -> list[Node]:
+        """Several products of the same x, as one if the matrices have one format. `rows` reorder each."""
+        inputs = x.get_output_partial_shape(0)[-1].get_length()
+        parts = [Part(f"{name}.weight", order) for name, order in zip(names, rows, strict=True)]
+        products: list[Node] = []
+        for matrix in self.weights.matrices(parts, outputs, inputs):
+            sizes = outputs[len(products) : len(products) + len(matrix.outputs)]
+            products += split(product(x, matrix, self._sums), sizes)
+        biases = [self.weights.optional_vector(f"{name}.bias", size) for name, size in zip(names, outputs, strict=True)]
+        return [
+            y if bias is None else ops.add(y, floats(bias if order is None else bias[order]))
+            for y, bias, order in zip(products, biases, rows, strict=True)
+        ]
+
+    def head_order(self, heads: int) -> Rows:
+        """The rows of a projection to that many heads, in the graph's order of channels."""
+        return (np.arange(heads)[:, None] * self.head_width + self.channels).ravel()
+
+    def _check_heads(self) -> None:
+        for heads, keys in zip(self.heads, self.key_heads, strict=True):
+            if heads < 1 or keys < 1 or heads % keys:
+                raise ModelFileError(f"its {heads} heads cannot share {keys} heads of keys and values")
+        if self.settings.integer("attention.value_length", self.head_width) != self.head_width:
+            raise ModelFileError("its heads have values of another width than keys, which is not supported")
+        if self.settings.integer("expert_count", 0):
+            raise ModelFileError("it is a mixture of experts, which is not supported")

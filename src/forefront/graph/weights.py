@@ -1,0 +1,149 @@
+"""The tensors of a model, as the description of an architecture asks for them: by name and shape."""
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from forefront.graph.blocks import Floats
+from forefront.graph.errors import ModelFileError
+from forefront.graph.gguf_file import GgufFile, Tensor
+from forefront.graph.packing import Layout, Packed, Rows, check_finite, chunks, is_rounded, layout_of, pack
+from forefront.graph.weight_file import WeightFile
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A matrix, or rows of one in another order."""
+
+    name: str
+    rows: Rows | None = None
+
+    @property
+    def key(self) -> str:
+        """The same for the same rows of the same tensor."""
+        return self.name if self.rows is None else f"{self.name}:{zlib.crc32(self.rows.tobytes()):08x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """W [outputs, inputs] in OpenVINO's layout; a product is x · Wᵀ. `outputs`: of each of the joined matrices."""
+
+    outputs: list[int]
+    inputs: int
+    layout: Layout
+    packed: Packed
+
+    @property
+    def rows(self) -> int:
+        """All outputs."""
+        return sum(self.outputs)
+
+
+class Weights:
+    """Checked access to the tensors of `file`; packed matrices are kept in `cache`.
+
+    `exact`: no format is rounded anew for speed.
+    """
+
+    def __init__(self, file: GgufFile, cache: WeightFile, *, exact: bool) -> None:
+        self._file = file
+        self._cache = cache
+        self._exact = exact
+        self._used: set[str] = set()
+        # Formats whose values are not computed with as they are stored.
+        self.rounded: set[str] = set()
+
+    def unused(self) -> set[str]:
+        """Tensors of the file that nothing has asked for."""
+        return set(self._file.tensors) - self._used
+
+    def has(self, name: str) -> bool:
+        """Whether the file has the tensor."""
+        return name in self._file.tensors
+
+    def tensor(self, name: str, shape: Sequence[int]) -> Tensor:
+        """A tensor of that shape. Raises `ModelFileError`."""
+        tensor = self._file.tensors.get(name)
+        if tensor is None:
+            raise ModelFileError(f"it has no tensor {name!r}, which its architecture needs")
+        if tensor.shape != tuple(shape):
+            found, wanted = (" x ".join(map(str, reversed(dimensions))) for dimensions in (tensor.shape, shape))
+            raise ModelFileError(f"its tensor {name!r} has the shape {found}; its metadata implies {wanted}")
+        self._used.add(name)
+        return tensor
+
+    def matrix_tensor(self, name: str, inputs: int) -> Tensor:
+        """A tensor of two dimensions, with as many rows as the file has. Raises `ModelFileError`."""
+        found = self._file.tensors.get(name)
+        tensor = self.tensor(name, [found.shape[0] if found else 0, inputs])
+        check_finite(tensor)
+        return tensor
+
+    def vector(self, name: str, size: int) -> Floats:
+        """A tensor of one dimension, as finite float32 numbers. Raises `ModelFileError`."""
+        values = self.tensor(name, [size]).floats()
+        if not np.isfinite(values).all():
+            raise ModelFileError(f"its tensor {name!r} has values that are not finite numbers")
+        return values
+
+    def optional_vector(self, name: str, size: int) -> Floats | None:
+        """The same, or None if the file does not have it."""
+        return self.vector(name, size) if self.has(name) else None
+
+    def matrices(self, parts: Sequence[Part], outputs: Sequence[int], inputs: int) -> list[Matrix]:
+        """Matrices of the same inputs. Neighbours of one format are joined: one product is faster than several."""
+        tensors = [self.tensor(part.name, [rows, inputs]) for part, rows in zip(parts, outputs, strict=True)]
+        layouts = [layout_of(tensor, self._exact) for tensor in tensors]
+        self.rounded |= {tensor.format.name for tensor in tensors if is_rounded(tensor, self._exact)}
+        joined: list[Matrix] = []
+        start = 0
+        for end in range(1, len(parts) + 1):
+            if end == len(parts) or layouts[end] != layouts[start] or layouts[start].group == 0:
+                joined.append(self._packed(parts[start:end], tensors[start:end], layouts[start]))
+                start = end
+        return joined
+
+    def matrix(self, part: Part, outputs: int, inputs: int) -> Matrix:
+        """One matrix. `outputs` are those of the tensor, before rows are chosen."""
+        return self.matrices([part], [outputs], inputs)[0]
+
+    def _packed(self, parts: Sequence[Part], tensors: Sequence[Tensor], layout: Layout) -> Matrix:
+        inputs = tensors[0].shape[-1]
+        outputs = [
+            len(tensor.data if part.rows is None else part.rows) for part, tensor in zip(parts, tensors, strict=True)
+        ]
+        if layout.group == 0:
+            check_finite(tensors[0])
+        if layout.group == 0 and parts[0].rows is None:
+            return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
+
+        def make() -> tuple[Layout, Iterable[Packed]]:
+            return layout, _chunks(parts, tensors, layout)
+
+        layout, packed = self._cache.matrix("+".join(part.key for part in parts), make)
+        return Matrix(outputs, inputs, layout, packed)
+
+
+def _chunks(parts: Sequence[Part], tensors: Sequence[Tensor], layout: Layout) -> Iterator[Packed]:
+    """All rows of the parts, packed by several threads: NumPy lets them work at the same time."""
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        for part, tensor in zip(parts, tensors, strict=True):
+            yield from pool.map(partial(pack, tensor, layout), chunks(tensor, part.rows))
+
+
+class Embedding:
+    """Rows of the embedding matrix, dequantised from the mapped file when they are needed. Takes token ids [tokens]."""
+
+    def __init__(self, tensor: Tensor, factor: float = 1.0) -> None:
+        self._tensor = tensor
+        self._factor = np.float32(factor)
+
+    def __call__(self, tokens: npt.NDArray[np.int64]) -> Floats:
+        rows = self._tensor.format.floats(self._tensor.data[tokens])
+        return rows if self._factor == 1 else rows * self._factor

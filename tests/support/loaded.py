@@ -1,0 +1,37 @@
+"""Models as the catalogue reads them, and the same model in OpenVINO's IR form."""
+
+import json
+from pathlib import Path
+
+import forefront.engine.runtime  # noqa: F401 - first, because it keeps OpenVINO from reporting
+from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.source import ModelSource
+from forefront.catalog.store import Store
+from forefront.chat.loading import ModelParts
+from forefront.graph.build import BuiltGraph, build_graph
+from forefront.graph.gguf_file import GgufFile
+
+# isort: split
+import openvino_genai
+
+
+def load_parts(path: Path, home: Path, *, exact: bool = True) -> ModelParts:
+    """The graph, tokenizer and facts of a GGUF file."""
+    return GgufModel(ModelSource(path.stem, path), Store(home), exact=exact).load()[0]
+
+
+def build(path: Path, cache: Path, *, exact: bool = True) -> BuiltGraph:
+    """The graph of a GGUF file alone, which needs no tokenizer."""
+    cache.mkdir(exist_ok=True)
+    return build_graph(GgufFile(path), cache, exact=exact)
+
+
+def write_ir(path: Path, directory: Path, *, context: int, end: int) -> Path:
+    """A GGUF file of architecture "llama" as OpenVINO IR, as other tools export it."""
+    link = directory / "model.gguf"
+    link.symlink_to(path)
+    openvino_genai.LLMPipeline(str(link), "CPU", enable_save_ov_model=True)
+    link.unlink()
+    (directory / "config.json").write_text(json.dumps({"max_position_embeddings": context}))
+    (directory / "generation_config.json").write_text(json.dumps({"eos_token_id": end}))
+    return directory
