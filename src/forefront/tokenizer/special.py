@@ -1,0 +1,42 @@
+"""Which tokens of a vocabulary control the model, and which of them end an answer."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+# Converters often leave the types and ids of these out. The names are those that llama.cpp knows.
+_ENDS: Final = (
+    *("<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>"),
+    *("<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<eos>"),
+    *("<end_of_utterance>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~["),
+)
+# The last token of a file or a repository, for models that complete code.
+_FILE_ENDS: Final = (
+    *("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"),
+    *("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>", "<|file_sep|>"),
+)
+_CONTROL: Final = (
+    *("<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>"),
+    *("<|prefix|>", "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>"),
+    *("<|code_suffix|>", "<|suffix|>", "<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>"),
+    *("▁<MID>", "<|code_middle|>", "<|middle|>"),
+    *("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"),
+)
+
+
+def control_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> set[int]:
+    """`declared`, and tokens that are known to be control tokens by their text (text → id)."""
+    known = {ids[text] for text in (*_ENDS, *_FILE_ENDS, *_CONTROL) if text in ids}
+    if "<|tool_response>" in ids:
+        known.discard(ids.get("</s>", -1))
+    return known | set(declared)
+
+
+def end_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> frozenset[int]:
+    """`declared`, and tokens that are known to end an answer by their text (text → id)."""
+    ends = {ids[text] for text in (*_ENDS, *_FILE_ENDS) if text in ids}
+    if "<|tool_response>" in ids:
+        ends.discard(ids.get("</s>", -1))
+    # Here `<|end|>` ends a message, of which an answer has several.
+    if {"<|return|>", "<|call|>"} <= ids.keys() or ids.keys() & {"<|call|>", "<|calls|>"} and "<|flush|>" in ids:
+        ends.discard(ids.get("<|end|>", -1))
+    return frozenset(ends | set(declared))

@@ -1,0 +1,72 @@
+"""The tokenizer of one model, as the rest of the program uses it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Encoder(Protocol):
+    """Makes token ids of a text. Thread-safe."""
+
+    def encode(self, text: str, *, continues: bool) -> list[int]:
+        """The tokens of `text`, control tokens recognised. `continues`: text comes before it, not a control token."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What a tokenizer's files say beside how a text is encoded.
+
+    `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
+    `end_tokens` end an answer. `bos_token` and `eos_token` are texts, empty where there is none. `add_bos`, `add_eos`:
+    whether the model has learnt texts with these tokens around them; `encode` adds neither. `chat_template` is empty
+    where there is none.
+    """
+
+    pieces: Sequence[bytes]
+    control: Mapping[str, int]
+    end_tokens: frozenset[int] = frozenset()
+    bos_token: str = ""
+    eos_token: str = ""
+    add_bos: bool = False
+    add_eos: bool = False
+    chat_template: str = ""
+
+
+class Tokenizer:
+    """Text to token ids, and token ids to the bytes they stand for. Thread-safe. The attributes are `TokenFacts`."""
+
+    def __init__(self, encoder: Encoder, facts: TokenFacts) -> None:
+        self._encoder = encoder
+        self._control_ids = frozenset(facts.control.values())
+        self.pieces = facts.pieces
+        self.control = facts.control
+        self.end_tokens = facts.end_tokens
+        self.bos_token = facts.bos_token
+        self.eos_token = facts.eos_token
+        self.add_bos = facts.add_bos
+        self.add_eos = facts.add_eos
+        self.chat_template = facts.chat_template
+
+    def encode(self, text: str) -> list[int]:
+        """All tokens of `text`, however long; control tokens are recognised, none are added."""
+        return self.encode_parts((text,))
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        """The tokens of each part, encoded by itself, one after the other: a control token is recognised within a part
+        only, never across two. Lone surrogates count as U+FFFD."""
+        tokens: list[int] = []
+        for part in parts:
+            if part:
+                continues = bool(tokens) and tokens[-1] not in self._control_ids
+                tokens += self._encoder.encode(_valid(part), continues=continues)
+        return tokens
+
+
+def _valid(text: str) -> str:
+    """`text` without lone surrogates, which UTF-8 cannot express."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
