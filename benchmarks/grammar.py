@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from forefront.chat.tokenizer import Tokenizer
+
 from benchmarks.engine import prompts, running
 from benchmarks.report import table
 from forefront.chat.grammar import CompiledGrammar, Grammars
 from forefront.chat.grammar_source import GrammarSource
-from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import PagedModel

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from forefront.catalog import store
+from forefront.catalog.convert import write_ir
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import Store, read_facts
 from tests.support.random_model import write_random_gguf
@@ -94,10 +95,8 @@ def test_a_home_that_cannot_be_written_is_one_error(tiny_gguf: Path, tmp_path: P
         Store(tmp_path).convert(ModelSource("tiny", tiny_gguf))
 
 
-def test_facts_of_a_directory_that_was_exported_elsewhere(tiny_directory: Path, tmp_path: Path) -> None:
-    for path in tiny_directory.iterdir():
-        if path.name != "facts.json":
-            (tmp_path / path.name).symlink_to(path)
+def test_facts_of_a_directory_that_was_exported_elsewhere(tiny_gguf: Path, tmp_path: Path) -> None:
+    write_ir(tiny_gguf, tmp_path)
     with pytest.raises(SourceError, match="context"):
         read_facts(tmp_path)
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')

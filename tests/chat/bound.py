@@ -8,11 +8,12 @@ from pathlib import Path
 from forefront.catalog.store import read_facts
 from forefront.chat.grammar import CompiledGrammar, Grammars
 from forefront.chat.grammar_source import GrammarSource, Kind
-from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
+from forefront.tokenizer.load import load_tokenizer
+from forefront.tokenizer.tokenizer import Tokenizer
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Bound:
 @asynccontextmanager
 async def bound(directory: Path) -> AsyncIterator[Bound]:
     """A running engine on the model in `directory`."""
-    facts, tokenizer = read_facts(directory), Tokenizer(directory)
+    facts, tokenizer = read_facts(directory), load_tokenizer(directory)
     vocabulary = Vocabulary(tokenizer.pieces, tokenizer.control, facts.end_tokens | tokenizer.end_tokens)
     model = PagedModel(directory / "openvino_model.xml", facts.context_length, ModelOptions(contexts=8))
     engine, grammars = Engine(model), Grammars(vocabulary)

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.template import ChatTemplate
-from forefront.chat.tokenizer import Tokenizer
+from forefront.tokenizer.load import load_tokenizer
+from forefront.tokenizer.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_directory: Path) -> Tokenizer:
-    return Tokenizer(tiny_directory)
+    return load_tokenizer(tiny_directory)
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forefront.chat.tokenizer import Tokenizer
 
 from forefront.catalog.source import built_in
 from forefront.catalog.store import Store
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.rendering import as_dicts, offers, split_beginning
 from forefront.chat.template import ChatTemplate
-from forefront.chat.tokenizer import Tokenizer
 from forefront.wire.parse import parse_chat_request
 from tests.security.errors import watched
 from tests.support.server import RunningServer

@@ -1,8 +1,8 @@
 """Run as a child process: turn one GGUF file into a directory that the engine can load.
 
-`python -m forefront.catalog.convert MODEL.gguf DIRECTORY` writes OpenVINO IR, the tokenizer's graphs and `facts.json`.
-A process of its own, because a broken or hostile file may bring the converter down, and because converting takes
-several times the memory of serving. Exit status 0, or 1 with one line on standard error.
+`python -m forefront.catalog.convert MODEL.gguf DIRECTORY` writes OpenVINO IR, the tokenizer's metadata and
+`facts.json`. A process of its own, because a broken or hostile file may bring the converter down, and because
+converting takes several times the memory of serving. Exit status 0, or 1 with one line on standard error.
 """
 
 import json
@@ -16,7 +16,8 @@ from forefront.catalog.gguf_file import GgufFile
 from forefront.catalog.gguf_header import check_header
 from forefront.catalog.restore import restore
 from forefront.catalog.rotary import scaled_frequencies
-from forefront.catalog.splitting import restore_splitting
+from forefront.tokenizer.gguf import gguf_tokenizer
+from forefront.tokenizer.load import METADATA_FILE
 
 
 def main() -> int:
@@ -36,10 +37,16 @@ def convert(source: Path, target: Path) -> dict[str, Any]:
     check_header(source)
     file = GgufFile(source)
     facts = read_facts(file)
-    scaled_frequencies(file)  # what it refuses is better refused before minutes of converting
+    tokenizer = file.values("tokenizer.") | file.values("general.name")
+    # What these two refuse is better refused before minutes of converting.
+    gguf_tokenizer(tokenizer)
+    scaled_frequencies(file)
     write_ir(source, target)
     restore(target / "openvino_model.xml", file)
-    restore_splitting(target / "openvino_tokenizer.xml", file)
+    # OpenVINO writes a tokenizer too, which follows few of the rules by which texts are split.
+    for graph in target.glob("openvino_*tokenizer.*"):
+        graph.unlink()
+    (target / METADATA_FILE).write_text(json.dumps(tokenizer))
     return facts
 
 

@@ -22,6 +22,10 @@ class GgufFile:
         full = f"{self.architecture}{key}" if key.startswith(".") else key
         return self._reader.fields[full].contents() if full in self._reader.fields else default
 
+    def values(self, prefix: str) -> dict[str, Any]:
+        """The metadata whose keys begin with `prefix`."""
+        return {key: field.contents() for key, field in self._reader.fields.items() if key.startswith(prefix)}
+
     def vectors(self) -> dict[str, Floats]:
         """The tensors of one dimension by name: norms, biases, factors of the rotary positions."""
         return {

@@ -14,10 +14,11 @@ from typing import Any
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.child import child_environment
 from forefront.chat.loading import ModelFacts
+from forefront.tokenizer.load import METADATA_FILE, missing_files
 
-_FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_detokenizer.xml")
+_FILES = ("openvino_model.xml", "openvino_model.bin")
 # Raised whenever the same file would be converted into something else than before: what is cached is then left alone.
-_CONVERSION = 3
+_CONVERSION = 4
 
 
 class Store:
@@ -60,7 +61,7 @@ class Store:
 
 def read_facts(directory: Path) -> ModelFacts:
     """What a loadable directory says of its model, converted here or exported elsewhere. Raises `SourceError`."""
-    missing = [name for name in _FILES if not (directory / name).is_file()]
+    missing = [*(name for name in _FILES if not (directory / name).is_file()), *missing_files(directory)]
     if missing:
         raise SourceError(f"{directory}: {', '.join(missing)} is missing")
     if (directory / "facts.json").is_file():
@@ -98,7 +99,7 @@ def _run_converter(source: ModelSource, work: Path) -> None:
         text=True,
         check=False,
     )
-    if result.returncode == 0 and all((work / name).is_file() for name in _FILES):
+    if result.returncode == 0 and all((work / name).is_file() for name in (*_FILES, METADATA_FILE)):
         return
     lines = result.stderr.strip().splitlines()
     if result.returncode < 0:

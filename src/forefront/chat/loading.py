@@ -10,10 +10,11 @@ from forefront.chat.local import LocalBackend
 from forefront.chat.planner import Planner
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.template import ChatTemplate, TemplateError
-from forefront.chat.tokenizer import Tokenizer, TokenizerError
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
+from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.load import load_tokenizer
 
 __all__ = ["LoadError", "ModelFacts", "ModelOptions", "load_backend"]
 
@@ -32,12 +33,12 @@ class LoadError(Exception):
 
 
 def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> LocalBackend:
-    """Load `directory` (`openvino_model.xml` and the tokenizer's two graphs); takes seconds.
+    """Load `directory` (`openvino_model.xml` and the tokenizer's files); takes seconds.
 
     Raises `LoadError`. The backend answers once it has been started on an event loop.
     """
     try:
-        tokenizer = Tokenizer(directory)
+        tokenizer = load_tokenizer(directory)
         if not tokenizer.chat_template:
             raise LoadError("it has no chat template, so it cannot answer messages")
         template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)

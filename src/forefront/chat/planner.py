@@ -13,8 +13,8 @@ from forefront.chat.rendering import as_dicts, offers, split_beginning
 from forefront.chat.room import fit
 from forefront.chat.sampling import sampling_of
 from forefront.chat.template import TemplateError
-from forefront.chat.tokenizer import Tokenizer
 from forefront.engine.request import GenerateRequest
+from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.template import ChatTemplate
-from forefront.chat.tokenizer import Tokenizer
+from forefront.tokenizer.tokenizer import Tokenizer
 
 # Noncharacters: Unicode sets them aside for use within a program.
 _MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]

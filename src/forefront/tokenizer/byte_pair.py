@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from itertools import count
+from operator import itemgetter
 from typing import Final
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.pieces import SPACE
+from forefront.tokenizer.pieces import SPACE, byte_symbols
 from forefront.tokenizer.splitting import SplittingRule
 from forefront.tokenizer.token_table import TokenTable
 
@@ -15,8 +17,10 @@ Merge = tuple[str, str]
 
 
 def merge_pipeline(table: TokenTable, merges: Sequence[Merge], rule: SplittingRule) -> Tokenizer:
-    """Splits a text by `rule` and merges each word by `merges`, the first in the list first. Raises `TokenizerError`."""
-    pipeline = Tokenizer(merge_model(table, merges, ignore_merges=rule.ignore_merges, byte_fallback=rule.raw))
+    """Splits a text by `rule` and merges each word by `merges`, the first in the list first. Bytes without a token
+    become the id that follows the last. Raises `TokenizerError`."""
+    model = merge_model(table, merges, ignore_merges=rule.ignore_merges, byte_fallback=rule.raw)
+    pipeline = Tokenizer(model)
     steps = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in rule.patterns]
     if rule.raw:
         pipeline.normalizer = normalizers.Replace(" ", SPACE)
@@ -29,23 +33,35 @@ def merge_pipeline(table: TokenTable, merges: Sequence[Merge], rule: SplittingRu
 
 def merge_model(table: TokenTable, merges: Sequence[Merge], *, ignore_merges: bool, byte_fallback: bool) -> models.BPE:
     """The model within a pipeline. Raises `TokenizerError`."""
+    ids, missing = table.ids, None
+    if not byte_fallback and any(symbol not in ids for symbol in byte_symbols()):
+        # Without a token in its place, its neighbours would merge.
+        missing = next(name for name in map("missing{}".format, count()) if name not in ids)
+        ids = {**ids, missing: len(ids)}
     try:
-        return models.BPE(dict(table.ids), list(merges), ignore_merges=ignore_merges, byte_fallback=byte_fallback)
+        return models.BPE(ids, merges, unk_token=missing, ignore_merges=ignore_merges, byte_fallback=byte_fallback)
     except Exception as error:  # the library raises nothing narrower
         raise TokenizerError(f"its merges do not fit its tokens: {error}") from None
 
 
 def parse_merges(lines: Sequence[str]) -> list[Merge]:
-    """Each line has two tokens with a space between them; of the same pair, the first counts."""
-    merges = [tuple(line.split(" ", 1)) for line in dict.fromkeys(lines)]
-    for place, merge in enumerate(merges):
-        # A token may begin with a space.
-        if len(merge) != 2 or not merge[0]:
-            left, space, right = lines[place][1:].partition(" ")
-            if not space:
-                raise TokenizerError(f"its merge {place}, {lines[place][:80]!r}, has not two parts")
-            merges[place] = (lines[place][0] + left, right)
-    return merges  # type: ignore[return-value] # each has two parts
+    """Each line has two tokens with a space between them; of the same pair, the first counts. Raises
+    `TokenizerError`."""
+    if len(set(lines)) < len(lines):
+        lines = list(dict.fromkeys(lines))
+    # Half a million of these are part of the loading time, so the common case has no Python code for each.
+    merges = [tuple(line.split(" ", 1)) for line in lines]
+    if set(map(len, merges)) <= {2} and "" not in map(itemgetter(0), merges):
+        return merges  # type: ignore[return-value] # each has two parts
+    return [_pair(line) for line in lines]
+
+
+def _pair(line: str) -> Merge:
+    # A token may begin with a space.
+    left, space, right = line[1:].partition(" ")
+    if not space:
+        raise TokenizerError(f"its merge {line[:80]!r} has not two parts")
+    return line[0] + left, right
 
 
 def space_split(texts: Sequence[str]) -> list[pre_tokenizers.Split]:

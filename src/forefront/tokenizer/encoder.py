@@ -8,6 +8,8 @@ from typing import Final
 
 import tokenizers
 
+from forefront.tokenizer.tokenizer import Before
+
 # Its pool of threads would compete with the engine's; callers that want more than one text at a time have threads.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -38,6 +40,8 @@ class TextEncoder:
     """`pipeline` encodes a text from its beginning; `continued`, where it differs, what follows other text. `added` are
     the texts of the added tokens by id. `ends` finds places where a long text may be cut, None if none are known.
     `groups_digits`: long runs of digits are cut in multiples of three from their ends, which saves quadratic time.
+    `missing`: an id that stands for bytes without a token, and is left out. `prefixes_after_control`: what follows an
+    added token is encoded like the beginning of a text.
     """
 
     pipeline: tokenizers.Tokenizer
@@ -45,20 +49,26 @@ class TextEncoder:
     added: Mapping[int, str]
     ends: re.Pattern[str] | None
     groups_digits: bool = False
+    missing: int | None = None
+    prefixes_after_control: bool = True
 
-    def encode(self, text: str, *, continues: bool) -> list[int]:
+    def encode(self, text: str, before: Before) -> list[int]:
         """The tokens of `text`, control tokens recognised."""
-        if len(text) <= _CHUNK and not self.groups_digits:
-            return self._encode(text, continues)
         tokens: list[int] = []
-        for chunk, follows in self._chunks(text, continues):
-            tokens += self._encode(chunk, follows)
+        for chunk, place in self._chunks(text, before):
+            tokens += self._encode(chunk, place)
+        if self.missing is not None:
+            return [token for token in tokens if token != self.missing]
         return tokens
 
-    def _encode(self, text: str, continues: bool) -> list[int]:
-        if continues and self.continued is not None:
-            return self._encode_continued(self.continued, text)
-        return _ids(self.pipeline, text)
+    def _encode(self, text: str, before: Before) -> list[int]:
+        if self.continued is None or before is Before.NOTHING:
+            return _ids(self.pipeline, text)
+        if not self.prefixes_after_control:
+            return _ids(self.continued, text)
+        if before is Before.CONTROL:
+            return _ids(self.pipeline, text)
+        return self._encode_continued(self.continued, text)
 
     def _encode_continued(self, continued: tokenizers.Tokenizer, text: str) -> list[int]:
         """What comes before the first added token follows other text; what comes after it does not."""
@@ -68,21 +78,21 @@ class TextEncoder:
                 return _ids(continued, text[:start]) + encoding.ids[place:]
         return _ids(continued, text)
 
-    def _chunks(self, text: str, continues: bool) -> Iterator[tuple[str, bool]]:
-        """Parts of `text` that have the same tokens as the whole, and whether each follows other text."""
+    def _chunks(self, text: str, before: Before) -> Iterator[tuple[str, Before]]:
+        """Parts of `text` that have the same tokens as the whole, and what each follows."""
         if self.groups_digits:
-            yield from ((part, True) for part in _digit_parts(text))
+            yield from ((part, before) for part in _digit_parts(text))
             return
         start = 0
         while self.ends is not None and len(text) - start > _CHUNK:
             found = self.ends.search(text, start + _CHUNK)
             if found is None:
                 break
-            yield text[start : found.end()], continues
+            yield text[start : found.end()], before
             # The beginning of a text gets a space before it, which stands for the one that is left out here.
             start = found.end() + (self.continued is not None)
-            continues = False
-        yield text[start:], continues
+            before = Before.NOTHING
+        yield text[start:], before
 
 
 def word_ends(added: Sequence[AddedToken], *, spaces_only: bool) -> re.Pattern[str] | None:

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as Pipeline
 from forefront.tokenizer.byte_pair import ends_words, merge_pipeline, parse_merges
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, add_tokens, word_ends
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.pieces import byte_piece, spaced_pieces, symbol_pieces
+from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.sentencepiece import score_pipelines
 from forefront.tokenizer.special import control_tokens, end_tokens
 from forefront.tokenizer.splitting import DEFAULT_RULE, SplittingRule, find_rule, rule_names
@@ -46,8 +46,8 @@ class _Kind:
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """The pipelines of a vocabulary. `spaced`: its tokens have U+2581 for a space. `whole_words`: a long text may be cut
-    between words. The rest as in `SplittingRule`."""
+    """The pipelines of a vocabulary. `spaced`: its tokens have U+2581 for a space. `whole_words`: a long text may be
+    cut between words. The rest is as in `SplittingRule`."""
 
     pipeline: Pipeline
     continued: Pipeline | None = None
@@ -55,6 +55,7 @@ class _Built:
     whole_words: bool = True
     groups_digits: bool = False
     adds_bos: bool = False
+    always_bos: bool = False
 
 
 def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
@@ -65,6 +66,7 @@ def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
         known = ", ".join(_KINDS)
         raise TokenizerError(f"its tokenizer.ggml.model is {name!r}; known are {known}")
     table = read_table(metadata)
+    size = len(table.texts)
     built = kind.build(metadata, table)
     control = control_tokens(table.ids, table.of_type(CONTROL, UNKNOWN))
     added = _added(metadata, table, control)
@@ -76,20 +78,20 @@ def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
         {table.ids[token.text]: token.text for token in added},
         word_ends(added, spaces_only=built.spaced) if built.whole_words else None,
         built.groups_digits,
+        missing=size if built.pipeline.get_vocab_size() > size else None,
     )
     return Tokenizer(encoder, _facts(metadata, table, kind, built, control))
 
 
-def _facts(
-    metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _Built, control: set[int]
-) -> TokenFacts:
+def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _Built, control: set[int]) -> TokenFacts:
     size = len(table.texts)
     bos = token_setting(metadata, "bos", size, kind.bos)
     eos = token_setting(metadata, "eos", size, kind.eos)
     declared = {eos, *(token_setting(metadata, name, size) for name in ("eot", "eom"))}
     pieces = (spaced_pieces if built.spaced else symbol_pieces)(table.texts)
     for token in table.of_type(USER_DEFINED):
-        pieces[token] = table.texts[token].encode()
+        text = table.texts[token]
+        pieces[token] = (text.replace(SPACE, " ") if built.spaced else text).encode()
     for token in table.of_type(BYTE):
         pieces[token] = byte_piece(table.texts[token]) or b""
     for token in {*control, *table.of_type(UNUSED)}:
@@ -100,7 +102,8 @@ def _facts(
         end_tokens(table.ids, {token for token in declared if token is not None}),
         "" if bos is None else table.texts[bos],
         "" if eos is None else table.texts[eos],
-        bos is not None and setting(metadata, "add_bos_token", bool, kind.add_bos or built.adds_bos),
+        bos is not None
+        and (built.always_bos or setting(metadata, "add_bos_token", bool, kind.add_bos or built.adds_bos)),
         eos is not None and setting(metadata, "add_eos_token", bool, kind.add_eos),
         setting_template(metadata),
     )
@@ -143,6 +146,7 @@ def _merged(metadata: Mapping[str, Any], table: TokenTable, rule: SplittingRule)
         whole_words=ends_words(table.texts) if rule.raw else not rule.joins_words,
         groups_digits=rule.groups_digits,
         adds_bos=rule.adds_bos,
+        always_bos=rule.always_bos,
     )
 
 
@@ -173,7 +177,7 @@ def _word_piece(metadata: Mapping[str, Any], table: TokenTable) -> _Built:
 
 _KINDS: Final = {
     "gpt2": _Kind(_byte_pair),
-    "gemma4": _Kind(_gemma4, add_bos=True),
+    "gemma4": _Kind(_gemma4),
     "llama": _Kind(_sentencepiece, bos=1, eos=2, add_bos=True),
     "t5": _Kind(_unigram, eos=1, add_eos=True),
     "bert": _Kind(_word_piece, bos=101, eos=102, add_bos=True, add_eos=True),

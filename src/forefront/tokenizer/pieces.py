@@ -1,7 +1,7 @@
 """The bytes that each token stands for."""
 
 from collections.abc import Sequence
-from itertools import accumulate, count
+from itertools import accumulate, count, pairwise
 from typing import Final
 
 import numpy as np
@@ -26,9 +26,9 @@ def symbol_pieces(texts: Sequence[str]) -> list[bytes]:
     codes = table[np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)]
     joined = codes.astype(np.uint8).tobytes()
     ends = list(accumulate(map(len, texts), initial=0))
-    pieces = [joined[start:end] for start, end in zip(ends, ends[1:], strict=False)]
-    for place in np.flatnonzero(codes == unknown):
-        token = int(np.searchsorted(ends, place, side="right")) - 1
+    pieces = [joined[start:end] for start, end in pairwise(ends)]
+    others = np.searchsorted(np.array(ends), np.flatnonzero(codes == unknown), side="right") - 1
+    for token in set(others.tolist()):
         pieces[token] = texts[token].encode()
     return pieces
 

@@ -38,14 +38,15 @@ def _pipeline(model: object, normalizer: normalizers.Normalizer, table: TokenTab
 def score_merges(table: TokenTable) -> list[Merge]:
     """Every pair of tokens that makes a token, the best score first.
 
-    Among pairs that make the same token, SentencePiece takes the one that is further left in the text. They overlap only
-    where the token repeats itself; there, the pair that begins with the repetition is further left.
+    Among pairs that make the same token, SentencePiece takes the one that is further left in the text. They overlap
+    only where the token repeats itself; there, the pair that begins with the repetition is further left.
     """
     ids, scores = table.ids, table.scores
+    unused = {*table.of_type(CONTROL, UNKNOWN, BYTE)}
     merges: list[Merge] = []
     found: list[float] = []
     for token, text in enumerate(table.texts):
-        if len(text) < 2 or table.types[token] in (CONTROL, UNKNOWN, BYTE):
+        if len(text) < 2 or token in unused:
             continue
         pairs = [(text[:cut], text[cut:]) for cut in range(1, len(text)) if text[:cut] in ids and text[cut:] in ids]
         if len(pairs) > 1:

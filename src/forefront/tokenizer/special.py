@@ -37,6 +37,6 @@ def end_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> frozenset[int
     if "<|tool_response>" in ids:
         ends.discard(ids.get("</s>", -1))
     # Here `<|end|>` ends a message, of which an answer has several.
-    if {"<|return|>", "<|call|>"} <= ids.keys() or ids.keys() & {"<|call|>", "<|calls|>"} and "<|flush|>" in ids:
+    if {"<|return|>", "<|call|>"} <= ids.keys() or (ids.keys() & {"<|call|>", "<|calls|>"} and "<|flush|>" in ids):
         ends.discard(ids.get("<|end|>", -1))
     return frozenset(ends | set(declared))

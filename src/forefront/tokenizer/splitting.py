@@ -15,19 +15,20 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class SplittingRule:
-    """`patterns` are applied one after the other, each to the pieces that the one before has left; matches and what lies
-    between them are the new pieces.
+    """`patterns` are applied one after the other, each to the pieces that the one before has left; matches and what
+    lies between them are the new pieces.
 
     `raw`: tokens are written in plain UTF-8 with U+2581 for a space, in place of GPT-2's symbols for bytes.
     `ignore_merges`: a word that is a token is never put together from parts. `adds_bos`: a text begins with the BOS
-    token where the file does not say. `joins_words`: words with a space between them may be one piece.
-    `groups_digits`: a run of digits is cut in groups of three from its end.
+    token where the file does not say, with `always_bos` even where it says no. `joins_words`: words with a space
+    between them may be one piece. `groups_digits`: a run of digits is cut in groups of three from its end.
     """
 
     patterns: tuple[str, ...]
     raw: bool = False
     ignore_merges: bool = False
     adds_bos: bool = False
+    always_bos: bool = False
     joins_words: bool = False
     groups_digits: bool = False
 
@@ -123,7 +124,7 @@ _YOUTU: Final = (
     r"\x{FE30}-\x{FE4F}]++|[\x{3105}-\x{312F}]++|[\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]++"
 )
 # What comes before a run of digits stays with its first group.
-_DIGIT_GROUPS: Final = r"\P{N}*+\p{N}{1,3}(?=(?:\p{N}{3})*+(?!\p{N}))"
+_DIGIT_GROUPS: Final = r"(?<!\P{N})\P{N}*+\p{N}{1,3}(?=(?:\p{N}{3})*+(?!\p{N}))"
 _AFMOE_ASIAN: Final = (
     r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{8C48}-\x{FAFF}\x{3040}-\x{30FF}\x{FF65}-\x{FF9F}\x{2F00}-\x{2FDF}"
     r"\x{E40}-\x{EFF}\x{1780}-\x{17FF}\x{1000}-\x{109F}\x{AA60}-\x{AA7F}\x{A9E0}-\x{A9FF}\x{AC00}-\x{D7AF}"
@@ -184,7 +185,7 @@ _RULES: Final[dict[str, SplittingRule]] = (
     | _named(("poro-chat", "bloom", "gpt3-finnish"), SplittingRule((_BLOOM,)))
     | _named(("bailingmoe", "bailingmoe2", "llada-moe"), SplittingRule((_QWEN2,)))
     | _named(("tiny_aya", "cohere2moe"), SplittingRule((_DIGIT_GROUPS, _marked(r"\p{N}{1,3}")), groups_digits=True))
-    | _named(("gemma4", "granite-embed-multi-311m"), SplittingRule((_PARAGRAPHS,), raw=True))
+    | _named(("gemma4", "granite-embed-multi-311m"), SplittingRule((_PARAGRAPHS,), raw=True, always_bos=True))
     | {
         "sarvam-moe": SplittingRule((_PARAGRAPHS,), raw=True),
         "minicpm5": SplittingRule((r"\p{N}{1,3}", _MINICPM5), ignore_merges=True),

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from forefront.tokenizer.errors import TokenizerError
 
 _KEYS: Final = "tokenizer.ggml."
@@ -18,12 +21,13 @@ class TokenTable:
 
     texts: Sequence[str]
     ids: Mapping[str, int]
-    types: Sequence[int]
+    types: npt.NDArray[np.int64]
     scores: Sequence[float]
 
     def of_type(self, *types: int) -> list[int]:
         """The ids of tokens of these types, in order."""
-        return [token for token, kind in enumerate(self.types) if kind in types]
+        tokens: list[int] = np.flatnonzero(np.isin(self.types, types)).tolist()
+        return tokens
 
 
 def setting(metadata: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
@@ -61,9 +65,7 @@ def read_table(metadata: Mapping[str, Any]) -> TokenTable:
     if len(ids) < size:
         token = next(token for token, text in enumerate(texts) if ids[text] != token)
         raise TokenizerError(f"its tokens {token} and {ids[texts[token]]} are the same text {texts[token][:80]!r}")
-    types = _numbers(metadata, "token_type", size) or [NORMAL] * size
-    if not set(types) <= set(range(256)):
-        raise TokenizerError(f"its {_KEYS}token_type has values that are no types")
+    types = np.array(_numbers(metadata, "token_type", size) or [NORMAL] * size, np.int64)
     return TokenTable(texts, ids, types, _numbers(metadata, "scores", size))
 
 

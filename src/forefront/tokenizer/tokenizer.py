@@ -2,14 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
+
+
+class Before(Enum):
+    """What comes before a text: some tokenizers put a space before what does not follow other text."""
+
+    NOTHING = auto()
+    CONTROL = auto()
+    TEXT = auto()
 
 
 class Encoder(Protocol):
     """Makes token ids of a text. Thread-safe."""
 
-    def encode(self, text: str, *, continues: bool) -> list[int]:
-        """The tokens of `text`, control tokens recognised. `continues`: text comes before it, not a control token."""
+    def encode(self, text: str, before: Before) -> list[int]:
+        """The tokens of `text`, control tokens recognised."""
         ...
 
 
@@ -19,8 +28,8 @@ class TokenFacts:
 
     `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
     `end_tokens` end an answer. `bos_token` and `eos_token` are texts, empty where there is none. `add_bos`, `add_eos`:
-    whether the model has learnt texts with these tokens around them; `encode` adds neither. `chat_template` is empty
-    where there is none.
+    whether the model has learnt texts with these tokens around them, None where nothing says so; `encode` adds neither.
+    `chat_template` is empty where there is none.
     """
 
     pieces: Sequence[bytes]
@@ -28,8 +37,8 @@ class TokenFacts:
     end_tokens: frozenset[int] = frozenset()
     bos_token: str = ""
     eos_token: str = ""
-    add_bos: bool = False
-    add_eos: bool = False
+    add_bos: bool | None = None
+    add_eos: bool | None = None
     chat_template: str = ""
 
 
@@ -58,9 +67,13 @@ class Tokenizer:
         tokens: list[int] = []
         for part in parts:
             if part:
-                continues = bool(tokens) and tokens[-1] not in self._control_ids
-                tokens += self._encoder.encode(_valid(part), continues=continues)
+                tokens += self._encoder.encode(_valid(part), self._before(tokens))
         return tokens
+
+    def _before(self, tokens: Sequence[int]) -> Before:
+        if not tokens:
+            return Before.NOTHING
+        return Before.CONTROL if tokens[-1] in self._control_ids else Before.TEXT
 
 
 def _valid(text: str) -> str:
