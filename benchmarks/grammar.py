@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from forefront.chat.tokenizer import Tokenizer
-
 from benchmarks.engine import prompts, running
 from benchmarks.report import table
 from forefront.chat.grammar import CompiledGrammar, Grammars
@@ -18,6 +16,7 @@ from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
+from forefront.tokenizer.load import load_tokenizer
 
 STREAMS = 16
 # It never ends by itself, so that all streams run to the limit.
@@ -81,7 +80,7 @@ async def _compile(grammars: Grammars, repeats: int) -> list[float]:
 
 def run(directory: Path, model: PagedModel, tokens: int, repeats: int) -> None:
     """Print the tables."""
-    tokenizer = Tokenizer(directory)
+    tokenizer = load_tokenizer(directory)
     grammars = Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, tokenizer.end_tokens))
 
     async def rounds() -> tuple[list[tuple[float, float, float]], list[float]]:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forefront.chat.tokenizer import Tokenizer
 
 from forefront.catalog.source import built_in
 from forefront.catalog.store import Store
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.rendering import as_dicts, offers, split_beginning
 from forefront.chat.template import ChatTemplate
+from forefront.tokenizer.load import load_tokenizer
 from forefront.wire.parse import parse_chat_request
 from tests.security.errors import watched
 from tests.support.server import RunningServer
@@ -64,7 +64,7 @@ def encoder(
     directory = tiny_directory
     if request.param == "forefront-mini":
         directory = Store(tmp_path_factory.mktemp("home")).convert(built_in())
-    tokenizer = Tokenizer(directory)
+    tokenizer = load_tokenizer(directory)
     template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
     return tokenizer, PromptEncoder(tokenizer, template)
 

@@ -21,7 +21,9 @@ def merge_pipeline(table: TokenTable, merges: Sequence[Merge], rule: SplittingRu
     become the id that follows the last. Raises `TokenizerError`."""
     model = merge_model(table, merges, ignore_merges=rule.ignore_merges, byte_fallback=rule.raw)
     pipeline = Tokenizer(model)
-    steps = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in rule.patterns]
+    steps: list[pre_tokenizers.PreTokenizer] = [
+        pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in rule.patterns
+    ]
     if rule.raw:
         pipeline.normalizer = normalizers.Replace(" ", SPACE)
         steps += space_split(table.texts)
@@ -64,7 +66,7 @@ def _pair(line: str) -> Merge:
     return line[0] + left, right
 
 
-def space_split(texts: Sequence[str]) -> list[pre_tokenizers.Split]:
+def space_split(texts: Sequence[str]) -> list[pre_tokenizers.PreTokenizer]:
     """Cuts before U+2581 where no token reaches over: the same tokens as without, from shorter words."""
     crossed = sorted(set(_CROSSING.findall("\n".join(texts))))
     pattern = rf"(?<=[^{SPACE}{''.join(map(_escaped, crossed))}])(?={SPACE})"

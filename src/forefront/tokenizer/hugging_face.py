@@ -129,7 +129,7 @@ def _state(part: Any) -> Any:
 def _steps(state: Any) -> list[dict[str, Any]]:
     if not isinstance(state, dict):
         return []
-    inner = next((state[name] for name in ("normalizers", "pretokenizers", "decoders") if name in state), [])
+    inner: list[Any] = next((state[name] for name in ("normalizers", "pretokenizers", "decoders") if name in state), [])
     return [state, *(step for part in inner for step in _steps(part))]
 
 

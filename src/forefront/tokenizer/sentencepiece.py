@@ -4,7 +4,7 @@ The library merges by a list of pairs, so that list is computed here.
 """
 
 import numpy as np
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from forefront.tokenizer.byte_pair import Merge, merge_model, space_split
 from forefront.tokenizer.errors import TokenizerError
@@ -28,7 +28,7 @@ def score_pipelines(table: TokenTable, *, space_prefix: bool) -> tuple[Tokenizer
     return _pipeline(model, normalizers.Sequence([normalizers.Prepend(SPACE), spaces]), table), continued
 
 
-def _pipeline(model: object, normalizer: normalizers.Normalizer, table: TokenTable) -> Tokenizer:
+def _pipeline(model: models.BPE, normalizer: normalizers.Normalizer, table: TokenTable) -> Tokenizer:
     pipeline = Tokenizer(model)
     pipeline.normalizer = normalizer
     pipeline.pre_tokenizer = pre_tokenizers.Sequence(space_split(table.texts))

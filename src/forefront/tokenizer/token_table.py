@@ -20,7 +20,7 @@ class TokenTable:
     is empty for models without."""
 
     texts: Sequence[str]
-    ids: Mapping[str, int]
+    ids: dict[str, int]
     types: npt.NDArray[np.int64]
     scores: Sequence[float]
 
