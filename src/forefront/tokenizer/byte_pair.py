@@ -21,9 +21,7 @@ def merge_pipeline(table: TokenTable, merges: Sequence[Merge], rule: SplittingRu
     become the id that follows the last. Raises `TokenizerError`."""
     model = merge_model(table, merges, ignore_merges=rule.ignore_merges, byte_fallback=rule.raw)
     pipeline = Tokenizer(model)
-    steps: list[pre_tokenizers.PreTokenizer] = [
-        pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in rule.patterns
-    ]
+    steps = [_split(pattern) for pattern in rule.patterns]
     if rule.raw:
         pipeline.normalizer = normalizers.Replace(" ", SPACE)
         steps += space_split(table.texts)
@@ -70,7 +68,11 @@ def space_split(texts: Sequence[str]) -> list[pre_tokenizers.PreTokenizer]:
     """Cuts before U+2581 where no token reaches over: the same tokens as without, from shorter words."""
     crossed = sorted(set(_CROSSING.findall("\n".join(texts))))
     pattern = rf"(?<=[^{SPACE}{''.join(map(_escaped, crossed))}])(?={SPACE})"
-    return [pre_tokenizers.Split(Regex(pattern), "isolated")]
+    return [_split(pattern)]
+
+
+def _split(pattern: str) -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.Split(Regex(pattern), "isolated")
 
 
 def ends_words(texts: Sequence[str]) -> bool:
