@@ -8,7 +8,7 @@ from typing import Final
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.errors import TokenizerError, library_errors
 from forefront.tokenizer.pieces import SPACE, byte_symbols
 from forefront.tokenizer.splitting import SplittingRule
 from forefront.tokenizer.token_table import TokenTable
@@ -38,10 +38,8 @@ def merge_model(table: TokenTable, merges: Sequence[Merge], *, ignore_merges: bo
         # Without a token in its place, its neighbours would merge.
         missing = next(name for name in map("missing{}".format, count()) if name not in ids)
         ids = {**ids, missing: len(ids)}
-    try:
+    with library_errors("its merges do not fit its tokens"):
         return models.BPE(ids, merges, unk_token=missing, ignore_merges=ignore_merges, byte_fallback=byte_fallback)
-    except Exception as error:  # the library raises nothing narrower
-        raise TokenizerError(f"its merges do not fit its tokens: {error}") from None
 
 
 def parse_merges(lines: Sequence[str]) -> list[Merge]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import tokenizers
 
+from forefront.tokenizer.errors import library_errors
 from forefront.tokenizer.tokenizer import Before
 
 # Its pool of threads would compete with the engine's; callers that want more than one text at a time have threads.
@@ -122,7 +123,8 @@ def add_tokens(pipeline: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> N
 
 def _ids(pipeline: tokenizers.Tokenizer, text: str) -> list[int]:
     # The call for one text holds Python's lock, the one for many does not.
-    ids: list[int] = pipeline.encode_batch_fast([text], add_special_tokens=False)[0].ids
+    with library_errors("a text cannot be encoded"):
+        ids: list[int] = pipeline.encode_batch_fast([text], add_special_tokens=False)[0].ids
     return ids
 
 

@@ -12,7 +12,7 @@ from tokenizers import pre_tokenizers
 
 from forefront.tokenizer.byte_pair import ends_words, space_split
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
-from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.errors import TokenizerError, library_errors
 from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.special import control_tokens, end_tokens
 from forefront.tokenizer.tokenizer import TokenFacts, Tokenizer
@@ -20,10 +20,11 @@ from forefront.tokenizer.tokenizer import TokenFacts, Tokenizer
 
 def hugging_face_tokenizer(directory: Path) -> Tokenizer:
     """The tokenizer of `directory`. Raises `TokenizerError`."""
-    try:
-        pipeline = Pipeline.from_file(str(directory / "tokenizer.json"))
-    except Exception as error:  # the library raises nothing narrower
-        raise TokenizerError(f"its tokenizer.json cannot be used: {' '.join(str(error).split())}") from None
+    with library_errors("its tokenizer.json cannot be used"):
+        return _tokenizer(directory, Pipeline.from_file(str(directory / "tokenizer.json")))
+
+
+def _tokenizer(directory: Path, pipeline: Pipeline) -> Tokenizer:
     pipeline.no_truncation()
     pipeline.no_padding()
     texts = _texts(pipeline)

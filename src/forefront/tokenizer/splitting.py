@@ -55,7 +55,8 @@ _EXAONE_MOE: Final = (
     rf"|{_LINES_AND_SPACES}"
 )
 _JAIS2_SPACES: Final = "|".join(rf"\s{{{count}}}(?!\S)" for count in (512, 256, 128, 64, 32, 16, 8, 4, "1,2"))
-_JAIS2: Final = _LLAMA3.replace(_SPACES, rf"{_JAIS2_SPACES}|\s")
+# A long run of spaces is taken in many steps; none but the first looks for a line break behind it.
+_JAIS2: Final = _LLAMA3.replace(_LINES_AND_SPACES, rf"(?<![^\S\r\n]){_LINES}|{_JAIS2_SPACES}|\s")
 
 
 def _cased(letters: str, digits: str, ending: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, models, normalizers
 
-from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.errors import TokenizerError, library_errors
 from forefront.tokenizer.pieces import SPACE
 from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, USER_DEFINED, TokenTable, setting, token_setting
 
@@ -31,10 +31,8 @@ def _model(metadata: Mapping[str, Any], table: TokenTable) -> models.Unigram:
         -1e9 if kind in (CONTROL, UNKNOWN, BYTE) else 0.0 if kind == USER_DEFINED else float(score)
         for kind, score in zip(table.types, table.scores, strict=True)
     ]
-    try:
+    with library_errors("its tokens cannot be a unigram model"):
         return models.Unigram(list(zip(table.texts, scores, strict=True)), unknown, False)
-    except Exception as error:  # the library raises nothing narrower
-        raise TokenizerError(f"its tokens cannot be a unigram model: {error}") from None
 
 
 def _pipeline(model: models.Unigram, normalizer: normalizers.Normalizer) -> Tokenizer:
@@ -47,10 +45,8 @@ def _normalizer(metadata: Mapping[str, Any], *, prefix: bool, merges_spaces: boo
     steps: list[normalizers.Normalizer] = []
     characters = metadata.get("tokenizer.ggml.precompiled_charsmap")
     if characters is not None:
-        try:
+        with library_errors("its tokenizer.ggml.precompiled_charsmap is damaged"):
             steps.append(normalizers.Precompiled(bytes(value & 0xFF for value in characters)))
-        except Exception as error:  # the library raises nothing narrower
-            raise TokenizerError(f"its tokenizer.ggml.precompiled_charsmap is damaged: {error}") from None
     if merges_spaces:
         steps += [normalizers.Replace(Regex(r"\A +| +\z"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
     if prefix:
