@@ -12,11 +12,12 @@ from forefront.tokenizer.encoder import AddedToken, TextEncoder, add_tokens, wor
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.sentencepiece import score_pipelines
-from forefront.tokenizer.special import control_tokens, end_tokens
+from forefront.tokenizer.special import control_tokens, end_tokens, text_tokens
 from forefront.tokenizer.splitting import DEFAULT_RULE, SplittingRule, find_rule, rule_names
 from forefront.tokenizer.token_table import (
     BYTE,
     CONTROL,
+    NORMAL,
     UNKNOWN,
     UNUSED,
     USER_DEFINED,
@@ -67,6 +68,7 @@ def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
         raise TokenizerError(f"its tokenizer.ggml.model is {name!r}; known are {known}")
     table = read_table(metadata)
     size = len(table.texts)
+    table.types[list(text_tokens(table.ids))] = NORMAL
     built = kind.build(metadata, table)
     control = control_tokens(table.ids, table.of_type(CONTROL, UNKNOWN))
     added = _added(metadata, table, control)

@@ -49,6 +49,9 @@ def score_merges(table: TokenTable) -> list[Merge]:
         if len(text) < 2 or token in unused:
             continue
         pairs = [(text[:cut], text[cut:]) for cut in range(1, len(text)) if text[:cut] in ids and text[cut:] in ids]
+        if "<0x" in text:
+            # The token of a byte stands for the byte, not for its own text.
+            pairs = [pair for pair in pairs if not unused.intersection(map(ids.__getitem__, pair))]
         if len(pairs) > 1:
             pairs.sort(key=lambda pair: not text.startswith(pair[1]))
         merges += pairs

@@ -26,16 +26,17 @@ _CONTROL: Final = (
 def control_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> set[int]:
     """`declared`, and tokens that are known to be control tokens by their text (text → id)."""
     known = {ids[text] for text in (*_ENDS, *_FILE_ENDS, *_CONTROL) if text in ids}
-    if "<|tool_response>" in ids:
-        known.discard(ids.get("</s>", -1))
-    return known | set(declared)
+    return (known | set(declared)) - text_tokens(ids)
+
+
+def text_tokens(ids: Mapping[str, int]) -> set[int]:
+    """Tokens that are text, whatever else is said: in Gemma 4, `</s>` is HTML."""
+    return {ids["</s>"]} if {"</s>", "<|tool_response>"} <= ids.keys() else set()
 
 
 def end_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> frozenset[int]:
     """`declared`, and tokens that are known to end an answer by their text (text → id)."""
-    ends = {ids[text] for text in (*_ENDS, *_FILE_ENDS) if text in ids}
-    if "<|tool_response>" in ids:
-        ends.discard(ids.get("</s>", -1))
+    ends = {ids[text] for text in (*_ENDS, *_FILE_ENDS) if text in ids} - text_tokens(ids)
     # Here `<|end|>` ends a message, of which an answer has several.
     if {"<|return|>", "<|call|>"} <= ids.keys() or (ids.keys() & {"<|call|>", "<|calls|>"} and "<|flush|>" in ids):
         ends.discard(ids.get("<|end|>", -1))

@@ -11,6 +11,7 @@ from forefront.tokenizer.errors import TokenizerError
 
 _KEYS: Final = "tokenizer.ggml."
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
+_TYPES: Final = frozenset(range(7))
 _LARGEST: Final = 2**24
 
 
@@ -65,8 +66,10 @@ def read_table(metadata: Mapping[str, Any]) -> TokenTable:
     if len(ids) < size:
         token = next(token for token, text in enumerate(texts) if ids[text] != token)
         raise TokenizerError(f"its tokens {token} and {ids[texts[token]]} are the same text {texts[token][:80]!r}")
-    types = np.array(_numbers(metadata, "token_type", size) or [NORMAL] * size, np.int64)
-    return TokenTable(texts, ids, types, _numbers(metadata, "scores", size))
+    types = _numbers(metadata, "token_type", size) or [NORMAL] * size
+    if not set(types) <= _TYPES:
+        raise TokenizerError(f"its {_KEYS}token_type has numbers that are no types")
+    return TokenTable(texts, ids, np.array(types, np.int64), _numbers(metadata, "scores", size))
 
 
 def read_texts(metadata: Mapping[str, Any], name: str) -> list[str]:
@@ -77,13 +80,15 @@ def read_texts(metadata: Mapping[str, Any], name: str) -> list[str]:
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         raise TokenizerError(f"its {_KEYS}{name} is not a list of texts")
     kinds = set(map(type, values))
-    if kinds <= {str}:
-        return list(values)
     if not kinds <= {str, bytes}:
         raise TokenizerError(f"its {_KEYS}{name} is not a list of texts")
     try:
-        return [value.decode() if isinstance(value, bytes) else value for value in values]
-    except UnicodeDecodeError:
+        texts = (
+            [value.decode() if isinstance(value, bytes) else value for value in values] if bytes in kinds else values
+        )
+        "".join(texts).encode()  # refuses what a reader has kept of bytes that are no characters
+        return list(texts)
+    except UnicodeError:
         raise TokenizerError(f"its {_KEYS}{name} has a text that is not UTF-8") from None
 
 

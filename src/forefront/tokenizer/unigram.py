@@ -13,7 +13,7 @@ from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, USER_DEFINED
 def unigram_pipelines(metadata: Mapping[str, Any], table: TokenTable) -> tuple[Tokenizer, Tokenizer | None]:
     """The pipeline for a text from its beginning, and the one for what follows other text, None if it is the same.
     Raises `TokenizerError`."""
-    prefix = setting(metadata, "add_space_prefix", bool, True)
+    prefix = setting(metadata, "add_space_prefix", bool, False)
     merges_spaces = setting(metadata, "remove_extra_whitespaces", bool, False)
     model = _model(metadata, table)
     continued = _pipeline(model, _normalizer(metadata, prefix=False, merges_spaces=merges_spaces))
