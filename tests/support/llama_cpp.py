@@ -3,6 +3,7 @@
 import ctypes
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import xllamacpp
 
@@ -26,11 +27,12 @@ def _library() -> ctypes.CDLL:
     library.llama_vocab_is_eog.restype = ctypes.c_bool
     library.llama_vocab_is_eog.argtypes = [ctypes.c_void_p, ctypes.c_int32]
     ids = ctypes.POINTER(ctypes.c_int32)
-    text = [ctypes.c_char_p, ctypes.c_int32]
+    text: list[Any] = [ctypes.c_char_p, ctypes.c_int32]
     library.llama_tokenize.argtypes = [ctypes.c_void_p, *text, ids, ctypes.c_int32, ctypes.c_bool, ctypes.c_bool]
     log = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-    library.silent = log(lambda *_: None)
-    library.llama_log_set(library.silent, None)
+    silent = log(lambda *_: None)
+    library.llama_log_set(silent, None)
+    library.__dict__["silent"] = silent  # or it would be freed while the library calls it
     library.llama_backend_init()
     return library
 

@@ -5,7 +5,7 @@ import sys
 import sysconfig
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def texts(count: int, seed: int, whole: Sequence[str] = ()) -> Iterator[str]:
         start = chance.randrange(len(code))
         return code[start : start + chance.randrange(60)]
 
-    kinds = [
+    kinds: list[Callable[[], str]] = [
         lambda: chance.choice(words),
         excerpt,
         script,

@@ -106,7 +106,7 @@ def test_the_configuration_is_read(tmp_path: Path) -> None:
     ours = load_tokenizer(save(tmp_path, byte_pipeline()))
     assert (ours.bos_token, ours.eos_token, ours.add_bos, ours.add_eos) == ("<s>", "<|im_end|>", True, False)
     assert ours.control == {text: token for token, text in enumerate(CONTROL)}
-    assert ours.end_tokens == {2, 4}
+    assert ours.end_tokens == {4}
     assert ours.chat_template == CHATML
     assert ours.pieces[ours.encode("<think>")[0]] == b"<think>"
 

@@ -89,7 +89,10 @@ def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _
     size = len(table.texts)
     bos = token_setting(metadata, "bos", size, kind.bos)
     eos = token_setting(metadata, "eos", size, kind.eos)
-    declared = {eos, *(token_setting(metadata, name, size) for name in ("eot", "eom"))}
+    declared, used = (
+        {token for token in (first, *(token_setting(metadata, name, size) for name in names)) if token is not None}
+        for first, names in ((eos, ("eot", "eom")), (bos, ("padding", "unknown")))
+    )
     pieces = (spaced_pieces if built.spaced else symbol_pieces)(table.texts)
     for token in table.of_type(USER_DEFINED):
         text = table.texts[token]
@@ -101,7 +104,7 @@ def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _
     return TokenFacts(
         pieces,
         {table.texts[token]: token for token in sorted(control)},
-        end_tokens(table.ids, {token for token in declared if token is not None}),
+        end_tokens(table.ids, declared, used),
         "" if bos is None else table.texts[bos],
         "" if eos is None else table.texts[eos],
         bos is not None

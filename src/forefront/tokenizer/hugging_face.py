@@ -61,7 +61,7 @@ def _finish(
     special: Mapping[str, int],
 ) -> Tokenizer:
     config = _read_json(directory / "tokenizer_config.json")
-    bos, eos = (_token_text(config, f"{name}_token") for name in ("bos", "eos"))
+    bos, eos, *others = (_token_text(config, f"{name}_token") for name in ("bos", "eos", "pad", "unk"))
     control = control_tokens(added, special.values())
     for token in control:
         pieces[token] = b""
@@ -69,7 +69,7 @@ def _finish(
     facts = TokenFacts(
         pieces,
         {text: token for text, token in added.items() if token in control},
-        end_tokens(added, [added[eos]] if eos in added else []),
+        end_tokens(added, _ids(added, [eos]), _ids(added, [bos, *others])),
         bos,
         eos,
         add_bos=bos in added and around[:1] == [added[bos]],
@@ -157,6 +157,10 @@ def _texts(pipeline: Pipeline) -> list[str]:
     for text, token in vocabulary.items():
         texts[token] = text
     return texts
+
+
+def _ids(added: Mapping[str, int], texts: Sequence[str]) -> set[int]:
+    return {added[text] for text in texts if text in added}
 
 
 def _token_text(config: Mapping[str, Any], name: str) -> str:

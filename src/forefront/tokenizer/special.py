@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 # Converters often leave the types and ids of these out. The names are those that llama.cpp knows.
-_ENDS: Final = (
+_TURN_ENDS: Final = (
     *("<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>"),
-    *("<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<eos>"),
-    *("<end_of_utterance>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~["),
+    *("<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "<end_of_utterance>", "<turn|>", "<|tool_response>", "[e~["),
 )
+_TEXT_ENDS: Final = ("<|endoftext|>", "</s>", "[EOS]", "<|end_of_text|>", "<eos>", "<｜end▁of▁sentence｜>")
 # The last token of a file or a repository, for models that complete code.
 _FILE_ENDS: Final = (
     *("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"),
@@ -25,7 +25,7 @@ _CONTROL: Final = (
 
 def control_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> set[int]:
     """`declared`, and tokens that are known to be control tokens by their text (text → id)."""
-    known = {ids[text] for text in (*_ENDS, *_FILE_ENDS, *_CONTROL) if text in ids}
+    known = _known(ids, (*_TURN_ENDS, *_TEXT_ENDS, *_FILE_ENDS, *_CONTROL))
     return (known | set(declared)) - text_tokens(ids)
 
 
@@ -34,10 +34,20 @@ def text_tokens(ids: Mapping[str, int]) -> set[int]:
     return {ids["</s>"]} if {"</s>", "<|tool_response>"} <= ids.keys() else set()
 
 
-def end_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> frozenset[int]:
-    """`declared`, and tokens that are known to end an answer by their text (text → id)."""
-    ends = {ids[text] for text in (*_ENDS, *_FILE_ENDS) if text in ids} - text_tokens(ids)
+def end_tokens(ids: Mapping[str, int], declared: Iterable[int], used: Iterable[int]) -> frozenset[int]:
+    """`declared`, and tokens that are known to end an answer by their text (text → id).
+
+    The end of a text counts where the model has no ends of turns, or is `used` by the file for something, such as
+    padding: many vocabularies have such a token that the model has never seen.
+    """
+    turns = _known(ids, _TURN_ENDS)
+    texts = _known(ids, _TEXT_ENDS) - text_tokens(ids)
+    ends = turns | _known(ids, _FILE_ENDS) | (texts & set(used) if turns else texts)
     # Here `<|end|>` ends a message, of which an answer has several.
     if {"<|return|>", "<|call|>"} <= ids.keys() or (ids.keys() & {"<|call|>", "<|calls|>"} and "<|flush|>" in ids):
         ends.discard(ids.get("<|end|>", -1))
     return frozenset(ends | set(declared))
+
+
+def _known(ids: Mapping[str, int], texts: Iterable[str]) -> set[int]:
+    return {ids[text] for text in texts if text in ids}
