@@ -121,6 +121,15 @@ def test_time_is_linear_whatever_is_repeated(repeated: str) -> None:
         assert seconds(40_000) < 0.25 + 30 * seconds(5_000), name
 
 
+@pytest.mark.parametrize("rule", ["superbpe", "afmoe", "tiny_aya"])
+@pytest.mark.parametrize("end", ["", "x", "½", "½½", "٣", "٣٣x"])
+@pytest.mark.parametrize("digit", ["7", "٣"])
+def test_long_numbers_are_grouped_from_their_ends(rule: str, end: str, digit: str) -> None:
+    tokenizer = gguf_tokenizer(metadata_of(byte_level(), "gpt2", pre=rule))
+    text = f"a {digit * 700}{end}"
+    assert tokenizer.encode(text) == tokenizer._encoder.pipeline.encode(text, add_special_tokens=False).ids  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_control_tokens_are_found(kind: str) -> None:
     tokens = MODELS[kind].encode("<|im_start|>" * 30_000)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +22,8 @@ _LETTER: Final = r"[^\W\d_]"
 _WORD_ENDS: Final = re.compile(rf"{_LETTER}(?= [A-Za-z]|[\n。，])")
 # Where tokens are written with U+2581 for a space, only a space ends a word.
 _SPACE_ENDS: Final = re.compile(r"[A-Za-z](?= [A-Za-z])")
-_GROUPED_DIGITS: Final = re.compile(r"\d{300,}")
+ALL_DIGITS: Final = re.compile(r"\d{300,}")
+ASCII_DIGITS: Final = re.compile(r"[0-9]{300,}")
 _GROUP: Final = 99
 
 
@@ -40,7 +42,7 @@ class AddedToken:
 class TextEncoder:
     """`pipeline` encodes a text from its beginning; `continued`, where it differs, what follows other text. `added` are
     the texts of the added tokens by id. `ends` finds places where a long text may be cut, None if none are known.
-    `groups_digits`: long runs of digits are cut in multiples of three from their ends, which saves quadratic time.
+    `digits` finds long runs of digits that are cut in multiples of three from their ends, which saves quadratic time.
     `missing`: an id that stands for bytes without a token, and is left out. `prefixes_after_control`: what follows an
     added token is encoded like the beginning of a text.
     """
@@ -49,7 +51,7 @@ class TextEncoder:
     continued: tokenizers.Tokenizer | None
     added: Mapping[int, str]
     ends: re.Pattern[str] | None
-    groups_digits: bool = False
+    digits: re.Pattern[str] | None = None
     missing: int | None = None
     prefixes_after_control: bool = True
 
@@ -81,8 +83,8 @@ class TextEncoder:
 
     def _chunks(self, text: str, before: Before) -> Iterator[tuple[str, Before]]:
         """Parts of `text` that have the same tokens as the whole, and what each follows."""
-        if self.groups_digits:
-            yield from ((part, before) for part in _digit_parts(text))
+        if self.digits is not None:
+            yield from ((part, before) for part in _digit_parts(text, self.digits))
             return
         start = 0
         while self.ends is not None and len(text) - start > _CHUNK:
@@ -128,11 +130,14 @@ def _ids(pipeline: tokenizers.Tokenizer, text: str) -> list[int]:
     return ids
 
 
-def _digit_parts(text: str) -> Iterator[str]:
+def _digit_parts(text: str, runs: re.Pattern[str]) -> Iterator[str]:
     start = 0
-    for run in _GROUPED_DIGITS.finditer(text):
-        first = run.start() + (len(run[0]) % _GROUP or _GROUP)
-        for end in range(first, run.end(), _GROUP):
+    for run in runs.finditer(text):
+        last = run.end()
+        # Groups are counted from the end of the whole number, of which a fraction may be part.
+        while runs is ALL_DIGITS and unicodedata.category(text[last : last + 1] or " ")[0] == "N":
+            last += 1
+        for end in range(run.start() + ((last - run.start()) % _GROUP or _GROUP), run.end(), _GROUP):
             yield text[start:end]
             start = end
     yield text[start:]

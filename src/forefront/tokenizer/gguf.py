@@ -1,6 +1,7 @@
 """The tokenizer that a GGUF file describes under `tokenizer.ggml.*`."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,7 +9,7 @@ from typing import Any, Final
 from tokenizers import Tokenizer as Pipeline
 
 from forefront.tokenizer.byte_pair import ends_words, merge_pipeline, parse_merges
-from forefront.tokenizer.encoder import AddedToken, TextEncoder, add_tokens, word_ends
+from forefront.tokenizer.encoder import ALL_DIGITS, ASCII_DIGITS, AddedToken, TextEncoder, add_tokens, word_ends
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.sentencepiece import score_pipelines
@@ -54,7 +55,7 @@ class _Built:
     continued: Pipeline | None = None
     spaced: bool = False
     whole_words: bool = True
-    groups_digits: bool = False
+    digits: re.Pattern[str] | None = None
     adds_bos: bool = False
     always_bos: bool = False
 
@@ -79,7 +80,7 @@ def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
         built.continued,
         {table.ids[token.text]: token.text for token in added},
         word_ends(added, spaces_only=built.spaced) if built.whole_words else None,
-        built.groups_digits,
+        built.digits,
         missing=size if built.pipeline.get_vocab_size() > size else None,
     )
     return Tokenizer(encoder, _facts(metadata, table, kind, built, control))
@@ -149,7 +150,7 @@ def _merged(metadata: Mapping[str, Any], table: TokenTable, rule: SplittingRule)
         merge_pipeline(table, merges, rule),
         spaced=rule.raw,
         whole_words=ends_words(table.texts) if rule.raw else not rule.joins_words,
-        groups_digits=rule.groups_digits,
+        digits=None if not rule.groups_digits else ASCII_DIGITS if rule.ascii_digits else ALL_DIGITS,
         adds_bos=rule.adds_bos,
         always_bos=rule.always_bos,
     )

@@ -21,7 +21,8 @@ class SplittingRule:
     `raw`: tokens are written in plain UTF-8 with U+2581 for a space, in place of GPT-2's symbols for bytes.
     `ignore_merges`: a word that is a token is never put together from parts. `adds_bos`: a text begins with the BOS
     token where the file does not say, with `always_bos` even where it says no. `joins_words`: words with a space
-    between them may be one piece. `groups_digits`: a run of digits is cut in groups of three from its end.
+    between them may be one piece. `groups_digits`: a run of
+    digits is cut in groups of three from its end, with `ascii_digits` only of these.
     """
 
     patterns: tuple[str, ...]
@@ -31,6 +32,7 @@ class SplittingRule:
     always_bos: bool = False
     joins_words: bool = False
     groups_digits: bool = False
+    ascii_digits: bool = False
 
 
 # Whitespace: all of a run at the end of a piece, else all but its last character, which belongs to the next word.
@@ -202,7 +204,9 @@ _RULES: Final[dict[str, SplittingRule]] = (
         "exaone-moe": SplittingRule((_EXAONE_MOE,), joins_words=True),
         "chameleon": SplittingRule(_CHAMELEON, adds_bos=True),
         "granite-embed-multi-97m": SplittingRule((_GRANITE,), ignore_merges=True),
-        "superbpe": SplittingRule((r"\p{N}++", r"(?=(?:[0-9]{3})++(?![0-9]))"), joins_words=True, groups_digits=True),
+        "superbpe": SplittingRule(
+            (r"\p{N}++", r"(?=(?:[0-9]{3})++(?![0-9]))"), joins_words=True, groups_digits=True, ascii_digits=True
+        ),
         "seed-coder": SplittingRule((_SEED_CODER,)),
         "kimi-k2": SplittingRule((_KIMI,)),
         "ufakzeka": SplittingRule((_QWEN2.removeprefix(f"{_ENDING}|"),)),
