@@ -68,6 +68,7 @@ def test_only_what_follows_no_text_gets_a_space() -> None:
     assert tokenizer.encode_parts(["<s>", "hello"]) == tokenizer.encode("<s>hello") == [1, *hello]
     assert tokenizer.encode_parts(["hello", "hello"]) == hello + plain
     assert tokenizer.encode_parts(["hello", "hello<s>hello"]) == [*hello, *plain, 1, *hello]
+    assert tokenizer.encode_parts(["<think>", "hello"]) == tokenizer.encode("<think>hello")
     assert tokenizer.encode_parts(["hello", "<s>hello"]) == [*hello, 1, *hello]
 
 

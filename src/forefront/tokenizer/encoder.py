@@ -69,7 +69,7 @@ class TextEncoder:
             return _ids(self.pipeline, text)
         if not self.prefixes_after_control:
             return _ids(self.continued, text)
-        if before is Before.CONTROL:
+        if before is Before.ADDED_TOKEN:
             return _ids(self.pipeline, text)
         return self._encode_continued(self.continued, text)
 

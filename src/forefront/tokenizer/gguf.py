@@ -112,6 +112,7 @@ def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _
         and (built.always_bos or setting(metadata, "add_bos_token", bool, kind.add_bos or built.adds_bos)),
         eos is not None and setting(metadata, "add_eos_token", bool, kind.add_eos),
         setting_template(metadata),
+        frozenset({*control, *table.of_type(USER_DEFINED)}),
     )
 
 

@@ -75,6 +75,7 @@ def _finish(
         add_bos=bos in added and around[:1] == [added[bos]],
         add_eos=eos in added and around[-1:] == [added[eos]],
         chat_template=_template(directory, config),
+        added=frozenset(added.values()),
     )
     return Tokenizer(encoder, facts)
 

@@ -10,7 +10,7 @@ class Before(Enum):
     """What comes before a text: some tokenizers put a space before what does not follow other text."""
 
     NOTHING = auto()
-    CONTROL = auto()
+    ADDED_TOKEN = auto()
     TEXT = auto()
 
 
@@ -29,7 +29,8 @@ class TokenFacts:
     `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
     `end_tokens` end an answer. `bos_token` and `eos_token` are texts, empty where there is none. `add_bos`, `add_eos`:
     whether the model has learnt texts with these tokens around them, None where nothing says so; `encode` adds neither.
-    `chat_template` is empty where there is none.
+    `chat_template` is empty where there is none. `added` are the ids of the tokens that are found before a text is
+    split, control tokens among them.
     """
 
     pieces: Sequence[bytes]
@@ -40,6 +41,7 @@ class TokenFacts:
     add_bos: bool | None = None
     add_eos: bool | None = None
     chat_template: str = ""
+    added: frozenset[int] = frozenset()
 
 
 class Tokenizer:
@@ -47,7 +49,7 @@ class Tokenizer:
 
     def __init__(self, encoder: Encoder, facts: TokenFacts) -> None:
         self._encoder = encoder
-        self._control_ids = frozenset(facts.control.values())
+        self._added = facts.added | set(facts.control.values())
         self.pieces = facts.pieces
         self.control = facts.control
         self.end_tokens = facts.end_tokens
@@ -73,7 +75,7 @@ class Tokenizer:
     def _before(self, tokens: Sequence[int]) -> Before:
         if not tokens:
             return Before.NOTHING
-        return Before.CONTROL if tokens[-1] in self._control_ids else Before.TEXT
+        return Before.ADDED_TOKEN if tokens[-1] in self._added else Before.TEXT
 
 
 def _valid(text: str) -> str:
