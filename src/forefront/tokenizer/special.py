@@ -30,7 +30,7 @@ def control_tokens(ids: Mapping[str, int], declared: Iterable[int]) -> set[int]:
 
 
 def text_tokens(ids: Mapping[str, int]) -> set[int]:
-    """Tokens that are text, whatever else is said: in Gemma 4, `</s>` is HTML."""
+    """Tokens that are text although they look like control tokens: in Gemma 4, `</s>` is HTML."""
     return {ids["</s>"]} if {"</s>", "<|tool_response>"} <= ids.keys() else set()
 
 
