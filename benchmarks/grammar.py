@@ -11,11 +11,11 @@ from benchmarks.engine import prompts, running
 from benchmarks.report import table
 from forefront.chat.grammar import CompiledGrammar, Grammars
 from forefront.chat.grammar_source import GrammarSource
-from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
+from forefront.tokenizer.tokenizer import Tokenizer
 
 STREAMS = 16
 # It never ends by itself, so that all streams run to the limit.

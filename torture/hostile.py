@@ -28,7 +28,7 @@ _WAIT = 0.25
 
 async def run(stage: Stage) -> None:
     """Each field `_ROUNDS` times by `_AT_ONCE` connections of one project, on a server for each store."""
-    stops = matching_stops(stage.folder / stage.tiny().partition("=")[2], stage.new_folder() / "home", 1000)
+    stops = matching_stops(stage.folder / stage.tiny().partition("=")[2], 1000)
     fields = {**HOSTILE, "matching stops": stops}
     chosen = list(fields)[:: max(len(fields) // stage.count(len(fields)), 1)]
     for kind in stage.stores:

@@ -25,7 +25,7 @@ def test_a_file_is_prepared_once_and_found_by_its_content(tiny_gguf: Path, tmp_p
     model = opened(tiny_gguf, tmp_path)
     assert not model.is_prepared
     parts, built = model.load()
-    assert (parts.facts.context_length, parts.facts.end_tokens) == (2048, frozenset([2]))
+    assert (parts.facts.context_length, parts.tokenizer.end_tokens) == (2048, frozenset([2]))
     assert built.precision == "weights as stored"
     before = folders(tmp_path)
     copy = tmp_path / "copy.gguf"

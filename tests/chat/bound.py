@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from forefront.chat.grammar import CompiledGrammar, Grammars
 from forefront.chat.grammar_source import GrammarSource, Kind
 from forefront.chat.loading import ModelParts
-from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
+from forefront.tokenizer.tokenizer import Tokenizer
 
 
 @dataclass

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from forefront.chat.loading import ModelParts
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.template import ChatTemplate
-from forefront.chat.tokenizer import Tokenizer
+from forefront.tokenizer.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -62,11 +62,11 @@ def test_a_model_does_not_keep_kernels_for_every_number_of_tokens(tiny_parts: Mo
     assert live() - before < 64
 
 
-def test_a_model_does_not_keep_kernels_for_every_number_of_rows(tiny_directory: Path) -> None:
+def test_a_model_does_not_keep_kernels_for_every_number_of_rows(tiny_parts: ModelParts) -> None:
     """0.14 MiB for each number that it has seen: 4 MiB here, where 192 of them would be 27."""
     if not hasattr(ctypes.CDLL(None), "mallinfo2"):
         pytest.skip("mallinfo2 is of glibc")
-    model = PagedModel(tiny_directory / "openvino_model.xml", 2048, ModelOptions(contexts=1))
+    model = PagedModel(tiny_parts.graph, 2048, ModelOptions(contexts=1))
     prompt = Run(0, tokens(256), list(range(8)))
     whole = model.run([prompt], list(range(256)), [1.0] * 256).full.copy()
     before = live()

@@ -36,6 +36,6 @@ def test_the_server_is_never_silent(server: RunningServer, name: str) -> None:
 def test_stops_whose_beginning_always_matches(
     server: RunningServer, tiny_gguf: Path, tmp_path: Path, length: int
 ) -> None:
-    response, silence = send(server, matching_stops(tiny_gguf, tmp_path / "home", length))
+    response, silence = send(server, matching_stops(tiny_gguf, length))
     assert response.status_code == (200 if length == 1000 else 422)
     assert silence < SILENCE

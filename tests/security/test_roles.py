@@ -11,7 +11,7 @@ from forefront.chat.loading import ModelParts
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.rendering import as_dicts, offers, split_beginning
 from forefront.chat.template import ChatTemplate
-from forefront.chat.tokenizer import Tokenizer
+from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.parse import parse_chat_request
 from tests.security.errors import watched
 from tests.support.server import RunningServer

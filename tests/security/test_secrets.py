@@ -24,11 +24,12 @@ PASSWORD = "canary-password-8086"
 
 
 class Watch:
-    """Reads the environment and the command line of every converter that runs on the file, as often as it can."""
+    """Reads the environment and the command line of every child process of the servers with that home, as often as it
+    can."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, home: Path) -> None:
         self.seen: list[bytes] = []
-        self._file = str(file).encode()
+        self._home = str(home).encode()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -44,9 +45,9 @@ class Watch:
         while not self._done.wait(0.1):
             for process in Path("/proc").glob("[0-9]*"):
                 try:
-                    line = (process / "cmdline").read_bytes()
-                    if b"catalog.convert" in line and self._file in line:
-                        self.seen.append(line + (process / "environ").read_bytes())
+                    line, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
+                    if b"forefront.chat." in line and self._home in environment:
+                        self.seen.append(line + environment)
                 except OSError:
                     continue
 
@@ -88,7 +89,7 @@ def test_keys_are_nowhere_to_be_found(
         url = new_database(request.getfixturevalue("postgres"))
         variables["FOREFRONT_DATABASE_URL"] = url.replace("forefront@", f"forefront:{PASSWORD}@")
     with (
-        Watch(tiny_gguf) as watch,
+        Watch(home) as watch,
         run_server([f"tiny={tiny_gguf}"], home, key=CANARY, environment=variables) as server,
         server.client() as admin,
     ):
@@ -102,7 +103,7 @@ def test_keys_are_nowhere_to_be_found(
     logged = server.log.read_bytes()
     assert b"/v1/chat/completions" in logged  # there is something to be found in it
     assert hash_key(CANARY).encode() in stored
-    assert watch.seen, "no converter was seen"
+    assert watch.seen, "no child process was seen"
     places = {"answers": b"".join(said), "log": logged, "command line": line, "rows": stored}
     places["children"] = b"".join(watch.seen)
     places |= {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import httpx
 
-from forefront.catalog.source import ModelSource
-from forefront.catalog.store import Store
-from forefront.chat.tokenizer import Tokenizer
+from forefront.graph.gguf_file import GgufFile
 from forefront.server.parsed_size import ParsedSize
+from forefront.tokenizer.gguf import gguf_tokenizer
 
 CHAT: Final = "/v1/chat/completions"
 PREFLIGHT: Final = f"{CHAT}/preflight"
@@ -136,10 +135,10 @@ HOSTILE: Final[dict[str, Hostile]] = {
 }
 
 
-def matching_stops(gguf: Path, home: Path, length: int) -> Hostile:
+def matching_stops(gguf: Path, length: int) -> Hostile:
     """A request whose answer repeats one token, and whose 16 stop strings of `length` characters begin with just that:
     their beginnings always match, and none of them ever comes."""
-    pieces = Tokenizer(Store(home).convert(ModelSource("tiny", gguf))).pieces
+    pieces = gguf_tokenizer(GgufFile(gguf).metadata).pieces
     token = max((token for token, piece in enumerate(pieces) if piece.isascii()), key=lambda token: len(pieces[token]))
     piece = pieces[token].decode()
     repeated = (piece * (length // len(piece) + 1))[: length - 1]

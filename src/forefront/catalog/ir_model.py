@@ -4,33 +4,37 @@ import hashlib
 from pathlib import Path
 
 from forefront.catalog.source import SourceError
-from forefront.catalog.store import read_json
+from forefront.catalog.store import MAX_CONTEXT, read_json
 from forefront.chat.loading import ModelFacts, ModelParts
-from forefront.chat.tokenizer import Tokenizer, TokenizerError
 from forefront.engine.paged_graph import read_ir
+from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.load import load_tokenizer, missing_files
 
-_FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_detokenizer.xml")
+_FILES = ("openvino_model.xml", "openvino_model.bin")
 
 
 def load_ir(directory: Path) -> ModelParts:
     """Read the graph and the tokenizer. Raises `SourceError`, and `RuntimeError` for what OpenVINO refuses."""
     facts = read_facts(directory)
     try:
-        return ModelParts(read_ir(directory / "openvino_model.xml"), Tokenizer(directory), facts)
+        return ModelParts(read_ir(directory / "openvino_model.xml"), load_tokenizer(directory), facts)
     except TokenizerError as error:
         raise SourceError(f"{directory}: {error}") from None
 
 
 def read_facts(directory: Path) -> ModelFacts:
     """What the directory's configuration says of its model. Raises `SourceError`."""
-    missing = [name for name in _FILES if not (directory / name).is_file()]
+    missing = [*(name for name in _FILES if not (directory / name).is_file()), *missing_files(directory)]
     if missing:
         raise SourceError(f"{directory}: {', '.join(missing)} is missing")
     context = read_json(directory / "config.json").get("max_position_embeddings")
-    if not isinstance(context, int) or context < 1:
-        raise SourceError(f"{directory}: nothing says how long the model's context is")
+    if type(context) is not int or not 1 <= context <= MAX_CONTEXT:
+        text = f"nothing says how long the model's context is, in tokens from 1 to {MAX_CONTEXT}"
+        raise SourceError(f"{directory}: {text}")
     ends = read_json(directory / "generation_config.json").get("eos_token_id")
     ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if not all(type(token) is int for token in ends):
+        raise SourceError(f"{directory}: the tokens that end an answer are not all numbers")
     return ModelFacts(context, frozenset(ends))
 
 

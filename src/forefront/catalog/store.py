@@ -8,7 +8,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+# Tokens. The longest contexts that models were made for are ten million tokens.
+MAX_CONTEXT: Final = 2**24
 
 
 class Store:

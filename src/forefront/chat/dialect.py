@@ -7,9 +7,9 @@ from forefront.chat.answer import Reader
 from forefront.chat.reader import AnswerReader
 from forefront.chat.reasoning import ReasoningParser, find_reasoning_format
 from forefront.chat.template import ChatTemplate
-from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.tool_format import ToolFormat, find_tool_format
 from forefront.chat.tool_parser import ToolParser
+from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError
 from forefront.wire.tools import Tool
 
@@ -28,7 +28,8 @@ class Dialect:
         self._pieces = _spelled(tokenizer.pieces, self._reasoning.spelled if self._reasoning else {})
         self._pieces_with_calls = _spelled(self._pieces, self._tools.spelled if self._tools else {})
         # Models whose template puts it there have never read a text without it.
-        self.opening = tokenizer.bos_token if template.mentions("bos_token") else ""
+        adds_bos = template.mentions("bos_token") if tokenizer.add_bos is None else tokenizer.add_bos
+        self.opening = tokenizer.bos_token if adds_bos else ""
 
     @property
     def tools(self) -> ToolFormat:

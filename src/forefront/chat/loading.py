@@ -10,23 +10,23 @@ from forefront.chat.planner import Planner
 from forefront.chat.prompt import PromptEncoder
 from forefront.chat.room import TextBound
 from forefront.chat.template import ChatTemplate, TemplateError
-from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
-from forefront.engine.runtime import plain_reason
 from forefront.engine.paged_graph import PagedGraph
+from forefront.engine.runtime import plain_reason
+from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = ["LoadError", "ModelFacts", "ModelOptions", "ModelParts", "load_backend"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What must be known of a model beside its graph: its context in tokens, and the tokens that end an answer (those
-    that the tokenizer declares are added)."""
+    """What must be known of a model beside its graph: its context in tokens, and tokens that end an answer beside those
+    that the tokenizer declares."""
 
     context_length: int
-    end_tokens: frozenset[int]
+    end_tokens: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

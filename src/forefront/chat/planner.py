@@ -13,11 +13,11 @@ from forefront.chat.room import TextBound, fit
 from forefront.chat.sampling import sampling_of
 from forefront.chat.stops import StopStrings
 from forefront.chat.template import TemplateError
-from forefront.chat.tokenizer import Tokenizer
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
+from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest
 

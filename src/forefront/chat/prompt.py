@@ -7,7 +7,7 @@ from typing import Any
 from forefront.chat.control_text import ControlText
 from forefront.chat.room import TextBound
 from forefront.chat.template import ChatTemplate
-from forefront.chat.tokenizer import Tokenizer
+from forefront.tokenizer.tokenizer import Tokenizer
 
 # Noncharacters: Unicode sets them aside for use within a program.
 _MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]

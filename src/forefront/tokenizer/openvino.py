@@ -1,49 +1,59 @@
-"""Text to token ids, and token ids to the bytes they stand for."""
+"""The tokenizer of a directory with OpenVINO IR: two graphs that were exported with the model."""
 
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from forefront.engine.runtime import ops, ov
+from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.tokenizer import Before, TokenFacts, Tokenizer, valid_text
 
 # isort: split
 import openvino_genai
 import openvino_tokenizers  # noqa: F401 - importing it registers the tokenizer operations with OpenVINO
 
 
-class TokenizerError(Exception):
-    """The tokenizer files of a model cannot be used."""
+def openvino_tokenizer(directory: Path) -> Tokenizer:
+    """The tokenizer of `openvino_tokenizer.xml` and `openvino_detokenizer.xml`. Raises `TokenizerError`, and what
+    OpenVINO raises."""
+    genai = openvino_genai.Tokenizer(str(directory))
+    pieces, control = _vocabulary(genai)
+    facts = TokenFacts(
+        pieces,
+        control,
+        frozenset(token for token in (genai.get_eos_token_id(),) if token >= 0),
+        bos_token=genai.get_bos_token(),
+        eos_token=genai.get_eos_token(),
+        chat_template=genai.get_original_chat_template() or genai.chat_template,
+    )
+    return _GraphTokenizer(_GraphEncoder(directory / "openvino_tokenizer.xml"), facts)
 
 
-class Tokenizer:
-    """The tokenizer of a model directory (`openvino_tokenizer.xml`, `openvino_detokenizer.xml`). Thread-safe.
+class _GraphTokenizer(Tokenizer):
+    """No part depends on the one before it, so all are encoded at once."""
 
-    `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
-    `end_tokens` are those that the tokenizer itself declares to end a text. No token stands for more than `longest`
-    bytes.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        genai = openvino_genai.Tokenizer(str(directory))
-        self.chat_template: str = genai.get_original_chat_template() or genai.chat_template
-        self.bos_token: str = genai.get_bos_token()
-        self.eos_token: str = genai.get_eos_token()
-        self.end_tokens = frozenset(token for token in (genai.get_eos_token_id(),) if token >= 0)
-        self.pieces, self.control = _vocabulary(genai)
-        self.longest = max(len(text) for text in (*self.pieces, *(name.encode() for name in self.control)))
-        self._request = _encoder(directory / "openvino_tokenizer.xml")
-        self._lock = threading.Lock()
-
-    def encode(self, text: str) -> list[int]:
-        """All tokens of `text`, however long; control tokens are recognised, none are added."""
-        return self.encode_parts([text])
+    def __init__(self, encoder: "_GraphEncoder", facts: TokenFacts) -> None:
+        super().__init__(encoder, facts)
+        self._graph = encoder
 
     def encode_parts(self, parts: Sequence[str]) -> list[int]:
-        """The tokens of each part, encoded by itself, one part after the other. One call of the graph, since each call
-        costs far more than a short part."""
-        parts = [part for part in parts if part]
-        if not parts:
-            return []
+        """The tokens of each part, encoded by itself, one after the other."""
+        texts = [valid_text(part) for part in parts if part]
+        return self._graph.encode_all(texts) if texts else []
+
+
+class _GraphEncoder:
+    def __init__(self, xml: Path) -> None:
+        self._request = _encoder(xml)
+        self._lock = threading.Lock()
+
+    def encode(self, text: str, before: Before) -> list[int]:  # noqa: ARG002 - the graph encodes each text by itself
+        """All tokens of `text`; control tokens are recognised."""
+        return self.encode_all([text])
+
+    def encode_all(self, parts: list[str]) -> list[int]:
+        """The tokens of each part, one after the other. One call of the graph, since each call costs far more than a
+        short part."""
         with self._lock:
             self._request.set_input_tensor(ov.Tensor(parts))
             self._request.infer()
@@ -72,8 +82,8 @@ def _vocabulary(genai: openvino_genai.Tokenizer) -> tuple[list[bytes], dict[str,
 def _encoder(xml: Path) -> ov.InferRequest:
     """The tokenizer's graph up to the token ids of one text.
 
-    What follows in the stored graph is left out: it truncates to the context length without a word, adds tokens that
-    chat templates already spell out, and pads.
+    What follows in the stored graph is left out: it truncates to the context length without an error, adds tokens that
+    chat templates have already, and pads.
     """
     core = ov.Core()
     graph = core.read_model(xml)

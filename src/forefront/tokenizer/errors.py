@@ -1,0 +1,22 @@
+"""What is wrong with a tokenizer's files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class TokenizerError(Exception):
+    """The tokenizer of a model cannot be used; the text is one sentence that says why."""
+
+
+@contextmanager
+def library_errors(sentence: str) -> Iterator[None]:
+    """Let what the library `tokenizers` raises be a `TokenizerError`: `sentence`, and what the library says of it."""
+    try:
+        yield
+    except TokenizerError:
+        raise
+    except BaseException as error:
+        # It raises bare exceptions, and for what it did not expect one that is not even an `Exception`.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise TokenizerError(f"{sentence}: {' '.join(str(error).split())[:200]}") from None
+        raise

@@ -1,0 +1,91 @@
+"""The tokenizer of one model, as the rest of the program uses it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+
+class Before(Enum):
+    """What comes before a text: some tokenizers put a space before what does not follow other text."""
+
+    NOTHING = auto()
+    ADDED_TOKEN = auto()
+    TEXT = auto()
+
+
+class Encoder(Protocol):
+    """Makes token ids of a text. Thread-safe."""
+
+    def encode(self, text: str, before: Before) -> list[int]:
+        """The tokens of `text`, control tokens recognised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What a tokenizer's files say beside how a text is encoded.
+
+    `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
+    `end_tokens` end an answer. `bos_token` and `eos_token` are texts, empty where there is none. `add_bos`, `add_eos`:
+    whether the model has learnt texts with these tokens around them, None where nothing says so; `encode` adds neither.
+    `chat_template` is empty where there is none. `added` are the ids of the tokens that are found before a text is
+    split, control tokens among them.
+    """
+
+    pieces: Sequence[bytes]
+    control: Mapping[str, int]
+    end_tokens: frozenset[int] = frozenset()
+    bos_token: str = ""
+    eos_token: str = ""
+    add_bos: bool | None = None
+    add_eos: bool | None = None
+    chat_template: str = ""
+    added: frozenset[int] = frozenset()
+
+
+class Tokenizer:
+    """Text to token ids, and token ids to the bytes they stand for. Thread-safe. The attributes are `TokenFacts`.
+
+    No token stands for more than `longest` bytes.
+    """
+
+    def __init__(self, encoder: Encoder, facts: TokenFacts) -> None:
+        self._encoder = encoder
+        self._added = facts.added | set(facts.control.values())
+        self.pieces = facts.pieces
+        self.control = facts.control
+        self.end_tokens = facts.end_tokens
+        self.bos_token = facts.bos_token
+        self.eos_token = facts.eos_token
+        self.add_bos = facts.add_bos
+        self.add_eos = facts.add_eos
+        self.chat_template = facts.chat_template
+        self.longest = max(map(len, (*facts.pieces, *(text.encode() for text in facts.control))), default=1)
+
+    def encode(self, text: str) -> list[int]:
+        """All tokens of `text`, however long; control tokens are recognised, none are added."""
+        return self.encode_parts((text,))
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        """The tokens of each part, encoded by itself, one after the other: a control token is recognised within a part
+        only, never across two. Lone surrogates count as U+FFFD."""
+        tokens: list[int] = []
+        for part in parts:
+            if part:
+                tokens += self._encoder.encode(valid_text(part), self._before(tokens))
+        return tokens
+
+    def _before(self, tokens: Sequence[int]) -> Before:
+        if not tokens:
+            return Before.NOTHING
+        return Before.ADDED_TOKEN if tokens[-1] in self._added else Before.TEXT
+
+
+def valid_text(text: str) -> str:
+    """`text` without lone surrogates, which UTF-8 cannot express."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
