@@ -81,7 +81,7 @@ class _Child:
         try:
             request = json.dumps(wanted).encode()
         except RecursionError:
-            raise TemplateError("they nest too deep") from None
+            raise TemplateError("it nests too deep") from None
         try:
             self._connection.send_bytes(request)
             if not self._connection.poll(seconds):
@@ -90,7 +90,7 @@ class _Child:
             answer: dict[str, str] = json.loads(self._connection.recv_bytes(_LONGEST))
         except (EOFError, OSError):
             self._end()
-            raise _EndedError("it takes too much memory to render") from None
+            raise _EndedError("it takes too much memory") from None
         if "error" in answer:
             raise TemplateError(answer["error"])
         return answer["text"]
