@@ -73,7 +73,6 @@ def test_a_bomb_is_one_error_or_nothing_and_the_next_conversation_is_rendered(na
     [
         "{{ '%1000000000d' | format(5) }}",
         "{{ 'x' * 10**10 }}",
-        "{{ 10 ** 10 ** 10 }}",
         "{{ " + "(" * 9999 + "}}",
         "{% if a %}" * 9999,
     ],

@@ -25,9 +25,10 @@ from jinja2 import (
     TemplateSyntaxError,
     nodes,
 )
+from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 # Seconds of CPU time for one rendering. A conversation of 4,096 turns needs about a tenth.
 _CPU_LIMIT: Final = 1.0
@@ -57,7 +58,7 @@ class _TimeError(Exception):
 class _Generation(Extension):
     """`{% generation %}…{% endgeneration %}` of `transformers` marks text for training. Here it is a plain block."""
 
-    tags = frozenset({"generation"})
+    tags = {"generation"}  # noqa: RUF012 - the type that `Extension` has
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
