@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from forefront.chat.reader import AnswerReader
 from forefront.chat.reasoning import ReasoningFormat, ReasoningParser, find_reasoning_format
-from forefront.chat.tool_parser import ToolParser
+from forefront.chat.tools.tool_parser import ToolParser
 from tests.chat.told import HERMES, NAMES, calls, content, cut, told
 from training.dialogues.tools import call
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from forefront.chat.rendering import as_dicts
-from forefront.chat.tool_format import ToolFormat
+from forefront.chat.tools.tool_format import ToolFormat
 from forefront.wire.message import Message
 from tests.chat.told import HERMES, LLAMA3, MISTRAL
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.chat.tool_format import ToolFormat, find_tool_format
+from forefront.chat.tools.tool_format import ToolFormat, find_tool_format
 from tests.chat.told import HERMES, LLAMA3, MISTRAL
 
 BUILT_IN = Path("training/chat_template.jinja").read_text()

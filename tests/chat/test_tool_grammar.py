@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
-from forefront.chat.tool_format import ToolFormat
-from forefront.chat.tool_grammar import ToolGrammar, tool_grammar
-from forefront.chat.tool_parser import ToolParser
+from forefront.chat.tools.tool_format import ToolFormat
+from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
+from forefront.chat.tools.tool_parser import ToolParser
 from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
 from tests.chat.told import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Plain, calls, content, told
 from training.dialogues.tools import call as trained_call

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.chat.tool_format import ToolFormat
+from forefront.chat.tools.tool_format import ToolFormat
 from tests.chat.told import FORMATS, HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, NAMES, calls, content, read
 from training.dialogues.tools import call as trained_call
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from forefront.chat.answer import Reader
 from forefront.chat.events import ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.tool_format import ToolFormat
-from forefront.chat.tool_parser import ToolParser
+from forefront.chat.tools.tool_format import ToolFormat
+from forefront.chat.tools.tool_parser import ToolParser
 
 NAMES = ("get_weather", "f", "a.b-C_9")
 

@@ -1,15 +1,20 @@
 """What form an answer must have: from a request to the grammar that binds it."""
 
 import json
+import re
+
+from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from forefront.chat.dialect import Dialect
 from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, json_lark
-from forefront.chat.tool_grammar import tool_grammar
+from forefront.chat.harmony import HarmonyFormat
+from forefront.chat.tools.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
 from forefront.wire.errors import ApiError
 from forefront.wire.formats import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.tools import NamedToolChoice
 
 _SCHEMA = "response_format.json_schema.schema"
 # What models put between their reasoning and the answer.
@@ -26,11 +31,14 @@ class Former:
     async def chat(self, request: ChatRequest, prompt: str, max_tokens: int) -> ConstraintFactory | None:
         """The constraint of an answer to the rendered `prompt`, None for any text. Raises `ApiError` (422) for a form
         that cannot be kept to."""
-        end = self._dialect.reasoning_end(prompt)
-        form, param = self._with_tools(request, thought=end is not None) if request.offered else _alone(request)
+        if self._dialect.harmony is not None and not prompt.endswith("<|message|>"):
+            form, param = _in_channels(self._dialect.harmony, request)
+            return None if form is None else await self._compiled(form, param, max_tokens)
+        ends = self._dialect.reasoning_ends(prompt)
+        form, param = self._with_tools(request, thought=bool(ends)) if request.offered else _alone(request)
         if form is None:
             return None
-        return await self._compiled(form if end is None else _behind(form, end), param, max_tokens)
+        return await self._compiled(_behind(form, ends) if ends else form, param, max_tokens)
 
     async def text(self, request: CompletionRequest, max_tokens: int) -> ConstraintFactory | None:
         """The same for a plain text."""
@@ -89,16 +97,42 @@ def _alone(request: SampledRequest) -> tuple[GrammarSource | None, str]:
     return None, ""
 
 
-def _behind(form: GrammarSource, end: str) -> GrammarSource:
-    """The same form for what follows the reasoning that `end` ends. Tools that may be called or not need no change:
-    their trigger comes when it comes."""
+def _in_channels(harmony: HarmonyFormat, request: ChatRequest) -> tuple[GrammarSource | None, str]:
+    """The form of a whole answer in the harmony format."""
+    form, param = _alone(request)
+    tools, forced = list(request.offered), request.tool_choice not in (None, "auto")
+    if tools and isinstance(request.tool_choice, NamedToolChoice):
+        tools = [tool for tool in tools if tool.function.name == request.tool_choice.function.name]
+    if not tools and form is None:
+        return None, ""
+    answer = None if form is None or (tools and forced) else _expression(form)
+    param = param if form is not None and not (tools and forced) else "tools"
+    return GrammarSource("lark", harmony.grammar(tools, answer, forced=bool(tools) and forced)), param
+
+
+def _expression(form: GrammarSource) -> str:
+    """A form as the body of a Lark rule; its own rules may follow."""
+    if form.kind in ("json_object", "json_schema"):
+        return _json(form)
+    if form.kind == "regex":
+        return "/" + form.text.replace("/", "\\/") + "/"
+    try:
+        lark = gbnf_to_lark(form.text) if form.kind == "gbnf" else form.text
+    except Exception as error:  # the GBNF reader raises all kinds
+        raise ApiError("invalid_value", f"`grammar` cannot be used: {error}", param="grammar") from None
+    return "answer_start\n" + re.sub(r"(?m)^start\b", "answer_start", lark)
+
+
+def _behind(form: GrammarSource, ends: tuple[str, ...]) -> GrammarSource:
+    """The same form for what follows the reasoning that one of `ends` ends. Tools that may be called or not need no
+    change: their trigger comes when it comes."""
     if form.triggers:
         return form
     if form.kind in ("json_object", "json_schema"):
-        return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {_json(form)}", (end,), ends=True)
+        return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {_json(form)}", ends, ends=True)
     if form.kind == "regex":
-        return GrammarSource("regex", rf"\s{{0,3}}(?:{form.text})", (end,), ends=True)
-    return GrammarSource(form.kind, form.text, (end,), ends=True)
+        return GrammarSource("regex", rf"\s{{0,3}}(?:{form.text})", ends, ends=True)
+    return GrammarSource(form.kind, form.text, ends, ends=True)
 
 
 def _json(form: GrammarSource) -> str:

@@ -31,28 +31,30 @@ class LoadError(Exception):
     """A model cannot be served. The text says why, fit to be shown to whoever starts the server."""
 
 
-def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> LocalBackend:
+def load_backend(
+    directory: Path, facts: ModelFacts, options: ModelOptions, chat_template: str | None = None
+) -> LocalBackend:
     """Load `directory` (`openvino_model.xml` and the tokenizer's two graphs); takes seconds.
+
+    `chat_template` takes the place of the model's own. A model without one takes no messages.
 
     Raises `LoadError`. The backend answers once it has been started on an event loop.
     """
     try:
         tokenizer = Tokenizer(directory)
-        if not tokenizer.chat_template:
-            raise LoadError("it has no chat template, so it cannot answer messages")
-        template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
+        template = _template(tokenizer, chat_template)
         model = PagedModel(directory / "openvino_model.xml", facts.context_length, options)
     except (TemplateError, TokenizerError) as error:
         raise LoadError(str(error)) from None
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {_first_line(error)}") from error
-    end_tokens = facts.end_tokens | tokenizer.end_tokens
     engine = Engine(model)
     dialect = Dialect(template, tokenizer)
+    end_tokens = dialect.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
     planner = Planner(
         tokenizer,
-        PromptEncoder(tokenizer, template),
+        None if template is None else PromptEncoder(tokenizer, template),
         dialect,
         former,
         end_tokens,
@@ -60,6 +62,13 @@ def load_backend(directory: Path, facts: ModelFacts, options: ModelOptions) -> L
         engine.vocabulary_size,
     )
     return LocalBackend(engine, planner)
+
+
+def _template(tokenizer: Tokenizer, given: str | None) -> ChatTemplate | None:
+    source = given or tokenizer.chat_template
+    if not source:
+        return None
+    return ChatTemplate(source, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
 
 
 def _first_line(error: Exception) -> str:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from forefront.chat.answer import Answer
 from forefront.chat.dialect import Dialect
 from forefront.chat.form import Former
 from forefront.chat.plan import Plan
 from forefront.chat.prompt import Prompt, PromptEncoder
-from forefront.chat.rendering import as_dicts, offers, split_beginning
+from forefront.chat.rendering import split_beginning
 from forefront.chat.room import fit
 from forefront.chat.sampling import sampling_of
 from forefront.chat.template import TemplateError
@@ -23,12 +22,12 @@ _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`, as the field has it
 
 class Planner:
     """Makes plans for one model: `limit` tokens of context, `vocabulary_size` tokens to choose from, `end_tokens` that
-    end an answer."""
+    end an answer. Without `prompts` it takes no messages."""
 
     def __init__(
         self,
         tokenizer: Tokenizer,
-        prompts: PromptEncoder,
+        prompts: PromptEncoder | None,
         dialect: Dialect,
         former: Former,
         end_tokens: frozenset[int],
@@ -49,16 +48,17 @@ class Planner:
 
     async def prompt(self, request: ChatRequest) -> Prompt:
         """What the model reads. Raises `ApiError` for what its template has no place for."""
-        if request.offered:
-            self._dialect.need_tools()
-        messages, beginning = split_beginning(request.messages)
-        variables: dict[str, Any] = self._dialect.reasoning_variables(request.reasoning_effort)
-        if request.offered:
-            variables["tools"] = offers(request.offered)
-        try:
-            return await asyncio.to_thread(
-                self._prompts.encode, as_dicts(messages, self._dialect.calls), variables, beginning
+        if self._prompts is None:
+            text = (
+                "This model has no chat template, so it takes no messages: use `POST /v1/completions`, or start the "
+                "server with `--chat-template FILE` or one of the built-in names."
             )
+            raise ApiError("unsupported_parameter", text, param="messages")
+        variables = self._dialect.variables(request.reasoning_effort, request.offered)
+        messages, beginning = split_beginning(request.messages)
+        plain = self._dialect.messages(messages, request.offered)
+        try:
+            return await asyncio.to_thread(self._prompts.encode, plain, variables, beginning)
         except TemplateError as error:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None

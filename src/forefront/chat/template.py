@@ -29,7 +29,7 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
-        self._source = source
+        self.source = source
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
         self._words = frozenset(re.findall(r"\w+", source))
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class ChatTemplate:
         if self._child is None:
             child = _Child()
             try:
-                child.ask(self._source, _START_LIMIT)
+                child.ask(self.source, _START_LIMIT)
             except _EndedError as ended:
                 raise TemplateError(str(ended)) from None
             self._child = child
