@@ -55,7 +55,9 @@ def markers(form: ToolFormat) -> list[str]:
     names += extra.get(type(form).__name__, [])
     if type(form).__name__ == "TaggedFormat" and "<arg_key>" in str(form):
         names += ["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>"]
-    usual: list[str] = [name for name in names if name[:1] in ("<", "[") and name.endswith((">", "]")) and len(name) > 3]
+    usual: list[str] = [
+        name for name in names if name[:1] in ("<", "[") and name.endswith((">", "]")) and len(name) > 3
+    ]
     return list(dict.fromkeys(usual))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from forefront.chat.grammar_source import json_lark
-from forefront.chat.tools.schema import enumerated, is_open, part_alone, properties, required, types
-from forefront.chat.tools.tool_format import compact, literal
+from forefront.chat.tools.schema import enumerated, is_open, part_alone, properties, required, resolve, types
+from forefront.chat.tools.tool_format import Rules, compact, literal
 from forefront.wire.tools import Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -31,62 +31,60 @@ def json_value(part: Any, tool: Tool) -> str:
     return json_lark(part_alone(part, schema_of(tool)), lenient=not tool.function.strict)
 
 
-def sequence(schema: Mapping[str, Any], argument: Callable[[str, Any], str], free: str, separator: str = "") -> str:
+def sequence(
+    schema: Mapping[str, Any], argument: Callable[[str, Any], str], free: str, separator: str, rules: Rules
+) -> str:
     """Lark expression for the arguments of `schema` one after the other, optional ones left out or not.
 
     `argument` makes the expression of one, given its name and schema; `free` is one of any other name.
     """
     named, needed = properties(schema), required(schema)
     if not named:
-        if not is_open(schema):
-            return '""'
-        return f"({free} ({separator} {free})*)?" if separator else f"({free})*"
+        return f"({free} ({separator} {free})*)?" if is_open(schema) else ""
+    made = [(rules.rule(argument(key, part)), key in needed) for key, part in named.items()]
     if not separator:
-        return " ".join(f"({argument(key, part)}){'' if key in needed else '?'}" for key, part in named.items())
+        return " ".join(name if must else f"{name}?" for name, must in made)
     # From the end: what may follow an argument, and what may come where there is none before.
     rest = first = '""'
-    for key, part in reversed(named.items()):
-        made = f"({argument(key, part)})"
-        optional = key not in needed
-        first = f"{made} {rest}" + (f" | {first}" if optional else "")
-        rest = f"{separator} {made} {rest}"
-        rest, first = (f"({rest})?" if optional else f"({rest})"), f"({first})"
+    for name, must in reversed(made):
+        first = rules.rule(f"{name} {rest}" if must else f"{name} {rest} | {first}")
+        rest = rules.rule(f"{separator} {name} {rest}" if must else f"({separator} {name})? {rest}")
     return first
 
 
-def raw_text(part: Any, tool: Tool, end: str) -> str:
-    """Lark expression for a value between tags: a string as it is, anything else as JSON; `end` behind it.
+def raw_text(part: Any, tool: Tool, end: str, rules: Rules, marker: str = "") -> str:
+    """Lark expression for a value between tags: a string as it is, anything else as JSON; `end` behind it, which is
+    the Lark expression `marker` if it is a control token.
 
     The pattern and the lengths of a string hold where llguidance can keep them.
     """
     root = schema_of(tool)
+    behind = marker or literal(end)
     values = enumerated(part, root)
     if values is not None:
-        return "(" + " | ".join(literal(v if isinstance(v, str) else compact(v)) for v in values) + f") {literal(end)}"
+        return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {behind}"
     allowed = types(part, root)
     if not allowed or "string" not in allowed:
-        return f"{json_value(part, tool)} {literal(end)}"
-    return free_text(end, part if allowed == {"string"} and isinstance(part, Mapping) else {})
+        return f"{json_value(part, tool)} {behind}"
+    return free_text(end, rules, resolve(part, root) if allowed == {"string"} else {}, marker)
 
 
-def repeat(limits: Mapping[str, Any]) -> str:
-    """The quantifier for the lengths that a string's schema allows."""
-    least, most = limits.get("minLength", 0), limits.get("maxLength")
-    return "*" if not least and most is None else f"{{{least},{'' if most is None else most}}}"
-
-
-def free_text(end: str, limits: Mapping[str, Any] | None = None) -> str:
-    """Lark expression for text up to `end`, which it includes."""
+def free_text(end: str, rules: Rules, limits: Mapping[str, Any] | None = None, marker: str = "") -> str:
+    """Lark expression for text up to `end`, which it includes; see `raw_text`. `limits` is the schema of a string."""
     limits = limits or {}
+    least, most = limits.get("minLength", 0), limits.get("maxLength")
+    count = "*" if not least and most is None else f"{{{least},{'' if most is None else most}}}"
     escaped = escape(end)
-    expression = f"/(?s:.{repeat(limits)}){escaped}/ & ~/(?s:.*){escaped}(?s:.+)/"
+    # As one terminal with its end: a lexer would not give back what text alone has taken of it.
+    last = "" if marker else escaped
+    expression = f"/(?s:.{count}){last}/ & ~/(?s:.*){escaped}(?s:{'.*' if marker else '.+'})/"
     pattern = limits.get("pattern")
     if isinstance(pattern, str) and not _FOREIGN.search(pattern):
         begin = "" if pattern.startswith("^") else "(?s:.*)"
         finish = "" if pattern.endswith("$") else "(?s:.*)"
         body = pattern.removeprefix("^").removesuffix("$").replace("/", "\\/")
-        expression += f" & /{begin}({body}){finish}{escaped}/"
-    return expression
+        expression += f" & /{begin}({body}){finish}{last}/"
+    return f"{rules.terminal(expression)} {marker}".rstrip()
 
 
 def escape(text: str) -> str:

@@ -9,7 +9,7 @@ from forefront.chat.tools.hermes import HermesFormat
 from forefront.chat.tools.json_list import JsonListFormat
 from forefront.chat.tools.llama import LlamaFormat
 from forefront.chat.tools.named import MistralFormat, SectionFormat
-from forefront.chat.tools.pythonic import BarePythonicFormat, PythonicFormat, is_pythonic
+from forefront.chat.tools.pythonic import BarePythonicFormat, FencedPythonicFormat, PythonicFormat, is_pythonic
 from forefront.chat.tools.tagged import TaggedFormat
 from forefront.chat.tools.tool_format import ToolFormat
 
@@ -41,10 +41,8 @@ def _mistral(template: str, control: Control) -> ToolFormat | None:
     if "[TOOL_CALLS]" not in template:
         return None
     markers = present(control, "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
-    if "[ARGS]" in template:
-        return MistralFormat(control=markers)
     space = " " if "[TOOL_CALLS] [" in template else ""
-    return JsonListFormat(openings=("[TOOL_CALLS]",), space=space, control=markers)
+    return MistralFormat(named="[ARGS]" in template, space=space, control=markers)
 
 
 def _cohere(template: str, control: Control) -> ToolFormat | None:
@@ -184,7 +182,7 @@ def _hermes(template: str, control: Control) -> ToolFormat | None:
 
 def _pythonic(template: str, control: Control) -> ToolFormat | None:
     if "```tool_code" in template:
-        return PythonicFormat(openings=("```tool_code",), closings=("]", "\n```"), fenced=True)
+        return FencedPythonicFormat()
     if not is_pythonic(template):
         return None
     markers = present(control, "<|python_start|>", "<|python_end|>")

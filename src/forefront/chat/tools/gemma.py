@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.marker import Reading
-from forefront.chat.tools.arguments import FREE_NAME, escape, json_value, repeat, schema_of, sequence
+from forefront.chat.tools.arguments import FREE_NAME, free_text, json_value, schema_of, sequence
 from forefront.chat.tools.call_reader import CallReader, NotACallError
 from forefront.chat.tools.schema import enumerated, fit, properties, resolve, types
-from forefront.chat.tools.tool_format import PastCall, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError
 from forefront.wire.tools import Tool
 
@@ -53,9 +53,9 @@ class GemmaFormat(ToolFormat):
             for name, arguments in calls
         )
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
-        members = self._members(schema_of(tool), tool, 0)
+        members = self._members(schema_of(tool), tool, rules, 0)
         return f'{literal(f"call:{tool.function.name}{{")} {members} "}}"'
 
     def block(self, *, parallel: bool) -> str:
@@ -66,15 +66,15 @@ class GemmaFormat(ToolFormat):
         """See `ToolFormat.between`."""
         return self.lead()
 
-    def _members(self, schema: Mapping[str, Any], tool: Tool, depth: int) -> str:
+    def _members(self, schema: Mapping[str, Any], tool: Tool, rules: Rules, depth: int) -> str:
         """Lark expression for keys and values."""
 
         def argument(key: str, part: Any) -> str:
-            return f"{literal(key + ':')} {self._value(part, tool, depth + 1)}"
+            return f"{literal(key + ':')} {self._value(part, tool, rules, depth + 1)}"
 
-        return sequence(schema, argument, f'{FREE_NAME} ":" {self._string({})}', literal(","))
+        return sequence(schema, argument, f'{FREE_NAME} ":" {self._string({}, rules)}', literal(","), rules)
 
-    def _value(self, part: Any, tool: Tool, depth: int) -> str:
+    def _value(self, part: Any, tool: Tool, rules: Rules, depth: int) -> str:
         """Lark expression for a value."""
         root = schema_of(tool)
         values = enumerated(part, root)
@@ -84,18 +84,18 @@ class GemmaFormat(ToolFormat):
             return f"({' | '.join(shown)})"
         allowed, limits = types(part, root), resolve(part, root)
         if "string" in allowed or depth > _DEPTH:
-            return self._string(limits)
+            return self._string(limits, rules)
         if "object" in allowed:
-            return f'"{{" {self._members(limits, tool, depth)} "}}"'
+            return f'"{{" {self._members(limits, tool, rules, depth)} "}}"'
         if "array" in allowed:
-            item = self._value(limits.get("items"), tool, depth + 1)
+            item = rules.rule(self._value(limits.get("items"), tool, rules, depth + 1))
             return f'"[" ({item} ("," {item})*)? "]"'
         return json_value(part, tool)
 
-    def _string(self, limits: Mapping[str, Any]) -> str:
+    def _string(self, limits: Mapping[str, Any], rules: Rules) -> str:
         """Lark expression for a string."""
-        text = f"/(?s:.{repeat(limits)})/ & ~/(?s:.*){escape(self.quote)}(?s:.*)/"
-        return f"{self.marker(self.quote)} {text} {self.marker(self.quote)}"
+        quote = self.marker(self.quote)
+        return f"{quote} {free_text(self.quote, rules, limits, quote if self.quote in self.control else '')}"
 
     def _shown(self, value: Any) -> str:
         match value:

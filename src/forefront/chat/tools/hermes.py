@@ -10,7 +10,7 @@ from typing import ClassVar
 from forefront.chat.marker import Reading
 from forefront.chat.tools.arguments import json_arguments
 from forefront.chat.tools.call_reader import CallReader
-from forefront.chat.tools.tool_format import PastCall, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
 
 
@@ -34,7 +34,7 @@ class HermesFormat(ToolFormat):
             for name, arguments in calls
         )
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
         return json_rule(tool)
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from forefront.chat.marker import Reading
 from forefront.chat.tools.call_reader import CallReader
 from forefront.chat.tools.hermes import json_call, json_rule
-from forefront.chat.tools.tool_format import PastCall, ToolFormat, literal
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, literal
 from forefront.wire.tools import Tool
 
 
@@ -40,7 +40,7 @@ class JsonListFormat(ToolFormat):
             made = [f'{{"tool_call_id": "{place}", {call[1:]}' for place, call in enumerate(made)]
         return f"{self.openings[0]}{self.space}[{', '.join(made)}{''.join(self.closings)}"
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
         rule = json_rule(tool, self.keys)
         if not self.numbered:

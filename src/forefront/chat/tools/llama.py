@@ -10,7 +10,7 @@ from forefront.chat.marker import Reading
 from forefront.chat.tools.arguments import json_arguments
 from forefront.chat.tools.call_reader import CallReader
 from forefront.chat.tools.hermes import json_call
-from forefront.chat.tools.tool_format import PastCall, ToolFormat, compact
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact
 from forefront.wire.tools import Tool
 
 
@@ -30,7 +30,7 @@ class LlamaFormat(ToolFormat):
         """See `ToolFormat.write`."""
         return "; ".join(json_call(name, arguments, ("name", "parameters")) for name, arguments in calls)
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`. The head is one lexeme, so that it is told from other text by its end."""
         kind = re.escape('"type": "function", ')
         head = re.escape(f'"name": {compact(tool.function.name)}, "parameters": ').replace("/", "\\/")

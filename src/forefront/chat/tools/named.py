@@ -10,15 +10,16 @@ from forefront.chat.marker import Reading
 from forefront.chat.tools.arguments import json_arguments
 from forefront.chat.tools.call_reader import CallReader, NotACallError
 from forefront.chat.tools.json_list import JsonListFormat
-from forefront.chat.tools.tool_format import PastCall, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MistralFormat(JsonListFormat):
-    """`[TOOL_CALLS]` before each call. Models that were trained on it also write the array of the earlier ones."""
+    """`[TOOL_CALLS]` before each call where it is `named`, else before the array. Either is read."""
 
     openings: tuple[str, ...] = ("[TOOL_CALLS]",)
+    named: bool = True
 
     def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
@@ -31,20 +32,24 @@ class MistralFormat(JsonListFormat):
 
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
+        if not self.named:
+            return JsonListFormat.write(self, calls)
         return "".join(f"[TOOL_CALLS]{name}[ARGS]{compact(arguments)}" for name, arguments in calls)
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
+        if not self.named:
+            return JsonListFormat.rule(self, tool, rules)
         identified = f"({self.marker('[CALL_ID]')} /[a-zA-Z0-9]{{9}}/)? " if "[CALL_ID]" in self.control else ""
         return f"{literal(tool.function.name)} {identified}{self.marker('[ARGS]')} {json_arguments(tool)}"
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
-        return "tool"
+        return "tool" if self.named else JsonListFormat.block(self, parallel=parallel)
 
     def between(self) -> str | None:
         """See `ToolFormat.between`."""
-        return self.lead()
+        return self.lead() if self.named else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +68,18 @@ class SectionFormat(ToolFormat):
     more: ClassVar[str] = ""
 
     def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
-        """See `ToolFormat.read`. Only the separator is looked at, since models leave the rest out at times."""
+        """See `ToolFormat.read`. The separator behind the name must be there."""
         section, call = self.openings
         char = yield from reader.white(char)
         if marker == section:
             _, char = yield from reader.one_of((call,), char)
         head, char = yield from reader.head("{", char)
-        separator = self.behind.strip().split("\n")[0]
-        parts = head.split(separator)
-        name = parts[-1] if len(parts) > 1 and self.before else parts[0]
-        name = name.strip().split("\n")[0].strip()
-        if self.counted:
-            name = re.sub(r":\d+$", "", name).removeprefix("functions.")
-        if len(parts) < 2:
+        name, found, _ = head.removeprefix(self.before).partition(self.behind.strip())
+        if not found:
             raise NotACallError(char)
-        reader.name(name, char)
+        if self.counted:
+            name = re.sub(r":\d+$", "", name.strip()).removeprefix("functions.")
+        reader.name(name.strip(), char)
         char = yield from reader.arguments(char)
         return (yield from reader.tail(self.tail, char))
 
@@ -91,7 +93,7 @@ class SectionFormat(ToolFormat):
         ]
         return section + self.between_calls.join(made) + self.closings[1]
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
         name = f'"functions.{tool.function.name}:" /[0-9]{{1,3}}/' if self.counted else literal(tool.function.name)
         before = f"{self.marker(self.before)} " if self.before else ""

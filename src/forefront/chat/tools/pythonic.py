@@ -4,31 +4,28 @@ Llama 4 and 3.2, LFM2 (`<|tool_call_start|>[…]<|tool_call_end|>`), Gemma 3 (a 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_letters
 from typing import Any, ClassVar
 
 from forefront.chat.marker import Reading
 from forefront.chat.tools.arguments import FREE_NAME, escape, json_value, schema_of, sequence
 from forefront.chat.tools.call_reader import CallReader, NotACallError
 from forefront.chat.tools.schema import fit, properties, types
-from forefront.chat.tools.tool_format import PastCall, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError
 from forefront.wire.tools import Tool
 
 _QUOTES = ('"', "'")
+_FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonicFormat(ToolFormat):
-    """A list behind a marker. A call is shown when it is complete, since its values have to be turned into JSON.
-
-    `gap` stands around the list; `fenced` calls stand in a block of their own, without the list's brackets.
-    """
+    """A list behind a marker. A call is shown when it is complete, since its values have to be turned into JSON."""
 
     closings: tuple[str, ...] = ("]",)
-    gap: str = ""
-    fenced: bool = False
     more: ClassVar[str] = ","
 
     def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
@@ -37,11 +34,10 @@ class PythonicFormat(ToolFormat):
         if char == "[" and (marker or self.bare):
             char = yield from reader.expect("[", char)
         name, char = yield from reader.head("(", char)
-        name = name.strip()
-        if name == "print":  # Gemma prints what a call returns
-            char = yield from reader.expect("(", char)
-            name, char = yield from reader.head("(", char)
-            name = name.strip()
+        return (yield from self.finish(reader, name.strip(), char))
+
+    def finish(self, reader: CallReader, name: str, char: str) -> Reading[str]:
+        """Reads the arguments of the call `name`, from the bracket `char` on."""
         reader.name(name, char)
         text, char = yield from reader.balanced("(", _QUOTES, escapes=True)
         try:
@@ -53,26 +49,23 @@ class PythonicFormat(ToolFormat):
 
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
-        made = [f"{name}({', '.join(f'{k}={_shown(v)}' for k, v in arguments.items())})" for name, arguments in calls]
-        if self.fenced:
-            return f"{self.openings[0]}\n" + "\n".join(made) + f"\n{self.closings[-1]}"
-        marked = [self.openings[0], *self.closings[1:]] if self.openings and not self.bare else ["", ""]
-        return f"{marked[0]}[{', '.join(made)}]{''.join(marked[1:])}"
+        if self.bare:
+            return f"[{', '.join(_call(*call) for call in calls)}]"
+        return f"{self.openings[0]}[{', '.join(_call(*call) for call in calls)}{''.join(self.closings)}"
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
 
         def argument(key: str, part: Any) -> str:
             return f"{literal(key + '=')} {_value(part, tool)}"
 
         free = f'{FREE_NAME} "=" {json_value({}, tool)}'
-        return f'{literal(tool.function.name + "(")} {sequence(schema_of(tool), argument, free, literal(", "))} ")"'
+        return (
+            f'{literal(tool.function.name + "(")} {sequence(schema_of(tool), argument, free, literal(", "), rules)} ")"'
+        )
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
-        if self.fenced:
-            more = ' ("\\n" tool)*' if parallel else ""
-            return f'"\\n" tool{more} "\\n" {self.marker(self.closings[-1])}'
         more = ' (", " tool)*' if parallel else ""
         behind = "".join(f" {self.marker(text)}" for text in self.closings[1:])
         return f'"[" tool{more} "]"{behind}'
@@ -98,6 +91,43 @@ class BarePythonicFormat(PythonicFormat):
         """See `ToolFormat.free_text`."""
         names = "|".join(escape(tool.function.name) for tool in tools)
         return rf"/(?s:.*)/ & ~/\s*\[\s*({names})\s*\((?s:.*)/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FencedPythonicFormat(PythonicFormat):
+    """A fenced block with a call on each line, at times within `print(…)`."""
+
+    openings: tuple[str, ...] = ("```tool_code",)
+    closings: tuple[str, ...] = ()
+    more: ClassVar[str] = ascii_letters + "_"
+
+    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+        """See `ToolFormat.read`."""
+        char = yield from reader.white(char)
+        name, char = yield from reader.head("(", char)
+        printed = name.strip() == "print"
+        if printed:
+            char = yield from reader.expect("(", char)
+            name, char = yield from reader.head("(", char)
+        char = yield from self.finish(reader, name.strip(), char)
+        if printed:
+            _, char = yield from reader.one_of((")",), char)
+        while char.isspace():
+            char = yield None
+        return (yield from reader.one_of((_FENCE,), char))[1] if char == "`" else char
+
+    def write(self, calls: Sequence[PastCall]) -> str:
+        """See `ToolFormat.write`."""
+        return "\n".join([self.openings[0], *(_call(*call) for call in calls), _FENCE])
+
+    def block(self, *, parallel: bool) -> str:
+        """See `ToolFormat.block`."""
+        more = ' ("\\n" tool)*' if parallel else ""
+        return f'"\\n" tool{more} "\\n{_FENCE}"'
+
+
+def _call(name: str, arguments: Mapping[str, Any]) -> str:
+    return f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in arguments.items())})"
 
 
 def _arguments(text: str, schema: Any) -> dict[str, Any]:

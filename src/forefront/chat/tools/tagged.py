@@ -13,7 +13,7 @@ from forefront.chat.marker import Reading, until
 from forefront.chat.tools.arguments import FREE_NAME, free_text, raw_text, schema_of, sequence
 from forefront.chat.tools.call_reader import CallReader, NotACallError
 from forefront.chat.tools.schema import from_text, properties, types
-from forefront.chat.tools.tool_format import PastCall, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
 
 
@@ -88,19 +88,23 @@ class TaggedFormat(ToolFormat):
     def _closing(self) -> str:
         return self.gap + self.closings[0] if self.closings else ""
 
-    def rule(self, tool: Tool) -> str:
+    def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
         gap = literal(self.gap) if self.gap else ""
         end = self.trim + self.valued
-        inner = literal((self.gap if self.value else "") + self.value + self.trim) if self.value or self.trim else ""
+        marker = self.marker(self.valued) if end in self.control else ""
+        inner = (self.gap if self.value else "") + self.value + self.trim
 
         def argument(key: str, part: Any) -> str:
-            return f"{literal(self.key + key + self.keyed)} {inner} {raw_text(part, tool, end)} {gap}"
+            return (
+                f"{self.marker(self.key + key + self.keyed + inner)} {raw_text(part, tool, end, rules, marker)} {gap}"
+            )
 
-        free = f"{literal(self.key)} {FREE_NAME} {literal(self.keyed)} {inner} {free_text(end)} {gap}"
+        before, behind = self.marker(self.key), self.marker(self.keyed + inner)
+        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, None, marker)} {gap}"
         head = (self.gap if self.call else "") + self.call + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
-        return f"{literal(head)} {sequence(schema_of(tool), argument, free)} {self.marker(self.end)}"
+        return f"{literal(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""

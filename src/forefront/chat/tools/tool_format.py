@@ -14,6 +14,26 @@ from forefront.wire.tools import Tool
 PastCall = tuple[str, Mapping[str, Any]]
 
 
+class Rules:
+    """The rules of a Lark grammar that have no name of their own. Equal ones are one."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    @property
+    def lines(self) -> list[str]:
+        """The rules as Lark has them."""
+        return [f"{name}: {expression}" for expression, name in self._names.items()]
+
+    def rule(self, expression: str) -> str:
+        """The name of a rule."""
+        return self._names.setdefault(expression, f"part_{len(self._names)}")
+
+    def terminal(self, expression: str) -> str:
+        """The name of a terminal: regular expressions that have to match together."""
+        return self._names.setdefault(expression, f"TEXT_{len(self._names)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFormat(ABC):
     """A format of calls: how to read it, how to write it, and what grammar it has.
@@ -50,8 +70,8 @@ class ToolFormat(ABC):
         """The calls as the model writes them."""
 
     @abstractmethod
-    def rule(self, tool: Tool) -> str:
-        """Lark expression for one call of `tool`."""
+    def rule(self, tool: Tool, rules: Rules) -> str:
+        """Lark expression for one call of `tool`, and what else it needs in `rules`."""
 
     @abstractmethod
     def block(self, *, parallel: bool) -> str:

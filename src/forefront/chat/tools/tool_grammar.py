@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from forefront.chat.tools.tool_format import ToolFormat
+from forefront.chat.tools.tool_format import Rules, ToolFormat
 from forefront.wire.errors import ApiError
 from forefront.wire.tools import NamedToolChoice, Tool, ToolChoice
 
@@ -33,24 +33,26 @@ def tool_grammar(
     if isinstance(choice, NamedToolChoice):
         tools = [tool for tool in tools if tool.function.name == choice.function.name]
         parallel = False
-    rules = [f"tool_{place}: {_rule(form, tool)}" for place, tool in enumerate(tools)]
+    parts = Rules()
+    rules = [f"tool_{place}: {_rule(form, tool, parts)}" for place, tool in enumerate(tools)]
     rules.append("tool: " + " | ".join(f"tool_{place}" for place in range(len(tools))))
     rules.append("calls: " + form.block(parallel=parallel))
     if choice is None or choice == "auto":
         text = form.free_text(tools)
         if text is None:
-            return ToolGrammar("\n".join(["start: calls", *rules]), form.openings[0], ends=not parallel)
+            return ToolGrammar("\n".join(["start: calls", *rules, *parts.lines]), form.openings[0], ends=not parallel)
         marked = "".join(f" | {form.marker(opening)} calls" for opening in form.openings if opening in form.control)
-        return ToolGrammar("\n".join([f"start: calls{marked} | TEXT", *rules, f"TEXT: {text}"]))
+        start = f"start: calls{marked} | {parts.terminal(text)}"
+        return ToolGrammar("\n".join([start, *rules, *parts.lines]))
     between = form.between()
     more = f" ({between} calls)*" if parallel and between is not None else ""
     gap = '("\\n" "\\n"?)? ' if thought else ""
-    return ToolGrammar("\n".join([f"start: {gap}{form.lead()} calls{more}", *rules]))
+    return ToolGrammar("\n".join([f"start: {gap}{form.lead()} calls{more}", *rules, *parts.lines]))
 
 
-def _rule(form: ToolFormat, tool: Tool) -> str:
+def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
     try:
-        return form.rule(tool)
+        return form.rule(tool, rules)
     except RecursionError:
         text = f"The parameters of the tool `{tool.function.name}` nest too deep."
         raise ApiError("invalid_value", text, param="tools") from None
