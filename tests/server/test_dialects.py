@@ -15,6 +15,10 @@ from tests.support.server import RunningServer, run_server
 PATH = "/v1/chat/completions"
 QUESTION = {"role": "user", "content": "What is the weather in Rome?"}
 THINKERS = ["qwen", "qwen-control"]
+# Models whose calls hold text, or come behind thoughts, of any length.
+UNBOUNDED = ["qwen-coder", "gemma", "gpt-oss"]
+# Templates that take one call in a message.
+SINGLE = ["llama", "gpt-oss"]
 WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
@@ -222,7 +226,7 @@ def test_an_object_or_a_call_behind_thoughts(speakers: RunningServer, model: str
 
 @pytest.mark.parametrize("parallel", [True, False])
 @pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
-@pytest.mark.parametrize("model", ["llama", "mistral", "magistral"])
+@pytest.mark.parametrize("model", [name for name in FAMILIES if name not in THINKERS])
 def test_forced_calls_of_every_family(speakers: RunningServer, model: str, tool_choice: Any, parallel: bool) -> None:
     asked = body(
         model, n=4, tools=list(TOOLS.values()), tool_choice=tool_choice, parallel_tool_calls=parallel, max_tokens=160
@@ -230,13 +234,15 @@ def test_forced_calls_of_every_family(speakers: RunningServer, model: str, tool_
     for choice in agree(speakers, asked):
         assert choice["content"] == ""
         assert choice["finish_reason"] in ("tool_calls", "length")
+        if choice["finish_reason"] == "length" and model in UNBOUNDED:
+            continue
         assert len(choice["calls"]) == 1 or (parallel and tool_choice == "required" and choice["calls"])
         for call in choice["calls"]:
             valid(call)
             assert tool_choice == "required" or call[0] == "get_weather"
 
 
-@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("model", [name for name in FAMILIES if name not in UNBOUNDED])
 @pytest.mark.parametrize("max_tokens", [90, 110])
 def test_calls_close_when_tokens_run_out(speakers: RunningServer, model: str, max_tokens: int) -> None:
     effort = {"reasoning_effort": "none"} if model in THINKERS else {}
@@ -263,9 +269,9 @@ def test_calls_and_their_results_come_back(speakers: RunningServer, model: str) 
     )
     with speakers.client() as client:
         prompt = client.post(f"{PATH}/preflight", json=asked).json()["prompt"]
-    places = [prompt.rindex(text) for text in ('{"city": "Rome", "unit": "kelvin"}', "get_time")]
+    places = [prompt.rindex(text) for text in ("kelvin", "get_time")]
     places += [prompt.rindex(f"result {number}") for number in range(2)]
-    order = [places[0], places[2], places[1], places[3]] if model == "llama" else places
+    order = [places[0], places[2], places[1], places[3]] if model in SINGLE else places
     assert order == sorted(order)
-    assert ("<think>\nI look it up.\n</think>" in prompt) == (model in THINKERS)
+    assert ("I look it up." in prompt) == (model in [*THINKERS, "lfm", "gpt-oss"])
     assert whole(speakers, asked)["usage"]["completion_tokens"] <= 8

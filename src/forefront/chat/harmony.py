@@ -133,9 +133,10 @@ class HarmonyReader:
             parts: list[str] = []
             found = yield from until(_MARKERS, char, parts.append)
             text += "".join(parts) + found
-            char = (yield None) if found in _MARKERS else ""
             if found == "<|message|>":
-                return text, char
+                self.reasoning = self._kind(text)[0] == "reasoning"
+                return text, (yield None)
+            char = (yield None) if found in _MARKERS else ""
             if found in _ENDS:
                 break
         if char or "<|" not in text:
@@ -145,7 +146,6 @@ class HarmonyReader:
     def _message(self, header: str, char: str) -> Reading[str]:
         """Reads a message up to its end; returns the next character."""
         kind, name = self._kind(header)
-        self.reasoning = kind == "reasoning"
         self._gap = "\n\n" if kind in self._shown else ""
         if kind == "call":
             while char.isspace():

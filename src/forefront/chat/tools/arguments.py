@@ -77,7 +77,7 @@ def free_text(end: str, rules: Rules, limits: Mapping[str, Any] | None = None, m
     escaped = escape(end)
     # As one terminal with its end: a lexer would not give back what text alone has taken of it.
     last = "" if marker else escaped
-    expression = f"/(?s:.{count}){last}/ & ~/(?s:.*){escaped}(?s:{'.*' if marker else '.+'})/"
+    expression = f"/(?s:.{count}){last}/ & ~/(?s:.*){escape(end.lstrip())}(?s:{'.*' if marker else '.+'})/"
     pattern = limits.get("pattern")
     if isinstance(pattern, str) and not _FOREIGN.search(pattern):
         begin = "" if pattern.startswith("^") else "(?s:.*)"

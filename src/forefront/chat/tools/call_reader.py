@@ -175,6 +175,8 @@ class CallReader:
                     char = yield from self.accept(char)
                     parts.append(char)
                     held = ""
+                    if not char:
+                        break
                 elif held == quote:
                     quote = held = ""
             elif held in quotes:
@@ -182,11 +184,11 @@ class CallReader:
             else:
                 depth += (char in "([{") - (char in ")]}")
                 if depth > _DEPTH:
-                    raise NotACallError(char)
+                    raise NotACallError(char, "".join(parts[:-1]) if self.begun else "")
             char = yield from self.accept(char)
             if depth == 0 and not quote:
                 return "".join(parts), char
-        raise NotACallError(char)
+        raise NotACallError(char, "".join(parts) if self.begun else "")
 
     def _member(self, key: str, char: str) -> Reading[str]:
         if key in _NAMES and self._name is None:

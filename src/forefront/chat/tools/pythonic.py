@@ -56,13 +56,16 @@ class PythonicFormat(ToolFormat):
     def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
 
+        return f"{literal(tool.function.name + '(')} {self.arguments(tool, rules)}"
+
+    def arguments(self, tool: Tool, rules: Rules) -> str:
+        """Lark expression for what follows the opening bracket of a call."""
+
         def argument(key: str, part: Any) -> str:
             return f"{literal(key + '=')} {_value(part, tool)}"
 
         free = f'{FREE_NAME} "=" {json_value({}, tool)}'
-        return (
-            f'{literal(tool.function.name + "(")} {sequence(schema_of(tool), argument, free, literal(", "), rules)} ")"'
-        )
+        return f'{sequence(schema_of(tool), argument, free, literal(", "), rules)} ")"'
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
@@ -82,10 +85,15 @@ class BarePythonicFormat(PythonicFormat):
         """See `ToolFormat.lead`."""
         return ""
 
+    def rule(self, tool: Tool, rules: Rules) -> str:
+        """See `ToolFormat.rule`. A call begins with the list, as one lexeme, so that it is told from other text."""
+        arguments = rules.rule(self.arguments(tool, rules))
+        rules.choice("later", f"{literal(f', {tool.function.name}(')} {arguments}")
+        return f"/\\[{escape(tool.function.name)}\\(/ {arguments}"
+
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
-        more = ' (", " tool)*' if parallel else ""
-        return f'"[" tool{more} "]"'
+        return f'tool{" later*" if parallel else ""} "]"'
 
     def free_text(self, tools: Sequence[Tool]) -> str | None:
         """See `ToolFormat.free_text`."""

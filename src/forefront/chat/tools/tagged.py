@@ -64,6 +64,18 @@ class TaggedFormat(ToolFormat):
     def _argument(self, reader: CallReader, part: Any, char: str) -> Reading[str]:
         """Reads a value and the tag behind it."""
         value = _Value(reader, part, self.trim)
+        if not value.string:
+            while char.isspace():
+                value.take(char)
+                char = yield None
+            if char and char in "[{":  # what looks like the tag may stand in a string of it
+                try:
+                    text, char = yield from reader.balanced(char, ('"',), escapes=True)
+                except NotACallError as error:
+                    value.take(error.unread)
+                    value.cut()
+                    raise NotACallError(error.char) from None
+                value.take(text)
         found = yield from until((self.valued,), char, value.take)
         if found != self.valued:
             value.take(found)
@@ -124,7 +136,7 @@ class _Value:
         self._reader = reader
         self._part = part
         self._trim = trim
-        self._string = types(part, reader.schema) == {"string"}
+        self.string = types(part, reader.schema) == {"string"}
         self._begun = False
         self._held = ""  # a line break that may be the one in front of the closing tag
         self._parts: list[str] = []
@@ -134,9 +146,9 @@ class _Value:
         if not self._begun:
             text = text.removeprefix(self._trim) if text else text
             self._begun = True
-            if self._string:
+            if self.string:
                 self._reader.take('"')
-        if not self._string:
+        if not self.string:
             self._parts.append(text)
             return
         text = self._held + text
@@ -148,7 +160,7 @@ class _Value:
     def end(self) -> None:
         """The value is complete."""
         self.take("")
-        if self._string:
+        if self.string:
             self._reader.take('"')
             return
         text = "".join(self._parts).removesuffix(self._trim)
@@ -156,4 +168,4 @@ class _Value:
 
     def cut(self) -> None:
         """The answer ends within the value."""
-        self._reader.take(compact(self._held)[1:-1] if self._string else "".join(self._parts))
+        self._reader.take(compact(self._held)[1:-1] if self.string else "".join(self._parts))

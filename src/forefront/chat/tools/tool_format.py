@@ -19,11 +19,17 @@ class Rules:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._choices: dict[str, list[str]] = {}
 
     @property
     def lines(self) -> list[str]:
         """The rules as Lark has them."""
-        return [f"{name}: {expression}" for expression, name in self._names.items()]
+        choices = [f"{name}: {' | '.join(expressions)}" for name, expressions in self._choices.items()]
+        return choices + [f"{name}: {expression}" for expression, name in self._names.items()]
+
+    def choice(self, name: str, expression: str) -> None:
+        """One more expression that the rule `name` may be."""
+        self._choices.setdefault(name, []).append(expression)
 
     def rule(self, expression: str) -> str:
         """The name of a rule."""
