@@ -64,7 +64,7 @@ class Former:
             self._dialect.tools, request.offered, request.tool_choice, parallel=parallel, thought=thought
         )
         triggers = (grammar.trigger,) if grammar.trigger else ()
-        return GrammarSource("lark", grammar.lark, triggers, ends=grammar.ends), "tools"
+        return GrammarSource("lark", grammar.lark, triggers, grammar.ends, grammar.hints), "tools"
 
     def _calls_or(self, request: ChatRequest, form: GrammarSource, param: str, *, thought: bool) -> GrammarSource:
         """Calls, or an answer of the form that is asked for."""
@@ -72,10 +72,12 @@ class Former:
             text = f"`{param}` does not go with tools that the model may call or not: set `tool_choice`."
             raise ApiError("invalid_value", text, param=param)
         parallel = request.parallel_tool_calls is not False
-        calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel).lark
-        rules = calls.replace("start:", "called:", 1)
+        calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel)
+        rules = calls.lark.replace("start:", "called:", 1)
         gap = _GAP if thought else ""
-        return GrammarSource("lark", f"start: {gap} (called | answer)\nanswer: {_json(form)}\n{rules}")
+        return GrammarSource(
+            "lark", f"start: {gap} (called | answer)\nanswer: {_json(form)}\n{rules}", hints=calls.hints
+        )
 
 
 def _alone(request: SampledRequest) -> tuple[GrammarSource | None, str]:
@@ -107,7 +109,9 @@ def _in_channels(harmony: HarmonyFormat, request: ChatRequest) -> tuple[GrammarS
         return None, ""
     answer = None if form is None or (tools and forced) else _expression(form)
     param = param if form is not None and not (tools and forced) else "tools"
-    return GrammarSource("lark", harmony.grammar(tools, answer, forced=bool(tools) and forced)), param
+    forced = forced and bool(tools)
+    lark = harmony.grammar(tools, answer, forced=forced)
+    return GrammarSource("lark", lark, hints=harmony.hints(forced=forced)), param
 
 
 def _expression(form: GrammarSource) -> str:
@@ -132,7 +136,7 @@ def _behind(form: GrammarSource, ends: tuple[str, ...]) -> GrammarSource:
         return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {_json(form)}", ends, ends=True)
     if form.kind == "regex":
         return GrammarSource("regex", rf"\s{{0,3}}(?:{form.text})", ends, ends=True)
-    return GrammarSource(form.kind, form.text, ends, ends=True)
+    return GrammarSource(form.kind, form.text, ends, True, form.hints)
 
 
 def _json(form: GrammarSource) -> str:

@@ -72,6 +72,11 @@ class HarmonyFormat:
     def _marker(self, text: str) -> str:
         return f"<[{self.control[text]}]>" if text in self.control else literal(text)
 
+    def hints(self, *, forced: bool) -> tuple[bytes, ...]:
+        """What leads to the end of an answer: see `GrammarSource.hints`."""
+        end = self.control.get("<|end|>")
+        return (b"<|end|>" if end is None else b"\xff[%d]" % end, b"commentary to=" if forced else b"final")
+
     @property
     def message_end(self) -> frozenset[int]:
         """What ends a message, though it may be named as the end of an answer."""

@@ -62,6 +62,10 @@ class GemmaFormat(ToolFormat):
         """See `ToolFormat.block`."""
         return f"tool {self.marker(self.closings[0])}"
 
+    def ends_of_text(self) -> tuple[str, ...]:
+        """See `ToolFormat.ends_of_text`."""
+        return (self.quote,)
+
     def between(self) -> str | None:
         """See `ToolFormat.between`."""
         return self.lead()

@@ -124,6 +124,10 @@ class TaggedFormat(ToolFormat):
             return "tool"
         return f"tool {literal(self.gap) if self.gap else ''} {self.marker(self.closings[0])}"
 
+    def ends_of_text(self) -> tuple[str, ...]:
+        """See `ToolFormat.ends_of_text`."""
+        return (self.trim + self.valued,)
+
     def between(self) -> str | None:
         """See `ToolFormat.between`."""
         return f"{literal(self.gap)} {self.lead()}" if self.gap else self.lead()

@@ -95,6 +95,16 @@ class ToolFormat(ABC):
         """Regular expressions of text that is no call, where calls need no marker; None where they need one."""
         return None
 
+    def ends_of_text(self) -> tuple[str, ...]:
+        """What ends free text within a call."""
+        return ()
+
+    def hints(self) -> tuple[bytes, ...]:
+        """The same as `GrammarSource.hints`."""
+        return tuple(
+            b"\xff[%d]" % self.control[end] if end in self.control else end.encode() for end in self.ends_of_text()
+        )
+
     def marker(self, text: str) -> str:
         """Lark expression for a marker, or for text that holds control tokens."""
         for marker, token in self.control.items():

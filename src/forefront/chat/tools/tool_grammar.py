@@ -13,12 +13,13 @@ class ToolGrammar:
     """`lark` is in llguidance's dialect. Without `trigger` it holds from the answer's first character to its end.
 
     With `trigger`, the answer is free text until it ends in that; the grammar holds for what follows the trigger. When
-    it is complete, the text is free again, or, if it `ends`, the answer is over.
+    it is complete, the text is free again, or, if it `ends`, the answer is over. `hints` are those of `GrammarSource`.
     """
 
     lark: str
     trigger: str = ""
     ends: bool = True
+    hints: tuple[bytes, ...] = ()
 
 
 def tool_grammar(
@@ -40,14 +41,16 @@ def tool_grammar(
     if choice is None or choice == "auto":
         text = form.free_text(tools)
         if text is None:
-            return ToolGrammar("\n".join(["start: calls", *rules, *parts.lines]), form.openings[0], ends=not parallel)
+            return ToolGrammar(
+                "\n".join(["start: calls", *rules, *parts.lines]), form.openings[0], not parallel, form.hints()
+            )
         marked = "".join(f" | {form.marker(opening)} calls" for opening in form.openings if opening in form.control)
         start = f"start: calls{marked} | {parts.terminal(text)}"
-        return ToolGrammar("\n".join([start, *rules, *parts.lines]))
+        return ToolGrammar("\n".join([start, *rules, *parts.lines]), hints=form.hints())
     between = form.between()
     more = f" ({between} calls)*" if parallel and between is not None else ""
     gap = '("\\n" "\\n"?)? ' if thought else ""
-    return ToolGrammar("\n".join([f"start: {gap}{form.lead()} calls{more}", *rules, *parts.lines]))
+    return ToolGrammar("\n".join([f"start: {gap}{form.lead()} calls{more}", *rules, *parts.lines]), hints=form.hints())
 
 
 def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
