@@ -15,15 +15,20 @@ from forefront.chat.loading import LoadError, ModelOptions, load_backend
 Progress = Callable[[str], AbstractContextManager[object]]
 
 
-def load(source: ModelSource, store: Store, options: ModelOptions, progress: Progress) -> ServedModel:
-    """Convert if need be, and load. Raises `SourceError`, whose text names the file."""
+def load(
+    source: ModelSource, store: Store, options: ModelOptions, progress: Progress, chat_template: str | None = None
+) -> ServedModel:
+    """Convert if need be, and load. `chat_template` takes the place of the model's own.
+
+    Raises `SourceError`, whose text names the file.
+    """
     directory = store.find(source)
     if directory is None:
         with progress(f"Converting {source.name} for this machine (once)"):
             directory = store.convert(source)
     with progress(f"Loading {source.name}"):
         try:
-            backend = load_backend(directory, read_facts(directory), options)
+            backend = load_backend(directory, read_facts(directory), options, chat_template)
         except LoadError as error:
             raise SourceError(f"{source.path}: {error}") from error
     created = int(source.path.stat().st_mtime)

@@ -74,6 +74,10 @@ class Dialect:
             variables |= dict.fromkeys(self._style.tool_variables, offers(offered))
         return variables
 
+    def lead(self, beginning: str) -> str:
+        """What the model writes before the `beginning` of an answer that it is to continue."""
+        return self.harmony.final if self.harmony is not None and beginning else ""
+
     def need_tools(self) -> None:
         """Raise `ApiError` 400 for a model that was not made for tools."""
         known = self._tools is not None or self.harmony is not None

@@ -31,8 +31,9 @@ class Former:
     async def chat(self, request: ChatRequest, prompt: str, max_tokens: int) -> ConstraintFactory | None:
         """The constraint of an answer to the rendered `prompt`, None for any text. Raises `ApiError` (422) for a form
         that cannot be kept to."""
-        if self._dialect.harmony is not None and not prompt.endswith("<|message|>"):
-            form, param = _in_channels(self._dialect.harmony, request)
+        if (harmony := self._dialect.harmony) is not None:
+            continued = harmony.final in prompt.rpartition("<|start|>")[2]
+            form, param = _alone(request) if continued else _in_channels(harmony, request)
             return None if form is None else await self._compiled(form, param, max_tokens)
         ends = self._dialect.reasoning_ends(prompt)
         form, param = self._with_tools(request, thought=bool(ends)) if request.offered else _alone(request)

@@ -72,6 +72,11 @@ class HarmonyFormat:
     def _marker(self, text: str) -> str:
         return f"<[{self.control[text]}]>" if text in self.control else literal(text)
 
+    @property
+    def final(self) -> str:
+        """What comes before the text of an answer."""
+        return "<|channel|>final<|message|>"
+
     def hints(self, *, forced: bool) -> tuple[bytes, ...]:
         """What leads to the end of an answer: see `GrammarSource.hints`."""
         end = self.control.get("<|end|>")

@@ -58,7 +58,9 @@ class Planner:
         messages, beginning = split_beginning(request.messages)
         plain = self._dialect.messages(messages, request.offered)
         try:
-            return await asyncio.to_thread(self._prompts.encode, plain, variables, beginning)
+            return await asyncio.to_thread(
+                self._prompts.encode, plain, variables, beginning, self._dialect.lead(beginning)
+            )
         except TemplateError as error:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None

@@ -36,17 +36,24 @@ class PromptEncoder:
         self._control = re.compile(f"(?=({'|'.join(map(re.escape, spellings))}))") if spellings else None
 
     def encode(
-        self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None, beginning: str = ""
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        variables: Mapping[str, Any] | None = None,
+        beginning: str = "",
+        lead: str = "",
     ) -> Prompt:
-        """The prompt for an answer that starts with `beginning`. Whatever a client wrote is in `messages`, `variables`
-        and `beginning`. Raises `TemplateError` when the template refuses the messages."""
+        """The prompt for an answer that starts with `beginning`, which the model's own `lead` announces.
+
+        Whatever a client wrote is in `messages`, `variables` and `beginning`. Raises `TemplateError` when the template
+        refuses the messages.
+        """
         written = (messages, variables or {}, beginning)
         if self._control is None or not any(self._control.search(text) for text in _texts(written)):
-            text = self._template.render(messages, variables) + beginning
+            text = self._template.render(messages, variables) + lead + beginning
             return Prompt(text, self._tokenizer.encode(text))
         mark = next((mark for mark in _MARKS if not any(mark in text for text in _texts(written))), _MARKS[0])
         messages, variables, beginning = self._break(written, mark)
-        parts = (self._template.render(messages, variables) + beginning).split(mark)
+        parts = (self._template.render(messages, variables) + lead + beginning).split(mark)
         return Prompt("".join(parts), [token for part in parts for token in self._tokenizer.encode(part)])
 
     def _break(self, value: Any, mark: str) -> Any:
