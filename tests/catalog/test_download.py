@@ -6,9 +6,10 @@ import io
 import os
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ class Shown:
         self.counts: list[int] = []
 
     @contextmanager
-    def display(self, text: str, size: int) -> Iterator[object]:
+    def display(self, text: str, size: int) -> Iterator[Callable[[int], None]]:
         self.texts.append(text)
         yield self.counts.append
 
@@ -131,7 +132,7 @@ def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index:
         ({"version": "2.0"}, "does not have it"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(index: Index, tmp_path: Path, change: dict[str, str], reason: str) -> None:
+def test_what_is_wrong_is_one_sentence(index: Index, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     with pytest.raises(SourceError, match=reason) as raised:
         fetch(dataclasses.replace(known(index), **change), tmp_path, Shown().display)
     assert "\n" not in str(raised.value)
