@@ -14,6 +14,7 @@ from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
+from forefront.wire.errors import ApiError
 from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool
 from tests.chat.lines import steps
 from tests.chat.told import Plain, calls, content, cut, told
@@ -350,6 +351,44 @@ def test_the_grammar_takes_calls_as_models_were_trained_to_write_them(
             tokens = tokens_of(form, text.removeprefix(grammar.trigger))
             assert matcher.try_consume_tokens(tokens) == len(tokens), (text, grammar.lark)
             assert matcher.is_accepting()
+
+
+@pytest.mark.parametrize("name", ["qwen-coder", "glm", "gemma4"])
+@pytest.mark.parametrize(
+    ("schema", "kept", "broken"),
+    [
+        ({"pattern": "^[a-c]+$"}, "abc", "abd"),
+        ({"pattern": "b"}, "abc", "acc"),
+        ({"maxLength": 3}, "abc", "abcd"),
+        ({"minLength": 2}, "ab", "a"),
+        ({"enum": ["ab", "é"]}, "é", "a"),
+        ({"const": "ab"}, "ab", "a"),
+        ({"pattern": "^(?!x)a$"}, "x", None),
+        ({"pattern": "("}, "x", None),
+        ({"format": "email"}, "x", None),
+        ({"maxLength": 10**9}, "x", None),
+    ],
+)
+def test_text_keeps_to_the_schema_where_it_can(
+    tokenizer: LLTokenizer, name: str, schema: dict[str, Any], kept: str, broken: str | None
+) -> None:
+    form = FORMS[name]
+    parameters = {"type": "object", "properties": {"a": {"type": "string"} | schema}, "required": ["a"]}
+
+    def grammar(strict: bool) -> ToolGrammar:
+        tool = Tool(type="function", function=Function(name="f", parameters=parameters, strict=strict))
+        return tool_grammar(form, [tool], "required", parallel=False)
+
+    for text, allowed in ((kept, True), (broken, False)):
+        if text is not None:
+            tokens = tokens_of(form, form.write([("f", {"a": text})]))
+            matcher = compiled(tokenizer, grammar(strict=False))
+            assert (matcher.try_consume_tokens(tokens) == len(tokens)) is allowed
+    if broken is not None:
+        grammar(strict=True)
+        return
+    with pytest.raises(ApiError, match=r"`f` cannot be held to"):
+        grammar(strict=True)
 
 
 def test_formats_are_found_by_what_templates_say() -> None:

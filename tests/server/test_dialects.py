@@ -249,6 +249,48 @@ def test_calls_close_when_tokens_run_out(speakers: RunningServer, model: str, ma
             valid((call["function"]["name"], call["function"]["arguments"]))
 
 
+@pytest.mark.parametrize(
+    ("model", "token", "ends"),
+    [
+        ("llama", "<|eot_id|>", True),
+        ("phi", "<|end|>", True),
+        ("gemma", "<end_of_turn>", True),
+        ("granite", "<|end_of_text|>", True),
+        ("gpt-oss", "<|return|>", True),
+        ("gpt-oss", "<|call|>", True),
+        ("gpt-oss", "<|end|>", False),
+        ("llama", "<|start_header_id|>", False),
+    ],
+)
+def test_an_answer_ends_where_its_family_ends_it(speakers: RunningServer, model: str, token: str, ends: bool) -> None:
+    """The file names another end token."""
+    bias = {FAMILIES[model].token(token): 100}
+    answer = whole(speakers, body(model, logit_bias=bias, max_tokens=3))
+    assert answer["choices"][0]["finish_reason"] == ("stop" if ends else "length")
+    assert answer["usage"]["completion_tokens"] == (1 if ends else 3)
+    assert answer["choices"][0]["message"]["content"] == ""
+
+
+def test_a_beginning_is_continued_in_the_final_channel(speakers: RunningServer) -> None:
+    beginning = {"role": "assistant", "content": "It is <|end|>"}
+    asked = body("gpt-oss", messages=[QUESTION, beginning], max_tokens=4)
+    with speakers.client() as client:
+        prompt = client.post(f"{PATH}/preflight", json=asked).json()["prompt"]
+    assert prompt.endswith("<|start|>assistant<|channel|>final<|message|>It is <|end|>")
+    assert whole(speakers, asked)["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
+
+
+@pytest.mark.parametrize("model", ["qwen-coder", "lfm", "gpt-oss", "gemma"])
+def test_a_form_holds_whatever_the_dialect(speakers: RunningServer, model: str) -> None:
+    for fields in ({}, {"tools": list(TOOLS.values()), "tool_choice": "auto"}):
+        for choice in agree(speakers, body(model, n=2, response_format=FORM, max_tokens=160, **fields)):
+            assert choice["calls"] or choice["content"]
+            for call in choice["calls"]:
+                valid(call)
+            if not choice["calls"]:
+                jsonschema.validate(json.loads(choice["content"]), SCHEMA)
+
+
 @pytest.mark.parametrize("model", FAMILIES)
 def test_calls_and_their_results_come_back(speakers: RunningServer, model: str) -> None:
     """Also calls that another model has made, two in a message and under ids of its own."""

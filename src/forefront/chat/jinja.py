@@ -30,7 +30,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-# Seconds of CPU time for one rendering. A conversation of 4,096 turns needs about a tenth.
+# Seconds of CPU time for one rendering. A conversation of 4,096 turns needs about a twentieth.
 _CPU_LIMIT: Final = 1.0
 _MEMORY_LIMIT: Final = 2**30
 _TEXT_LIMIT: Final = 48 * 2**20
@@ -43,6 +43,7 @@ _LAZY: Final = (
     "html.entities",
     "jinja2.constants",
     "jinja2.debug",
+    "pprint",
     "textwrap",
 )
 
@@ -114,7 +115,7 @@ def _reason(error: Exception) -> str:
         case RecursionError():
             return "it nests too deep"
         case TypeError() | ValueError() | KeyError() | IndexError() | AttributeError() | ArithmeticError():
-            return f"an expression in it fails ({type(error).__name__}: {error})"
+            return "an expression in it fails"
     return "it fails"
 
 

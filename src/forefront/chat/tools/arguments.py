@@ -7,11 +7,14 @@ from typing import Any, Final
 from forefront.chat.grammar_source import json_lark
 from forefront.chat.tools.schema import enumerated, is_open, part_alone, properties, required, resolve, types
 from forefront.chat.tools.tool_format import Rules, compact, literal
+from forefront.wire.errors import ApiError
 from forefront.wire.tools import Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
 # A name of an argument where the schema leaves it open.
 FREE_NAME: Final = "/[a-zA-Z_][a-zA-Z0-9_]{0,63}/"
+# Characters that a string may be bound to have, at most: a lexer has a state for each.
+_LONGEST: Final = 1000
 # Parts of a pattern that mean something else, or nothing, in llguidance.
 _FOREIGN: Final = re.compile(r"\(\?|\\[bBkKpPuxc1-9]")
 
@@ -66,11 +69,40 @@ def raw_text(part: Any, tool: Tool, end: str, rules: Rules, marker: str = "") ->
     allowed = types(part, root)
     if not allowed or "string" not in allowed:
         return f"{json_value(part, tool)} {behind}"
-    return free_text(end, rules, resolve(part, root) if allowed == {"string"} else {}, marker)
+    return free_text(end, rules, string_limits(resolve(part, root), tool) if allowed == {"string"} else {}, marker)
+
+
+def string_limits(schema: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
+    """The keywords of a string's schema that hold for text that is not JSON.
+
+    Others are left out, or, in a function with `strict`, raise `ApiError` (422).
+    """
+    kept = {key: schema[key] for key in ("minLength", "maxLength", "pattern") if key in schema}
+    if "pattern" in kept and not _expressible(kept["pattern"]):
+        del kept["pattern"]
+    for key in ("minLength", "maxLength"):
+        if key in kept and not (isinstance(kept[key], int) and 0 <= kept[key] <= _LONGEST):
+            del kept[key]
+    lost = [key for key in ("format", "pattern", "minLength", "maxLength") if key in schema and key not in kept]
+    if lost and tool.function.strict:
+        text = f"`{lost[0]}` of a string in `{tool.function.name}` cannot be held to in this model's format of calls."
+        raise ApiError("invalid_value", f"`tools`: {text} Leave it out, or set `strict` to false.", param="tools")
+    return kept
+
+
+def _expressible(pattern: Any) -> bool:
+    """Whether llguidance reads the pattern as it is meant."""
+    if not isinstance(pattern, str) or _FOREIGN.search(pattern):
+        return False
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
 
 
 def free_text(end: str, rules: Rules, limits: Mapping[str, Any] | None = None, marker: str = "") -> str:
-    """Lark expression for text up to `end`, which it includes; see `raw_text`. `limits` is the schema of a string."""
+    """Lark expression for text up to `end`, which it includes; see `raw_text`. `limits`: see `string_limits`."""
     limits = limits or {}
     least, most = limits.get("minLength", 0), limits.get("maxLength")
     count = "*" if not least and most is None else f"{{{least},{'' if most is None else most}}}"
@@ -79,7 +111,7 @@ def free_text(end: str, rules: Rules, limits: Mapping[str, Any] | None = None, m
     last = "" if marker else escaped
     expression = f"/(?s:.{count}){last}/ & ~/(?s:.*){escape(end.lstrip())}(?s:{'.*' if marker else '.+'})/"
     pattern = limits.get("pattern")
-    if isinstance(pattern, str) and not _FOREIGN.search(pattern):
+    if pattern is not None:
         begin = "" if pattern.startswith("^") else "(?s:.*)"
         finish = "" if pattern.endswith("$") else "(?s:.*)"
         body = pattern.removeprefix("^").removesuffix("$").replace("/", "\\/")

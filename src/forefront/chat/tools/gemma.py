@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.marker import Reading
-from forefront.chat.tools.arguments import FREE_NAME, free_text, json_value, schema_of, sequence
+from forefront.chat.tools.arguments import FREE_NAME, free_text, json_value, schema_of, sequence, string_limits
 from forefront.chat.tools.call_reader import CallReader, NotACallError
 from forefront.chat.tools.schema import enumerated, fit, properties, resolve, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
@@ -88,7 +88,7 @@ class GemmaFormat(ToolFormat):
             return f"({' | '.join(shown)})"
         allowed, limits = types(part, root), resolve(part, root)
         if "string" in allowed or depth > _DEPTH:
-            return self._string(limits, rules)
+            return self._string(string_limits(limits, tool) if allowed == {"string"} else {}, rules)
         if "object" in allowed:
             return f'"{{" {self._members(limits, tool, rules, depth)} "}}"'
         if "array" in allowed:
