@@ -148,8 +148,9 @@ class HarmonyReader:
                 return text, (yield None)
             char = (yield None) if found in _MARKERS else ""
             if found in _ENDS:
+                text = text.removesuffix(found)
                 break
-        if char or "<|" not in text:
+        if "<|" not in text or len(text) >= _HEADER:
             self._take("content", text)
         return "", char
 
