@@ -55,7 +55,7 @@ def test_bombs_and_faults_end_quickly_with_one_error(source: str) -> None:
     start = time.monotonic()
     with pytest.raises(TemplateError):
         ChatTemplate(source).render(MESSAGES)
-    assert time.monotonic() - start < TIME_LIMIT + 3  # a start included
+    assert time.monotonic() - start < 10 * TIME_LIMIT  # a start included, on a busy machine
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from forefront.catalog.known_models import KnownModel
 from forefront.catalog.source import SourceError
 from forefront.chat.child import child_environment
 
-# Opens a display of progress for a title and a size in bytes; it is told how many bytes there are.
+# Opens a display of progress for a title and a size in bytes; what it gives takes the number of bytes so far.
 Display = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _INTERVAL: Final = 0.2
 _CHUNK: Final = 2**20

@@ -31,7 +31,7 @@ class LlamaFormat(ToolFormat):
         return "; ".join(json_call(name, arguments, ("name", "parameters")) for name, arguments in calls)
 
     def rule(self, tool: Tool, rules: Rules) -> str:
-        """See `ToolFormat.rule`. The head is one lexeme, so that it is told from other text by its end."""
+        """See `ToolFormat.rule`. The head is one lexeme, so that the lexer separates it from other text."""
         kind = re.escape('"type": "function", ')
         head = re.escape(f'"name": {compact(tool.function.name)}, "parameters": ').replace("/", "\\/")
         return f'/\\{{({kind})?{head}/ {json_arguments(tool)} "}}"'

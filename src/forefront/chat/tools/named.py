@@ -4,7 +4,6 @@ the formats of DeepSeek and Kimi K2."""
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from forefront.chat.marker import Reading
 from forefront.chat.tools.arguments import json_arguments
@@ -65,7 +64,6 @@ class SectionFormat(ToolFormat):
     tail: str = ""
     between_calls: str = ""
     counted: bool = False
-    more: ClassVar[str] = ""
 
     def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`. The separator behind the name must be there."""

@@ -86,7 +86,7 @@ class BarePythonicFormat(PythonicFormat):
         return ""
 
     def rule(self, tool: Tool, rules: Rules) -> str:
-        """See `ToolFormat.rule`. A call begins with the list, as one lexeme, so that it is told from other text."""
+        """See `ToolFormat.rule`. The list and the first name are one lexeme, apart from other text."""
         arguments = rules.rule(self.arguments(tool, rules))
         rules.choice("later", f"{literal(f', {tool.function.name}(')} {arguments}")
         return f"/\\[{escape(tool.function.name)}\\(/ {arguments}"
