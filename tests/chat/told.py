@@ -4,15 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from forefront.chat.answer import Reader
 from forefront.chat.events import ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.tool_format import ToolFormat
-from forefront.chat.tool_parser import ToolParser
+from forefront.chat.tools.hermes import HermesFormat
+from forefront.chat.tools.llama import LlamaFormat
+from forefront.chat.tools.named import MistralFormat
+from forefront.chat.tools.tool_format import ToolFormat
+from forefront.chat.tools.tool_parser import ToolParser
 
 NAMES = ("get_weather", "f", "a.b-C_9")
 
-HERMES = ToolFormat("hermes", "<tool_call>", "</tool_call>")
-LLAMA3 = ToolFormat("llama3", "<|python_tag|>")
-MISTRAL = ToolFormat("mistral", "[TOOL_CALLS]", "]")
-MISTRAL_NAMED = ToolFormat("mistral", "[TOOL_CALLS]", "]", named=True)
+HERMES = HermesFormat()
+LLAMA3 = LlamaFormat()
+MISTRAL = MistralFormat(named=False)
+MISTRAL_NAMED = MistralFormat()
 FORMATS = (HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED)
 
 Entry = tuple[str, int, str]
@@ -54,7 +57,7 @@ class Plain(ToolParser):
 
 def read(form: ToolFormat, text: str, places: Sequence[int] = ()) -> list[Entry]:
     """What the parser tells of `text`."""
-    return told(Plain(0, form, NAMES), cut(text, places))
+    return told(Plain(0, form, {name: {} for name in NAMES}), cut(text, places))
 
 
 def content(entries: list[Entry]) -> str:

@@ -12,7 +12,7 @@ from tests.support.server import RunningServer
 # Addresses in memory, paths of this machine, tracebacks, names of libraries and their own words.
 _INSIDE = re.compile(
     r"0x[0-9a-f]{6,}|Traceback|\bFile \"|\.py\b|site-packages|/work/|/tmp/|/home/|/root|/usr/|<[a-z_.]+ object"
-    r"|sqlalchemy|sqlite|psycopg|postgres|msgspec|uvicorn|starlette|minijinja|openvino|errno|NoneType",
+    r"|sqlalchemy|sqlite|psycopg|postgres|msgspec|uvicorn|starlette|jinja2|openvino|errno|NoneType",
     re.IGNORECASE,
 )
 

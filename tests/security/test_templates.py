@@ -19,14 +19,14 @@ BOMBS = {
     "{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
     "nested-text": NESTED + "{{ ns.s | string | length }}",
     "nested-json": NESTED + "{{ ns.s | tojson | length }}",
-    "chained": "{% set ns = namespace(s=[1]) %}{% for i in range(40) %}{% set ns.s = ns.s | chain(ns.s) %}{% endfor %}"
+    "chained": "{% set ns = namespace(s=[1]) %}{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"
     "{{ ns.s | list | length }}",
     "replaced": "{% set ns = namespace(s='x' * 16) %}{% for i in range(8) %}"
     "{% set ns.s = ns.s | replace('x', 'x' * 16) %}{% endfor %}{{ ns.s }}",
     "indented": "{{ ('a\n' * 1000) | indent(10 ** 6) }}",
     "indented-json": "{{ [[1]] | tojson(indent=10 ** 9) }}",
-    "formatted": "{{ '%1000000000d' | format(5) }}",
-    "formatted-by-method": "{{ '{:1000000000}'.format(5) }}",
+    "formatted": "{{ '%1000000000d' | format(messages | length) }}",
+    "formatted-by-method": "{{ '{:1000000000}'.format(messages | length) }}",
     "joined": "{{ range(100000) | join('x' * 10000) }}",
     "written": "{% set s = 'x' * 1000000 %}{% for i in range(2000) %}{{ s }}{% endfor %}",
     "loop": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
@@ -66,6 +66,20 @@ def test_a_bomb_is_one_error_or_nothing_and_the_next_conversation_is_rendered(na
         assert str(error)
     assert peak() - before < 300
     assert template.render([{"role": "user", "content": "hi"}]) == "fine"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ '%1000000000d' | format(5) }}",
+        "{{ 'x' * 10**10 }}",
+        "{{ " + "(" * 9999 + "}}",
+        "{% if a %}" * 9999,
+    ],
+)
+def test_a_bomb_that_is_a_constant_is_one_error(source: str) -> None:
+    with pytest.raises(TemplateError):
+        ChatTemplate(source).render(MESSAGES)
 
 
 @pytest.mark.parametrize("source", REACHES)

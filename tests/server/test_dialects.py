@@ -4,8 +4,11 @@ they say is nonsense; what they say it in is not."""
 import json
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import httpx
 import jsonschema
 import pytest
 
@@ -15,6 +18,8 @@ from tests.support.server import RunningServer, run_server
 PATH = "/v1/chat/completions"
 QUESTION = {"role": "user", "content": "What is the weather in Rome?"}
 THINKERS = ["qwen", "qwen-control"]
+# Templates that take one call in a message.
+SINGLE = ["llama", "gpt-oss"]
 WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
@@ -38,13 +43,33 @@ SCHEMA = {
 FORM = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA}}
 
 
+class Speakers:
+    """Servers of a few families each, started at the first use."""
+
+    _SIZE = 4
+
+    def __init__(self, stack: ExitStack, directory: Path) -> None:
+        self._stack = stack
+        self._directory = directory
+        self._servers: dict[int, RunningServer] = {}
+
+    def client(self, model: str) -> httpx.Client:
+        """A client of the server that has the model."""
+        names = list(FAMILIES)
+        group = names.index(model) // self._SIZE
+        if group not in self._servers:
+            own = names[group * self._SIZE : (group + 1) * self._SIZE]
+            arguments = [write_family(self._directory, name) for name in own]
+            server = run_server(arguments, self._directory / f"home-{group}")
+            self._servers[group] = self._stack.enter_context(server)
+        return self._servers[group].client()
+
+
 @pytest.fixture(scope="module")
-def speakers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with one model of each family."""
-    models = tmp_path_factory.mktemp("dialects")
-    arguments = [write_family(models, name) for name in FAMILIES]
-    with run_server(arguments, tmp_path_factory.mktemp("speakers")) as running:
-        yield running
+def speakers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Speakers]:
+    """A model of each family."""
+    with ExitStack() as stack:
+        yield Speakers(stack, tmp_path_factory.mktemp("dialects"))
 
 
 def body(model: str, **fields: Any) -> dict[str, Any]:
@@ -57,18 +82,18 @@ def thinking(model: str, **fields: Any) -> dict[str, Any]:
     return body(model, n=4, logit_bias=bias, **fields)
 
 
-def whole(server: RunningServer, asked: dict[str, Any]) -> dict[str, Any]:
-    with server.client() as client:
+def whole(server: Speakers, asked: dict[str, Any]) -> dict[str, Any]:
+    with server.client(asked["model"]) as client:
         answer = client.post(PATH, json=asked)
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
     return made
 
 
-def streamed(server: RunningServer, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def streamed(server: Speakers, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The choices that the chunks of a stream make, put together by their own rules, and its usage."""
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    with server.client() as client:
+    with server.client(asked["model"]) as client:
         text = client.post(PATH, json=asked | options).text
     chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
     choices: list[dict[str, Any]] = [{"content": "", "calls": []} for _ in range(asked.get("n", 1))]
@@ -102,7 +127,7 @@ def _calls(choice: dict[str, Any]) -> list[dict[str, Any]]:
     return calls
 
 
-def agree(server: RunningServer, asked: dict[str, Any]) -> list[dict[str, Any]]:
+def agree(server: Speakers, asked: dict[str, Any]) -> list[dict[str, Any]]:
     """The choices of the answer, which must be the same streamed."""
     answer = whole(server, asked)
     choices, usage = streamed(server, asked)
@@ -118,7 +143,7 @@ def valid(call: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_thoughts_are_told_apart(speakers: RunningServer, model: str) -> None:
+def test_thoughts_are_told_apart(speakers: Speakers, model: str) -> None:
     asked = thinking(model, max_tokens=60)
     choices = agree(speakers, asked)
     assert any(choice["content"] and choice.get("reasoning_content") for choice in choices)
@@ -130,7 +155,7 @@ def test_thoughts_are_told_apart(speakers: RunningServer, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_an_answer_that_never_leaves_its_thoughts(speakers: RunningServer, model: str) -> None:
+def test_an_answer_that_never_leaves_its_thoughts(speakers: Speakers, model: str) -> None:
     bias = {FAMILIES[model].token("</think>"): -100, "2": -100}
     answer = whole(speakers, body(model, max_tokens=12, logit_bias=bias, response_format=FORM))
     assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 12}
@@ -140,8 +165,8 @@ def test_an_answer_that_never_leaves_its_thoughts(speakers: RunningServer, model
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_effort_tells_whether_to_think(speakers: RunningServer, model: str) -> None:
-    with speakers.client() as client:
+def test_effort_tells_whether_to_think(speakers: Speakers, model: str) -> None:
+    with speakers.client(model) as client:
         prompts = {
             effort: client.post(f"{PATH}/preflight", json=body(model, reasoning_effort=effort)).json()["prompt"]
             for effort in (None, "none", "low")
@@ -155,17 +180,17 @@ def test_effort_tells_whether_to_think(speakers: RunningServer, model: str) -> N
     assert answer["choices"][0]["message"]["content"]
 
 
-def test_effort_is_refused_by_models_that_cannot_be_told(speakers: RunningServer) -> None:
-    with speakers.client() as client:
-        for model, effort, status in [("llama", "high", 400), ("llama", "none", 200), ("magistral", "none", 400)]:
+def test_effort_is_refused_by_models_that_cannot_be_told(speakers: Speakers) -> None:
+    for model, effort, status in [("llama", "high", 400), ("llama", "none", 200), ("magistral", "none", 400)]:
+        with speakers.client(model) as client:
             answer = client.post(PATH, json=body(model, reasoning_effort=effort, max_tokens=2))
-            assert answer.status_code == status, (model, effort)
-            assert status == 200 or answer.json()["error"]["param"] == "reasoning_effort"
+        assert answer.status_code == status, (model, effort)
+        assert status == 200 or answer.json()["error"]["param"] == "reasoning_effort"
 
 
 @pytest.mark.parametrize("model", THINKERS)
 @pytest.mark.parametrize("form", [{"response_format": FORM}, {"regex": "[a-c]{3}-[0-9]{2}"}])
-def test_a_form_holds_behind_thoughts(speakers: RunningServer, model: str, form: dict[str, Any]) -> None:
+def test_a_form_holds_behind_thoughts(speakers: Speakers, model: str, form: dict[str, Any]) -> None:
     choices = agree(speakers, thinking(model, **form))
     assert any(choice.get("reasoning_content") for choice in choices)
     answered = [choice for choice in choices if choice["content"]]
@@ -178,14 +203,14 @@ def test_a_form_holds_behind_thoughts(speakers: RunningServer, model: str, form:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_form_holds_from_the_beginning_where_nothing_is_thought(speakers: RunningServer, model: str) -> None:
+def test_a_form_holds_from_the_beginning_where_nothing_is_thought(speakers: Speakers, model: str) -> None:
     [choice] = agree(speakers, body(model, reasoning_effort="none", response_format=FORM))
     jsonschema.validate(json.loads(choice["content"]), SCHEMA)
 
 
 @pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_forced_call_behind_thoughts(speakers: RunningServer, model: str, tool_choice: Any) -> None:
+def test_a_forced_call_behind_thoughts(speakers: Speakers, model: str, tool_choice: Any) -> None:
     choices = agree(speakers, thinking(model, tools=list(TOOLS.values()), tool_choice=tool_choice, max_tokens=160))
     assert any(choice["calls"] and choice.get("reasoning_content") for choice in choices)
     for choice in choices:
@@ -197,7 +222,7 @@ def test_a_forced_call_behind_thoughts(speakers: RunningServer, model: str, tool
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_call_that_the_model_begins_by_itself(speakers: RunningServer, model: str) -> None:
+def test_a_call_that_the_model_begins_by_itself(speakers: Speakers, model: str) -> None:
     """Text is free until the marker; what follows it is bound, and only that."""
     bias = {FAMILIES[model].token("<tool_call>"): 8}
     asked = body(model, n=4, logit_bias=bias, reasoning_effort="none", tools=list(TOOLS.values()), max_tokens=160)
@@ -209,7 +234,7 @@ def test_a_call_that_the_model_begins_by_itself(speakers: RunningServer, model: 
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_an_object_or_a_call_behind_thoughts(speakers: RunningServer, model: str) -> None:
+def test_an_object_or_a_call_behind_thoughts(speakers: Speakers, model: str) -> None:
     asked = thinking(model, tools=list(TOOLS.values()), tool_choice="auto", response_format=FORM, max_tokens=160)
     choices = [choice for choice in agree(speakers, asked) if choice["calls"] or choice["content"]]
     assert choices
@@ -222,8 +247,8 @@ def test_an_object_or_a_call_behind_thoughts(speakers: RunningServer, model: str
 
 @pytest.mark.parametrize("parallel", [True, False])
 @pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
-@pytest.mark.parametrize("model", ["llama", "mistral", "magistral"])
-def test_forced_calls_of_every_family(speakers: RunningServer, model: str, tool_choice: Any, parallel: bool) -> None:
+@pytest.mark.parametrize("model", [name for name in FAMILIES if name not in THINKERS])
+def test_forced_calls_of_every_family(speakers: Speakers, model: str, tool_choice: Any, parallel: bool) -> None:
     asked = body(
         model, n=4, tools=list(TOOLS.values()), tool_choice=tool_choice, parallel_tool_calls=parallel, max_tokens=160
     )
@@ -238,7 +263,7 @@ def test_forced_calls_of_every_family(speakers: RunningServer, model: str, tool_
 
 @pytest.mark.parametrize("model", FAMILIES)
 @pytest.mark.parametrize("max_tokens", [90, 110])
-def test_calls_close_when_tokens_run_out(speakers: RunningServer, model: str, max_tokens: int) -> None:
+def test_calls_close_when_tokens_run_out(speakers: Speakers, model: str, max_tokens: int) -> None:
     effort = {"reasoning_effort": "none"} if model in THINKERS else {}
     asked = body(model, n=6, tools=list(TOOLS.values()), tool_choice="required", max_tokens=max_tokens, **effort)
     for choice in whole(speakers, asked)["choices"]:
@@ -247,8 +272,50 @@ def test_calls_close_when_tokens_run_out(speakers: RunningServer, model: str, ma
             valid((call["function"]["name"], call["function"]["arguments"]))
 
 
+@pytest.mark.parametrize(
+    ("model", "token", "ends"),
+    [
+        ("llama", "<|eot_id|>", True),
+        ("phi", "<|end|>", True),
+        ("gemma", "<end_of_turn>", True),
+        ("granite", "<|end_of_text|>", True),
+        ("gpt-oss", "<|return|>", True),
+        ("gpt-oss", "<|call|>", True),
+        ("gpt-oss", "<|end|>", False),
+        ("llama", "<|start_header_id|>", False),
+    ],
+)
+def test_an_answer_ends_where_its_family_ends_it(speakers: Speakers, model: str, token: str, ends: bool) -> None:
+    """The file names another end token."""
+    bias = {FAMILIES[model].token(token): 100}
+    answer = whole(speakers, body(model, logit_bias=bias, max_tokens=3))
+    assert answer["choices"][0]["finish_reason"] == ("stop" if ends else "length")
+    assert answer["usage"]["completion_tokens"] == (1 if ends else 3)
+    assert answer["choices"][0]["message"]["content"] == ""
+
+
+def test_a_beginning_is_continued_in_the_final_channel(speakers: Speakers) -> None:
+    beginning = {"role": "assistant", "content": "It is <|end|>"}
+    asked = body("gpt-oss", messages=[QUESTION, beginning], max_tokens=4)
+    with speakers.client("gpt-oss") as client:
+        prompt = client.post(f"{PATH}/preflight", json=asked).json()["prompt"]
+    assert prompt.endswith("<|start|>assistant<|channel|>final<|message|>It is <|end|>")
+    assert whole(speakers, asked)["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
+
+
+@pytest.mark.parametrize("model", ["qwen-coder", "lfm", "gpt-oss", "gemma"])
+def test_a_form_holds_whatever_the_dialect(speakers: Speakers, model: str) -> None:
+    for fields in ({}, {"tools": list(TOOLS.values()), "tool_choice": "auto"}):
+        for choice in agree(speakers, body(model, n=2, response_format=FORM, max_tokens=160, **fields)):
+            assert choice["calls"] or choice["content"]
+            for call in choice["calls"]:
+                valid(call)
+            if not choice["calls"]:
+                jsonschema.validate(json.loads(choice["content"]), SCHEMA)
+
+
 @pytest.mark.parametrize("model", FAMILIES)
-def test_calls_and_their_results_come_back(speakers: RunningServer, model: str) -> None:
+def test_calls_and_their_results_come_back(speakers: Speakers, model: str) -> None:
     """Also calls that another model has made, two in a message and under ids of its own."""
     calls = [
         {"id": f"call_{number:024}", "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -261,11 +328,11 @@ def test_calls_and_their_results_come_back(speakers: RunningServer, model: str) 
     asked = body(
         model, messages=[QUESTION, said, *results], tools=list(TOOLS.values()), tool_choice="auto", max_tokens=8
     )
-    with speakers.client() as client:
+    with speakers.client(model) as client:
         prompt = client.post(f"{PATH}/preflight", json=asked).json()["prompt"]
-    places = [prompt.rindex(text) for text in ('{"city": "Rome", "unit": "kelvin"}', "get_time")]
+    places = [prompt.rindex("kelvin"), prompt.index("get_time", prompt.rindex("kelvin"))]
     places += [prompt.rindex(f"result {number}") for number in range(2)]
-    order = [places[0], places[2], places[1], places[3]] if model == "llama" else places
+    order = [places[0], places[2], places[1], places[3]] if model in SINGLE else places
     assert order == sorted(order)
-    assert ("<think>\nI look it up.\n</think>" in prompt) == (model in THINKERS)
+    assert ("I look it up." in prompt) == (model in [*THINKERS, "lfm", "gpt-oss"])
     assert whole(speakers, asked)["usage"]["completion_tokens"] <= 8

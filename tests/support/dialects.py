@@ -29,6 +29,22 @@ FAMILIES = {
     "mistral": Family("mistral", control=("[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[TOOL_RESULTS]")),
     "magistral": Family("magistral", control=("[INST]", "[/INST]", "[TOOL_CALLS]", "[ARGS]", "[THINK]", "[/THINK]")),
 }
+FAMILIES |= {
+    "qwen-coder": Family("qwen_coder", added=("<tool_call>", "</tool_call>")),
+    "phi": Family(
+        "phi", control=("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|tool_call|>", "<|/tool_call|>")
+    ),
+    "lfm": Family("lfm", control=("<|tool_call_start|>", "<|tool_call_end|>")),
+    "gemma": Family(
+        "function_gemma",
+        control=("<start_of_turn>", "<end_of_turn>", "<start_function_call>", "<end_function_call>", "<escape>"),
+    ),
+    "granite": Family("granite", control=("<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>", "<|tool_call|>")),
+    "gpt-oss": Family(
+        "harmony",
+        control=("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|return|>", "<|call|>"),
+    ),
+}
 
 
 def write_family(directory: Path, name: str) -> str:

@@ -19,7 +19,7 @@ CHATML = (
     "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n'}}{% endfor %}"
     "{% if add_generation_prompt %}{{'<|im_start|>assistant\n'}}{% endif %}"
 )
-CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+CONTROL = ("<|pad|>", "<|im_start|>", "<|im_end|>")
 END = 2
 
 _FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7}

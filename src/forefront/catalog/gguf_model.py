@@ -5,9 +5,10 @@ from typing import Any
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import MAX_CONTEXT, Store
 from forefront.chat.loading import ModelFacts, ModelParts
-from forefront.graph.build import PACKING, BuiltGraph, build_graph
+from forefront.graph.build import PACKING, BuiltGraph, build_graph, find_family
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf_file import GgufFile
+from forefront.graph.settings import Settings
 from forefront.graph.weight_file import is_complete
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.gguf import gguf_tokenizer
@@ -49,9 +50,10 @@ class GgufModel:
 
 
 def read_facts(metadata: dict[str, Any]) -> ModelFacts:
-    """The context; the tokenizer has the tokens that end an answer. Raises `ModelFileError`."""
-    key = f"{metadata.get('general.architecture')}.context_length"
-    context = metadata.get(key)
-    if type(context) is not int or not 1 <= context <= MAX_CONTEXT:
-        raise ModelFileError(f"its {key[:80]} is {context!r:.40}; it must be a whole number from 1 to {MAX_CONTEXT}")
-    return ModelFacts(context)
+    """The context; the tokenizer has the tokens that end an answer. Raises `ModelFileError`, also for a model of an
+    architecture that is not known."""
+    settings = Settings(metadata)
+    find_family(settings)
+    if settings.context_length > MAX_CONTEXT:
+        raise ModelFileError(f"its context_length is {settings.context_length}; {MAX_CONTEXT} tokens are the most")
+    return ModelFacts(settings.context_length)

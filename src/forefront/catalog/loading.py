@@ -17,15 +17,20 @@ from forefront.engine.runtime import plain_reason
 Progress = Callable[[str], AbstractContextManager[object]]
 
 
-def load(source: ModelSource, store: Store, options: ModelOptions, progress: Progress) -> ServedModel:
-    """Prepare the model's weights if need be, and load it. Raises `SourceError`, whose text names the file."""
+def load(
+    source: ModelSource, store: Store, options: ModelOptions, progress: Progress, chat_template: str | None = None
+) -> ServedModel:
+    """Prepare the model's weights if need be, and load it. `chat_template` takes the place of the model's own.
+
+    Raises `SourceError`, whose text names the file.
+    """
     try:
         if source.is_gguf:
             parts, digest, weights = _load_gguf(source, store, options, progress)
         else:
             parts, digest, weights = load_ir(source.path), ir_digest(source.path), "weights as stored"
         with progress(f"Loading {source.name}"):
-            backend = load_backend(parts, options)
+            backend = load_backend(parts, options, chat_template)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
     except RuntimeError as error:  # what OpenVINO raises for everything

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from forefront.catalog.known_models import KNOWN_MODELS, KnownModel
+
 BUILT_IN_NAME = "forefront-mini"
 BUILT_IN_PATH = Path(__file__).parent / "builtin" / "forefront-mini.gguf"
 
@@ -16,10 +18,14 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model's files and the name that requests use for it. `path` is a GGUF file or a directory with OpenVINO IR."""
+    """A model's files and the name that requests use for it. `path` is a GGUF file or a directory with OpenVINO IR.
+
+    `known` is a model that must be fetched first: until then there is nothing at `path`.
+    """
 
     name: str
     path: Path
+    known: KnownModel | None = None
 
     @property
     def is_gguf(self) -> bool:
@@ -44,8 +50,10 @@ def parse_source(text: str) -> ModelSource:
         path = Path(rest).expanduser()
     if str(path) == BUILT_IN_NAME and not path.exists():
         return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
+    if not path.exists() and str(path) in KNOWN_MODELS:
+        return ModelSource(name or str(path), path, KNOWN_MODELS[str(path)])
     if not path.exists():
-        raise SourceError(f"{path}: there is no such file or directory")
+        raise SourceError(f"{path}: there is no such file or directory{_known(str(path))}")
     if path.is_file():
         if _magic(path) != b"GGUF":
             raise SourceError(f"{path}: this is not a GGUF file")
@@ -55,6 +63,13 @@ def parse_source(text: str) -> ModelSource:
     if not _NAME.fullmatch(name):
         raise SourceError(f"{path}: {name!r} cannot be a model's name; give it one with NAME={path}")
     return ModelSource(name, path.resolve())
+
+
+def _known(name: str) -> str:
+    """The end of a sentence about a name that may be meant for a known model."""
+    if "/" in name or "." in name:
+        return ""
+    return f", nor a known model of that name; there are {', '.join([BUILT_IN_NAME, *KNOWN_MODELS])}"
 
 
 def _magic(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """The end of an answer, found without the model: tokens that complete a grammar from where it stands."""
 
+import copy
 import time
 from collections.abc import Sequence
 
@@ -33,6 +34,15 @@ class Completer:
         kinds, ranks = zip(*map(_preference, index.vocabulary.pieces), strict=True)
         self._kinds, self._ranks = np.array(kinds), np.array(ranks)
         [self._letter] = index.cut(b"z") or [-1]
+        self._hints: Sequence[list[int]] = ()
+
+    def hinted(self, hints: Sequence[bytes]) -> "Completer":
+        """The same for a grammar in which one of `hints` ends free text; `\\xff[ID]` stands for a control token."""
+        if not hints:
+            return self
+        other = copy.copy(self)
+        other._hints = [tokens for hint in hints if (tokens := self._index.forced(hint))]
+        return other
 
     def find(self, matcher: LLMatcher, enough: int, seconds: float) -> list[int] | None:
         """The shortest completion that was found, looking no further once one has `enough` tokens or fewer. None: none
@@ -54,11 +64,17 @@ class Completer:
         path: list[int] = []
         fatigue = np.zeros(_KINDS)
         uses = np.zeros(len(self._kinds))
+        hinted = False  # a hint was taken last: within a string it would do nothing, for ever
         while len(path) <= _STEPS and time.thread_time() < deadline:
             if matcher.is_accepting():
                 return path
             forced = self._index.forced(matcher.compute_ff_bytes())
             taken: Sequence[int] = forced[: matcher.try_consume_tokens(forced)] if forced else ()
+            if not taken and not hinted:
+                taken = self._hint(matcher)
+                hinted = bool(taken)
+            else:
+                hinted = False
             if not taken:
                 allowed = self._allowed(matcher)
                 if not len(allowed):
@@ -78,6 +94,13 @@ class Completer:
                     return None
             path += taken
         return None
+
+    def _hint(self, matcher: LLMatcher) -> Sequence[int]:
+        """Takes the first hint that fits here."""
+        for tokens in self._hints:
+            if matcher.validate_tokens(tokens) == len(tokens) and matcher.try_consume_tokens(tokens) == len(tokens):
+                return tokens
+        return ()
 
     def _allowed(self, matcher: LLMatcher) -> npt.NDArray[np.intp]:
         bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)

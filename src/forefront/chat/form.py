@@ -1,19 +1,23 @@
 """What form an answer must have: from a request to the grammar that binds it."""
 
 import json
+import re
 from dataclasses import dataclass
 
 import msgspec
+from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from forefront.chat.dialect import Dialect
 from forefront.chat.grammar import Grammars
 from forefront.chat.grammar_source import GrammarSource, json_lark
-from forefront.chat.tool_grammar import tool_grammar
+from forefront.chat.harmony import HarmonyFormat
+from forefront.chat.tools.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from forefront.wire.formats import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.tools import NamedToolChoice
 
 _SCHEMA = "response_format.json_schema.schema"
 # What models put between their reasoning and the answer.
@@ -38,11 +42,14 @@ class Former:
     def chat(self, request: ChatRequest, prompt: str) -> Form | None:
         """The form of an answer to the rendered `prompt`, None for any text. Takes time that grows with the request.
         Raises `ApiError` (422) for one that cannot be kept to."""
-        end = self._dialect.reasoning_end(prompt)
-        form = self._with_tools(request, thought=end is not None) if request.offered else _alone(request)
-        if form is None or end is None:
+        if (harmony := self._dialect.harmony) is not None:
+            continued = harmony.final in prompt.rpartition("<|start|>")[2]
+            return _alone(request) if continued else _in_channels(harmony, request)
+        ends = self._dialect.reasoning_ends(prompt)
+        form = self._with_tools(request, thought=bool(ends)) if request.offered else _alone(request)
+        if form is None or not ends:
             return form
-        return Form(_behind(form.source, end), form.param)
+        return Form(_behind(form.source, ends), form.param)
 
     def text(self, request: CompletionRequest) -> Form | None:
         """The same for a plain text."""
@@ -71,7 +78,7 @@ class Former:
             self._dialect.tools, request.offered, request.tool_choice, parallel=parallel, thought=thought
         )
         triggers = (grammar.trigger,) if grammar.trigger else ()
-        return Form(GrammarSource("lark", grammar.lark, triggers, ends=grammar.ends), "tools")
+        return Form(GrammarSource("lark", grammar.lark, triggers, grammar.ends, grammar.hints), "tools")
 
     def _calls_or(self, request: ChatRequest, form: GrammarSource, param: str, *, thought: bool) -> GrammarSource:
         """Calls, or an answer of the form that is asked for."""
@@ -79,10 +86,12 @@ class Former:
             text = f"`{param}` does not go with tools that the model may call or not: set `tool_choice`."
             raise ApiError("invalid_value", text, param=param)
         parallel = request.parallel_tool_calls is not False
-        calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel).lark
-        rules = calls.replace("start:", "called:", 1)
+        calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel)
+        rules = calls.lark.replace("start:", "called:", 1)
         gap = _GAP if thought else ""
-        return GrammarSource("lark", f"start: {gap} (called | answer)\nanswer: {_json(form)}\n{rules}")
+        return GrammarSource(
+            "lark", f"start: {gap} (called | answer)\nanswer: {_json(form)}\n{rules}", hints=calls.hints
+        )
 
 
 def _alone(request: SampledRequest) -> Form | None:
@@ -104,16 +113,45 @@ def _alone(request: SampledRequest) -> Form | None:
     return None
 
 
-def _behind(form: GrammarSource, end: str) -> GrammarSource:
-    """The same form for what follows the reasoning that `end` ends. Tools that may be called or not need no change:
-    their trigger comes when it comes."""
+def _in_channels(harmony: HarmonyFormat, request: ChatRequest) -> Form | None:
+    """The form of a whole answer in the harmony format."""
+    form = _alone(request)
+    tools, forced = list(request.offered), request.tool_choice not in (None, "auto")
+    if tools and isinstance(request.tool_choice, NamedToolChoice):
+        tools = [tool for tool in tools if tool.function.name == request.tool_choice.function.name]
+    if not tools and form is None:
+        return None
+    forced = forced and bool(tools)
+    if forced:
+        form = None
+    lark = harmony.grammar(tools, None if form is None else _expression(form.source), forced=forced)
+    source = GrammarSource("lark", lark, hints=harmony.hints(forced=forced))
+    return Form(source, "tools" if form is None else form.param)
+
+
+def _expression(form: GrammarSource) -> str:
+    """A form as the body of a Lark rule; its own rules may follow."""
+    if form.kind in ("json_object", "json_schema"):
+        return _json(form)
+    if form.kind == "regex":
+        return "/" + form.text.replace("/", "\\/") + "/"
+    try:
+        lark = gbnf_to_lark(form.text) if form.kind == "gbnf" else form.text
+    except Exception as error:  # the GBNF reader raises all kinds
+        raise ApiError("invalid_value", f"`grammar` cannot be used: {error}", param="grammar") from None
+    return "answer_start\n" + re.sub(r"(?m)^start\b", "answer_start", lark)
+
+
+def _behind(form: GrammarSource, ends: tuple[str, ...]) -> GrammarSource:
+    """The same form for what follows the reasoning that one of `ends` ends. Tools that may be called or not need no
+    change: their trigger comes when it comes."""
     if form.triggers:
         return form
     if form.kind in ("json_object", "json_schema"):
-        return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {_json(form)}", (end,), ends=True)
+        return GrammarSource("lark", f"start: {_GAP} answer\nanswer: {_json(form)}", ends, ends=True)
     if form.kind == "regex":
-        return GrammarSource("regex", rf"\s{{0,3}}(?:{form.text})", (end,), ends=True)
-    return GrammarSource(form.kind, form.text, (end,), ends=True)
+        return GrammarSource("regex", rf"\s{{0,3}}(?:{form.text})", ends, ends=True)
+    return GrammarSource(form.kind, form.text, ends, True, form.hints)
 
 
 def _json(form: GrammarSource) -> str:

@@ -49,7 +49,7 @@ class CompiledGrammar:
     ) -> None:
         self.shortest = len(plan) if plan is not None and not source.triggers else None
         self._matcher = matcher
-        self._completer = completer
+        self._completer = completer.hinted(source.hints)
         self._vocabulary = index.vocabulary
         self._plan = plan
         self._ends = source.ends

@@ -33,18 +33,19 @@ class GrammarSource:
 
     With `triggers`, the answer is free text until it ends in one of them; the grammar holds for what follows, and once
     that is complete the text is free again, or, if it `ends`, the answer is over. A control token is a trigger by its
-    text, too.
+    text, too. `hints` end free text within the grammar: see `Completer.hinted`.
     """
 
     kind: Kind
     text: str = ""
     triggers: tuple[str, ...] = ()
     ends: bool = False
+    hints: tuple[bytes, ...] = ()
 
     @property
     def key(self) -> bytes:
         """A hash of all that matters."""
-        parts = repr((self.kind, self.text, self.triggers, self.ends)).encode(errors="replace")
+        parts = repr((self.kind, self.text, self.triggers, self.ends, self.hints)).encode(errors="replace")
         return hashlib.blake2b(parts, digest_size=16).digest()
 
     def compile(self) -> str:

@@ -42,31 +42,30 @@ class LoadError(Exception):
     """A model cannot be served. The text says why, fit to be shown to whoever starts the server."""
 
 
-def load_backend(parts: ModelParts, options: ModelOptions) -> LocalBackend:
+def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> LocalBackend:
     """Compile the model; takes seconds.
+
+    `chat_template` takes the place of the model's own. A model without one takes no messages.
 
     Raises `LoadError`. The backend answers once it has been started on an event loop.
     """
     tokenizer, facts = parts.tokenizer, parts.facts
     try:
-        if not tokenizer.chat_template:
-            raise LoadError("it has no chat template, so it cannot answer messages")
-        template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
+        template = _template(tokenizer, chat_template)
         model = PagedModel(parts.graph, facts.context_length, options)
     except TemplateError as error:
         raise LoadError(str(error)) from None
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
-    end_tokens = facts.end_tokens | tokenizer.end_tokens
-    if strange := [token for token in end_tokens if not 0 <= token < len(tokenizer.pieces)]:
-        raise LoadError(f"token {strange[0]} is to end answers, but its vocabulary has {len(tokenizer.pieces)} tokens")
-    engine = Engine(model)
     dialect = Dialect(template, tokenizer)
+    end_tokens = dialect.end_tokens(facts.end_tokens | tokenizer.end_tokens)
+    _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
+    engine = Engine(model)
     former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
     bound = TextBound(engine.context_limit, tokenizer.longest)
     planner = Planner(
         tokenizer,
-        PromptEncoder(tokenizer, template, bound),
+        None if template is None else PromptEncoder(tokenizer, template, bound),
         dialect,
         former,
         end_tokens,
@@ -75,3 +74,18 @@ def load_backend(parts: ModelParts, options: ModelOptions) -> LocalBackend:
         engine.vocabulary_size,
     )
     return LocalBackend(engine, planner)
+
+
+def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:
+    """Raises `LoadError` if the tokenizer has more tokens (`size`) than the graph (`rows`), or others end an answer."""
+    if strange := [token for token in end_tokens if not 0 <= token < size]:
+        raise LoadError(f"token {strange[0]} is to end answers, but its vocabulary has {size} tokens")
+    if size > rows:
+        raise LoadError(f"its vocabulary has {size} tokens, but its matrix of embeddings only {rows}")
+
+
+def _template(tokenizer: Tokenizer, given: str | None) -> ChatTemplate | None:
+    source = given or tokenizer.chat_template
+    if not source:
+        return None
+    return ChatTemplate(source, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)

@@ -7,20 +7,22 @@ it yields, if anything, takes all text up to the next character that may matter,
 import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import TypeVar
 
 Found = TypeVar("Found")
 Take = Callable[[str], None]
 Reading = Generator[Take | None, str, Found]
 
-# What markers begin with, and what ends or changes a run within a JSON string.
-_RUN = re.compile(r"""[^<\["\\]+""")
+# What ends or changes a run within a JSON string or between tags.
+_STOPS = '<"\\'
 
 
 class Machine:
-    """Runs a reading on a text that comes in pieces."""
+    """Runs a reading on a text that comes in pieces; `markers` are those that the reading looks for."""
 
-    def __init__(self, reading: Reading[None]) -> None:
+    def __init__(self, reading: Reading[None], markers: Sequence[str]) -> None:
+        self._run = _run("".join(sorted({marker[0] for marker in markers})))
         self._reading = reading
         self._take = next(reading)
 
@@ -28,7 +30,7 @@ class Machine:
         """Reads more text."""
         place = 0
         while place < len(text):
-            if self._take is not None and (run := _RUN.match(text, place)):
+            if self._take is not None and (run := self._run.match(text, place)):
                 self._take(run[0])
                 place = run.end()
             else:
@@ -41,11 +43,17 @@ class Machine:
             self._reading.send("")
 
 
+@lru_cache(maxsize=64)
+def _run(firsts: str) -> re.Pattern[str]:
+    """Text without the first character of any marker."""
+    return re.compile(f"[^{re.escape(_STOPS + firsts)}]+")
+
+
 def until(markers: Sequence[str], char: str, take: Take) -> Reading[str]:
     """Gives the text from `char` on to `take`, up to the first of `markers`; returns that.
 
     Text is held back only while it may be the beginning of a marker; where the text ends with one, or with "", that is
-    returned. Markers begin with `<` or `[`, and none is the beginning of another.
+    returned. No marker is the beginning of another.
     """
     held = ""
     while char:

@@ -1,14 +1,14 @@
 """From a request to a plan: prompt, room, sampling, form, and who reads the answer."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from forefront.chat.answer import Answer
 from forefront.chat.dialect import Dialect
 from forefront.chat.form import Form, Former
 from forefront.chat.plan import Plan
 from forefront.chat.prompt import Prompt, PromptEncoder
-from forefront.chat.rendering import as_dicts, offers, split_beginning
+from forefront.chat.rendering import split_beginning
 from forefront.chat.room import TextBound, fit
 from forefront.chat.sampling import sampling_of
 from forefront.chat.stops import StopStrings
@@ -17,6 +17,7 @@ from forefront.engine.request import GenerateRequest
 from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
+from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest
@@ -30,12 +31,12 @@ _THREADS = 4
 
 class Planner:
     """Makes plans for one model: `limit` tokens of context, `vocabulary_size` tokens to choose from, `end_tokens` that
-    end an answer."""
+    end an answer. Without `prompts` it takes no messages."""
 
     def __init__(
         self,
         tokenizer: Tokenizer,
-        prompts: PromptEncoder,
+        prompts: PromptEncoder | None,
         dialect: Dialect,
         former: Former,
         end_tokens: frozenset[int],
@@ -125,17 +126,22 @@ class Planner:
         return Plan(requests, answers)
 
     def _prompt(self, request: ChatRequest) -> Prompt:
-        if request.offered:
-            self._dialect.need_tools()
+        if self._prompts is None:
+            text = (
+                "This model has no chat template, so it takes no messages: use `POST /v1/completions`, or start the "
+                "server with `--chat-template FILE` or one of the built-in names."
+            )
+            raise ApiError("unsupported_parameter", text, param="messages")
+        variables = self._dialect.variables(request.reasoning_effort, request.offered)
         messages, beginning = split_beginning(request.messages)
-        variables: dict[str, Any] = self._dialect.reasoning_variables(request.reasoning_effort)
-        if request.offered:
-            variables["tools"] = offers(request.offered)
+        plain = self._dialect.messages(messages, request.offered)
         try:
-            return self._prompts.encode(as_dicts(messages, self._dialect.calls), variables, beginning)
+            return self._prompts.encode(plain, variables, beginning, self._dialect.lead(beginning))
         except TemplateError as error:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None
+        except TokenizerError as error:
+            raise _unfit(error, "messages") from None
 
     def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, Form | None]:
         prompt = self._prompt(request)
@@ -155,7 +161,10 @@ class Planner:
         if isinstance(prompt, str):
             self._bound.check(prompt, param)
             text = self._dialect.opening + prompt
-            tokens = await self._in_turn(tenant, len(text), lambda: self._tokenizer.encode(text))
+            try:
+                tokens = await self._in_turn(tenant, len(text), lambda: self._tokenizer.encode(text))
+            except TokenizerError as error:
+                raise _unfit(error, param) from None
         else:
             tokens = prompt
             if tokens and max(tokens) >= self._vocabulary_size:
@@ -176,3 +185,8 @@ class Planner:
 def _size(request: ChatRequest) -> int:
     """The characters of a conversation."""
     return sum(len(message.text) for message in request.messages)
+
+
+def _unfit(error: TokenizerError, param: str) -> ApiError:
+    """The error for a text that the model's tokenizer cannot encode."""
+    return ApiError("invalid_value", f"The model's tokenizer does not take this text: {error}.", param=param)

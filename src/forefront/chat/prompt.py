@@ -36,19 +36,25 @@ class PromptEncoder:
         self._control = ControlText(tokenizer.control)
 
     def encode(
-        self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None, beginning: str = ""
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        variables: Mapping[str, Any] | None = None,
+        beginning: str = "",
+        lead: str = "",
     ) -> Prompt:
-        """The prompt for an answer that starts with `beginning`. Whatever a client wrote is in `messages`, `variables`
-        and `beginning`. Raises `TemplateError` when the template refuses the messages, and `ApiError` 400 for a prompt
-        that cannot fit into the context."""
+        """The prompt for an answer that starts with `beginning`, which the model's own `lead` announces.
+
+        Whatever a client wrote is in `messages`, `variables` and `beginning`. Raises `TemplateError` when the template
+        refuses the messages, and `ApiError` 400 for a prompt that cannot fit into the context.
+        """
         written = (messages, variables or {}, beginning)
         if not any(self._control.occurs_in(text) for text in _texts(written)):
-            text = self._template.render(messages, variables) + beginning
+            text = self._template.render(messages, variables) + lead + beginning
             self._check(text)
             return Prompt(text, self._tokenizer.encode(text))
         mark = next((mark for mark in _MARKS if not any(mark in text for text in _texts(written))), _MARKS[0])
         messages, variables, beginning = self._break(written, mark)
-        marked = self._template.render(messages, variables) + beginning
+        marked = self._template.render(messages, variables) + lead + beginning
         text = marked.replace(mark, "")
         self._check(text)
         return Prompt(text, self._tokenizer.encode_parts(marked.split(mark)))

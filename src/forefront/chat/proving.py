@@ -97,7 +97,7 @@ def _try(index: TokenIndex, completer: Completer, source: GrammarSource) -> str 
         matcher.compute_bitmask()
         if matcher.is_error():
             raise GrammarRefusedError(matcher.get_error())
-        plan = completer.find(matcher, 1, _SEARCH_LIMIT)
+        plan = completer.hinted(source.hints).find(matcher, 1, _SEARCH_LIMIT)
     except GrammarRefusedError as error:
         return str(error)
     if plan is None and source.kind in ("json_object", "json_schema"):

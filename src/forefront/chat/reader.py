@@ -2,7 +2,7 @@
 
 from forefront.chat.events import Delta, ReasoningDelta, TextDelta
 from forefront.chat.reasoning import ReasoningParser
-from forefront.chat.tool_parser import ToolParser
+from forefront.chat.tools.tool_parser import ToolParser
 
 
 class AnswerReader:

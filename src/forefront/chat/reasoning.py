@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from forefront.chat.marker import Machine, Reading, until
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningFormat:
-    """The markers around reasoning. `control` are those that are control tokens (text → id): the detokenizer has to
-    spell them out."""
+    """The markers around reasoning; any of `openings` begins it and any of `closings` ends it.
 
-    opening: str
-    closing: str
+    `answer` are the markers that may stand around the answer itself. `control` are the markers that are control tokens
+    (text → id): the detokenizer has to spell them out.
+    """
+
+    openings: tuple[str, ...]
+    closings: tuple[str, ...]
+    answer: tuple[str, str] | None = None
     control: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -22,27 +27,58 @@ class ReasoningFormat:
 
     def opened(self, prompt: str) -> bool:
         """Whether the rendered `prompt` ends within reasoning: some templates open it themselves."""
-        return prompt.rstrip().endswith(self.opening)
+        return prompt.rstrip().endswith(tuple(opening.rstrip() for opening in self.openings))
 
 
-_MARKERS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"))
+_THINK: Final = ReasoningFormat(("<think>",), ("</think>",))
+# The phrases of Granite 3.2.
+_PHRASES: Final = ReasoningFormat(
+    ("Here is my thought process:", "Here's my thought process:"), ("Here is my response:", "Here's my response:")
+)
+_KNOWN: Final = (
+    ReasoningFormat(("<think>",), ("</think>",), ("<response>", "</response>")),
+    ReasoningFormat(("<think>",), ("</think>",), ("<answer>", "</answer>")),
+    _THINK,
+    ReasoningFormat(("[THINK]",), ("[/THINK]",)),
+    ReasoningFormat(("<thought>",), ("</thought>",)),
+    ReasoningFormat(("<|START_THINKING|>",), ("<|END_THINKING|>",), ("<|START_RESPONSE|>", "<|END_RESPONSE|>")),
+    ReasoningFormat(("<seed:think>",), ("</seed:think>",)),
+    ReasoningFormat(("<|inner_prefix|>",), ("<|inner_suffix|>",)),
+    ReasoningFormat(("<|channel>thought\n",), ("<channel|>",)),
+    _PHRASES,
+)
 
 
 def find_reasoning_format(template: str, control: Mapping[str, int]) -> ReasoningFormat | None:
     """The format that the chat template's source speaks; `control` are the tokenizer's control tokens (text → id)."""
-    for opening, closing in _MARKERS:
-        if closing in template or opening in template or (opening in control and closing in control):
-            present = {marker: control[marker] for marker in (opening, closing) if marker in control}
-            return ReasoningFormat(opening, closing, present)
+    for form in _KNOWN:
+        if form.answer is not None and not all(marker in template for marker in form.answer):
+            continue
+        if any(_named(marker, template) for marker in (*form.openings, *form.closings)) or (
+            form.answer is None and {form.openings[0], form.closings[0]} <= set(control)
+        ):
+            markers = (*form.openings, *form.closings, *(form.answer or ()))
+            present = {
+                text: token
+                for text, token in control.items()
+                if len(text) > 1 and any(text in marker for marker in markers)
+            }
+            return ReasoningFormat(form.openings, form.closings, form.answer, present)
     return None
+
+
+def _named(marker: str, template: str) -> bool:
+    """Whether the template writes the marker; a line break is an escape within Jinja's strings."""
+    return marker.rstrip() in template
 
 
 class ReasoningParser:
     """Splits an answer into reasoning and content. `opened` says that the prompt has opened the reasoning.
 
     Reasoning is what stands between the markers at the beginning of the answer; markers further on are content. White
-    space at both ends of the reasoning and behind it is dropped. An answer that ends within reasoning has no content.
-    Any way of cutting the text gives the same, put together, in time that grows with its length alone.
+    space at both ends of the reasoning and behind it is dropped, and so are markers around the answer itself. An answer
+    that ends within reasoning has no content. Any way of cutting the text gives the same, put together, in time that
+    grows with its length alone.
     """
 
     def __init__(self, form: ReasoningFormat, *, opened: bool) -> None:
@@ -52,7 +88,8 @@ class ReasoningParser:
         self._content: list[str] = []
         self._white: list[str] = []
         self._begun = False
-        self._machine = Machine(self._answer())
+        markers = (*form.closings, *(form.answer or ()))
+        self._machine = Machine(self._answer(), markers)
 
     def feed(self, text: str) -> tuple[str, str]:
         """What more text adds to the reasoning, and to the content."""
@@ -66,34 +103,41 @@ class ReasoningParser:
 
     def _answer(self) -> Reading[None]:
         char = yield None
+        begin, end = self._form.answer or ("", "")
+        found = read = ""
         if not self.active:
-            char = yield from self._beginning(char)
+            markers = (*self._form.openings, begin) if begin else self._form.openings
+            found, read, char = yield from self._opening(markers, char)
         if self.active:
             char = yield from self._thoughts(char)
+            found, read, char = (yield from self._opening((begin,), char)) if begin else ("", "", char)
+        if found:
+            char = yield from self._framed(end, char)
+        elif read:
+            self._content.append(read)
         while char:
             self._content.append(char)
             char = yield self._content.append
 
-    def _beginning(self, char: str) -> Reading[str]:
-        """Reads up to the end of the opening marker; what is not one is content."""
-        read: list[str] = []
+    def _opening(self, markers: tuple[str, ...], char: str) -> Reading[tuple[str, str, str]]:
+        """Reads white space and one of the markers; returns the marker, else what was read, and the next character."""
+        read = ""
         while char.isspace():
-            read.append(char)
+            read += char
             char = yield None
-        white = len(read)
-        for expected in self._form.opening:
-            if char != expected:
-                self._content += read
-                return char
-            read.append(char)
-            self.active = len(read) - white == len(self._form.opening)
+        held = ""
+        while char and any(marker.startswith(held + char) for marker in markers):
+            held += char
+            if held in markers:
+                self.active = held in self._form.openings
+                return held, "", (yield None)
             char = yield None
-        return char
+        return "", read + held, char
 
     def _thoughts(self, char: str) -> Reading[str]:
         """Reads up to the first character of the content."""
-        found = yield from until((self._form.closing,), char, self._think)
-        if found != self._form.closing:
+        found = yield from until(self._form.closings, char, self._think)
+        if found not in self._form.closings:
             self._think(found)
             return ""
         self.active = False
@@ -101,6 +145,16 @@ class ReasoningParser:
         while char.isspace():
             char = yield None
         return char
+
+    def _framed(self, end: str, char: str) -> Reading[str]:
+        """Reads an answer up to the marker behind it; returns what follows that."""
+        while char.isspace():
+            char = yield None
+        found = yield from until((end,), char, self._content.append)
+        if found != end:
+            self._content.append(found)
+            return ""
+        return (yield None)
 
     def _think(self, text: str) -> None:
         if not self._begun:

@@ -3,11 +3,12 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from forefront.chat.tool_format import ToolFormat
+from forefront.chat.tools.tool_format import ToolFormat, compact
 from forefront.wire.message import Message
 from forefront.wire.tools import Tool, ToolCall
 
@@ -15,28 +16,68 @@ from forefront.wire.tools import Tool, ToolCall
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
-def as_dicts(messages: Sequence[Message], form: ToolFormat | None = None) -> list[dict[str, Any]]:
-    """The messages, arguments of calls as objects and results under the names of their functions; calls as templates
-    of the format `form` take them."""
-    if form is not None and form.single:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStyle:
+    """What a template needs, where it is not the usual.
+
+    - `single`: one call in a message, no more.
+    - `short_ids`: ids of nine letters and digits.
+    - `text_arguments`: arguments as JSON text in place of objects.
+    - `written`: the template has no place for calls; they go into the content in this format.
+    - `user_results`: it has no role `tool`; results are messages of the user.
+    - `thinking`: reasoning is also called `thinking`; beside calls it takes the content's place, where `exclusive`.
+    - `tools_in_message`: the system's message holds the tools, as JSON text.
+    - `tool_variables`: what the template calls the tools.
+    """
+
+    single: bool = False
+    short_ids: bool = False
+    text_arguments: bool = False
+    written: ToolFormat | None = None
+    user_results: bool = False
+    thinking: bool = False
+    exclusive: bool = False
+    tools_in_message: bool = False
+    tool_variables: tuple[str, ...] = ("tools",)
+
+
+USUAL = CallStyle()
+
+
+def as_dicts(messages: Sequence[Message], style: CallStyle = USUAL) -> list[dict[str, Any]]:
+    """The messages, arguments of calls as objects and results under the names of their functions; all of it in the
+    style that the template takes."""
+    if style.single:
         messages = _one_by_one(messages)
-    short = form is not None and form.family == "mistral"
     names: dict[str, str] = {}
     shown = []
     for message in messages:
         role = "system" if message.role == "developer" else message.role
         plain: dict[str, Any] = {"role": role, "content": message.text}
-        if message.tool_calls:
-            names = {call.id: call.function.name for call in message.tool_calls}
-            plain["tool_calls"] = [_call(call, short) for call in message.tool_calls]
         if message.reasoning_content:
             plain["reasoning_content"] = message.reasoning_content
+            if style.thinking:
+                plain["thinking"] = message.reasoning_content
+        if message.tool_calls:
+            names = {call.id: call.function.name for call in message.tool_calls}
+            plain |= _calls(message, plain, style)
         if message.tool_call_id is not None:
-            plain |= {"tool_call_id": _id(message.tool_call_id, short), "name": names[message.tool_call_id]}
+            plain |= {"tool_call_id": _id(message.tool_call_id, style), "name": names[message.tool_call_id]}
+            if style.user_results:
+                plain = {"role": "user", "content": message.text}
         if message.name:
             plain["name"] = message.name
         shown.append(plain)
-    return shown
+    return _alternating(shown) if style.user_results else shown
+
+
+def with_tools(messages: list[dict[str, Any]], tools: Sequence[Tool], style: CallStyle) -> list[dict[str, Any]]:
+    """The same messages; the system's holds the tools, where the template looks for them there."""
+    if not style.tools_in_message:
+        return messages
+    if not messages or messages[0]["role"] != "system":
+        messages = [{"role": "system", "content": ""}, *messages]
+    return [messages[0] | {"tools": compact([offer["function"] for offer in offers(tools)])}, *messages[1:]]
 
 
 def offers(tools: Sequence[Tool]) -> list[dict[str, Any]]:
@@ -59,17 +100,45 @@ def split_beginning(messages: Sequence[Message]) -> tuple[Sequence[Message], str
     return messages, ""
 
 
-def _call(call: ToolCall, short: bool) -> dict[str, Any]:
-    arguments = msgspec.json.decode(call.function.arguments) if call.function.arguments.strip() else {}
-    function = {"name": call.function.name, "arguments": arguments}
-    return {"id": _id(call.id, short), "type": "function", "function": function}
+def _calls(message: Message, plain: dict[str, Any], style: CallStyle) -> dict[str, Any]:
+    """What a message's calls add to it, or change."""
+    made = [(call, _arguments(call)) for call in message.tool_calls or ()]
+    if style.written is not None:
+        text = style.written.write([(call.function.name, arguments) for call, arguments in made])
+        return {"content": f"{message.text}\n{text}" if message.text else text}
+    added: dict[str, Any] = {"tool_calls": [_call(call, arguments, style) for call, arguments in made]}
+    if style.exclusive and message.text and "thinking" in plain:
+        added |= {"content": "", "thinking": f"{plain['thinking']}\n{message.text}"}
+    return added
 
 
-def _id(given: str, short: bool) -> str:
+def _arguments(call: ToolCall) -> dict[str, Any]:
+    decoded: dict[str, Any] = msgspec.json.decode(call.function.arguments) if call.function.arguments.strip() else {}
+    return decoded
+
+
+def _call(call: ToolCall, arguments: dict[str, Any], style: CallStyle) -> dict[str, Any]:
+    shown = compact(arguments) if style.text_arguments else arguments
+    function = {"name": call.function.name, "arguments": shown}
+    return {"id": _id(call.id, style), "type": "function", "function": function}
+
+
+def _id(given: str, style: CallStyle) -> str:
     """A call's id, or nine letters and digits in its place."""
-    if not short or _SHORT_ID.fullmatch(given):
+    if not style.short_ids or _SHORT_ID.fullmatch(given):
         return given
     return hashlib.blake2b(given.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[:9]
+
+
+def _alternating(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with neighbours of the role `user` put together, since results have become such."""
+    joined: list[dict[str, Any]] = []
+    for message in messages:
+        if joined and message["role"] == joined[-1]["role"] == "user":
+            joined[-1] = joined[-1] | {"content": f"{joined[-1]['content']}\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
 
 
 def _one_by_one(messages: Sequence[Message]) -> list[Message]:

@@ -12,7 +12,7 @@ import msgspec
 from forefront.chat.child import start_child
 
 TIME_LIMIT: Final = 2.0
-_START_LIMIT = 30.0
+_START_LIMIT = 15.0
 _LONGEST = 64 * 2**20
 
 
@@ -30,7 +30,7 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
-        self._source = source
+        self.source = source
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
         self._words = frozenset(re.findall(r"\w+", source))
         self._idle = [self._started()]
@@ -59,7 +59,7 @@ class ChatTemplate:
         """A child that has compiled the template."""
         child = _Child()
         try:
-            child.ask(self._source, _START_LIMIT)
+            child.ask(self.source, _START_LIMIT)
         except _EndedError as ended:
             raise TemplateError(str(ended)) from None
         return child
@@ -86,7 +86,7 @@ class _Child:
         try:
             request = msgspec.json.encode(wanted)
         except RecursionError:
-            raise TemplateError("they nest too deep") from None
+            raise TemplateError("it nests too deep") from None
         try:
             self._connection.send_bytes(request)
             if not self._connection.poll(seconds):
@@ -95,7 +95,7 @@ class _Child:
             answer = msgspec.json.decode(self._connection.recv_bytes(_LONGEST), type=dict[str, str])
         except (EOFError, OSError):
             self._end()
-            raise _EndedError("it takes too much memory to render") from None
+            raise _EndedError("it takes too much memory") from None
         if "error" in answer:
             raise TemplateError(answer["error"])
         return answer["text"]

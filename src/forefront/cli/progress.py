@@ -5,6 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 class Steps:
@@ -23,6 +31,26 @@ class Steps:
         else:
             self._console.print(f"{text} …", markup=False)
             yield
+        self._console.print(f"{text}: {time.monotonic() - start:.1f} s", markup=False)
+
+    @contextmanager
+    def download(self, text: str, size: int) -> Iterator[Callable[[int], None]]:
+        """On a terminal, a bar of `size` bytes with the rate and the remaining time; elsewhere as `step`."""
+        if not self._console.is_terminal:
+            with self.step(f"{text} ({size / 1e6:.0f} MB)"):
+                yield lambda _count: None
+            return
+        start = time.monotonic()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(text, total=size)
+            yield lambda count: progress.update(task, completed=min(count, size))
         self._console.print(f"{text}: {time.monotonic() - start:.1f} s", markup=False)
 
 

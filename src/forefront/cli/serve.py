@@ -13,6 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
+from forefront.catalog.chat_template import read_chat_template, template_names
+from forefront.catalog.download import fetch
+from forefront.catalog.known_models import KNOWN_MODELS
 from forefront.catalog.loading import load
 from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
 from forefront.catalog.store import Store, default_home
@@ -38,7 +41,8 @@ def serve(
         typer.Argument(
             metavar="[NAME=]PATH",
             help="GGUF files, or directories with OpenVINO IR, to serve; `NAME=` sets the name that requests use. "
-            "Without any, the built-in model is served.",
+            f"Known models by name ({', '.join(KNOWN_MODELS)}) are downloaded once. Without any, the built-in model is "
+            "served.",
             show_default=False,
         ),
     ] = None,
@@ -60,6 +64,13 @@ def serve(
             help="Precision of computation. bf16 reads prompts faster on CPUs that have it, and is less exact.",
         ),
     ] = "f32",
+    chat_template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help=f"Chat template (Jinja) in place of the models' own: a file, or one of {', '.join(template_names())}.",
+        ),
+    ] = None,
     grace: Annotated[
         float | None,
         typer.Option(
@@ -88,7 +99,8 @@ def serve(
         set_up_logging(form, level, prompts=prompts, secrets=(adopted,) if adopted else ())
         for line in unknown_variables(os.environ):
             log.warning("%s", line)
-        _serve(Start(models or [], options, settings, default_home(), adopted), console)
+        template = None if chat_template is None else read_chat_template(chat_template)
+        _serve(Start(models or [], options, settings, default_home(), adopted, template), console)
     except (ConfigError, SourceError, UnfitKeyError, StoreError, StartError) as error:
         console.print(Text.assemble(("forefront:", "bold red"), f" {error}"))
         raise typer.Exit(1) from None
@@ -113,6 +125,7 @@ class Start:
     settings: Config
     home: Path
     adopted: str | None
+    chat_template: str | None = None
 
 
 def _serve(start: Start, console: Console) -> None:
@@ -129,7 +142,8 @@ def _serve(start: Start, console: Console) -> None:
         for line in doubts(keys, start.settings.prices, [source.name for source in sources]):
             log.warning("%s", line)
         store, steps = Store(start.home), Steps(console)
-        catalog = Catalog([load(source, store, start.options, steps.step) for source in sources])
+        sources = [_fetched(source, start.home, steps) for source in sources]
+        catalog = Catalog([load(source, store, start.options, steps.step, start.chat_template) for source in sources])
         url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
@@ -150,6 +164,14 @@ def _sources(models: list[str]) -> list[ModelSource]:
         if names.count(name) > 1:
             raise SourceError(f"two models are called {name}; rename one with NAME=PATH")
     return sources
+
+
+def _fetched(source: ModelSource, home: Path, steps: Steps) -> ModelSource:
+    """The same source with its files there. Raises `SourceError`."""
+    if source.known is None:
+        return source
+    log.info("%s is %s, %s, %s", source.name, source.known.title, source.known.licence, source.known.remark)
+    return ModelSource(source.name, fetch(source.known, home, steps.download))
 
 
 def _url(settings: ServerSettings, port: int) -> str:

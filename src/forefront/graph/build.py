@@ -6,6 +6,7 @@ from typing import Final
 
 from forefront.engine.paged_graph import PagedGraph
 from forefront.graph.architectures import ARCHITECTURES
+from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf_file import GgufFile
 from forefront.graph.settings import Settings
@@ -26,11 +27,8 @@ class BuiltGraph:
     precision: str
 
 
-def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
-    """The graph of the model in `file`, with its packed matrices in the folder `cache`, which are written there if they
-    are not complete. `exact`: no format is rounded anew for speed. Raises `ModelFileError` and `OSError`.
-    """
-    settings = Settings(file.metadata)
+def find_family(settings: Settings) -> type[Decoder]:
+    """What builds graphs of the settings' architecture. Raises `ModelFileError` if nothing does."""
     family = ARCHITECTURES.get(settings.architecture)
     if family is None:
         known = ", ".join(sorted(ARCHITECTURES))
@@ -38,6 +36,15 @@ def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
             f"its architecture {settings.architecture[:40]!r} is not supported; supported are {known}. "
             "Another engine may be able to serve it"
         )
+    return family
+
+
+def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
+    """The graph of the model in `file`, with its packed matrices in the folder `cache`, which are written there if they
+    are not complete. `exact`: no format is rounded anew for speed. Raises `ModelFileError` and `OSError`.
+    """
+    settings = Settings(file.metadata)
+    family = find_family(settings)
     with WeightFile(cache) as weight_file:
         weights = Weights(file, weight_file, exact=exact)
         graph = family(settings, weights).build()

@@ -15,7 +15,7 @@ class Settings:
     def __init__(self, metadata: Mapping[str, Any]) -> None:
         self._metadata = metadata
         architecture = metadata.get("general.architecture")
-        if not isinstance(architecture, str):
+        if not isinstance(architecture, str) or not architecture.isprintable():
             raise ModelFileError("its metadata does not name an architecture (general.architecture)")
         self.architecture = architecture
         self.context_length = self.integer("context_length", at_least=1)

@@ -1,38 +1,38 @@
 """An answer's text, told apart into content and calls of tools."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from itertools import groupby
+from typing import Any
 
-from forefront.chat.call_reader import CallReader, NotACallError
 from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.marker import Machine, Reading, until
-from forefront.chat.tool_format import ToolFormat
-
-# What may follow a call where there is more than one behind the same marker.
-_MORE = {"hermes": "{", "llama3": "{;", "mistral": ","}
+from forefront.chat.tools.call_reader import CallReader, NotACallError
+from forefront.chat.tools.tool_format import ToolFormat
 
 
 class ToolParser:
-    """Reads the answer of choice `index`, in which calls of the tools `names` are written in `form`.
+    """Reads the answer of choice `index`, in which calls of `tools` (name → JSON schema of the arguments) are written
+    in `form`.
 
     Any way of cutting the text gives the same deltas, put together, in time that grows with its length alone.
 
     A call begins (`ToolCallBegin`) once its name is known and its arguments have begun. What turns out before that to
-    be no call (not JSON, no tool of `names`, cut off) is content, word for word, markers included; markers within it
-    are not looked for. A call that has begun stays one: if its arguments break off, they stay as they are, and what
-    follows is read as what follows a call. So of the text only this is not shown: the markers and the JSON around
+    be no call (not in the format, an unknown tool, cut off) is content, word for word, markers included; markers within
+    it are not looked for. A call that has begun stays one: if its arguments break off, they stay as they are, and what
+    follows is read as what follows a call. So of the text only this is not shown: the markers and the syntax around
     arguments, white space around a run of calls (what stood before the run is kept if content comes before it and
     behind), and closing markers, whole or cut off by the end, directly behind a call.
     """
 
-    def __init__(self, index: int, form: ToolFormat, names: Collection[str]) -> None:
+    def __init__(self, index: int, form: ToolFormat, tools: Mapping[str, Mapping[str, Any]]) -> None:
         self._index = index
         self._form = form
-        self._names = names
+        self._tools = tools
         self._calls = 0
         self._said: list[tuple[int, str, str]] = []  # call or -1, its name where it begins, text
         self._content = _Content(self._said)
-        self._machine = Machine(self._answer())
+        self._markers = (*form.openings, *form.closings)
+        self._machine = Machine(self._answer(), self._markers)
 
     def feed(self, text: str) -> list[Delta]:
         """What more text adds."""
@@ -47,50 +47,44 @@ class ToolParser:
 
     def _answer(self) -> Reading[None]:
         char = yield None
-        if self._form.family == "llama3":
+        if self._form.bare:
             while char and char.isspace():
                 self._content.take(char)
                 char = yield None
-            if char == "{":
+            if char == self._form.bare:
                 char = yield from self._run("", char)
-        markers = [marker for marker in (self._form.opening, self._form.closing) if marker]
         while char:
-            found = yield from until(markers, char, self._content.take)
-            if found == self._form.opening:
+            found = yield from until(self._markers, char, self._content.take)
+            if found in self._form.openings:
                 char = yield from self._run(found, (yield None))
                 continue
-            if not (self._content.behind_call and self._form.closing.startswith(found)):
+            if not (self._content.behind_call and any(mark.startswith(found) for mark in self._form.closings)):
                 self._content.take(found)
-            char = (yield None) if found in markers else ""
+            char = (yield None) if found in self._markers else ""
 
     def _run(self, marker: str, char: str) -> Reading[str]:
         """Calls behind `marker`; returns the first character behind them."""
         opening = marker
         while True:
-            reader = CallReader(self._names, self._begin, self._argument, opening)
+            reader = CallReader(self._tools, self._begin, self._argument, opening)
+            unread = ""
             try:
-                char = yield from self._call(reader, marker, char)
+                char = yield from self._form.read(reader, marker, char)
             except NotACallError as error:
-                char = error.char
+                char, unread = error.char, error.unread
             if not reader.begun:
                 self._content.take(reader.raw)
                 return char
+            if unread:
+                self._content.take(unread)
+                return char
             while char and char.isspace():
                 char = yield None
-            if not char or char not in _MORE[self._form.family]:
+            if not char or char not in self._form.more:
                 return char
-            marker, opening = "", char.replace("{", "")
+            marker, opening = "", char if char in ",;" else ""
             if opening:
                 char = yield None
-
-    def _call(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
-        char = yield from reader.white(char)
-        if marker == "[TOOL_CALLS]":
-            if char == "[":
-                char = yield from reader.expect("[", char)
-            elif char != "{":
-                return (yield from reader.named(char))
-        return (yield from reader.object(char))
 
     def _begin(self, name: str) -> None:
         self._content.call()

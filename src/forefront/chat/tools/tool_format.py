@@ -1,0 +1,125 @@
+"""How a model writes calls of tools: one class per format, all with this interface."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from forefront.chat.marker import Reading
+from forefront.chat.tools.call_reader import CallReader
+from forefront.wire.tools import Tool
+
+# Name and arguments of a call.
+PastCall = tuple[str, Mapping[str, Any]]
+
+
+class Rules:
+    """The rules of a Lark grammar that have no name of their own. Equal ones are one."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._choices: dict[str, list[str]] = {}
+
+    @property
+    def lines(self) -> list[str]:
+        """The rules as Lark has them."""
+        choices = [f"{name}: {' | '.join(expressions)}" for name, expressions in self._choices.items()]
+        return choices + [f"{name}: {expression}" for expression, name in self._names.items()]
+
+    def choice(self, name: str, expression: str) -> None:
+        """One more expression that the rule `name` may be."""
+        self._choices.setdefault(name, []).append(expression)
+
+    def rule(self, expression: str) -> str:
+        """The name of a rule."""
+        return self._names.setdefault(expression, f"part_{len(self._names)}")
+
+    def terminal(self, expression: str) -> str:
+        """The name of a terminal: regular expressions that have to match together."""
+        return self._names.setdefault(expression, f"TEXT_{len(self._names)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFormat(ABC):
+    """A format of calls: how to read it, how to write it, and what grammar it has.
+
+    Each of `openings` begins a run of calls; the first one is what a grammar writes. `closings` are dropped directly
+    behind a call. `control` are the markers that are control tokens (text → id): the detokenizer has to spell them
+    out, and a grammar has to name their ids.
+    """
+
+    openings: tuple[str, ...]
+    closings: tuple[str, ...] = ()
+    control: Mapping[str, int] = field(default_factory=dict)
+
+    # What a call without a marker begins with, at the very beginning of an answer.
+    bare: ClassVar[str] = ""
+    # Characters behind a call that announce the next one of the same run.
+    more: ClassVar[str] = ""
+
+    @property
+    def spelled(self) -> dict[int, bytes]:
+        """The text of each control token that the parser has to see, by id."""
+        return {token: text.encode() for text, token in self.control.items()}
+
+    @abstractmethod
+    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+        """Reads one call from `char` on; returns the first character behind it.
+
+        `marker` is the opening in front of the run's first call, "" for a bare call and for the later ones. Raises
+        `NotACallError`.
+        """
+
+    @abstractmethod
+    def write(self, calls: Sequence[PastCall]) -> str:
+        """The calls as the model writes them."""
+
+    @abstractmethod
+    def rule(self, tool: Tool, rules: Rules) -> str:
+        """Lark expression for one call of `tool`, and what else it needs in `rules`."""
+
+    @abstractmethod
+    def block(self, *, parallel: bool) -> str:
+        """Lark expression for what follows the opening: one call (rule `tool`) or several."""
+
+    def between(self) -> str | None:
+        """Lark expression for what stands between two blocks; None where a second block cannot follow."""
+        return None
+
+    def lead(self) -> str:
+        """Lark expression for the opening of a forced call."""
+        return self.marker(self.openings[0])
+
+    def free_text(self, tools: Sequence[Tool]) -> str | None:
+        """Regular expressions of text that is no call, where calls need no marker; None where they need one."""
+        return None
+
+    def ends_of_text(self) -> tuple[str, ...]:
+        """What ends free text within a call."""
+        return ()
+
+    def hints(self) -> tuple[bytes, ...]:
+        """The same as `GrammarSource.hints`."""
+        return tuple(
+            b"\xff[%d]" % self.control[end] if end in self.control else end.encode() for end in self.ends_of_text()
+        )
+
+    def marker(self, text: str) -> str:
+        """Lark expression for a marker, or for text that holds control tokens."""
+        for marker, token in self.control.items():
+            before, found, behind = text.partition(marker)
+            if found:
+                parts = (self.marker(before) if before else "", f"<[{token}]>", self.marker(behind) if behind else "")
+                return " ".join(part for part in parts if part)
+        return literal(text)
+
+
+def literal(text: str) -> str:
+    """Lark expression for exactly this text."""
+    return json.dumps(text)
+
+
+def compact(value: Any) -> str:
+    """JSON as models were trained to write it."""
+    return json.dumps(value, ensure_ascii=False)

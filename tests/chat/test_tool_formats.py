@@ -1,0 +1,404 @@
+"""Every format of calls: what a model was trained to write is read, in any pieces, and allowed by the grammar."""
+
+import json
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
+
+from forefront.chat.tools.tool_format import ToolFormat
+from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
+from forefront.wire.errors import ApiError
+from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool
+from tests.chat.lines import steps
+from tests.chat.told import Plain, calls, content, cut, told
+from tests.chat.tool_formats import FORMS, PLACE, SAYS, TYPED, WHOLE, controlled, markers
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "get_weather": PLACE,
+    "a.b-C_9": {"type": "object", "properties": {"text": {"type": "string"}}},
+    "none": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+# Each of these runs once for every format.
+FEW = settings(max_examples=25, deadline=None)
+CUTS = st.lists(st.integers(0, 600), max_size=20)
+# What would end a value, in some format.
+_ENDS = ("</parameter", "</arg_value", "<escape", '<|"', "\ufffd")
+TEXTS = st.lists(
+    st.text(max_size=5) | st.sampled_from(["</tool_call>", '"}', "'", "\\n", "\n", "😀", "[f(", ")]", "<", "</", "5"]),
+    max_size=4,
+).map("".join)
+STRINGS = TEXTS.filter(lambda text: not any(end in text for end in _ENDS) and text.isprintable() | ("\n" in text))
+ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
+    "get_weather": st.fixed_dictionaries(
+        {"city": STRINGS},
+        optional={
+            "days": st.integers(),
+            "exact": st.booleans(),
+            "tags": st.lists(STRINGS, max_size=2),
+            "unit": st.sampled_from(["celsius", "kelvin"]),
+            "height": st.none() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False),
+            "where": st.fixed_dictionaries({"x": st.integers(-5, 5)}),
+        },
+    ),
+    "a.b-C_9": st.fixed_dictionaries({}, optional={"text": STRINGS}),
+    "none": st.just({}),
+}
+CALLS = st.lists(
+    st.sampled_from(sorted(SCHEMAS)).flatmap(lambda name: ARGUMENTS[name].map(lambda found: (name, found))),
+    min_size=1,
+    max_size=3,
+)
+PROSE = st.text(st.sampled_from("ab {}_|\\;,: \n\tЖ😀"), max_size=12).map(lambda text: "x" + text + "y")
+
+
+def read(form: ToolFormat, text: str, places: Any = ()) -> list[tuple[str, int, str]]:
+    return told(Plain(0, form, SCHEMAS), cut(text, places))
+
+
+def decoded(entries: list[tuple[str, int, str]]) -> list[tuple[str, Any]]:
+    return [(name, json.loads(arguments)) for name, arguments in calls(entries)]
+
+
+@pytest.mark.parametrize("name", FORMS)
+@FEW
+@given(made=CALLS, before=PROSE, behind=PROSE, places=CUTS)
+def test_calls_come_back_however_the_text_is_cut(
+    name: str, made: list[tuple[str, Any]], before: str, behind: str, places: list[int]
+) -> None:
+    form = FORMS[name]
+    before = "" if form.bare else before
+    text = f"{before}{form.write(made)}\n\n{behind}"
+    entries = read(form, text)
+    assert decoded(entries) == made
+    assert content(entries) == before + behind
+    assert entries == read(form, text, places) == read(form, text, range(len(text)))
+
+
+@pytest.mark.parametrize("name", FORMS)
+@FEW
+@given(made=CALLS, data=st.data())
+def test_an_answer_cut_off_shows_a_beginning_and_loses_nothing(
+    name: str, made: list[tuple[str, Any]], data: st.DataObject
+) -> None:
+    form = FORMS[name]
+    text = form.write(made)
+    text = text[: data.draw(st.integers(0, len(text)))]
+    entries = read(form, text)
+    begun = calls(entries)
+    if not begun:
+        assert content(entries) == text
+    for (found, arguments), (expected, whole) in zip(begun, made, strict=False):
+        assert found == expected
+        if name in WHOLE or (found, arguments) != begun[-1]:
+            assert json.loads(arguments) == whole
+        elif name not in TYPED:
+            assert json.dumps(whole, ensure_ascii=False).startswith(arguments)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@FEW
+@given(data=st.data(), places=CUTS)
+def test_no_text_fails_and_none_depends_on_cuts_or_is_lost(name: str, data: st.DataObject, places: list[int]) -> None:
+    form = FORMS[name]
+    whole = form.write([("get_weather", {"city": "Rome", "days": 2}), ("none", {})])
+    bits = [*markers(form), *(whole[at : at + 7] for at in range(0, len(whole), 7)), "\n", '"', "'", "{", "}", "é", "<"]
+    text = "".join(data.draw(st.lists(st.sampled_from([*bits, whole, whole[:-3], whole[2:]]), max_size=12)))
+    entries = read(form, text)
+    assert entries == read(form, text, places) == read(form, text, range(len(text)))
+    if calls(entries):
+        rest = iter(text)
+        assert all(char in rest for char in content(entries)), "content is in the text, in its order"
+    else:
+        assert content(entries) == text
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_an_unknown_function_is_content_word_for_word(name: str) -> None:
+    text = FORMS[name].write([("unknown", {"city": "Rome"})])
+    assert read(FORMS[name], text) == [("content", -1, text)]
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("unit", ["word ", "<", "{", '"', "'", "(", "[", "\\", "]", "=,"])
+def test_work_grows_with_the_text_alone(name: str, unit: str) -> None:
+    form = FORMS[name]
+    whole = form.write([("get_weather", {"city": "Rome"})])
+    for opening in (
+        whole[: len(whole) // 2],
+        whole[: whole.index("Rome") + 1],
+        form.openings[0] if form.openings else "[",
+    ):
+
+        def work(count: int, opening: str = opening) -> object:
+            text = opening + unit * count
+            return read(form, text, range(0, len(text), 7))
+
+        assert steps(partial(work, 400)) < 2.3 * steps(partial(work, 200))
+
+
+TAGGED = FORMS["qwen-coder"]
+
+
+def tagged(**values: str) -> str:
+    inner = "".join(f"<parameter={key}>\n{value}\n</parameter>\n" for key, value in values.items())
+    return f"<tool_call>\n<function=get_weather>\n{inner}</function>\n</tool_call>"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"city": "12"}, {"city": "12"}),
+        ({"city": '"quoted"'}, {"city": '"quoted"'}),
+        ({"days": "3"}, {"days": 3}),
+        ({"days": "3.0"}, {"days": 3}),
+        ({"days": "many"}, {"days": "many"}),
+        ({"exact": "True"}, {"exact": True}),
+        ({"exact": "false"}, {"exact": False}),
+        ({"height": "None"}, {"height": None}),
+        ({"height": "1.5"}, {"height": 1.5}),
+        ({"tags": '["a", "b"]'}, {"tags": ["a", "b"]}),
+        ({"unit": "kelvin"}, {"unit": "kelvin"}),
+        ({"where": '{"x": 1}'}, {"where": {"x": 1}}),
+        ({"unheard": "5"}, {"unheard": 5}),
+        ({"unheard": "a b"}, {"unheard": "a b"}),
+        ({"city": "\n two\n\n"}, {"city": "\n two\n\n"}),
+    ],
+)
+def test_values_between_tags_get_the_types_of_the_schema(values: dict[str, str], expected: dict[str, Any]) -> None:
+    assert decoded(read(TAGGED, tagged(**values))) == [("get_weather", expected)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("city='a\\'b\\u00e9', days=3", {"city": "a'bé", "days": 3}),
+        ("city=12", {"city": "12"}),
+        ('days="3"', {"days": 3}),
+        ("exact=True, height=None", {"exact": True, "height": None}),
+        ("exact=true, height=null", {"exact": True, "height": None}),
+        ("tags=['a', \"b\"], where={'x': -1}", {"tags": ["a", "b"], "where": {"x": -1}}),
+        ("tags=('a',)", {"tags": ["a"]}),
+        ("city='a' 'b'", {"city": "ab"}),
+        ("height=1e3,", {"height": 1000.0}),
+        ('city="\\ud83d\\ude00 \\ud83d"', {"city": "😀 \ufffd"}),
+        ("", {}),
+    ],
+)
+def test_values_of_python_get_the_types_of_the_schema(text: str, expected: dict[str, Any]) -> None:
+    for name in ("pythonic", "lfm2", "tool-code"):
+        form = FORMS[name]
+        opening = form.openings[0] + "\n" if form.openings else ""
+        call = f"get_weather({text})"
+        entries = read(form, opening + (call if name == "tool-code" else f"[{call}]"))
+        assert decoded(entries) == [("get_weather", expected)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["('Rome')]", "(city=Rome)]", "(city=f(1))]", "(city='a')(b)", "(days=1e999)]", "(a=1 b=2)]", "(=1)]", "(a=1,,)]"],
+)
+def test_what_is_no_python_call_is_content_word_for_word(text: str) -> None:
+    text = "[get_weather" + text
+    entries = read(FORMS["pythonic"], text)
+    assert content(entries) == text or calls(entries) == [("get_weather", '{"city": "a"}')]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("qwen-coder", "<function=none>\n</function>", [("none", {})]),
+        ("tool-code", "```tool_code\nprint(get_weather(city='Rome'))\n```", [("get_weather", {"city": "Rome"})]),
+        ("tool-code", "```tool_code\nnone()\nnone()\n```", [("none", {}), ("none", {})]),
+        ("phi", '<|tool_call|>{"name": "none", "arguments": {}}<|/tool_call|>', [("none", {})]),
+        ("phi", '<|tool_call|>[{"type": "function", "name": "none", "parameters": {}}]', [("none", {})]),
+        ("gemma4", "<|tool_call>call:get_weather{days:two}<tool_call|>", [("get_weather", {"days": "two"})]),
+        ("deepseek-v3.1", "<｜tool▁call▁begin｜>none<｜tool▁sep｜>{}<｜tool▁call▁end｜>", [("none", {})]),
+        ("cohere", '<|START_ACTION|>[\n {"tool_name": "none", "parameters": {}}\n]<|END_ACTION|>', [("none", {})]),
+        ("glm", "<tool_call>none</tool_call>", [("none", {})]),
+        ("mistral-named", '[TOOL_CALLS] [{"name": "none", "arguments": {}}]', [("none", {})]),
+    ],
+)  # fmt: skip
+def test_what_models_write_too(name: str, text: str, expected: list[tuple[str, Any]]) -> None:
+    entries = read(FORMS[name], text)
+    assert decoded(entries) == expected
+    assert content(entries) == ""
+
+
+# Every byte is a token, and so is every marker of any format as a control token.
+MARKERS = sorted({marker for form in FORMS.values() for marker in markers(form)})
+PIECES = [bytes([byte]) for byte in range(256)] + [marker.encode() for marker in MARKERS] + [b"<end>"]
+END = len(PIECES) - 1
+
+
+class Bytes:
+    """What `TokenizerWrapper` reads."""
+
+    eos_token_id = END
+    bos_token_id = None
+    tokens = PIECES
+    special_token_ids = tuple(range(256, len(PIECES)))
+
+    def __call__(self, text: bytes | str) -> list[int]:
+        return list(text.encode() if isinstance(text, str) else text)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> LLTokenizer:
+    return LLTokenizer(TokenizerWrapper(Bytes()), n_vocab=len(PIECES))
+
+
+def in_control(form: ToolFormat) -> ToolFormat:
+    """The format with control tokens as markers."""
+    import dataclasses
+
+    return dataclasses.replace(form, control={marker: 256 + MARKERS.index(marker) for marker in markers(form)})
+
+
+BOTH: dict[str, Callable[[ToolFormat], ToolFormat]] = {"text": lambda form: form, "control": in_control}
+
+
+def offer(strict: bool | None = None) -> list[Tool]:
+    return [
+        Tool(type="function", function=Function(name=name, parameters=schema, strict=strict))
+        for name, schema in SCHEMAS.items()
+    ]
+
+
+def compiled(tokenizer: LLTokenizer, grammar: ToolGrammar) -> LLMatcher:
+    matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(grammar.lark), log_level=0)
+    assert not matcher.is_error(), matcher.get_error() + grammar.lark
+    return matcher
+
+
+def tokens_of(form: ToolFormat, text: str) -> list[int]:
+    for marker, token in form.control.items():
+        text = text.replace(marker, chr(0xF0000 + token))
+    return [token for char in text for token in ([ord(char) - 0xF0000] if ord(char) > 0xF0000 else list(char.encode()))]
+
+
+def sample(matcher: LLMatcher, dice: random.Random, ends: tuple[str, ...]) -> str:
+    """A text of the grammar. What closes something is taken half of the time, so that texts end; `ends` close text."""
+    tokens: list[int] = []
+    while len(tokens) < 4000 and not matcher.is_stopped():
+        if dice.random() < 0.2:
+            for end in ends:
+                known = list(end.encode())
+                if matcher.validate_tokens(known) == len(known):
+                    matcher.try_consume_tokens(known)
+                    tokens += known
+        allowed = [token for token, bias in enumerate(matcher.compute_logit_bias()) if bias]
+        closing = [token for token in allowed if token >= 256 or token in b"\"}]'),/><"]
+        token = dice.choice(closing if closing and dice.random() < 0.5 else allowed)
+        if token == END:
+            break
+        assert matcher.consume_token(token), matcher.get_error()
+        tokens.append(token)
+    assert matcher.is_accepting(), "the sampled text has an end"
+    return b"".join(PIECES[token] for token in tokens).decode()
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("choice", ["required", "auto", "get_weather"])
+def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
+    tokenizer: LLTokenizer, name: str, kind: str, choice: Any
+) -> None:
+    form = BOTH[kind](FORMS[name])
+    named = choice not in ("required", "auto")
+    wanted = NamedToolChoice(type="function", function=ChosenFunction(name=choice)) if named else choice
+    grammar = tool_grammar(form, offer(), wanted, parallel=True)
+    matcher = compiled(tokenizer, grammar)
+    dice = random.Random(f"{name} {choice}")
+    ends = (getattr(form, "trim", "") + getattr(form, "valued", ""), getattr(form, "quote", ""))
+    for _ in range(6):
+        text = grammar.trigger + sample(matcher.deep_copy(), dice, ends)
+        entries = read(form, text)
+        if form.bare and choice == "auto" and not calls(entries):
+            continue  # the grammar holds for the whole answer, which need not be a call
+        assert content(entries) == ""
+        assert calls(entries)
+        for called, arguments in decoded(entries):
+            assert called == choice or not named
+            Draft202012Validator(SCHEMAS[called]).validate(arguments)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("name", FORMS)
+def test_the_grammar_takes_calls_as_models_were_trained_to_write_them(
+    tokenizer: LLTokenizer, name: str, kind: str
+) -> None:
+    form = BOTH[kind](FORMS[name])
+    one: tuple[str, dict[str, Any]] = (
+        "get_weather",
+        {"city": "Rome é", "days": 3, "exact": True, "tags": ["a"], "where": {"x": -1}},
+    )
+    several: list[tuple[str, dict[str, Any]]] = [one, ("none", {}), ("a.b-C_9", {"text": "b"})]
+    for made, parallel in (([one], False), (several, True)):
+        text = form.write(made)
+        for choice in ("required", "auto"):
+            grammar = tool_grammar(form, offer(), choice, parallel=parallel)
+            if choice == "auto" and grammar.trigger and len(made) > 1:
+                continue  # the trigger comes again for the next one
+            assert text.startswith(grammar.trigger)
+            matcher = compiled(tokenizer, grammar)
+            tokens = tokens_of(form, text.removeprefix(grammar.trigger))
+            assert matcher.try_consume_tokens(tokens) == len(tokens), (text, grammar.lark)
+            assert matcher.is_accepting()
+
+
+@pytest.mark.parametrize("name", ["qwen-coder", "glm", "gemma4"])
+@pytest.mark.parametrize(
+    ("schema", "kept", "broken"),
+    [
+        ({"pattern": "^[a-c]+$"}, "abc", "abd"),
+        ({"pattern": "b"}, "abc", "acc"),
+        ({"maxLength": 3}, "abc", "abcd"),
+        ({"minLength": 2}, "ab", "a"),
+        ({"enum": ["ab", "é"]}, "é", "a"),
+        ({"const": "ab"}, "ab", "a"),
+        ({"pattern": "^(?!x)a$"}, "x", None),
+        ({"pattern": "("}, "x", None),
+        ({"format": "email"}, "x", None),
+        ({"maxLength": 10**9}, "x", None),
+    ],
+)
+def test_text_keeps_to_the_schema_where_it_can(
+    tokenizer: LLTokenizer, name: str, schema: dict[str, Any], kept: str, broken: str | None
+) -> None:
+    form = FORMS[name]
+    parameters = {"type": "object", "properties": {"a": {"type": "string"} | schema}, "required": ["a"]}
+
+    def grammar(strict: bool) -> ToolGrammar:
+        tool = Tool(type="function", function=Function(name="f", parameters=parameters, strict=strict))
+        return tool_grammar(form, [tool], "required", parallel=False)
+
+    for text, allowed in ((kept, True), (broken, False)):
+        if text is not None:
+            tokens = tokens_of(form, form.write([("f", {"a": text})]))
+            matcher = compiled(tokenizer, grammar(strict=False))
+            assert (matcher.try_consume_tokens(tokens) == len(tokens)) is allowed
+    if broken is not None:
+        grammar(strict=True)
+        return
+    with pytest.raises(ApiError, match=r"`f` cannot be held to"):
+        grammar(strict=True)
+
+
+def test_formats_are_found_by_what_templates_say() -> None:
+    kinds = {name: type(form).__name__ for name, form in FORMS.items()}
+    assert kinds["hermes"] == "HermesFormat"
+    assert kinds["granite"] == kinds["phi"] == kinds["cohere"] == kinds["lfm2-json"] == "JsonListFormat"
+    assert kinds["qwen-coder"] == kinds["glm"] == kinds["minimax"] == "TaggedFormat"
+    assert len({str(form) for form in FORMS.values()}) == len(SAYS)
+
+
+def test_markers_that_are_control_tokens_are_spelled_out() -> None:
+    form = controlled(FORMS["cohere"], 7)
+    assert form.spelled == {7: b"<|START_ACTION|>", 8: b"<|END_ACTION|>"}

@@ -1,0 +1,84 @@
+"""Every format of calls, with and without control tokens for its markers."""
+
+import dataclasses
+from typing import Any
+
+from forefront.chat.tools.detect import find_tool_format
+from forefront.chat.tools.tool_format import ToolFormat
+
+# What a chat template says that makes it one of the format.
+SAYS = {
+    "hermes": r"""<tool_call>\n{"name": <name>, "arguments": <object>}\n</tool_call>""",
+    "llama3": r"""<|python_tag|> {"name": function name, "parameters": dictionary}""",
+    "mistral": r"""[TOOL_CALLS] [{"name": name, "arguments": {}}]""",
+    "nemo": r"""[TOOL_CALLS][{"name": name, "arguments": {}}]""",
+    "mistral-named": r"""[TOOL_CALLS]name[ARGS]{}""",
+    "granite": r"""<|tool_call|> tools""",
+    "phi": r"""<|tool_call|>[]<|/tool_call|>""",
+    "functools": r"""functools[{"name": "f", "arguments": {}}]""",
+    "cohere": r"""<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "f", "parameters": {}}]<|END_ACTION|>""",
+    "nemotron": r"""<TOOLCALL>[{"name": "f", "arguments": {}}]</TOOLCALL>""",
+    "deepseek-v3": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{}\n```",
+    "deepseek-v3.1": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{}",
+    "kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}",
+    "function-gemma": "<start_function_call>call:f{a:<escape>b<escape>}<end_function_call>",
+    "gemma4": """<|tool_call>call:f{a:<|"|>b<|"|>}<tool_call|>""",
+    "lfm2": "<|tool_call_start|>[f(a=1)]<|tool_call_end|> tools",
+    "lfm2-json": """<|tool_call_start|>[{"name": "f", "arguments": {}}]<|tool_call_end|> tools""",
+    "qwen-coder": "<tool_call>\n<function=f>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>",
+    "seed": "<seed:tool_call>\n<function=f>\n<parameter=a>1</parameter>\n</function>\n</seed:tool_call>",
+    "glm": "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>",
+    "minimax": """<minimax:tool_call>\n<invoke name="f">\n<parameter name="a">1</parameter>\n</invoke>""",
+    "pythonic": "Answer with [func_name(params_name1=params_value1)]",
+    "tool-code": "```tool_code\nf(a=1)\n```",
+}
+# Formats whose values are not JSON, so that a value is read by its schema.
+TYPED = ("function-gemma", "gemma4", "lfm2", "qwen-coder", "seed", "glm", "minimax", "pythonic", "tool-code")
+# Those that show a call when it is complete.
+WHOLE = ("function-gemma", "gemma4", "lfm2", "pythonic", "tool-code")
+
+
+def form_of(name: str) -> ToolFormat:
+    """The format, none of its markers a control token."""
+    form = find_tool_format(SAYS[name], {})
+    assert form is not None, name
+    return form
+
+
+FORMS = {name: form_of(name) for name in SAYS}
+
+
+def markers(form: ToolFormat) -> list[str]:
+    """The markers of a format that may be control tokens."""
+    names = [*form.openings, *form.closings, getattr(form, "quote", "")]
+    extra = {"MistralFormat": ["[ARGS]", "[CALL_ID]"], "SectionFormat": [getattr(form, "behind", "").strip()]}
+    names += extra.get(type(form).__name__, [])
+    if type(form).__name__ == "TaggedFormat" and "<arg_key>" in str(form):
+        names += ["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>"]
+    usual: list[str] = [
+        name for name in names if name[:1] in ("<", "[") and name.endswith((">", "]")) and len(name) > 3
+    ]
+    return list(dict.fromkeys(usual))
+
+
+def controlled(form: ToolFormat, first: int) -> ToolFormat:
+    """The same format, its markers control tokens with ids from `first` on."""
+    control = {marker: first + place for place, marker in enumerate(markers(form))}
+    return dataclasses.replace(form, control=control)
+
+
+PLACE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "days": {"type": "integer"},
+        "exact": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "unit": {"enum": ["celsius", "kelvin"]},
+        "height": {"type": ["number", "null"]},
+        "where": {"$ref": "#/$defs/point"},
+    },
+    "required": ["city"],
+    "additionalProperties": False,
+    "$defs": {"point": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}},
+}

@@ -1,0 +1,97 @@
+"""`forefront serve --chat-template`, and models whose file has no template."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forefront.catalog.chat_template import read_chat_template, template_names
+from forefront.catalog.source import SourceError
+from forefront.chat.template import ChatTemplate, TemplateError
+from tests.support.random_model import write_random_gguf
+from tests.support.server import run_server
+
+QUESTION = {"role": "user", "content": "Hello"}
+FIELDS = {"model": "bare", "messages": [QUESTION], "max_tokens": 4}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model's file without a template."""
+    path = tmp_path_factory.mktemp("bare") / "bare.gguf"
+    write_random_gguf(path, chat_template=None)
+    return path
+
+
+def test_without_a_template_texts_are_continued_and_messages_refused(bare: Path, tmp_path: Path) -> None:
+    with run_server([str(bare)], tmp_path / "home") as server, server.client() as client:
+        for path in ("/v1/chat/completions", "/v1/chat/completions/preflight"):
+            refused = client.post(path, json=FIELDS)
+            assert refused.status_code == 400
+            error = refused.json()["error"]
+            assert (error["code"], error["param"]) == ("unsupported_parameter", "messages")
+            assert "--chat-template" in error["message"]
+        text = {"model": "bare", "prompt": "Hello", "max_tokens": 4}
+        assert client.post("/v1/completions", json=text).status_code == 200
+        assert client.get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["chatml", "file"])
+def test_a_template_can_be_given_by_name_and_by_file(bare: Path, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "my.jinja"
+    file.write_text(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% generation %}>{% endgeneration %}"
+    )
+    given = str(file) if name == "file" else name
+    with run_server([str(bare), "--chat-template", given], tmp_path / "home") as server, server.client() as client:
+        assert client.post("/v1/chat/completions", json=FIELDS).status_code == 200
+        prompt = client.post("/v1/chat/completions/preflight", json=FIELDS).json()["prompt"]
+    expected = "<user>Hello>" if name == "file" else "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
+    assert prompt == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "no such file, nor a built-in template of that name; there are chatml, "),
+        (b"", "the file is empty"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"x" * (2**20 + 1), "more than"),
+        (b"{% for %}", "the chat template cannot be compiled"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_one_line(
+    bare: Path, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "my.jinja"
+    if content is not None:
+        file.write_bytes(content)
+    command = [sys.executable, "-m", "forefront.cli", "serve", str(bare), "--chat-template", str(file), "--port", "0"]
+    environment = {"FOREFRONT_HOME": str(tmp_path / "home"), "PATH": ""}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert ended.returncode == 1
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("forefront: ")
+    assert reason in last
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", template_names())
+def test_every_built_in_template_renders_a_conversation(name: str) -> None:
+    template = ChatTemplate(read_chat_template(name), bos_token="<s>", eos_token="</s>")
+    system = {"role": "system", "content": "Be brief."}
+    answer = {"role": "assistant", "content": "Rome."}
+    for messages in ([QUESTION], [system, QUESTION], [system, QUESTION, answer, QUESTION]):
+        prompt = template.render(messages)
+        for message in messages:
+            assert message["content"] in prompt
+        assert prompt.count("Hello") == messages.count(QUESTION)
+    with pytest.raises(SourceError):
+        read_chat_template(name + ".jinja")
+
+
+def test_templates_without_tools_refuse_their_messages_in_words() -> None:
+    template = ChatTemplate(read_chat_template("llama2"))
+    with pytest.raises(TemplateError, match=r"^This template takes messages of"):
+        template.render([{"role": "tool", "content": "5"}])
