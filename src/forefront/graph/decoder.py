@@ -1,7 +1,7 @@
 """A decoder-only transformer. Families in `architectures/` override what they do differently."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -44,6 +44,10 @@ def squared_relu(x: Node) -> Node:
     return ops.power(ops.relu(x), number(2))
 
 
+# Channels. The widest heads of known models have 512.
+_WIDEST_HEAD: Final = 1 << 14
+
+
 class Decoder:
     """Builds the graph of one model. Layers are counted from 0; activations are [tokens, channels]."""
 
@@ -60,12 +64,16 @@ class Decoder:
     def __init__(self, settings: Settings, weights: Weights) -> None:
         self.settings, self.weights = settings, weights
         self.layers = settings.integer("block_count", at_least=1)
+        if self.layers > weights.count:
+            raise ModelFileError(f"its block_count is {self.layers}, but it has only {weights.count} tensors")
         self.width = settings.integer("embedding_length", at_least=1)
         self.heads = settings.per_layer("attention.head_count", self.layers)
         self.key_heads = settings.per_layer("attention.head_count_kv", self.layers, self.heads[0])
         self.hidden_width = settings.per_layer("feed_forward_length", self.layers)
         self.head_width = settings.integer("attention.key_length", self.width // max(1, self.heads[0]), at_least=1)
         self.epsilon = settings.number(f"attention.layer_norm_{'' if self.layer_norms else 'rms_'}epsilon", at_least=0)
+        if self.head_width > _WIDEST_HEAD:
+            raise ModelFileError(f"its heads have {self.head_width} channels; {_WIDEST_HEAD} are the most")
         self._check_heads()
         turned = settings.integer("rope.dimension_count", self.head_width, at_least=2)
         if turned % 2 or self.head_width % 2 or turned > self.head_width:

@@ -63,6 +63,11 @@ class Weights:
         """Tensors of the file that nothing has asked for."""
         return set(self._file.tensors) - self._used
 
+    @property
+    def count(self) -> int:
+        """How many tensors the file has."""
+        return len(self._file.tensors)
+
     def has(self, name: str) -> bool:
         """Whether the file has the tensor."""
         return name in self._file.tensors
