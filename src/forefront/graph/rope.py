@@ -36,7 +36,7 @@ def plain_frequencies(width: int, base: float) -> npt.NDArray[np.float64]:
 
 
 def read_frequencies(settings: Settings, weights: Weights, width: int) -> Frequencies:
-    """What the file asks for, for `width` turned channels. Raises `ModelFileError`."""
+    """The frequencies of the file's model, for `width` turned channels. Raises `ModelFileError`."""
     base = settings.number("rope.freq_base", 10000.0, at_least=1.0)
     radians = plain_frequencies(width, base)
     kind = settings.text("rope.scaling.type", "linear")  # a factor without a type is linear

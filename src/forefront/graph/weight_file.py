@@ -2,7 +2,7 @@
 
 Constants in a mapped file cost no memory of their own: the system drops their pages when they are not needed, and
 processes that serve the same model share them. The file is written once for each model, in the order in which the graph
-asks for its matrices; `weights.json` beside it says where each one is.
+uses its matrices; `weights.json` beside it says where each one is.
 """
 
 import json
@@ -51,7 +51,7 @@ class WeightFile:
         self._file.close()
 
     def matrix(self, name: str, make: Callable[[], tuple[Layout, Iterable[Packed]]]) -> tuple[Layout, Packed]:
-        """The matrix of that name, written first if it is new. Raises `OSError`, and whatever `make` raises."""
+        """The matrix of that name, written first if it is new. Raises `OSError`, and the errors of `make`."""
         if name not in self._places:
             layout, chunks = make()
             self._places[name] = self._write(chunks)

@@ -1,4 +1,4 @@
-"""The tensors of a model, as the description of an architecture asks for them: by name and shape."""
+"""Checked access to the tensors of a model, by name and shape."""
 
 import os
 import zlib
@@ -60,7 +60,7 @@ class Weights:
         self.rounded: set[str] = set()
 
     def unused(self) -> set[str]:
-        """Tensors of the file that nothing has asked for."""
+        """Tensors of the file that have not been used."""
         return set(self._file.tensors) - self._used
 
     @property
