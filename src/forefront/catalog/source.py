@@ -29,7 +29,7 @@ class ModelSource:
 
     @property
     def is_gguf(self) -> bool:
-        """Whether the files must be converted before they can be loaded."""
+        """Whether it is a GGUF file."""
         return self.path.is_file()
 
 
