@@ -10,7 +10,7 @@ from tests.support.hostile import HOSTILE, Hostile, Watch, matching_stops
 from tests.support.server import RunningServer
 
 # Seconds. What is left is a tenth of it on a machine of its own; others may use this one too.
-SILENCE = 0.75
+SILENCE = 1.0
 JSON = {"content-type": "application/json"}
 
 
