@@ -50,8 +50,11 @@ class GgufModel:
 
 
 def read_facts(metadata: dict[str, Any]) -> ModelFacts:
-    """The context; the tokenizer has the tokens that end an answer. Raises `ModelFileError`, also for a model of an
-    architecture that is not known."""
+    """The context; the tokenizer has the tokens that end an answer. Raises `ModelFileError`, also for an adapter, a
+    projector or a model of an architecture that is not known."""
+    kind = metadata.get("general.type", "model")
+    if kind != "model":
+        raise ModelFileError(f"it is not a model of its own: its general.type is {repr(kind)[:40]}")
     settings = Settings(metadata)
     find_family(settings)
     if settings.context_length > MAX_CONTEXT:
