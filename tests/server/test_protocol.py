@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from forefront.server.connection_limits import ConnectionLimits
-from forefront.server.protocol import bounded_protocol
+from forefront.server.protocol import Bounds, bounded_protocol
 
 _BODY = 6 * 2**20
 _SECONDS = 0.5  # in which something must be read
@@ -31,7 +31,7 @@ async def _large(_scope: Scope, _receive: Receive, send: Send) -> None:
 @contextlib.asynccontextmanager
 async def _asking() -> AsyncIterator[socket.socket]:
     """A client that has asked for a large answer, with little room for it."""
-    kind = bounded_protocol(5.0, ConnectionLimits(10, 10), _SECONDS)
+    kind = bounded_protocol(Bounds(ConnectionLimits(10, 10), 5.0, _SECONDS))
     server = _Server(uvicorn.Config(_large, http=kind, ws="none", lifespan="off", log_level="error"))
     with socket.socket() as listening, socket.socket() as client:
         listening.bind(("127.0.0.1", 0))

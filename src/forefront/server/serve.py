@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.writer import Writer
 from forefront.server.connection_limits import ConnectionLimits
-from forefront.server.protocol import bounded_protocol
+from forefront.server.protocol import Bounds, bounded_protocol
 from forefront.server.shared_runs import SharedRuns
 from forefront.server.tls_listener import HttpProtocol, TlsListener
 
@@ -99,7 +99,7 @@ async def serve(
     limits = ConnectionLimits(listen.connections, listen.connections_per_address)
     config = uvicorn.Config(
         app,
-        http=bounded_protocol(listen.header_seconds, limits, listen.send_seconds),
+        http=bounded_protocol(Bounds(limits, listen.header_seconds, listen.send_seconds)),
         ws="none",
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,
