@@ -21,7 +21,7 @@ PREFLIGHT: Final = f"{CHAT}/preflight"
 TEXT: Final = "/v1/completions"
 
 _BODY = 8 * 2**20 - 4096
-_PARSED = 60 * 2**20  # what a body may take once it is parsed is a little more
+_PARSED = 37 * 2**20  # what a body may take once it is parsed is a little more
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
                         "role": "assistant",
                         "tool_calls": [
                             {"id": str(n), "type": "function", "function": {"name": "f", "arguments": "{}"}}
-                            for n in range(40_000)
+                            for n in range(26_000)
                         ],
                     }
                 ],
@@ -104,8 +104,8 @@ HOSTILE: Final[dict[str, Hostile]] = {
         ).encode(),
         (200, 400, 422),
     ),
-    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(300_000)) + "}"), (422,)),
-    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(300_000))), (422,)),
+    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(250_000)) + "}"), (422,)),
+    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(250_000))), (422,)),
     "long unknown fields": Hostile(CHAT, _chat(",".join(f'"{"max_token" * 14_000}{n}":1' for n in range(64))), (200,)),
     "anagrams of known names": Hostile(CHAT, _chat(",".join(f'"{name}":1' for name in _anagrams())), (200,)),
     "a long role": Hostile(CHAT, _chat().replace(b'"user"', b'"' + b" - at `$." * (_BODY // 9) + b'"'), (422,)),
@@ -119,7 +119,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "a long title": Hostile(CHAT, _chat(_schema(f'{{"title":"{"a" * _BODY}"}}')), (422,)),
     "a long regex": Hostile(CHAT, _chat(f'"regex":"{"a|" * (_BODY // 2)}"'), (422,)),
     "a long grammar": Hostile(CHAT, _chat(f'"grammar":"{"a ::= b " * (_BODY // 8)}"'), (422,)),
-    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(300_000)) + "}"), (200,)),
+    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(190_000)) + "}"), (200,)),
     "schemas of tools": Hostile(
         CHAT,
         json.dumps(

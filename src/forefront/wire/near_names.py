@@ -18,7 +18,7 @@ class NearNames:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = [(name, len(name), pairs := _pairs(name), len(name) - 1 - len(pairs)) for name in names]
-        self._longest = max(length for _, length, _, _ in self._names) / (_CUTOFF / (2 - _CUTOFF))
+        self._longest = max((length for _, length, _, _ in self._names), default=0) / (_CUTOFF / (2 - _CUTOFF))
 
     def find(self, name: str) -> str | None:
         """The known name that is most similar, if any is similar enough."""
