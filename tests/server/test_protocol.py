@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from forefront.server.connection_limits import ConnectionLimits
 from forefront.server.protocol import Bounds, bounded_protocol
+from forefront.server.serve import bind
 
 _BODY = 6 * 2**20
 _SECONDS = 0.5  # in which something must be read
@@ -67,3 +68,19 @@ async def test_who_stops_reading_has_left() -> None:
     async with _asking() as client:
         await asyncio.sleep(3 * _SECONDS)
         assert await asyncio.to_thread(_read, client, 0) < _BODY
+
+
+def test_the_system_keeps_little_for_a_client_that_does_not_read() -> None:
+    """What it keeps belongs to no project."""
+    with bind("127.0.0.1", 0) as listening, socket.socket() as client:
+        listening.listen()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        client.connect(listening.getsockname())
+        accepted, _ = listening.accept()
+        with accepted:
+            accepted.setblocking(False)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while sent < 2**24:
+                    sent += accepted.send(bytes(2**14))
+    assert sent < 2**19

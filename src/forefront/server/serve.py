@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # Seconds in which requests end after their models have, and after they have been cancelled.
 _FAREWELL = 0.5
+# Bytes that the system takes of a connection before it sends them. Without a bound, megabytes wait for a slow client.
+_UNSENT = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)  # connections inherit it
         bound.bind((host, port))
     except OSError:
         bound.close()
