@@ -1,8 +1,8 @@
 """Weighted fair queueing, in tokens. Pure decisions, with no clock and no waiting.
 
-Each tenant's items wait in order of arrival. A tenant's virtual time grows by tokens ÷ weight as its items start, and the
-tenant with the least time is next. A tenant that returns after a pause starts at the time of the others: a pause earns no
-credit, and use of free slots is no debt.
+Each tenant's items wait in order of arrival. A tenant's virtual time grows by tokens ÷ weight as its items start. The
+tenant with the least time is next. A tenant that returns after a pause starts at the time of the others: a pause earns
+no credit, and use of free slots is no debt.
 
 A running item keeps its slot until it is done. So that a tenant which filled the slots with long items does not keep
 the others waiting, up to `extra` items more may run, of tenants that run fewer than their weighted share of the slots.
