@@ -11,11 +11,21 @@ from forefront.chat.prompt import PromptEncoder
 from forefront.chat.template import ChatTemplate, TemplateError
 from forefront.chat.tokenizer import Tokenizer
 from forefront.chat.vocabulary import Vocabulary
+from forefront.engine.device import DeviceError, find_device
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.paged_graph import PagedGraph
 
-__all__ = ["LoadError", "ModelFacts", "ModelOptions", "ModelParts", "first_line", "load_backend"]
+__all__ = [
+    "DeviceError",
+    "LoadError",
+    "ModelFacts",
+    "ModelOptions",
+    "ModelParts",
+    "find_device",
+    "first_line",
+    "load_backend",
+]
 
 
 @dataclass(frozen=True, slots=True)
