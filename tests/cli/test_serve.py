@@ -139,6 +139,14 @@ def test_a_directory_is_served_as_it_is(tiny_directory: Path, tmp_path: Path) ->
     assert not (tmp_path / "home" / "models").exists()
 
 
+def test_activations_are_exact_if_wanted_and_the_receipt_says_so(tiny_gguf: Path, tmp_path: Path) -> None:
+    body: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    options = [str(tiny_gguf), "--exact-activations", "--device", "CPU"]
+    with run_server(options, tmp_path / "home") as server, server.client() as client:
+        answer = client.post("/v1/chat/completions", json=body).json()
+    assert "full activations" in json.dumps(answer["receipt"])
+
+
 def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(tiny_gguf.read_bytes()[:5000])
@@ -154,6 +162,8 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
             (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),
             (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "choose another with --host"),
             (["serve", str(tiny_gguf), "--port", "0", "--host", "192.0.2.1"], {}, "choose another with --host"),
+            (["serve", str(tiny_gguf), "--device", "GPU.7"], {}, "there is no device GPU.7; OpenVINO sees CPU"),
+            (["serve", str(tiny_gguf), "--device", "TPU"], {}, "'TPU' is not a device: it is CPU, GPU or AUTO"),
         ]
         for arguments, variables, says in cases:
             result = forefront(*arguments, home=tmp_path / "home", **variables)

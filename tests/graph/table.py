@@ -26,9 +26,10 @@ def families() -> None:
             path = Path(folder) / "model.gguf"
             write_decoder(path, family)
             model = PagedModel(build(path, path.with_name("cache")).graph, CONTEXT, architectures.EXACT)
-            found = architectures.whole(model)[architectures.PLACES]
+            found = architectures.whole(model)
             other = LlamaCpp(path, VOCABULARY, LETTER)
-            wanted = [other.logprobs(architectures.PROMPT[: place + 1]) for place in architectures.PLACES]
+            prompt = architectures.PROMPT
+            wanted = [other.logprobs(prompt[: place + 1]) for place in range(len(prompt))]
             cells = [f"{np.abs(found - wanted).max():.5f}"]
         cells += [f"{agreement(name, kind):.3f}" if family.shape.layers < 8 else "" for kind in COMMON]
         print(f"| {family.architecture}: {name} | {' | '.join(cells)} |", flush=True)

@@ -199,3 +199,23 @@ def test_a_mutated_file_is_read_or_refused(good: bytes, tmp_path: Path, mutation
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 4 << 20
+
+
+def test_released_pages_are_given_back_and_read_again(tmp_path: Path) -> None:
+    smaps = Path("/proc/self/smaps")
+    if not smaps.exists():
+        pytest.skip("only Linux shows what is resident")
+    path = tmp_path / "model.gguf"
+    write(path, {"one": np.ones((1024, 1024), np.float32)})
+
+    def resident() -> int:
+        """KiB of the file that are mapped and in memory."""
+        entry = smaps.read_text().partition(str(path))[2]
+        return int(entry.partition("Rss:")[2].split()[0])
+
+    file = GgufFile(path)
+    assert file.tensors["one"].floats().sum() == 2**20
+    assert resident() > 3500
+    file.release()
+    assert resident() < 500
+    assert file.tensors["one"].floats().sum() == 2**20

@@ -56,7 +56,8 @@ def _load_gguf(
 
 def _precision(weights: str, options: ModelOptions) -> str:
     activations = "8-bit activations" if options.quantize_activations else "full activations"
-    return f"{weights}, {options.inference_precision}, {activations}, {options.kv_precision} KV cache"
+    device = "" if options.device == "CPU" else f", {options.device}"
+    return f"{weights}, {options.inference_precision}, {activations}, {options.kv_precision} KV cache{device}"
 
 
 def _engine() -> str:

@@ -11,13 +11,22 @@ from forefront.chat.prompt import PromptEncoder
 from forefront.chat.room import TextBound
 from forefront.chat.template import ChatTemplate, TemplateError
 from forefront.chat.vocabulary import Vocabulary
+from forefront.engine.device import DeviceError, find_device
 from forefront.engine.engine import Engine
 from forefront.engine.model import ModelOptions, PagedModel
 from forefront.engine.paged_graph import PagedGraph
 from forefront.engine.runtime import plain_reason
 from forefront.tokenizer.tokenizer import Tokenizer
 
-__all__ = ["LoadError", "ModelFacts", "ModelOptions", "ModelParts", "load_backend"]
+__all__ = [
+    "DeviceError",
+    "LoadError",
+    "ModelFacts",
+    "ModelOptions",
+    "ModelParts",
+    "find_device",
+    "load_backend",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from forefront.catalog.known_models import KNOWN_MODELS
 from forefront.catalog.loading import load
 from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
 from forefront.catalog.store import Store, default_home
-from forefront.chat.loading import ModelOptions
+from forefront.chat.loading import DeviceError, ModelOptions, find_device
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.doubts import doubts
 from forefront.cli.environment import unknown_variables
@@ -71,6 +71,20 @@ def serve(
             help=f"Chat template (Jinja) in place of the models' own: a file, or one of {', '.join(template_names())}.",
         ),
     ] = None,
+    exact_activations: Annotated[
+        bool,
+        typer.Option(
+            "--exact-activations",
+            help="Compute with the weights exactly as they are stored, without rounding activations to 8 bits: batches "
+            "run 2 to 5 times slower.",
+        ),
+    ] = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="CPU|GPU|AUTO", help="Where models run; GPU.1 is a second GPU. AUTO: a GPU if there is one."
+        ),
+    ] = "CPU",
     grace: Annotated[
         float | None,
         typer.Option(
@@ -87,8 +101,14 @@ def serve(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if precision not in ("f32", "bf16"):
         raise typer.BadParameter("it is f32 or bf16", param_hint="--precision")
-    options = ModelOptions(threads=threads, kv_cache_bytes=int(kv_cache * 2**30), inference_precision=precision)
     try:
+        options = ModelOptions(
+            threads=threads,
+            kv_cache_bytes=int(kv_cache * 2**30),
+            inference_precision=precision,
+            quantize_activations=not exact_activations,
+            device=find_device(device),
+        )
         settings = load_config(find_config(config, default_home()))
         given = {"host": host, "port": port, "grace_seconds": grace}
         for name, value in given.items():
@@ -101,7 +121,7 @@ def serve(
             log.warning("%s", line)
         template = None if chat_template is None else read_chat_template(chat_template)
         _serve(Start(models or [], options, settings, default_home(), adopted, template), console)
-    except (ConfigError, SourceError, UnfitKeyError, StoreError, StartError) as error:
+    except (ConfigError, DeviceError, SourceError, UnfitKeyError, StoreError, StartError) as error:
         console.print(Text.assemble(("forefront:", "bold red"), f" {error}"))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:  # while still loading

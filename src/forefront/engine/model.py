@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from forefront.engine.device import find_device, is_gpu
+from forefront.engine.kv_cache import KvCache
 from forefront.engine.paged_graph import PagedGraph
 from forefront.engine.runtime import ov
 from forefront.engine.sampler import Logits
@@ -23,6 +25,7 @@ class ModelOptions:
     `bf16` reads prompts faster where the CPU has it and is coarser everywhere. `quantize_activations` rounds the inputs
     of quantised matrices to 8 bits, as llama.cpp does; without it batches run 2 to 5 times slower. A `u8` KV cache
     halves the memory but makes a result depend on how its prompt was cut into chunks; `f16` does not, and is faster.
+    `device`: as `find_device` takes it.
     """
 
     threads: int = 0
@@ -31,6 +34,7 @@ class ModelOptions:
     kv_precision: str = "f16"
     inference_precision: str = "f32"
     quantize_activations: bool = True
+    device: str = "CPU"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +47,27 @@ class Run:
 
 
 class PagedModel:
-    """A model on the CPU with `block_count` KV blocks of `block_size` tokens. Not thread-safe: one thread owns it."""
+    """A model on a device with `block_count` KV blocks of `block_size` tokens. Not thread-safe: one thread owns it.
 
-    block_size = 32
+    Raises `DeviceError` if there is no such device, and `RuntimeError` if OpenVINO cannot compile the model.
+    """
 
     def __init__(self, graph: PagedGraph, context_length: int, options: ModelOptions | None = None) -> None:
         options = options or ModelOptions()
         self.vocabulary_size = graph.vocabulary_size
         self._embed = graph.embed
         self._memory = graph.memory
-        self._compiled = ov.Core().compile_model(add_sampling_head(graph), "CPU", _properties(options))
+        core, device = ov.Core(), find_device(options.device)
+        self._compiled = core.compile_model(add_sampling_head(graph), device, _properties(options, device))
         self.context_length = context_length
         self._port = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
-        shapes = _cache_shapes(self._compiled)
-        self.block_bytes = sum(
-            int(np.prod(shape)) * self._compiled.inputs[index].get_element_type().size
-            for index, shape in shapes.items()
-        )
+        self._cache = KvCache(core, self._compiled, device)
+        self.block_size, self.block_bytes = self._cache.block_size, self._cache.block_bytes
         wanted = options.contexts * -(-context_length // self.block_size)
         self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
         # A sequence for each idle token: a longer one would take the faster attention from a batch of decodes.
         self._idle = Run(0, [0], [self.block_count])
         self._request: Any = None
-        self._caches: list[ov.Tensor] = []
         self._begin()
 
     def run(self, runs: Rows[Run], rows: Rows[int], temperatures: Rows[float]) -> Logits:
@@ -107,8 +109,7 @@ class PagedModel:
 
     def copy_block(self, source: int, target: int) -> None:
         """Copy the keys and values of one block to another, in every layer."""
-        for cache in self._caches:
-            cache.data[target] = cache.data[source]
+        self._cache.copy_block(source, target)
 
     def _feed(self, name: str, array: npt.NDArray[np.generic]) -> None:
         self._request.set_input_tensor(self._port[name], ov.Tensor(array))
@@ -117,27 +118,16 @@ class PagedModel:
         """After a failure: a new request to OpenVINO, with an empty KV cache. Raises `RuntimeError`."""
         # The old ones go first, or both would be in memory.
         self._request = None
-        self._caches.clear()
+        self._cache.free()
         self._begin()
 
     def _begin(self) -> None:
-        """A request, with a KV cache in the shapes and types that the compiled graph asks for, and a block more than is
-        given out, which idle tokens are written to."""
+        """A request, with a KV cache of a block more than is given out, which idle tokens are written to."""
         self._request = self._compiled.create_infer_request()
-        for index, shape in _cache_shapes(self._compiled).items():
-            kind = self._compiled.inputs[index].get_element_type()
-            tensor = ov.Tensor(kind, ov.Shape([self.block_count + 1, *shape]))
-            self._request.set_input_tensor(index, tensor)
-            self._caches.append(tensor)
+        self._cache.allocate(self._request, self.block_count + 1)
 
 
-def _cache_shapes(compiled: ov.CompiledModel) -> dict[int, list[int]]:
-    """The shape of one block in each input of the KV cache, by the input's place."""
-    ports = {index: port for index, port in enumerate(compiled.inputs) if "cache." in port.get_any_name()}
-    return {index: [port.get_partial_shape()[i].get_length() for i in (1, 2, 3)] for index, port in ports.items()}
-
-
-def _properties(options: ModelOptions) -> dict[str, str | int]:
+def _properties(options: ModelOptions, device: str) -> dict[str, str | int]:
     properties: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": options.inference_precision,
@@ -145,6 +135,6 @@ def _properties(options: ModelOptions) -> dict[str, str | int]:
     }
     if not options.quantize_activations:
         properties["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
-    if options.threads:
+    if options.threads and not is_gpu(device):
         properties["INFERENCE_NUM_THREADS"] = options.threads
     return properties

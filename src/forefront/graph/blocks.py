@@ -104,7 +104,8 @@ def _nibbles(packed: Bytes) -> Bytes:
 
 def _shifted(packed: Bytes, shifts: range, mask: int) -> Bytes:
     """[..., n] to [..., shifts, n]: the bits of every byte at each of the shifts."""
-    return packed[..., None, :] >> np.array(shifts, np.uint8)[:, None] & np.uint8(mask)
+    packed = np.ascontiguousarray(packed)  # each shift is then one long loop
+    return np.stack([packed >> np.uint8(shift) & np.uint8(mask) for shift in shifts], axis=-2)
 
 
 def _fifth_bits(packed: Bytes) -> Bytes:

@@ -55,5 +55,6 @@ def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
                 f"such as {unused[0][:80]!r}"
             )
         weight_file.finish()
+    file.release()  # what has been packed is not read again
     rounded = ", ".join(sorted(weights.rounded))
     return BuiltGraph(graph, f"weights as stored, {rounded} rounded to 8 bits" if rounded else "weights as stored")

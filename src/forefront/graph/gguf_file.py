@@ -44,8 +44,10 @@ class GgufFile:
         self.paths = _part_paths(path)
         self.metadata: dict[str, Any] = {}
         self.tensors: dict[str, Tensor] = {}
+        self._maps: list[mmap.mmap] = []
         for number, part in enumerate(self.paths):
             content = _map(part)
+            self._maps.append(content)
             header = read_header(memoryview(content))
             _check_part(header, number, len(self.paths))
             if number == 0:
@@ -54,6 +56,12 @@ class GgufFile:
                 if tensor.name in self.tensors:
                     raise ModelFileError(f"it has the tensor {tensor.name[:80]!r} twice")
                 self.tensors[tensor.name] = tensor
+
+    def release(self) -> None:
+        """Give pages that have been read back to the system. They are read again when they are needed."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for content in self._maps:
+                content.madvise(mmap.MADV_DONTNEED)
 
 
 def _part_paths(path: Path) -> list[Path]:

@@ -133,7 +133,9 @@ def _repacked(nibbles: Bytes) -> Bytes:
 def _rounded(codes: Codes) -> Packed:
     """The same values rounded to eight bits in groups of 32: off by 1/254 of a group's largest value at most."""
     values = codes.floats().reshape(len(codes.codes), -1, _GROUP)
-    scale = np.maximum(values.max(axis=-1), -values.min(axis=-1)) / np.float32(127)
+    # Along the first axis of a transposed copy, a maximum takes a quarter of the time that it takes within groups.
+    largest = np.abs(values.reshape(-1, _GROUP).T, order="C").max(axis=0)
+    scale = largest.reshape(values.shape[:2]) / np.float32(127)
     values *= np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)[..., None]
     np.rint(values, out=values)
     return Packed(values.astype(np.int8).reshape(len(values), -1), scale)

@@ -1,0 +1,39 @@
+"""Families compute what their definitions in NumPy do, exactly."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forefront.engine.model import PagedModel
+from tests.graph.test_architectures import EXACT, LONG, whole
+from tests.support.decoder_reference import KINDS, DecoderReference
+from tests.support.loaded import build
+from tests.support.random_decoder import CONTEXT, FAMILIES, Family, write_decoder
+
+PARTIAL = {
+    name: replace(FAMILIES[family], fields=FAMILIES[family].fields | {"rope.dimension_count": turned})
+    for name, family, turned in (
+        ("phi3, part of a head turns", "phi3", 14),
+        ("llama, part of a head turns", "llama", 6),
+    )
+}
+TESTED: dict[str, Family] = {
+    name: family for name, family in (FAMILIES | PARTIAL).items() if family.architecture in KINDS
+}
+# Of models with a position factor of each pair, llama.cpp alone is the measure.
+TESTED.pop("llama, factors of positions")
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_a_family_computes_what_numpy_does(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_decoder(path, TESTED[name], seed=5)
+    found = whole(PagedModel(build(path, tmp_path / "cache").graph, CONTEXT, EXACT), LONG)
+    wanted = DecoderReference(path).logits(LONG)
+    shifted = wanted - wanted.max(-1, keepdims=True)
+    wanted = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    assert np.abs(found - wanted).max() < 0.005
+    # A rival within the rounding of float32 may win.
+    assert (found.argmax(-1) == wanted.argmax(-1)).mean() >= 0.995
