@@ -1,4 +1,4 @@
-"""From a GGUF file to a graph."""
+"""From a model's file to a graph."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from forefront.engine.paged_graph import PagedGraph
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.model_file import ModelFile
 from forefront.graph.settings import Settings
 from forefront.graph.weight_file import WeightFile
 from forefront.graph.weights import Weights
@@ -39,7 +39,7 @@ def find_family(settings: Settings) -> type[Decoder]:
     return family
 
 
-def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
+def build_graph(file: ModelFile, cache: Path, *, exact: bool) -> BuiltGraph:
     """The graph of the model in `file`, with its packed matrices in the folder `cache`, which are written there if they
     are not complete. `exact`: no format is rounded anew for speed. Raises `ModelFileError` and `OSError`.
     """

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from forefront.graph.blocks import Bytes, Codes, Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import Tensor
+from forefront.graph.model_file import Tensor
 
 Rows = npt.NDArray[np.int64]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from forefront.graph.blocks import Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile, Tensor
+from forefront.graph.model_file import ModelFile, Tensor
 from forefront.graph.packing import Layout, Packed, Rows, check_finite, chunks, is_rounded, layout_of, pack
 from forefront.graph.weight_file import WeightFile
 
@@ -51,7 +51,7 @@ class Weights:
     `exact`: no format is rounded anew for speed.
     """
 
-    def __init__(self, file: GgufFile, cache: WeightFile, *, exact: bool) -> None:
+    def __init__(self, file: ModelFile, cache: WeightFile, *, exact: bool) -> None:
         self._file = file
         self._cache = cache
         self._exact = exact
