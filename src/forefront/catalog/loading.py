@@ -50,7 +50,13 @@ def _load_prepared(
     """The parts, the digest of the files, and how exactly their weights are computed with."""
     kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
     with progress(f"Reading {source.name}"):
-        model = kind(source, store, exact=not options.quantize_activations, quantize=options.quantize_weights)
+        model = kind(
+            source,
+            store,
+            exact=not options.quantize_activations,
+            quantize=options.quantize_weights,
+            precision=options.inference_precision,
+        )
     if model.is_prepared:
         parts, built = model.load()
     else:

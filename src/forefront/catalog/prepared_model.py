@@ -19,11 +19,15 @@ from forefront.tokenizer.tokenizer import Tokenizer
 
 class PreparedModel(ABC):
     """The files behind `source`. `exact`: no format is rounded anew for speed. `quantize`: "int8" or "int4" for
-    matrices that are not quantised yet, or "". Raises `SourceError`, whose text names the file.
+    matrices that are not quantised yet, or "". `precision`: of computation. Raises `SourceError`, whose text names the
+    file.
     """
 
-    def __init__(self, source: ModelSource, store: Store, *, exact: bool, quantize: str = "") -> None:
-        self._source, self._store, self._exact, self._quantize = source, store, exact, quantize
+    def __init__(
+        self, source: ModelSource, store: Store, *, exact: bool, quantize: str = "", precision: str = "f32"
+    ) -> None:
+        self._source, self._store = source, store
+        self._exact, self._quantize, self._precision = exact, quantize, precision
         try:
             self._file, paths = self._open(source.path)
             self.digest = store.digest(paths)
@@ -31,8 +35,8 @@ class PreparedModel(ABC):
             raise SourceError(f"{source.path}: {error}") from None
         except OSError as error:
             raise SourceError(f"{source.path}: it cannot be read: {error.strerror}") from error
-        marks = [str(PACKING), *(["exact"] if exact else []), *([quantize] if quantize else [])]
-        self._folder = "-".join([self.digest[:32], *marks])
+        marks = [str(PACKING), "exact" if exact else "", quantize, precision if precision != "f32" else ""]
+        self._folder = "-".join([self.digest[:32], *filter(None, marks)])
 
     @property
     def is_prepared(self) -> bool:
@@ -46,7 +50,9 @@ class PreparedModel(ABC):
             # What it refuses is better refused before the matrices are packed.
             tokenizer = self._tokenizer()
             with self._store.folder(self._folder, is_complete) as folder:
-                built = build_graph(self._file, folder, exact=self._exact, quantize=self._quantize)
+                built = build_graph(
+                    self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
+                )
             return ModelParts(built.graph, tokenizer, facts), built
         except (ModelFileError, TokenizerError) as error:
             raise SourceError(f"{self._source.path}: {error}") from None

@@ -1,6 +1,7 @@
 """From GGUF's blocks to the compressed constants that OpenVINO's kernels compute with."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -26,21 +27,33 @@ _EXPONENTS: Final[dict[str, Any]] = {
 }
 
 
-def layout_of(tensor: Tensor, exact: bool, bits: int = 0) -> Layout:
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """`exact`: no quantised format is rounded anew for speed. `bits`: to which matrices of plain numbers are rounded, 8
+    or 4; 0 for none. `precision`: of computation, "f32" or "bf16"."""
+
+    exact: bool
+    bits: int = 0
+    precision: str = "f32"
+
+
+def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
     """How a tensor is to be stored. Raises `ModelFileError` for a format that is not supported.
 
     Groups of 16 have no fast kernel: unless `exact`, they are rounded anew to eight bits in groups of 32. Plain numbers
-    are rounded to `bits` (8 or 4; 0: not) where their rows are whole groups.
+    are rounded to `bits` where their rows are whole groups.
     """
     kind = tensor.format
     if kind.number is not None:
         if kind.number not in _NUMBERS:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
-        if bits and tensor.shape[-1] % GROUP == 0:
-            return Layout(f"i{bits}", GROUP, "f2")
-        return Layout(_NUMBERS[kind.number])
+        if rounding.bits and tensor.shape[-1] % GROUP == 0:
+            return Layout(f"i{rounding.bits}", GROUP, "f2")
+        # Kernels of float32 keep 16-bit matrices as float32, and the plugin a copy of its own beside them: so they are
+        # expanded in the mapped file.
+        return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
     quantized = kind.checked()
-    if not exact and quantized.group < GROUP:
+    if not rounding.exact and quantized.group < GROUP:
         return Layout("i8", GROUP)
     has_minimum = kind.scales(tensor.data[:1])[1] is not None
     # Formats of 32 values have float16 scales of their own; the K formats' are products of two numbers.
@@ -54,6 +67,11 @@ def is_rounded(tensor: Tensor, layout: Layout) -> bool:
     return layout.group != (0 if quantized is None else quantized.group)
 
 
+def is_plain(tensor: Tensor, layout: Layout) -> bool:
+    """Whether the layout is how the tensor is stored already."""
+    return layout.group == 0 and _NUMBERS.get(tensor.format.number or "") == layout.element
+
+
 def chunks(tensor: Tensor, rows: Rows | None = None) -> Iterator[Bytes]:
     """The rows of a matrix, or those that `rows` chooses and orders, in pieces that can be packed by themselves."""
     data = tensor.data
@@ -65,7 +83,7 @@ def chunks(tensor: Tensor, rows: Rows | None = None) -> Iterator[Bytes]:
 def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
     """Rows of a matrix, bytes [rows, bytes of a row], in that layout. Raises `ModelFileError`."""
     if layout.group == 0:
-        return Packed(data)
+        return Packed(data if is_plain(tensor, layout) else tensor.format.floats(data).view(np.uint8))
     if tensor.format.number is not None:
         return quantize(_finite_floats(tensor, data), layout)
     scale, minimum = _finite_scales(tensor, data)

@@ -4,7 +4,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -15,7 +15,7 @@ from forefront.graph.blocks import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile, Tensor
 from forefront.graph.packed import Layout, Packed
-from forefront.graph.packing import Rows, check_finite, chunks, is_rounded, layout_of, pack
+from forefront.graph.packing import Rounding, Rows, check_finite, chunks, is_plain, is_rounded, layout_of, pack
 from forefront.graph.weight_file import WeightFile
 
 _OUTPUTS: Final = ("output.weight", "token_embd.weight")
@@ -50,17 +50,12 @@ class Matrix:
 
 
 class Weights:
-    """Checked access to the tensors of `file`; packed matrices are kept in `cache`.
+    """Checked access to the tensors of `file`; packed matrices are kept in `cache`."""
 
-    `exact`: no quantised format is rounded anew for speed. `bits`: to which matrices of plain numbers are rounded; 0
-    for none.
-    """
-
-    def __init__(self, file: ModelFile, cache: WeightFile, *, exact: bool, bits: int = 0) -> None:
+    def __init__(self, file: ModelFile, cache: WeightFile, rounding: Rounding) -> None:
         self._file = file
         self._cache = cache
-        self._exact = exact
-        self._bits = bits
+        self._rounding = rounding
         self._used: set[str] = set()
         # Formats whose values are not computed with as they are stored, by the bits that they are rounded to.
         self.rounded: dict[int, set[str]] = {}
@@ -125,8 +120,10 @@ class Weights:
 
     def _layout(self, name: str, tensor: Tensor) -> Layout:
         # Rounding errors of the output projection go into the logits as they are: it keeps more bits.
-        bits = 8 if self._bits and name in _OUTPUTS else self._bits
-        layout = layout_of(tensor, self._exact, bits)
+        rounding = self._rounding
+        if rounding.bits and name in _OUTPUTS:
+            rounding = replace(rounding, bits=8)
+        layout = layout_of(tensor, rounding)
         if is_rounded(tensor, layout):
             self.rounded.setdefault(int(layout.element[1:]), set()).add(tensor.format.name)
         return layout
@@ -138,7 +135,7 @@ class Weights:
         ]
         if layout.group == 0:
             check_finite(tensors[0])
-        if layout.group == 0 and parts[0].rows is None and _is_aligned(tensors[0]):
+        if is_plain(tensors[0], layout) and parts[0].rows is None and _is_aligned(tensors[0]):
             return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
 
         def make() -> tuple[Layout, Iterable[Packed]]:
