@@ -203,12 +203,15 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
 }
 
 
-def write_checkpoint(directory: Path, checkpoint: Checkpoint, file: GgufFile, *, shards: int = 1) -> None:
+def write_checkpoint(
+    directory: Path, checkpoint: Checkpoint, file: GgufFile, *, shards: int = 1, shape: Shape | None = None
+) -> None:
     """The weights of a GGUF file of the checkpoint's family as a Hugging Face directory."""
     directory.mkdir(exist_ok=True)
-    config = _config(checkpoint, file)
+    shape = shape or FAMILIES[checkpoint.family].shape
+    config = _config(checkpoint, file, shape)
     (directory / "config.json").write_text(json.dumps(config))
-    write_shards(directory, dict(_tensors(checkpoint, file)), shards)
+    write_shards(directory, dict(_tensors(checkpoint, file, shape)), shards)
 
 
 def write_shards(directory: Path, tensors: Mapping[str, tuple[str, Array]], shards: int = 1) -> None:
@@ -259,9 +262,8 @@ def llama3_factors(scaling: Mapping[str, Any], base: float, width: int) -> Array
     return np.array(factors, np.float32)
 
 
-def _config(checkpoint: Checkpoint, file: GgufFile) -> dict[str, Any]:
-    family = FAMILIES[checkpoint.family]
-    shape, tied = family.shape, "output.weight" not in file.tensors
+def _config(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> dict[str, Any]:
+    tied = "output.weight" not in file.tensors
     config: dict[str, Any] = {
         "hidden_size": shape.width,
         "num_layers" if checkpoint.family == "exaone" else "num_hidden_layers": shape.layers,
@@ -283,8 +285,7 @@ def _config(checkpoint: Checkpoint, file: GgufFile) -> dict[str, Any]:
     return config | {"architectures": [checkpoint.name]}
 
 
-def _tensors(checkpoint: Checkpoint, file: GgufFile) -> Iterator[tuple[str, tuple[str, Array]]]:
-    shape = FAMILIES[checkpoint.family].shape
+def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[tuple[str, tuple[str, Array]]]:
     architecture = next(
         key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == FAMILIES[checkpoint.family].architecture
     )

@@ -93,7 +93,7 @@ _COHERE2: Final = HfFamily(
     interleaved=True,
     windows="period",
     settings={"logit_scale": "logit_scale"},
-    defaults={"logit_scale": 0.0625, "period": 4},
+    defaults={"logit_scale": 0.0625, "sliding_window_pattern": 4},
 )
 _COMMAND_R: Final = HfFamily(
     "command-r", interleaved=True, settings={"logit_scale": "logit_scale"}, defaults={"logit_scale": 0.0625}
@@ -150,7 +150,7 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "Cohere2ForCausalLM": _COHERE2,
     "CohereForCausalLM": _COMMAND_R,
     "Ernie4_5ForCausalLM": HfFamily("ernie4_5", interleaved=True, defaults={"rope_theta": 5e5}),
-    "Exaone4ForCausalLM": HfFamily("exaone4", _BEHIND, windows="period", defaults={"period": 4}),
+    "Exaone4ForCausalLM": HfFamily("exaone4", _BEHIND, windows="period", defaults={"sliding_window_pattern": 4}),
     "ExaoneForCausalLM": _EXAONE,
     "Gemma3ForCausalLM": _GEMMA3,
     "Gemma3ForConditionalGeneration": _GEMMA3,
@@ -163,7 +163,7 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "MistralForCausalLM": HfFamily("llama", windows="all"),
     "NemotronForCausalLM": _NEMOTRON,
     "Olmo2ForCausalLM": HfFamily("olmo2", _BEHIND),
-    "Olmo3ForCausalLM": HfFamily("olmo2", _BEHIND, windows="period", defaults={"period": 4}),
+    "Olmo3ForCausalLM": HfFamily("olmo2", _BEHIND, windows="period", defaults={"sliding_window_pattern": 4}),
     "Phi3ForCausalLM": HfFamily("phi3", windows="all"),
     "PhiForCausalLM": _PHI2,
     "Qwen2ForCausalLM": HfFamily("qwen2", windows="chosen"),

@@ -80,8 +80,12 @@ def _windows(config: HfConfig) -> dict[str, Any]:
             raise config.unusable("layer_types", types)
         pattern = [known[str(t)] for t in types]
     elif kind == "period":
-        period = config.integer("period", "sliding_window_pattern", at_least=1)
-        pattern = [int((n + 1) % period != 0) for n in range(config.layers)]
+        period = config.get("sliding_window_pattern")
+        if isinstance(period, str) and period and set(period) <= {"L", "G"}:  # local and global, again and again
+            pattern = [int(period[n % len(period)] == "L") for n in range(config.layers)]
+        else:
+            period = config.integer("sliding_window_pattern", at_least=1)
+            pattern = [int((n + 1) % period != 0) for n in range(config.layers)]
     else:
         first = config.integer("max_window_layers", default=0) if kind == "chosen" else 0
         pattern = [int(n >= first) for n in range(config.layers)]

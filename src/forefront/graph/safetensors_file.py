@@ -80,6 +80,8 @@ def read_object(path: Path) -> dict[str, Any]:
 def _parse(content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content, object_pairs_hook=_unique)
+    except ModelFileError:
+        raise
     except (ValueError, RecursionError):
         raise ModelFileError("it is not JSON: the file is cut off or damaged") from None
     if not isinstance(value, dict):
