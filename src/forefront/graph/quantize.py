@@ -12,6 +12,8 @@ from forefront.graph.packed import Layout, Packed
 GROUP: Final = 32
 # A group's largest value becomes -8 divided by one of these, which may fit the others better.
 _STRETCHES: Final = (0.85, 0.93, 1.0, 1.1)
+# Float16 scales reach 65504.
+_LARGEST: Final = 400_000
 Array = npt.NDArray[Any]
 
 
@@ -22,45 +24,40 @@ def quantize(values: Floats, layout: Layout) -> Packed:
     smallest error.
     """
     groups = values.reshape(len(values), -1, GROUP)
-    packed = _int8(groups) if layout.element == "i8" else _int4(groups)
-    if packed.scale is None or not np.isfinite(packed.scale).all():
-        raise ModelFileError("it has values that are too large to be quantised")
-    return packed
+    if np.abs(groups).max() > _LARGEST:
+        raise ModelFileError(f"it has values beyond {_LARGEST}, which are too large to be quantised")
+    return _int8(groups) if layout.element == "i8" else _int4(groups)
 
 
 def _int8(groups: Floats) -> Packed:
-    scale = _half(np.abs(groups).max(axis=-1) / np.float32(127))
-    return Packed(_codes(groups, scale, -127, 127).reshape(len(groups), -1), scale)
+    scale = (np.abs(groups).max(axis=-1) / np.float32(127)).astype("<f2")
+    return Packed(_nearest(groups, scale, -127, 127).astype(np.int8).reshape(len(groups), -1), scale)
 
 
 def _int4(groups: Floats) -> Packed:
     places = np.abs(groups).argmax(axis=-1)[..., None]
     largest = np.take_along_axis(groups, places, -1)[..., 0]
-    best_scale = np.zeros(largest.shape, np.float16)
-    best_codes = np.zeros(groups.shape, np.int8)
-    best_error = np.full(largest.shape, np.inf, np.float32)
+    best = np.zeros(largest.shape, np.float16)
+    least = np.full(largest.shape, np.inf, np.float32)
     for stretch in _STRETCHES:
-        scale = _half(largest / np.float32(-8 / stretch))
-        codes = _codes(groups, scale, -8, 7)
-        error = np.square(groups - codes * scale.astype(np.float32)[..., None]).sum(axis=-1)
-        better = error < best_error
-        best_error = np.where(better, error, best_error)
-        best_scale = np.where(better, scale, best_scale)
-        best_codes = np.where(better[..., None], codes, best_codes)
-    halves = best_codes.reshape(len(groups), -1).view(np.uint8)
-    return Packed(halves[:, 0::2] & np.uint8(15) | halves[:, 1::2] << np.uint8(4), best_scale)
+        scale = (largest / np.float32(-8 / stretch)).astype("<f2")
+        error = _nearest(groups, scale, -8, 7)
+        error *= scale.astype(np.float32)[..., None]
+        error -= groups
+        squares = np.einsum("rgk,rgk->rg", error, error)
+        best = np.where(squares < least, scale, best)
+        least = np.minimum(squares, least)
+    codes = _nearest(groups, best, -8, 7).astype(np.int8)
+    halves = codes.reshape(len(groups), -1).view(np.uint8)
+    return Packed(halves[:, 0::2] & np.uint8(15) | halves[:, 1::2] << np.uint8(4), best)
 
 
-def _codes(groups: Floats, scale: Array, low: int, high: int) -> Array:
-    """Values divided by the scales as they are stored."""
+def _nearest(groups: Floats, scale: Array, low: int, high: int) -> Floats:
+    """Values divided by the scales as they are stored, rounded and limited."""
     exact = scale.astype(np.float32)
-    inverse = np.divide(1, exact, out=np.zeros_like(exact), where=exact != 0)
-    return np.clip(np.rint(groups * inverse[..., None]), low, high).astype(np.int8)
-
-
-def _half(scale: Floats) -> Array:
-    with np.errstate(over="ignore"):  # refused by the caller
-        return scale.astype("<f2")
+    codes = groups * np.divide(1, exact, out=np.zeros_like(exact), where=exact != 0)[..., None]
+    np.rint(codes, out=codes)
+    return np.clip(codes, low, high, out=codes)
 
 
 def round_codes(codes: Codes) -> Packed:
