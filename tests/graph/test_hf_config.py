@@ -155,6 +155,7 @@ KEYS = [
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "rope_scaling"),
     *("intermediate_size", "max_position_embeddings", "rms_norm_eps", "rope_theta", "partial_rotary_factor"),
     *("sliding_window", "layer_types", "tie_word_embeddings", "original_max_position_embeddings", "text_config"),
+    *("hidden_act", "no_rope_layers", "quantization_config", "use_sliding_window", "query_pre_attn_scalar"),
 ]
 
 

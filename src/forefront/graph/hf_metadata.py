@@ -50,7 +50,7 @@ def read_metadata(config: HfConfig) -> tuple[dict[str, Any], RopeSettings]:
 def _check(config: HfConfig) -> None:
     """Raises `ModelFileError` for what the family's description does not compute."""
     activation = next((config.get(key) for key in _ACTIVATIONS if config.get(key) is not None), None)
-    if activation is not None and activation not in config.family.activations:
+    if activation is not None and str(activation) not in config.family.activations:
         raise ModelFileError(f"its activation {str(activation)[:40]!r} is not supported for its architecture")
     for key, plain in _PLAIN.items():
         if config.get(key) not in plain:

@@ -71,8 +71,11 @@ def _gguf_name(config: HfConfig, name: str) -> str:
 
 
 def _text_model(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model that sees images too, named as those of one that does not."""
+    """The tensors of a model that sees images too, named as those of one that does not. Raises
+    `ModelFileError`."""
     names = {name: re.sub(r"^(model\.)?language_model\.(model\.)?", "model.", name) for name in stored}
+    if len(set(names.values())) != len(names):
+        raise ModelFileError("it has tensors of two language models")
     return {new.replace("model.lm_head", "lm_head"): stored[name] for name, new in names.items()}
 
 
