@@ -106,7 +106,7 @@ def run(path: Path, model: PagedModel, tokens: int, repeats: int) -> None:
     size = path.stat().st_size / 2**20
     table(
         "Memory and start-up",
-        ["model file MiB", "peak memory MiB", "÷ file", "start to first token s", "the first time, with conversion s"],
+        ["model file MiB", "peak memory MiB", "÷ file", "start to first token s", "the first time, with preparation s"],
         [[f"{size:.0f}", f"{memory:.0f}", memory / size, warm, cold]],
     )
 

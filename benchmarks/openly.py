@@ -19,7 +19,7 @@ from forefront.server.completions import CHAT, Completions
 from forefront.server.connection_limits import ConnectionLimits
 from forefront.server.frame import Frame
 from forefront.server.intake import Intake
-from forefront.server.protocol import bounded_protocol
+from forefront.server.protocol import Bounds, bounded_protocol
 from forefront.server.serve import bind
 from forefront.server.shortcut import Shortcut
 from forefront.wire.admin import Key, Limits, Project
@@ -107,7 +107,7 @@ def _serve(started: Connection) -> None:
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
         Frame(_Everybody(app), Intake()),
-        http=bounded_protocol(20, ConnectionLimits(2000, 100)),
+        http=bounded_protocol(Bounds(ConnectionLimits(2000, 100), 20)),
         lifespan="off",
         log_config=None,
         access_log=False,

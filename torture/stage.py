@@ -89,7 +89,7 @@ class Stage:
     def serve(
         self, store: str, *arguments: str, module: str = "forefront.cli", **settings: str
     ) -> AbstractContextManager[RunningServer]:
-        """A real `forefront serve`; converted models are kept between calls."""
+        """A real `forefront serve`; packed weights are kept between calls."""
         environment = {"FOREFRONT_DATABASE_URL": store} | settings
         home, log = self.folder / "home", self.folder / f"log{next(self._names)}"
         return run_server(list(arguments), home, environment=environment, module=module, log=log)

@@ -4,6 +4,8 @@ import random
 import shutil
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 
 from forefront.catalog.gguf_model import GgufModel
@@ -90,6 +92,29 @@ def test_an_unknown_architecture_is_named_with_what_is_known(tmp_path: Path) -> 
     write_random_gguf(path)
     path.write_bytes(path.read_bytes().replace(b"llama", b"mamba"))
     with pytest.raises(SourceError, match=r"architecture 'mamba' is not supported; supported are .*llama, .*qwen2"):
+        opened(path, tmp_path / "home").load()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind", "sentence"),
+    [
+        ("clip", "mmproj", "it is not a model of its own: its general.type is 'mmproj'"),
+        ("llama", "adapter", "it is not a model of its own: its general.type is 'adapter'"),
+        ("clip", "", "architecture 'clip' is not supported"),
+        ("flux", "", "architecture 'flux' is not supported"),
+    ],
+)
+def test_a_file_that_is_no_language_model(tmp_path: Path, architecture: str, kind: str, sentence: str) -> None:
+    path = tmp_path / "m.gguf"
+    writer = gguf.GGUFWriter(path, architecture)
+    if kind:
+        writer.add_type(kind)
+    writer.add_tensor("t", np.zeros((4, 4), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(SourceError, match=sentence):
         opened(path, tmp_path / "home").load()
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from forefront.catalog.ir_model import load_ir, read_facts
 from forefront.catalog.source import SourceError
-from forefront.chat.loading import ModelParts
+from forefront.chat.loading import LoadError, ModelParts, load_backend
 from forefront.engine.model import ModelOptions, PagedModel, Run
+from tests.tokenizer.test_directories import byte_pipeline, save
 
 
 def test_facts_come_from_the_configuration(tiny_directory: Path, tmp_path: Path) -> None:
@@ -35,3 +36,11 @@ def test_a_directory_computes_what_the_file_does(tiny_directory: Path, tiny_part
         found.append((logits.full.copy(), logits.log_sum.copy()))
     for ir, gguf in zip(*found, strict=True):
         assert np.allclose(ir, gguf, atol=2e-3)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tiny_directory: Path, tmp_path: Path) -> None:
+    for path in tiny_directory.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    save(tmp_path, byte_pipeline())
+    with pytest.raises(LoadError, match="its vocabulary has 3000 tokens, but its matrix of embeddings only 512"):
+        load_backend(load_ir(tmp_path), ModelOptions(contexts=1))

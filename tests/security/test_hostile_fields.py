@@ -18,7 +18,8 @@ def send(server: RunningServer, hostile: Hostile) -> tuple[httpx.Response, float
     """What answers it, and the longest silence meanwhile."""
     watch = Watch(server.url)
     with server.client() as client, watch():
-        response = client.post(hostile.path, content=hostile.body, headers=JSON)
+        headers = JSON | dict(hostile.headers)
+        response = client.request(hostile.method, hostile.path, content=hostile.body, headers=headers)
         time.sleep(0.02)
     return response, watch.longest
 

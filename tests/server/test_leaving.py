@@ -94,11 +94,11 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
         app = Preflights(catalog_of(backend), gateway, workers)
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
         await backend.begun.wait()
-        assert gateway.turns._coming == 1
+        assert gateway.turns._coming.total() == 1
         client.left.set()
         await running
         assert backend.ended.is_set()
-        assert gateway.turns._coming == 0
+        assert gateway.turns._coming.total() == 0
         assert not client.sent
     workers.close()
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forefront.server.intake import Intake
 from forefront.server.parsed_size import ParsedSize, small_parsed_size
 from forefront.wire.json_reader import read_json
 
@@ -81,6 +82,27 @@ def test_prose_and_code_take_little_more_than_their_length() -> None:
     code = 'def f(x: dict[str, int]) -> list[int]:\n    return [x["a"], x["b"], {"c": 1}]\n' * 1000
     text = json.dumps({"model": "x", "messages": [{"role": "user", "content": code}]}).encode()
     assert size(text) < 1.1 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "content"),
+    [
+        (1, "a" * 8_388_000),
+        (1, "🤠" * 2_097_000),
+        (4096, "Hello, it's [me]: 🤠. " * 77),
+        (4096, '{"a": [1, 2], "b": ""}\n' * 60),
+    ],
+)
+def test_large_prompts_fit(count: int, content: str) -> None:
+    messages = [{"role": "user", "content": content}] * count
+    text = json.dumps({"model": "x", "messages": messages}, ensure_ascii=False).encode()
+    assert len(text) > 7 * 2**20
+    assert size(text) <= Intake().largest
+
+
+def test_a_batch_of_token_ids_fits() -> None:
+    text = json.dumps({"model": "x", "prompt": [[12_345] * 3000] * 256}, separators=(",", ":")).encode()
+    assert size(text) <= Intake().largest
 
 
 @settings(max_examples=25, deadline=None)

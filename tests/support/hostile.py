@@ -20,7 +20,7 @@ PREFLIGHT: Final = f"{CHAT}/preflight"
 TEXT: Final = "/v1/completions"
 
 _BODY = 8 * 2**20 - 4096
-_PARSED = 60 * 2**20  # what a body may take once it is parsed is a little more
+_PARSED = 37 * 2**20  # what a body may take once it is parsed is a little more
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Hostile:
     path: str
     body: bytes
     statuses: tuple[int, ...]
+    method: str = "POST"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def _repeated(unit: str, size: int) -> str:
@@ -50,8 +52,19 @@ def _text(prompt: str, extra: str = "") -> bytes:
     return f'{{"model":"tiny","max_tokens":2,"prompt":{prompt}{"," if extra else ""}{extra}}}'.encode()
 
 
+def _new_key(model: str) -> bytes:
+    return f'{{"name":"x","models":[{_repeated(model, _BODY)}]}}'.encode()
+
+
 def _schema(schema: str) -> str:
     return f'"response_format":{{"type":"json_schema","json_schema":{{"schema":{schema}}}}}'
+
+
+def _anagrams() -> list[str]:
+    """As many names as may be unknown, each of the letters of a known one."""
+    known = ("frequency_penalty", "presence_penalty", "response_format", "parallel_tool_calls")
+    letters = ["".join(sorted(name)) for name in known]
+    return [f"{text[at:]}{text[:at]}" for text in letters for at in range(15)]
 
 
 # Each as large as it can be: in bytes, or in the number of values.
@@ -81,7 +94,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
                         "role": "assistant",
                         "tool_calls": [
                             {"id": str(n), "type": "function", "function": {"name": "f", "arguments": "{}"}}
-                            for n in range(40_000)
+                            for n in range(26_000)
                         ],
                     }
                 ],
@@ -90,9 +103,10 @@ HOSTILE: Final[dict[str, Hostile]] = {
         ).encode(),
         (200, 400, 422),
     ),
-    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(300_000)) + "}"), (422,)),
-    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(300_000))), (422,)),
+    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(250_000)) + "}"), (422,)),
+    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(250_000))), (422,)),
     "long unknown fields": Hostile(CHAT, _chat(",".join(f'"{"max_token" * 14_000}{n}":1' for n in range(64))), (200,)),
+    "anagrams of known names": Hostile(CHAT, _chat(",".join(f'"{name}":1' for name in _anagrams())), (200,)),
     "a long role": Hostile(CHAT, _chat().replace(b'"user"', b'"' + b" - at `$." * (_BODY // 9) + b'"'), (422,)),
     "a long model": Hostile(CHAT, _chat().replace(b'"tiny"', b'"' + b"t" * _BODY + b'"'), (404,)),
     "JSON that breaks off": Hostile(CHAT, b'{"model":"' + rb"\n" * (_BODY // 2), (400,)),
@@ -104,7 +118,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "a long title": Hostile(CHAT, _chat(_schema(f'{{"title":"{"a" * _BODY}"}}')), (422,)),
     "a long regex": Hostile(CHAT, _chat(f'"regex":"{"a|" * (_BODY // 2)}"'), (422,)),
     "a long grammar": Hostile(CHAT, _chat(f'"grammar":"{"a ::= b " * (_BODY // 8)}"'), (422,)),
-    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(300_000)) + "}"), (200,)),
+    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(190_000)) + "}"), (200,)),
     "schemas of tools": Hostile(
         CHAT,
         json.dumps(
@@ -130,6 +144,14 @@ HOSTILE: Final[dict[str, Hostile]] = {
     ),
     "log-probabilities": Hostile(
         CHAT, _chat('"n":16,"logprobs":true,"top_logprobs":20').replace(b'"max_tokens":2', b'"max_tokens":400'), (200,)
+    ),
+    "a long body with an idempotency key": Hostile(
+        CHAT, _chat(content=f'"{"a" * _BODY}"'), (400,), headers=(("idempotency-key", "long"),)
+    ),
+    "a new key with many models": Hostile("/admin/keys", _new_key('"m"'), (422,)),
+    "a new key with many values": Hostile("/admin/keys", _new_key("[]"), (422,)),
+    "a project with many values": Hostile(
+        "/admin/projects/x", f'{{"budget":[{_repeated("{}", _BODY)}]}}'.encode(), (422,), method="PUT"
     ),
     "long stops": Hostile(CHAT, _chat(f'"stop":[{",".join([chr(34) + "z" * 60_000 + chr(34)] * 16)}]'), (422,)),
 }

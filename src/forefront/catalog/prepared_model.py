@@ -74,7 +74,11 @@ class PreparedModel(ABC):
 
 
 def context_length(metadata: Mapping[str, Any]) -> int:
-    """In tokens. Raises `ModelFileError`, also for a model of an architecture that is not known."""
+    """In tokens. Raises `ModelFileError`, also for an adapter, a projector or a model of an architecture that is not
+    known."""
+    kind = metadata.get("general.type", "model")
+    if kind != "model":
+        raise ModelFileError(f"it is not a model of its own: its general.type is {repr(kind)[:40]}")
     settings = Settings(metadata)
     find_family(settings)
     if settings.context_length > MAX_CONTEXT:

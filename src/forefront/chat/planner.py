@@ -1,5 +1,6 @@
 """From a request to a plan: prompt, room, sampling, form, and who reads the answer."""
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -188,5 +191,6 @@ def _size(request: ChatRequest) -> int:
 
 
 def _unfit(error: TokenizerError, param: str) -> ApiError:
-    """The error for a text that the model's tokenizer cannot encode."""
-    return ApiError("invalid_value", f"The model's tokenizer does not take this text: {error}.", param=param)
+    """The error for a text that the model's tokenizer cannot encode; the library's reason is for the log."""
+    _log.warning("a text cannot be encoded: %s", error)
+    return ApiError("invalid_value", "The model's tokenizer cannot encode this text.", param=param)

@@ -12,7 +12,7 @@ import msgspec
 from forefront.chat.child import start_child
 
 TIME_LIMIT: Final = 2.0
-_START_LIMIT = 15.0
+_START_LIMIT = 30.0
 _LONGEST = 64 * 2**20
 
 

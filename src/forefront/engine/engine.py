@@ -12,18 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from forefront.engine.backlog import CAPACITY, Backlog
 from forefront.engine.blocks import BlockPool
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
+from forefront.engine.forward import Model, forward
 from forefront.engine.generation import Generation, Token
 from forefront.engine.masks import MaskWorker
-from forefront.engine.model import Run
 from forefront.engine.request import GenerateRequest
-from forefront.engine.sampler import Logits, sample, sampling_temperature
-from forefront.engine.scheduler import Chunk, Limits, Scheduler
-from forefront.engine.scores import score_prompt
+from forefront.engine.sampler import sample
+from forefront.engine.scheduler import Limits, Scheduler
 from forefront.engine.sequence import Sequence
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
@@ -32,19 +30,6 @@ log = logging.getLogger(__name__)
 
 # Logits of one step for scores of prompts: 32 MiB, and three times as much that OpenVINO keeps beside them.
 _SCORED_LOGITS = 2**23
-
-
-class Model(Protocol):
-    """What the engine needs of a model; `PagedModel` is the one there is."""
-
-    block_size: int
-    block_count: int
-    context_length: int
-    vocabulary_size: int
-
-    def run(self, runs: list[Run], rows: list[int], temperatures: list[float]) -> Logits: ...
-    def copy_block(self, source: int, target: int) -> None: ...
-    def restart(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,37 +214,11 @@ class Engine:
             if sequence.index == 0 and sequence.answer_length == 0 and sequence.request.n > 1:
                 self._live[sequence.generation].update(sequence.make_followers())
         masks = self._masks.start(sampling)
-        logits, due = self._run(chunks)
+        logits, due = forward(self._model, chunks)
         self._scheduler.computed(chunks)
         sequences, rows = self._with_followers(sampling, due)
         self._deliver(sample(sequences, rows, logits, masks()))
         self._fail({sequence.generation: sequence.failure for sequence in sequences if sequence.failure})
-
-    def _run(self, chunks: list[Chunk]) -> tuple[Logits, list[int]]:
-        """One forward pass; and for each chunk that samples, in order, its row of the logits."""
-        runs: list[Run] = []
-        rows: list[int] = []
-        temperatures: list[float] = []
-        due: list[int] = []
-        scored: list[tuple[Sequence, range]] = []
-        begin = 0
-        for chunk in chunks:
-            sequence, start = chunk.sequence, chunk.sequence.computed
-            runs.append(Run(start, sequence.tokens[start : start + chunk.length], sequence.blocks))
-            if positions := sequence.to_score(chunk.length):
-                scored.append((sequence, range(len(rows), len(rows) + len(positions))))
-                rows += [begin + position - start for position in positions]
-                temperatures += [1.0] * len(positions)
-            begin += chunk.length
-            if chunk.samples:
-                due.append(len(rows))
-                rows.append(begin - 1)
-                temperatures.append(sampling_temperature(sequence.request.sampling))
-        # A step that samples nothing still asks for a row: no kernel has to cope with empty outputs.
-        logits = self._model.run(runs, rows or [0], temperatures or [1.0])
-        for sequence, its_rows in scored:
-            score_prompt(sequence, its_rows, logits)
-        return logits, due
 
     def _with_followers(self, sampling: list[Sequence], due: list[int]) -> tuple[list[Sequence], list[int]]:
         """The sequences to sample and their rows. Followers of a prompt that is now computed draw from its row."""

@@ -1,8 +1,8 @@
-"""Whose turn it is: weighted fair queueing, in tokens. Pure decisions, with no clock and no waiting.
+"""Weighted fair queueing, in tokens. Pure decisions, with no clock and no waiting.
 
-Each tenant's requests wait in order of arrival. A tenant's time grows by tokens ÷ weight as its requests are let in;
-the tenant with the least time is next. Who comes after a pause starts at the time of the others, so that nobody saves
-up, and nobody pays for having been alone.
+Each tenant's items wait in order of arrival. A tenant's virtual time grows by tokens ÷ weight as its items start. The
+tenant with the least time is next. A tenant that returns after a pause starts at the time of the others: a pause earns
+no credit, and use of free slots is no debt.
 
 A running item keeps its slot until it is done. So that a tenant which filled the slots with long items does not keep
 the others waiting, up to `extra` items more may run, of tenants that run fewer than their weighted share of the slots.
@@ -141,7 +141,7 @@ class FairQueue(Generic[T]):
         return not tenant.running or len(tenant.running) + 1 <= share
 
     def _forget(self, tenant: str) -> None:
-        """Drop a tenant that has nothing here and owes nothing; when nothing is here at all, nobody owes anything."""
+        """Drop a tenant without items whose time is past. An empty queue starts again at time 0."""
         if not self.running and not self.waiting:
             self._tenants.clear()
             self._time = 0.0

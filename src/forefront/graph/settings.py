@@ -18,7 +18,11 @@ class Settings:
         if not isinstance(architecture, str) or not architecture.isprintable():
             raise ModelFileError("its metadata does not name an architecture (general.architecture)")
         self.architecture = architecture
-        self.context_length = self.integer("context_length", at_least=1)
+
+    @property
+    def context_length(self) -> int:
+        """Tokens."""
+        return self.integer("context_length", at_least=1)
 
     def has(self, key: str) -> bool:
         """Whether there is such a value."""

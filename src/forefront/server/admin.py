@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -13,11 +13,12 @@ from starlette.types import Receive, Scope, Send
 from forefront.catalog.catalog import Catalog
 from forefront.chat.backend import EngineStats
 from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys import KeyStore
 from forefront.gateway.principal import Principal
 from forefront.gateway.turns import Turns
 from forefront.gateway.usage import Usage
-from forefront.server.body import read_json_body
+from forefront.server.body import process_body, read_json_body
 from forefront.server.off_loop import OffLoop
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
@@ -27,6 +28,8 @@ from forefront.wire.parse_admin import (
     parse_project_settings,
     parse_report_query,
 )
+
+T = TypeVar("T")
 
 # At a time, and for how long, in seconds: a year of a SQLite store takes some ten.
 _REPORTS = 2
@@ -39,11 +42,12 @@ _IN_MEMORY = 2**20  # bytes
 class Admin:
     """The handlers. The guard has checked the scope before any of them is called."""
 
-    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns, catalog: Catalog) -> None:
+    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns, catalog: Catalog, workers: WorkerPool) -> None:
         self._keys = keys
         self._usage = usage
         self._turns = turns
         self._catalog = catalog
+        self._workers = workers
         self._off_loop = OffLoop()
         self._reporting = OffLoop(_REPORTS, _REPORT_SECONDS)
         self._unsent = 0
@@ -63,7 +67,7 @@ class Admin:
         ]
 
     async def _create_key(self, request: Request) -> Response:
-        wanted = parse_new_key(await read_json_body(request.scope, request.receive, reserved=True))
+        wanted = await self._parsed(request, parse_new_key)
         return _json(await self._off_loop(lambda: self._keys.create(wanted), _tenant(request)), 201)
 
     async def _list_keys(self, request: Request) -> Response:
@@ -83,7 +87,7 @@ class Admin:
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
-        settings = parse_project_settings(await read_json_body(request.scope, request.receive, reserved=True))
+        settings = await self._parsed(request, parse_project_settings)
         return _json(await self._off_loop(lambda: self._keys.set_project(name, settings), _tenant(request)))
 
     async def _report(self, request: Request) -> Response:
@@ -99,6 +103,11 @@ class Admin:
             self._unsent -= 1
             raise
         return _Report(file, self._sent)
+
+    async def _parsed(self, request: Request, parse: Callable[[bytes], T]) -> T:
+        """The request's body, which may be as large as any other."""
+        body = await read_json_body(request.scope, request.receive, reserved=True)
+        return await process_body(parse, body, self._workers, _tenant(request))
 
     def _sent(self) -> None:
         self._unsent -= 1

@@ -54,10 +54,10 @@ def build_app(
     `workers` parse what is large."""
     runs = runs or SharedRuns()
     posts = {
-        "/v1/chat/completions": Idempotent(Completions(CHAT, catalog, office.gateway, workers), runs),
-        "/v1/completions": Idempotent(Completions(TEXT, catalog, office.gateway, workers), runs),
+        "/v1/chat/completions": Idempotent(Completions(CHAT, catalog, office.gateway, workers), runs, workers),
+        "/v1/completions": Idempotent(Completions(TEXT, catalog, office.gateway, workers), runs, workers),
     }
-    admin = Admin(office.keys, office.usage, office.gateway.turns, catalog)
+    admin = Admin(office.keys, office.usage, office.gateway.turns, catalog, workers)
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),

@@ -18,7 +18,7 @@ from forefront.wire.errors import ApiError
 T = TypeVar("T")
 
 MAX_BODY = 8 * 2**20
-# Parsed in a millisecond; in a few at worst.
+# Bytes. Parsed in a millisecond; in a few at worst.
 _SMALL = 2**14
 # Bodies of so many bytes that come in one piece, as nearly all do, are measured quickly.
 _TINY = 2**13
@@ -64,9 +64,9 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     return body
 
 
-async def parse_body(parse: Callable[[bytes], T], body: bytes, workers: WorkerPool, tenant: Tenant) -> T:
-    """`parse(body)`; one of `workers` does it, in `tenant`'s turn, when others would have to wait for it."""
-    return parse(body) if len(body) <= _SMALL else await workers.run(tenant, len(body), lambda: parse(body))
+async def process_body(process: Callable[[bytes], T], body: bytes, workers: WorkerPool, tenant: Tenant) -> T:
+    """`process(body)`; one of `workers` does it, in `tenant`'s turn, when others would have to wait for it."""
+    return process(body) if len(body) <= _SMALL else await workers.run(tenant, len(body), lambda: process(body))
 
 
 async def _read(receive: Receive, share: Share) -> bytes:

@@ -20,7 +20,7 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.gateway.principal import Principal
 from forefront.server.answer_memory import AnswerMemory
-from forefront.server.body import parse_body, read_json_body
+from forefront.server.body import process_body, read_json_body
 from forefront.server.chat_answer import ChatAnswer
 from forefront.server.completion import Completion
 from forefront.server.connection import while_connected
@@ -96,7 +96,7 @@ class Completions(Generic[R]):
     async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
         principal: Principal = scope["principal"]
         with self._gateway.reading(principal):
-            parsed = await parse_body(self._kind.parse, body, self._workers, principal.tenant)
+            parsed = await process_body(self._kind.parse, body, self._workers, principal.tenant)
         del body  # it is not needed for as long as the answer takes
         request = parsed.request
         model = find_model(self._catalog, principal, request.model)

@@ -11,7 +11,7 @@ _MOST: Final = 2**16
 
 
 class Gathered:
-    """Around `transport`: everything but `write`, `write_eof` and `close` is its own."""
+    """Around `transport`: everything but `write`, `is_closing` and `close` is its own."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -31,18 +31,17 @@ class Gathered:
         if self._size > _MOST:
             self._flush()
 
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         """Send what is kept, then close."""
         self._flush()
         self._transport.close()
 
-    def write_eof(self) -> None:
-        """Send what is kept, then end this side of the connection."""
-        self._flush()
-        self._transport.write_eof()
-
     def _flush(self) -> None:
         if self._kept:
             kept, self._kept, self._size = self._kept, [], 0
-            if not self._transport.is_closing():
+            if not self.is_closing():
                 self._transport.write(kept[0] if len(kept) == 1 else b"".join(kept))

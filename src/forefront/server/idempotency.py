@@ -7,8 +7,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.principal import Principal
-from forefront.server.body import read_json_body
+from forefront.server.body import process_body, read_json_body
 from forefront.server.connection import while_connected
 from forefront.server.intake import Share
 from forefront.server.shared_run import SharedRun
@@ -28,8 +29,9 @@ class Idempotent:
     is refused for is no answer to another.
     """
 
-    def __init__(self, app: ASGIApp, runs: SharedRuns) -> None:
+    def __init__(self, app: ASGIApp, runs: SharedRuns, workers: WorkerPool) -> None:
         self._app = app
+        self._workers = workers
         self._runs = runs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,12 +39,12 @@ class Idempotent:
         if key is None:
             await self._app(scope, receive, send)
             return
-        run, again = self._join(scope, key, await read_json_body(scope, receive))
+        run, again = await self._join(scope, key, await read_json_body(scope, receive))
         scope["intake"].hold(0)  # the run holds the body now
         with run.attached():
             await while_connected(receive, run.play(send, again=again))
 
-    def _join(self, scope: Scope, key: str, body: bytes) -> tuple[SharedRun, bool]:
+    async def _join(self, scope: Scope, key: str, body: bytes) -> tuple[SharedRun, bool]:
         """The run for this request, and whether it was there before."""
         principal: Principal = scope["principal"]
         intake = scope["intake"].intake
@@ -53,7 +55,12 @@ class Idempotent:
             with Share(intake) as own:
                 await self._app({**scope, "intake": own}, receive, sender)
 
-        fingerprint = hashlib.sha256(scope["path"].encode() + b"\n" + body).digest()
+        def fingerprint_of(content: bytes) -> bytes:
+            digest = hashlib.sha256(scope["path"].encode() + b"\n")
+            digest.update(content)
+            return digest.digest()
+
+        fingerprint = await process_body(fingerprint_of, body, self._workers, principal.tenant)
         return self._runs.join(principal.project.name, (principal.key.id, key), fingerprint, application)
 
 

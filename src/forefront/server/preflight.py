@@ -9,7 +9,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.principal import Principal
-from forefront.server.body import parse_body, read_json_body
+from forefront.server.body import process_body, read_json_body
 from forefront.server.completions import ignored_header
 from forefront.server.connection import while_connected
 from forefront.server.headers import raw
@@ -40,7 +40,7 @@ class Preflights:
     async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
         principal: Principal = scope["principal"]
         with self._gateway.reading(principal):
-            parsed = await parse_body(parse_chat_request, body, self._workers, principal.tenant)
+            parsed = await process_body(parse_chat_request, body, self._workers, principal.tenant)
         model = find_model(self._catalog, principal, parsed.request.model)
         with self._gateway.admit(principal, model.name, "") as lease:
             await lease.count()

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.writer import Writer
 from forefront.server.connection_limits import ConnectionLimits
-from forefront.server.protocol import bounded_protocol
+from forefront.server.protocol import Bounds, bounded_protocol
 from forefront.server.shared_runs import SharedRuns
 from forefront.server.tls_listener import HttpProtocol, TlsListener
 
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # Seconds in which requests end after their models have, and after they have been cancelled.
 _FAREWELL = 0.5
+# Bytes that the system takes of a connection before it sends them. Without a bound, megabytes wait for a slow client.
+_UNSENT = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)  # connections inherit it
         bound.bind((host, port))
     except OSError:
         bound.close()
@@ -99,7 +103,7 @@ async def serve(
     limits = ConnectionLimits(listen.connections, listen.connections_per_address)
     config = uvicorn.Config(
         app,
-        http=bounded_protocol(listen.header_seconds, limits, listen.send_seconds),
+        http=bounded_protocol(Bounds(limits, listen.header_seconds, listen.send_seconds)),
         ws="none",
         ssl_certfile=listen.tls_certificate,
         ssl_keyfile=listen.tls_key,

@@ -1,6 +1,5 @@
 """Fields that no struct has: let through by name, refused, or taken for a slip of the pen."""
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ import msgspec
 
 from forefront.wire.errors import ApiError
 from forefront.wire.message import Message
+from forefront.wire.near_names import NearNames
 from forefront.wire.request import ChatRequest, CompletionRequest
 
 _MAX_UNKNOWN: Final = 64
@@ -79,7 +79,7 @@ def _unknown(fields: dict[str, Any], kind: type[msgspec.Struct], path: str) -> I
     for name, value in fields.items():
         if name in known:
             yield from _within(value, known[name], path + name)
-        elif value is not None and name != tag and not _is_let_through(name, value, kind, path, known):
+        elif value is not None and name != tag and not _is_let_through(name, value, kind, path):
             yield path + name
 
 
@@ -141,7 +141,7 @@ def _options(kind: Any) -> tuple[Any, ...]:
     return tuple(option for member in get_args(kind) for option in _options(member))
 
 
-def _is_let_through(name: str, value: Any, kind: type[msgspec.Struct], path: str, known: dict[str, Any]) -> bool:
+def _is_let_through(name: str, value: Any, kind: type[msgspec.Struct], path: str) -> bool:
     """Whether an unknown field asks for nothing. Raises for one that cannot be ignored in good faith."""
     refused = REFUSED.get(kind, {})
     if name in refused:
@@ -152,9 +152,13 @@ def _is_let_through(name: str, value: Any, kind: type[msgspec.Struct], path: str
     top = not path
     if top and name in ADVICE:
         return False
-    # Short names are near to everything; a name of the refused list is as good a guess as a known one.
-    near = difflib.get_close_matches(name[:64], [*known, *refused, *(ADVICE if top else ())], n=1, cutoff=0.85)
-    if near:
-        text = f"`{path}{name}` is not a parameter; did you mean `{near[0]}`?"
+    if (near := _near_names(kind, top=top).find(name)) is not None:
+        text = f"`{path}{name}` is not a parameter; did you mean `{near}`?"
         raise ApiError("unknown_parameter", text, param=path + name)
     return False
+
+
+@cache
+def _near_names(kind: type[msgspec.Struct], *, top: bool) -> NearNames:
+    """The names that a misspelt one may stand for; one of the refused list is as good a guess as a known one."""
+    return NearNames([*_fields_of(kind), *REFUSED.get(kind, ()), *(ADVICE if top else ())])
