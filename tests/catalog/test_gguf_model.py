@@ -42,7 +42,7 @@ def test_what_another_version_packed_is_not_used(
     tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tiny_gguf, tmp_path).load()
-    monkeypatch.setattr("forefront.catalog.gguf_model.PACKING", PACKING + 1)
+    monkeypatch.setattr("forefront.catalog.prepared_model.PACKING", PACKING + 1)
     assert not opened(tiny_gguf, tmp_path).is_prepared
 
 

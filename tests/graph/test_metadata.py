@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from forefront.graph.blocks import FORMATS
 from forefront.graph.build import build_graph
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile, Tensor
+from forefront.graph.gguf_file import GgufFile
+from forefront.graph.model_file import Tensor
 from tests.support.random_decoder import ALIGNED, FAMILIES, write_decoder
 
 CHOSEN = [

@@ -134,7 +134,7 @@ def test_a_mutated_file_is_one_error_or_a_model(tiny_gguf: Path, tmp_path: Path)
 READER = """
 import shutil, sys
 from pathlib import Path
-from forefront.catalog.gguf_model import read_facts
+from forefront.catalog.prepared_model import context_length
 from forefront.graph.build import build_graph
 from forefront.graph.gguf_file import GgufFile
 for line in sys.stdin:
@@ -143,7 +143,7 @@ for line in sys.stdin:
     cache.mkdir()
     try:
         file = GgufFile(path)
-        read_facts(file.metadata)
+        context_length(file.metadata)
         build_graph(file, cache, exact=False)
         print("read", flush=True)
     except Exception as error:

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from forefront.catalog.generation_config import end_tokens
 from forefront.catalog.source import SourceError
 from forefront.catalog.store import MAX_CONTEXT, read_json
 from forefront.chat.loading import ModelFacts, ModelParts
@@ -31,11 +32,7 @@ def read_facts(directory: Path) -> ModelFacts:
     if type(context) is not int or not 1 <= context <= MAX_CONTEXT:
         text = f"nothing says how long the model's context is, in tokens from 1 to {MAX_CONTEXT}"
         raise SourceError(f"{directory}: {text}")
-    ends = read_json(directory / "generation_config.json").get("eos_token_id")
-    ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
-    if not all(type(token) is int for token in ends):
-        raise SourceError(f"{directory}: the tokens that end an answer are not all numbers")
-    return ModelFacts(context, frozenset(ends))
+    return ModelFacts(context, end_tokens(directory))
 
 
 def ir_digest(directory: Path) -> str:

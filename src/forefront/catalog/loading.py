@@ -7,7 +7,9 @@ from importlib.metadata import version
 
 from forefront.catalog.catalog import Build, ServedModel
 from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.hf_model import HfModel
 from forefront.catalog.ir_model import ir_digest, load_ir
+from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import Store
 from forefront.chat.loading import LoadError, ModelOptions, ModelParts, load_backend
@@ -25,10 +27,12 @@ def load(
     Raises `SourceError`, whose text names the file.
     """
     try:
-        if source.is_gguf:
-            parts, digest, weights = _load_gguf(source, store, options, progress)
-        else:
+        if source.is_ir:
+            if options.quantize_weights:
+                raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
             parts, digest, weights = load_ir(source.path), ir_digest(source.path), "weights as stored"
+        else:
+            parts, digest, weights = _load_prepared(source, store, options, progress)
         with progress(f"Loading {source.name}"):
             backend = load_backend(parts, options, chat_template)
     except LoadError as error:
@@ -40,12 +44,19 @@ def load(
     return ServedModel(source.name, backend, created, _fingerprint(build), build)
 
 
-def _load_gguf(
+def _load_prepared(
     source: ModelSource, store: Store, options: ModelOptions, progress: Progress
 ) -> tuple[ModelParts, str, str]:
-    """The parts, the digest of the file, and how exactly its weights are computed with."""
+    """The parts, the digest of the files, and how exactly their weights are computed with."""
+    kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
     with progress(f"Reading {source.name}"):
-        model = GgufModel(source, store, exact=not options.quantize_activations)
+        model = kind(
+            source,
+            store,
+            exact=not options.quantize_activations,
+            quantize=options.quantize_weights,
+            precision=options.inference_precision,
+        )
     if model.is_prepared:
         parts, built = model.load()
     else:

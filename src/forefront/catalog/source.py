@@ -9,6 +9,7 @@ from forefront.catalog.known_models import KNOWN_MODELS, KnownModel
 BUILT_IN_NAME = "forefront-mini"
 BUILT_IN_PATH = Path(__file__).parent / "builtin" / "forefront-mini.gguf"
 
+_IR = "openvino_model.xml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
@@ -18,7 +19,8 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model's files and the name that requests use for it. `path` is a GGUF file or a directory with OpenVINO IR.
+    """A model's files and the name that requests use for it. `path` is a GGUF file, or a directory with OpenVINO IR or
+    with `config.json` and `*.safetensors`.
 
     `known` is a model that must be fetched first: until then there is nothing at `path`.
     """
@@ -31,6 +33,11 @@ class ModelSource:
     def is_gguf(self) -> bool:
         """Whether it is a GGUF file."""
         return self.path.is_file()
+
+    @property
+    def is_ir(self) -> bool:
+        """Whether it is a directory with OpenVINO IR."""
+        return (self.path / _IR).is_file()
 
 
 def built_in() -> ModelSource:
@@ -57,12 +64,26 @@ def parse_source(text: str) -> ModelSource:
     if path.is_file():
         if _magic(path) != b"GGUF":
             raise SourceError(f"{path}: this is not a GGUF file")
-    elif not (path / "openvino_model.xml").is_file():
-        raise SourceError(f"{path}: a directory must hold openvino_model.xml (OpenVINO IR)")
+    elif not (path / _IR).is_file():
+        _check_safetensors(path)
     name = name or path.resolve().name.removesuffix(".gguf")
     if not _NAME.fullmatch(name):
         raise SourceError(f"{path}: {name!r} cannot be a model's name; give it one with NAME={path}")
     return ModelSource(name, path.resolve())
+
+
+def _check_safetensors(path: Path) -> None:
+    """Raises `SourceError` for a directory that is not one of Hugging Face's."""
+    if (path / "adapter_config.json").is_file():
+        raise SourceError(f"{path}: it is an adapter of another model (LoRA), which is not supported")
+    has_weights = any(path.glob("*.safetensors"))
+    if has_weights and (path / "config.json").is_file():
+        return
+    if any(path.glob("pytorch_model*.bin")) and not has_weights:
+        raise SourceError(f"{path}: its weights are pickled (pytorch_model.bin); only safetensors are supported")
+    raise SourceError(
+        f"{path}: a directory must hold config.json and *.safetensors (Hugging Face), or {_IR} (OpenVINO IR)"
+    )
 
 
 def _known(name: str) -> str:

@@ -23,9 +23,10 @@ class ModelOptions:
     `threads`: CPU threads, 0 for all cores. `kv_cache_bytes`: memory for the KV cache at most (more than `contexts`
     whole contexts is never taken). The precisions are OpenVINO's: `f32` computation is what the weights' file promises,
     `bf16` reads prompts faster where the CPU has it and is coarser everywhere. `quantize_activations` rounds the inputs
-    of quantised matrices to 8 bits, as llama.cpp does; without it batches run 2 to 5 times slower. A `u8` KV cache
-    halves the memory but makes a result depend on how its prompt was cut into chunks; `f16` does not, and is faster.
-    `device`: as `find_device` takes it.
+    of quantised matrices to 8 bits, as llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`:
+    "int8" or "int4" for matrices that the files have as plain numbers, or "". A `u8` KV cache halves the memory but
+    makes a result depend on how its prompt was cut into chunks; `f16` does not, and is faster. `device`: as
+    `find_device` takes it.
     """
 
     threads: int = 0
@@ -34,6 +35,7 @@ class ModelOptions:
     kv_precision: str = "f16"
     inference_precision: str = "f32"
     quantize_activations: bool = True
+    quantize_weights: str = ""
     device: str = "CPU"
 
 

@@ -1,5 +1,6 @@
-"""From a GGUF file to a graph."""
+"""From a model's file to a graph."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,13 +9,15 @@ from forefront.engine.paged_graph import PagedGraph
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.model_file import ModelFile
+from forefront.graph.packing import Rounding
 from forefront.graph.settings import Settings
 from forefront.graph.weight_file import WeightFile
 from forefront.graph.weights import Weights
 
 # Raised whenever matrices are packed in another way: weight files of earlier versions are then left alone.
-PACKING: Final = 1
+PACKING: Final = 2
+_BITS: Final = {"": 0, "int8": 8, "int4": 4}
 # Of two sets of factors a model uses one.
 _IGNORED: Final = {"rope_factors_long.weight", "rope_factors_short.weight", "rope_freqs.weight"}
 
@@ -39,14 +42,15 @@ def find_family(settings: Settings) -> type[Decoder]:
     return family
 
 
-def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
+def build_graph(file: ModelFile, cache: Path, *, exact: bool, quantize: str = "", precision: str = "f32") -> BuiltGraph:
     """The graph of the model in `file`, with its packed matrices in the folder `cache`, which are written there if they
-    are not complete. `exact`: no format is rounded anew for speed. Raises `ModelFileError` and `OSError`.
+    are not complete. `exact`: no quantised format is rounded anew for speed. `quantize`: "int8" or "int4" for matrices
+    of plain numbers. `precision`: of computation, "f32" or "bf16". Raises `ModelFileError` and `OSError`.
     """
     settings = Settings(file.metadata)
     family = find_family(settings)
     with WeightFile(cache) as weight_file:
-        weights = Weights(file, weight_file, exact=exact)
+        weights = Weights(file, weight_file, Rounding(exact, _BITS[quantize], precision))
         graph = family(settings, weights).build()
         # A tensor without a use means a variant that would be computed wrongly.
         if unused := sorted(weights.unused() - _IGNORED):
@@ -56,5 +60,8 @@ def build_graph(file: GgufFile, cache: Path, *, exact: bool) -> BuiltGraph:
             )
         weight_file.finish()
     file.release()  # what has been packed is not read again
-    rounded = ", ".join(sorted(weights.rounded))
-    return BuiltGraph(graph, f"weights as stored, {rounded} rounded to 8 bits" if rounded else "weights as stored")
+    return BuiltGraph(graph, ", ".join(["weights as stored", *_rounded(weights.rounded)]))
+
+
+def _rounded(rounded: Mapping[int, set[str]]) -> list[str]:
+    return [f"{', '.join(sorted(names))} rounded to {bits} bits" for bits, names in sorted(rounded.items())]

@@ -51,14 +51,15 @@ _WIDEST_HEAD: Final = 1 << 14
 class Decoder:
     """Builds the graph of one model. Layers are counted from 0; activations are [tokens, channels]."""
 
-    # In the file, the pairs of channels that rotary positions turn are neighbours; else they are in halves.
+    # In a GGUF file, the pairs of channels that rotary positions turn are neighbours; else they are in halves.
     interleaved: ClassVar[bool] = False
     # LayerNorm in place of RMSNorm.
     layer_norms: ClassVar[bool] = False
     # The feed-forward network has a gate.
     gated: ClassVar[bool] = True
     activation: Callable[[Node], Node] = staticmethod(silu)
-    # Of so many layers, all but the last see a window of the context alone, if the file declares one. 0: none does.
+    # Of so many layers, all but the last see a window of the context alone, if the file declares one and does not say
+    # which do. 0: none does.
     window_period: ClassVar[int] = 0
 
     def __init__(self, settings: Settings, weights: Weights) -> None:
@@ -79,10 +80,12 @@ class Decoder:
         if turned % 2 or self.head_width % 2 or turned > self.head_width:
             raise ModelFileError(f"its positions turn {turned} of the {self.head_width} channels of a head")
         self.turned_width = turned
-        self.channels = channel_order(self.head_width, turned, self.interleaved)
+        interleaved = settings.flag("rope.interleaved", self.interleaved)
+        self.channels = channel_order(self.head_width, turned, interleaved)
         self.frequencies = read_frequencies(settings, weights, turned)
-        self.scale = self.head_width**-0.5
-        self.window = settings.integer("attention.sliding_window", 0) if self.window_period else 0
+        self.scale = settings.number("attention.scale", 0.0) or self.head_width**-0.5
+        self.window = settings.integer("attention.sliding_window", 0)
+        self.windowed = self.windowed_layers() if self.window else [False] * self.layers
         self.embedding_scale = self.residual_scale = self.logit_scale = 1.0
         self.inputs = PagedInputs()
         self.rotation = Rotation(self.inputs.position_ids, self.frequencies, self.head_width)
@@ -183,7 +186,14 @@ class Decoder:
 
     def has_window(self, n: int) -> bool:
         """Whether a layer sees a window of the context alone."""
-        return self.window > 0 and n % self.window_period != self.window_period - 1
+        return self.windowed[n]
+
+    def windowed_layers(self) -> list[bool]:
+        """Whether each layer sees a window of the context alone, in a model that has a window."""
+        if self.settings.is_list("attention.sliding_window_pattern"):
+            return [bool(n) for n in self.settings.per_layer("attention.sliding_window_pattern", self.layers)]
+        period = self.window_period
+        return [period > 0 and n % period != period - 1 for n in range(self.layers)]
 
     def attention_heads(self, n: int) -> Heads:
         """What the attention of a layer is like."""

@@ -4,34 +4,18 @@ import math
 import mmap
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from forefront.graph.blocks import FORMATS, BlockFormat
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf_header import Header, TensorEntry, read_header
+from forefront.graph.model_file import Tensor, map_file, release_pages
 
 _PART: Final = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 _PARTS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor as stored. `shape`: outermost dimension first. `data`: bytes [rows, bytes of a row], where the last
-    dimension of `shape` is a row."""
-
-    name: str
-    shape: tuple[int, ...]
-    format: BlockFormat
-    data: npt.NDArray[np.uint8]
-
-    def floats(self) -> npt.NDArray[np.float32]:
-        """All values, dequantised."""
-        return self.format.floats(self.data).reshape(self.shape)
 
 
 class GgufFile:
@@ -46,7 +30,7 @@ class GgufFile:
         self.tensors: dict[str, Tensor] = {}
         self._maps: list[mmap.mmap] = []
         for number, part in enumerate(self.paths):
-            content = _map(part)
+            content = map_file(part)
             self._maps.append(content)
             header = read_header(memoryview(content))
             _check_part(header, number, len(self.paths))
@@ -58,10 +42,8 @@ class GgufFile:
                 self.tensors[tensor.name] = tensor
 
     def release(self) -> None:
-        """Give pages that have been read back to the system. They are read again when they are needed."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            for content in self._maps:
-                content.madvise(mmap.MADV_DONTNEED)
+        """See `ModelFile.release`."""
+        release_pages(self._maps)
 
 
 def _part_paths(path: Path) -> list[Path]:
@@ -77,14 +59,6 @@ def _part_paths(path: Path) -> list[Path]:
     if missing:
         raise ModelFileError(f"it has {count} parts, and {missing[0]} is missing beside it")
     return paths
-
-
-def _map(path: Path) -> mmap.mmap:
-    with path.open("rb") as file:
-        try:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:  # an empty file cannot be mapped
-            raise ModelFileError("it is empty") from None
 
 
 def _check_part(header: Header, number: int, count: int) -> None:

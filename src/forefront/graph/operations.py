@@ -88,7 +88,7 @@ def product(x: Node, matrix: Matrix, sums: "GroupSums") -> Node:
     layout, packed = matrix.layout, matrix.packed
     if layout.group == 0:
         values = _constant(packed.codes, layout.element, [matrix.rows, matrix.inputs])
-        return ops.matmul(x, values if layout.element == "f32" else ops.convert(values, ov.Type.f32), False, True)
+        return ops.matmul(x, values if layout.element == "f32" else _decompressed(values), False, True)
     assert packed.scale is not None
     groups = matrix.inputs // layout.group
     codes = _constant(packed.codes, layout.element, [matrix.rows, groups, layout.group])
@@ -116,6 +116,13 @@ class GroupSums:
             size = x.get_output_partial_shape(0)[-1].get_length() // groups
             self._made[key] = ops.reduce_sum(reshape(x, 0, groups, size), integers(2), False)
         return self._made[key]
+
+
+def _decompressed(values: Node) -> Node:
+    """16-bit numbers as float32, marked so that the plugin does not make a float32 constant of them."""
+    converted = ops.convert(values, ov.Type.f32)
+    converted.get_rt_info()["decompression_0"] = ""
+    return converted
 
 
 def _constant(array: npt.NDArray[Any], element: str, shape: list[int]) -> Node:

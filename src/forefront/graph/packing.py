@@ -7,15 +7,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Bytes, Codes, Floats
+from forefront.graph.blocks import Bytes, Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import Tensor
+from forefront.graph.model_file import Tensor
+from forefront.graph.packed import Layout, Packed
+from forefront.graph.quantize import GROUP, quantize, round_codes
 
 Rows = npt.NDArray[np.int64]
 
 # Values that are packed at a time: what is made of them on the way stays in the processor's cache.
 _CHUNK: Final = 1 << 19
-_GROUP: Final = 32
 _NUMBERS: Final = {"<f4": "f32", "<f2": "f16", "bf16": "bf16"}
 # The bits of the exponent: a number in which all are set is infinite or none at all.
 _EXPONENTS: Final[dict[str, Any]] = {
@@ -27,49 +28,48 @@ _EXPONENTS: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """How the numbers of a matrix are stored. `element`: OpenVINO's name of the code's type, or of plain numbers with
-    `group` 0. `group`: codes that share a scale. `scale`: the scales' type. Matrices of one layout can be joined."""
+class Rounding:
+    """`exact`: no quantised format is rounded anew for speed. `bits`: to which matrices of plain numbers are rounded, 8
+    or 4; 0 for none. `precision`: of computation, "f32" or "bf16"."""
 
-    element: str
-    group: int = 0
-    scale: str = "f4"
-    has_minimum: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """Rows of a matrix. A value is `scale * code + minimum`. `codes`: bytes [rows, bytes of a row], two codes of four
-    bits to a byte. `scale`, `minimum`: [rows, groups], where the layout has them."""
-
-    codes: npt.NDArray[Any]
-    scale: npt.NDArray[Any] | None = None
-    minimum: Floats | None = None
+    exact: bool
+    bits: int = 0
+    precision: str = "f32"
 
 
-def layout_of(tensor: Tensor, exact: bool) -> Layout:
+def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
     """How a tensor is to be stored. Raises `ModelFileError` for a format that is not supported.
 
-    Groups of 16 have no fast kernel: unless `exact`, they are rounded anew to eight bits in groups of 32.
+    Groups of 16 have no fast kernel: unless `exact`, they are rounded anew to eight bits in groups of 32. Plain numbers
+    are rounded to `bits` where their rows are whole groups.
     """
     kind = tensor.format
     if kind.number is not None:
         if kind.number not in _NUMBERS:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
-        return Layout(_NUMBERS[kind.number])
+        if rounding.bits and tensor.shape[-1] % GROUP == 0:
+            return Layout(f"i{rounding.bits}", GROUP, "f2")
+        # Kernels of float32 keep 16-bit matrices as float32, and the plugin a copy of its own beside them: so they are
+        # expanded in the mapped file.
+        return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
     quantized = kind.checked()
-    if is_rounded(tensor, exact):
-        return Layout("i8", _GROUP)
+    if not rounding.exact and quantized.group < GROUP:
+        return Layout("i8", GROUP)
     has_minimum = kind.scales(tensor.data[:1])[1] is not None
     # Formats of 32 values have float16 scales of their own; the K formats' are products of two numbers.
-    scale = "f2" if kind.values == _GROUP and kind.name != "MXFP4" else "f4"
+    scale = "f2" if kind.values == GROUP and kind.name != "MXFP4" else "f4"
     return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, scale, has_minimum)
 
 
-def is_rounded(tensor: Tensor, exact: bool) -> bool:
-    """Whether a tensor's values are not stored exactly."""
+def is_rounded(tensor: Tensor, layout: Layout) -> bool:
+    """Whether a tensor's values are not stored exactly in that layout."""
     quantized = tensor.format.quantized
-    return not exact and quantized is not None and quantized.group < _GROUP
+    return layout.group != (0 if quantized is None else quantized.group)
+
+
+def is_plain(tensor: Tensor, layout: Layout) -> bool:
+    """Whether the layout is how the tensor is stored already."""
+    return layout.group == 0 and _NUMBERS.get(tensor.format.number or "") == layout.element
 
 
 def chunks(tensor: Tensor, rows: Rows | None = None) -> Iterator[Bytes]:
@@ -83,11 +83,13 @@ def chunks(tensor: Tensor, rows: Rows | None = None) -> Iterator[Bytes]:
 def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
     """Rows of a matrix, bytes [rows, bytes of a row], in that layout. Raises `ModelFileError`."""
     if layout.group == 0:
-        return Packed(data)
+        return Packed(data if is_plain(tensor, layout) else tensor.format.floats(data).view(np.uint8))
+    if tensor.format.number is not None:
+        return quantize(_finite_floats(tensor, data), layout)
     scale, minimum = _finite_scales(tensor, data)
     quantized = tensor.format.checked()
     if quantized.group != layout.group:
-        return _rounded(tensor.format.codes(data))
+        return round_codes(tensor.format.codes(data))
     middle = 1 << (quantized.bits - 1)
     if minimum is not None:
         # Codes around zero need no zero point, without which the kernels are faster and round less.
@@ -113,6 +115,13 @@ def check_finite(tensor: Tensor) -> None:
             raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
 
 
+def _finite_floats(tensor: Tensor, data: Bytes) -> Floats:
+    values = tensor.format.floats(data)
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
+    return values
+
+
 def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[Floats, Floats | None]:
     scale, minimum = tensor.format.scales(data)
     for numbers in (scale, minimum):
@@ -128,14 +137,3 @@ def _repacked(nibbles: Bytes) -> Bytes:
     low = pairs & np.uint16(0x0F) | pairs >> np.uint16(4) & np.uint16(0xF0)
     high = pairs >> np.uint16(4) & np.uint16(0x0F) | pairs >> np.uint16(8) & np.uint16(0xF0)
     return np.concatenate([low.astype(np.uint8), high.astype(np.uint8)], axis=-1) ^ np.uint8(0x88)
-
-
-def _rounded(codes: Codes) -> Packed:
-    """The same values rounded to eight bits in groups of 32: off by 1/254 of a group's largest value at most."""
-    values = codes.floats().reshape(len(codes.codes), -1, _GROUP)
-    # Along the first axis of a transposed copy, a maximum takes a quarter of the time that it takes within groups.
-    largest = np.abs(values.reshape(-1, _GROUP).T, order="C").max(axis=0)
-    scale = largest.reshape(values.shape[:2]) / np.float32(127)
-    values *= np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)[..., None]
-    np.rint(values, out=values)
-    return Packed(values.astype(np.int8).reshape(len(values), -1), scale)

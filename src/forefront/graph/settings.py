@@ -48,6 +48,18 @@ class Settings:
             raise self._unusable(key, value)
         return float(value)
 
+    def flag(self, key: str, default: bool) -> bool:
+        """True or False."""
+        value = self._value(key)
+        value = default if value is None else value
+        if not isinstance(value, bool):
+            raise self._unusable(key, value)
+        return value
+
+    def is_list(self, key: str) -> bool:
+        """Whether the value is a list."""
+        return isinstance(self._value(key), list)
+
     def text(self, key: str, default: str) -> str:
         """A string."""
         value = self._value(key)

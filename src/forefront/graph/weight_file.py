@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.packing import Layout, Packed
+from forefront.graph.packed import Layout, Packed
 
 _DATA: Final = "weights.bin"
 _INDEX: Final = "weights.json"

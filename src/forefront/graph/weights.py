@@ -4,17 +4,21 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from forefront.graph.blocks import Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile, Tensor
-from forefront.graph.packing import Layout, Packed, Rows, check_finite, chunks, is_rounded, layout_of, pack
+from forefront.graph.model_file import ModelFile, Tensor
+from forefront.graph.packed import Layout, Packed
+from forefront.graph.packing import Rounding, Rows, check_finite, chunks, is_plain, is_rounded, layout_of, pack
 from forefront.graph.weight_file import WeightFile
+
+_OUTPUTS: Final = ("output.weight", "token_embd.weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +50,15 @@ class Matrix:
 
 
 class Weights:
-    """Checked access to the tensors of `file`; packed matrices are kept in `cache`.
+    """Checked access to the tensors of `file`; packed matrices are kept in `cache`."""
 
-    `exact`: no format is rounded anew for speed.
-    """
-
-    def __init__(self, file: GgufFile, cache: WeightFile, *, exact: bool) -> None:
+    def __init__(self, file: ModelFile, cache: WeightFile, rounding: Rounding) -> None:
         self._file = file
         self._cache = cache
-        self._exact = exact
+        self._rounding = rounding
         self._used: set[str] = set()
-        # Formats whose values are not computed with as they are stored.
-        self.rounded: set[str] = set()
+        # Formats whose values are not computed with as they are stored, by the bits that they are rounded to.
+        self.rounded: dict[int, set[str]] = {}
 
     def unused(self) -> set[str]:
         """Tensors of the file that have not been used."""
@@ -104,8 +105,7 @@ class Weights:
     def matrices(self, parts: Sequence[Part], outputs: Sequence[int], inputs: int) -> list[Matrix]:
         """Matrices of the same inputs. Neighbours of one format are joined: one product is faster than several."""
         tensors = [self.tensor(part.name, [rows, inputs]) for part, rows in zip(parts, outputs, strict=True)]
-        layouts = [layout_of(tensor, self._exact) for tensor in tensors]
-        self.rounded |= {tensor.format.name for tensor in tensors if is_rounded(tensor, self._exact)}
+        layouts = [self._layout(part.name, tensor) for part, tensor in zip(parts, tensors, strict=True)]
         joined: list[Matrix] = []
         start = 0
         for end in range(1, len(parts) + 1):
@@ -118,6 +118,16 @@ class Weights:
         """One matrix. `outputs` are those of the tensor, before rows are chosen."""
         return self.matrices([part], [outputs], inputs)[0]
 
+    def _layout(self, name: str, tensor: Tensor) -> Layout:
+        # Rounding errors of the output projection go into the logits as they are: it keeps more bits.
+        rounding = self._rounding
+        if rounding.bits and name in _OUTPUTS:
+            rounding = replace(rounding, bits=8)
+        layout = layout_of(tensor, rounding)
+        if is_rounded(tensor, layout):
+            self.rounded.setdefault(int(layout.element[1:]), set()).add(tensor.format.name)
+        return layout
+
     def _packed(self, parts: Sequence[Part], tensors: Sequence[Tensor], layout: Layout) -> Matrix:
         inputs = tensors[0].shape[-1]
         outputs = [
@@ -125,7 +135,7 @@ class Weights:
         ]
         if layout.group == 0:
             check_finite(tensors[0])
-        if layout.group == 0 and parts[0].rows is None:
+        if is_plain(tensors[0], layout) and parts[0].rows is None and _is_aligned(tensors[0]):
             return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
 
         def make() -> tuple[Layout, Iterable[Packed]]:
@@ -133,6 +143,10 @@ class Weights:
 
         layout, packed = self._cache.matrix("+".join(part.key for part in parts), make)
         return Matrix(outputs, inputs, layout, packed)
+
+
+def _is_aligned(tensor: Tensor) -> bool:
+    return bool(tensor.data.ctypes.data % tensor.format.bytes == 0)
 
 
 def _chunks(parts: Sequence[Part], tensors: Sequence[Tensor], layout: Layout) -> Iterator[Packed]:

@@ -11,10 +11,12 @@ class Exaone4(Decoder):
     window_period = 4
     _large = 64  # layers of the model that has windows
 
-    def has_window(self, n: int) -> bool:
-        """In the large model alone."""
-        return self.layers == self._large and super().has_window(n)
+    def windowed_layers(self) -> list[bool]:
+        """In the large model alone, unless the file says which."""
+        if self.layers == self._large or self.settings.is_list("attention.sliding_window_pattern"):
+            return super().windowed_layers()
+        return [False] * self.layers
 
     def rotation_of(self, n: int) -> Rotation | None:
         """None in layers without a window, if there are others."""
-        return self.rotation if self.has_window(n) or self.layers != self._large else None
+        return self.rotation if self.has_window(n) or not any(self.windowed) else None

@@ -23,7 +23,9 @@ class Gemma3(Gemma):
 
     def __init__(self, settings: Settings, weights: Weights) -> None:
         super().__init__(settings, weights)
-        if self.layers == 62:  # 27B, whose queries are scaled by the width that each head would have of the embedding
+        if self.layers == 62 and not settings.has(
+            "attention.scale"
+        ):  # 27B, whose queries are scaled by the width that each head would have of the embedding
             self.scale = (self.width / self.heads[0]) ** -0.5
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
         near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))

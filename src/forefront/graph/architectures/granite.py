@@ -10,7 +10,6 @@ class Granite(Llama):
 
     def __init__(self, settings: Settings, weights: Weights) -> None:
         super().__init__(settings, weights)
-        self.scale = settings.number("attention.scale", 0.0) or self.scale
         self.embedding_scale = settings.number("embedding_scale", 0.0) or 1.0
         self.residual_scale = settings.number("residual_scale", 0.0) or 1.0
         self.logit_scale = 1 / (settings.number("logit_scale", 0.0) or 1.0)

@@ -1,0 +1,86 @@
+"""A model whose weights are packed once for this machine, from files of either kind."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.store import MAX_CONTEXT, Store
+from forefront.chat.loading import ModelFacts, ModelParts
+from forefront.graph.build import PACKING, BuiltGraph, build_graph, find_family
+from forefront.graph.errors import ModelFileError
+from forefront.graph.model_file import ModelFile
+from forefront.graph.settings import Settings
+from forefront.graph.weight_file import is_complete
+from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.tokenizer import Tokenizer
+
+
+class PreparedModel(ABC):
+    """The files behind `source`. `exact`: no format is rounded anew for speed. `quantize`: "int8" or "int4" for
+    matrices that are not quantised yet, or "". `precision`: of computation. Raises `SourceError`, whose text names the
+    file.
+    """
+
+    def __init__(
+        self, source: ModelSource, store: Store, *, exact: bool, quantize: str = "", precision: str = "f32"
+    ) -> None:
+        self._source, self._store = source, store
+        self._exact, self._quantize, self._precision = exact, quantize, precision
+        try:
+            self._file, paths = self._open(source.path)
+            self.digest = store.digest(paths)
+        except ModelFileError as error:
+            raise SourceError(f"{source.path}: {error}") from None
+        except OSError as error:
+            raise SourceError(f"{source.path}: it cannot be read: {error.strerror}") from error
+        marks = [str(PACKING), "exact" if exact else "", quantize, precision if precision != "f32" else ""]
+        self._folder = "-".join([self.digest[:32], *filter(None, marks)])
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether its matrices have been packed before, for a model served in the same way."""
+        return is_complete(self._store.models / self._folder)
+
+    def load(self) -> tuple[ModelParts, BuiltGraph]:
+        """Pack its matrices if need be, and build the graph. Raises `SourceError`."""
+        try:
+            facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
+            # What it refuses is better refused before the matrices are packed.
+            tokenizer = self._tokenizer()
+            with self._store.folder(self._folder, is_complete) as folder:
+                built = build_graph(
+                    self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
+                )
+            return ModelParts(built.graph, tokenizer, facts), built
+        except (ModelFileError, TokenizerError) as error:
+            raise SourceError(f"{self._source.path}: {error}") from None
+        except OSError as error:
+            reason = f"{self._store.models}: {error.strerror}"
+            raise SourceError(f"{self._source.path}: its weights cannot be kept in {reason}") from error
+
+    @abstractmethod
+    def _open(self, path: Path) -> tuple[ModelFile, Sequence[Path]]:
+        """The model, and the files that it is made of. Raises `ModelFileError`, and `OSError`."""
+
+    @abstractmethod
+    def _tokenizer(self) -> Tokenizer:
+        """Raises `TokenizerError`."""
+
+    @abstractmethod
+    def _end_tokens(self) -> frozenset[int]:
+        """Tokens that end an answer, beside those that the tokenizer declares."""
+
+
+def context_length(metadata: Mapping[str, Any]) -> int:
+    """In tokens. Raises `ModelFileError`, also for an adapter, a projector or a model of an architecture that is not
+    known."""
+    kind = metadata.get("general.type", "model")
+    if kind != "model":
+        raise ModelFileError(f"it is not a model of its own: its general.type is {repr(kind)[:40]}")
+    settings = Settings(metadata)
+    find_family(settings)
+    if settings.context_length > MAX_CONTEXT:
+        raise ModelFileError(f"its context_length is {settings.context_length}; {MAX_CONTEXT} tokens are the most")
+    return settings.context_length

@@ -1,0 +1,29 @@
+"""How matrices are stored for OpenVINO's kernels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from forefront.graph.blocks import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the numbers of a matrix are stored. `element`: OpenVINO's name of the code's type, or of plain numbers with
+    `group` 0. `group`: codes that share a scale. `scale`: the scales' type. Matrices of one layout can be joined."""
+
+    element: str
+    group: int = 0
+    scale: str = "f4"
+    has_minimum: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Rows of a matrix. A value is `scale * code + minimum`. `codes`: bytes [rows, bytes of a row], two codes of four
+    bits to a byte. `scale`, `minimum`: [rows, groups], where the layout has them."""
+
+    codes: npt.NDArray[Any]
+    scale: npt.NDArray[Any] | None = None
+    minimum: Floats | None = None
