@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`, as the field has it
-# Threads that render and tokenise. A project has half of them at most.
-_THREADS = 4
+# Threads that render and tokenise. A project has half of them at most. More threads take the interpreter lock from the
+# event loop: with four, another project's first token took 1.7 times as long under abuse.
+_THREADS = 2
 
 
 class Planner:

@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 _SWITCH = 0.0005
 # Objects made before the youngest are looked through. At the usual 700, requests spent a fifth of their time on that.
 _YOUNG = 20_000
-# Threads that parse large bodies. Parsing holds Python's lock, so that more would do no more.
-_WORKERS = 2
+# Threads that parse large bodies. Parsing holds the interpreter lock: a second thread parses no faster, takes the lock
+# from the event loop twice as often, and keeps a heap of its own.
+_WORKERS = 1
 # Files that a server has open beside its connections: the store, models, pipes to child processes.
 _OTHER_FILES = 512
 
