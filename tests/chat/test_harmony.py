@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
+from llguidance import LLMatcher, LLTokenizer
 
 from forefront.chat.grammar_source import json_lark
 from forefront.chat.harmony import HarmonyFormat, HarmonyReader, find_harmony
 from forefront.wire.tools import Function, Tool
+from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.told import Entry, calls, content, cut, told
 
 PROMPT = "<|start|>user<|message|>Hi<|end|><|start|>assistant"
@@ -101,21 +102,9 @@ FORM = HarmonyFormat({marker: 256 + place for place, marker in enumerate(MARKERS
 END = 256 + MARKERS.index("<|return|>")
 
 
-class Bytes:
-    """What `TokenizerWrapper` reads."""
-
-    eos_token_id = END
-    bos_token_id = None
-    tokens = PIECES
-    special_token_ids = tuple(range(256, len(PIECES)))
-
-    def __call__(self, text: bytes | str) -> list[int]:
-        return list(text.encode() if isinstance(text, str) else text)
-
-
 @pytest.fixture(scope="module")
 def tokenizer() -> LLTokenizer:
-    return LLTokenizer(TokenizerWrapper(Bytes()), n_vocab=len(PIECES))
+    return byte_tokenizer(PIECES, END)
 
 
 def offered() -> list[Tool]:

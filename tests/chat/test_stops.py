@@ -1,16 +1,13 @@
 """Stop strings: never leaked, never held back longer than needed, however the text is cut."""
 
-import sys
-from collections.abc import Callable
 from itertools import pairwise
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from forefront.chat.stops import StopMatcher, StopStrings
+from tests.chat.lines import steps
 
 TEXT = st.text("abc ", max_size=30)
 STOPS = st.lists(st.text("abc ", min_size=1, max_size=5), max_size=4)
@@ -65,24 +62,6 @@ def test_examples(stops: list[str], pieces: list[str], text: str) -> None:
     assert feed_all(stops, pieces)[0] == text
 
 
-def lines_run(work: Callable[[], object]) -> int:
-    """How many lines of Python `work` runs: its cost, whatever else the machine does."""
-    count = 0
-
-    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
-
-
 @pytest.mark.parametrize(
     "stops",
     [
@@ -94,16 +73,16 @@ def lines_run(work: Callable[[], object]) -> int:
 )
 def test_each_character_costs_the_same_however_long_the_stops_are(stops: list[str]) -> None:
     text = ("a" * 999 + "x") * 3 + "ab" * 2000
-    built = lines_run(lambda: StopMatcher(StopStrings(stops)))
+    built = steps(lambda: StopMatcher(StopStrings(stops)))
     assert built < 50
     automaton = StopStrings(stops)
-    first = lines_run(lambda: [StopMatcher(automaton).feed(character) for character in text])
+    first = steps(lambda: [StopMatcher(automaton).feed(character) for character in text])
     matcher = StopMatcher(automaton)
     assert first < 1000 * 16 * 30 + 60 * len(text)  # at most one state for each character of the stops
-    assert lines_run(lambda: [matcher.feed(character) for character in text]) < 60 * len(text)
+    assert steps(lambda: [matcher.feed(character) for character in text]) < 60 * len(text)
     assert not matcher.stopped
 
 
 def test_text_that_cannot_begin_a_stop_costs_no_more_for_its_length() -> None:
     matcher = StopMatcher(StopStrings(["END", "\n\n"]))
-    assert lines_run(lambda: matcher.feed("word " * 10_000)) == lines_run(lambda: matcher.feed("word"))
+    assert steps(lambda: matcher.feed("word " * 10_000)) == steps(lambda: matcher.feed("word"))

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
+from llguidance import LLMatcher, LLTokenizer
 
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
 from forefront.wire.errors import ApiError
 from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool
+from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
 from tests.chat.told import Plain, calls, content, cut, told
 from tests.chat.tool_formats import FORMS, PLACE, SAYS, TYPED, WHOLE, controlled, markers
@@ -237,21 +238,9 @@ PIECES = [bytes([byte]) for byte in range(256)] + [marker.encode() for marker in
 END = len(PIECES) - 1
 
 
-class Bytes:
-    """What `TokenizerWrapper` reads."""
-
-    eos_token_id = END
-    bos_token_id = None
-    tokens = PIECES
-    special_token_ids = tuple(range(256, len(PIECES)))
-
-    def __call__(self, text: bytes | str) -> list[int]:
-        return list(text.encode() if isinstance(text, str) else text)
-
-
 @pytest.fixture(scope="module")
 def tokenizer() -> LLTokenizer:
-    return LLTokenizer(TokenizerWrapper(Bytes()), n_vocab=len(PIECES))
+    return byte_tokenizer(PIECES, END)
 
 
 def in_control(form: ToolFormat) -> ToolFormat:

@@ -39,7 +39,7 @@ class Batch:
         return sum(generation.sampled for generation in self._firsts)
 
     def when_computed(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the engine has let go of all generations, whatever has been read of them by then."""
+        """Call `callback` once the engine has let go of all generations, read or not."""
 
         def released(_: object) -> None:
             self._computing -= 1

@@ -24,7 +24,7 @@ class ControlText:
         self._firsts = {text[0] for text in texts}
 
     def occurs_in(self, text: str) -> bool:
-        """Whether a control token is spelled in `text`."""
+        """Whether `text` contains the text of a control token."""
         return next(self.places(text), None) is not None
 
     def places(self, text: str) -> Iterator[int]:

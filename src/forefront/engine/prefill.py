@@ -27,7 +27,7 @@ def divide_prefill(prefills: list[Sequence], budget: int, tenants: Tenants) -> l
 
 def _divide(prefills: list[Sequence], budget: int) -> list[tuple[Sequence, int]]:
     """Half for the oldest prompt, which must not starve, the rest shortest first, so that a short prompt need not wait
-    for a long one; what nobody else needs goes to the oldest."""
+    for a long one; what is left goes to the oldest."""
     if not prefills or budget <= 0:
         return []
     oldest, *others = prefills

@@ -120,7 +120,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._in_headers:
             self._segments.clear()
         if self.idle:
-            # The rest of a body that nobody reads, or empty lines; they have ended uvicorn's wait for a request.
+            # The rest of an unread body, or empty lines, have ended uvicorn's wait for a request.
             self._start()
         if self._unread > MAX_HEADERS + _READ:
             self._refuse(ApiError("headers_too_large", "The headers are too large."))
