@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from forefront import AsyncForefrontClient, ForefrontClient
+from forefront import AsyncForefrontClient, ForefrontClient, MessageParam
 
 COMPLETION: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -31,7 +31,7 @@ COMPLETION: dict[str, Any] = {
     "receipt": None,
 }
 DONE = b": message\ndata: [DONE]\n\n"
-USER = [{"role": "user", "content": "Hello"}]
+USER: list[MessageParam] = [{"role": "user", "content": "Hello"}]
 
 
 def chunk(content: str, **more: Any) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def unheard(text: str) -> None:
     """Nobody reads along."""
 
 
-def said(conversation: Conversation) -> list[str]:
+def said(conversation: Conversation) -> list[object]:
     return [turn["content"] for turn in conversation.turns]
 
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Set
 from typing import Any, Final
 
-from forefront.client.decoding import completion_of
+from forefront.client.decoding import to_completion
 from forefront.wire.response import ChatCompletion
 
 # Said whole, though maybe more than once; other texts come in pieces.
@@ -32,7 +32,7 @@ class Accumulator:
         """What there is so far, as an object of its own: later chunks do not change it."""
         choices = [_finished(choice) for _, choice in sorted(self._choices.items())]
         silent = {"role": "assistant", "content": ""}
-        return completion_of(
+        return to_completion(
             copy.deepcopy(self._top)
             | {
                 "object": "chat.completion",

@@ -9,21 +9,21 @@ from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
-from forefront.client.error_parsing import unreadable
-from forefront.client.transport.response import Reply
+from forefront.client.error_parsing import unexpected_response
+from forefront.client.transport.response import HTTPResponse
 from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_SAME: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
+_ALIASES: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 
 
-def read_completion(reply: Reply) -> ChatCompletion:
+def read_completion(response: HTTPResponse) -> ChatCompletion:
     """A whole answer. Raises `APIError` when the body is none."""
-    return completion_of(_object(reply, "choices", "a chat completion"))
+    return to_completion(_object(response, "choices", "a chat completion"))
 
 
-def completion_of(body: dict[str, Any]) -> ChatCompletion:
+def to_completion(body: dict[str, Any]) -> ChatCompletion:
     """A whole answer from what was sent as one, or put together from chunks. `body["choices"]` is a list."""
     for index, choice in enumerate(body["choices"]):
         if isinstance(choice, dict):
@@ -42,9 +42,9 @@ def read_chunk(body: dict[str, Any]) -> ChatCompletionChunk:
     return _read(ChatCompletionChunk, body)
 
 
-def read_text(reply: Reply) -> Completion:
+def read_text_completion(response: HTTPResponse) -> Completion:
     """A continued text. Raises `APIError` when the body is none."""
-    return read_text_chunk(_object(reply, "choices", "a completion"))
+    return read_text_chunk(_object(response, "choices", "a completion"))
 
 
 def read_text_chunk(body: dict[str, Any]) -> Completion:
@@ -53,32 +53,32 @@ def read_text_chunk(body: dict[str, Any]) -> Completion:
     return _read(Completion, body)
 
 
-def read_preflight(reply: Reply) -> Preflight:
+def read_preflight(response: HTTPResponse) -> Preflight:
     """What a request would meet. Raises `APIError` when the body does not say."""
-    body = reply.json()
+    body = response.json()
     if not isinstance(body, dict) or "prompt_tokens" not in body:
-        raise unreadable(reply, "a preflight")
+        raise unexpected_response(response, "a preflight")
     return _read(Preflight, body)
 
 
-def read_models(reply: Reply) -> ModelList:
+def read_models(response: HTTPResponse) -> ModelList:
     """The list of models. Raises `APIError` when the body is none."""
-    return _read(ModelList, _object(reply, "data", "a list of models"))
+    return _read(ModelList, _object(response, "data", "a list of models"))
 
 
-def read_model(reply: Reply) -> Model:
+def read_model(response: HTTPResponse) -> Model:
     """One model. Raises `APIError` when the body is none."""
-    body = reply.json()
+    body = response.json()
     if not isinstance(body, dict) or "id" not in body:
-        raise unreadable(reply, "a model")
+        raise unexpected_response(response, "a model")
     return _read(Model, body)
 
 
-def _object(reply: Reply, list_name: str, what: str) -> dict[str, Any]:
-    body = reply.json()
+def _object(response: HTTPResponse, list_name: str, what: str) -> dict[str, Any]:
+    body = response.json()
     if isinstance(body, dict) and isinstance(body.get(list_name), list):
         return body
-    raise unreadable(reply, what)
+    raise unexpected_response(response, what)
 
 
 def _complete_usage(body: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ def _complete_usage(body: dict[str, Any]) -> None:
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return
-    for one, other in _SAME:
+    for one, other in _ALIASES:
         for name, source in ((one, other), (other, one)):
             if usage.get(name) is None and usage.get(source) is not None:
                 usage[name] = usage[source]

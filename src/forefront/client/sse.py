@@ -11,7 +11,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class EventTooLong(Exception):  # noqa: N818 - a fact about the stream, turned into an APIError by its reader
+class EventTooLongError(Exception):
     """An event has more than `MAX_EVENT` bytes."""
 
 
@@ -33,7 +33,7 @@ class SSEDecoder:
     def feed(self, piece: bytes) -> Iterator[str]:
         """The data of each event that `piece` completes. To be exhausted before the next piece is fed.
 
-        Raises `EventTooLong`.
+        Raises `EventTooLongError`.
         """
         if not piece:
             return
@@ -52,7 +52,7 @@ class SSEDecoder:
     def _grow(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._max_event:
-            raise EventTooLong
+            raise EventTooLongError
         self._line.append(piece)
 
     def _take(self, line: bytes) -> str | None:

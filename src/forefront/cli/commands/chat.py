@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from forefront import ChatCompletion, ForefrontClient
+from forefront import ChatCompletion, ForefrontClient, MessageParam
 from forefront.cli.client_options import (
     ERRORS,
     AsJson,
@@ -86,7 +86,7 @@ class Asker:
     temperature: float | None = None
     max_tokens: int | None = None
 
-    def ask(self, messages: list[dict[str, str]], write: Callable[[str], None]) -> Answer:
+    def ask(self, messages: list[MessageParam], write: Callable[[str], None]) -> Answer:
         """Stream the answer into `write`; Ctrl-C ends it. Raises `ForefrontError`."""
         parts: list[str] = []
         cut = False
@@ -107,7 +107,7 @@ class Asker:
             return Answer("".join(parts), stopped=True)
         return Answer("".join(parts), cut=cut)
 
-    def whole(self, messages: list[dict[str, str]]) -> ChatCompletion:
+    def whole(self, messages: list[MessageParam]) -> ChatCompletion:
         """The answer as the server gives it. Raises `ForefrontError`."""
         return self.client.chat.completions.create(
             messages=messages, model=self.model, temperature=self.temperature, max_tokens=self.max_tokens
@@ -120,22 +120,21 @@ class Conversation:
 
     asker: Asker
     system: str | None = None
-    turns: list[dict[str, str]] = field(default_factory=list)
+    turns: list[MessageParam] = field(default_factory=list)
 
     def say(self, prompt: str, write: Callable[[str], None]) -> Answer:
         """Ask; the prompt and its answer stay unless there is no answer. Raises `ForefrontError`, and then forgets."""
         answer = self.asker.ask(self._messages(prompt), write)
         if answer.text or not answer.stopped:
-            question = {"role": "user", "content": prompt}
-            self.turns += [question, {"role": "assistant", "content": answer.text}]
+            self.turns += [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer.text}]
         return answer
 
     def answer(self, prompt: str) -> ChatCompletion:
         """The whole answer to `prompt`, which is not kept. Raises `ForefrontError`."""
         return self.asker.whole(self._messages(prompt))
 
-    def _messages(self, prompt: str) -> list[dict[str, str]]:
-        system = [{"role": "system", "content": self.system}] if self.system else []
+    def _messages(self, prompt: str) -> list[MessageParam]:
+        system: list[MessageParam] = [{"role": "system", "content": self.system}] if self.system else []
         return [*system, *self.turns, {"role": "user", "content": prompt}]
 
     def obey(self, name: str, text: str) -> str | None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 from forefront.client.chat_stream import ChatStream
 from forefront.client.decoding import read_chunk, read_completion, read_preflight
 from forefront.client.request import chat_call, preflight_call, stream_call
-from forefront.client.resources.chat_raw import RawCompletions
-from forefront.client.resources.params import ChatParams, ConversationParams, MessageLike
-from forefront.client.settings import Settings
+from forefront.client.resources.chat_raw import RawChatCompletions
+from forefront.client.resources.message_params import MessageParam
+from forefront.client.resources.params import ChatParams, ConversationParams
+from forefront.client.settings import ClientSettings
 from forefront.client.stream import Stream
-from forefront.client.structured import Form, ParsedCompletion
+from forefront.client.structured import ParsedCompletion, ResponseSchema
 from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Preflight
 
 if TYPE_CHECKING:
@@ -19,36 +20,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Completions:
+class ChatCompletions:
     """Chat completions."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
     @property
-    def with_raw_response(self) -> RawCompletions:
+    def with_raw_response(self) -> RawChatCompletions:
         """The same methods; they return a `RawResponse`, which has the headers too."""
-        return RawCompletions(self._settings, self._transport)
+        return RawChatCompletions(self._settings, self._transport)
 
     @overload
     def create(
         self,
         *,
-        messages: Iterable[MessageLike],
+        messages: Iterable[MessageParam],
         stream: Literal[False] | None = None,
         **params: Unpack[ChatParams],
     ) -> ChatCompletion: ...
     @overload
     def create(
-        self, *, messages: Iterable[MessageLike], stream: Literal[True], **params: Unpack[ChatParams]
+        self, *, messages: Iterable[MessageParam], stream: Literal[True], **params: Unpack[ChatParams]
     ) -> Stream[ChatCompletionChunk]: ...
     @overload
     def create(
-        self, *, messages: Iterable[MessageLike], stream: bool | None, **params: Unpack[ChatParams]
+        self, *, messages: Iterable[MessageParam], stream: bool | None, **params: Unpack[ChatParams]
     ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
     def create(
-        self, *, messages: Iterable[MessageLike], stream: bool | None = None, **params: Unpack[ChatParams]
+        self, *, messages: Iterable[MessageParam], stream: bool | None = None, **params: Unpack[ChatParams]
     ) -> ChatCompletion | Stream[ChatCompletionChunk]:
         """Ask the model to go on with the conversation.
 
@@ -66,7 +67,7 @@ class Completions:
             return Stream(self._transport.open(call), read_chunk)
         return read_completion(self._transport.send(call))
 
-    def stream(self, *, messages: Iterable[MessageLike], **params: Unpack[ChatParams]) -> ChatStream:
+    def stream(self, *, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> ChatStream:
         """Ask for a stream that is put together while it comes; to be used in a `with` block.
 
         It asks for the usage too, unless `stream_options` says otherwise. Raises as `create` does.
@@ -77,18 +78,18 @@ class Completions:
     def parse(
         self,
         *,
-        messages: Iterable[MessageLike],
+        messages: Iterable[MessageParam],
         response_format: Mapping[str, Any],
         **params: Unpack[ConversationParams],
     ) -> ParsedCompletion[Any]: ...
     @overload
     def parse(
-        self, *, messages: Iterable[MessageLike], response_format: type[T], **params: Unpack[ConversationParams]
+        self, *, messages: Iterable[MessageParam], response_format: type[T], **params: Unpack[ConversationParams]
     ) -> ParsedCompletion[T]: ...
     def parse(
         self,
         *,
-        messages: Iterable[MessageLike],
+        messages: Iterable[MessageParam],
         response_format: type[T] | Mapping[str, Any],
         **params: Unpack[ConversationParams],
     ) -> ParsedCompletion[T]:
@@ -97,11 +98,11 @@ class Completions:
         `response_format` is a Pydantic model, a dataclass, a `TypedDict`, or a JSON schema. Raises `ParseError` when
         the answer does not have that form, because `max_tokens` cut it off, say; and as `create` does.
         """
-        form: Form[T] = Form(response_format)
-        call = chat_call(self._settings, messages, None, {**params, "response_format": form.response_format})
-        return form.completion(self._transport.send(call))
+        schema: ResponseSchema[T] = ResponseSchema(response_format)
+        call = chat_call(self._settings, messages, None, {**params, "response_format": schema.response_format})
+        return schema.read(self._transport.send(call))
 
-    def preflight(self, *, messages: Iterable[MessageLike], **params: Unpack[ChatParams]) -> Preflight:
+    def preflight(self, *, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> Preflight:
         """What a request would meet, without answering it: its prompt, its tokens, whether it fits, the wait.
 
         It counts as a request towards limits, and costs nothing. Raises as `create` does.
@@ -112,5 +113,5 @@ class Completions:
 class Chat:
     """What has to do with chat."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
-        self.completions = Completions(settings, transport)
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
+        self.completions = ChatCompletions(settings, transport)

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
-from forefront.client.decoding import read_text, read_text_chunk
+from forefront.client.decoding import read_text_chunk, read_text_completion
 from forefront.client.request import text_call
 from forefront.client.resources.params import Prompt, TextParams
-from forefront.client.resources.raw_response import RawResponse, raw
-from forefront.client.settings import Settings
+from forefront.client.resources.raw_response import RawResponse, raw_response
+from forefront.client.settings import ClientSettings
 from forefront.client.stream import AsyncStream, Stream
 from forefront.wire.response import Completion
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class TextCompletions:
-    """Completions of bare text."""
+    """ChatCompletions of bare text."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -47,13 +47,13 @@ class TextCompletions:
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
             return Stream(self._transport.open(call), read_text_chunk)
-        return read_text(self._transport.send(call))
+        return read_text_completion(self._transport.send(call))
 
 
 class RawTextCompletions:
     """The methods of `TextCompletions`, with the responses that they had."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -65,21 +65,25 @@ class RawTextCompletions:
     def create(
         self, *, prompt: Prompt, stream: Literal[True], **params: Unpack[TextParams]
     ) -> RawResponse[Stream[Completion]]: ...
+    @overload
+    def create(
+        self, *, prompt: Prompt, stream: bool | None, **params: Unpack[TextParams]
+    ) -> RawResponse[Completion] | RawResponse[Stream[Completion]]: ...
     def create(
         self, *, prompt: Prompt, stream: bool | None = None, **params: Unpack[TextParams]
     ) -> RawResponse[Completion] | RawResponse[Stream[Completion]]:
         """`TextCompletions.create`."""
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
-            incoming = self._transport.open(call)
-            return RawResponse(incoming, lambda: Stream(incoming, read_text_chunk))
-        return raw(self._transport.send(call), read_text)
+            response = self._transport.open(call)
+            return RawResponse(response, lambda: Stream(response, read_text_chunk))
+        return raw_response(self._transport.send(call), read_text_completion)
 
 
 class AsyncTextCompletions:
     """`TextCompletions`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -107,13 +111,13 @@ class AsyncTextCompletions:
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
             return AsyncStream(await self._transport.open(call), read_text_chunk)
-        return read_text(await self._transport.send(call))
+        return read_text_completion(await self._transport.send(call))
 
 
 class AsyncRawTextCompletions:
     """`RawTextCompletions`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -125,12 +129,16 @@ class AsyncRawTextCompletions:
     async def create(
         self, *, prompt: Prompt, stream: Literal[True], **params: Unpack[TextParams]
     ) -> RawResponse[AsyncStream[Completion]]: ...
+    @overload
+    async def create(
+        self, *, prompt: Prompt, stream: bool | None, **params: Unpack[TextParams]
+    ) -> RawResponse[Completion] | RawResponse[AsyncStream[Completion]]: ...
     async def create(
         self, *, prompt: Prompt, stream: bool | None = None, **params: Unpack[TextParams]
     ) -> RawResponse[Completion] | RawResponse[AsyncStream[Completion]]:
         """`TextCompletions.create`."""
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
-            incoming = await self._transport.open(call)
-            return RawResponse(incoming, lambda: AsyncStream(incoming, read_text_chunk))
-        return raw(await self._transport.send(call), read_text)
+            response = await self._transport.open(call)
+            return RawResponse(response, lambda: AsyncStream(response, read_text_chunk))
+        return raw_response(await self._transport.send(call), read_text_completion)

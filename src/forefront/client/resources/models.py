@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from forefront.client.decoding import read_model, read_models
 from forefront.client.request import list_models_call, retrieve_model_call
-from forefront.client.resources.raw_response import RawResponse, raw
-from forefront.client.settings import Settings
+from forefront.client.resources.raw_response import RawResponse, raw_response
+from forefront.client.settings import ClientSettings
 from forefront.wire.response import Model, ModelList
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Models:
     """The models that the server serves."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -36,23 +36,23 @@ class Models:
 class RawModels:
     """The methods of `Models`, with the responses that they had."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
     def list(self) -> RawResponse[ModelList]:
         """`Models.list`."""
-        return raw(self._transport.send(list_models_call(self._settings)), read_models)
+        return raw_response(self._transport.send(list_models_call(self._settings)), read_models)
 
     def retrieve(self, model: str) -> RawResponse[Model]:
         """`Models.retrieve`."""
-        return raw(self._transport.send(retrieve_model_call(self._settings, model)), read_model)
+        return raw_response(self._transport.send(retrieve_model_call(self._settings, model)), read_model)
 
 
 class AsyncModels:
     """`Models`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -73,14 +73,14 @@ class AsyncModels:
 class AsyncRawModels:
     """`RawModels`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
     async def list(self) -> RawResponse[ModelList]:
         """`Models.list`."""
-        return raw(await self._transport.send(list_models_call(self._settings)), read_models)
+        return raw_response(await self._transport.send(list_models_call(self._settings)), read_models)
 
     async def retrieve(self, model: str) -> RawResponse[Model]:
         """`Models.retrieve`."""
-        return raw(await self._transport.send(retrieve_model_call(self._settings, model)), read_model)
+        return raw_response(await self._transport.send(retrieve_model_call(self._settings, model)), read_model)

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from forefront.client.transport.response import Reply
+from forefront.client.transport.response import HTTPResponse
 
 T = TypeVar("T")
 
 
-class Head(Protocol):
+class ResponseHead(Protocol):
     """What is known of a response before its body."""
 
     @property
@@ -28,7 +28,7 @@ class RawResponse(Generic[T]):
     the body, empty for a stream, whose body is still to come.
     """
 
-    def __init__(self, head: Head, make: Callable[[], T], content: bytes = b"") -> None:
+    def __init__(self, head: ResponseHead, make: Callable[[], T], content: bytes = b"") -> None:
         self.status_code = head.status
         self.headers = head.headers
         self.request_id = head.request_id
@@ -44,6 +44,6 @@ class RawResponse(Generic[T]):
         return self._made[0]
 
 
-def raw(reply: Reply, read: Callable[[Reply], T]) -> RawResponse[T]:
+def raw_response(response: HTTPResponse, read: Callable[[HTTPResponse], T]) -> RawResponse[T]:
     """A whole answer."""
-    return RawResponse(reply, lambda: read(reply), reply.body)
+    return RawResponse(response, lambda: read(response), response.body)

@@ -7,7 +7,7 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HTTPResponse:
     """What the server at `base_url` answered. `headers` are looked up by their lower-case names. `retries`: how many
     tries had failed before."""
 

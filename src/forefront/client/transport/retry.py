@@ -14,7 +14,7 @@ _FIRST_WAIT: Final = 0.5
 _LONGEST_BACKOFF: Final = 8.0
 
 
-class Tries:
+class RetryState:
     """The tries of one call. `retries` counts those after the first; `end` is when the whole call must be over."""
 
     def __init__(self, timeout: Timeout, max_retries: int) -> None:
@@ -39,7 +39,7 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
     Tried again: connections that failed, 408, 429, 5xx, and whatever the server marks with `x-should-retry: true`.
     `chance` is from 0 to 1; it shortens waits that the server did not choose, so that clients do not come back in step.
     """
-    if not _worthwhile(error):
+    if not _is_retryable(error):
         return None
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         return error.retry_after if error.retry_after <= MAX_WAIT else None
@@ -47,7 +47,7 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
     return backoff * (1 - chance / 4)
 
 
-def _worthwhile(error: APIError) -> bool:
+def _is_retryable(error: APIError) -> bool:
     if isinstance(error, APIStatusError):
         advice = error.headers.get("x-should-retry")
         if advice in ("true", "false"):
