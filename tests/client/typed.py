@@ -78,7 +78,8 @@ def conversation(client: ForefrontClient) -> None:
         {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
     ]
     message = client.chat.completions.create(messages=messages, tools=[tool], tool_choice="auto").message
-    messages += [message, {"role": "tool", "tool_call_id": "c", "content": "21"}]
+    messages.append(message)
+    messages.append({"role": "tool", "tool_call_id": "c", "content": "21"})
     client.chat.completions.create(
         messages=messages,
         tool_choice={"type": "function", "function": {"name": "f"}},

@@ -1,5 +1,5 @@
 /** What can be asked. */
-import type { ToolCall } from "./answers.js";
+import type { ToolCall } from "./types.js";
 
 export interface TextPart {
   type: "text";
