@@ -107,9 +107,9 @@ class Turns:
         ahead, wait = self._queue.waiting + coming, self._queue.tokens_waiting / self._pace
         text = f"The server is busy: {ahead} requests are waiting, which will take about {math.ceil(wait)} s."
         # The queue moves all the time: the first free place comes long before its end.
-        seconds = max(math.ceil(wait / max(ahead, 1)), 1)
-        headers = {"retry-after": str(seconds), "x-queue-position": str(ahead)}
-        raise ApiError("overloaded", text, headers=headers)
+        error = ApiError("overloaded", text, retry_after=max(wait / max(ahead, 1), 1.0))
+        error.queue_position = ahead
+        raise error
 
     def leave(self, turn: Turn, used: int) -> None:
         """See `Turn.leave`."""

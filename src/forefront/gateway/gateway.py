@@ -8,7 +8,7 @@ from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
 from forefront.gateway.ledger.ledger import Writer
 from forefront.gateway.ledger.pricing import Prices
-from forefront.gateway.limits.rate_limiter import Allowance, rate_headers
+from forefront.gateway.limits.rate_limiter import Allowance, rate_limits
 from forefront.gateway.limits.redis_limiter import SharedLimits
 from forefront.gateway.limits.redis_reservation import Subject
 from forefront.wire.admin import Limits
@@ -76,14 +76,15 @@ class Gateway:
         try:
             if not self._writer.healthy:
                 text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
-                raise ApiError("store_unavailable", text, headers={"retry-after": "1"})
+                raise ApiError("store_unavailable", text)
             if self._shared is not None:
                 self._shared.check(principal)
             for allowance in allowances:
                 allowance.check_request(now)
             self.turns.check(principal.project.name)
         except ApiError as error:
-            error.headers |= rate_headers(allowances, now)
+            if self._shared is None:
+                error.rate_limits = rate_limits(allowances, now)
             raise
         return allowances
 

@@ -9,11 +9,11 @@ from forefront.gateway.ledger.budget_lease import Hold
 from forefront.gateway.ledger.ledger import Writer
 from forefront.gateway.ledger.pricing import Price
 from forefront.gateway.ledger.statements import Refusal, Reservation, Row
-from forefront.gateway.limits.rate_limiter import Allowance, Taken, rate_headers
+from forefront.gateway.limits.rate_limiter import Allowance, Taken, rate_limits
 from forefront.gateway.limits.redis_reservation import Claim
 from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Status
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, RateLimitState
 
 
 class Lease:
@@ -55,11 +55,11 @@ class Lease:
             if allowance.requests is not None:
                 allowance.requests.take(now, 1)
 
-    def headers(self) -> dict[str, str]:
-        """The `x-ratelimit-*` headers, as they stand now."""
+    def rate_limits(self) -> tuple[RateLimitState, ...]:
+        """The rate limits of the key and its project, as they are now."""
         if self._claim is not None:
-            return self._claim.headers()
-        return rate_headers(self._allowances, self._clock())
+            return self._claim.rate_limits()
+        return rate_limits(self._allowances, self._clock())
 
     def __enter__(self) -> "Lease":
         return self
@@ -67,7 +67,7 @@ class Lease:
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         self.abandon("failed" if isinstance(error, Exception) else "aborted")
         if isinstance(error, ApiError):
-            error.headers |= self.headers()  # the request has been counted, whatever came of it
+            error.rate_limits = self.rate_limits()  # the request has been counted, whatever came of it
 
     async def count(self) -> None:
         """Count a request that generates nothing, towards limits that servers share as well. Raises `ApiError` like
@@ -111,7 +111,7 @@ class Lease:
             await self._writer.settle(row, self._hold)
         except StoreError:
             text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
-            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+            raise ApiError("store_unavailable", text) from None
         if self._claim is not None:
             await self._claim.given_back()  # on its way since before the row was
 
@@ -139,7 +139,7 @@ class Lease:
             held = await self._writer.reserve(wanted)
         except StoreError:
             text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
-            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+            raise ApiError("store_unavailable", text) from None
         if isinstance(held, Refusal):
             raise _exhausted(held)
         self._hold = held
@@ -188,4 +188,4 @@ def _exhausted(refusal: Refusal) -> ApiError:
         f"The budget {period} of this {refusal.of} is {refusal.limit:g} {unit}; {refusal.left:g} are left, and this "
         f"request can take {refusal.wanted:g}. A smaller `max_tokens` takes less."
     ).replace("  ", " ")
-    return ApiError("insufficient_credits", text, headers={"x-should-retry": "false"})
+    return ApiError("insufficient_credits", text, retryable=False)

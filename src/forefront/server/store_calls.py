@@ -32,4 +32,4 @@ class OffLoop:
                 return await aside(call)
         except (StoreError, TimeoutError):
             text = "The server cannot use its store at the moment; try again."
-            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+            raise ApiError("store_unavailable", text) from None

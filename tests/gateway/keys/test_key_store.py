@@ -14,7 +14,7 @@ from forefront.gateway.keys.key_store import ALL_SCOPES, KeyStore
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import keys, state
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from tests.gateway.helpers import rename
 
 FULL = NewKey(
@@ -98,7 +98,7 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(
     monkeypatch.setattr(ring, "_read", lambda _revision: go.wait())
     with pytest.raises(ApiError) as caught:
         await ring.find("ff-something")
-    assert caught.value.status == 503
+    assert ERRORS[caught.value.code].status == 503
     go.set()
 
 
@@ -122,7 +122,7 @@ async def test_what_cannot_be_read_lets_nobody_in(database: Database) -> None:
     clock.now += 1
     with pytest.raises(ApiError) as caught:
         await ring.find(made)
-    assert caught.value.status == 503
+    assert ERRORS[caught.value.code].status == 503
     rename(database, "hidden", "state")
     assert await ring.find(made) is not None
 

@@ -22,8 +22,9 @@ from forefront.gateway.ledger.pricing import Price
 from forefront.gateway.ledger.statements import report_alive, settle
 from forefront.gateway.store.database import Database, open_database
 from forefront.gateway.store.tables import completions, days, instances, months, reservations
+from forefront.server.http.error_response import error_headers
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from forefront.wire.parse_admin import ReportQuery
 from tests.gateway.helpers import answer, open_desk, rename, waited
 
@@ -111,8 +112,8 @@ async def test_of_200_requests_at_once_exactly_ten_fit(database: Database, budge
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
         refused = [outcome for outcome in outcomes if isinstance(outcome, ApiError)]
         assert len(refused) == 190
-        assert {(error.status, error.code) for error in refused} == {(403, "insufficient_credits")}
-        assert refused[0].headers["x-should-retry"] == "false"
+        assert {(ERRORS[error.code].status, error.code) for error in refused} == {(403, "insufficient_credits")}
+        assert error_headers(refused[0])["x-should-retry"] == "false"
         [total] = desk.usage.rows(ReportQuery(by=["key"]))
         assert (total.requests, total.input_tokens + total.output_tokens) == (10, 1000)
     assert count(database, reservations) == 0
@@ -126,7 +127,10 @@ async def test_two_servers_share_one_budget(database: Database, database_url: st
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
     other.close()
     assert sum(outcome is None for outcome in outcomes) == 10
-    assert all(outcome is None or (isinstance(outcome, ApiError) and outcome.status == 403) for outcome in outcomes)
+    assert all(
+        outcome is None or (isinstance(outcome, ApiError) and ERRORS[outcome.code].status == 403)
+        for outcome in outcomes
+    )
 
 
 async def test_what_was_reserved_and_not_used_can_be_used(database: Database) -> None:
@@ -390,8 +394,8 @@ async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again
             assert caught.value.code == "store_unavailable"
         with pytest.raises(ApiError) as caught:
             desk.gateway.admit(principal, "m", "refused")
-        assert (caught.value.status, caught.value.headers["retry-after"]) == (503, "1")
-        assert caught.value.headers["x-ratelimit-remaining-requests"] == "98"
+        assert (ERRORS[caught.value.code].status, error_headers(caught.value)["retry-after"]) == (503, "1")
+        assert error_headers(caught.value)["x-ratelimit-remaining-requests"] == "98"
         rename(database, "hidden", "completions")
         while not desk.writer.healthy:
             await asyncio.sleep(0.01)

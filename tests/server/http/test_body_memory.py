@@ -12,7 +12,8 @@ import pytest
 from forefront.cli.config import Config, ServerSettings
 from forefront.server.http.body import MAX_BODY
 from forefront.server.http.body_memory import Intake, Share
-from forefront.wire.errors import ApiError
+from forefront.server.http.error_response import error_headers
+from forefront.wire.errors import ERRORS, ApiError
 from tests.server.routes.test_admin import make_key
 from tests.support.instant import KEY, MODEL, Nursery
 from tests.support.server import RunningServer, run_server
@@ -53,8 +54,11 @@ def test_an_owner_that_holds_its_share_is_refused_and_others_are_not() -> None:
     with held_by(intake, "one", 100), begun(intake, "one") as more:
         with pytest.raises(ApiError) as caught:
             more.hold(10)
-        assert (caught.value.status, caught.value.code) == (429, "rate_limit_exceeded")
-        assert (caught.value.headers["x-should-retry"], caught.value.headers["retry-after"]) == ("true", "1")
+        assert (ERRORS[caught.value.code].status, caught.value.code) == (429, "rate_limit_exceeded")
+        assert (error_headers(caught.value)["x-should-retry"], error_headers(caught.value)["retry-after"]) == (
+            "true",
+            "1",
+        )
         with held_by(intake, "two", 30), held_by(intake, "three", 40, "q"):
             assert intake.memory.free == 130
 
@@ -75,7 +79,7 @@ def test_a_full_server_is_its_own_fault_and_administrators_find_room() -> None:
                     stack.enter_context(held_by(intake, f"{number}", size, f"{number}"))
         with begun(intake, "late", "late") as late, pytest.raises(ApiError) as caught:
             late.hold(20)
-        assert (caught.value.status, caught.value.code) == (503, "overloaded")
+        assert (ERRORS[caught.value.code].status, caught.value.code) == (503, "overloaded")
         with begun(intake, "late", "late", reserved=True) as admin:
             admin.hold(intake.memory.free)
     assert intake.memory.free == 300
@@ -85,8 +89,8 @@ def test_what_never_fits_is_not_to_be_tried_again() -> None:
     intake = Intake(memory=300)
     with begun(intake, "one") as share, pytest.raises(ApiError) as caught:
         share.hold(101)
-    assert (caught.value.status, caught.value.headers["x-should-retry"]) == (429, "false")
-    assert "retry-after" not in caught.value.headers
+    assert (ERRORS[caught.value.code].status, error_headers(caught.value)["x-should-retry"]) == (429, "false")
+    assert "retry-after" not in error_headers(caught.value)
 
 
 def test_one_key_reads_so_many_bodies_at_a_time() -> None:
@@ -96,7 +100,7 @@ def test_one_key_reads_so_many_bodies_at_a_time() -> None:
         share.begin("p", "one", reserved=False)
     with pytest.raises(ApiError) as caught:
         Share(intake).begin("p", "one", reserved=False)
-    assert caught.value.status == 429
+    assert ERRORS[caught.value.code].status == 429
     other = Share(intake)
     other.begin("q", "two", reserved=False)
     other.end()

@@ -36,7 +36,7 @@ async def _ask(endpoint: ASGIApp, sent: list[Message], method: str = "POST", pat
 
 async def test_errors_of_the_api_are_answered() -> None:
     sent: list[Message] = []
-    await _ask(_raising(ApiError("overloaded", "Later.", headers={"retry-after": "3"})), sent)
+    await _ask(_raising(ApiError("overloaded", "Later.", retry_after=3)), sent)
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"3") in sent[0]["headers"]
     assert json.loads(sent[1]["body"])["error"]["message"] == "Later."

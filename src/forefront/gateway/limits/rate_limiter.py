@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from forefront.gateway.limits.sliding_window import Entry, Window
 from forefront.wire.admin import Limits
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, RateLimitState
 
 
 class Allowance:
@@ -96,29 +96,27 @@ class Counts(Protocol):
         """Within a minute."""
 
 
-def rate_headers(allowances: Sequence[Counts], now: float) -> dict[str, str]:
-    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of whichever has the least left; resets in seconds."""
-    headers: dict[str, str] = {}
-    _tell(headers, "requests", [one.requests for one in allowances], now)
-    _tell(headers, "tokens", [one.tokens for one in allowances], now)
-    return headers
+def rate_limits(allowances: Sequence[Counts], now: float) -> tuple[RateLimitState, ...]:
+    """For requests and for tokens the limit of which the least remains."""
+    requests = _tightest("requests", [allowance.requests for allowance in allowances], now)
+    tokens = _tightest("tokens", [allowance.tokens for allowance in allowances], now)
+    return requests + tokens
 
 
-def _tell(headers: dict[str, str], unit: str, counts: Sequence[Count | None], now: float) -> None:
+def _tightest(
+    unit: Literal["requests", "tokens"], counts: Sequence[Count | None], now: float
+) -> tuple[RateLimitState, ...]:
     tightest, least = None, 0
     for count in counts:
         if count is not None and ((remaining := count.remaining(now)) < least or tightest is None):
             tightest, least = count, remaining
-    if tightest is not None:
-        headers[f"x-ratelimit-limit-{unit}"] = str(tightest.limit)
-        headers[f"x-ratelimit-remaining-{unit}"] = str(least)
-        headers[f"x-ratelimit-reset-{unit}"] = f"{tightest.reset(now):.3f}s"
+    return () if tightest is None else (RateLimitState(unit, tightest.limit, least, tightest.reset(now)),)
 
 
 def too_many_running(of: str, most: int) -> ApiError:
     """What is said over a limit of requests at a time."""
     text = f"This {of} may run {most} requests at a time, and as many are running."
-    return ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})
+    return ApiError("rate_limit_exceeded", text)
 
 
 def too_many_requests(of: str, most: int, wait: float) -> ApiError:
@@ -131,7 +129,7 @@ def too_many_tokens(of: str, tokens: Count, now: float, amount: int, wait: float
     text = f"This {of} may use {tokens.limit} tokens per minute, {tokens.remaining(now)} of them now,"
     text += f" and this request can take {amount} (its prompt and `max_tokens` together)."
     if wait is None:
-        return ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
+        return ApiError("rate_limit_exceeded", text, retryable=False)
     return _later(text, wait)
 
 
@@ -146,5 +144,4 @@ def _resized(window: Window | None, limit: int | None) -> Window | None:
 
 def _later(text: str, wait: float) -> ApiError:
     seconds = max(math.ceil(wait), 1)
-    headers = {"retry-after": str(seconds), "retry-after-ms": str(math.ceil(wait * 1000))}
-    return ApiError("rate_limit_exceeded", f"{text} Try again in {seconds} s.", headers=headers)
+    return ApiError("rate_limit_exceeded", f"{text} Try again in {seconds} s.", retry_after=wait)

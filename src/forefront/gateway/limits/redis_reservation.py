@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from forefront.gateway.limits.rate_limiter import rate_headers, too_many_requests, too_many_running, too_many_tokens
+from forefront.gateway.limits.rate_limiter import rate_limits, too_many_requests, too_many_running, too_many_tokens
 from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Limits
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, RateLimitState
 
 if TYPE_CHECKING:
     from forefront.gateway.limits.redis_client import Line
@@ -70,7 +70,7 @@ class Subject:
         if (wait := until - time.monotonic()) > 0:
             assert self.limits.requests_per_minute is not None
             error = too_many_requests(self.of, self.limits.requests_per_minute, wait)
-            error.headers |= rate_headers(standings, time.monotonic())
+            error.rate_limits = rate_limits(standings, time.monotonic())
             raise error
 
     def fill(self, until: float, standings: Sequence[Standing]) -> None:
@@ -115,13 +115,13 @@ class Claim:
         if which:
             self._asked = False
             error = self._refusal(which - 1, what, wait, now)
-            error.headers |= self.headers()
+            error.rate_limits = self.rate_limits()
             raise error
         self._terms.running.add(self)
 
-    def headers(self) -> dict[str, str]:
-        """The `x-ratelimit-*` headers: as it stood when Redis was asked, less what has been given back since."""
-        return rate_headers(self._standings, time.monotonic())
+    def rate_limits(self) -> tuple[RateLimitState, ...]:
+        """The limits as Redis last reported them, less what has been given back since."""
+        return rate_limits(self._standings, time.monotonic())
 
     def close(self, used: int) -> None:
         """Give back everything but what was used; nobody waits for it."""
@@ -163,7 +163,7 @@ class Claim:
 def out_of_reach() -> ApiError:
     """What is said while limits cannot be counted."""
     text = "The server cannot count this key's limits at the moment, so it takes no requests of it; try again."
-    return ApiError("store_unavailable", text, headers={"retry-after": "1"})
+    return ApiError("store_unavailable", text)
 
 
 def _standing(limits: Limits, count: tuple[int, int, int], now: float) -> Standing:

@@ -11,6 +11,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.body_memory import Share
+from forefront.server.http.error_response import ClosingError
 from forefront.server.http.headers import header
 from forefront.server.http.parsed_size import ParsedSize, small_parsed_size
 from forefront.wire.errors import ApiError
@@ -56,7 +57,7 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
             body = await _read(receive, share)
     except TimeoutError:
         text = f"The body did not arrive within {seconds:g} s."
-        raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
+        raise ClosingError("request_timeout", text) from None
     finally:
         share.end()
     if time.monotonic() - began > _LONG:

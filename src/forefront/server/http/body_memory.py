@@ -60,7 +60,7 @@ class Share:
         if size > memory.most:
             text = f"This request needs more memory than one key may hold, {memory.most / 2**20:g} MiB. Smaller values "
             text += "of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
-            raise ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
+            raise ApiError("rate_limit_exceeded", text, retryable=False)
         if more > 0 and not memory.take(self._project, self._key, more, reserved=self._reserved):
             raise _refusal(memory, more, "memory for requests")
         if more < 0:
@@ -82,6 +82,6 @@ class Share:
 def _refusal(quota: NestedQuota, amount: int, what: str) -> ApiError:
     """The error for an amount that does not fit: the server's fault if it would not fit for any owner."""
     if quota.full(amount):
-        return ApiError("overloaded", f"The server has no {what} left; try again.", headers={"retry-after": "1"})
+        return ApiError("overloaded", f"The server has no {what} left; try again.")
     text = f"The requests of this key or project hold their whole share of the server's {what}; try again."
-    return ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})
+    return ApiError("rate_limit_exceeded", text)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from forefront.wire.errors import ApiError
+from forefront.server.http.error_response import ClosingError
 
 # Seconds in which a new connection has time to send its first request. Connections arrive in bursts, and
 # the event loop accepts a whole burst before it reads the first request.
@@ -104,7 +104,7 @@ class ConnectionLimits:
         chosen = _oldest_idle(self._projects[project])
         if chosen is None:
             text = "Too many connections are busy; close some, or send requests on those that are open."
-            raise ApiError("overloaded", text, headers={"connection": "close"})
+            raise ClosingError("overloaded", text)
         self.close(chosen)
         chosen.evict()
 

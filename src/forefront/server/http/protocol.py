@@ -10,6 +10,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from forefront.server.http.connection_limits import ConnectionLimits
+from forefront.server.http.error_response import encode_error, error_headers, error_status
 from forefront.server.http.lingering_close import Lingering
 from forefront.server.http.request_framing import (
     UnclearRequestError,
@@ -256,8 +257,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def _spell(error: ApiError) -> bytes:
     """The error as a whole HTTP response, the connection's last."""
-    body = error.encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
-    lines = [f"{name}: {value}" for name, value in (headers | error.headers).items()]
-    status = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"
-    return "\r\n".join([status, *lines, "", ""]).encode() + body
+    body, status = encode_error(error), error_status(error)
+    headers = error_headers(error) | {"content-length": str(len(body)), "connection": "close"}
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    return "\r\n".join([first, *lines, "", ""]).encode() + body

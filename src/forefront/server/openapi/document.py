@@ -160,8 +160,8 @@ def _errors(operation: Operation) -> dict[str, Any]:
     responses = {}
     for status, codes in operation.codes.items():
         names = [*_ALWAYS, "x-should-retry"]
-        names += ["retry-after"] if status in (429, 503) else ["www-authenticate"] if status == 401 else []
-        names += ["retry-after-ms"] if status == 429 else []
+        names += ["retry-after", "retry-after-ms"] if status in (429, 503) else []
+        names += ["www-authenticate"] if status == 401 else []
         names += _RATES if operation.stream and status not in _UNCOUNTED else ()
         responses[str(status)] = {
             "description": ", ".join(f"`{code}`" for code in codes),

@@ -22,6 +22,7 @@ from forefront.gateway.lease import Lease
 from forefront.server.http.body import process_body, read_json_body
 from forefront.server.http.body_memory import Share
 from forefront.server.http.disconnect import while_connected
+from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
 from forefront.server.response.chat_encoder import ChatAnswer
 from forefront.server.response.event_throttle import spaced
@@ -113,7 +114,14 @@ class Completions(Generic[R]):
             share: Share = scope["intake"]
             async with aclosing(settled(answer, lease)) as events:
                 whole = msgspec.json.encode(await completion.whole(events, AnswerMemory(share.grow)))
-            await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(whole))}))
+            await send(
+                _start(
+                    headers
+                    | rate_limit_headers(lease.rate_limits())
+                    | _WHOLE_HEADERS
+                    | {"content-length": str(len(whole))}
+                )
+            )
             await send_body(send, whole)
 
 
@@ -128,7 +136,7 @@ async def _stream(
     # The first event is awaited before anything is sent, so that a request that fails has an error status. One that
     # waits for long is told so instead (None), since proxies give up on connections that say nothing.
     first = await anext(events)
-    await send(_start(headers | lease.headers() | _STREAM_HEADERS))
+    await send(_start(headers | rate_limit_headers(lease.rate_limits()) | _STREAM_HEADERS))
 
     async def write(body: bytes) -> None:
         await send({"type": "http.response.body", "body": body, "more_body": True})

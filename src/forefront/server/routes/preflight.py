@@ -11,6 +11,7 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.body import process_body, read_json_body
 from forefront.server.http.disconnect import while_connected
+from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
 from forefront.server.response.send_body import send_body
 from forefront.server.routes.completions import ignored_header
@@ -46,7 +47,7 @@ class Preflights:
             await lease.count()
             seen = await model.backend.foresee(parsed.request, principal.tenant)
             content = msgspec.json.encode(self._preflight(model, seen, principal.tenant))
-            headers = ignored_header(parsed.ignored) | lease.headers()
+            headers = ignored_header(parsed.ignored) | rate_limit_headers(lease.rate_limits())
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
         await send_body(send, content)
