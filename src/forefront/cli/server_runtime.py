@@ -23,10 +23,10 @@ from forefront.gateway.ledger.pricing import Price, Prices
 from forefront.gateway.ledger.usage_reports import Usage
 from forefront.gateway.limits.redis_limiter import SharedLimits, open_shared_limits
 from forefront.gateway.store.database import Database
-from forefront.server.app import Office, build_app
-from forefront.server.http.body_memory import Intake
+from forefront.server.app import Services, build_app
+from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.serve import Listen, serve
+from forefront.server.serve import ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +52,13 @@ def run_server(
 
     async def run() -> None:
         writer, server = Writer(database), settings.server
-        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
+        body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_shared_limits(settings.redis.url) as shared:
-            office, runs = _office(settings, database, writer, shared), SharedRuns()
-            workers = WorkerPool(_WORKERS, "forefront-bodies")
-            app = build_app(catalog, office, workers, intake, server.cors_origins, runs)
+            services = _services(settings, catalog, database, writer, shared)
+            runs, workers = SharedRuns(), WorkerPool(_WORKERS, "forefront-bodies")
+            app = build_app(services, workers, body_memory, runs, server.cors_origins)
             try:
-                await serve(app, catalog, writer, runs, bound, _listen(server), started)
+                await serve(app, Shutdown(catalog, runs, writer), bound, _server_options(server), started)
             finally:
                 workers.close()
 
@@ -91,17 +91,19 @@ def allow_files(connections: int) -> None:
         log.warning(text + "or raise the limit (ulimit -n)", most, connections)
 
 
-def _office(settings: Config, database: Database, writer: Writer, shared: SharedLimits | None) -> Office:
+def _services(
+    settings: Config, catalog: Catalog, database: Database, writer: Writer, shared: SharedLimits | None
+) -> Services:
     prices = {
         model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
     }
     turns = Turns(settings.queue.running, settings.queue.waiting)
     gateway = Gateway(writer, Prices(prices), turns, shared=shared)
-    return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
+    return Services(catalog, gateway, KeyRing(database), KeyStore(database), Usage(database))
 
 
-def _listen(settings: ServerSettings) -> Listen:
-    return Listen(
+def _server_options(settings: ServerSettings) -> ServerOptions:
+    return ServerOptions(
         settings.grace_seconds,
         settings.header_seconds,
         settings.send_seconds,

@@ -92,6 +92,10 @@ class Gateway:
         """The context in which a request's body is read: it counts towards the limits of requests at a time."""
         return Reading(self._of(principal) if self._shared is None else self._shared.subjects(principal))
 
+    def wait_estimate(self, principal: Principal) -> tuple[int, float]:
+        """How many requests would be ahead of the project's next one in the queue, and the seconds that they take."""
+        return self.turns.outlook_for_next(principal.project.name, principal.project.weight)
+
     def _of(self, principal: Principal) -> list[Allowance]:
         if principal.revision > self._revision:
             self._forget(principal.revision)

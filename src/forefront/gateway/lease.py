@@ -90,13 +90,12 @@ class Lease:
         await self.turn.granted()
         self.input_tokens = input_tokens
 
-    def begin(self, cached_tokens: int) -> None:
-        """The first token is there."""
-        self.cached_tokens = cached_tokens
-        self.started = time.time()
+    def wait_estimate(self) -> tuple[int, float]:
+        """How many requests are ahead in the queue, and the seconds that they will take."""
+        return (0, 0.0) if self.turn is None else self.turn.outlook()
 
     def end_turn(self, output_tokens: int) -> None:
-        """The engine has finished, with so many tokens sampled: the slot is free, however slowly the client reads."""
+        """Free the slot of a request whose engine has finished after so many tokens, whether or not they are read."""
         if self.turn is not None:
             self.turn.leave(self.input_tokens + output_tokens)
 

@@ -93,7 +93,7 @@ def test_after_the_grace_period_a_stream_ends_with_an_error(tiny_gguf: Path, tmp
         thread, lines = begin(server, 2000)
         assert server.stop() == 0
         thread.join(60)
-        assert "the grace period of 0.3 s is over: ending what still runs" in server.log.read_text()
+        assert "the grace period of 0.3 s is over: ending the remaining requests" in server.log.read_text()
     assert "data: [DONE]" not in lines
     assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
 
@@ -108,8 +108,8 @@ def test_the_first_signal_says_what_a_second_one_does(tiny_gguf: Path, tmp_path:
         for thread in threads:
             thread.join(60)
         log = server.log.read_text()
-    assert "shutting down: no new requests, up to 30 s for the 2 that run (Ctrl-C again ends them)" in log
-    assert "stopped again: ending what still runs" in log
+    assert "shutting down: no new requests, up to 30 s for 2 running requests (Ctrl-C again ends the wait)" in log
+    assert "second signal: ending the remaining requests" in log
     assert "is over" not in log
 
 

@@ -7,6 +7,7 @@ The servers are real but for their threads: a step of the machine is what the le
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -220,7 +221,7 @@ class AnyOrder(RuleBasedStateMachine):
     async def answer(self, lease: Lease, prompt: int, most: int, told: "asyncio.Future[tuple[End, int]]") -> None:
         with lease:
             await lease.admit(prompt, most)
-            lease.begin(0)
+            lease.started = time.time()
             end, lease.output_tokens = await asyncio.shield(told)
             if end == "broken":
                 raise RuntimeError

@@ -41,7 +41,7 @@ async def test_a_completion_is_one_row_with_its_cost(database: Database) -> None
         principal = await desk.principal()
         with desk.gateway.admit(principal, "m", "chatcmpl-1") as lease:
             await lease.admit(100, 50)
-            lease.begin(40)
+            lease.cached_tokens, lease.started = 40, time.time()
             lease.output_tokens = 10
             await lease.settle("completed", "stop")
             row = desk.usage.of("chatcmpl-1")  # there before the context, and so the request, has ended

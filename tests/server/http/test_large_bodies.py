@@ -12,13 +12,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.server.http.body_memory import Intake, Share
 from forefront.server.idempotency import idempotency_key as idempotency_module
-from forefront.server.idempotency.idempotency_key import Idempotent
+from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
 from forefront.server.routes import admin as admin_module
-from forefront.server.routes.admin import Admin
+from forefront.server.routes.admin import AdminRoutes
 from forefront.wire.errors import ApiError
+from tests.server.request_scope import authenticate_as
 
 BODY = b'"' + b"x" * 2**20 + b'"'
 
@@ -35,8 +35,9 @@ def scope_of(path: str, *headers: tuple[bytes, bytes]) -> Scope:
     principal = SimpleNamespace(
         project=SimpleNamespace(name="p"), key=SimpleNamespace(id="k"), tenant=tenant, key_tenant=tenant
     )
-    scope = {"type": "http", "method": "POST", "path": path, "headers": list(headers)}
-    return {**scope, "principal": principal, "intake": Share(Intake())}
+    scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": list(headers)}
+    authenticate_as(scope, principal)
+    return scope
 
 
 def client() -> Receive:
@@ -75,7 +76,7 @@ async def test_the_fingerprint_of_a_large_body(workers: WorkerPool, monkeypatch:
 
     monkeypatch.setattr(idempotency_module, "hashlib", SimpleNamespace(sha256=Digest))
     runs = SharedRuns()
-    await Idempotent(application, runs, workers)(scope_of("/x", (b"idempotency-key", b"a")), client(), send)
+    await Idempotency(application, runs, workers)(scope_of("/x", (b"idempotency-key", b"a")), client(), send)
     await runs.close()
     assert b"".join(message.get("body", b"") for message in sent) == b"done"
     assert [name.partition("_")[0] for name in threads] == ["worker"]
@@ -96,7 +97,7 @@ async def test_the_body_of_an_administrator(
 
     monkeypatch.setattr(admin_module, parse, refuse)
     nothing: Any = None
-    routes = Admin(nothing, nothing, nothing, nothing, workers).routes()
+    routes = AdminRoutes(nothing, nothing, nothing, nothing, workers).routes()
     route = next(route for route in routes if route.path == path and {"POST", "PUT"} & (route.methods or set()))
     request = Request({**scope_of(path), "path_params": {"name": "x"}}, client())
     endpoint: Any = route.endpoint

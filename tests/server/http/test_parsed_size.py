@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.server.http.body_memory import Intake
+from forefront.server.http.body_memory import BodyMemory
 from forefront.server.http.parsed_size import ParsedSize, small_parsed_size
 from forefront.wire.json_reader import read_json
 
@@ -97,12 +97,12 @@ def test_large_prompts_fit(count: int, content: str) -> None:
     messages = [{"role": "user", "content": content}] * count
     text = json.dumps({"model": "x", "messages": messages}, ensure_ascii=False).encode()
     assert len(text) > 7 * 2**20
-    assert size(text) <= Intake().largest
+    assert size(text) <= BodyMemory().largest
 
 
 def test_a_batch_of_token_ids_fits() -> None:
     text = json.dumps({"model": "x", "prompt": [[12_345] * 3000] * 256}, separators=(",", ":")).encode()
-    assert size(text) <= Intake().largest
+    assert size(text) <= BodyMemory().largest
 
 
 @settings(max_examples=25, deadline=None)

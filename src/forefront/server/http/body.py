@@ -9,11 +9,11 @@ from starlette.types import Receive, Scope
 
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.keys.principal import Principal
-from forefront.server.http.body_memory import Share
+from forefront.server.http.body_memory import RequestMemory
 from forefront.server.http.error_response import ClosingError
 from forefront.server.http.headers import header
 from forefront.server.http.parsed_size import ParsedSize, small_parsed_size
+from forefront.server.http.request_context import request_context
 from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
@@ -30,13 +30,13 @@ _LONG = 0.25
 async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes:
     """The whole body of a request that says it is JSON.
 
-    Memory for its parsed form is held as it arrives, for the key of `scope["principal"]`; with `reserved`, also from
+    Memory for its parsed form is held as it arrives, for the key of the context's principal; with `reserved`, also from
     the part that no project can take.
 
     Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes or what its
     parsed form may take, 400 when the client leaves in the middle of it, 408 when it takes too long, 429 when the key's
-    or its project's share of the memory is used up, 503 when all of it is; and what the guard raises, which is asked
-    again after a body that took its time: `scope["principal"]` is another one then.
+    or its project's share of the memory is used up, 503 when all of it is; and what authentication raises. A slow
+    request is authenticated again after its body: its context then has another principal.
     """
     kind = header(scope, b"content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -45,11 +45,12 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
         raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
     length = header(scope, b"content-length")
     announced = int(length[:20]) if length.isdecimal() else 0
-    share: Share = scope["intake"]
-    if announced > (most := min(MAX_BODY, share.intake.largest)):
+    context = request_context(scope)
+    share = context.memory
+    if announced > (most := min(MAX_BODY, share.pool.largest)):
         raise _too_large(most)
-    principal: Principal = scope["principal"]
-    began, seconds = time.monotonic(), share.intake.seconds
+    principal = context.principal
+    began, seconds = time.monotonic(), share.pool.seconds
     share.begin(principal.project.name, principal.key.id, reserved=reserved)
     try:
         share.check(announced)  # what is announced is not held: nothing of it may ever come
@@ -61,22 +62,27 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     finally:
         share.end()
     if time.monotonic() - began > _LONG:
-        await scope["identify"]()  # the key may have been revoked meanwhile, or have other limits
+        await context.authenticate_again(scope)  # the key may have been revoked meanwhile, or have other limits
     return body
 
 
 async def process_body(process: Callable[[bytes], T], body: bytes, workers: WorkerPool, tenant: Tenant) -> T:
-    """`process(body)`; one of `workers` does it, in `tenant`'s turn, when others would have to wait for it."""
-    return process(body) if len(body) <= _SMALL else await workers.run(tenant, len(body), lambda: process(body))
+    """`process(body)`. For a large body a worker thread runs it, in `tenant`'s turn."""
+    return process(body) if is_small(body) else await workers.run(tenant, len(body), lambda: process(body))
 
 
-async def _read(receive: Receive, share: Share) -> bytes:
+def is_small(body: bytes) -> bool:
+    """Whether `process_body` handles the body at once."""
+    return len(body) <= _SMALL
+
+
+async def _read(receive: Receive, share: RequestMemory) -> bytes:
     body, parsed = bytearray(), ParsedSize()
-    most = min(MAX_BODY, share.intake.largest)
+    most = min(MAX_BODY, share.pool.largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError("incomplete_body", "The body ended before its end.")
+            raise ApiError("incomplete_body", "Incomplete request body.")
         chunk, more = message.get("body", b""), message.get("more_body", False)
         if not (more or body) and len(chunk) <= _TINY:
             share.hold(small_parsed_size(chunk))
@@ -86,8 +92,8 @@ async def _read(receive: Receive, share: Share) -> bytes:
             if len(body) > most:
                 raise _too_large(most)
             parsed.add(chunk)
-            if parsed.total > share.intake.largest:
-                raise _too_many_values(share.intake.largest)
+            if parsed.total > share.pool.largest:
+                raise _too_many_values(share.pool.largest)
             share.hold(parsed.total)
         if not more:
             return bytes(body)

@@ -9,7 +9,7 @@ from forefront.wire.errors import ApiError
 _MAX_PARSED: Final = 40 * 2**20
 
 
-class Intake:
+class BodyMemory:
     """Bounds bodies: `seconds` for each to arrive, `memory` bytes for all that are being read or answered, and
     `bodies` that are being read at a time. Projects and their keys share the bytes and the places by quotas."""
 
@@ -20,11 +20,11 @@ class Intake:
         self.largest = min(_MAX_PARSED, self.memory.most)
 
 
-class Share:
-    """What one request holds of the intake, until the context is left."""
+class RequestMemory:
+    """The memory that one request holds, as a context manager that gives it back."""
 
-    def __init__(self, intake: Intake) -> None:
-        self.intake = intake
+    def __init__(self, pool: BodyMemory) -> None:
+        self.pool = pool
         self._project = self._key = ""
         self._reserved = False
         self._held = 0
@@ -37,17 +37,17 @@ class Share:
         owner reads too many bodies at a time, 503 when all owners together do.
         """
         self._project, self._key, self._reserved = project, key, reserved
-        places = self.intake.places
+        places = self.pool.places
         if not places.take(project, key, 1, reserved=reserved):
             raise _refusal(places, 1, "places for bodies that arrive")
 
     def end(self) -> None:
         """The body has been read, or will not be."""
-        self.intake.places.give_back(self._project, self._key, 1)
+        self.pool.places.give_back(self._project, self._key, 1)
 
     def check(self, size: int) -> None:
         """Raise like `hold` if `size` bytes could not be held now."""
-        memory = self.intake.memory
+        memory = self.pool.memory
         if not self._reserved and not memory.fits(self._project, self._key, size - self._held):
             raise _refusal(memory, size - self._held, "memory for requests")
 
@@ -56,7 +56,7 @@ class Share:
 
         Raises `ApiError`: 429 when the owner holds too much, 503 when all owners together do.
         """
-        more, memory = size - self._held, self.intake.memory
+        more, memory = size - self._held, self.pool.memory
         if size > memory.most:
             text = f"This request needs more memory than one key may hold, {memory.most / 2**20:g} MiB. Smaller values "
             text += "of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
@@ -71,7 +71,7 @@ class Share:
         """Hold `more` bytes beside those that are held. Raises like `hold`."""
         self.hold(self._held + more)
 
-    def __enter__(self) -> "Share":
+    def __enter__(self) -> "RequestMemory":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,8 +1,9 @@
-"""How many connections are open, and whose they are: a connection belongs to its peer's address until a valid key
-arrives on it, and to the key's project from then on.
+"""Limits of open connections. A connection belongs to its peer's address until a valid key arrives on it, and to the
+key's project from then on.
 
-No address and no project can hold all places. A newcomer always gets one: the oldest idle connection of the address
-with the most connections is closed for it. A refusal would keep out honest clients that share an address with a flood.
+No address and no project can hold all places. A new connection always gets one: the oldest idle connection of the
+address with the most connections is closed for it. A refusal would exclude honest clients that share an address with a
+flood.
 """
 
 import socket
@@ -18,7 +19,7 @@ _GRACE: Final = 1.0
 
 
 class Connection(Protocol):
-    """An open connection, its handshake included."""
+    """An open connection, or one during its handshake."""
 
     @property
     def idle(self) -> bool:

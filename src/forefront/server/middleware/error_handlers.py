@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from forefront.server.http.error_response import encode_error, error_headers, error_status
+from forefront.server.http.request_context import request_context
 from forefront.wire.errors import ApiError
 
 
@@ -35,7 +36,7 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 async def internal_error(request: Request, _error: Exception) -> Response:
     """The handler of every other exception: it names the request id, under which the log has the traceback."""
-    text = f"Internal server error; see the server log for request {request.scope['request_id']}."
+    text = f"Internal server error; see the server log for request {request_context(request.scope).request_id}."
     return error_response(ApiError("internal_error", text))
 
 

@@ -6,14 +6,14 @@ from math import isnan
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
-from forefront.server.response.response_encoder import Completion, usage_of
-from forefront.server.response.response_memory import AnswerMemory
+from forefront.server.response.response_encoder import ResponseEncoder, usage_of
+from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
 from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
 
 
-class TextAnswer(Completion):
+class TextEncoder(ResponseEncoder):
     """A text completion, whole or in pieces."""
 
     def __init__(self, request: CompletionRequest, model: ServedModel) -> None:
@@ -24,8 +24,8 @@ class TextAnswer(Completion):
         self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
         self._offsets = [0] * self._count
 
-    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> TextCompletion:
-        """See `Completion.whole`."""
+    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> TextCompletion:
+        """See `ResponseEncoder.whole`."""
         texts: list[list[str]] = [[] for _ in range(self._count)]
         logprobs = [self._spell(index, []) for index in range(self._count)]
         reasons: list[FinishReason | None] = [None] * self._count
@@ -51,8 +51,8 @@ class TextAnswer(Completion):
         ]
         return made
 
-    def pieces(self, event: Event) -> list[TextCompletion]:
-        """See `Completion.pieces`."""
+    def deltas(self, event: Event) -> list[TextCompletion]:
+        """See `ResponseEncoder.deltas`."""
         if not isinstance(event, TextDelta):
             return []
         logprobs = self._spell(event.index, event.logprobs or [])
@@ -60,11 +60,11 @@ class TextAnswer(Completion):
         return [self._message([choice])]
 
     def end(self, event: ChoiceEnd) -> TextCompletion:
-        """See `Completion.end`."""
+        """See `ResponseEncoder.end`."""
         return self._message([CompletionChoice(index=event.index, text="", finish_reason=event.reason)])
 
-    def closing(self, usage: Usage) -> TextCompletion:
-        """See `Completion.closing`."""
+    def usage_chunk(self, usage: Usage) -> TextCompletion:
+        """See `ResponseEncoder.usage_chunk`."""
         made = self._message([])
         made.usage = usage
         return made
@@ -78,7 +78,7 @@ class TextAnswer(Completion):
             choices=choices,
         )
 
-    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: AnswerMemory) -> None:
+    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: ResponseMemory) -> None:
         """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
         added = self._spell(event.index, event.logprobs or [])
         if added is None or collected is None:
