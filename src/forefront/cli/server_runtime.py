@@ -14,14 +14,14 @@ from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
 from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Price, Prices
-from forefront.gateway.ledger.usage_reports import Usage
-from forefront.gateway.limits.redis_limiter import SharedLimits, open_shared_limits
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import Price, PriceList
+from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.database import Database
 from forefront.server.app import Office, build_app
 from forefront.server.http.body_memory import Intake
@@ -51,9 +51,9 @@ def run_server(
     allow_files(settings.server.connections)
 
     async def run() -> None:
-        writer, server = Writer(database), settings.server
+        writer, server = Ledger(database), settings.server
         intake = Intake(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
-        async with open_shared_limits(settings.redis.url) as shared:
+        async with open_redis_limiter(settings.redis.url) as shared:
             office, runs = _office(settings, database, writer, shared), SharedRuns()
             workers = WorkerPool(_WORKERS, "forefront-bodies")
             app = build_app(catalog, office, workers, intake, server.cors_origins, runs)
@@ -91,13 +91,13 @@ def allow_files(connections: int) -> None:
         log.warning(text + "or raise the limit (ulimit -n)", most, connections)
 
 
-def _office(settings: Config, database: Database, writer: Writer, shared: SharedLimits | None) -> Office:
+def _office(settings: Config, database: Database, writer: Ledger, shared: RedisLimiter | None) -> Office:
     prices = {
         model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
     }
-    turns = Turns(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(writer, Prices(prices), turns, shared=shared)
-    return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
+    turns = AdmissionQueue(settings.queue.running, settings.queue.waiting)
+    gateway = Gateway(writer, PriceList(prices), turns, shared=shared)
+    return Office(KeyCache(database), gateway, KeyStore(database), UsageReports(database))
 
 
 def _listen(settings: ServerSettings) -> Listen:
