@@ -55,13 +55,13 @@ async def open_gateway(
     database: Database,
     *,
     slots: int = 1000,
-    room: int = 1000,
+    max_waiting: int = 1000,
     prices: Mapping[str, Price] | None = None,
     shared: RedisLimiter | None = None,
 ) -> AsyncIterator[GatewayFixture]:
     """A running gateway."""
     clock, ledger = FakeClock(), Ledger(database)
-    gateway = Gateway(ledger, PriceList(prices or {}), AdmissionQueue(slots, room, clock), clock, shared)
+    gateway = Gateway(ledger, PriceList(prices or {}), AdmissionQueue(slots, max_waiting, clock), clock, shared)
     ledger.start()
     try:
         yield GatewayFixture(gateway, ledger, KeyStore(database), UsageReports(database), database, clock)

@@ -110,15 +110,15 @@ async def test_a_turn_that_is_left_early_is_left_once() -> None:
 def test_the_place_in_the_queue_is_true() -> None:
     queue: FairQueue[str] = FairQueue(1, 1000)
     queue.add("a", 1, "running", 10)
-    queue.next()
+    queue.start_next()
     for n in range(20):
         queue.add("abc"[n % 3], 1.0 + n % 3, f"{n}", 10 + n)
     expected = {item: queue.ahead(item) for item in map(str, range(20))}
-    queue.done("a", "running", 10, 10)
+    queue.finish("a", "running", 10, 10)
     count = tokens = 0
     while queue.waiting:
-        item = queue.next()
+        item = queue.start_next()
         assert item is not None
         assert expected[item] == (count, tokens)
         count, tokens = count + 1, tokens + 10 + int(item)
-        queue.done("abc"[int(item) % 3], item, 10 + int(item), 10 + int(item))
+        queue.finish("abc"[int(item) % 3], item, 10 + int(item), 10 + int(item))

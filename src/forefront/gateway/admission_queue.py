@@ -52,14 +52,14 @@ class QueueEntry:
 
 
 class AdmissionQueue:
-    """Grants engine slots fairly. Requests beyond `slots` wait; requests beyond `room` waiting ones are refused.
+    """Grants engine slots fairly. Requests beyond `slots` wait; beyond `max_waiting` waiting ones they are refused.
 
     No project can take all places: some stay free for others. While one project holds the slots, projects below their
     share get additional slots, up to as many again.
     """
 
-    def __init__(self, slots: int, room: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._queue: FairQueue[QueueEntry] = FairQueue(slots, room, extra=slots)
+    def __init__(self, slots: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._queue: FairQueue[QueueEntry] = FairQueue(slots, max_waiting, extra_slots=slots)
         self._reserved: Counter[str] = Counter()  # places by project
         self._clock = clock
         self._throughput = _INITIAL_THROUGHPUT
@@ -98,7 +98,7 @@ class AdmissionQueue:
     def check(self, tenant: str) -> None:
         """Raise `ApiError` 503 with `retry-after` if the project has no place left."""
         reserved = self._reserved.total()
-        free = self._queue.room_left - reserved
+        free = self._queue.free_places - reserved
         held = self._queue.held(tenant) + self._reserved[tenant]
         if free > 0 and held < _SHARE * free:
             return
@@ -115,7 +115,7 @@ class AdmissionQueue:
             self._queue.remove(entry.tenant, entry)
             return
         self._measure(entry.tokens)
-        self._queue.done(entry.tenant, entry, entry.tokens, used)
+        self._queue.finish(entry.tenant, entry, entry.tokens, used)
         self._grant()
 
     def estimate(self, entry: QueueEntry) -> tuple[int, float]:
@@ -131,7 +131,7 @@ class AdmissionQueue:
         return requests, tokens / self._throughput
 
     def _grant(self) -> None:
-        while (entry := self._queue.next()) is not None:
+        while (entry := self._queue.start_next()) is not None:
             entry.grant()
 
     def _measure(self, tokens: int) -> None:

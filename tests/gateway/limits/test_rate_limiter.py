@@ -1,4 +1,4 @@
-"""Limits by the minute and at a time, their headers, and the order of turns."""
+"""Rate and concurrency limits, their headers, and a full queue."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.fairness.fair_queue import FairQueue
 from forefront.gateway.lease import Lease
 from forefront.gateway.limits.sliding_window import BUCKET, WINDOW, SlidingWindow
 from forefront.gateway.store.database import open_database
@@ -27,7 +26,7 @@ def test_no_minute_holds_more_than_the_limit_and_waits_are_exact(
     times: list[tuple[float, int]] = []
 
     def counted(now: float) -> int:
-        """As the window does: until a minute after the last of a tick."""
+        """The rule of the window: until a minute after the last amount of a bucket."""
         last = {at // BUCKET: at for at, _ in times}
         return sum(size for at, size in times if last[at // BUCKET] > now - WINDOW)
 
@@ -170,7 +169,7 @@ async def test_keys_that_ask_no_more_take_no_room(tmp_path: Path) -> None:
 
 
 async def test_a_full_queue_refuses_with_a_computed_wait(tmp_path: Path) -> None:
-    async with open_gateway(open_database(f"sqlite:///{tmp_path / 'f.db'}"), slots=1, room=2) as fixture:
+    async with open_gateway(open_database(f"sqlite:///{tmp_path / 'f.db'}"), slots=1, max_waiting=2) as fixture:
         principal = await fixture.principal()
         with fixture.gateway.admit(principal, "m", "running") as lease:
             await lease.admit(10, 990)
@@ -189,75 +188,9 @@ async def test_a_full_queue_refuses_with_a_computed_wait(tmp_path: Path) -> None
         fixture.database.close()
 
 
-def test_one_request_beside_five_hundred_is_next() -> None:
-    queue: FairQueue[str] = FairQueue(1, 1000)
-    for n in range(500):
-        queue.add("greedy", 1, f"g{n}", 100)
-    assert queue.next() == "g0"
-    queue.add("modest", 1, "m", 100)
-    assert queue.ahead("m") == (0, 0)
-    assert queue.ahead("g2") == (2, 200)
-    queue.done("greedy", "g0", 100, 100)
-    assert queue.next() == "m"
-
-
-def test_a_weight_that_changes_meanwhile_gives_nobody_a_start() -> None:
-    queue: FairQueue[str] = FairQueue(1, 1000)
-    queue.add("a", 100, "a0", 10_000)
-    queue.add("b", 1, "b0", 10)
-    assert queue.next() == "a0"
-    for n in (1, 2):
-        queue.add("a", 0.01, f"a{n}", 10)
-    queue.done("a", "a0", 10_000, 0)
-    assert queue.next() == "a1"
-    queue.done("a", "a1", 10, 10)
-    assert queue.next() == "b0"
-
-
-def test_shares_follow_the_weights_in_tokens_used() -> None:
-    queue: FairQueue[tuple[str, int]] = FairQueue(1, 10_000)
-    sizes = {"small": 10, "large": 100, "heavy": 50}
-    weights = {"small": 1.0, "large": 1.0, "heavy": 2.0}
-    for tenant, size in sizes.items():
-        for n in range(3000):
-            queue.add(tenant, weights[tenant], (tenant, n), size * 4)  # four times what will be used
-    used = dict.fromkeys(sizes, 0)
-    while sum(used.values()) < 40_000:
-        item = queue.next()
-        assert item is not None
-        used[item[0]] += sizes[item[0]]
-        queue.done(item[0], item, sizes[item[0]] * 4, sizes[item[0]])
-    assert used["small"] == pytest.approx(10_000, rel=0.05)
-    assert used["large"] == pytest.approx(10_000, rel=0.05)
-    assert used["heavy"] == pytest.approx(20_000, rel=0.05)
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["add", "next", "done", "remove"])), max_size=80))
-def test_counts_of_the_queue_stay_true(steps: list[tuple[str, str]]) -> None:
-    queue: FairQueue[int] = FairQueue(2, 100)
-    waiting: dict[str, list[int]] = {name: [] for name in "abc"}
-    running: dict[str, list[int]] = {name: [] for name in "abc"}
-    for number, (tenant, step) in enumerate(steps):
-        if step == "add":
-            queue.add(tenant, 1, number, 5)
-            waiting[tenant].append(number)
-        elif step == "remove" and waiting[tenant]:
-            queue.remove(tenant, waiting[tenant].pop())
-        elif step == "done" and running[tenant]:
-            queue.done(tenant, running[tenant].pop(), 5, 3)
-        elif step == "next" and (item := queue.next()) is not None:
-            [owner] = [name for name, items in waiting.items() if item in items]
-            assert waiting[owner][0] == item
-            waiting[owner].pop(0)
-            running[owner].append(item)
-        assert (queue.running, queue.waiting) == (sum(map(len, running.values())), sum(map(len, waiting.values())))
-        assert queue.tokens_waiting == 5 * queue.waiting
-        assert queue.running <= 2
-
-
 async def test_no_more_requests_are_prepared_than_can_enter(tmp_path: Path) -> None:
     """Their prompts would be rendered and cut into tokens for nothing, when the server has least to spare."""
-    async with open_gateway(open_database(f"sqlite:///{tmp_path / 'f.db'}"), slots=1, room=1) as fixture:
+    async with open_gateway(open_database(f"sqlite:///{tmp_path / 'f.db'}"), slots=1, max_waiting=1) as fixture:
         principal = await fixture.principal()
 
         def come() -> Lease:
