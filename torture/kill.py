@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
 from forefront.wire.admin import Budget, MadeKey, NewKey, ProjectSettings
 from forefront.wire.parse_admin import ReportQuery
@@ -108,7 +108,7 @@ async def _budget_is_exact(store: str, url: str) -> bool:
 
 
 def _room_for(database: Database, tokens: int) -> str:
-    [spent] = Usage(database).rows(ReportQuery(by=["project"], project="shop"))
+    [spent] = UsageReports(database).rows(ReportQuery(by=["project"], project="shop"))
     keys = KeyStore(database)
     left = spent.input_tokens + spent.output_tokens + tokens
     keys.set_project("shop", ProjectSettings(budget=Budget(tokens=left, period="month")))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from forefront.gateway.store.database import Database, open_database
-from forefront.gateway.store.tables import completions, days, months, reservations
+from forefront.gateway.store.tables import budget_leases, completions, daily_usage, monthly_usage
 
-_SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
+_SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_nanos")
 
 
 # Alembic's state is global: a program opens one store at a time.
@@ -55,26 +55,26 @@ def read_books(url: str) -> Books:
     """Read a store."""
     with opened(url) as database, database.read() as connection:
         found = connection.execute(sa.select(completions)).mappings().all()
-        summed = connection.execute(sa.select(days)).mappings().all()
-        monthly = connection.execute(sa.select(months)).all()
-        held = connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one()
+        summed = connection.execute(sa.select(daily_usage)).mappings().all()
+        monthly = connection.execute(sa.select(monthly_usage)).all()
+        held = connection.execute(sa.select(sa.func.count()).select_from(budget_leases)).scalar_one()
     by_rows: dict[tuple[str, ...], list[int]] = {}
     for row in found:
-        group = by_rows.setdefault((row["key"], row["project"], row["model"]), [0] * 6)
+        group = by_rows.setdefault((row["key_id"], row["project"], row["model"]), [0] * 6)
         group[0] += 1
         for place, name in enumerate(_SUMS, 1):
             group[place] += row[name]
     by_days: dict[tuple[str, ...], list[int]] = {}
     for row in summed:
-        group = by_days.setdefault((row["key"], row["project"], row["model"]), [0] * 6)
+        group = by_days.setdefault((row["key_id"], row["project"], row["model"]), [0] * 6)
         for place, name in enumerate(("requests", *_SUMS)):
             group[place] += row[name]
     by_months: dict[tuple[str, ...], list[int]] = {}
     for row in summed:
-        for kind in ("key", "project"):
-            own = by_months.setdefault((kind, row[kind], row["day"][:7]), [0, 0])
+        for kind, column in (("key", "key_id"), ("project", "project")):
+            own = by_months.setdefault((kind, row[column], row["day"][:7]), [0, 0])
             own[0] += row["input_tokens"] + row["output_tokens"]
-            own[1] += row["cost"]
+            own[1] += row["cost_nanos"]
     rows = {row["id"]: (row["status"], row["output_tokens"]) for row in found}
     agree = by_rows == by_days and sorted(map(tuple, monthly)) == sorted((*of, *own) for of, own in by_months.items())
     return Books(rows, held, agree)

@@ -62,7 +62,7 @@ def fill_key(quota: NestedQuota, project: str, key: str) -> int:
 
 def test_one_key_leaves_room_for_its_projects_other_keys_and_for_other_projects() -> None:
     quota = NestedQuota(1200)
-    assert fill_key(quota, "p", "one") == quota.most == 400
+    assert fill_key(quota, "p", "one") == quota.max_per_key == 400
     assert fill_key(quota, "p", "two") > 100
     assert fill_key(quota, "q", "three") > 200
     assert quota.free > 200

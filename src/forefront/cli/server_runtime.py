@@ -14,14 +14,14 @@ from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
 from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Price, Prices
-from forefront.gateway.ledger.usage_reports import Usage
-from forefront.gateway.limits.redis_limiter import SharedLimits, open_shared_limits
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import Price, PriceList
+from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.database import Database
 from forefront.server.app import Services, build_app
 from forefront.server.http.body_memory import BodyMemory
@@ -51,14 +51,14 @@ def run_server(
     allow_files(settings.server.connections)
 
     async def run() -> None:
-        writer, server = Writer(database), settings.server
+        ledger, server = Ledger(database), settings.server
         body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
-        async with open_shared_limits(settings.redis.url) as shared:
-            services = _services(settings, catalog, database, writer, shared)
+        async with open_redis_limiter(settings.redis.url) as redis_limiter:
+            services = _services(settings, catalog, database, ledger, redis_limiter)
             runs, workers = SharedRuns(), WorkerPool(_WORKERS, "forefront-bodies")
             app = build_app(services, workers, body_memory, runs, server.cors_origins)
             try:
-                await serve(app, Shutdown(catalog, runs, writer), bound, _server_options(server), started)
+                await serve(app, Shutdown(catalog, runs, ledger), bound, _server_options(server), started)
             finally:
                 workers.close()
 
@@ -92,14 +92,14 @@ def allow_files(connections: int) -> None:
 
 
 def _services(
-    settings: Config, catalog: Catalog, database: Database, writer: Writer, shared: SharedLimits | None
+    settings: Config, catalog: Catalog, database: Database, ledger: Ledger, redis_limiter: RedisLimiter | None
 ) -> Services:
     prices = {
         model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
     }
-    turns = Turns(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(writer, Prices(prices), turns, shared=shared)
-    return Services(catalog, gateway, KeyRing(database), KeyStore(database), Usage(database))
+    queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
+    gateway = Gateway(ledger, PriceList(prices), queue, redis_limiter=redis_limiter)
+    return Services(catalog, gateway, KeyCache(database), KeyStore(database), UsageReports(database))
 
 
 def _server_options(settings: ServerSettings) -> ServerOptions:

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterator
 
 from forefront.cli.config import did_you_mean
-from forefront.gateway.keys.key_store import KeyStore, lives
+from forefront.gateway.keys.key_store import KeyStore, is_active
 from forefront.wire.admin import Budget, Key
 
 
 def doubts(store: KeyStore, priced: Collection[str], served: Collection[str]) -> Iterator[str]:
     """A line for each. `priced` and `served` are names of models. Raises `StoreError`."""
-    keys = [key for key in store.list_keys() if lives(key)]
+    keys = [key for key in store.list_keys() if is_active(key)]
     if not keys:
         yield "no key is valid, so nobody can come in; `forefront keys create NAME` makes one"
     for model in priced:

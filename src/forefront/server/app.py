@@ -12,9 +12,9 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
@@ -38,9 +38,9 @@ class Services:
 
     catalog: Catalog
     gateway: Gateway
-    key_cache: KeyRing
+    key_cache: KeyCache
     key_store: KeyStore
-    usage: Usage
+    usage: UsageReports
 
 
 def build_app(
@@ -56,7 +56,7 @@ def build_app(
         "/v1/chat/completions": Idempotency(Completions(CHAT, catalog, gateway, workers), runs, workers),
         "/v1/completions": Idempotency(Completions(TEXT, catalog, gateway, workers), runs, workers),
     }
-    admin = AdminRoutes(services.key_store, services.usage, gateway.turns, catalog, workers)
+    admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
-from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.ledger import Ledger
 from forefront.server.http.connection_limits import ConnectionLimits
 from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.http.tls_listener import HttpProtocol, TlsListener
@@ -49,7 +49,7 @@ class Shutdown:
 
     catalog: Catalog
     runs: SharedRuns
-    writer: Writer
+    ledger: Ledger
 
     async def close(self, requests: Callable[[], set[asyncio.Task[None]]]) -> None:
         """Close everything. `requests` are the tasks of those that are still running."""
@@ -58,7 +58,7 @@ class Shutdown:
             await self.catalog.close()
             await _end(requests())
         finally:
-            await self.writer.close()
+            await self.ledger.close()
 
 
 class _Server(uvicorn.Server):
@@ -159,7 +159,7 @@ async def serve(
     server = _Server(_uvicorn_config(app, limits, options), options.header_seconds, limits)
     signals = _SignalHandler(server, shutdown.catalog, options.grace_seconds)
     signals.install()
-    shutdown.writer.start()
+    shutdown.ledger.start()
     shutdown.catalog.start()
     bound.listen(_BACKLOG)
     started()

@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 
 from forefront.fairness.fair_semaphore import FairSemaphore
 from forefront.fairness.tenant import NO_TENANT, Tenant
-from forefront.gateway.ledger.ledger_thread import HUNG
+from forefront.gateway.ledger.ledger_thread import STORE_TIMEOUT
 from forefront.gateway.store.database import StoreError
-from forefront.gateway.store.run_in_thread import aside
+from forefront.gateway.store.run_in_thread import run_in_thread
 from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ class StoreCalls:
     """Runs calls in threads: `max_calls` at a time, each for at most so many `seconds`. Projects take turns, so many or
     slow calls of one delay another's by the calls that already run."""
 
-    def __init__(self, max_calls: int = _MAX_CALLS, seconds: float = HUNG) -> None:
+    def __init__(self, max_calls: int = _MAX_CALLS, seconds: float = STORE_TIMEOUT) -> None:
         self._slots = FairSemaphore(max_calls)
         self._seconds = seconds
 
@@ -29,7 +29,7 @@ class StoreCalls:
         """The result of `call`, in a turn of `tenant`. Raises `ApiError` 503 if the store fails or does not answer."""
         try:
             async with asyncio.timeout(self._seconds), self._slots.slot(tenant):
-                return await aside(call)
+                return await run_in_thread(call)
         except (StoreError, TimeoutError):
             text = "The server cannot use its store at the moment; try again."
             raise ApiError("store_unavailable", text) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from forefront.gateway.ledger.statements import Row, settle
+from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.store.database import default_url, open_database
 from forefront.gateway.store.tables import completions
 from tests.cli.commands.test_serve import forefront
@@ -23,9 +23,11 @@ def home(tmp_path: Path) -> Path:
     """A store with three completions of January and one of now."""
     database = open_database(default_url(tmp_path))
     times = [datetime(2026, 1, day, 12, tzinfo=UTC).timestamp() for day in (1, 2, 3)] + [datetime.now(UTC).timestamp()]
-    rows = [Row(f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, 0, at, at, at) for n, at in enumerate(times)]
+    rows = [
+        LedgerRow(f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, 0, at, at, at) for n, at in enumerate(times)
+    ]
     with database.write() as connection:
-        settle(connection, rows, again=False)
+        write_rows(connection, rows, retry=False)
     database.close()
     return tmp_path
 

@@ -23,25 +23,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from forefront.gateway import lease as lease_module
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.gateway.ledger import budget_transaction as books_module
-from forefront.gateway.ledger import ledger as writer_module
-from forefront.gateway.ledger import statements as ledger
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Price, Prices
+from forefront.gateway.ledger import budget_transaction as transaction_module
+from forefront.gateway.ledger import ledger as ledger_module
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import Price, PriceList
+from forefront.gateway.store import liveness
 from forefront.gateway.store.database import StoreError, open_database
-from forefront.gateway.store.tables import completions, days, reservations
+from forefront.gateway.store.tables import budget_leases, completions, daily_usage
 from forefront.wire.admin import Budget, Key, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 
 Fault = Literal["none", "refused", "unknown"]
 End = Literal["answered", "left", "broken"]
 
-_PRICES = Prices({"m": Price.per_million(1000.0, 2000.0)})
+_PRICES = PriceList({"m": Price.per_million(1000.0, 2000.0)})
 _TOKENS = (5000, 2500)  # what the project's budget is set to, now and then
 _MONEY = 5.0
 _DAY = 86_400
@@ -61,8 +61,8 @@ class Request:
     @property
     def answering(self) -> bool:
         """Whether it was let in, and has not been told to end."""
-        turn = self.lease.turn
-        return turn is not None and not turn.waits and not self.task.done() and not self.told.done()
+        turn = self.lease.queue_entry
+        return turn is not None and not turn.waiting and not self.task.done() and not self.told.done()
 
 
 class Server:
@@ -73,11 +73,11 @@ class Server:
         self.database = open_database(url)
         self._write = self.database.write
         self.database.write = self.write  # type: ignore[method-assign]
-        self.writer = Writer(self.database)
-        self.clerk = self.writer._clerk
-        self.clerk._thread = SimpleNamespace(start=lambda: None)  # type: ignore[assignment]
-        self.gateway = Gateway(self.writer, _PRICES, Turns(4, 3))
-        self.writer.start()
+        self.ledger = Ledger(self.database)
+        self.thread = self.ledger._thread
+        self.thread._thread = SimpleNamespace(start=lambda: None)  # type: ignore[assignment]
+        self.gateway = Gateway(self.ledger, _PRICES, AdmissionQueue(4, 3))
+        self.ledger.start()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -89,18 +89,18 @@ class Server:
             raise StoreError("the connection was lost before COMMIT was answered")
 
     def step(self, fault: Fault, *, late: bool = False) -> None:
-        settlements, wishes = self.writer._inbox.take(0.0)
+        settlements, reservations = self.ledger._queue.take(0.0)
         if late:
-            for one in (*self.clerk._kept, *settlements):
+            for one in (*self.thread._unwritten, *settlements):
                 one.deadline = 0.0
         self.fault = fault
-        self.clerk._commit(settlements, wishes)
+        self.thread._commit(settlements, reservations)
         self.fault = "none"
 
     def sweep(self, *, idle: bool) -> None:
-        for one in self.writer._allotments._all:
+        for one in self.ledger._leases._all:
             one.used_at -= 10.0 if idle else 0.0
-        self.writer._sweep()
+        self.ledger._sweep()
 
 
 @dataclass
@@ -129,9 +129,11 @@ class AnyOrder(RuleBasedStateMachine):
         self.wall, self.made, self.pid = 20_000.0 * _DAY, 0, 100
         self.seen = Seen()
         self.patch.setattr(lease_module, "time", SimpleNamespace(time=lambda: self.wall))
-        self.patch.setattr(books_module, "period_start", self.period_start)
-        self.patch.setattr(ledger, "_runs", lambda pid: any(one.pid == pid and one.alive for one in self.servers))
-        self.patch.setattr(ledger, "os", SimpleNamespace(getpid=lambda: self.pid, readlink=lambda _: "here"))
+        self.patch.setattr(transaction_module, "period_start", self.period_start)
+        self.patch.setattr(
+            liveness, "_process_exists", lambda pid: any(one.pid == pid and one.alive for one in self.servers)
+        )
+        self.patch.setattr(liveness, "os", SimpleNamespace(getpid=lambda: self.pid, readlink=lambda _: "here"))
         for _ in range(2):
             self.servers.append(self.new_server())
         self.keys = KeyStore(self.servers[0].database)
@@ -194,7 +196,7 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def ask(self, place: int, sizes: list[int], hurry: int, commits: bool) -> None:
         server = self.servers[place]
-        if not server.writer.healthy:  # nobody would come in
+        if not server.ledger.healthy:  # nobody would come in
             server.step("none")
             self.run()
         with self.impatient(hurry):
@@ -233,7 +235,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Nobody waits for a store that does not answer at once."""
         with pytest.MonkeyPatch.context() as patch:
             if hurry:
-                patch.setattr(writer_module, "HUNG", 0.0)
+                patch.setattr(ledger_module, "STORE_TIMEOUT", 0.0)
             yield
 
     @precondition(lambda self: any(one.answering for one in self.requests))
@@ -317,16 +319,20 @@ class AnyOrder(RuleBasedStateMachine):
         if not self.servers:
             return
         with self.servers[0].database.read() as connection:
-            held = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(reservations.c.tokens), 0))).scalar_one()
-            used = sa.func.sum(days.c.input_tokens + days.c.output_tokens)
-            by_day = connection.execute(sa.select(days.c.day, used).group_by(days.c.day)).all()
+            held = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(budget_leases.c.tokens), 0))).scalar_one()
+            used = sa.func.sum(daily_usage.c.input_tokens + daily_usage.c.output_tokens)
+            by_day = connection.execute(sa.select(daily_usage.c.day, used).group_by(daily_usage.c.day)).all()
             tokens = {row[0]: int(row[1]) for row in by_day}
             mine = self.holders[1].id
             held_money = connection.execute(
-                sa.select(sa.func.coalesce(sa.func.sum(reservations.c.cost), 0)).where(reservations.c.key == mine)
+                sa.select(sa.func.coalesce(sa.func.sum(budget_leases.c.cost_nanos), 0)).where(
+                    budget_leases.c.key_id == mine
+                )
             ).scalar_one()
             money = connection.execute(
-                sa.select(sa.func.coalesce(sa.func.sum(days.c.cost), 0)).where(days.c.key == mine)
+                sa.select(sa.func.coalesce(sa.func.sum(daily_usage.c.cost_nanos), 0)).where(
+                    daily_usage.c.key_id == mine
+                )
             ).scalar_one()
         assert all(spent <= _TOKENS[0] for spent in tokens.values())
         assert tokens.get(self.today, 0) + held <= _TOKENS[0]
@@ -364,22 +370,30 @@ class AnyOrder(RuleBasedStateMachine):
 
     def compare(self) -> None:
         for server in self.servers:
-            assert (server.gateway.turns.running, server.gateway.turns.waiting) == (0, 0)
-            assert len(server.writer._allotments) == 0
-            assert not server.clerk._holding
+            assert (server.gateway.queue.running, server.gateway.queue.waiting) == (0, 0)
+            assert len(server.ledger._leases) == 0
+            assert not server.thread._holding
         with self.servers[0].database.read() as connection:
-            assert not connection.execute(sa.select(reservations)).all()
+            assert not connection.execute(sa.select(budget_leases)).all()
             rows = {row.id: row for row in connection.execute(sa.select(completions)).all()}
             sums = connection.execute(
-                sa.select(sa.func.sum(days.c.requests), sa.func.sum(days.c.output_tokens), sa.func.sum(days.c.cost))
+                sa.select(
+                    sa.func.sum(daily_usage.c.requests),
+                    sa.func.sum(daily_usage.c.output_tokens),
+                    sa.func.sum(daily_usage.c.cost_nanos),
+                )
             ).one()
-        found = [len(rows), sum(row.output_tokens for row in rows.values()), sum(row.cost for row in rows.values())]
+        found = [
+            len(rows),
+            sum(row.output_tokens for row in rows.values()),
+            sum(row.cost_nanos for row in rows.values()),
+        ]
         assert [int(one or 0) for one in sums] == found
         for name, tokens in self.seen.answered.items():
             assert (rows[name].status, rows[name].output_tokens) == ("completed", tokens)
         # A server that is killed may have had no time to take back what was committed after all.
         for name in [one for one, server in self.seen.withheld.items() if server not in self.killed]:
-            assert name not in rows or (rows[name].status, rows[name].cost) == ("failed", 0)
+            assert name not in rows or (rows[name].status, rows[name].cost_nanos) == ("failed", 0)
 
 
 TestAnyOrder = AnyOrder.TestCase

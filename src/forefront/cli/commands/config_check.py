@@ -11,7 +11,7 @@ from forefront.catalog.store import default_home
 from forefront.cli.config import ConfigError, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.store import ConfigFile, fail
-from forefront.gateway.keys.api_key import UnfitKeyError, check_key
+from forefront.gateway.keys.api_key import InvalidApiKeyError, validate_key
 
 config = typer.Typer(no_args_is_help=True, help="Look after forefront.toml.")
 
@@ -40,6 +40,6 @@ def _faults(path: Path | None) -> Iterator[str]:
     yield from unknown_variables(os.environ)
     try:
         if (adopted := os.environ.get("FOREFRONT_API_KEY")) is not None:
-            check_key(adopted)
-    except UnfitKeyError as error:
+            validate_key(adopted)
+    except InvalidApiKeyError as error:
         yield str(error)

@@ -59,7 +59,7 @@ def set_project(
         )
 
     with command_store() as database:
-        project, made = KeyStore(database).change_project(parse_project_name(name), change)
+        project, made = KeyStore(database).update_project(parse_project_name(name), change)
     bounds = show_bounds(project.limits, project.budget)
     text = f"{project.name}{' (made)' if made else ''}: weight {project.weight:g}, limits: {bounds}"
     Console(highlight=False, soft_wrap=True).print(text, markup=False)

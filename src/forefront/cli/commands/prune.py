@@ -9,7 +9,7 @@ from rich.console import Console
 
 from forefront.cli.progress import counted
 from forefront.cli.store import command_store, fail
-from forefront.gateway.store.prune import count_before, delete_before
+from forefront.gateway.store.prune import count_completions_before, delete_completions_before
 
 
 def prune(
@@ -25,14 +25,14 @@ def prune(
     """
     day = _day(before)
     with command_store() as database:
-        found = count_before(database, day)
+        found = count_completions_before(database, day)
         text = f"{found} completions of before {day} (UTC)"
         if found and not yes:
             if not sys.stdin.isatty():
                 fail(f"{text} would be deleted for good: say --yes")
             typer.confirm(f"Delete {text} for good? Sums stay.", abort=True)
         with counted("deleted") as tell:
-            count = delete_before(database, day, tell)
+            count = delete_completions_before(database, day, tell)
     Console(highlight=False, soft_wrap=True).print(f"{count} completions of before {day} deleted", markup=False)
 
 

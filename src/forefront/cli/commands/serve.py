@@ -27,7 +27,7 @@ from forefront.cli.progress import Steps
 from forefront.cli.server_runtime import run_server
 from forefront.cli.startup_warnings import doubts
 from forefront.cli.store import ConfigFile, open_store
-from forefront.gateway.keys.api_key import UnfitKeyError
+from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
 from forefront.server.serve import bind
@@ -134,7 +134,7 @@ def serve(
             log.warning("%s", line)
         template = None if chat_template is None else read_chat_template(chat_template)
         _serve(Start(models or [], options, settings, default_home(), adopted, template), console)
-    except (ConfigError, DeviceError, SourceError, UnfitKeyError, StoreError, StartError) as error:
+    except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartError) as error:
         console.print(Text.assemble(("forefront:", "bold red"), f" {error}"))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:  # while still loading
@@ -171,7 +171,7 @@ def _serve(start: Start, console: Console) -> None:
         raise StartError(text) from None
     with bound, open_store(start.home, start.settings.store.url) as database:
         keys = KeyStore(database)
-        new_key = keys.open(start.adopted)
+        new_key = keys.ensure_admin_key(start.adopted)
         for line in doubts(keys, start.settings.prices, [source.name for source in sources]):
             log.warning("%s", line)
         store, steps = Store(start.home), Steps(console)

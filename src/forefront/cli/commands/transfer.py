@@ -8,7 +8,7 @@ from rich.console import Console
 
 from forefront.cli.progress import counted
 from forefront.cli.store import command_store, fail
-from forefront.gateway.store.transfer import TransferError, read_into, write_out
+from forefront.gateway.store.transfer import TransferError, export_database, import_database
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: one for each row of each table.")]
 
@@ -20,7 +20,7 @@ def export_store(file: File) -> None:
     """
     with command_store() as database, counted("written") as tell:
         try:
-            count = write_out(database, file, tell)
+            count = export_database(database, file, tell)
         except OSError as error:
             fail(f"{file} cannot be written: {error.strerror}")
     Console(highlight=False, soft_wrap=True).print(f"{count} rows written to {file}", markup=False)
@@ -30,7 +30,7 @@ def import_store(file: File) -> None:
     """Read FILE into a store that has no keys yet. A file that is not whole is refused, and nothing of it is kept."""
     with command_store() as database, counted("read") as tell:
         try:
-            count = read_into(database, file, tell)
+            count = import_database(database, file, tell)
         except OSError as error:
             fail(f"{file} cannot be read: {error.strerror}")
         except TransferError as error:

@@ -11,7 +11,7 @@ import typer
 
 from forefront.cli.store import command_store
 from forefront.cli.table import print_table
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.wire.admin import UsageRow
 from forefront.wire.parse_admin import parse_report_query
 
@@ -33,7 +33,9 @@ def usage(
     given = {"by": by, "since": since, "until": until, "key": key, "project": project, "model": model}
     with command_store() as database:
         wanted = parse_report_query({name: value for name, value in given.items() if value is not None})
-        lines = ([*row.group.values(), *_sums(row)] for row in Usage(database).rows(wanted, patient=True))
+        lines = (
+            [*row.group.values(), *_sums(row)] for row in UsageReports(database).rows(wanted, statement_timeout=False)
+        )
         if as_csv:
             _print_csv([*wanted.by, *_SUMS], lines)
             return

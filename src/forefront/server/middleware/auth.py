@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import Authenticator, request_context
@@ -38,7 +38,7 @@ class AuthMiddleware:
 class KeyAuthenticator:
     """Identifies clients by their API keys. A valid key counts the connection towards the key's project."""
 
-    def __init__(self, keys: KeyRing) -> None:
+    def __init__(self, keys: KeyCache) -> None:
         self._keys = keys
 
     async def authenticate(self, scope: Scope) -> Principal:
@@ -48,7 +48,7 @@ class KeyAuthenticator:
         if (connection := scope.get("connection")) is not None:
             connection.authenticate(principal.project.name)
         if (needed := scope_for(scope["path"])) is not None:
-            principal.need(needed)
+            principal.require_scope(needed)
         return principal
 
     async def _find(self, authorization: str) -> Principal:

@@ -14,9 +14,9 @@ from forefront.catalog.catalog import Catalog
 from forefront.chat.backend import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body import process_body, read_json_body
 from forefront.server.http.request_context import request_context
 from forefront.server.store_calls import StoreCalls
@@ -42,10 +42,12 @@ _IN_MEMORY = 2**20  # bytes
 class AdminRoutes:
     """The handlers. `AuthMiddleware` has checked the scope before."""
 
-    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns, catalog: Catalog, workers: WorkerPool) -> None:
+    def __init__(
+        self, keys: KeyStore, usage: UsageReports, queue: AdmissionQueue, catalog: Catalog, workers: WorkerPool
+    ) -> None:
         self._keys = keys
         self._usage = usage
-        self._turns = turns
+        self._queue = queue
         self._catalog = catalog
         self._workers = workers
         self._store_calls = StoreCalls()
@@ -114,7 +116,7 @@ class AdminRoutes:
 
     async def _status(self, _request: Request) -> Response:
         models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
-        return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
+        return _json(ServerStatus(running=self._queue.running, waiting=self._queue.waiting, models=models))
 
 
 class _Report(StreamingResponse):
