@@ -1,4 +1,4 @@
-"""The interface between the server and whatever computes answers: prepare a request, then run it."""
+"""The interface between the server and a model: prepare a request, then run it."""
 
 import asyncio
 from collections.abc import AsyncGenerator

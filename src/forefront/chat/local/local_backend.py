@@ -145,7 +145,7 @@ def _engine_errors() -> Iterator[None]:
     except StepFailedError:
         raise ApiError("engine_failed", "The model failed while it answered this request; try again.") from None
     except ConstraintError:
-        text = "The answer could not be held to the form that was asked for: it takes too much to follow."
+        text = "The constraint of this answer could not be followed within its limits of time and memory."
         raise ApiError("form_failed", text) from None
     except EngineStoppedError:
         raise shutting_down() from None

@@ -202,7 +202,7 @@ class RequestPreparer:
                 text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {size - 1}."
                 raise ApiError("invalid_value", text, param=param)
         if not tokens:
-            raise ApiError("invalid_value", f"`{param}` is empty: there is nothing to continue.", param=param)
+            raise ApiError("invalid_value", f"`{param}` is empty.", param=param)
         return tokens
 
     async def _in_worker(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:

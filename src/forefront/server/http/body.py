@@ -28,7 +28,7 @@ _LONG = 0.25
 
 
 async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes:
-    """The whole body of a request that says it is JSON.
+    """The whole body of a request with a JSON content type.
 
     Memory for its parsed form is held as it arrives, for the key of the context's principal; with `reserved`, also from
     the part that no project can take.

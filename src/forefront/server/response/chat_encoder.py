@@ -1,4 +1,4 @@
-"""The shape of `POST /v1/chat/completions`: messages with text, reasoning and calls."""
+"""The responses of `POST /v1/chat/completions`: messages with text, reasoning and tool calls."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -123,7 +123,7 @@ class ChatEncoder(ResponseEncoder):
 
 @dataclass(slots=True)
 class _Draft:
-    """A choice while its events come."""
+    """A choice whose events are being collected."""
 
     memory: ResponseMemory
     texts: list[str] = field(default_factory=list)
@@ -161,8 +161,8 @@ class _Draft:
             reasoning_content=reasoning,
             reasoning=reasoning,
         )
-        told = ChoiceLogprobs(content=self.logprobs) if logprobs else None
-        return Choice(index=index, message=message, logprobs=told, finish_reason=self.reason)
+        collected = ChoiceLogprobs(content=self.logprobs) if logprobs else None
+        return Choice(index=index, message=message, logprobs=collected, finish_reason=self.reason)
 
 
 def _tool_calls(calls: Sequence[tuple[str, list[str]]]) -> list[ToolCall]:

@@ -1,4 +1,4 @@
-"""The shape of `POST /v1/completions`: plain continuations of plain prompts."""
+"""The responses of `POST /v1/completions`: continuations of prompts."""
 
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator
@@ -20,14 +20,14 @@ class TextEncoder(ResponseEncoder):
         super().__init__("cmpl", model, include_usage=request.include_usage)
         self._count = len(request.prompts) * (request.n or 1)
         self._alternatives = request.logprobs
-        # The text of each choice up to the last token told of; tokens need not be whole characters.
+        # The decoders of each choice's tokens with log-probabilities: a token need not end with a whole character.
         self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
         self._offsets = [0] * self._count
 
     async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> TextCompletion:
         """See `ResponseEncoder.whole`."""
         texts: list[list[str]] = [[] for _ in range(self._count)]
-        logprobs = [self._spell(index, []) for index in range(self._count)]
+        logprobs = [self._logprobs(index, []) for index in range(self._count)]
         reasons: list[FinishReason | None] = [None] * self._count
         made = self._message([])
         async for event in events:
@@ -55,7 +55,7 @@ class TextEncoder(ResponseEncoder):
         """See `ResponseEncoder.deltas`."""
         if not isinstance(event, TextDelta):
             return []
-        logprobs = self._spell(event.index, event.logprobs or [])
+        logprobs = self._logprobs(event.index, event.logprobs or [])
         choice = CompletionChoice(index=event.index, text=event.text, logprobs=logprobs, finish_reason=None)
         return [self._message([choice])]
 
@@ -80,7 +80,7 @@ class TextEncoder(ResponseEncoder):
 
     def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: ResponseMemory) -> None:
         """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
-        added = self._spell(event.index, event.logprobs or [])
+        added = self._logprobs(event.index, event.logprobs or [])
         if added is None or collected is None:
             return
         collected.tokens += added.tokens
@@ -91,8 +91,8 @@ class TextEncoder(ResponseEncoder):
         if collected.top_logprobs is not None:
             collected.top_logprobs += memory.encode(added.top_logprobs or [])
 
-    def _spell(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
-        """The log-probabilities of `tokens`, whose text goes on where the choice's last ones ended."""
+    def _logprobs(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
+        """The log-probabilities of `tokens`, which follow the last ones of the choice."""
         if self._alternatives is None:
             return None
         offsets = []
