@@ -12,7 +12,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.body_memory import Share
 from forefront.server.http.headers import header
-from forefront.server.http.parsed_size import ParsedSize, small_parsed_size
+from forefront.server.http.parsed_size import parsed_size, small_parsed_size
 from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
@@ -20,22 +20,20 @@ T = TypeVar("T")
 MAX_BODY = 8 * 2**20
 # Bytes. Parsed in a millisecond; in a few at worst.
 _SMALL = 2**14
-# Bodies of so many bytes that come in one piece, as nearly all do, are measured quickly.
-_TINY = 2**13
 # A key's holder is never older than a second when a request begins: so long, in seconds, may its body have taken.
 _LONG = 0.25
 
 
-async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes:
+async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes | bytearray:
     """The whole body of a request that says it is JSON.
 
-    Memory for its parsed form is held as it arrives, for the key of `scope["principal"]`; with `reserved`, also from
-    the part that no project can take.
+    Memory for it is held as it arrives, for the key of `scope["principal"]`; with `reserved`, also from the part that
+    no project can take.
 
-    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes or what its
-    parsed form may take, 400 when the client leaves in the middle of it, 408 when it takes too long, 429 when the key's
-    or its project's share of the memory is used up, 503 when all of it is; and what the guard raises, which is asked
-    again after a body that took its time: `scope["principal"]` is another one then.
+    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
+    client leaves in the middle of it, 408 when it takes too long, 429 when the key's or its project's share of the
+    memory is used up, 503 when all of it is; and what the guard raises, which is asked again after a body that took its
+    time: `scope["principal"]` is another one then.
     """
     kind = header(scope, b"content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -53,7 +51,7 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     try:
         share.check(announced)  # what is announced is not held: nothing of it may ever come
         async with asyncio.timeout(seconds):
-            body = await _read(receive, share)
+            body = await _read(receive, share, principal.tenant)
     except TimeoutError:
         text = f"The body did not arrive within {seconds:g} s."
         raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
@@ -64,32 +62,46 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     return body
 
 
-async def process_body(process: Callable[[bytes], T], body: bytes, workers: WorkerPool, tenant: Tenant) -> T:
+async def parse_body(
+    parse: Callable[[bytes | bytearray], T], body: bytes | bytearray, share: Share, workers: WorkerPool, tenant: Tenant
+) -> T:
+    """`parse(body)`. For a large body one of `workers` does it, in `tenant`'s turn, and `share` holds the memory of the
+    parsed form before. Raises `ApiError` 413 for too many values, 429 and 503 for want of memory."""
+    if len(body) <= _SMALL:
+        return parse(body)
+    most = share.intake.largest
+    size = await workers.run(tenant, len(body), lambda: parsed_size(body, most))
+    if size > most:
+        raise _too_many_values(most)
+    share.hold(size)
+    return await process_body(parse, body, workers, tenant)
+
+
+async def process_body(
+    process: Callable[[bytes | bytearray], T], body: bytes | bytearray, workers: WorkerPool, tenant: Tenant
+) -> T:
     """`process(body)`; one of `workers` does it, in `tenant`'s turn, when others would have to wait for it."""
     return process(body) if len(body) <= _SMALL else await workers.run(tenant, len(body), lambda: process(body))
 
 
-async def _read(receive: Receive, share: Share) -> bytes:
-    body, parsed = bytearray(), ParsedSize()
+async def _read(receive: Receive, share: Share, tenant: Tenant) -> bytes | bytearray:
+    body: bytes | bytearray = b""
     most = min(MAX_BODY, share.intake.largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ApiError("incomplete_body", "The body ended before its end.")
         chunk, more = message.get("body", b""), message.get("more_body", False)
-        if not (more or body) and len(chunk) <= _TINY:
-            share.hold(small_parsed_size(chunk))
-            return bytes(chunk)
-        if chunk:
+        if isinstance(body, bytearray):
             body += chunk
-            if len(body) > most:
-                raise _too_large(most)
-            parsed.add(chunk)
-            if parsed.total > share.intake.largest:
-                raise _too_many_values(share.intake.largest)
-            share.hold(parsed.total)
+        else:
+            body = bytearray(chunk) if more else chunk
+        if len(body) > most:
+            raise _too_large(most)
+        share.hold(len(body) if more or len(body) > _SMALL else small_parsed_size(body))
         if not more:
-            return bytes(body)
+            return body
+        await share.intake.pace(tenant, len(chunk))
 
 
 def _too_large(most: int) -> ApiError:

@@ -1,8 +1,11 @@
 """The memory for request bodies and whole answers, and how much of it each project and key may hold."""
 
+import asyncio
 from typing import Final
 
+from forefront.fairness.fair_semaphore import FairSemaphore
 from forefront.fairness.quota import NestedQuota
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 
 # Bytes that the parsed form of one body takes at most. Parsing holds the interpreter lock: up to 0.7 ms for each MiB.
@@ -18,6 +21,16 @@ class Intake:
         self.memory = NestedQuota(memory)
         self.places = NestedQuota(bodies)
         self.largest = min(_MAX_PARSED, self.memory.most)
+        self._reading = FairSemaphore(1)
+
+    async def pace(self, tenant: Tenant, size: int) -> None:
+        """Wait until `tenant` may read more of a body, after a piece of `size` bytes.
+
+        One of all bodies goes on in each iteration of the event loop, projects in turns: large bodies on many
+        connections would otherwise keep every other event of the iteration waiting.
+        """
+        async with self._reading.slot(tenant, size):
+            await asyncio.sleep(0)
 
 
 class Share:

@@ -44,7 +44,7 @@ class Idempotent:
         with run.attached():
             await while_connected(receive, run.play(send, again=again))
 
-    async def _join(self, scope: Scope, key: str, body: bytes) -> tuple[SharedRun, bool]:
+    async def _join(self, scope: Scope, key: str, body: bytes | bytearray) -> tuple[SharedRun, bool]:
         """The run for this request, and whether it was there before."""
         principal: Principal = scope["principal"]
         intake = scope["intake"].intake
@@ -55,7 +55,7 @@ class Idempotent:
             with Share(intake) as own:
                 await self._app({**scope, "intake": own}, receive, sender)
 
-        def fingerprint_of(content: bytes) -> bytes:
+        def fingerprint_of(content: bytes | bytearray) -> bytes:
             digest = hashlib.sha256(scope["path"].encode() + b"\n")
             digest.update(content)
             return digest.digest()
@@ -75,9 +75,9 @@ def _key(scope: Scope) -> str | None:
     return given[0]
 
 
-def _said(body: bytes) -> Receive:
+def _said(body: bytes | bytearray) -> Receive:
     """A client that sends `body` and stays, for a run that outlives connections."""
-    left: list[bytes] = [body]  # emptied, so that the bytes do not live as long as the run
+    left: list[bytes | bytearray] = [body]  # emptied, so that the bytes do not live as long as the run
 
     async def receive() -> Message:
         if not left:

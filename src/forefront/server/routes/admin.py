@@ -18,7 +18,7 @@ from forefront.gateway.admission_queue import Turns
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.ledger.usage_reports import Usage
-from forefront.server.http.body import process_body, read_json_body
+from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.store_calls import OffLoop
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
@@ -104,10 +104,10 @@ class Admin:
             raise
         return _Report(file, self._sent)
 
-    async def _parsed(self, request: Request, parse: Callable[[bytes], T]) -> T:
+    async def _parsed(self, request: Request, parse: Callable[[bytes | bytearray], T]) -> T:
         """The request's body, which may be as large as any other."""
         body = await read_json_body(request.scope, request.receive, reserved=True)
-        return await process_body(parse, body, self._workers, _tenant(request))
+        return await parse_body(parse, body, request.scope["intake"], self._workers, _tenant(request))
 
     def _sent(self) -> None:
         self._unsent -= 1

@@ -19,7 +19,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.server.http.body import process_body, read_json_body
+from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.body_memory import Share
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.headers import raw
@@ -54,7 +54,7 @@ _STREAM_HEADERS = {
 class Kind(Generic[R]):
     """What tells one endpoint from the other: how a body is read, who is asked, how the answer is spelled."""
 
-    parse: Callable[[bytes], ParsedRequest[R]]
+    parse: Callable[[bytes | bytearray], ParsedRequest[R]]
     ask: Callable[[Backend, R, Tenant, Meter], AsyncGenerator[Event, None]]
     answer: Callable[[R, ServedModel], Completion]
     asked: Callable[[R], Any]
@@ -93,10 +93,10 @@ class Completions(Generic[R]):
             work = self._answer(scope, await read_json_body(scope, receive), send)
         await while_connected(receive, work)
 
-    async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
+    async def _answer(self, scope: Scope, body: bytes | bytearray, send: Send) -> None:
         principal: Principal = scope["principal"]
         with self._gateway.reading(principal):
-            parsed = await process_body(self._kind.parse, body, self._workers, principal.tenant)
+            parsed = await parse_body(self._kind.parse, body, scope["intake"], self._workers, principal.tenant)
         del body  # it is not needed for as long as the answer takes
         request = parsed.request
         model = find_model(self._catalog, principal, request.model)

@@ -9,7 +9,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
-from forefront.server.http.body import process_body, read_json_body
+from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.headers import raw
 from forefront.server.response.send_body import send_body
@@ -37,10 +37,10 @@ class Preflights:
             work = self._answer(scope, await read_json_body(scope, receive), send)
         await while_connected(receive, work)
 
-    async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
+    async def _answer(self, scope: Scope, body: bytes | bytearray, send: Send) -> None:
         principal: Principal = scope["principal"]
         with self._gateway.reading(principal):
-            parsed = await process_body(parse_chat_request, body, self._workers, principal.tenant)
+            parsed = await parse_body(parse_chat_request, body, scope["intake"], self._workers, principal.tenant)
         model = find_model(self._catalog, principal, parsed.request.model)
         with self._gateway.admit(principal, model.name, "") as lease:
             await lease.count()
