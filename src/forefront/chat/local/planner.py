@@ -66,11 +66,11 @@ class Planner:
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
         """What the model reads. Raises `ApiError` for what its template has no place for, and for a prompt that
         cannot fit into the context, by its bytes."""
-        return await self._in_turn(tenant, _size(request), lambda: self._prompt(request))
+        return await self._rendered(request, tenant, self._prompt)
 
     async def chat(self, request: ChatRequest, tenant: Tenant) -> Plan:
         """The plan for an answer to messages."""
-        prompt, form = await self._in_turn(tenant, _size(request), lambda: self._prompt_and_form(request))
+        prompt, form = await self._rendered(request, tenant, self._prompt_and_form)
         most = fit(len(prompt.tokens), request.max_tokens, self._limit)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
         wanted = GenerateRequest(
@@ -177,6 +177,12 @@ class Planner:
         if not tokens:
             raise ApiError("invalid_value", f"`{param}` is empty: there is nothing to continue.", param=param)
         return tokens
+
+    async def _rendered(self, request: ChatRequest, tenant: Tenant, render: Callable[[ChatRequest], T]) -> T:
+        """`render(request)`, in a thread. Raises `ApiError` for messages that cannot fit before any work is done."""
+        size = _size(request)
+        self._bound.check_messages(size)
+        return await self._in_turn(tenant, size, lambda: render(request))
 
     async def _in_turn(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
         """What `work` on a text of so many characters returns, in a thread, in `tenant`'s turn."""
