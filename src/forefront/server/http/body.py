@@ -49,7 +49,8 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     began, seconds = time.monotonic(), share.intake.seconds
     share.begin(principal.project.name, principal.key.id, reserved=reserved)
     try:
-        share.check(announced)  # what is announced is not held: nothing of it may ever come
+        if announced > _SMALL:
+            share.check(announced)  # what is announced is not held: nothing of it may ever come
         async with asyncio.timeout(seconds):
             body = await _read(receive, share, principal.tenant)
     except TimeoutError:
