@@ -90,12 +90,12 @@ class RequestPreparer:
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
         """The prompt of a conversation. Raises `ApiError` for messages that the template does not take, and for a text
         that is too large for the context by its bytes."""
-        return await self._in_worker(tenant, _text_size(request), lambda: self._prompt(request))
+        return await self._rendered(request, tenant, self._prompt)
 
     async def chat(self, request: ChatRequest, tenant: Tenant) -> PreparedGeneration:
         """Prepare an answer to messages."""
         received = time.monotonic()
-        prompt, form = await self._in_worker(tenant, _text_size(request), lambda: self._prompt_and_form(request))
+        prompt, form = await self._rendered(request, tenant, self._prompt_and_form)
         max_tokens = fit(len(prompt.tokens), request.max_tokens, self._limits.context)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
         generate = GenerateRequest(
@@ -204,6 +204,12 @@ class RequestPreparer:
         if not tokens:
             raise ApiError("invalid_value", f"`{param}` is empty.", param=param)
         return tokens
+
+    async def _rendered(self, request: ChatRequest, tenant: Tenant, render: Callable[[ChatRequest], T]) -> T:
+        """`render(request)`, in a worker thread. Raises `ApiError` for messages that cannot fit, before any work."""
+        size = _text_size(request)
+        self._limits.text_bound.check_messages(size)
+        return await self._in_worker(tenant, size, lambda: render(request))
 
     async def _in_worker(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
         """Run `work` in a worker thread, in `tenant`'s turn. `size` is in characters."""

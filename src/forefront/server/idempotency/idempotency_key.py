@@ -43,7 +43,7 @@ class Idempotency:
         with run.attached():
             await while_connected(receive, run.play(send, replayed=replayed))
 
-    async def _join(self, scope: Scope, key: str, body: bytes) -> tuple[SharedRun, bool]:
+    async def _join(self, scope: Scope, key: str, body: bytes | bytearray) -> tuple[SharedRun, bool]:
         """The run for this request, and whether it existed before."""
         context = request_context(scope)
         principal = context.principal
@@ -56,7 +56,7 @@ class Idempotency:
                 set_request_context(run_scope, context.with_memory(memory))
                 await self._app(run_scope, receive, sender)
 
-        def fingerprint_of(content: bytes) -> bytes:
+        def fingerprint_of(content: bytes | bytearray) -> bytes:
             digest = hashlib.sha256(scope["path"].encode() + b"\n")
             digest.update(content)
             return digest.digest()
@@ -76,9 +76,9 @@ def _key(scope: Scope) -> str | None:
     return given[0]
 
 
-def _replay_body(body: bytes) -> Receive:
+def _replay_body(body: bytes | bytearray) -> Receive:
     """A client that sends `body` and never disconnects, for a run that outlives connections."""
-    left: list[bytes] = [body]  # emptied, so that the bytes do not live as long as the run
+    left: list[bytes | bytearray] = [body]  # emptied, so that the bytes do not live as long as the run
 
     async def receive() -> Message:
         if not left:

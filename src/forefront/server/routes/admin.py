@@ -17,7 +17,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_reports import UsageReports
-from forefront.server.http.body import process_body, read_json_body
+from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.request_context import request_context
 from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
@@ -106,10 +106,10 @@ class AdminRoutes:
             raise
         return _Report(file, self._sent)
 
-    async def _parsed(self, request: Request, parse: Callable[[bytes], T]) -> T:
+    async def _parsed(self, request: Request, parse: Callable[[bytes | bytearray], T]) -> T:
         """The parsed body."""
         body = await read_json_body(request.scope, request.receive, reserved=True)
-        return await process_body(parse, body, self._workers, _tenant(request))
+        return await parse_body(parse, body, request_context(request.scope).memory, self._workers, _tenant(request))
 
     def _sent(self) -> None:
         self._unsent -= 1

@@ -38,7 +38,7 @@ _prompt_log = logging.getLogger("forefront.prompts")
 class CompletionApi(Generic[R]):
     """What differs between the two endpoints: request parser, response encoder, and the prompt in a request."""
 
-    parse: Callable[[bytes], ParsedRequest[R]]
+    parse: Callable[[bytes | bytearray], ParsedRequest[R]]
     encoder: Callable[[R, ServedModel], ResponseEncoder]
     prompt: Callable[[R], Any]
 

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope
 
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.server.http.body import is_small, process_body, read_json_body
+from forefront.server.http.body import is_small, parse_body, read_json_body
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 async def read_request(
-    scope: Scope, receive: Receive, parse: Callable[[bytes], T], gateway: Gateway, workers: WorkerPool
+    scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], T], gateway: Gateway, workers: WorkerPool
 ) -> T | None:
     """The parsed body; None if the client disconnects before it is parsed. Raises `ApiError`.
 
@@ -27,5 +27,5 @@ async def read_request(
     with gateway.reading(context.principal):
         body = await read_json_body(scope, receive)
     with gateway.reading(context.principal):  # a slow body has been authenticated again
-        parsing = process_body(parse, body, workers, context.principal.tenant)
+        parsing = parse_body(parse, body, context.memory, workers, context.principal.tenant)
         return await (parsing if is_small(body) else while_connected(receive, parsing))
