@@ -23,7 +23,7 @@ from forefront.server.middleware.error_handlers import api_error, http_error, in
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.routes.admin import AdminRoutes
-from forefront.server.routes.completions import CHAT, TEXT, Completions
+from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
@@ -53,8 +53,8 @@ def build_app(
     """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     posts = {
-        "/v1/chat/completions": Idempotency(Completions(CHAT, catalog, gateway, workers), runs, workers),
-        "/v1/completions": Idempotency(Completions(TEXT, catalog, gateway, workers), runs, workers),
+        "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
+        "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
     }
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     app = Starlette(

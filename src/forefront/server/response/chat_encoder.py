@@ -34,7 +34,7 @@ from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall
 from forefront.wire.tools import ToolCallDelta as ToolCallChunk
 
 
-class ChatEncoder(ResponseEncoder):
+class ChatCompletionEncoder(ResponseEncoder):
     """A chat completion, whole or in chunks."""
 
     def __init__(self, request: ChatRequest, model: ServedModel) -> None:

@@ -1,6 +1,7 @@
 """From a backend's events to what is sent: one whole completion, or a stream of chunks.
 
-`ResponseEncoder` is the common part; `ChatEncoder` and `TextEncoder` have the shapes of the two endpoints.
+`ResponseEncoder` is the common part. `ChatCompletionEncoder` and `TextCompletionEncoder` have the shapes of the two
+endpoints.
 """
 
 import secrets

@@ -13,7 +13,7 @@ from forefront.wire.response import Completion as TextCompletion
 from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
 
 
-class TextEncoder(ResponseEncoder):
+class TextCompletionEncoder(ResponseEncoder):
     """A text completion, whole or in pieces."""
 
     def __init__(self, request: CompletionRequest, model: ServedModel) -> None:

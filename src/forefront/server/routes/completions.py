@@ -18,10 +18,10 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
-from forefront.server.response.chat_encoder import ChatEncoder
+from forefront.server.response.chat_encoder import ChatCompletionEncoder
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_sender import ResponseSender, ignored_header
-from forefront.server.response.text_encoder import TextEncoder
+from forefront.server.response.text_encoder import TextCompletionEncoder
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.wire.errors import ApiError
@@ -43,13 +43,15 @@ class CompletionApi(Generic[R]):
     prompt: Callable[[R], Any]
 
 
-CHAT: CompletionApi[ChatRequest] = CompletionApi(parse_chat_request, ChatEncoder, lambda request: request.messages)
+CHAT: CompletionApi[ChatRequest] = CompletionApi(
+    parse_chat_request, ChatCompletionEncoder, lambda request: request.messages
+)
 TEXT: CompletionApi[CompletionRequest] = CompletionApi(
-    parse_completion_request, TextEncoder, lambda request: request.prompt
+    parse_completion_request, TextCompletionEncoder, lambda request: request.prompt
 )
 
 
-class Completions(Generic[R]):
+class CompletionsEndpoint(Generic[R]):
     """The endpoint, as an ASGI application, since it has to see the client disconnect.
 
     parse → find the model → prepare → admit → run → settle → send
