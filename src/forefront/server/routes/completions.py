@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -98,49 +98,37 @@ async def answer(
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
     try:
-        async with _answer_deadline(deadline):
-            prepared = await backend.prepare(request, tenant)
-            await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+        try:
+            async with asyncio.timeout_at(deadline):
+                prepared = await backend.prepare(request, tenant)
+                await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+        except TimeoutError:
+            text = "The deadline was over before the answer could begin."
+            raise ApiError("deadline_exceeded", text) from None
         run = backend.run(prepared, deadline)
         run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
-        async with _metered(run, lease) as events:
-            async for event in events:
-                if isinstance(event, ChoiceEnd):
-                    ends.append(event)
-                    continue
-                if isinstance(event, Completed):
-                    _record(run, lease)
-                    await lease.settle("completed", ends[-1].reason if ends else None)
-                for end in ends:
-                    yield end
-                ends.clear()
-                yield event
+        try:
+            async with aclosing(run.events) as events:
+                async for event in events:
+                    if isinstance(event, ChoiceEnd):
+                        ends.append(event)
+                        continue
+                    if isinstance(event, Completed):
+                        _record(run, lease)
+                        await lease.settle("completed", ends[-1].reason if ends else None)
+                    for end in ends:
+                        yield end
+                    ends.clear()
+                    yield event
+        finally:
+            _record(run, lease)
     except Exception:
         lease.abandon("failed")
         raise
 
 
-@asynccontextmanager
-async def _answer_deadline(deadline: float | None) -> AsyncIterator[None]:
-    """Raise `ApiError` `deadline_exceeded` at that time of the event loop's clock."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            yield
-    except TimeoutError:
-        raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
-
-
-@asynccontextmanager
-async def _metered(run: Run, lease: Lease) -> AsyncIterator[AsyncGenerator[Event, None]]:
-    """The run's events. In the end they are closed, and the lease has the run's usage."""
-    try:
-        async with aclosing(run.events) as events:
-            yield events
-    finally:
-        _record(run, lease)
-
-
 def _record(run: Run, lease: Lease) -> None:
+    """Copy the usage of a run to its lease."""
     usage = run.usage
     lease.cached_tokens, lease.output_tokens = usage.cached_tokens, usage.output_tokens
     lease.reasoning_tokens, lease.started = usage.reasoning_tokens, usage.started
