@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from forefront.cli.config import Config, ConfigError, find_config, load_config, setting_names, variable
+from forefront.cli.config import Config, ConfigError, environment_variable, find_config, load_config, setting_names
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
 from forefront.wire.message import Message
@@ -139,7 +139,7 @@ def test_every_setting_is_documented() -> None:
         assert environment is None or f"`{environment}`" in page, f"docs/operate.md does not have {environment}"
     for shown in re.findall(r"^\| `([a-z]+\.[a-z_]+)` ", page, re.MULTILINE):
         assert shown in dict(setting_names()), f"docs/operate.md has {shown}, which is no setting"
-        assert variable(shown)
+        assert environment_variable(shown)
 
 
 def test_config_check(tmp_path: Path) -> None:
@@ -287,9 +287,17 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("c.pem", "rsa/k.pem", "`server.tls_key`: {key} is not the key of the certificate in {certificate}"),
         ("c.pem", "encrypted-pkey.pem", "`server.tls_key`: {key} is encrypted; it must be unencrypted"),
         ("c.pem", "encrypted-ec.pem", "`server.tls_key`: {key} is encrypted; it must be unencrypted"),
-        ("c.pem", "garbage", "`server.tls_key`: {key} does not hold a private key in PEM"),
-        ("garbage", "k.pem", "`server.tls_certificate`: {certificate} does not hold a whole certificate chain in PEM"),
-        ("cut.pem", "k.pem", "`server.tls_certificate`: {certificate} does not hold a whole certificate chain in PEM"),
+        ("c.pem", "garbage", "`server.tls_key`: {key} has no private key in PEM"),
+        (
+            "garbage",
+            "k.pem",
+            "`server.tls_certificate`: {certificate} has no complete certificate chain in PEM",
+        ),
+        (
+            "cut.pem",
+            "k.pem",
+            "`server.tls_certificate`: {certificate} has no complete certificate chain in PEM",
+        ),
         ("weak/c.pem", "weak/k.pem", "`server.tls_certificate`: {certificate}, with the key {key}: ee key too small"),
         ("other", "k.pem", "`server.tls_certificate`: {certificate} cannot be read: Is a directory"),
     ],

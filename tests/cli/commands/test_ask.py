@@ -76,7 +76,7 @@ def test_chat_as_json(server: RunningServer) -> None:
         ("complete", ["hi"], None, {"FOREFRONT_API_KEY": "wrong-key-0123456789-abcdef"}, 1, "(401 invalid_api_key"),
         ("complete", ["hi"], None, {"FOREFRONT_API_KEY": ""}, 1, "There is no API key"),
         ("complete", ["hi"], None, {"FOREFRONT_BASE_URL": "nonsense"}, 1, "The base URL must look like"),
-        ("complete", [], " \n", {}, 1, "There is no prompt."),
+        ("complete", [], " \n", {}, 1, "The prompt is empty."),
         ("complete", ["hi", "--max-tokens", "0"], None, {}, 2, "--max-tokens"),
         ("chat", ["hi", "--model", "nothing"], None, {}, 1, "forefront: There is no model `nothing` here."),
     ],

@@ -46,11 +46,11 @@ def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
     refused = forefront("prune", "--before", "2026-01-03", home=home)
     assert (refused.returncode, refused.stderr) == (
         1,
-        "forefront: 2 completions of before 2026-01-03 (UTC) would be deleted for good: say --yes\n",
+        "forefront: 2 completions before 2026-01-03 (UTC) would be deleted for good: confirm with --yes\n",
     )
     assert left(home) == ["c0", "c1", "c2", "c3"]
     done = forefront("prune", "--before", "2026-01-03", "--yes", home=home)
-    assert (done.stdout, done.stderr) == ("2 completions of before 2026-01-03 deleted\n", "")
+    assert (done.stdout, done.stderr) == ("2 completions before 2026-01-03 deleted\n", "")
     assert forefront("prune", "--before", _YESTERDAY, "--yes", home=home).stdout.startswith("1 completions")
     assert left(home) == ["c3"]
     assert forefront("usage", "--by", "day", "--csv", home=home).stdout == before
@@ -85,6 +85,6 @@ def test_on_a_terminal_it_asks(home: Path, reply: bytes, stay: int) -> None:
         shown = process.stdout.read()
     os.close(its)
     os.close(ours)
-    assert "Delete 2 completions of before 2026-01-03 (UTC) for good? Sums stay. [y/N]" in shown
+    assert "Delete 2 completions before 2026-01-03 (UTC) for good? Sums stay. [y/N]" in shown
     assert process.returncode == (0 if stay == 2 else 1)
     assert len(left(home)) == stay

@@ -290,7 +290,7 @@ async def test_redis_that_forgot_its_scripts_or_takes_no_writes(
         await answer(fixture.gateway.admit(principal, "m", "b"), 1, 1, 1)
     client.close()
     store.close()
-    assert caplog.text.count("Redis refuses to count") == 1
+    assert caplog.text.count("Redis rejects the limit scripts") == 1
 
 
 async def test_what_cannot_be_used_is_said_at_the_start(

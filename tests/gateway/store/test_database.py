@@ -289,7 +289,7 @@ def test_a_connection_that_was_cut_fails_once_at_most(
     for _ in range(3):
         try:
             with database.write() as connection:
-                BulkInsert(budget_leases, replaced=("cost",)).insert(connection, [("one", "i", "key", "p", 1, 2)])
+                BulkInsert(budget_leases, replaced=("cost_nanos",)).insert(connection, [("one", "i", "key", "p", 1, 2)])
         except StoreError:
             failed += 1
     assert failed == (0 if rest == 0.0 else 1)
