@@ -58,6 +58,8 @@ def command_store() -> Iterator[Database]:
         fail(f"the store cannot be used: {error}")
     except ApiError as error:
         fail(error.message)
+    except UnicodeEncodeError:  # bytes of an argument that are not UTF-8
+        fail("an argument is not valid UTF-8 text")
 
 
 def _config_path() -> Path | None:

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -45,7 +45,7 @@ Models = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME=]PATH",
-        help="GGUF files, or directories with safetensors (Hugging Face) or OpenVINO IR. `NAME=` sets the name in requests. "
+        help="GGUF files or directories with safetensors (Hugging Face) or OpenVINO IR; `NAME=` names it in requests. "
         f"Known models ({', '.join(KNOWN_MODELS)}) are downloaded once. [default: the built-in model]",
         show_default=False,
     ),
@@ -159,10 +159,18 @@ def serve(
         template = None if chat_template is None else read_chat_template(chat_template)
         _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
-        console.print(Text.assemble(("forefront:", "bold red"), f" {printable(str(error))}"))
-        raise typer.Exit(1) from None
+        _exit(console, str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _exit(console, f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:  # while models are loaded
         raise typer.Exit(130) from None
+
+
+def _exit(console: Console, reason: str) -> NoReturn:
+    console.print(Text.assemble(("forefront:", "bold red"), f" {printable(reason)}"))
+    raise typer.Exit(1)
 
 
 def _settings(config: Path | None, **options: str | float | None) -> Config:
@@ -220,6 +228,8 @@ def _sources(models: list[str]) -> list[ModelSource]:
     sources = [parse_source(text) for text in models] or [built_in()]
     names = [source.name for source in sources]
     for name in names:
+        if not name.isprintable():
+            raise SourceError(f"{name!r} cannot be the name of a model in requests; rename it with NAME=PATH")
         if names.count(name) > 1:
             raise SourceError(f"two models are named {name}; rename one with NAME=PATH")
     return sources
