@@ -35,14 +35,14 @@ def test_a_full_disk_is_one_line(tmp_path: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_reader_that_has_gone_is_no_word(tmp_path: Path, command: str) -> None:
+def test_a_closed_pipe_is_silent(tmp_path: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     assert run(command, tmp_path, writer) == (1, "")
     os.close(writer)
 
 
-def test_ctrl_c_while_a_command_is_loaded_is_no_word(tmp_path: Path) -> None:
+def test_ctrl_c_during_imports_is_silent(tmp_path: Path) -> None:
     """Its parts take most of a second."""
     slow = tmp_path / "typer.py"
     slow.write_text("import os, time\nos.write(1, b'x')\ntime.sleep(60)\n")

@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[KeyStore]:
     database.close()
 
 
-def test_there_is_nothing_to_say_of_what_fits(store: KeyStore) -> None:
+def test_consistent_settings_have_no_warnings(store: KeyStore) -> None:
     assert list(find_warnings(store, [], ["tiny"])) == []
     store.create(NewKey(name="tokens", budget=Budget(tokens=5)))
     assert list(find_warnings(store, [], ["tiny"])) == []
@@ -44,7 +44,7 @@ def test_a_budget_in_money_of_a_key_needs_a_price(store: KeyStore) -> None:
     assert list(find_warnings(store, ["other"], ["other", "tiny"])) == []
 
 
-def test_so_does_one_of_a_project(store: KeyStore) -> None:
+def test_a_budget_in_money_of_a_project_needs_a_price(store: KeyStore) -> None:
     store.set_project("default", ProjectSettings(budget=MONEY))
     assert list(find_warnings(store, [], ["tiny"])) == [UNLIMITED]
 

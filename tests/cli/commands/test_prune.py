@@ -40,7 +40,7 @@ def left(home: Path) -> list[str]:
     return found
 
 
-def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
+def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
     before = forefront("usage", "--by", "day", "--csv", home=home).stdout
     assert len(before.splitlines()) == 5
     refused = forefront("prune", "--before", "2026-01-03", home=home)
@@ -66,7 +66,7 @@ def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
         ("2999-01-01", "yesterday is the last day that can be named"),
     ],
 )
-def test_a_day_that_is_none_or_not_over_is_refused(home: Path, day: str, says: str) -> None:
+def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, says: str) -> None:
     refused = forefront("prune", "--before", day, "--yes", home=home)
     assert refused.returncode == 1
     assert says in refused.stderr
