@@ -1,6 +1,8 @@
 """The command line: the only place where the parts are wired together. `main` turns every failure into one line."""
 
 import errno
+import io
+import logging
 import os
 import sys
 import traceback
@@ -53,7 +55,8 @@ def _prepare_standard_streams() -> None:
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(reason: str) -> NoReturn:
@@ -63,7 +66,8 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _describe(error: Exception) -> str:
-    """An unexpected error in one line, with the place for a bug report."""
+    """An unexpected error in one line, with the place for a bug report. Its traceback is logged at the level debug."""
+    logging.getLogger(__name__).debug("internal error", exc_info=error)
     *_, last = traceback.extract_tb(error.__traceback__)
     text = " ".join(str(error).split())[:500]
     return f"internal error: {type(error).__name__}: {text} ({Path(last.filename).name}, line {last.lineno})"
