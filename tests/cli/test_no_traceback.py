@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from forefront.cli.app import app
 
+pytestmark = pytest.mark.slow
+
 # Lone surrogates (an argument that is not UTF-8), NUL, huge and non-finite numbers, a folder, a long name, markup.
 ODD = [
     os.fsdecode(b"\xff\xfe"), "a\0b", "", "9" * 5000, "-1", "1e400", "nan", "/", "x" * 70_000, "\N{GRINNING FACE}",
@@ -128,7 +130,6 @@ def run(arguments: Sequence[str], variables: Mapping[str, str | bytes], closed: 
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
     [
@@ -153,7 +154,6 @@ def test_odd_environments_of_a_client(refusing_server: str, variables: dict[str,
     assert output.count("\n") == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "statuses"),
     [
@@ -184,7 +184,6 @@ def test_odd_environments_of_a_store_command(variables: dict[str, str | bytes], 
     assert "secret" not in output
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("command", ["keys create n", "usage --csv", "--version", "chat"])
 @pytest.mark.usefixtures("home")

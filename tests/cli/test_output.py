@@ -60,3 +60,10 @@ def test_ctrl_c_during_imports_is_silent(tmp_path: Path) -> None:
     program.send_signal(signal.SIGINT)
     assert program.communicate(timeout=20) == (b"", b"")
     assert program.returncode == 130
+
+
+def test_an_unexpected_error_is_one_line_with_its_place() -> None:
+    script = "import forefront.cli as cli\ndef fail(): raise KeyError('a\\nb')\ncli._run = fail\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "forefront: internal error: KeyError: 'a\\nb' (<string>, line 2)\n"

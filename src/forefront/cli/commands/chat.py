@@ -68,7 +68,7 @@ def chat(
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChatReply:
     """The text of an answer. `interrupted` by Ctrl-C; `truncated` by the limit of tokens."""
 
     text: str
@@ -85,7 +85,7 @@ class ChatModel:
     temperature: float | None = None
     max_tokens: int | None = None
 
-    def stream(self, messages: list[dict[str, str]], write: Callable[[str], None]) -> Reply:
+    def stream(self, messages: list[dict[str, str]], write: Callable[[str], None]) -> ChatReply:
         """Stream the answer into `write`. Ctrl-C ends it. Raises `ForefrontError`."""
         parts: list[str] = []
         truncated = False
@@ -103,8 +103,8 @@ class ChatModel:
                         write(parts[-1])
                         truncated = truncated or choice.finish_reason == "length"
         except KeyboardInterrupt:
-            return Reply("".join(parts), interrupted=True)
-        return Reply("".join(parts), truncated=truncated)
+            return ChatReply("".join(parts), interrupted=True)
+        return ChatReply("".join(parts), truncated=truncated)
 
     def complete(self, messages: list[dict[str, str]]) -> ChatCompletion:
         """The server's whole response. Raises `ForefrontError`."""
@@ -121,7 +121,7 @@ class Conversation:
     system: str | None = None
     history: list[dict[str, str]] = field(default_factory=list)
 
-    def send(self, prompt: str, write: Callable[[str], None]) -> Reply:
+    def send(self, prompt: str, write: Callable[[str], None]) -> ChatReply:
         """Stream an answer and add it to the history with its prompt. After a `ForefrontError` neither is added."""
         reply = self.model.stream(self._messages(prompt), write)
         if reply.text or not reply.interrupted:
