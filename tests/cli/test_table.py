@@ -88,7 +88,7 @@ def test_on_a_narrow_terminal_ids_days_and_models_stay_whole(home: Path) -> None
     assert "…" not in used
 
 
-def test_on_a_narrow_terminal_what_folds_goes_on_in_the_next_line(home: Path) -> None:
+def test_folding_columns_wrap_on_a_narrow_terminal(home: Path) -> None:
     database = open_database(default_url(home))
     settings = ProjectSettings(limits=Limits(requests_per_minute=12345, tokens_per_minute=1234567, concurrency=123))
     KeyStore(database).set_project(PROJECT, settings)
@@ -114,7 +114,7 @@ def test_a_long_table_in_a_pipe_takes_little_memory(capsys: pytest.CaptureFixtur
     assert held < 15_000_000
 
 
-def test_who_looks_at_the_first_page_does_not_keep_the_store(home: Path) -> None:
+def test_a_slow_reader_does_not_hold_the_store(home: Path) -> None:
     database = open_database(default_url(home))
     with database.write() as connection:
         for number in range(3000):

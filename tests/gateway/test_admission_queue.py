@@ -85,7 +85,7 @@ def test_places_of_requests_that_are_prepared_count_for_their_project() -> None:
     turns.check("greedy")
 
 
-def test_a_preflight_hears_of_the_queue_before_its_own_project() -> None:
+def test_a_preflight_estimates_the_queue_ahead_of_its_project() -> None:
     turns = AdmissionQueue(4, 100)
     assert turns.estimate_next("greedy", 1) == (0, 0.0)
     waiting = len(fill(turns, "greedy")) - 4
@@ -98,7 +98,7 @@ def test_a_preflight_hears_of_the_queue_before_its_own_project() -> None:
     assert seconds > 0
 
 
-async def test_a_turn_that_is_left_early_is_left_once() -> None:
+async def test_an_entry_is_released_once() -> None:
     turns = AdmissionQueue(1, 10)
     first, second = enter(turns, "a"), enter(turns, "a")
     first.release(50)
@@ -107,7 +107,7 @@ async def test_a_turn_that_is_left_early_is_left_once() -> None:
     assert (turns.running, turns.waiting) == (1, 0)
 
 
-def test_the_place_in_the_queue_is_true() -> None:
+def test_the_estimate_matches_the_order() -> None:
     queue: FairQueue[str] = FairQueue(1, 1000)
     queue.add("a", 1, "running", 10)
     queue.start_next()

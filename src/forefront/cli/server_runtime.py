@@ -1,4 +1,4 @@
-"""Models, a store and settings, wired together: a server that runs."""
+"""Wires models, store and settings into a running server."""
 
 import asyncio
 import gc
@@ -30,32 +30,33 @@ from forefront.server.serve import ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)
 
-# How long a thread may go on while another waits for Python, in seconds. The threads of ledger and engines ask for it
-# many times for each commit or step; at the usual 5 ms they spent most of their time waiting for a busy event loop.
-_SWITCH = 0.0005
-# Objects made before the youngest are looked through. At the usual 700, requests spent a fifth of their time on that.
-_YOUNG = 20_000
+# The interpreter's switch interval in seconds. The ledger and engine threads take the interpreter lock many times for
+# each commit or step; at the default of 5 ms they mostly wait for a busy event loop.
+_SWITCH_INTERVAL = 0.0005
+# The garbage collector's threshold of the youngest generation. At the default of 700, collections took a fifth of a
+# request's time.
+_GC_THRESHOLD = 20_000
 # Threads that parse large bodies. Parsing holds the interpreter lock: a second thread parses no faster, takes the lock
-# from the event loop twice as often, and keeps a heap of its own.
-_WORKERS = 1
-# Files that a server has open beside its connections: the store, models, pipes to child processes.
+# from the event loop twice as often, and has a heap of its own.
+_BODY_THREADS = 1
+# Open files of a server apart from its connections: the store, models, pipes to child processes.
 _OTHER_FILES = 512
 
 
 def run_server(
     catalog: Catalog, database: Database, settings: Config, bound: socket.socket, started: Callable[[], None]
 ) -> None:
-    """Serve until a signal ends it. `started` is called once it listens. Raises `StoreError`."""
+    """Serve until a signal arrives. `started` is called once the server listens. Raises `StoreError`."""
     tune_interpreter()
     tune_allocator()
-    allow_files(settings.server.connections)
+    raise_file_limit(settings.server.connections)
 
     async def run() -> None:
         ledger, server = Ledger(database), settings.server
         body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_redis_limiter(settings.redis.url) as redis_limiter:
             services = _services(settings, catalog, database, ledger, redis_limiter)
-            runs, workers = SharedRuns(), WorkerPool(_WORKERS, "forefront-bodies")
+            runs, workers = SharedRuns(), WorkerPool(_BODY_THREADS, "forefront-bodies")
             app = build_app(services, workers, body_memory, runs, server.cors_origins)
             try:
                 await serve(app, Shutdown(catalog, runs, ledger), bound, _server_options(server), started)
@@ -67,28 +68,26 @@ def run_server(
 
 
 def tune_interpreter() -> None:
-    """Set threads and the garbage collector up for serving. What has been loaded stays, so it is never looked at."""
-    sys.setswitchinterval(_SWITCH)
+    """Set the switch interval and the garbage collector. Objects that exist already are excluded from collection."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 10, 10)
+    gc.set_threshold(_GC_THRESHOLD, 10, 10)
 
 
-def allow_files(connections: int) -> None:
-    """Raise this process' soft limit of open files so that every connection can be taken, as far as it may.
+def raise_file_limit(connections: int) -> None:
+    """Raise the soft limit of open files, up to the hard limit, so that every connection can be accepted.
 
-    Whoever had as many connections as there may be files would keep the store from opening its own.
+    Otherwise a client with that many connections would keep the store from opening its files.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHER_FILES
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < wanted:
-        text = (
-            "this process may have %d files open, too few for the %d connections of `server.connections`: lower that, "
-        )
-        log.warning(text + "or raise the limit (ulimit -n)", most, connections)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    if limit < wanted:
+        text = "this process may open %d files, too few for the %d connections of `server.connections`: lower it, "
+        log.warning(text + "or raise the limit (ulimit -n)", limit, connections)
 
 
 def _services(

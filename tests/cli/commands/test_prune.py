@@ -40,17 +40,17 @@ def left(home: Path) -> list[str]:
     return found
 
 
-def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
+def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
     before = forefront("usage", "--by", "day", "--csv", home=home).stdout
     assert len(before.splitlines()) == 5
     refused = forefront("prune", "--before", "2026-01-03", home=home)
     assert (refused.returncode, refused.stderr) == (
         1,
-        "forefront: 2 completions of before 2026-01-03 (UTC) would be deleted for good: say --yes\n",
+        "forefront: 2 completions before 2026-01-03 (UTC) would be deleted for good: confirm with --yes\n",
     )
     assert left(home) == ["c0", "c1", "c2", "c3"]
     done = forefront("prune", "--before", "2026-01-03", "--yes", home=home)
-    assert (done.stdout, done.stderr) == ("2 completions of before 2026-01-03 deleted\n", "")
+    assert (done.stdout, done.stderr) == ("2 completions before 2026-01-03 deleted\n", "")
     assert forefront("prune", "--before", _YESTERDAY, "--yes", home=home).stdout.startswith("1 completions")
     assert left(home) == ["c3"]
     assert forefront("usage", "--by", "day", "--csv", home=home).stdout == before
@@ -66,7 +66,7 @@ def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
         ("2999-01-01", "yesterday is the last day that can be named"),
     ],
 )
-def test_a_day_that_is_none_or_not_over_is_refused(home: Path, day: str, says: str) -> None:
+def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, says: str) -> None:
     refused = forefront("prune", "--before", day, "--yes", home=home)
     assert refused.returncode == 1
     assert says in refused.stderr
@@ -85,6 +85,6 @@ def test_on_a_terminal_it_asks(home: Path, reply: bytes, stay: int) -> None:
         shown = process.stdout.read()
     os.close(its)
     os.close(ours)
-    assert "Delete 2 completions of before 2026-01-03 (UTC) for good? Sums stay. [y/N]" in shown
+    assert "Delete 2 completions before 2026-01-03 (UTC) for good? Sums stay. [y/N]" in shown
     assert process.returncode == (0 if stay == 2 else 1)
     assert len(left(home)) == stay

@@ -28,7 +28,7 @@ FULL = NewKey(
 )
 
 
-def test_a_key_is_kept_with_all_its_settings_but_its_text(database: Database) -> None:
+def test_a_key_is_stored_with_its_settings_and_without_its_text(database: Database) -> None:
     store = KeyStore(database)
     made = store.create(FULL)
     assert made.key.startswith("ff-")
@@ -62,7 +62,7 @@ async def test_revoking_and_rotating_take_effect_within_a_second(database: Datab
     assert store.rotate(made.id) is None
 
 
-async def test_a_key_of_a_project_that_is_made_in_this_moment_breaks_nothing(database: Database) -> None:
+async def test_a_project_created_during_a_read_breaks_nothing(database: Database) -> None:
     """Between the statements of one reading."""
     store, cache = KeyStore(database), KeyCache(database)
     made = store.create(FULL)
@@ -92,19 +92,19 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(
     go.set()
 
 
-async def test_an_expired_key_opens_nothing(database: Database) -> None:
+async def test_an_expired_key_is_refused(database: Database) -> None:
     store, cache = KeyStore(database), KeyCache(database)
     assert await cache.find(store.create(NewKey(name="old", expires=int(time.time()) - 1)).key) is None
 
 
-async def test_other_texts_open_nothing(database: Database) -> None:
+async def test_other_texts_are_no_keys(database: Database) -> None:
     made, cache = KeyStore(database).create(FULL).key, KeyCache(database)
     for text in ("", made[:-1], made + "x", made.swapcase(), "' OR '1'='1", "%", "\ud800", "\0", "ä" * 50):
         assert await cache.find(text) is None
     assert await cache.find(made) is not None
 
 
-async def test_what_cannot_be_read_lets_nobody_in(database: Database) -> None:
+async def test_an_unreadable_store_refuses_every_key(database: Database) -> None:
     clock = FakeClock()
     made, cache = KeyStore(database).create(FULL).key, KeyCache(database, clock)
     assert await cache.find(made) is not None
@@ -127,7 +127,7 @@ async def test_an_empty_store_gets_one_admin_key(database: Database) -> None:
     assert principal.key.scopes == ALL_SCOPES
 
 
-async def test_an_adopted_key_takes_the_place_of_the_one_adopted_before(database: Database) -> None:
+async def test_an_adopted_key_replaces_the_previous_one(database: Database) -> None:
     store = KeyStore(database)
     made = store.ensure_admin_key(None)
     assert made is not None
@@ -170,7 +170,7 @@ async def test_a_rotated_text_is_never_adopted(database: Database) -> None:
     assert [key.source for key in ended].count("environment") == 1
 
 
-async def test_a_known_admin_key_takes_the_place_of_the_adopted_one(database: Database) -> None:
+async def test_a_known_admin_key_replaces_the_adopted_one(database: Database) -> None:
     store, cache = KeyStore(database), KeyCache(database)
     admin = store.create(NewKey(name="admin", scopes=["admin"]))
     store.ensure_admin_key(ADOPTED)
@@ -190,9 +190,7 @@ async def test_a_known_admin_key_takes_the_place_of_the_adopted_one(database: Da
         (NewKey(name="old", scopes=["admin"], expires=1), r"\(old\), which has expired; choose another"),
     ],
 )
-async def test_a_known_key_that_is_no_administrators_is_not_adopted(
-    database: Database, wanted: NewKey, says: str
-) -> None:
+async def test_a_known_key_without_admin_scope_is_not_adopted(database: Database, wanted: NewKey, says: str) -> None:
     store = KeyStore(database)
     store.ensure_admin_key(ADOPTED)
     known = store.create(wanted)
@@ -219,7 +217,7 @@ def test_a_start_with_the_same_adopted_key_changes_nothing(database: Database) -
 @pytest.mark.parametrize(
     "key", ["short", "x" * 19, "with a blank in the middle", "umläut-in-it-0123456789", "x" * 19 + "\n"]
 )
-def test_an_unfit_key_is_refused(database: Database, key: str) -> None:
+def test_an_invalid_key_is_refused(database: Database, key: str) -> None:
     with pytest.raises(InvalidApiKeyError, match="20 visible ASCII"):
         KeyStore(database).ensure_admin_key(key)
     assert KeyStore(database).list_keys() == []
@@ -242,7 +240,7 @@ async def test_a_projects_settings_reach_its_keys(database: Database) -> None:
     assert [project.name for project in store.list_projects()] == ["shop"]
 
 
-def test_a_change_of_a_project_is_made_of_what_it_was(database: Database) -> None:
+def test_an_update_of_a_project_receives_its_settings(database: Database) -> None:
     store = KeyStore(database)
 
     def one_more(before: ProjectSettings) -> ProjectSettings:

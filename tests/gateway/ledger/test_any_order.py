@@ -1,7 +1,7 @@
-"""Requests of two servers on one store, in any order of what can happen to them: no budget is exceeded, nothing stays
-held, and the ledger says what clients saw.
+"""Requests of two servers on one store, with events in any order: no budget is exceeded, nothing stays held, and the
+ledger agrees with the responses.
 
-The servers are real but for their threads: a step of the machine is what the ledger's thread does in one turn.
+The servers are real except for their threads: a step of the state machine is one batch of the ledger thread.
 """
 
 import asyncio
@@ -49,20 +49,20 @@ _DAY = 86_400
 
 @dataclass(eq=False)
 class Request:
-    """One that runs, and when it ends, how."""
+    """A running request, and how it ends."""
 
     id: str
     server: "Server"
     lease: Lease
     most: int
     task: asyncio.Task[None]
-    told: "asyncio.Future[tuple[End, int]]"
+    ending: "asyncio.Future[tuple[End, int]]"
 
     @property
     def answering(self) -> bool:
-        """Whether it was let in, and has not been told to end."""
+        """Whether it was admitted and has not ended."""
         turn = self.lease.queue_entry
-        return turn is not None and not turn.waiting and not self.task.done() and not self.told.done()
+        return turn is not None and not turn.waiting and not self.task.done() and not self.ending.done()
 
 
 class Server:
@@ -104,8 +104,8 @@ class Server:
 
 
 @dataclass
-class Seen:
-    """What clients were told."""
+class ClientView:
+    """The outcomes that clients saw."""
 
     answered: dict[str, int] = field(default_factory=dict)  # with the tokens sampled
     withheld: dict[str, Server] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.url = f"sqlite:///{self.folder / 'f.db'}"
         self.loop = asyncio.new_event_loop()
         self.wall, self.made, self.pid = 20_000.0 * _DAY, 0, 100
-        self.seen = Seen()
+        self.seen = ClientView()
         self.patch.setattr(lease_module, "time", SimpleNamespace(time=lambda: self.wall))
         self.patch.setattr(transaction_module, "period_start", self.period_start)
         self.patch.setattr(
@@ -157,7 +157,7 @@ class AnyOrder(RuleBasedStateMachine):
         return datetime.fromtimestamp(self.wall, UTC).date().isoformat()
 
     def run(self, work: Coroutine[Any, Any, None] | None = None) -> None:
-        """Let everything on the loop go on until it waits."""
+        """Run the event loop until every task waits."""
 
         async def for_a_while() -> None:
             if work is not None:
@@ -176,17 +176,17 @@ class AnyOrder(RuleBasedStateMachine):
             error = request.task.exception()
             if error is not None:
                 assert isinstance(error, ApiError | RuntimeError), error
-                if isinstance(error, ApiError) and request.told.done():
+                if isinstance(error, ApiError) and request.ending.done():
                     self.seen.withheld[request.id] = request.server
-            elif request.told.result()[0] == "answered":
-                self.seen.answered[request.id] = request.told.result()[1]
-                assert self.row(request.id) is not None  # there before anybody hears of the end
+            elif request.ending.result()[0] == "answered":
+                self.seen.answered[request.id] = request.ending.result()[1]
+                assert self.row(request.id) is not None  # written before the client sees the end
 
     def row(self, id_: str) -> Any:
         with self.servers[0].database.read() as connection:
             return connection.execute(sa.select(completions).where(completions.c.id == id_)).first()
 
-    # What clients do.
+    # Clients.
 
     @rule(
         place=st.integers(0, 1),
@@ -196,7 +196,7 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def ask(self, place: int, sizes: list[int], hurry: int, commits: bool) -> None:
         server = self.servers[place]
-        if not server.ledger.healthy:  # nobody would come in
+        if not server.ledger.healthy:  # every request would be refused
             server.step("none")
             self.run()
         with self.impatient(hurry):
@@ -215,16 +215,16 @@ class AnyOrder(RuleBasedStateMachine):
         except ApiError as error:
             assert error.code == "overloaded"
             return
-        told: asyncio.Future[tuple[End, int]] = self.loop.create_future()
+        ending: asyncio.Future[tuple[End, int]] = self.loop.create_future()
         prompt = max(size // 3, 1)
-        task = self.loop.create_task(self.answer(lease, prompt, size - prompt, told))
-        self.requests.append(Request(name, server, lease, size - prompt, task, told))
+        task = self.loop.create_task(self.answer(lease, prompt, size - prompt, ending))
+        self.requests.append(Request(name, server, lease, size - prompt, task, ending))
 
-    async def answer(self, lease: Lease, prompt: int, most: int, told: "asyncio.Future[tuple[End, int]]") -> None:
+    async def answer(self, lease: Lease, prompt: int, most: int, ending: "asyncio.Future[tuple[End, int]]") -> None:
         with lease:
             await lease.admit(prompt, most)
             lease.started = time.time()
-            end, lease.output_tokens = await asyncio.shield(told)
+            end, lease.output_tokens = await asyncio.shield(ending)
             if end == "broken":
                 raise RuntimeError
             if end == "answered":
@@ -232,7 +232,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @contextmanager
     def impatient(self, hurry: int) -> Iterator[None]:
-        """Nobody waits for a store that does not answer at once."""
+        """No request waits for a store that does not respond at once."""
         with pytest.MonkeyPatch.context() as patch:
             if hurry:
                 patch.setattr(ledger_module, "STORE_TIMEOUT", 0.0)
@@ -247,14 +247,14 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def end(self, data: st.DataObject, end: End, share: float, hurry: int) -> None:
         request = data.draw(st.sampled_from([one for one in self.requests if one.answering]))
-        request.told.set_result((end, int(share * request.most)))
+        request.ending.set_result((end, int(share * request.most)))
         with self.impatient(hurry):
             self.run()
 
     @precondition(lambda self: self.requests)
-    @rule(data=st.data(), moment=st.sampled_from(["any", "told", "behind"]))
+    @rule(data=st.data(), moment=st.sampled_from(["any", "ending", "behind"]))
     def leave(self, data: st.DataObject, moment: str) -> None:
-        """Whatever it waits for; also in the very moment in which that comes, and in the next."""
+        """Cancel a request at any await, also at the moment of its result and right after."""
         request = data.draw(st.sampled_from(self.requests))
         if moment != "any":
             request.server.step("none")
@@ -266,7 +266,7 @@ class AnyOrder(RuleBasedStateMachine):
 
         self.run(cancel())
 
-    # What servers and their store do.
+    # Servers and their store.
 
     @rule(
         place=st.integers(0, 1),
@@ -290,7 +290,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.made >= 5 * (len(self.killed) + 1))
     @rule(place=st.integers(0, 1), committed=st.booleans())
     def kill(self, place: int, committed: bool) -> None:
-        """And start another; what it had committed at last, nobody was told."""
+        """Kill a server and start another. Its last commit may be unknown to its clients."""
         dead = self.servers[place]
         if committed:
             dead.step("unknown")
@@ -354,8 +354,8 @@ class AnyOrder(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         for _ in range(100):
             for request in self.requests:
-                if not request.told.done():
-                    request.told.set_result(("answered", 1))
+                if not request.ending.done():
+                    request.ending.set_result(("answered", 1))
             for server in self.servers:
                 server.step("none")
             self.run()

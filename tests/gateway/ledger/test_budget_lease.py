@@ -85,7 +85,7 @@ async def test_two_servers_never_hold_more_than_there_is(database: Database, dat
     assert held(database) == 0
 
 
-async def test_what_a_killed_server_had_taken_can_be_used(database: Database) -> None:
+async def test_the_leases_of_a_killed_server_return(database: Database) -> None:
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=10_000)))
         await answer(fixture.gateway.admit(principal, "m", "first"), 60, 40, 40)
@@ -115,7 +115,7 @@ async def test_an_idle_server_keeps_nothing(database: Database) -> None:
         await answer(fixture.gateway.admit(principal, "m", "d"), 60, 40, 40)
 
 
-async def test_a_budget_that_was_cut_holds_for_what_was_taken_before(database: Database) -> None:
+async def test_a_reduced_budget_covers_earlier_leases(database: Database) -> None:
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b"))
         settings = ProjectSettings(budget=Budget(tokens=100_000))

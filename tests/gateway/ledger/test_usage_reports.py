@@ -42,7 +42,7 @@ def test_a_report_of_any_size_takes_little_memory(usage: UsageReports) -> None:
     assert held < 5_000_000
 
 
-def test_what_is_written_row_by_row_is_one_report(usage: UsageReports) -> None:
+def test_rows_are_written_as_one_report(usage: UsageReports) -> None:
     for wanted, count in ((_EVERYTHING, _ROWS), (ReportQuery(key="key_7"), 200), (ReportQuery(key="none"), 0)):
         pieces: list[bytes] = []
         usage.write(pieces.append, wanted)

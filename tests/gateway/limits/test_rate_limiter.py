@@ -49,7 +49,7 @@ def test_no_minute_holds_more_than_the_limit_and_waits_are_exact(
         assert sum(size for at, size in times if at > now - WINDOW) <= limit
 
 
-def test_who_is_refused_in_the_same_moment_is_told_to_wait_for_a_minute_and_not_more() -> None:
+def test_concurrent_refusals_wait_a_minute_at_most() -> None:
     """Clients that are told of more than a minute give up at once."""
     window, now = SlidingWindow(2), 1000.001
     window.add(now, 1)
@@ -126,7 +126,7 @@ async def test_concurrency_of_a_project_counts_all_its_keys(tmp_path: Path) -> N
         fixture.database.close()
 
 
-async def test_limits_of_before_a_change_do_not_come_back(tmp_path: Path) -> None:
+async def test_stale_limits_do_not_overwrite_newer_ones(tmp_path: Path) -> None:
     """A request that began before the change is admitted after it."""
     async with open_gateway(open_database(f"sqlite:///{tmp_path / 'f.db'}")) as fixture:
         fixture.keys.set_project("default", ProjectSettings(limits=Limits(requests_per_minute=1000)))

@@ -108,7 +108,7 @@ async def test_no_window_and_no_moment_holds_more_than_the_limit(store: Database
     assert sum(tokens for *_, tokens in asked) > 2 * most_tokens  # windows move on
 
 
-async def test_what_was_not_used_is_given_back_to_every_server(store: Database, redis_server: RedisServer) -> None:
+async def test_unused_tokens_return_to_every_server(store: Database, redis_server: RedisServer) -> None:
     async with two_desks(store, redis_server) as (one, two):
         one.keys.set_project("default", ProjectSettings(limits=Limits(tokens_per_minute=100)))
         principal = await one.principal()
@@ -124,9 +124,7 @@ async def test_what_was_not_used_is_given_back_to_every_server(store: Database, 
         await answer(two.gateway.admit(principal, "m", "c"), 10, 65, 1)
 
 
-async def test_one_at_a_time_is_enough_for_a_client_that_waits_for_its_answers(
-    store: Database, redis_server: RedisServer
-) -> None:
+async def test_concurrency_one_suffices_for_a_sequential_client(store: Database, redis_server: RedisServer) -> None:
     async with two_desks(store, redis_server) as desks:
         principal = await desks[0].principal(NewKey(name="one", limits=Limits(concurrency=1)))
         for n in range(100):
@@ -143,7 +141,7 @@ async def test_one_at_a_time_is_enough_for_a_client_that_waits_for_its_answers(
     ],
 )
 @pytest.mark.parametrize("owner", ["key", "project"])
-async def test_refusals_say_what_they_say_in_memory(
+async def test_refusals_equal_those_of_limits_in_memory(
     store: Database, redis_server: RedisServer, limits: Limits, size: int, owner: str
 ) -> None:
     async def refusal(fixture: GatewayFixture, principal: Principal) -> ApiError:
@@ -176,7 +174,7 @@ async def test_refusals_say_what_they_say_in_memory(
         assert 50 < float(in_redis[name].removesuffix("s")) <= 60 or size == 13
 
 
-async def test_more_than_a_thousand_are_forgotten_and_waited_for(store: Database, redis_server: RedisServer) -> None:
+async def test_more_than_a_thousand_entries_expire(store: Database, redis_server: RedisServer) -> None:
     async with open_shared(redis_server, window=3.0) as shared, open_gateway(store) as fixture:
         principal = await fixture.principal(NewKey(name="m", limits=Limits(tokens_per_minute=1200)))
         claims = await asyncio.gather(*(taken(shared, principal, 1) for _ in range(1200)))
@@ -194,7 +192,7 @@ async def test_more_than_a_thousand_are_forgotten_and_waited_for(store: Database
     store.close()
 
 
-async def test_slots_of_a_dead_server_come_free_and_those_of_a_living_one_do_not(
+async def test_slots_of_a_dead_server_expire_and_those_of_a_live_one_stay(
     store: Database, redis_server: RedisServer
 ) -> None:
     async with open_shared(redis_server, lease=1.0) as living, open_gateway(store) as fixture:
@@ -211,7 +209,7 @@ async def test_slots_of_a_dead_server_come_free_and_those_of_a_living_one_do_not
     store.close()
 
 
-async def test_nothing_is_left_behind_and_no_names_are_told(store: Database, redis_server: RedisServer) -> None:
+async def test_redis_keys_expire_and_contain_no_names(store: Database, redis_server: RedisServer) -> None:
     client = redis.Redis.from_url(redis_server.url)
     limits = Limits(requests_per_minute=100, tokens_per_minute=1000, concurrency=10)
     async with open_shared(redis_server, window=0.5, lease=0.5) as shared, open_gateway(store) as fixture:
@@ -264,7 +262,9 @@ async def test_without_redis_only_limited_keys_are_refused_until_it_is_back(
     assert str(redis_server.port) not in caplog.text
 
 
-async def test_who_leaves_while_redis_is_asked_holds_nothing(store: Database, redis_server: RedisServer) -> None:
+async def test_a_client_that_disconnects_during_the_call_to_redis_holds_nothing(
+    store: Database, redis_server: RedisServer
+) -> None:
     async with open_shared(redis_server) as shared, open_gateway(store, shared=shared) as fixture:
         principal = await fixture.principal(NewKey(name="l", limits=Limits(concurrency=1)))
         with redis_server.paused():
@@ -297,7 +297,7 @@ async def test_redis_that_forgot_its_scripts_or_takes_no_writes(
     assert caplog.text.count("Redis rejects the limit scripts") == 1
 
 
-async def test_what_cannot_be_used_is_said_at_the_start(
+async def test_an_unusable_redis_is_an_error_at_startup(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = redis_server.url

@@ -24,7 +24,7 @@ def test_each_row_is_there_once_as_it_was_given(database: Database, count: int) 
 
 
 def test_a_row_that_is_there_is_added_to(database: Database) -> None:
-    bulk = BulkInsert(daily_usage, added=("requests", "cost"))
+    bulk = BulkInsert(daily_usage, added=("requests", "cost_nanos"))
     with database.write() as connection:
         bulk.insert(connection, [("2026-01-01", "key", "p", "m", 1, 5, 6, 7, 8, 9)])
         bulk.insert(

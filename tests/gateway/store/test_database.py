@@ -114,7 +114,7 @@ def test_a_migration_removes_dead_servers_and_their_leases(
             assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 0
 
 
-def test_a_statement_may_take_long_where_that_is_meant(postgres: str) -> None:
+def test_the_statement_timeout_can_be_disabled(postgres: str) -> None:
     database = open_database(new_database(postgres))
     for timeout, allowed in ((False, "0"), (True, "10s")):
         with database.read(statement_timeout=timeout) as connection:
@@ -130,7 +130,7 @@ def test_postgresql_plans_for_all_rows_and_not_for_the_first(postgres: str) -> N
     database.close()
 
 
-def test_a_journal_that_a_reader_let_grow_is_cut_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_write_ahead_log_is_truncated_after_a_long_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "_WAL_SIZE_LIMIT", 300_000)
     path = tmp_path / "forefront.db"
     database, journal = open_database(f"sqlite:///{path}"), tmp_path / "forefront.db-wal"
@@ -212,12 +212,12 @@ def count_together(database: Database) -> int:
         return int(connection.execute(sa.text("SELECT n FROM counted")).scalar_one())
 
 
-def test_writers_take_turns(database: Database) -> None:
+def test_writers_exclude_each_other(database: Database) -> None:
     assert count_together(database) == 40
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_writers_take_turns_whatever_the_server_is_set_to(postgres: str, level: str) -> None:
+def test_writers_exclude_each_other_at_any_default_isolation_level(postgres: str, level: str) -> None:
     url = new_database(postgres)
     opened = open_database(url)
     with opened.write() as connection:
@@ -229,7 +229,7 @@ def test_writers_take_turns_whatever_the_server_is_set_to(postgres: str, level: 
     database.close()
 
 
-def test_what_failed_is_not_written(database: Database) -> None:
+def test_a_failed_transaction_writes_nothing(database: Database) -> None:
     def fail() -> None:
         with database.write() as connection:
             connection.execute(sa.text("UPDATE store_revision SET revision = 77"))
@@ -241,7 +241,7 @@ def test_what_failed_is_not_written(database: Database) -> None:
         assert connection.execute(sa.text("SELECT revision FROM store_revision")).scalar_one() == 0
 
 
-def test_only_its_owner_can_read_a_sqlite_store(tmp_path: Path) -> None:
+def test_a_sqlite_store_is_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "forefront.db"
     database = open_database(f"sqlite:///{path}")
     for file in path.parent.iterdir():
@@ -262,7 +262,7 @@ def test_only_its_owner_can_read_a_sqlite_store(tmp_path: Path) -> None:
         ("postgresql://u:secret@127.0.0.1:1/d", "refused"),
     ],
 )
-def test_an_unfit_url_is_refused_without_its_password(url: str, says: str) -> None:
+def test_an_invalid_url_is_refused_without_its_password(url: str, says: str) -> None:
     with pytest.raises(StoreError, match=says) as caught:
         open_database(url)
     assert "secret" not in str(caught.value)
@@ -289,7 +289,7 @@ def test_a_connection_that_was_cut_fails_once_at_most(
     for _ in range(3):
         try:
             with database.write() as connection:
-                BulkInsert(budget_leases, replaced=("cost",)).insert(connection, [("one", "i", "key", "p", 1, 2)])
+                BulkInsert(budget_leases, replaced=("cost_nanos",)).insert(connection, [("one", "i", "key", "p", 1, 2)])
         except StoreError:
             failed += 1
     assert failed == (0 if rest == 0.0 else 1)

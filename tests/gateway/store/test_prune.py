@@ -31,7 +31,7 @@ def all_of(database: Database, table: sa.Table) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 499, 500, 1200])
-def test_rows_of_before_the_day_go_and_sums_stay(database: Database, count: int) -> None:
+def test_rows_before_the_day_are_deleted_and_sums_stay(database: Database, count: int) -> None:
     old = [row(f"old-{n}", BEGIN - 0.001 - n * 100) for n in range(count)]
     new = [row("first", BEGIN), row("later", BEGIN + 86_400)]
     with database.write() as connection:
@@ -46,7 +46,9 @@ def test_rows_of_before_the_day_go_and_sums_stay(database: Database, count: int)
     assert delete_completions_before(database, DAY) == 0
 
 
-async def test_servers_write_and_budgets_hold_meanwhile(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_servers_write_and_budgets_hold_during_pruning(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prune, "_BATCH", 20)
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=1_000_000, period="ever")))

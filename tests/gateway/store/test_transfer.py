@@ -75,9 +75,7 @@ def test_a_file_that_is_not_whole_is_refused(
     assert import_database(database, file) == 4
 
 
-def test_an_export_takes_the_place_of_the_one_before_and_is_its_owners_alone(
-    database: Database, tmp_path: Path
-) -> None:
+def test_an_export_replaces_the_previous_one_and_is_private(database: Database, tmp_path: Path) -> None:
     KeyStore(database).create(NewKey(name="one"))
     target, link, folder = tmp_path / "to" / "store.jsonl", tmp_path / "link", tmp_path / "to"
     folder.mkdir()
@@ -130,7 +128,7 @@ async def test_a_row_that_does_not_fit_leaves_nothing(
     assert KeyStore(database).list_keys() == []
 
 
-async def test_who_waits_is_told_how_far_it_is(database: Database, tmp_path: Path) -> None:
+async def test_progress_is_reported(database: Database, tmp_path: Path) -> None:
     rows = [(f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, n, 1.5, None, 1.75) for n in range(2500)]
     with database.write() as connection:
         BulkInsert(completions).insert(connection, rows)
@@ -164,7 +162,7 @@ def test_a_file_that_is_no_export_is_refused(database: Database, tmp_path: Path,
         import_database(database, file)
 
 
-def test_the_export_of_another_schema_says_what_to_do(database: Database, tmp_path: Path) -> None:
+def test_an_export_of_another_schema_names_the_remedy(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "export.jsonl"
     file.write_text('{"forefront":"0002"}\n{"end":0}\n')
     with pytest.raises(TransferError, match=r"schema 0002, and this one is of 0001: import it with the version"):

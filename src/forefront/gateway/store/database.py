@@ -134,6 +134,8 @@ def parse_url(url: str) -> sa.URL:
         raise StoreError(f"{parsed.drivername} is not supported: the store is SQLite or PostgreSQL")
     if parsed.port is not None and not 0 < parsed.port < 2**16:
         raise StoreError("the port in the database's address is not between 1 and 65535")
+    if parsed.drivername == "sqlite" and parsed.query:
+        raise StoreError("the address of an SQLite store takes no parameters after `?`")
     if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StoreError("SQLite needs a file, as in sqlite:////var/lib/forefront/forefront.db")
     return parsed

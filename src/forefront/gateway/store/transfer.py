@@ -25,9 +25,9 @@ from forefront.gateway.store.tables import (
 )
 
 # In the order of their foreign keys. Servers and budget leases describe running processes and are left out.
-_TABLES = {table.name: table for table in (projects, api_keys, completions, daily_usage, monthly_usage)}
+_TABLES = {str(table.name): table for table in (projects, api_keys, completions, daily_usage, monthly_usage)}
 # Large tables of plain values. SQLAlchemy's own insertion takes three times as long.
-_BULK_INSERTS = {table.name: BulkInsert(table) for table in (completions, daily_usage, monthly_usage)}
+_BULK_INSERTS = {str(table.name): BulkInsert(table) for table in (completions, daily_usage, monthly_usage)}
 _BATCH = 1000
 Progress = Callable[[int], object]
 
