@@ -60,8 +60,8 @@ def test_every_answer_to_what_was_counted(
 
 def test_while_as_many_run_as_may(server: RunningServer) -> None:
     _, client = make_key(server, limits={"concurrency": 1, "requests_per_minute": 100})
-    # More bytes than the buffers of a connection hold, so that it runs until it is read.
-    body = CHAT | {"model": "tiny", "max_tokens": 1500, "stream": True, "logprobs": True, "top_logprobs": 20}
+    # More events than the server reads ahead of a client, in whatever batches the tokens come.
+    body = CHAT | {"model": "tiny", "max_tokens": 1500, "stream": True, "n": 16}
     with client, client.stream("POST", "/v1/chat/completions", json=body) as running:
         next(running.iter_raw())
         refused = client.post("/v1/completions", json=TEXT | {"model": "tiny"})
