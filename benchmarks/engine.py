@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 from benchmarks.report import table
 from forefront.engine.engine import Engine
-from forefront.engine.model.model import PagedModel, Run
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.model.model import PagedModel
+from forefront.engine.model.step_inputs import SequenceInput
+from forefront.engine.request import GenerateRequest, SamplingParams
 
 PROMPT = 60
 
@@ -26,17 +27,17 @@ def bare(model: PagedModel, streams: int, tokens: int) -> float:
     blocks = [list(range(i * per, (i + 1) * per)) for i in range(streams)]
     last = []
     for own, prompt in zip(blocks, prompts(streams), strict=True):
-        logits = model.run([Run(0, prompt, own)], [PROMPT - 1], [1.0])
+        logits = model.run([SequenceInput(0, prompt, own)], [PROMPT - 1], [1.0])
         last.append(int(logits.top_tokens[0, 0]))
     rows, temperatures = list(range(streams)), [1.0] * streams
     start = time.perf_counter()
     for step in range(tokens):
-        runs = [Run(PROMPT + step, [token], own) for token, own in zip(last, blocks, strict=True)]
+        runs = [SequenceInput(PROMPT + step, [token], own) for token, own in zip(last, blocks, strict=True)]
         last = model.run(runs, rows, temperatures).top_tokens[:, 0].tolist()
     return streams * tokens / (time.perf_counter() - start)
 
 
-async def through_engine(engine: Engine, streams: int, tokens: int, sampling: Sampling) -> float:
+async def through_engine(engine: Engine, streams: int, tokens: int, sampling: SamplingParams) -> float:
     """The same through the engine; tokens per second from the last stream's first token on."""
     arrivals: list[list[float]] = [[] for _ in range(streams)]
 
@@ -66,8 +67,8 @@ def measure(model: PagedModel, streams: int, tokens: int, repeats: int) -> dict[
 
     async def engine_round() -> tuple[float, float]:
         async with running(model) as engine:
-            greedy = await through_engine(engine, streams, tokens, Sampling(temperature=0))
-            return greedy, await through_engine(engine, streams, tokens, Sampling(temperature=1, top_p=0.95))
+            greedy = await through_engine(engine, streams, tokens, SamplingParams(temperature=0))
+            return greedy, await through_engine(engine, streams, tokens, SamplingParams(temperature=1, top_p=0.95))
 
     bare(model, streams, 4)
     rounds = [(bare(model, streams, tokens), *asyncio.run(engine_round())) for _ in range(repeats)]

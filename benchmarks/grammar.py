@@ -14,7 +14,7 @@ from forefront.chat.grammar.source import GrammarSource
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import PagedModel
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.tokenizer.tokenizer import Tokenizer
 
 STREAMS = 16
@@ -53,7 +53,7 @@ async def throughput(engine: Engine, tokens: int, grammar: CompiledGrammar | Non
         arrivals.append(own)
         constraint = grammar.start if grammar else None
         ends = frozenset({2}) if grammar else frozenset()
-        request = GenerateRequest(prompt, tokens + room, Sampling(), stop_tokens=ends, constraint=constraint)
+        request = GenerateRequest(prompt, tokens + room, SamplingParams(), stop_tokens=ends, constraint=constraint)
         generation = engine.submit(request)
         async for batch in generation:
             own += [time.perf_counter()] * len(batch)

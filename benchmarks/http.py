@@ -15,7 +15,7 @@ from benchmarks.load import rate, stream
 from benchmarks.models import FOLDER
 from benchmarks.report import table
 from forefront.engine.model.model import PagedModel
-from forefront.engine.request import Sampling
+from forefront.engine.request import SamplingParams
 from tests.support.server import RunningServer, run_server
 
 
@@ -114,5 +114,5 @@ def run(path: Path, model: PagedModel, tokens: int, repeats: int) -> None:
 async def _engine_alone(model: PagedModel, streams: int, tokens: int) -> float:
     async with engine_bench.running(model) as engine:
         # The same bias as over HTTP, so that both sample in the same way.
-        sampling = Sampling(temperature=0, logit_bias={2: -100.0})
+        sampling = SamplingParams(temperature=0, logit_bias={2: -100.0})
         return await engine_bench.through_engine(engine, streams, tokens, sampling)

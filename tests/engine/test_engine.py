@@ -13,14 +13,15 @@ from forefront.engine.engine import Engine
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Generation, Token
 from forefront.engine.model.model import ModelOptions, PagedModel
-from forefront.engine.request import GenerateRequest, Sampling
-from forefront.engine.scheduling.scheduler import Chunk, Limits
+from forefront.engine.request import GenerateRequest, SamplingParams
+from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
+from forefront.engine.scheduling.scheduler import SchedulerLimits
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 from tests.support.reference import ReferenceModel
 
 CONTEXT = 2048
-GREEDY = Sampling(temperature=0)
+GREEDY = SamplingParams(temperature=0)
 # All that the engine rounds and the reference does not is switched off, so that only the structure is compared.
 EXACT = ModelOptions(contexts=4, kv_precision="f32", quantize_activations=False)
 
@@ -43,7 +44,7 @@ async def engine(model: PagedModel) -> AsyncIterator[Engine]:
     await engine.stop()
 
 
-def small(model: PagedModel, blocks: int, limits: Limits | None = None) -> Engine:
+def small(model: PagedModel, blocks: int, limits: SchedulerLimits | None = None) -> Engine:
     """An engine that may use only so many of the model's blocks."""
 
     class Part:
@@ -65,7 +66,9 @@ def prompt(length: int, seed: int = 0) -> list[int]:
     return [chance.randrange(3, 500) for _ in range(length)]
 
 
-def ask(engine: Engine, length: int, max_tokens: int, *, seed: int = 0, sampling: Sampling = GREEDY) -> Generation:
+def ask(
+    engine: Engine, length: int, max_tokens: int, *, seed: int = 0, sampling: SamplingParams = GREEDY
+) -> Generation:
     return engine.submit(GenerateRequest(prompt(length, seed), max_tokens, sampling))
 
 
@@ -89,7 +92,7 @@ async def until_idle(engine: Engine) -> None:
 
 async def disagreement(engine: Engine, reference: ReferenceModel, length: int) -> list[float]:
     """Differences in the log-probabilities of the top five tokens at each place of a greedy answer of 40."""
-    sampling = Sampling(temperature=0, top_logprobs=5)
+    sampling = SamplingParams(temperature=0, top_logprobs=5)
     tokens = await collect(ask(engine, length, 40, seed=length, sampling=sampling))
     exact = reference.logprobs(prompt(length, length) + [token.token for token in tokens])
     return [
@@ -168,7 +171,7 @@ async def test_preempted_sequences_give_the_same_answers(model: PagedModel) -> N
 async def test_continuations_share_the_prompts_blocks(model: PagedModel) -> None:
     engine = small(model, 100)
     try:
-        request = GenerateRequest(prompt(330, 3), 20, Sampling(seed=1), n=4)
+        request = GenerateRequest(prompt(330, 3), 20, SamplingParams(seed=1), n=4)
         held = 0
         answers: dict[int, list[int]] = {}
         async for tokens in engine.submit(request):
@@ -192,17 +195,17 @@ async def test_greedy_continuations_are_all_the_single_answer(engine: Engine) ->
 
 
 async def test_a_seed_repeats_an_answer_whatever_else_runs(engine: Engine) -> None:
-    sampling = Sampling(temperature=1.0, top_p=0.95, seed=42)
+    sampling = SamplingParams(temperature=1.0, top_p=0.95, seed=42)
     alone = await tokens_of(ask(engine, 30, 30, sampling=sampling))
-    noise = [ask(engine, 50, 40, seed=n, sampling=Sampling()) for n in range(5)]
+    noise = [ask(engine, 50, 40, seed=n, sampling=SamplingParams()) for n in range(5)]
     again = await tokens_of(ask(engine, 30, 30, sampling=sampling))
     await asyncio.gather(*(collect(generation) for generation in noise))
     assert again == alone
-    assert await tokens_of(ask(engine, 30, 30, sampling=Sampling(top_p=0.95, seed=43))) != alone
+    assert await tokens_of(ask(engine, 30, 30, sampling=SamplingParams(top_p=0.95, seed=43))) != alone
 
 
 async def test_cancelling_neighbours_leaves_the_third_answer_as_it_is(model: PagedModel) -> None:
-    engine = small(model, 200, Limits(running=2))
+    engine = small(model, 200, SchedulerLimits(max_running=2))
     try:
         expected = await tokens_of(ask(engine, 60, 50, seed=1))
         third = ask(engine, 60, 50, seed=1)
@@ -289,8 +292,8 @@ async def test_what_a_failure_left_behind_is_not_used_again(
         expected = await tokens_of(ask(engine, 90, 20))
         schedule = engine._scheduler.schedule
 
-        def break_down() -> list[Chunk]:
-            engine._scheduler.running[0].blocks.append(7)  # somebody else's
+        def break_down() -> list[ScheduledChunk]:
+            engine._scheduler.running[0].block_table.extend([7])  # of another sequence
             schedule()
             raise MemoryError("out of blocks")
 
@@ -362,7 +365,7 @@ async def test_stopping_ends_what_runs_and_refuses_what_comes(model: PagedModel)
 async def test_an_answer_that_is_not_read_pauses_and_goes_on_where_it_was(model: PagedModel) -> None:
     """It gives its slot to others meanwhile, although there is only one."""
     wanted = await alone(model, 12, 1500)
-    engine = small(model, 64, Limits(running=1))
+    engine = small(model, 64, SchedulerLimits(max_running=1))
     engine._unread = Quota(600)
     unread = ask(engine, 12, 1500)
     while not engine._paused:
@@ -395,7 +398,7 @@ async def test_a_paused_answer_that_is_cancelled_leaves_nothing(model: PagedMode
 async def test_log_probabilities_count_as_unread_too(model: PagedModel) -> None:
     engine = small(model, 64)
     engine._unread = Quota(2000)
-    unread = ask(engine, 12, 500, sampling=Sampling(temperature=0, top_logprobs=20))
+    unread = ask(engine, 12, 500, sampling=SamplingParams(temperature=0, top_logprobs=20))
     while not engine._paused:
         await asyncio.sleep(0.01)
     assert engine.stats().tokens_sampled < 100
@@ -416,9 +419,9 @@ async def test_a_reader_is_not_paused_for_what_others_of_its_tenant_leave_unread
 
 
 async def test_a_tenant_with_thousands_of_sequences_leaves_the_others_their_part(model: PagedModel) -> None:
-    engine = small(model, 64, Limits(running=16))
+    engine = small(model, 64, SchedulerLimits(max_running=16))
     greedy = [
-        engine.submit(GenerateRequest(prompt(20, n), 400, Sampling(seed=1), n=16, tenant=Tenant("greedy")))
+        engine.submit(GenerateRequest(prompt(20, n), 400, SamplingParams(seed=1), n=16, tenant=Tenant("greedy")))
         for n in range(64)
     ]
     while engine.stats().running < 16:
