@@ -54,6 +54,7 @@ class Cycle:
         for _ in range(count):
             self.taken.pop()
         self.ended = False
+        self.forced_finish = self.bends is not None and len(self.taken) > self.bends
 
     def accept(self, token: int, left: int) -> int:
         if self.breaks == ("accept", len(self.taken)):

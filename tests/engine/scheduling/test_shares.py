@@ -332,7 +332,9 @@ def test_thousands_that_wait_cost_a_step_nothing() -> None:
         for tenant in (A, B):
             machine.add(many(waiting // 2, tenant))
         machine.until(
-            lambda: len(machine.scheduler.running) == 64 and all(s.computed for s in machine.scheduler.running)
+            lambda: (
+                len(machine.scheduler.running) == 64 and all(s.num_computed_tokens for s in machine.scheduler.running)
+            )
         )
         best = float("inf")
         for _ in range(30):

@@ -86,13 +86,12 @@ def _take_uniforms(item: SamplerInput) -> list[float]:
 def _sample_sequence(item: SamplerInput, candidates: Rows[int], uniforms: list[float], logits: Logits) -> SamplerOutput:
     """`candidates`: the token of each row, or -1 where the whole row must be used."""
     sequence, tokens, num_accepted = item.sequence, list[Token](), 0
-    for offset, candidate in enumerate(candidates):
-        if sequence.failure is not None:
-            break
+    # A sequence whose constraint failed while its masks were computed has no masks.
+    for offset, candidate in enumerate(candidates if sequence.failure is None else ()):
         if candidate < 0:
             candidate = _choose(item, offset, uniforms[offset] if uniforms else 0.0, logits)
         token = _append(sequence, candidate, item.row + offset, logits)
-        if sequence.failure is not None:
+        if token is None:
             break
         tokens.append(token)
         if token.finish:
@@ -120,8 +119,11 @@ def _choose(item: SamplerInput, offset: int, uniform: float, logits: Logits) -> 
     return choose_from_masked_row(values, mask, logits.top_tokens[row], sampling, uniform)
 
 
-def _append(sequence: Sequence, drawn: int, row: int, logits: Logits) -> Token:
+def _append(sequence: Sequence, drawn: int, row: int, logits: Logits) -> Token | None:
+    """Append a token to the sequence; None if its constraint fails."""
     token, finish = sequence.append(drawn)
+    if sequence.failure is not None:
+        return None
     sampling = sequence.request.sampling
     if sampling.top_logprobs is None:
         return Token(sequence.index, token, finish)
