@@ -1,7 +1,7 @@
 """The engine's own work between two forward passes: scheduling, inputs, sampling, delivery.
 
-Figures are processor time of the engine's thread outside of the forward pass, which other work on the machine moves less
-than the time on a clock. The model is tiny, but its vocabulary of 32,768 tokens is not.
+Figures are processor time of the engine's thread outside the forward pass, which other work on the machine affects less
+than wall-clock time. The model is tiny, but its vocabulary has 32,768 tokens.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _CASES: Final[Mapping[str, tuple[int, dict[str, Any]]]] = {
 
 
 class TimedRequest:
-    """An OpenVINO request that notes the thread's processor time outside of `infer`."""
+    """An OpenVINO request that records the thread's processor time outside `infer`, in seconds."""
 
     def __init__(self, request: Any) -> None:
         self._request = request
@@ -62,7 +62,7 @@ def load_tiny_model(folder: Path) -> PagedModel:
 
 
 async def measure(model: PagedModel, streams: int, length: int, settings: dict[str, Any]) -> tuple[float, int]:
-    """Milliseconds of host work per step at the median, and a checksum of the tokens."""
+    """The median milliseconds of host work per step, and a checksum of the tokens."""
     chance = random.Random(length)
     shared = [chance.randrange(3, _VOCABULARY) for _ in range(length)]
     engine = Engine(model)
@@ -73,7 +73,7 @@ async def measure(model: PagedModel, streams: int, length: int, settings: dict[s
         return [token.token async for batch in engine.submit(request) for token in batch]
 
     try:
-        await generate(_VOCABULARY - 4, 1)  # the prompt that all share is in the cache from here on
+        await generate(_VOCABULARY - 4, 1)  # caches the shared prompt
         timed = TimedRequest(model._request)
         model._request = timed
         answers = await asyncio.gather(*(generate(index, _TOKENS) for index in range(streams)))
@@ -84,7 +84,7 @@ async def measure(model: PagedModel, streams: int, length: int, settings: dict[s
 
 
 def run(repeats: int) -> None:
-    """Print the table: the least of `repeats` rounds, since all noise adds."""
+    """Print the table: the least of `repeats` rounds, since noise only adds."""
     with tempfile.TemporaryDirectory(prefix="forefront-bench-") as folder:
         model = load_tiny_model(Path(folder))
         rows: list[list[object]] = []
@@ -96,7 +96,3 @@ def run(repeats: int) -> None:
                 checks.append(f"{rounds[0][1]:06d}")
             rows.append([name, *figures, " ".join(checks)])
     table("Host work per step, ms", ["sampling", *(f"{count} rows" for count in _STREAMS), "tokens' checksums"], rows)
-
-
-if __name__ == "__main__":
-    run(2)

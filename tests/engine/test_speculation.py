@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -174,7 +175,11 @@ async def test_a_constraint_follows_drafts_and_takes_them_back(
         made = [Cycle(25, bends=bends) for _ in range(3)]
         requests = [
             GenerateRequest(
-                prompt(30, n), 40, SamplingParams(seed=n), stop_tokens=frozenset({STOP}), constraint=lambda n=n: made[n]
+                prompt(30, n),
+                40,
+                SamplingParams(seed=n),
+                stop_tokens=frozenset({STOP}),
+                constraint=partial(made.__getitem__, n),
             )
             for n in range(3)
         ]

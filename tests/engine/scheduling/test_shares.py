@@ -307,7 +307,7 @@ def test_one_tenant_is_served_first_come_first_served(
     machine = Machine(blocks, limits)
     reference = FirstCome(blocks, limits)
     # No cached prefix is found: every prompt is its own, and a preempted one's blocks are forgotten.
-    machine.pool.register = lambda block, key: None  # type: ignore[method-assign]
+    machine.pool.register = lambda block, digest: None  # type: ignore[method-assign]
     names: dict[Sequence, int] = {}
     for pause, length, tokens in arrivals:
         length = max(min(length, blocks * 32 - tokens), 1)

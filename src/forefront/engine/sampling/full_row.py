@@ -9,12 +9,12 @@ from forefront.engine.request import SamplingParams
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
-# Of the bits of a float32: what is left is sign, exponent and five bits, so that a bin spans 3 % at most.
+# Leaves sign, exponent and five bits of a float32, so that a bin spans 3 % at most.
 _BIN_SHIFT = 18
 
 
 def choose_from_masked_row(row: Floats, mask: Mask, top_tokens: Ints, sampling: SamplingParams, uniform: float) -> int:
-    """The same as `choose_from_row` for what the mask leaves of the row."""
+    """`choose_from_row` among the tokens that the mask has."""
     tokens = np.flatnonzero(np.unpackbits(mask.view(np.uint8), count=len(row), bitorder="little"))
     places = np.searchsorted(tokens, top_tokens)
     found = tokens[np.minimum(places, len(tokens) - 1)] == top_tokens
@@ -22,12 +22,12 @@ def choose_from_masked_row(row: Floats, mask: Mask, top_tokens: Ints, sampling: 
 
 
 def choose_from_row(row: Floats, top_tokens: Ints, sampling: SamplingParams, uniform: float) -> int:
-    """Draw from a whole row of logits [V]. The `top_tokens` come first in the order of drawing, as they do in a draw
-    among them alone: only so do the draws that those could not decide fall on the rest with the right probability."""
+    """Draw from a whole row of logits [V]. The `top_tokens` come first in the order of drawing, as in a draw among them
+    alone, so that draws which those do not decide fall on the other tokens with the right probability."""
     if sampling.temperature == 0:
         return int(row.argmax())
     peak = row.max()
-    if not np.isfinite(peak):  # a broken model, but no reason to end the other sequences of the step
+    if not np.isfinite(peak):  # a broken model must not end the other sequences of the step
         return int(row.argmax())
     mass = np.exp((row - peak) / np.float32(sampling.temperature))
     if sampling.min_p:
@@ -47,7 +47,7 @@ def choose_from_row(row: Floats, top_tokens: Ints, sampling: SamplingParams, uni
 
 
 def _choose_descending(mass: Floats, sampling: SamplingParams, uniform: float) -> int:
-    """Draw from what top_k and top_p leave of the masses [V], in descending order and, where equal, by token."""
+    """Draw from the masses [V] within top_k and top_p, in descending order and, where equal, by token."""
     kept = mass
     if 0 < sampling.top_k < len(mass):
         kept = np.partition(mass, -sampling.top_k)[-sampling.top_k :]

@@ -79,17 +79,17 @@ class BlockPool:
                 else:
                     self._free.append(block)
 
-    def register(self, block: int, hash_: bytes) -> None:
+    def register(self, block: int, digest: bytes) -> None:
         """Let `match_prefix` find a full, computed block. Of several with one hash, only the first is found."""
-        if hash_ not in self._block_of:
-            self._block_of[hash_] = block
-            self._hash_of[block] = hash_
+        if digest not in self._block_of:
+            self._block_of[digest] = block
+            self._hash_of[block] = digest
 
     def match_prefix(self, hashes: Sequence[bytes]) -> list[int]:
         """The blocks of the longest cached prefix of `hashes`. They are not held yet: see `share`."""
         blocks = []
-        for hash_ in hashes:
-            block = self._block_of.get(hash_)
+        for digest in hashes:
+            block = self._block_of.get(digest)
             if block is None:
                 break
             blocks.append(block)

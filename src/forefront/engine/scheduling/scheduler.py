@@ -131,8 +131,8 @@ class Scheduler:
         if last > first:
             sequence.extend_block_hashes(size, end)
             blocks = sequence.block_table.array[first:last].tolist()
-            for block, hash_ in zip(blocks, sequence.block_hashes[first:last], strict=True):
-                self.pool.register(block, hash_)
+            for block, digest in zip(blocks, sequence.block_hashes[first:last], strict=True):
+                self.pool.register(block, digest)
 
     def fork(self, sequence: Sequence, follower: Sequence) -> tuple[int, int] | None:
         """See `RunningSet.fork`."""
