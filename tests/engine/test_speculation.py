@@ -16,8 +16,8 @@ from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.drafter import Drafter
 from forefront.engine.scheduling.scheduler import SchedulerLimits
 from tests.engine.drafts import ScriptedDrafter
+from tests.engine.engines import CONTEXT, EXACT, GREEDY, collect, prompt
 from tests.engine.sampling.test_constraint import STOP, Cycle
-from tests.engine.test_engine import CONTEXT, EXACT, GREEDY, collect, prompt
 
 ACCEPTANCES = [0.0, 0.5, 0.9, 1.0]
 Outputs = Mapping[tuple[int, ...], list[int]]

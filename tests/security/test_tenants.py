@@ -13,7 +13,7 @@ from forefront.engine.engine import Engine
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.fairness.tenant import Tenant
-from tests.engine.test_engine import small, until_idle
+from tests.engine.engines import small, until_idle
 from tests.security.conftest import Stored
 
 GREEDY = SamplingParams(temperature=0)

@@ -18,9 +18,9 @@ from forefront.engine.generation import Generation, Token
 from forefront.engine.model.logits import Logits
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
+from tests.engine.engines import small
 from tests.engine.helpers import make_sequence
 from tests.engine.sampling.test_sampler import FLAT, PEAKED, VOCABULARY, expected, make_logits, sample
-from tests.engine.test_engine import small
 
 STOP = 2
 
