@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from forefront.chat.local.loading import ModelParts
+from forefront.engine.constraint import MAX_ROLLBACK
 from forefront.engine.engine import Engine
 from forefront.engine.generation import Token
 from forefront.engine.model.model import PagedModel
@@ -192,3 +193,19 @@ async def test_a_constraint_follows_drafts_and_takes_them_back(
     expected = await run(None)
     assert await run(ScriptedDrafter(dict(known), acceptance)) == expected
     assert all(len(taken) == 25 for taken in expected[1])
+
+
+@pytest.mark.parametrize("longest", [MAX_ROLLBACK - 1, 100])
+async def test_drafts_longer_than_a_constraint_can_undo(model: PagedModel, longest: int) -> None:
+    outputs = []
+    limits = SchedulerLimits(draft_tokens=100)
+    drafter: Drafter | None = None
+    for _ in range(2):
+        request = GenerateRequest(
+            prompt(30), 300, SamplingParams(seed=1), stop_tokens=frozenset({STOP}), constraint=partial(Cycle, 150)
+        )
+        async with engine_of(Part(model, 100), drafter, limits) as engine:
+            outputs.append(await answers(engine, [request]))
+        drafter = ScriptedDrafter(outputs_of([request], outputs[0]), 1.0, longest)
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0][0]) == 150 + 1

@@ -99,7 +99,8 @@ def _sample_sequence(item: SamplerInput, candidates: Rows[int], uniforms: list[f
         if sequence.ended:
             tokens.append(Token(sequence.index, min(sequence.request.stop_tokens), "stop"))
             break
-        if offset == len(item.draft) or token.token != item.draft[offset]:
+        # A token counts as accepted if the next row was computed after it and may be sampled.
+        if offset + 1 == len(candidates) or token.token != item.draft[offset]:
             break
         num_accepted += 1
     if len(tokens) < len(uniforms):
