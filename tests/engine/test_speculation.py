@@ -16,6 +16,7 @@ from forefront.engine.model.model import PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.drafter import Drafter
 from forefront.engine.scheduling.scheduler import SchedulerLimits
+from forefront.engine.scheduling.sequence import Sequence
 from tests.engine.drafts import ScriptedDrafter
 from tests.engine.engines import CONTEXT, EXACT, GREEDY, collect, prompt
 from tests.engine.sampling.test_constraint import STOP, Cycle
@@ -195,17 +196,48 @@ async def test_a_constraint_follows_drafts_and_takes_them_back(
     assert all(len(taken) == 25 for taken in expected[1])
 
 
-@pytest.mark.parametrize("longest", [MAX_ROLLBACK - 1, 100])
-async def test_drafts_longer_than_a_constraint_can_undo(model: PagedModel, longest: int) -> None:
-    outputs = []
-    limits = SchedulerLimits(draft_tokens=100)
-    drafter: Drafter | None = None
-    for _ in range(2):
+class WholeOutput:
+    """Proposes all of a known output that it may."""
+
+    def __init__(self, output: list[int]) -> None:
+        self.output = output
+
+    def propose(self, sequence: Sequence, max_tokens: int) -> list[int]:
+        place = sequence.num_output_tokens
+        return self.output[place : place + max_tokens]
+
+
+class Hesitant(Cycle):
+    """Replaces the token at one place, but only at the first attempt, as a search with a time limit may."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.attempts = 0
+
+    def accept(self, token: int, left: int) -> int:
+        if len(self.taken) == 7:
+            self.attempts += 1
+            self.bends = 7 if self.attempts == 1 and token != self.allowed(7)[0] else None
+        return super().accept(token, left)
+
+
+@pytest.mark.parametrize("create", [Cycle, Hesitant])
+@pytest.mark.parametrize("draft_tokens", [5, MAX_ROLLBACK, 100])
+async def test_a_constraint_that_takes_a_part_of_a_draft(
+    model: PagedModel, create: type[Cycle], draft_tokens: int
+) -> None:
+    """The draft is longer than the constraint can undo, or the constraint changes its mind about a token."""
+
+    async def run(constraint: Cycle, drafter: Drafter | None) -> list[int]:
         request = GenerateRequest(
-            prompt(30), 300, SamplingParams(seed=1), stop_tokens=frozenset({STOP}), constraint=partial(Cycle, 150)
+            prompt(30), 300, SamplingParams(seed=1), stop_tokens=frozenset({STOP}), constraint=lambda: constraint
         )
-        async with engine_of(Part(model, 100), drafter, limits) as engine:
-            outputs.append(await answers(engine, [request]))
-        drafter = ScriptedDrafter(outputs_of([request], outputs[0]), 1.0, longest)
-    assert outputs[0] == outputs[1]
-    assert len(outputs[0][0]) == 150 + 1
+        async with engine_of(Part(model, 100), drafter, SchedulerLimits(draft_tokens=draft_tokens)) as engine:
+            [tokens] = await asyncio.wait_for(answers(engine, [request]), 60)
+        return [token.token for token in tokens]
+
+    expected = await run(Cycle(150), None)
+    constraint = create(150)
+    assert await run(constraint, WholeOutput(expected)) == expected
+    assert len(expected) == 150 + 1
+    assert not isinstance(constraint, Hesitant) or constraint.attempts == 2
