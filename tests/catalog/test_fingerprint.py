@@ -10,7 +10,7 @@ import pytest
 
 from forefront.catalog import loading
 from forefront.catalog.catalog import ServedModel
-from forefront.catalog.source import ModelSource
+from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import Store
 from forefront.engine.model.model import ModelOptions
 from tests.support.random_model import CHATML, write_random_gguf
@@ -107,3 +107,12 @@ def test_a_file_is_read_once(directory: Path, tmp_path: Path, monkeypatch: pytes
     read.clear()
     served(directory, tmp_path)
     assert read == []
+
+
+def test_a_file_that_cannot_be_read_is_named(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Store, paths: object) -> str:
+        raise PermissionError(13, "Permission denied", str(directory / "config.json"))
+
+    monkeypatch.setattr(Store, "digest", refuse)
+    with pytest.raises(SourceError, match=r"config\.json: it cannot be read: Permission denied"):
+        served(directory, tmp_path)

@@ -33,16 +33,18 @@ def load(
             parts, digest, weights = load_ir(source.path), ir_digest(source.path, store), "weights as stored"
         else:
             parts, digest, weights = _load_prepared(source, store, options, progress)
+        settings = store.digest(settings_files(source))
         with progress(f"Loading {source.name}"):
             backend = load_backend(parts, options, chat_template)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
+    except OSError as error:
+        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
     created = int(source.path.stat().st_mtime)
     build = Build(f"sha256:{digest}", _precision(weights, options), _engine())
-    mark = fingerprint(build, store.digest(settings_files(source)), options, chat_template)
-    return ServedModel(source.name, backend, created, mark, build)
+    return ServedModel(source.name, backend, created, fingerprint(build, settings, options, chat_template), build)
 
 
 def _load_prepared(
