@@ -74,8 +74,8 @@ def run(repeats: int) -> None:
 def _rows(rounds: dict[str, list[Round]]) -> list[list[object]]:
     rows: list[list[object]] = []
     for name, measured in rounds.items():
-        rate = statistics.median(one.rate for one in measured)
-        median = statistics.median(one.median for one in measured)
+        rate = statistics.median(result.rate for result in measured)
+        median = statistics.median(result.median for result in measured)
         pairs = list(zip(measured, rounds["without"], strict=True))
         ratio = statistics.median(one.rate / without.rate for one, without in pairs)
         more = statistics.median(one.median - without.median for one, without in pairs)
