@@ -1,11 +1,14 @@
 """How matrices are stored for OpenVINO's kernels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy.typing as npt
 
 from forefront.graph.blocks import Floats
+
+# Of one number, by OpenVINO's name of its type.
+BITS: Final = {"i4": 4, "i8": 8, "f16": 16, "bf16": 16, "f32": 32}
 
 
 @dataclass(frozen=True, slots=True)

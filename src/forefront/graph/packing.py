@@ -7,15 +7,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Bytes, Floats
+from forefront.graph.blocks import Bytes, Codes, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
 from forefront.graph.packed import Layout, Packed
-from forefront.graph.quantize import GROUP, quantize, round_codes
+from forefront.graph.quantize import GROUP, pack_pairs, quantize, round_groups
 
 Rows = npt.NDArray[np.int64]
 
-# Values that are packed at a time: what is made of them on the way stays in the processor's cache.
+# Values that are packed at a time: temporary arrays stay in the processor's cache.
 _CHUNK: Final = 1 << 19
 _NUMBERS: Final = {"<f4": "f32", "<f2": "f16", "bf16": "bf16"}
 # The bits of the exponent: a number in which all are set is infinite or none at all.
@@ -72,12 +72,11 @@ def is_plain(tensor: Tensor, layout: Layout) -> bool:
     return layout.group == 0 and _NUMBERS.get(tensor.format.number or "") == layout.element
 
 
-def chunks(tensor: Tensor, rows: Rows | None = None) -> Iterator[Bytes]:
-    """The rows of a matrix, or those that `rows` chooses and orders, in pieces that can be packed by themselves."""
-    data = tensor.data
-    step = max(1, _CHUNK // tensor.shape[-1])
-    for start in range(0, len(data) if rows is None else len(rows), step):
-        yield data[start : start + step] if rows is None else data[rows[start : start + step]]
+def chunks(rows: int, inputs: int) -> Iterator[slice]:
+    """The rows of a matrix in pieces that can be packed by themselves."""
+    step = max(1, _CHUNK // inputs)
+    for start in range(0, rows, step):
+        yield slice(start, start + step)
 
 
 def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
@@ -88,31 +87,25 @@ def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
         return quantize(_finite_floats(tensor, data), layout)
     scale, minimum = _finite_scales(tensor, data)
     quantized = tensor.format.checked()
+    codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1)
     if quantized.group != layout.group:
-        return round_codes(tensor.format.codes(data))
-    middle = 1 << (quantized.bits - 1)
+        return round_groups(Codes(codes, scale, minimum), quantized.bits)
     if minimum is not None:
         # Codes around zero need no zero point, without which the kernels are faster and round less.
-        minimum = minimum + np.float32(middle) * scale
-    stored = scale.astype(f"<{layout.scale}")
-    if quantized.nibbles is not None:
-        return Packed(_repacked(quantized.nibbles(tensor.format.blocks(data))).reshape(len(data), -1), stored, minimum)
-    codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1).view(np.uint8)
-    if minimum is not None:
-        codes = codes - np.uint8(middle)
-    if layout.element == "i4":
-        codes = codes[:, 0::2] & np.uint8(15) | codes[:, 1::2] << np.uint8(4)
-    return Packed(codes, stored, minimum)
+        middle = 1 << (quantized.bits - 1)
+        codes -= np.uint8(middle)
+        minimum = minimum.astype(np.float32) + middle * scale.astype(np.float32)
+    packed = pack_pairs(codes) if layout.element == "i4" else codes.view(np.uint8)
+    return Packed(packed, scale.astype(f"<{layout.scale}", copy=False), minimum)
 
 
-def check_finite(tensor: Tensor) -> None:
-    """Raises `ModelFileError` if a matrix has values that are not finite numbers."""
+def check_finite(tensor: Tensor, data: Bytes) -> None:
+    """Raises `ModelFileError` if rows of a matrix have values that are not finite numbers."""
     exponent = _EXPONENTS.get(tensor.format.number or "")
-    for data in chunks(tensor):
-        if exponent is None:
-            _finite_scales(tensor, data)
-        elif (np.ascontiguousarray(data).view(exponent.dtype) & exponent == exponent).any():
-            raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
+    if exponent is None:
+        _finite_scales(tensor, data)
+    elif (np.ascontiguousarray(data).view(exponent.dtype) & exponent == exponent).any():
+        raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
 
 
 def _finite_floats(tensor: Tensor, data: Bytes) -> Floats:
@@ -122,18 +115,9 @@ def _finite_floats(tensor: Tensor, data: Bytes) -> Floats:
     return values
 
 
-def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[Floats, Floats | None]:
+def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     scale, minimum = tensor.format.scales(data)
     for numbers in (scale, minimum):
         if numbers is not None and not np.isfinite(numbers).all():
             raise ModelFileError(f"its tensor {tensor.name[:80]!r} has scales that are not finite numbers")
     return scale, minimum
-
-
-def _repacked(nibbles: Bytes) -> Bytes:
-    """Bytes [..., w] whose low halves are w codes and whose high halves the next w, to two neighbours in each byte.
-    Codes from 0 to 15 become -8 to 7."""
-    pairs = np.ascontiguousarray(nibbles).view("<u2")
-    low = pairs & np.uint16(0x0F) | pairs >> np.uint16(4) & np.uint16(0xF0)
-    high = pairs >> np.uint16(4) & np.uint16(0x0F) | pairs >> np.uint16(8) & np.uint16(0xF0)
-    return np.concatenate([low.astype(np.uint8), high.astype(np.uint8)], axis=-1) ^ np.uint8(0x88)

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,7 @@ from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile, Tensor
 from forefront.graph.packed import Layout, Packed
 from forefront.graph.packing import Rounding, Rows, check_finite, chunks, is_plain, is_rounded, layout_of, pack
-from forefront.graph.weight_file import WeightFile
+from forefront.graph.weight_file import MatrixWriter, WeightFile
 
 _OUTPUTS: Final = ("output.weight", "token_embd.weight")
 
@@ -88,7 +88,7 @@ class Weights:
         """A tensor of two dimensions, with as many rows as the file has. Raises `ModelFileError`."""
         found = self._file.tensors.get(name)
         tensor = self.tensor(name, [found.shape[0] if found else 0, inputs])
-        check_finite(tensor)
+        self._check_finite(tensor)
         return tensor
 
     def vector(self, name: str, size: int) -> Floats:
@@ -134,26 +134,46 @@ class Weights:
             len(tensor.data if part.rows is None else part.rows) for part, tensor in zip(parts, tensors, strict=True)
         ]
         if layout.group == 0:
-            check_finite(tensors[0])
+            self._check_finite(tensors[0])
         if is_plain(tensors[0], layout) and parts[0].rows is None and _is_aligned(tensors[0]):
             return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
 
-        def make() -> tuple[Layout, Iterable[Packed]]:
-            return layout, _chunks(parts, tensors, layout)
+        def fill(writer: MatrixWriter) -> None:
+            first = 0
+            for part, tensor, count in zip(parts, tensors, outputs, strict=True):
+                _in_threads(partial(_pack_rows, writer, first, part, tensor, layout), chunks(count, inputs))
+                first += count
 
-        layout, packed = self._cache.matrix("+".join(part.key for part in parts), make)
+        name = "+".join(part.key for part in parts)
+        layout, packed = self._cache.matrix(name, layout, sum(outputs), inputs, fill)
         return Matrix(outputs, inputs, layout, packed)
+
+    def _check_finite(self, tensor: Tensor) -> None:
+        """Raises `ModelFileError` if a matrix has values that are not finite numbers. Behind a complete cache, all have
+        been checked before."""
+
+        def check(rows: slice) -> None:
+            check_finite(tensor, tensor.data[rows])
+
+        if not self._cache.complete:
+            _in_threads(check, chunks(*tensor.data.shape))
 
 
 def _is_aligned(tensor: Tensor) -> bool:
     return bool(tensor.data.ctypes.data % tensor.format.bytes == 0)
 
 
-def _chunks(parts: Sequence[Part], tensors: Sequence[Tensor], layout: Layout) -> Iterator[Packed]:
-    """All rows of the parts, packed by several threads: NumPy lets them work at the same time."""
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for part, tensor in zip(parts, tensors, strict=True):
-            yield from pool.map(partial(pack, tensor, layout), chunks(tensor, part.rows))
+def _pack_rows(writer: MatrixWriter, first: int, part: Part, tensor: Tensor, layout: Layout, rows: slice) -> None:
+    """Pack some rows of a part that begins at the row `first` of the matrix."""
+    data = tensor.data[rows if part.rows is None else part.rows[rows]]
+    writer.write(first + rows.start, pack(tensor, layout, data))
+
+
+def _in_threads(function: Callable[[slice], None], pieces: Iterable[slice]) -> None:
+    """Call `function` for each piece, in several threads: NumPy computes without Python's lock."""
+    with ThreadPoolExecutor(max_workers=min(8, len(os.sched_getaffinity(0)))) as pool:
+        for _ in pool.map(function, pieces):
+            pass
 
 
 class Embedding:
