@@ -181,7 +181,7 @@ def _q6_k_codes(raw: Bytes) -> npt.NDArray[np.int8]:
 
 
 def _q6_k_scales(raw: Bytes) -> tuple[Floats, None]:
-    scales: Floats = raw[..., 192:208].view(np.int8) * _half(raw[..., 208:210]).astype(np.float32)
+    scales: Floats = _half(raw[..., 208:210]).astype(np.float32) * raw[..., 192:208].view(np.int8)
     return scales, None
 
 
@@ -228,7 +228,7 @@ def _iq4_xs_codes(raw: Bytes) -> npt.NDArray[np.int8]:
 def _iq4_xs_scales(raw: Bytes) -> tuple[Floats, None]:
     """Of the eight scales of six bits, four bytes have four bits for each, and two have the others."""
     nibbles, pairs = raw[..., 4:8, None], raw[..., 2:4, None]
-    low: Bytes = (nibbles >> np.array([0, 4], np.uint8) & 15).reshape(*raw.shape[:-1], 8)
+    low = (nibbles >> np.array([0, 4], np.uint8) & 15).reshape(*raw.shape[:-1], 8).view(np.uint8)
     high = (pairs >> np.array([0, 2, 4, 6], np.uint8) & 3).reshape(*raw.shape[:-1], 8)
     scales: Floats = _half(raw[..., :2]).astype(np.float32) * _signed(_joined(low, high << 4), 32)
     return scales, None

@@ -55,10 +55,8 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
     quantized = kind.checked()
     if not rounding.exact and quantized.group < GROUP:
         return Layout("i8", GROUP)
-    has_minimum = kind.scales(tensor.data[:1])[1] is not None
-    # Formats of 32 values have float16 scales of their own; the K formats' are products of two numbers.
-    scale = "f2" if kind.values == GROUP and kind.name != "MXFP4" else "f4"
-    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, scale, has_minimum)
+    scale, minimum = kind.scales(tensor.data[:1])
+    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, scale.dtype.str[1:], minimum is not None)
 
 
 def is_rounded(tensor: Tensor, layout: Layout) -> bool:

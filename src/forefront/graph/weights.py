@@ -36,12 +36,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """W [outputs, inputs] in OpenVINO's layout; a product is x · Wᵀ. `outputs`: of each of the joined matrices."""
+    """W [outputs, inputs] in OpenVINO's layout; a product is x · Wᵀ. `outputs`: of each of the joined matrices.
+    `input_order`: the channel of x for each column, None for their own order."""
 
     outputs: list[int]
     inputs: int
     layout: Layout
     packed: Packed
+    input_order: Rows | None = None
 
     @property
     def rows(self) -> int:
@@ -88,6 +90,8 @@ class Weights:
         """A tensor of two dimensions, with as many rows as the file has. Raises `ModelFileError`."""
         found = self._file.tensors.get(name)
         tensor = self.tensor(name, [found.shape[0] if found else 0, inputs])
+        if tensor.input_order is not None:
+            raise ModelFileError(f"its tensor {name!r} has its columns in another order, which is not supported")
         self._check_finite(tensor)
         return tensor
 
@@ -106,10 +110,12 @@ class Weights:
         """Matrices of the same inputs. Neighbours of one format are joined: one product is faster than several."""
         tensors = [self.tensor(part.name, [rows, inputs]) for part, rows in zip(parts, outputs, strict=True)]
         layouts = [self._layout(part.name, tensor) for part, tensor in zip(parts, tensors, strict=True)]
+        orders = [b"" if tensor.input_order is None else tensor.input_order.tobytes() for tensor in tensors]
+        kinds = list(zip(layouts, orders, strict=True))
         joined: list[Matrix] = []
         start = 0
         for end in range(1, len(parts) + 1):
-            if end == len(parts) or layouts[end] != layouts[start] or layouts[start].group == 0:
+            if end == len(parts) or layouts[start].group == 0 or kinds[end] != kinds[start]:
                 joined.append(self._packed(parts[start:end], tensors[start:end], layouts[start]))
                 start = end
         return joined
@@ -136,7 +142,7 @@ class Weights:
         if layout.group == 0:
             self._check_finite(tensors[0])
         if is_plain(tensors[0], layout) and parts[0].rows is None and _is_aligned(tensors[0]):
-            return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
+            return Matrix(outputs, inputs, layout, Packed(tensors[0].data[:]))  # as it lies in the model's own file
 
         def fill(writer: MatrixWriter) -> None:
             first = 0
@@ -146,7 +152,7 @@ class Weights:
 
         name = "+".join(part.key for part in parts)
         layout, packed = self._cache.matrix(name, layout, sum(outputs), inputs, fill)
-        return Matrix(outputs, inputs, layout, packed)
+        return Matrix(outputs, inputs, layout, packed, tensors[0].input_order)
 
     def _check_finite(self, tensor: Tensor) -> None:
         """Raises `ModelFileError` if a matrix has values that are not finite numbers. Behind a complete cache, all have
@@ -156,11 +162,11 @@ class Weights:
             check_finite(tensor, tensor.data[rows])
 
         if not self._cache.complete:
-            _in_threads(check, chunks(*tensor.data.shape))
+            _in_threads(check, chunks(len(tensor.data), tensor.shape[-1]))
 
 
 def _is_aligned(tensor: Tensor) -> bool:
-    return bool(tensor.data.ctypes.data % tensor.format.bytes == 0)
+    return bool(tensor.data[:1].ctypes.data % tensor.format.bytes == 0)
 
 
 def _pack_rows(writer: MatrixWriter, first: int, part: Part, tensor: Tensor, layout: Layout, rows: slice) -> None:
