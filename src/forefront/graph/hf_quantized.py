@@ -155,9 +155,9 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
         bits,
         (outputs, len(words) * each),
         groups,
-        lambda rows: _unpacked(words[:, rows].T, bits),
-        lambda rows: scales[:, rows].T,
-        None if is_symmetric else lambda rows: _bits_of(packed_zeros.T, rows, bits) + offset,
+        lambda rows: _unpacked(_columns(words, rows), bits),
+        lambda rows: _columns(scales, rows),
+        None if is_symmetric else lambda rows: _bits_of(packed_zeros, rows, bits) + offset,
         None if input_groups is None else input_groups.view(np.int32),
     )
 
@@ -178,9 +178,9 @@ def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _
         4,
         (outputs, len(words)),
         groups,
-        lambda rows: _bits_of(words.T, rows, 4, _AWQ_PLACES),
-        lambda rows: scales[:, rows].T,
-        None if packed_zeros is None else lambda rows: _bits_of(packed_zeros.T, rows, 4, _AWQ_PLACES),
+        lambda rows: _bits_of(words, rows, 4, _AWQ_PLACES),
+        lambda rows: _columns(scales, rows),
+        None if packed_zeros is None else lambda rows: _bits_of(packed_zeros, rows, 4, _AWQ_PLACES),
     )
 
 
@@ -207,7 +207,7 @@ def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor
         groups,
         lambda rows: _unpacked(words[rows], bits),
         lambda rows: scales[rows],
-        None if zeros is None else lambda rows: _bits_of(zeros, rows, bits),
+        None if zeros is None else lambda rows: _bits_of(zeros.T, rows, bits),
         _words(name, parts, "weight_g_idx").ravel().view(np.int32) if "weight_g_idx" in parts else None,
     )
 
@@ -270,15 +270,23 @@ def _unpacked(words: Array, bits: int) -> Bytes:
     return spread.view(np.uint8)
 
 
-def _bits_of(words: Array, rows: Rows, bits: int, places: Array | None = None) -> Array:
-    """Rows of which a word holds several. `words`: [rows / codes in a word, n]. `places`: of each in a word."""
+def _bits_of(words: Array, outputs: Rows, bits: int, places: Array | None = None) -> Array:
+    """Codes [outputs, n] of words [n, all outputs / codes in a word]. `places`: of each output in its word."""
     each = 32 // bits
     places = np.arange(each) if places is None else places
-    shifts = (places[rows % each] * bits).astype(np.uint32)
-    selected = np.ascontiguousarray(words[rows // each])
-    selected >>= shifts[:, None]
+    columns, inverse = np.unique(outputs // each, return_inverse=True)
+    selected = _columns(words, columns)[inverse]
+    selected >>= (places[outputs % each] * bits).astype(np.uint32)[:, None]
     selected &= np.uint32((1 << bits) - 1)
     return selected.astype(np.uint8)
+
+
+def _columns(matrix: Array, columns: Rows) -> Array:
+    """Columns of a matrix as rows of a new one."""
+    first, end = columns[0], columns[-1] + 1
+    is_range = end - first == len(columns) and (np.diff(columns) == 1).all()
+    selected = np.ascontiguousarray(matrix[:, first:end]) if is_range else matrix[:, columns]
+    return np.array(selected.T, order="C")
 
 
 def _words(name: str, parts: Mapping[str, Tensor], part: str) -> Array:
