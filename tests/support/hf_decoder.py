@@ -61,14 +61,8 @@ _LLAMA3: Final = {
 }
 _YARN: Final = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
 _MINISTRAL3: Final = {
-    **{
-        "rope_type": "yarn",
-        "factor": 4.0,
-        "original_max_position_embeddings": 32,
-        "mscale": 1.0,
-        "mscale_all_dim": 1.0,
-    },
-    **{"llama_4_scaling_beta": 0.5, "rope_theta": 1e4, "beta_fast": 32.0, "beta_slow": 1.0},
+    **{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 1e4},
+    **{"llama_4_scaling_beta": 0.5, "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0},
 }
 _WINDOW: Final = {"sliding_window": 24}
 _RMS: Final = {"rms_norm_eps": 1e-5, "hidden_act": "silu"}

@@ -17,9 +17,7 @@ class Mistral3(Llama):
         scale = settings.number("attention.temperature_scale", 0.0)
         original = settings.integer("rope.scaling.original_context_length", 0)
         if scale and not original:
-            raise ModelFileError(
-                "its attention has a temperature_scale, but its metadata has no original_context_length"
-            )
+            raise ModelFileError("its attention has a temperature_scale, but its positions have no original context")
         self._temperature = self._temperatures(scale, original) if scale else None
 
     def queries_keys_values(self, n: int, x: Node) -> list[Node]:
