@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 
 
 def write(path: Path, tensors: dict[str, np.ndarray], **fields: Any) -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from forefront.graph.build import build_graph
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile
-from forefront.graph.hf_config import HfConfig
-from forefront.graph.hf_metadata import read_metadata
-from forefront.graph.hf_model import HuggingFaceModel
+from forefront.graph.gguf.gguf_file import GgufFile
+from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.metadata import read_metadata
+from forefront.graph.hugging_face.model import HuggingFaceModel
 from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint
 from tests.support.random_decoder import FAMILIES, write_decoder
 

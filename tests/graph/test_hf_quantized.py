@@ -12,8 +12,8 @@ import pytest
 from forefront.engine.model.model import PagedModel
 from forefront.graph.build import build_graph
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile
-from forefront.graph.hf_model import HuggingFaceModel
+from forefront.graph.gguf.gguf_file import GgufFile
+from forefront.graph.hugging_face.model import HuggingFaceModel
 from tests.graph.test_architectures import EXACT, whole
 from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint, write_shards
 from tests.support.hf_quantized import QUANTIZATIONS, Parts, Quantization

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forefront.graph.blocks import FORMATS
+from forefront.graph.block_formats import FORMATS
 from forefront.graph.build import build_graph
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.model_file import Tensor
 from tests.support.random_decoder import ALIGNED, FAMILIES, write_decoder
 

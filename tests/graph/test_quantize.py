@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.packed import Layout, Packed
-from forefront.graph.quantize import GROUP, quantize
+from forefront.graph.packing.layout import Layout, Packed
+from forefront.graph.packing.quantize import GROUP, quantize
 
 
 def values(packed: Packed, kind: str) -> np.ndarray:

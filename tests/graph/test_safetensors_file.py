@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forefront.graph.errors import ModelFileError
+from forefront.graph.hugging_face.safetensors_file import INDEX, read_tensors, safetensors_paths
 from forefront.graph.model_file import Tensor
-from forefront.graph.safetensors_file import INDEX, read_tensors, safetensors_paths
 from tests.graph.test_gguf_file import MUTATION, mutated
 from tests.support.hf_decoder import Array, bfloat16, write_safetensors, write_shards
 

@@ -14,7 +14,7 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.model_file import Tensor
 from tests.support.random_decoder import CONTEXT, FAMILIES, VOCABULARY, Shape
 

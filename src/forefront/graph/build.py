@@ -10,10 +10,10 @@ from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
-from forefront.graph.packing import Rounding
+from forefront.graph.packing.pack import Rounding
+from forefront.graph.packing.weight_file import WeightFile
+from forefront.graph.packing.weights import Weights
 from forefront.graph.settings import Settings
-from forefront.graph.weight_file import WeightFile
-from forefront.graph.weights import Weights
 
 # Raised whenever matrices are packed in another way: weight files of earlier versions are then left alone.
 PACKING: Final = 3

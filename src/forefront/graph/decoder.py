@@ -23,10 +23,10 @@ from forefront.graph.operations import (
     soft_cap,
     split,
 )
-from forefront.graph.packing import Rows
+from forefront.graph.packing.pack import Rows
+from forefront.graph.packing.weights import Embedding, Part, Weights
 from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Embedding, Part, Weights
 
 
 def silu(x: Node) -> Node:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import BlockFormat
+from forefront.graph.block_formats import BlockFormat
 from forefront.graph.errors import ModelFileError
 
 

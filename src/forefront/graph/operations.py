@@ -11,8 +11,8 @@ import numpy.typing as npt
 from openvino.op import Constant
 
 from forefront.engine.model.openvino_import import ops, ov
-from forefront.graph.blocks import Floats
-from forefront.graph.weights import Matrix
+from forefront.graph.block_formats import Floats
+from forefront.graph.packing.weights import Matrix
 
 Node: TypeAlias = ov.Node
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from forefront.engine.model.openvino_import import ops, ov
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape
+from forefront.graph.packing.weights import Weights
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Weights
 
 _KINDS: Final = ("none", "linear", "yarn", "longrope")
 

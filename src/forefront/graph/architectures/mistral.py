@@ -4,8 +4,8 @@ from forefront.engine.model.openvino_import import ops, ov
 from forefront.graph.architectures.llama import Llama
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, scaled
+from forefront.graph.packing.weights import Weights
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Weights
 
 
 class Mistral3(Llama):

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hf_config import HfConfig
+from forefront.graph.hugging_face.config import HfConfig
 
 _KINDS: Final = "default, linear, dynamic, llama3, yarn and longrope"
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.packed import BITS, Layout, Packed
+from forefront.graph.packing.layout import BITS, Layout, Packed
 
 _DATA: Final = "weights.bin"
 _INDEX: Final = "weights.json"

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.blocks import FORMATS, Floats
+from forefront.graph.block_formats import FORMATS, Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hf_config import HfConfig
-from forefront.graph.hf_metadata import read_metadata
-from forefront.graph.hf_quantized import assemble_quantized
+from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.metadata import read_metadata
+from forefront.graph.hugging_face.quantized import assemble_quantized
+from forefront.graph.hugging_face.safetensors_file import read_object, read_tensors, safetensors_paths
 from forefront.graph.model_file import Tensor, release_pages
-from forefront.graph.safetensors_file import read_object, read_tensors, safetensors_paths
 
 CONFIG: Final = "config.json"
 # Where early programs for GPTQ wrote its settings.

@@ -5,9 +5,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Codes, Floats
+from forefront.graph.block_formats import Codes, Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.packed import Layout, Packed
+from forefront.graph.packing.layout import Layout, Packed
 
 GROUP: Final = 32
 # A group's largest value becomes -8 divided by one of these, which may fit the others better.

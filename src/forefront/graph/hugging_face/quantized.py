@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import BlockFormat, Bytes, Quantized
+from forefront.graph.block_formats import BlockFormat, Bytes, Quantized
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
 

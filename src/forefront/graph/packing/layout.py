@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy.typing as npt
 
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 
 # Of one number, by OpenVINO's name of its type.
 BITS: Final = {"i4": 4, "i8": 8, "f16": 16, "bf16": 16, "f32": 32}

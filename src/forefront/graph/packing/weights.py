@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile, Tensor
-from forefront.graph.packed import Layout, Packed
-from forefront.graph.packing import Rounding, Rows, check_finite, chunks, is_plain, is_rounded, layout_of, pack
-from forefront.graph.weight_file import MatrixWriter, WeightFile
+from forefront.graph.packing.layout import Layout, Packed
+from forefront.graph.packing.pack import Rounding, Rows, check_finite, chunks, is_plain, is_rounded, layout_of, pack
+from forefront.graph.packing.weight_file import MatrixWriter, WeightFile
 
 _OUTPUTS: Final = ("output.weight", "token_embd.weight")
 

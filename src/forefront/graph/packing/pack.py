@@ -7,11 +7,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Bytes, Codes, Floats
+from forefront.graph.block_formats import Bytes, Codes, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
-from forefront.graph.packed import Layout, Packed
-from forefront.graph.quantize import GROUP, pack_pairs, quantize, round_groups
+from forefront.graph.packing.layout import Layout, Packed
+from forefront.graph.packing.quantize import GROUP, pack_pairs, quantize, round_groups
 
 Rows = npt.NDArray[np.int64]
 
