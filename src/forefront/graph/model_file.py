@@ -1,4 +1,4 @@
-"""What a graph is built from, in whichever format its file is: metadata and tensors under GGUF's names."""
+"""A model file of any format: metadata and tensors under GGUF's names."""
 
 import mmap
 from collections.abc import Iterable, Mapping

@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from forefront.graph.block_formats import BlockFormat, Bytes, Quantized
 from forefront.graph.errors import ModelFileError
+from forefront.graph.hugging_face.packed_codes import (
+    Array,
+    Rows,
+    as_matrix,
+    module_error,
+    read_scales,
+    read_words,
+    transposed_columns,
+    unpack,
+    unpack_outputs,
+)
 from forefront.graph.model_file import Tensor
-
-Rows = npt.NDArray[np.int64]
-Array = npt.NDArray[Any]
 
 _MULTIPLE: Final = 32
 # Output i of eight neighbours is in the four bits at this place of an AWQ word.
@@ -79,12 +86,14 @@ def _tensor(module: _Module) -> Tensor:
     """The module's matrix. Its inputs are ordered by their groups."""
     inputs = module.shape[1]
     if module.groups < 1 or inputs % module.groups or inputs // module.groups % _MULTIPLE:
-        raise _unfit(module.name, f"{inputs} inputs in {module.groups} groups, which are not multiples of {_MULTIPLE}")
+        raise module_error(
+            module.name, f"{inputs} inputs in {module.groups} groups, which are not multiples of {_MULTIPLE}"
+        )
     size, order = inputs // module.groups, None
     if module.input_groups is not None and (module.input_groups != np.arange(inputs) // size).any():
         counts = np.bincount(np.clip(module.input_groups, 0, module.groups), minlength=module.groups)
         if module.input_groups.min() < 0 or (counts != size).any():
-            raise _unfit(module.name, f"groups of other sizes than {size}")
+            raise module_error(module.name, f"groups of other sizes than {size}")
         order = np.argsort(module.input_groups, kind="stable")
     kind = _block_format(module, size)
     return Tensor(f"{module.name}.weight", module.shape, kind, _MatrixRows(module, kind, order), order)
@@ -135,10 +144,14 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
     stored = config.get("checkpoint_format") or "gptq"
     if stored not in ("gptq", "gptq_v2") or config.get("is_marlin_format"):
         raise ModelFileError(f"its GPTQ weights are in the format {str(stored)[:40]!r}, which is not supported")
-    words, packed_zeros, scales = _words(name, parts, "qweight"), _words(name, parts, "qzeros"), _floats(name, parts)
+    words, packed_zeros, scales = (
+        read_words(name, parts, "qweight"),
+        read_words(name, parts, "qzeros"),
+        read_scales(name, parts),
+    )
     bits = config.get("bits")
     groups, outputs = scales.shape
-    input_groups = _words(name, parts, "g_idx").ravel() if "g_idx" in parts else None
+    input_groups = read_words(name, parts, "g_idx").ravel() if "g_idx" in parts else None
     if input_groups is not None:
         bits = 32 * len(words) / len(input_groups)
     if bits not in (4, 8):
@@ -146,7 +159,7 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
     bits = int(bits)
     each = 32 // bits
     if words.shape[1] != outputs or packed_zeros.shape != (groups, outputs // each) or outputs % each:
-        raise _unfit(name, "tensors of different shapes")
+        raise module_error(name, "tensors of different shapes")
     offset = 1 if stored == "gptq" else 0  # the first format stores zero points less one
     middle = (1 << (bits - 1)) - offset
     is_symmetric = (packed_zeros == sum(middle << (bits * place) for place in range(each))).all()
@@ -155,9 +168,9 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
         bits,
         (outputs, len(words) * each),
         groups,
-        lambda rows: _unpacked(_columns(words, rows), bits),
-        lambda rows: _columns(scales, rows),
-        None if is_symmetric else lambda rows: _bits_of(packed_zeros, rows, bits) + offset,
+        lambda rows: unpack(transposed_columns(words, rows), bits),
+        lambda rows: transposed_columns(scales, rows),
+        None if is_symmetric else lambda rows: unpack_outputs(packed_zeros, rows, bits) + offset,
         None if input_groups is None else input_groups.view(np.int32),
     )
 
@@ -168,47 +181,47 @@ def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _
     if version != "gemm" or config.get("bits", 4) != 4:
         kind = f"{version[:40]!r} with {str(config.get('bits'))[:10]} bits"
         raise ModelFileError(f"its AWQ weights are in the format {kind}; 'gemm' with 4 is supported")
-    words, scales = _words(name, parts, "qweight"), _floats(name, parts)
+    words, scales = read_words(name, parts, "qweight"), read_scales(name, parts)
     groups, outputs = scales.shape
-    packed_zeros = _words(name, parts, "qzeros") if "qzeros" in parts else None
+    packed_zeros = read_words(name, parts, "qzeros") if "qzeros" in parts else None
     if words.shape[1] * 8 != outputs or (packed_zeros is not None and packed_zeros.shape != (groups, outputs // 8)):
-        raise _unfit(name, "tensors of different shapes")
+        raise module_error(name, "tensors of different shapes")
     return _Module(
         name,
         4,
         (outputs, len(words)),
         groups,
-        lambda rows: _bits_of(words, rows, 4, _AWQ_PLACES),
-        lambda rows: _columns(scales, rows),
-        None if packed_zeros is None else lambda rows: _bits_of(packed_zeros, rows, 4, _AWQ_PLACES),
+        lambda rows: unpack_outputs(words, rows, 4, _AWQ_PLACES),
+        lambda rows: transposed_columns(scales, rows),
+        None if packed_zeros is None else lambda rows: unpack_outputs(packed_zeros, rows, 4, _AWQ_PLACES),
     )
 
 
 def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
     """Rows of codes as they are or in words of neighbouring inputs, and zero points of neighbouring outputs."""
     _check_compressed(config)
-    scales = _floats(name, parts, "weight_scale")
+    scales = read_scales(name, parts, "weight_scale")
     if "weight_packed" not in parts:
         return _integers(name, parts, scales)
-    words = _words(name, parts, "weight_packed")
+    words = read_words(name, parts, "weight_packed")
     shape = parts.get("weight_shape")
     sizes = np.zeros(2) if shape is None else np.frombuffer(shape.data[:].tobytes(), f"<i{shape.format.bytes}")
     outputs, groups = scales.shape
     bits = 32 * words.shape[1] // max(1, int(sizes[-1]))
     if bits not in (4, 8) or tuple(sizes) != (outputs, words.shape[1] * 32 // bits) or len(words) != outputs:
-        raise _unfit(name, "tensors of different shapes, or codes of neither 4 nor 8 bits")
-    zeros = _words(name, parts, "weight_zero_point") if "weight_zero_point" in parts else None
+        raise module_error(name, "tensors of different shapes, or codes of neither 4 nor 8 bits")
+    zeros = read_words(name, parts, "weight_zero_point") if "weight_zero_point" in parts else None
     if zeros is not None and zeros.shape != (-(-outputs * bits // 32), groups):
-        raise _unfit(name, "zero points of another shape")
+        raise module_error(name, "zero points of another shape")
     return _Module(
         name,
         bits,
         (outputs, int(sizes[1])),
         groups,
-        lambda rows: _unpacked(words[rows], bits),
+        lambda rows: unpack(words[rows], bits),
         lambda rows: scales[rows],
-        None if zeros is None else lambda rows: _bits_of(zeros.T, rows, bits),
-        _words(name, parts, "weight_g_idx").ravel().view(np.int32) if "weight_g_idx" in parts else None,
+        None if zeros is None else lambda rows: unpack_outputs(zeros.T, rows, bits),
+        read_words(name, parts, "weight_g_idx").ravel().view(np.int32) if "weight_g_idx" in parts else None,
     )
 
 
@@ -216,13 +229,13 @@ def _integers(name: str, parts: Mapping[str, Tensor], scales: Array) -> _Module:
     """A byte for each code, from -128 to 127."""
     weight, zeros = parts.get("weight"), parts.get("weight_zero_point")
     if weight is None or len(weight.shape) != 2 or weight.format.name != "I8":
-        raise _unfit(name, "a scale, but no weight of integers")
+        raise module_error(name, "a scale, but no weight of integers")
     outputs, inputs = weight.shape
     if scales.size == 1:  # of the whole matrix
         scales = np.broadcast_to(scales.reshape(1, 1), (outputs, 1))
     if len(scales) != outputs or (zeros is not None and zeros.format.name != "I8"):
-        raise _unfit(name, "tensors of different shapes")
-    stored_zeros = None if zeros is None else _matrix(zeros, np.int8)
+        raise module_error(name, "tensors of different shapes")
+    stored_zeros = None if zeros is None else as_matrix(zeros, np.int8)
     if stored_zeros is not None and stored_zeros.shape != scales.shape:
         stored_zeros = np.broadcast_to(stored_zeros.reshape(-1, 1), scales.shape)
     return _Module(
@@ -257,62 +270,6 @@ def _check_compressed(config: Mapping[str, Any]) -> None:
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict):
         yield from (entry for entry in value.values() if isinstance(entry, dict))
-
-
-def _unpacked(words: Array, bits: int) -> Bytes:
-    """Words [rows, n] of four or eight codes each, the first in the lowest bits, as [rows, inputs]."""
-    packed = np.ascontiguousarray(words).view(np.uint8)
-    if bits == 8:
-        return packed
-    spread = packed.astype(np.uint16)
-    spread |= spread << np.uint16(4)
-    spread &= np.uint16(0x0F0F)
-    return spread.view(np.uint8)
-
-
-def _bits_of(words: Array, outputs: Rows, bits: int, places: Array | None = None) -> Array:
-    """Codes [outputs, n] of words [n, all outputs / codes in a word]. `places`: of each output in its word."""
-    each = 32 // bits
-    places = np.arange(each) if places is None else places
-    columns, inverse = np.unique(outputs // each, return_inverse=True)
-    selected = _columns(words, columns)[inverse]
-    selected >>= (places[outputs % each] * bits).astype(np.uint32)[:, None]
-    selected &= np.uint32((1 << bits) - 1)
-    return selected.astype(np.uint8)
-
-
-def _columns(matrix: Array, columns: Rows) -> Array:
-    """Columns of a matrix as rows of a new one."""
-    first, end = columns[0], columns[-1] + 1
-    is_range = end - first == len(columns) and (np.diff(columns) == 1).all()
-    selected = np.ascontiguousarray(matrix[:, first:end]) if is_range else matrix[:, columns]
-    return np.array(selected.T, order="C")
-
-
-def _words(name: str, parts: Mapping[str, Tensor], part: str) -> Array:
-    tensor = parts.get(part)
-    if tensor is None or tensor.format.name not in ("I32", "U32") or len(tensor.shape) > 2:
-        raise _unfit(name, f"no {part} of words")
-    return _matrix(tensor, np.uint32)
-
-
-def _floats(name: str, parts: Mapping[str, Tensor], part: str = "scales") -> Array:
-    """Scales: [groups, outputs] or the other way round, as the method has them."""
-    tensor = parts.get(part)
-    if tensor is None or tensor.format.number is None or len(tensor.shape) > 2:
-        raise _unfit(name, f"no {part} of numbers")
-    values = tensor.floats() if tensor.format.number == "bf16" else _matrix(tensor, tensor.format.number)
-    return values if len(tensor.shape) == 2 else values.reshape(-1, 1)
-
-
-def _matrix(tensor: Tensor, kind: npt.DTypeLike) -> Array:
-    """[rows, columns] in the memory of the file."""
-    data = tensor.data[:]
-    return data.view(kind) if data.flags.c_contiguous else np.ascontiguousarray(data).view(kind)
-
-
-def _unfit(name: str, reason: str) -> ModelFileError:
-    return ModelFileError(f"its module {name[:80]!r} cannot be dequantised: it has {reason}")
 
 
 _METHODS: Final = {"gptq": _gptq, "awq": _awq, "compressed-tensors": _compressed}
