@@ -86,6 +86,17 @@ def test_codes_compute_what_they_stand_for(name: str, tmp_path: Path) -> None:
     assert np.sqrt(np.mean((served - plain) ** 2)) < 0.35
 
 
+def test_settings_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """As early programs for GPTQ wrote them."""
+    write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ, asymmetric, activation order"])
+    wanted = logits(tmp_path / "hf", tmp_path / "wanted")
+    settings = {"bits": 4, "group_size": 32, "desc_act": True, "sym": False}
+    (tmp_path / "hf" / "quantize_config.json").write_text(json.dumps(settings))
+    set_config(tmp_path / "hf", None)
+    assert tmp_path / "hf" / "quantize_config.json" in HuggingFaceModel(tmp_path / "hf").paths
+    assert np.array_equal(logits(tmp_path / "hf", tmp_path / "found"), wanted)
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [

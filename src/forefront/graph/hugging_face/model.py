@@ -35,7 +35,8 @@ class HuggingFaceModel:
         config = HfConfig(read_object(directory / CONFIG))
         self.metadata, rope = read_metadata(config)
         shards = safetensors_paths(directory)
-        self.paths = [directory / CONFIG, *shards]
+        settings = directory / _QUANTIZE_CONFIG
+        self.paths = [directory / CONFIG, *([settings] if settings.is_file() else []), *shards]
         stored, self._maps = read_tensors(directory, shards)
         if (quantization := _quantization(config, directory)) is not None:
             stored = assemble_quantized(quantization, stored)
