@@ -94,10 +94,9 @@ def product(x: Node, matrix: Matrix, inputs: "SharedInputs") -> Node:
     assert packed.scale is not None
     groups = matrix.inputs // layout.group
     codes = _constant(packed.codes, layout.element, [matrix.rows, groups, layout.group])
-    kind = "f16" if layout.scale == "f2" else "f32"
-    scale = _constant(packed.scale, kind, [matrix.rows, groups, 1])
-    values = reshape(ops.multiply(ops.convert(codes, _ELEMENTS[kind]), scale), matrix.rows, matrix.inputs)
-    y = ops.matmul(x, values if kind == "f32" else ops.convert(values, ov.Type.f32), False, True)
+    scale = _constant(packed.scale, "f32", [matrix.rows, groups, 1])
+    values = reshape(ops.multiply(ops.convert(codes, ov.Type.f32), scale), matrix.rows, matrix.inputs)
+    y = ops.matmul(x, values, False, True)
     if packed.minimum is None:
         return y
     # Minima as a second, narrow product: as zero points of the wide one they would keep it from the int8 kernels.

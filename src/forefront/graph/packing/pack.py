@@ -48,15 +48,15 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
         if kind.number not in _NUMBERS:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
         if rounding.bits and tensor.shape[-1] % GROUP == 0:
-            return Layout(f"i{rounding.bits}", GROUP, "f2")
+            return Layout(f"i{rounding.bits}", GROUP)
         # Kernels of float32 keep 16-bit matrices as float32, and the plugin a copy of its own beside them: so they are
         # expanded in the mapped file.
         return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
     quantized = kind.checked()
     if not rounding.exact and quantized.group < GROUP:
         return Layout("i8", GROUP)
-    scale, minimum = kind.scales(tensor.data[:1])
-    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, scale.dtype.str[1:], minimum is not None)
+    has_minimum = kind.scales(tensor.data[:1])[1] is not None
+    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, has_minimum)
 
 
 def is_rounded(tensor: Tensor, layout: Layout) -> bool:
@@ -88,13 +88,14 @@ def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
     codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1)
     if quantized.group != layout.group:
         return round_groups(Codes(codes, scale, minimum), quantized.bits)
+    scale = scale.astype("<f4", copy=False)
     if minimum is not None:
         # Codes around zero need no zero point, without which the kernels are faster and round less.
         middle = 1 << (quantized.bits - 1)
         codes -= np.uint8(middle)
-        minimum = minimum.astype(np.float32) + middle * scale.astype(np.float32)
+        minimum = minimum.astype("<f4") + middle * scale
     packed = pack_pairs(codes) if layout.element == "i4" else codes.view(np.uint8)
-    return Packed(packed, scale.astype(f"<{layout.scale}", copy=False), minimum)
+    return Packed(packed, scale, minimum)
 
 
 def check_finite(tensor: Tensor, data: Bytes) -> None:

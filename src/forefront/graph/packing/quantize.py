@@ -6,19 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from forefront.graph.block_formats import Codes, Floats
-from forefront.graph.errors import ModelFileError
 from forefront.graph.packing.layout import Layout, Packed
 
 GROUP: Final = 32
 # A group's largest value becomes -8 divided by one of these, which may fit the others better.
 _STRETCHES: Final = (0.85, 0.93, 1.0, 1.1)
-# Float16 scales reach 65504.
-_LARGEST: Final = 400_000
+_SMALLEST: Final = 1e-37
 Array = npt.NDArray[Any]
 
 
 def quantize(values: Floats, layout: Layout) -> Packed:
-    """Finite values [rows, columns] in that layout, with float16 scales. Raises `ModelFileError`.
+    """Finite values [rows, columns] in that layout.
 
     "i8": from -127 to 127, where 127 is a group's largest. "i4": from -8 to 7, with the scale that of a few has the
     smallest error.
@@ -26,8 +24,6 @@ def quantize(values: Floats, layout: Layout) -> Packed:
     groups = values.reshape(len(values), -1, GROUP)
     highest, lowest = _reduced(np.maximum, groups), _reduced(np.minimum, groups)
     largest = np.where(highest >= -lowest, highest, lowest)
-    if np.abs(largest).max() > _LARGEST:
-        raise ModelFileError(f"it has values beyond {_LARGEST}, which are too large to be quantised")
     return _int8(groups, np.abs(largest)) if layout.element == "i8" else _int4(groups, largest)
 
 
@@ -41,17 +37,17 @@ def _reduced(operation: np.ufunc, groups: Floats) -> Floats:
 
 
 def _int8(groups: Floats, largest: Floats) -> Packed:
-    scale = (largest / np.float32(127)).astype("<f2")
+    scale = largest / np.float32(127)
     return Packed(_nearest(groups, scale, -127, 127).astype(np.int8).reshape(len(groups), -1), scale)
 
 
 def _int4(groups: Floats, largest: Floats) -> Packed:
-    best = np.zeros(largest.shape, np.float16)
+    best = np.zeros_like(largest)
     least = np.full(largest.shape, np.inf, np.float32)
     for stretch in _STRETCHES:
-        scale = (largest / np.float32(-8 / stretch)).astype("<f2")
+        scale = largest / np.float32(-8 / stretch)
         error = _nearest(groups, scale, -8, 7)
-        error *= scale.astype(np.float32)[..., None]
+        error *= scale[..., None]
         error -= groups
         squares = _reduced(np.add, np.square(error, out=error))
         best = np.where(squares < least, scale, best)
@@ -60,15 +56,15 @@ def _int4(groups: Floats, largest: Floats) -> Packed:
 
 
 def _nearest(groups: Floats, scale: Array, low: int, high: int) -> Floats:
-    """Values divided by the scales as they are stored, rounded and limited."""
-    codes = groups * _inverse(scale.astype(np.float32))[..., None]
+    """Values divided by the scales, rounded and limited."""
+    codes = groups * _inverse(scale)[..., None]
     np.rint(codes, out=codes)
     return np.clip(codes, low, high, out=codes)
 
 
 def _inverse(scale: Array) -> Array:
-    """1 for 0."""
-    inverse: Array = np.float32(1) / (scale + (scale == 0))
+    """1 for scales whose inverse is not a number of float32."""
+    inverse: Array = np.float32(1) / np.where(np.abs(scale) < _SMALLEST, np.float32(1), scale)
     return inverse
 
 

@@ -78,7 +78,7 @@ class WeightFile:
         """Places for codes, scales and minima at the end of the file, which then reaches beyond them."""
         shapes: list[tuple[str, int] | None] = [("|u1", inputs * BITS[layout.element] // 8), None, None]
         if layout.group:
-            shapes[1] = (f"<{layout.scale}", inputs // layout.group)
+            shapes[1] = ("<f4", inputs // layout.group)
             shapes[2] = ("<f4", inputs // layout.group) if layout.has_minimum else None
         places: list[Place | None] = []
         for shape in shapes:
