@@ -45,6 +45,7 @@ def transposed_columns(matrix: Array, columns: Rows) -> Array:
 
 
 def read_words(name: str, parts: Mapping[str, Tensor], part: str) -> Array:
+    """A part of the module `name` as words [rows, columns]. Raises `ModelFileError`."""
     tensor = parts.get(part)
     if tensor is None or tensor.format.name not in ("I32", "U32") or len(tensor.shape) > 2:
         raise module_error(name, f"no {part} of words")
@@ -52,7 +53,7 @@ def read_words(name: str, parts: Mapping[str, Tensor], part: str) -> Array:
 
 
 def read_scales(name: str, parts: Mapping[str, Tensor], part: str = "scales") -> Array:
-    """Scales: [groups, outputs] or the other way round, as the method has them."""
+    """A part of the module `name` as numbers [rows, columns]. Raises `ModelFileError`."""
     tensor = parts.get(part)
     if tensor is None or tensor.format.number is None or len(tensor.shape) > 2:
         raise module_error(name, f"no {part} of numbers")
@@ -67,4 +68,5 @@ def as_matrix(tensor: Tensor, kind: npt.DTypeLike) -> Array:
 
 
 def module_error(name: str, reason: str) -> ModelFileError:
+    """The error for a module whose parts cannot be used."""
     return ModelFileError(f"its module {name[:80]!r} cannot be dequantised: it has {reason}")

@@ -177,7 +177,7 @@ def _pack_rows(writer: MatrixWriter, first: int, part: Part, tensor: Tensor, lay
 
 def _in_threads(function: Callable[[slice], None], pieces: Iterable[slice]) -> None:
     """Call `function` for each piece, in several threads: NumPy computes without Python's lock."""
-    with ThreadPoolExecutor(max_workers=min(8, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for _ in pool.map(function, pieces):
             pass
 
