@@ -101,9 +101,15 @@ def awq(group: int = 32) -> Quantization:
 
 
 def compressed(
-    bits: int = 4, group: int = 32, *, symmetric: bool = True, activation_order: bool = False
+    bits: int = 4,
+    group: int = 32,
+    *,
+    symmetric: bool = True,
+    activation_order: bool = False,
+    packed_zeros: bool = True,
 ) -> Quantization:
-    """compressed-tensors' "pack-quantized"; `group` -1 for one scale for each output."""
+    """compressed-tensors' "pack-quantized"; `group` -1 for one scale for each output. Early versions do not have
+    `packed_zeros`."""
 
     def make(weight: Array, rng: np.random.Generator) -> tuple[Parts, Array]:
         size = weight.shape[1] if group == -1 else group
@@ -115,7 +121,8 @@ def compressed(
             "weight_shape": ("I64", np.array(weight.shape, np.int64)),
         }
         if not symmetric:
-            parts["weight_zero_point"] = ("I32", _packed(zeros, bits, 0))
+            signed = ("I8", (zeros - 2 ** (bits - 1)).astype(np.int8))
+            parts["weight_zero_point"] = ("I32", _packed(zeros, bits, 0)) if packed_zeros else signed
         if activation_order:
             parts["weight_g_idx"] = ("I32", groups.astype(np.int32))
         return parts, values
@@ -166,6 +173,7 @@ QUANTIZATIONS: Final[dict[str, Quantization]] = {
     "compressed-tensors": compressed(),
     "compressed-tensors, whole rows": compressed(group=-1),
     "compressed-tensors, asymmetric": compressed(group=128, symmetric=False),
+    "compressed-tensors, early zero points": compressed(symmetric=False, packed_zeros=False),
     "compressed-tensors, activation order": compressed(activation_order=True),
     "compressed-tensors, 8 bits": compressed(bits=8, symmetric=False),
     "compressed-tensors, integers": integers(),

@@ -210,9 +210,6 @@ def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor
     bits = 32 * words.shape[1] // max(1, int(sizes[-1]))
     if bits not in (4, 8) or tuple(sizes) != (outputs, words.shape[1] * 32 // bits) or len(words) != outputs:
         raise module_error(name, "tensors of different shapes, or codes of neither 4 nor 8 bits")
-    zeros = read_words(name, parts, "weight_zero_point") if "weight_zero_point" in parts else None
-    if zeros is not None and zeros.shape != (-(-outputs * bits // 32), groups):
-        raise module_error(name, "zero points of another shape")
     return _Module(
         name,
         bits,
@@ -220,24 +217,21 @@ def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor
         groups,
         lambda rows: unpack(words[rows], bits),
         lambda rows: scales[rows],
-        None if zeros is None else lambda rows: unpack_outputs(zeros.T, rows, bits),
+        _compressed_zeros(name, parts, scales.shape, bits),
         read_words(name, parts, "weight_g_idx").ravel().view(np.int32) if "weight_g_idx" in parts else None,
     )
 
 
 def _integers(name: str, parts: Mapping[str, Tensor], scales: Array) -> _Module:
     """A byte for each code, from -128 to 127."""
-    weight, zeros = parts.get("weight"), parts.get("weight_zero_point")
+    weight = parts.get("weight")
     if weight is None or len(weight.shape) != 2 or weight.format.name != "I8":
         raise module_error(name, "a scale, but no weight of integers")
     outputs, inputs = weight.shape
     if scales.size == 1:  # of the whole matrix
         scales = np.broadcast_to(scales.reshape(1, 1), (outputs, 1))
-    if len(scales) != outputs or (zeros is not None and zeros.format.name != "I8"):
+    if len(scales) != outputs:
         raise module_error(name, "tensors of different shapes")
-    stored_zeros = None if zeros is None else as_matrix(zeros, np.int8)
-    if stored_zeros is not None and stored_zeros.shape != scales.shape:
-        stored_zeros = np.broadcast_to(stored_zeros.reshape(-1, 1), scales.shape)
     return _Module(
         name,
         8,
@@ -245,8 +239,25 @@ def _integers(name: str, parts: Mapping[str, Tensor], scales: Array) -> _Module:
         scales.shape[1],
         lambda rows: weight.data[rows] ^ np.uint8(128),
         lambda rows: scales[rows],
-        None if stored_zeros is None or not stored_zeros.any() else lambda rows: stored_zeros[rows].astype(int) + 128,
+        _compressed_zeros(name, parts, scales.shape, 8),
     )
+
+
+def _compressed_zeros(
+    name: str, parts: Mapping[str, Tensor], shape: tuple[int, ...], bits: int
+) -> Callable[[Rows], Array] | None:
+    """Zero points [outputs, groups]: signed bytes, or words of neighbouring outputs. None if there are none."""
+    tensor = parts.get("weight_zero_point")
+    if tensor is None:
+        return None
+    if tensor.format.name == "I8" and tensor.data[:].size in (1, shape[0] * shape[1]):
+        stored = as_matrix(tensor, np.int8)
+        signed = np.broadcast_to(stored if stored.size == 1 else stored.reshape(shape), shape)
+        return (lambda rows: signed[rows].astype(np.int64) + (1 << (bits - 1))) if signed.any() else None
+    words = read_words(name, parts, "weight_zero_point")
+    if words.shape != (-(-shape[0] * bits // 32), shape[1]):
+        raise module_error(name, "zero points of another shape")
+    return lambda rows: unpack_outputs(words.T, rows, bits)
 
 
 def _check_compressed(config: Mapping[str, Any]) -> None:
