@@ -3,7 +3,7 @@
 The library merges by a list of pairs, so that list is computed here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,8 @@ from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, TokenTable
 
 _BASE: Final = 0x9E37_79B9_7F4A_7C15
 _HASH_BITS: Final = 23
+# Tokens that are cut at a time.
+_BATCH: Final = 1 << 15
 
 
 def score_pipelines(table: TokenTable, *, space_prefix: bool) -> tuple[Tokenizer, Tokenizer | None]:
@@ -55,7 +57,7 @@ def score_merges(table: TokenTable) -> list[Merge]:
     merges: list[Merge] = []
     tokens: list[int] = []
     repeats: list[bool] = []
-    for token, cut in zip(*_likely_cuts(texts), strict=True):
+    for token, cut in _likely_cuts(texts):
         text = texts[token]
         left, right = text[:cut], text[cut:]
         if token in unused or left not in ids or right not in ids:
@@ -70,35 +72,45 @@ def score_merges(table: TokenTable) -> list[Merge]:
     return [merges[place] for place in order.tolist()]
 
 
-def _likely_cuts(texts: Sequence[str]) -> tuple[list[int], list[int]]:
+def _likely_cuts(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Tokens, and places at which they can be cut into two tokens, with a few at which they cannot.
 
-    A large vocabulary has millions of places, so they are filtered by hashes: polynomials of the characters modulo
-    2^64, whose values for parts of a text are differences of running sums.
+    A large vocabulary has millions of places, so they are filtered by hashes of both parts.
     """
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    ends = lengths.cumsum()
-    starts = ends - lengths
-    characters = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    powers = np.full(len(characters) + 1, _BASE, np.uint64)
-    powers[0] = 1
-    inverses = np.full_like(powers, pow(_BASE, -1, 1 << 64))
-    inverses[0] = 1
-    powers, inverses = powers.cumprod(), inverses.cumprod()
-    sums = np.concatenate([np.zeros(1, np.uint64), ((characters + np.uint64(1)) * powers[:-1]).cumsum()])
-
-    def hashes(first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-        found: npt.NDArray[np.uint64] = ((sums[last] - sums[first]) * inverses[first]) >> np.uint64(64 - _HASH_BITS)
-        return found
-
     known = np.zeros(1 << _HASH_BITS, bool)
-    known[hashes(starts, ends)] = True
-    tokens = np.repeat(np.arange(len(texts)), lengths)
-    places = np.arange(len(characters))
-    inside = places > starts[tokens]
-    tokens, places = tokens[inside], places[inside]
-    kept = known[hashes(starts[tokens], places)]
-    tokens, places = tokens[kept], places[kept]
-    kept = known[hashes(places, ends[tokens])]
-    tokens, places = tokens[kept], places[kept]
-    return tokens.tolist(), (places - starts[tokens]).tolist()
+    for first in range(0, len(texts), _BATCH):
+        hashes = _Hashes(texts[first : first + _BATCH])
+        known[hashes.of(hashes.starts, hashes.ends)] = True
+    for first in range(0, len(texts), _BATCH):
+        hashes = _Hashes(texts[first : first + _BATCH])
+        tokens = np.repeat(np.arange(len(hashes.starts)), hashes.ends - hashes.starts)
+        places = np.arange(len(tokens))
+        kept = places > hashes.starts[tokens]
+        tokens, places = tokens[kept], places[kept]
+        kept = known[hashes.of(hashes.starts[tokens], places)]
+        tokens, places = tokens[kept], places[kept]
+        kept = known[hashes.of(places, hashes.ends[tokens])]
+        tokens, places = tokens[kept], places[kept]
+        yield from zip((tokens + first).tolist(), (places - hashes.starts[tokens]).tolist(), strict=True)
+
+
+class _Hashes:
+    """Hashes of parts of texts: polynomials of the characters modulo 2^64, from differences of running sums."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        self.ends = lengths.cumsum()
+        self.starts = self.ends - lengths
+        characters = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        powers = np.full(len(characters) + 1, _BASE, np.uint64)
+        powers[0] = 1
+        self._inverses = np.full_like(powers, pow(_BASE, -1, 1 << 64))
+        self._inverses[0] = 1
+        self._inverses = self._inverses.cumprod()
+        values = (characters + np.uint64(1)) * powers.cumprod()[:-1]
+        self._sums = np.concatenate([np.zeros(1, np.uint64), values.cumsum()])
+
+    def of(self, first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+        """The hashes of the characters from `first` to `end`, of all texts one after the other."""
+        found: npt.NDArray[np.uint64] = (self._sums[end] - self._sums[first]) * self._inverses[first]
+        return found >> np.uint64(64 - _HASH_BITS)
