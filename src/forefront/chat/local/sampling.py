@@ -2,19 +2,19 @@
 
 import secrets
 
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.wire.errors import ApiError
 from forefront.wire.request import SampledRequest
 from forefront.wire.response import EffectiveSampling
 
 
-def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> Sampling:
+def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:
     """The request's values, with defaults. Raises `ApiError` for a bias on a token outside of the vocabulary."""
     bias = {int(token): value for token, value in (request.logit_bias or {}).items()}
     if bias and max(bias) >= vocabulary_size:
         text = f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {vocabulary_size - 1}."
         raise ApiError("invalid_value", text, param="logit_bias")
-    return Sampling(
+    return SamplingParams(
         temperature=_default(request.temperature, 1.0),
         top_p=_default(request.top_p, 1.0),
         top_k=request.top_k or 0,
