@@ -119,7 +119,7 @@ def _locked(store: str) -> Iterator[None]:
     """Somebody else writes and does not end."""
     with opened(store) as database, database.write() as connection:
         if not database.is_sqlite:
-            connection.execute(sa.text("LOCK TABLE completions, days, reservations IN ACCESS EXCLUSIVE MODE"))
+            connection.execute(sa.text("LOCK TABLE completions, daily_usage, budget_leases IN ACCESS EXCLUSIVE MODE"))
         yield
 
 

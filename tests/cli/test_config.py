@@ -73,7 +73,10 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
                 "",
             )
         ),
-        ("[store]\nurl = 'postgresql://u:secret@host:70000/x'\n", "`store.url`: the port of the .* is no port$"),
+        (
+            "[store]\nurl = 'postgresql://u:secret@host:70000/x'\n",
+            "`store.url`: the port .* is not between 1 and 65535$",
+        ),
         ("[prices.m]\n[prices.n]\ninput = -1\noutput = 1\n", "`prices.n.input` must be a number of at least 0"),
         ("[prices.'n 2.5']\noutput = '1'\n", '`prices."n 2.5".output` must be a number, not a string'),
         ("[prices.m]\ninput = nan\noutput = 1\n", "prices.m.input"),

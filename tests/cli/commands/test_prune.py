@@ -62,8 +62,8 @@ def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
     [
         ("soon", "--before 'soon' is not a day such as 2026-01-31"),
         ("2026-02-30", "--before '2026-02-30' is not a day"),
-        (datetime.now(UTC).date().isoformat(), "yesterday is the last day that can be named"),
-        ("2999-01-01", "yesterday is the last day that can be named"),
+        (datetime.now(UTC).date().isoformat(), "the latest possible day is yesterday"),
+        ("2999-01-01", "the latest possible day is yesterday"),
     ],
 )
 def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, says: str) -> None:

@@ -157,7 +157,7 @@ def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -
         cases = [
             (["serve", str(tmp_path / "missing.gguf")], {}, "no such file"),
             (["serve", str(broken), "--port", "0"], {}, "the file is cut off or damaged"),
-            (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are called tiny"),
+            (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are named tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
             (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),
             (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "choose another with --host"),
