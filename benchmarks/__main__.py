@@ -8,7 +8,7 @@ import argparse
 from benchmarks import engine, gateway, grammar, http, node_sdk, python_sdk, year
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
-from forefront.engine.model import ModelOptions, PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel
 
 # What needs no model of real size.
 _ALONE = {"node": node_sdk.run, "python": python_sdk.run, "gateway": gateway.run}

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from benchmarks.report import table
 from forefront.engine.engine import Engine
-from forefront.engine.model import PagedModel, Run
+from forefront.engine.model.model import PagedModel, Run
 from forefront.engine.request import GenerateRequest, Sampling
 
 PROMPT = 60

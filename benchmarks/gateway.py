@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.openly import serve_openly
+from benchmarks.no_gateway import serve_openly
 from benchmarks.report import table
 from forefront.cli.config import Config, RedisSettings
-from forefront.gateway.database import open_database
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.store.database import open_database
 from forefront.wire.admin import Budget, Limits, NewKey
 from tests.support.instant import MODEL, Nursery
 from tests.support.postgres import run_postgres

@@ -9,11 +9,11 @@ from typing import Any
 
 from benchmarks.engine import prompts, running
 from benchmarks.report import table
-from forefront.chat.grammar import CompiledGrammar, Grammars
-from forefront.chat.grammar_source import GrammarSource
-from forefront.chat.vocabulary import Vocabulary
+from forefront.chat.grammar.compiler import CompiledGrammar, Grammars
+from forefront.chat.grammar.source import GrammarSource
+from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
-from forefront.engine.model import PagedModel
+from forefront.engine.model.model import PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
 from forefront.tokenizer.tokenizer import Tokenizer
 

@@ -14,7 +14,7 @@ from benchmarks import engine as engine_bench
 from benchmarks.load import rate, stream
 from benchmarks.models import FOLDER
 from benchmarks.report import table
-from forefront.engine.model import PagedModel
+from forefront.engine.model.model import PagedModel
 from forefront.engine.request import Sampling
 from tests.support.server import RunningServer, run_server
 

@@ -6,7 +6,7 @@ from typing import Any
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
-from forefront.chat.loading import ModelParts
+from forefront.chat.local.loading import ModelParts
 from tests.support.random_model import write_random_gguf
 
 FOLDER = Path(__file__).parent / "models"

@@ -17,7 +17,7 @@ _REQUESTS, _CHUNKS = 300, 20_000
 _MODULES = {
     "fetch": "",
     "forefront": "clients/node/dist/esm/index.js",
-    "openai": "tests/peers/node/node_modules/openai/index.mjs",
+    "openai": "tests/interop/node/node_modules/openai/index.mjs",
 }
 
 
@@ -26,7 +26,7 @@ def run(repeats: int) -> None:
     if shutil.which("npm") is None:
         print("\nThe Node SDK is not measured: there is no npm on the PATH.", flush=True)
         return
-    for folder in ("clients/node", "tests/peers/node"):
+    for folder in ("clients/node", "tests/interop/node"):
         _node("npm", "ci", "--ignore-scripts", "--silent", cwd=_ROOT / folder)
     _node("node", "scripts/build.mjs", cwd=_ROOT / "clients/node")
     start = {name: median(_start(module) for _ in range(3 * repeats)) for name, module in _MODULES.items()}

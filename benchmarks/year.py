@@ -13,12 +13,12 @@ import sqlalchemy as sa
 
 from benchmarks.gateway import ONE_TOKEN, measure
 from benchmarks.report import table
-from forefront.gateway.database import Database, open_database
-from forefront.gateway.keys import KeyStore
-from forefront.gateway.ledger import Row, settle
-from forefront.gateway.tables import completions, days
-from forefront.gateway.transfer import write_out
-from forefront.gateway.usage import Usage
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.ledger.statements import Row, settle
+from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.store.database import Database, open_database
+from forefront.gateway.store.tables import completions, days
+from forefront.gateway.store.transfer import write_out
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
 from forefront.wire.parse_admin import ReportQuery
 from tests.support.instant import Nursery

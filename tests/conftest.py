@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forefront.catalog.source import BUILT_IN_PATH
-from forefront.chat.loading import ModelParts
+from forefront.chat.local.loading import ModelParts
 from tests.support.loaded import load_parts, write_ir
 from tests.support.node import build, install_peers, make_project
 from tests.support.postgres import run_postgres

@@ -13,8 +13,8 @@ import uvloop
 
 from benchmarks.report import machine
 from tests.support.postgres import run_postgres
+from torture.harness import Row, Stage
 from torture.parts import PARTS
-from torture.stage import Row, Stage
 
 # The whole must end by then, in seconds.
 _BOUND = 900

@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
 from tests.support.server import RunningServer
-from torture.books import opened
 from torture.client import CHAT, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
+from torture.ledger_audit import opened
 
 _MODEL = "forefront-mini"
 # Of the soak, before memory is looked at.

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from forefront.cli.config import Config, ServerSettings
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
 from tests.support.instant import KEY, MODEL, Instant
-from torture.books import opened
 from torture.client import CHAT, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
+from torture.ledger_audit import opened
 
 _MEMORY = 48  # MiB, of which one key can hold a third
 _ANNOUNCED = 8 * 2**20

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from forefront.cli import main
-from forefront.engine.model import PagedModel
+from forefront.engine.model.model import PagedModel
 
 _run = PagedModel.run
 _flag = Path(os.environ["TORTURE_BREAK"])

@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support.server import RunningServer
-from torture.books import read_books
 from torture.client import Answer, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
+from torture.ledger_audit import read_books
 
 _AT_ONCE = 8
 _FIELDS = {"model": "tiny", "max_tokens": 1500, "logit_bias": {"2": -100}, "seed": 1}

@@ -4,12 +4,12 @@ import asyncio
 from collections import Counter
 
 from forefront.cli.config import Config, PriceSettings
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import Budget, NewKey
 from tests.support.instant import MODEL, PROMPT
-from torture.books import opened, read_books
 from torture.client import Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
+from torture.ledger_audit import opened, read_books
 
 _OUTPUT = 40
 _FIT = 10

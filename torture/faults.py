@@ -12,12 +12,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import Budget, NewKey
 from tests.support.instant import MODEL
-from torture.books import opened, read_books
 from torture.client import Answer, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
+from torture.ledger_audit import opened, read_books
 
 Fault = Callable[[], AbstractContextManager[None]]
 # Whoever waits for a commit at that moment does so for some seconds: a short lock costs nobody an answer.

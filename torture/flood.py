@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tests.support.server import RunningServer
 from torture.client import Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
 
 _ATTACKER = "127.0.0.2"
 _SECONDS = 10.0

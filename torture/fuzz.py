@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.server import RunningServer
+from torture.bad_requests import Wrong, wrong_request
 from torture.client import CHAT, Client
-from torture.nasty import Wrong, wrong_request
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
 
 _CLIENTS = 16
-# In MiB. Pools, arenas and kernels for each size of a step (`engine/width.py`) are filled before: by right requests,
+# In MiB. Pools, arenas and kernels for each step size (`engine/model/padding.py`) are filled before: by right requests,
 # one for five wrong ones, since few of those get as far as the model, and by the first half of the wrong ones.
 _ROOM = 16.0
 _RIGHT = 5

@@ -10,7 +10,7 @@ from typing import Any
 from tests.support.hostile import HOSTILE, Hostile, Watch, matching_stops
 from tests.support.server import RunningServer
 from torture.client import CHAT, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
 
 _AT_ONCE = 4
 _ROUNDS = 3

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
-from forefront.gateway.database import Database
-from forefront.gateway.keys import KeyStore
-from forefront.gateway.usage import Usage
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.store.database import Database
 from forefront.wire.admin import Budget, MadeKey, NewKey, ProjectSettings
 from forefront.wire.parse_admin import ReportQuery
 from tests.support.instant import MODEL, PROMPT
-from torture.books import opened, read_books
 from torture.client import Client
-from torture.stage import Server, Stage, entered
+from torture.harness import Server, Stage, entered
+from torture.ledger_audit import opened, read_books
 
 Start = Callable[[], AbstractContextManager[Server]]
 _CLIENTS = 8

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
-from torture.books import opened
 from torture.client import Answer, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
+from torture.ledger_audit import opened
 
 _TENANTS = 16
 _AT_ONCE = 4  # requests of each

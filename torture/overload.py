@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.server import RunningServer
 from torture.client import Answer, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
 
 _RUNNING, _WAITING = 16, 32
 _LENGTH = 200  # of answers, in the mean

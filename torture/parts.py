@@ -8,7 +8,6 @@ from torture import (
     bodies,
     broken,
     budget,
-    cut,
     faults,
     flood,
     fuzz,
@@ -20,7 +19,8 @@ from torture import (
     shares,
     smuggle,
 )
-from torture.stage import Stage
+from torture import disconnects as cut
+from torture.harness import Stage
 
 PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "budget": budget.run,

@@ -4,12 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
 from tests.support.instant import KEY, MODEL, Instant
-from torture.books import opened
 from torture.client import CHAT, Answer, Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
+from torture.ledger_audit import opened
 
 _TOKENS = 700  # of a stream of 7 MiB
 _FLOOD = 20

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from tests.support.server import RunningServer
 from torture.client import Client
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
 
 _MODEL = "forefront-mini"
 _PROBES = 12

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
 from tests.security.framing_peers import Reading, read_by_h11
 from tests.security.raw import request
-from torture.stage import Stage, entered
+from torture.harness import Stage, entered
 
 _CLIENTS = 16
 _SECONDS = 3.0  # without a byte, after which a server waits for more of the request

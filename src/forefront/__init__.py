@@ -30,7 +30,7 @@ from forefront.client.exceptions import (
     RateLimitError,
     UnprocessableEntityError,
 )
-from forefront.client.raw import RawResponse
+from forefront.client.resources.raw_response import RawResponse
 from forefront.client.settings import Timeout
 from forefront.client.stream import AsyncStream, Stream
 from forefront.client.structured import ParsedCompletion

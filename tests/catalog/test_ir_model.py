@@ -7,8 +7,8 @@ import pytest
 
 from forefront.catalog.ir_model import load_ir, read_facts
 from forefront.catalog.source import SourceError
-from forefront.chat.loading import LoadError, ModelParts, load_backend
-from forefront.engine.model import ModelOptions, PagedModel, Run
+from forefront.chat.local.loading import LoadError, ModelParts, load_backend
+from forefront.engine.model.model import ModelOptions, PagedModel, Run
 from tests.tokenizer.test_directories import byte_pipeline, save
 
 

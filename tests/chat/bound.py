@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from forefront.chat.grammar import CompiledGrammar, Grammars
-from forefront.chat.grammar_source import GrammarSource, Kind
-from forefront.chat.loading import ModelParts
-from forefront.chat.vocabulary import Vocabulary
+from forefront.chat.grammar.compiler import CompiledGrammar, Grammars
+from forefront.chat.grammar.source import GrammarSource, Kind
+from forefront.chat.grammar.vocabulary import Vocabulary
+from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
-from forefront.engine.model import ModelOptions, PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
 from forefront.tokenizer.tokenizer import Tokenizer
 

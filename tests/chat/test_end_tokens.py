@@ -3,7 +3,7 @@
 import pytest
 
 from forefront.chat.end_tokens import find_end_tokens
-from forefront.chat.template import ChatTemplate
+from forefront.chat.prompt.chat_template import ChatTemplate
 
 CONTROL = {"<|user|>": 1, "<|assistant|>": 2, "<|turn_is_over|>": 3, "<|eot_id|>": 4, "</s>": 5, "<|turn": 6}
 

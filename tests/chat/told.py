@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from forefront.chat.answer import Reader
 from forefront.chat.events import ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.output.choice_decoder import Reader
 from forefront.chat.tools.hermes import HermesFormat
 from forefront.chat.tools.llama import LlamaFormat
 from forefront.chat.tools.named import MistralFormat

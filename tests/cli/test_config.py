@@ -15,7 +15,7 @@ from forefront.cli.config import Config, ConfigError, find_config, load_config, 
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
 from forefront.wire.message import Message
-from tests.cli.test_serve import forefront
+from tests.cli.commands.test_serve import forefront
 from tests.support.server import KEY, run_server
 
 FULL = """

@@ -17,7 +17,7 @@ UNSEEN = [
     and (number < 0x3000 or number % 509 == 0 or unicodedata.category(chr(number)) == "Cf")
 ]
 TEXT = "".join(f"{char}x" for char in UNSEEN)
-FORGED = "2026-01-01 00:00:00,000 INFO forefront.server.frame: request"
+FORGED = "2026-01-01 00:00:00,000 INFO forefront.server.middleware.request_context: request"
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ import pytest
 from rich.cells import cell_len
 
 from forefront.cli.table import print_table
-from forefront.gateway.database import default_url, open_database
-from forefront.gateway.keys import KeyStore
-from forefront.gateway.tables import days
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.store.database import default_url, open_database
+from forefront.gateway.store.tables import days
 from forefront.wire.admin import Budget, Key, Limits, NewKey, ProjectSettings
-from tests.cli.test_serve import forefront
+from tests.cli.commands.test_serve import forefront
 
 MODEL = "a-family-of-models/a-model-with-a-long-name-70b-instruct-q4_k_m"
 PROJECT = "a-project-with-a-name-of-many-letters"

@@ -10,9 +10,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from forefront import ForefrontError, RateLimitError
-from forefront.cli import chat as command
-from forefront.cli.ask import first_model, printable
-from forefront.cli.chat import HELP, Asker, Conversation, read_command
+from forefront.cli.client_options import first_model, printable
+from forefront.cli.commands import chat as command
+from forefront.cli.commands.chat import HELP, Asker, Conversation, read_command
 from tests.client.fakes import DONE, Body, Server, chunk, events, frame, stream_of
 
 MODELS = {"object": "list", "data": [{"id": "first", "created": 1, "owned_by": "x"}, {"id": "second"}]}

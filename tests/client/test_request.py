@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from forefront.client.params import ChatParams, TextParams
+from forefront.client.resources.params import ChatParams, TextParams
 from forefront.wire.parse import parse_chat_request
 from forefront.wire.request import ChatRequest, CompletionRequest
 from tests.client.fakes import COMPLETION, USER, Server

@@ -8,7 +8,7 @@ import pytest
 
 from forefront import APIConnectionError, APIError, AsyncStream, Stream
 from forefront.client.chat_stream import ChatStream
-from forefront.client.result import read_text_chunk
+from forefront.client.decoding import read_text_chunk
 from tests.contract.cases import Case, body_of, load
 from tests.contract.test_python import Outcome
 

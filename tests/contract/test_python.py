@@ -9,7 +9,7 @@ import pytest
 
 import forefront
 from forefront import AsyncForefrontClient, ForefrontClient, ForefrontError, Timeout
-from forefront.client import transport
+from forefront.client.transport import transport
 from forefront.wire.record import Record
 from tests.contract.cases import Case, holds, load
 from tests.contract.scripted import ScriptedServer, run_scripted

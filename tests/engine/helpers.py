@@ -4,7 +4,7 @@ import asyncio
 
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest, Sampling
-from forefront.engine.sequence import Sequence
+from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.tenant import NO_TENANT, Tenant
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forefront.chat.loading import ModelParts
+from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Generation, Token
-from forefront.engine.model import ModelOptions, PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
-from forefront.engine.scheduler import Chunk, Limits
+from forefront.engine.scheduling.scheduler import Chunk, Limits
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 from tests.support.reference import ReferenceModel

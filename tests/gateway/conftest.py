@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.gateway.database import Database, open_database
+from forefront.gateway.store.database import Database, open_database
 from tests.support.postgres import new_database
 
 

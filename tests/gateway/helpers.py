@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from forefront.gateway.database import Database
+from forefront.gateway.admission_queue import Turns
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.gateway.ledger import DEAD_AFTER
-from forefront.gateway.money import Price, Prices
-from forefront.gateway.principal import Principal
-from forefront.gateway.ring import KeyRing
-from forefront.gateway.shared_limits import SharedLimits
-from forefront.gateway.silence import Silence
-from forefront.gateway.tables import instances, reservations
-from forefront.gateway.turns import Turns
-from forefront.gateway.usage import Usage
-from forefront.gateway.writer import Writer
+from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.liveness import Silence
+from forefront.gateway.ledger.pricing import Price, Prices
+from forefront.gateway.ledger.statements import DEAD_AFTER
+from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.limits.redis_limiter import SharedLimits
+from forefront.gateway.store.database import Database
+from forefront.gateway.store.tables import instances, reservations
 from forefront.wire.admin import NewKey
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forefront.engine.model import ModelOptions, PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel
 from tests.graph import test_architectures as architectures
 from tests.graph import test_quantization as quantization
 from tests.support.llama_cpp import LlamaCpp

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from forefront.engine.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel, Run
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.errors import ModelFileError
 from tests.support.llama_cpp import LlamaCpp

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forefront.engine.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel, Run
 from tests.support.loaded import build
 from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, VOCABULARY, write_decoder
 from tests.support.reference import Array, ReferenceModel

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forefront.engine.model import PagedModel
+from forefront.engine.model.model import PagedModel
 from tests.graph.test_architectures import EXACT, LONG, whole
 from tests.support.decoder_reference import KINDS, DecoderReference
 from tests.support.loaded import build

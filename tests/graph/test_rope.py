@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forefront.engine.model import ModelOptions, PagedModel, Run
-from forefront.engine.paged_graph import PagedGraph
+from forefront.engine.model.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.paged_graph import PagedGraph
 from forefront.graph.errors import ModelFileError
 from tests.support.loaded import build
 from tests.support.random_model import write_random_gguf

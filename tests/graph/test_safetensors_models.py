@@ -7,7 +7,7 @@ import gguf
 import numpy as np
 import pytest
 
-from forefront.engine.model import PagedModel
+from forefront.engine.model.model import PagedModel
 from forefront.graph.blocks import FORMATS
 from forefront.graph.build import build_graph
 from forefront.graph.gguf_file import GgufFile

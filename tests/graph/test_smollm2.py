@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from forefront.engine.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel, Run
 from tests.support.llama_cpp import LlamaCpp
 from tests.support.loaded import build
 from tests.support.reference import Array, ReferenceModel

@@ -9,14 +9,14 @@ from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.database import open_database
+from forefront.gateway.admission_queue import Turns
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys import KeyStore
-from forefront.gateway.money import Prices
-from forefront.gateway.ring import KeyRing
-from forefront.gateway.turns import Turns
-from forefront.gateway.usage import Usage
-from forefront.gateway.writer import Writer
+from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.pricing import Prices
+from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.store.database import open_database
 from forefront.server.app import Office, build_app
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "LINK", "PROPFIND")

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from forefront.server.guard import OPEN_PATHS
+from forefront.server.middleware.auth import OPEN_PATHS
 from tests.security.errors import check_error
 from tests.security.raw import exchange, request
 from tests.security.routes import METHODS, fill, route_table

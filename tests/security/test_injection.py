@@ -12,8 +12,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from forefront.gateway.database import open_database
-from forefront.gateway.tables import metadata
+from forefront.gateway.store.database import open_database
+from forefront.gateway.store.tables import metadata
 from forefront.wire.parse_admin import ReportQuery
 from tests.security.conftest import Stored
 from tests.security.errors import check_error, watched
@@ -204,7 +204,7 @@ def test_nobody_writes_a_line_into_the_log(form: str, tiny_gguf: Path, tmp_path:
         "\u0378",
         " status=200 key=key_1 ",
     ]
-    forged = "2026-01-01 00:00:00,000 INFO forefront.server.frame: request"
+    forged = "2026-01-01 00:00:00,000 INFO forefront.server.middleware.request_context: request"
     variables = {"FOREFRONT_LOG_FORMAT": form}
     with (
         run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server,

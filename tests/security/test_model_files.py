@@ -18,7 +18,7 @@ from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.ir_model import load_ir
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import Store
-from forefront.chat.loading import LoadError, ModelOptions, load_backend
+from forefront.chat.local.loading import LoadError, ModelOptions, load_backend
 
 # How long mutations are tried.
 BUDGET = 8.0

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from forefront.chat.loading import ModelParts
-from forefront.chat.prompt import PromptEncoder
-from forefront.chat.rendering import as_dicts, offers, split_beginning
-from forefront.chat.template import ChatTemplate
+from forefront.chat.local.loading import ModelParts
+from forefront.chat.prompt.chat_template import ChatTemplate
+from forefront.chat.prompt.message_rendering import as_dicts, offers, split_beginning
+from forefront.chat.prompt.prompt_builder import PromptEncoder
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.parse import parse_chat_request
 from tests.security.errors import watched

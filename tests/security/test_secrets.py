@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from forefront.gateway.database import Database
-from forefront.gateway.keys import KeyStore
-from forefront.gateway.ring import KeyRing
-from forefront.gateway.secret import hash_key
+from forefront.gateway.keys.api_key import hash_key
+from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.store.database import Database
 from forefront.wire.admin import NewKey
 from tests.gateway.conftest import database, database_url  # noqa: F401 - fixtures
 from tests.security.raw import exchange, request

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from forefront.fairness.tenant import Tenant
-from forefront.gateway.database import Database, open_database
-from forefront.gateway.keys import KeyStore
-from forefront.server import pieces
-from forefront.server.off_loop import OffLoop
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.store.database import Database, open_database
+from forefront.server.response import send_body as pieces
+from forefront.server.store_calls import OffLoop
 from forefront.wire.admin import NewKey
-from tests.server.test_admin import make_key
+from tests.server.routes.test_admin import make_key
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.postgres import new_database
 from tests.support.server import RunningServer, run_server

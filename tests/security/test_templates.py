@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.chat.template import ChatTemplate, TemplateError
+from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from tests.security.errors import check_error
 from tests.support.random_model import CHATML, write_random_gguf
 from tests.support.server import run_server

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from forefront.chat.loading import ModelParts
+from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
-from forefront.engine.model import ModelOptions, PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, Sampling
 from forefront.fairness.tenant import Tenant
 from tests.engine.test_engine import small, until_idle

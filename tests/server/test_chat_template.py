@@ -8,7 +8,7 @@ import pytest
 
 from forefront.catalog.chat_template import read_chat_template, template_names
 from forefront.catalog.source import SourceError
-from forefront.chat.template import ChatTemplate, TemplateError
+from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from tests.support.random_model import write_random_gguf
 from tests.support.server import run_server
 

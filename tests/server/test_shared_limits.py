@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from forefront.cli.config import Config, RedisSettings
-from forefront.gateway.database import open_database
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.store.database import open_database
 from forefront.wire.admin import Limits, NewKey
 from tests.support.instant import MODEL, Instant, Nursery
 from tests.support.redis import PASSWORD, RedisServer

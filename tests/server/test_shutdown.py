@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from forefront.cli.config import Config, ServerSettings
-from forefront.gateway.database import open_database
-from forefront.gateway.tables import completions, instances
-from forefront.server import off_loop
+from forefront.gateway.store.database import open_database
+from forefront.gateway.store.tables import completions, instances
+from forefront.server import store_calls as off_loop
 from forefront.wire.errors import ApiError
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.postgres import new_database

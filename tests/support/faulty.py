@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from forefront.cli import main
-from forefront.engine.model import PagedModel
-from forefront.server import health
+from forefront.engine.model.model import PagedModel
+from forefront.server.routes import health
 
 _fault = Path(os.environ["FAULT"])
 _run = PagedModel.run

@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from forefront.graph.gguf_file import GgufFile
-from forefront.server.parsed_size import ParsedSize
+from forefront.server.http.parsed_size import ParsedSize
 from forefront.tokenizer.gguf import gguf_tokenizer
 
 CHAT: Final = "/v1/chat/completions"

@@ -21,11 +21,11 @@ from forefront.chat.backend import Foresight
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.chat.meter import Meter
 from forefront.cli.config import Config
-from forefront.cli.running import run_server
+from forefront.cli.server_runtime import run_server
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
-from forefront.gateway.database import open_database
-from forefront.gateway.keys import KeyStore
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.store.database import open_database
 from forefront.server.serve import bind
 from forefront.wire.request import ChatRequest, CompletionRequest
 

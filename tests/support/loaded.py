@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import forefront.engine.runtime  # noqa: F401 - first, because it keeps OpenVINO from reporting
+import forefront.engine.model.openvino_import  # noqa: F401 - first, because it keeps OpenVINO from reporting
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
-from forefront.chat.loading import ModelParts
+from forefront.chat.local.loading import ModelParts
 from forefront.graph.build import BuiltGraph, build_graph
 from forefront.graph.gguf_file import GgufFile
 

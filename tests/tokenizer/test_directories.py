@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from forefront.chat.loading import ModelParts
+from forefront.chat.local.loading import ModelParts
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.hugging_face import hugging_face_tokenizer
 from forefront.tokenizer.load import load_tokenizer

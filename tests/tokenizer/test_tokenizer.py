@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.chat.vocabulary import TokenIndex, Vocabulary
+from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.tokenizer.gguf import gguf_tokenizer
 from forefront.tokenizer.splitting import find_rule, rule_names
 from forefront.tokenizer.tokenizer import Tokenizer

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from torture.harness import Stage
 from torture.parts import PARTS
-from torture.stage import Stage
 
 # How much of each, so that it takes a few seconds; the machine's speed is not looked at.
 FRACTIONS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.chat.template import ChatTemplate
+from forefront.chat.prompt.chat_template import ChatTemplate
 from training import dialogues
 from training.dialogues import AREAS, Side
 from training.render import plain_messages

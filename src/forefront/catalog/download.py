@@ -15,7 +15,7 @@ from typing import Final
 
 from forefront.catalog.known_models import KnownModel
 from forefront.catalog.source import SourceError
-from forefront.chat.child import child_environment
+from forefront.chat.subprocess_worker import child_environment
 
 # Opens a display of progress for a title and a size in bytes; what it gives takes the number of bytes so far.
 Display = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]

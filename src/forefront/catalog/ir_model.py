@@ -6,8 +6,8 @@ from pathlib import Path
 from forefront.catalog.generation_config import end_tokens
 from forefront.catalog.source import SourceError
 from forefront.catalog.store import MAX_CONTEXT, read_json
-from forefront.chat.loading import ModelFacts, ModelParts
-from forefront.engine.paged_graph import read_ir
+from forefront.chat.local.loading import ModelFacts, ModelParts
+from forefront.engine.model.paged_graph import read_ir
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.load import load_tokenizer, missing_files
 

@@ -12,8 +12,8 @@ from forefront.catalog.ir_model import ir_digest, load_ir
 from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import Store
-from forefront.chat.loading import LoadError, ModelOptions, ModelParts, load_backend
-from forefront.engine.runtime import plain_reason
+from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
+from forefront.engine.model.openvino_import import plain_reason
 
 # Called with what is about to be done; the context that it returns is open while that is being done.
 Progress = Callable[[str], AbstractContextManager[object]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.store import MAX_CONTEXT, Store
-from forefront.chat.loading import ModelFacts, ModelParts
+from forefront.chat.local.loading import ModelFacts, ModelParts
 from forefront.graph.build import PACKING, BuiltGraph, build_graph, find_family
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile

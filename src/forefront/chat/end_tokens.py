@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from forefront.chat.template import ChatTemplate, TemplateError
+from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 
 # How the families end a turn, or a turn that is a call.
 _KNOWN: Final = (

@@ -26,9 +26,9 @@ def _run() -> None:
     try:
         # Whoever asks a server should not wait a second for the parts of one to load.
         if sys.argv[1:2] in (["chat"], ["complete"]):
-            from forefront.cli.asking import app
+            from forefront.cli.client_app import app
         else:
-            from forefront.cli.commands import app
+            from forefront.cli.app import app
     except ModuleNotFoundError as missing:
         raise SystemExit(
             f"forefront: {missing.name} is not installed. The commands need the server's parts: "

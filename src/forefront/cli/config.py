@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Meta
 
 from forefront.cli.tls import pair_fault
-from forefront.gateway.database import StoreError, parse_url
+from forefront.gateway.store.database import StoreError, parse_url
 from forefront.wire.errors import ApiError
-from forefront.wire.named_error import named_error
+from forefront.wire.validation_errors import named_error
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Price = Annotated[float, Meta(ge=0, le=1e6)]

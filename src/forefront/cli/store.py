@@ -11,7 +11,7 @@ from rich.console import Console
 
 from forefront.catalog.store import default_home
 from forefront.cli.config import ConfigError, find_config, load_config
-from forefront.gateway.database import Database, StoreError, default_url, open_database
+from forefront.gateway.store.database import Database, StoreError, default_url, open_database
 from forefront.wire.errors import ApiError
 
 ConfigFile = Annotated[

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Set
 from typing import Any, Final
 
-from forefront.client.result import completion_of
+from forefront.client.decoding import completion_of
 from forefront.wire.response import ChatCompletion
 
 # Said whole, though maybe more than once; other texts come in pieces.

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from forefront.client.accumulate import Accumulator
-from forefront.client.result import read_chunk
+from forefront.client.decoding import read_chunk
 from forefront.client.stream import AsyncIncoming, AsyncStream, Incoming, Stream
 from forefront.wire.response import ChatCompletion, ChatCompletionChunk, ResponseMessage
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from forefront.client.async_chat import AsyncChat
-from forefront.client.chat import Chat
-from forefront.client.completions import AsyncTextCompletions, TextCompletions
-from forefront.client.models import AsyncModels, Models
+from forefront.client.resources.async_chat import AsyncChat
+from forefront.client.resources.chat import Chat
+from forefront.client.resources.completions import AsyncTextCompletions, TextCompletions
+from forefront.client.resources.models import AsyncModels, Models
 from forefront.client.settings import DEFAULT_TIMEOUT, Settings, TimeoutLike, settle, settle_timeout
 
 if TYPE_CHECKING:
     import httpx
 
-    from forefront.client.transport import AsyncTransport, Transport
+    from forefront.client.transport.transport import AsyncTransport, Transport
 
 
 class Options(TypedDict, total=False):
@@ -56,7 +56,9 @@ class ForefrontClient:
         http_client: "httpx.Client | None" = None,
     ) -> None:
         settings = settle(api_key, default_model, base_url, timeout, max_retries, headers)
-        from forefront.client.transport import Transport  # here, so that importing `forefront` does not load httpx
+        from forefront.client.transport.transport import (
+            Transport,  # here, so that importing `forefront` does not load httpx
+        )
 
         self._equip(settings, Transport(settings, http_client))
 
@@ -109,7 +111,7 @@ class AsyncForefrontClient:
         http_client: "httpx.AsyncClient | None" = None,
     ) -> None:
         settings = settle(api_key, default_model, base_url, timeout, max_retries, headers)
-        from forefront.client.transport import AsyncTransport
+        from forefront.client.transport.transport import AsyncTransport
 
         self._equip(settings, AsyncTransport(settings, http_client))
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from forefront.client.params import ChatParams, MessageLike, TextParams
+from forefront.client.resources.params import ChatParams, MessageLike, TextParams
 from forefront.client.settings import Settings, Timeout, settle_timeout
 
 _CHAT: Final = ChatParams.__optional_keys__

@@ -7,8 +7,8 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
+from forefront.client.error_parsing import stream_failure
 from forefront.client.exceptions import APIConnectionError, APIError
-from forefront.client.failure import stream_failure
 from forefront.client.sse import EventTooLong, SSEDecoder
 
 T = TypeVar("T")

@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from forefront.client.decoding import read_completion
 from forefront.client.exceptions import ParseError
-from forefront.client.reply import Reply
-from forefront.client.result import read_completion
+from forefront.client.transport.response import Reply
 from forefront.wire.response import ChatCompletion
 
 T = TypeVar("T")

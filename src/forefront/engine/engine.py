@@ -14,15 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from forefront.engine.backlog import CAPACITY, Backlog
-from forefront.engine.blocks import BlockPool
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
-from forefront.engine.forward import Model, forward
 from forefront.engine.generation import Generation, Token
-from forefront.engine.masks import MaskWorker
+from forefront.engine.model.forward import Model, forward
 from forefront.engine.request import GenerateRequest
-from forefront.engine.sampler import sample
-from forefront.engine.scheduler import Limits, Scheduler
-from forefront.engine.sequence import Sequence
+from forefront.engine.sampling.mask_worker import MaskWorker
+from forefront.engine.sampling.sampler import sample
+from forefront.engine.scheduling.block_pool import BlockPool
+from forefront.engine.scheduling.scheduler import Limits, Scheduler
+from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 

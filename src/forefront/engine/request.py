@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from forefront.engine.constraint import ConstraintFactory
+from forefront.engine.sampling.constraint import ConstraintFactory
 from forefront.fairness.tenant import NO_TENANT, Tenant
 
 # Logits divided by less than this are beyond what float32 tells apart: only the likeliest token is left.

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 
-from forefront.gateway.allowance import Allowance, rate_headers
-from forefront.gateway.claim import Subject
+from forefront.gateway.admission_queue import Turns
+from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.gateway.money import Prices
-from forefront.gateway.principal import Principal
-from forefront.gateway.shared_limits import SharedLimits
-from forefront.gateway.turns import Turns
-from forefront.gateway.writer import Writer
+from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.pricing import Prices
+from forefront.gateway.limits.rate_limiter import Allowance, rate_headers
+from forefront.gateway.limits.redis_limiter import SharedLimits
+from forefront.gateway.limits.redis_reservation import Subject
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 

@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 
-from forefront.gateway.allotment import Hold
-from forefront.gateway.allowance import Allowance, Taken, rate_headers
-from forefront.gateway.claim import Claim
-from forefront.gateway.database import StoreError
-from forefront.gateway.ledger import Refusal, Reservation, Row
-from forefront.gateway.money import Price
-from forefront.gateway.principal import Principal
-from forefront.gateway.turns import Turn, Turns
-from forefront.gateway.writer import Writer
+from forefront.gateway.admission_queue import Turn, Turns
+from forefront.gateway.keys.principal import Principal
+from forefront.gateway.ledger.budget_lease import Hold
+from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.pricing import Price
+from forefront.gateway.ledger.statements import Refusal, Reservation, Row
+from forefront.gateway.limits.rate_limiter import Allowance, Taken, rate_headers
+from forefront.gateway.limits.redis_reservation import Claim
+from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Status
 from forefront.wire.errors import ApiError
 

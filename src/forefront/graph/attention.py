@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from openvino.op import _PagedAttentionExtension
 
-from forefront.engine.paged_graph import parameter
-from forefront.engine.runtime import ops, ov
+from forefront.engine.model.openvino_import import ops, ov
+from forefront.engine.model.paged_graph import parameter
 from forefront.graph.blocks import Floats
 from forefront.graph.operations import Node
 

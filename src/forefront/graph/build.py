@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from forefront.engine.paged_graph import PagedGraph
+from forefront.engine.model.paged_graph import PagedGraph
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError

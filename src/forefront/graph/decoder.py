@@ -5,8 +5,8 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from forefront.engine.paged_graph import PagedGraph, parameter
-from forefront.engine.runtime import ops, ov
+from forefront.engine.model.openvino_import import ops, ov
+from forefront.engine.model.paged_graph import PagedGraph, parameter
 from forefront.graph.attention import Heads, PagedInputs
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import (

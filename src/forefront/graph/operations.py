@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from openvino.op import Constant
 
-from forefront.engine.runtime import ops, ov
+from forefront.engine.model.openvino_import import ops, ov
 from forefront.graph.blocks import Floats
 from forefront.graph.weights import Matrix
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.engine.runtime import ops, ov
+from forefront.engine.model.openvino_import import ops, ov
 from forefront.graph.blocks import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape

@@ -12,23 +12,23 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys import KeyStore
-from forefront.gateway.ring import KeyRing
-from forefront.gateway.usage import Usage
-from forefront.server.admin import Admin
-from forefront.server.completions import CHAT, TEXT, Completions
-from forefront.server.documentation import documentation_routes
-from forefront.server.failures import api_error, http_error, internal_error
-from forefront.server.frame import Frame
-from forefront.server.guard import Guard
-from forefront.server.health import health, make_ready
-from forefront.server.idempotency import Idempotent
-from forefront.server.intake import Intake
-from forefront.server.models import make_list_models, make_retrieve_model
-from forefront.server.preflight import Preflights
-from forefront.server.shared_runs import SharedRuns
-from forefront.server.shortcut import Shortcut
-from forefront.server.usage import make_completion_usage
+from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.ledger.usage_reports import Usage
+from forefront.server.http.body_memory import Intake
+from forefront.server.idempotency.idempotency_key import Idempotent
+from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.middleware.auth import Guard
+from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
+from forefront.server.middleware.fast_route import Shortcut
+from forefront.server.middleware.request_context import Frame
+from forefront.server.routes.admin import Admin
+from forefront.server.routes.completions import CHAT, TEXT, Completions
+from forefront.server.routes.documentation import documentation_routes
+from forefront.server.routes.health import health, make_ready
+from forefront.server.routes.models import make_list_models, make_retrieve_model
+from forefront.server.routes.preflight import Preflights
+from forefront.server.routes.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
 

@@ -13,11 +13,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
-from forefront.gateway.writer import Writer
-from forefront.server.connection_limits import ConnectionLimits
-from forefront.server.protocol import Bounds, bounded_protocol
-from forefront.server.shared_runs import SharedRuns
-from forefront.server.tls_listener import HttpProtocol, TlsListener
+from forefront.gateway.ledger.ledger import Writer
+from forefront.server.http.connection_limits import ConnectionLimits
+from forefront.server.http.protocol import Bounds, bounded_protocol
+from forefront.server.http.tls_listener import HttpProtocol, TlsListener
+from forefront.server.idempotency.shared_runs import SharedRuns
 
 log = logging.getLogger(__name__)
 

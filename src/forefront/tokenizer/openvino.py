@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from forefront.engine.runtime import ops, ov
+from forefront.engine.model.openvino_import import ops, ov
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Before, TokenFacts, Tokenizer, valid_text
 

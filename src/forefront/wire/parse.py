@@ -6,14 +6,14 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from forefront.wire.conversation import check_conversation
 from forefront.wire.errors import ApiError
-from forefront.wire.formats import TextFormat
 from forefront.wire.json_reader import read_json
-from forefront.wire.known import ignored_fields, same
-from forefront.wire.named_error import named_error
+from forefront.wire.message_validation import check_conversation
 from forefront.wire.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.response_format import TextFormat
 from forefront.wire.tools import NamedToolChoice
+from forefront.wire.unknown_fields import ignored_fields, same
+from forefront.wire.validation_errors import named_error
 
 R = TypeVar("R", bound=SampledRequest)
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from forefront.wire.admin import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
-from forefront.wire.named_error import named_error
+from forefront.wire.validation_errors import named_error
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.formats import Grammar, ResponseFormat
 from forefront.wire.message import Message
+from forefront.wire.response_format import Grammar, ResponseFormat
 from forefront.wire.tools import MAX_TOOLS, Tool, ToolChoice
 
 MAX_STOPS = 16

@@ -1,0 +1,1 @@
+"""Tool calling: one class for each format in which models write calls."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from forefront.chat.grammar_source import json_lark
+from forefront.chat.grammar.source import json_lark
 from forefront.chat.tools.schema import enumerated, is_open, part_alone, properties, required, resolve, types
 from forefront.chat.tools.tool_format import Rules, compact, literal
 from forefront.wire.errors import ApiError

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forefront.chat.marker import Reading
+from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import FREE_NAME, free_text, json_value, schema_of, sequence, string_limits
-from forefront.chat.tools.call_reader import CallReader, NotACallError
+from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.schema import enumerated, fit, properties, resolve, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError

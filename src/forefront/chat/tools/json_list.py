@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forefront.chat.marker import Reading
-from forefront.chat.tools.call_reader import CallReader
+from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.tools.call_parser import CallReader
 from forefront.chat.tools.hermes import json_call, json_rule
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, literal
 from forefront.wire.tools import Tool

@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from forefront.chat.marker import Reading
+from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import json_arguments
-from forefront.chat.tools.call_reader import CallReader, NotACallError
+from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.json_list import JsonListFormat
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool

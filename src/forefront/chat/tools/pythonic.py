@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from string import ascii_letters
 from typing import Any, ClassVar
 
-from forefront.chat.marker import Reading
+from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import FREE_NAME, escape, json_value, schema_of, sequence
-from forefront.chat.tools.call_reader import CallReader, NotACallError
+from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.schema import fit, properties, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forefront.chat.marker import Reading, until
+from forefront.chat.output.marker_scanner import Reading, until
 from forefront.chat.tools.arguments import FREE_NAME, free_text, raw_text, schema_of, sequence
-from forefront.chat.tools.call_reader import CallReader, NotACallError
+from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.schema import from_text, properties, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from forefront.chat.marker import Reading
-from forefront.chat.tools.call_reader import CallReader
+from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.tools.call_parser import CallReader
 from forefront.wire.tools import Tool
 
 # Name and arguments of a call.

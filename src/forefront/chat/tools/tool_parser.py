@@ -5,8 +5,8 @@ from itertools import groupby
 from typing import Any
 
 from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.marker import Machine, Reading, until
-from forefront.chat.tools.call_reader import CallReader, NotACallError
+from forefront.chat.output.marker_scanner import Machine, Reading, until
+from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.tool_format import ToolFormat
 
 

@@ -1,6 +1,6 @@
 """StableLM."""
 
-from forefront.engine.runtime import ops
+from forefront.engine.model.openvino_import import ops
 from forefront.graph.decoder import Decoder
 from forefront.graph.operations import Node, floats, layer_norm, reshape
 

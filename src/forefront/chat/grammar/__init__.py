@@ -1,0 +1,1 @@
+"""Structured output: grammars, their compilation, and constraints on sampled tokens."""

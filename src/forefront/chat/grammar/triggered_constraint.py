@@ -1,0 +1,104 @@
+"""Free text until a trigger, a grammar behind it, free text again."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from llguidance import LLMatcher
+
+from forefront.chat.grammar.grammar_constraint import GrammarConstraint
+from forefront.chat.grammar.vocabulary import TokenIndex
+from forefront.engine.sampling.constraint import Mask
+
+
+class Triggers:
+    """Finds the first trigger in a text as it grows. A trigger may be made of several tokens, be inside of one, or be a
+    control token; what a token has behind it (`rest`) must fit the grammar."""
+
+    def __init__(self, texts: Sequence[str], matcher: LLMatcher, index: TokenIndex) -> None:
+        vocabulary = index.vocabulary
+        self.end_token = min(vocabulary.end_tokens)
+        self._texts = [text.encode() for text in texts]
+        self._control = {vocabulary.control[text] for text in texts if text in vocabulary.control}
+        self._matcher = matcher
+        self._index = index
+        self._masks: dict[bytes, Mask | None] = {}
+        last = {text[-1:] for text in self._texts}
+        # Only these can complete a trigger and go on behind it.
+        self._passing = [
+            token for token, piece in enumerate(vocabulary.pieces) if any(end in piece[:-1] for end in last)
+        ]
+
+    def follow(self, beginning: bytes, token: int) -> tuple[bytes, bytes | None]:
+        """What the text now ends in that is a trigger's beginning, and the rest behind a trigger that is complete."""
+        if token in self._control:
+            return b"", b""
+        text = beginning + self._index.vocabulary.pieces[token]
+        ends = [text.find(trigger) + len(trigger) for trigger in self._texts if trigger in text]
+        if ends:
+            return b"", text[min(ends) :]
+        longest = max(map(len, self._texts)) - 1
+        starts = range(max(0, len(text) - longest), len(text))
+        return next((text[at:] for at in starts if any(t.startswith(text[at:]) for t in self._texts)), b""), None
+
+    def mask(self, beginning: bytes) -> Mask | None:
+        """All tokens but those whose rest the grammar does not take; None where there are no such tokens. There are few
+        beginnings, so each is computed once."""
+        if beginning not in self._masks:
+            forbidden = [token for token in self._passing if not self._fits(beginning, token)]
+            mask: Mask | None = None
+            if forbidden:
+                bits = np.ones(self._index.vocabulary.words * 32, np.uint8)
+                bits[forbidden] = 0
+                mask = np.packbits(bits, bitorder="little").view(np.uint32)
+            self._masks[beginning] = mask
+        return self._masks[beginning]
+
+    def tokens(self, rest: bytes) -> list[int]:
+        """The rest behind a trigger, as tokens."""
+        return self._index.cut(rest)
+
+    def _fits(self, beginning: bytes, token: int) -> bool:
+        rest = self.follow(beginning, token)[1]
+        if not rest:
+            return True
+        tokens = self.tokens(rest)
+        return bool(self._matcher.validate_tokens(tokens) == len(tokens))
+
+
+class TriggeredConstraint:
+    """The `Constraint` that `bound` makes, each time that a trigger has come; `least` tokens are needed for it. With
+    `ends`, nothing follows the first one."""
+
+    def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
+        self.ended = False
+        self.steered = False
+        self._triggers = triggers
+        self._bound = bound
+        self._least = least
+        self._ends = ends
+        self._beginning = b""
+        self._inner: GrammarConstraint | None = None
+
+    def mask(self, left: int) -> Mask | None:
+        """See `Constraint.mask`."""
+        return self._triggers.mask(self._beginning) if self._inner is None else self._inner.mask(left)
+
+    def accept(self, token: int, left: int) -> int:
+        """See `Constraint.accept`. Where there is no room for what must follow a trigger, the answer ends instead."""
+        if self._inner is None:
+            beginning, rest = self._triggers.follow(self._beginning, token)
+            if rest is None:
+                self._beginning = beginning
+                return token
+            if left - 1 < self._least:
+                self.steered = True
+                return self._triggers.end_token
+            self._inner = self._bound()
+            self._inner.begin(self._triggers.tokens(rest))
+        else:
+            token = self._inner.accept(token, left)
+            self.steered |= self._inner.steered
+        if self._inner is not None and self._inner.ended:
+            self._inner, self._beginning = None, b""
+            self.ended = self._ends
+        return token

@@ -1,0 +1,1 @@
+"""The local backend: answers from the engine of this process."""

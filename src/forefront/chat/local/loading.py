@@ -1,0 +1,100 @@
+"""From a model's graph and tokenizer to a backend that answers."""
+
+from dataclasses import dataclass
+
+from forefront.chat.grammar.compiler import Grammars
+from forefront.chat.grammar.structured_output import Former
+from forefront.chat.grammar.vocabulary import Vocabulary
+from forefront.chat.local.local_backend import LocalBackend
+from forefront.chat.local.planner import Planner
+from forefront.chat.model_format import Dialect
+from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
+from forefront.chat.prompt.context_limit import TextBound
+from forefront.chat.prompt.prompt_builder import PromptEncoder
+from forefront.engine.engine import Engine
+from forefront.engine.model.device import DeviceError, find_device
+from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.openvino_import import plain_reason
+from forefront.engine.model.paged_graph import PagedGraph
+from forefront.tokenizer.tokenizer import Tokenizer
+
+__all__ = [
+    "DeviceError",
+    "LoadError",
+    "ModelFacts",
+    "ModelOptions",
+    "ModelParts",
+    "find_device",
+    "load_backend",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What must be known of a model beside its graph: its context in tokens, and tokens that end an answer beside those
+    that the tokenizer declares."""
+
+    context_length: int
+    end_tokens: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParts:
+    """A model as it was read, not compiled yet."""
+
+    graph: PagedGraph
+    tokenizer: Tokenizer
+    facts: ModelFacts
+
+
+class LoadError(Exception):
+    """A model cannot be served. The text says why, fit to be shown to whoever starts the server."""
+
+
+def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> LocalBackend:
+    """Compile the model; takes seconds.
+
+    `chat_template` takes the place of the model's own. A model without one takes no messages.
+
+    Raises `LoadError`. The backend answers once it has been started on an event loop.
+    """
+    tokenizer, facts = parts.tokenizer, parts.facts
+    try:
+        template = _template(tokenizer, chat_template)
+        model = PagedModel(parts.graph, facts.context_length, options)
+    except TemplateError as error:
+        raise LoadError(str(error)) from None
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
+    dialect = Dialect(template, tokenizer)
+    end_tokens = dialect.end_tokens(facts.end_tokens | tokenizer.end_tokens)
+    _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
+    engine = Engine(model)
+    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
+    bound = TextBound(engine.context_limit, tokenizer.longest)
+    planner = Planner(
+        tokenizer,
+        None if template is None else PromptEncoder(tokenizer, template, bound),
+        dialect,
+        former,
+        end_tokens,
+        bound,
+        engine.context_limit,
+        engine.vocabulary_size,
+    )
+    return LocalBackend(engine, planner)
+
+
+def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:
+    """Raises `LoadError` if the tokenizer has more tokens (`size`) than the graph (`rows`), or others end an answer."""
+    if strange := [token for token in end_tokens if not 0 <= token < size]:
+        raise LoadError(f"token {strange[0]} is to end answers, but its vocabulary has {size} tokens")
+    if size > rows:
+        raise LoadError(f"its vocabulary has {size} tokens, but its matrix of embeddings only {rows}")
+
+
+def _template(tokenizer: Tokenizer, given: str | None) -> ChatTemplate | None:
+    source = given or tokenizer.chat_template
+    if not source:
+        return None
+    return ChatTemplate(source, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)

@@ -1,0 +1,136 @@
+"""What a model's template and vocabulary are made for: tools, reasoning, how a text begins and ends."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from forefront.chat.end_tokens import find_end_tokens
+from forefront.chat.output.choice_decoder import Reader
+from forefront.chat.output.harmony import HarmonyFormat, HarmonyReader, find_harmony
+from forefront.chat.output.output_parser import AnswerReader
+from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_format
+from forefront.chat.prompt.chat_template import ChatTemplate
+from forefront.chat.prompt.message_rendering import CallStyle, as_dicts, offers, with_tools
+from forefront.chat.prompt.template_style import find_call_style
+from forefront.chat.tools.arguments import schema_of
+from forefront.chat.tools.detect import find_tool_format
+from forefront.chat.tools.tool_format import ToolFormat
+from forefront.chat.tools.tool_parser import ToolParser
+from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.wire.errors import ApiError
+from forefront.wire.message import Message
+from forefront.wire.tools import Tool
+
+# A test of Granite's and DeepSeek's switch for reasoning; the word alone is in many templates.
+_THINKING = re.compile(r"\b(?:if|elif|and|or|not)\s+thinking\b")
+_HARMONY_EFFORTS = {"none": "low", "minimal": "low", "xhigh": "high"}
+
+
+class Dialect:
+    """The manner of one model, found from its chat template and its control tokens.
+
+    `opening` comes before a text that is no conversation. `harmony` is set for a model that answers in channels.
+    """
+
+    def __init__(self, template: ChatTemplate | None, tokenizer: Tokenizer) -> None:
+        source, control = template.source if template is not None else "", tokenizer.control
+        self.harmony: HarmonyFormat | None = find_harmony(source, control)
+        self._template = template
+        self._tools = None if self.harmony else find_tool_format(source, control)
+        self._reasoning = None if self.harmony else find_reasoning_format(source, control)
+        self._style = CallStyle()
+        if template is not None:
+            self._style = find_call_style(template, self._tools, harmony=self.harmony is not None)
+        # A vocabulary is too long to be gone through for each request.
+        markers = self.harmony or self._reasoning
+        self._pieces = _spelled(tokenizer.pieces, markers.spelled if markers else {})
+        self._pieces_with_calls = _spelled(self._pieces, self._tools.spelled if self._tools else {})
+        # Models whose template puts it there have never read a text without it.
+        adds_bos = tokenizer.add_bos
+        if adds_bos is None:
+            adds_bos = template is None or template.mentions("bos_token")
+        self.opening = tokenizer.bos_token if adds_bos else ""
+        self._ends = find_end_tokens(template, control)
+
+    def end_tokens(self, named: frozenset[int]) -> frozenset[int]:
+        """The tokens that end an answer; `named` are those that the model's file names."""
+        ends = named | self._ends
+        return ends if self.harmony is None else (ends | self.harmony.end_tokens) - self.harmony.message_end
+
+    @property
+    def tools(self) -> ToolFormat:
+        """How the model writes calls. Raises `ApiError` 400 for a model that was not made for tools."""
+        self.need_tools()
+        assert self._tools is not None
+        return self._tools
+
+    def messages(self, messages: Sequence[Message], offered: Sequence[Tool]) -> list[dict[str, Any]]:
+        """The messages as the template takes them."""
+        plain = as_dicts(messages, self._style)
+        return with_tools(plain, offered, self._style) if offered else plain
+
+    def variables(self, effort: str | None, offered: Sequence[Tool]) -> dict[str, Any]:
+        """What else the template looks at. Raises `ApiError` 400."""
+        variables = self.reasoning_variables(effort)
+        if offered:
+            self.need_tools()
+            variables |= dict.fromkeys(self._style.tool_variables, offers(offered))
+        return variables
+
+    def lead(self, beginning: str) -> str:
+        """What the model writes before the `beginning` of an answer that it is to continue."""
+        return self.harmony.final if self.harmony is not None and beginning else ""
+
+    def need_tools(self) -> None:
+        """Raise `ApiError` 400 for a model that was not made for tools."""
+        known = self._tools is not None or self.harmony is not None
+        if not known or not (self._style.tool_variables or self._style.tools_in_message):
+            text = "This model cannot use tools: its chat template has no place for them, or one of an unknown kind."
+            raise ApiError("unsupported_parameter", text, param="tools")
+
+    def reasoning_variables(self, effort: str | None) -> dict[str, Any]:
+        """What tells the template how much to think. Raises `ApiError` 400 for a model that cannot be told."""
+        if effort is None:
+            return {}
+        if self.harmony is not None:  # it knows three, and always thinks
+            return {"reasoning_effort": _HARMONY_EFFORTS.get(effort, effort)}
+        if self._mentions("reasoning_effort"):
+            return {"reasoning_effort": effort}
+        if self._mentions("enable_thinking"):
+            return {"enable_thinking": effort != "none"}
+        if self._template is not None and _THINKING.search(self._template.source):
+            return {"thinking": effort != "none"}
+        if effort == "none" and self._reasoning is None:
+            return {}
+        text = "This model cannot be told how much to think before it answers."
+        raise ApiError("unsupported_parameter", text, param="reasoning_effort")
+
+    def reasoning_ends(self, prompt: str) -> tuple[str, ...]:
+        """What may end the reasoning within which `prompt` ends; nothing where it ends within none."""
+        if self._reasoning is None or not self._reasoning.opened(prompt):
+            return ()
+        return self._reasoning.closings
+
+    def pieces(self, offered: Sequence[Tool]) -> Sequence[bytes]:
+        """The tokens' bytes as an answer is to be read: markers that are control tokens are spelled out."""
+        return self._pieces_with_calls if offered else self._pieces
+
+    def reader(self, index: int, prompt: str, offered: Sequence[Tool]) -> Reader | None:
+        """What reads choice `index` of an answer to `prompt`; None where all of it is content."""
+        schemas = {tool.function.name: schema_of(tool) for tool in offered}
+        if self.harmony is not None:
+            return HarmonyReader(index, prompt, schemas)
+        thoughts, calls = None, None
+        if self._reasoning is not None:
+            thoughts = ReasoningParser(self._reasoning, opened=self._reasoning.opened(prompt))
+        if offered:
+            calls = ToolParser(index, self.tools, schemas)
+        return AnswerReader(index, thoughts, calls) if thoughts or calls else None
+
+    def _mentions(self, word: str) -> bool:
+        return self._template is not None and self._template.mentions(word)
+
+
+def _spelled(pieces: Sequence[bytes], texts: Mapping[int, bytes]) -> Sequence[bytes]:
+    """The same pieces, but for the tokens that `texts` spells."""
+    return [texts.get(token, piece) for token, piece in enumerate(pieces)] if texts else pieces

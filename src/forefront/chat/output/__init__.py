@@ -1,0 +1,1 @@
+"""From tokens to text: detokenizer, stop strings, reasoning, tool calls."""

@@ -1,0 +1,216 @@
+"""The format of GPT-OSS, harmony: an answer of several messages, each in a channel.
+
+    <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…
+
+`analysis` is reasoning, `final` the answer, `commentary` an answer before calls, or a call if it goes to a function:
+`<|channel|>commentary to=functions.NAME <|constrain|>json<|message|>{…}<|call|>`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import Any, Final, Literal
+
+from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.output.marker_scanner import Machine, Reading, Take, until
+from forefront.chat.tools.arguments import json_arguments
+from forefront.chat.tools.tool_format import literal
+from forefront.wire.tools import Tool
+
+_ENDS: Final = ("<|end|>", "<|return|>", "<|call|>")
+_MARKERS: Final = ("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", *_ENDS)
+_CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w+)")
+_RECIPIENT: Final = re.compile(r"\bto=functions\.([^\s<]+)")
+# Characters of a message's header at most.
+_HEADER: Final = 512
+
+Kind = Literal["reasoning", "content", "call", "argument"]
+
+
+@dataclass(frozen=True, slots=True)
+class HarmonyFormat:
+    """`control` are the markers that are control tokens (text → id). `end_tokens` end an answer; `<|end|>` only ends a
+    message."""
+
+    control: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def spelled(self) -> dict[int, bytes]:
+        """The text of each control token that the reader has to see, by id."""
+        return {token: text.encode() for text, token in self.control.items()}
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """What ends an answer."""
+        return frozenset(self.control[text] for text in ("<|return|>", "<|call|>") if text in self.control)
+
+    def grammar(self, tools: Sequence[Tool], answer: str | None, *, forced: bool) -> str:
+        """Lark grammar of an answer: reasoning, then a call of one of `tools` or a final message, which is an `answer`
+        (a Lark expression) or, without one, any text. A `forced` answer is a call."""
+        start, channel, message, end = map(self._marker, ("<|start|>", "<|channel|>", "<|message|>", "<|end|>"))
+        again = f'{end} {start} "assistant"'
+        calls = [f"call_{place}: {self._call(tool)}" for place, tool in enumerate(tools)]
+        last = [f"call_{place}" for place in range(len(tools))]
+        if not forced:
+            last.append(f'{channel} "final" {message} answer')
+        aside = ["analysis"] if forced or answer is not None else ["analysis", "commentary"]
+        channels = " | ".join(f'"{name}"' for name in aside)
+        rules = [f"thought: {channel} ({channels}) {message} TEXT {again}", f"answer: {answer or 'TEXT'}"]
+        if not forced and answer is None:  # it may end anywhere
+            last.append(f"{channel} ({channels}) {message} TEXT")
+        text = " & ".join([r"/(?s:.*)/", *(f"~/(?s:.*){re.escape(marker)}(?s:.*)/" for marker in _MARKERS)])
+        return "\n".join([f"start: thought* ({' | '.join(last)})", *rules, *calls, f"TEXT: {text}"])
+
+    def _call(self, tool: Tool) -> str:
+        """Lark expression for a call."""
+        channel, constrain, message = map(self._marker, ("<|channel|>", "<|constrain|>", "<|message|>"))
+        to = literal(f"commentary to=functions.{tool.function.name} ")
+        return f'{channel} {to} {constrain} "json" {message} {json_arguments(tool)}'
+
+    def _marker(self, text: str) -> str:
+        return f"<[{self.control[text]}]>" if text in self.control else literal(text)
+
+    @property
+    def final(self) -> str:
+        """What comes before the text of an answer."""
+        return "<|channel|>final<|message|>"
+
+    def hints(self, *, forced: bool) -> tuple[bytes, ...]:
+        """What leads to the end of an answer: see `GrammarSource.hints`."""
+        end = self.control.get("<|end|>")
+        return (b"<|end|>" if end is None else b"\xff[%d]" % end, b"commentary to=" if forced else b"final")
+
+    @property
+    def message_end(self) -> frozenset[int]:
+        """What ends a message, though it may be named as the end of an answer."""
+        return frozenset(self.control[text] for text in ("<|end|>",) if text in self.control)
+
+
+def find_harmony(template: str, control: Mapping[str, int]) -> HarmonyFormat | None:
+    """The format, if the chat template's source speaks it."""
+    if not all(marker in template for marker in ("<|start|>", "<|channel|>", "<|message|>")):
+        return None
+    return HarmonyFormat({marker: control[marker] for marker in _MARKERS if marker in control})
+
+
+class HarmonyReader:
+    """The `Reader` of choice `index`, whose `prompt` ends before or within a message's header, or in a message; calls
+    are those of `tools` (name → JSON schema of the arguments).
+
+    Text without a channel is content, and so is a message to an unknown function, header included. Line breaks stand
+    between messages of a kind. Any way of cutting the text gives the same deltas, put together.
+    """
+
+    def __init__(self, index: int, prompt: str, tools: Mapping[str, Mapping[str, Any]]) -> None:
+        self.reasoning = False
+        self._index = index
+        self._tools = tools
+        self._calls = 0
+        self._said: list[tuple[Kind, int, str]] = []
+        self._shown: set[Kind] = set()
+        self._gap = ""  # what stands between the next text and the message before it
+        self._pending = ""  # the marker that begins the next header
+        header, opened, _ = prompt.rpartition("<|start|>")[2].partition("<|message|>")
+        self._machine = Machine(self._answer(header if opened else None), _MARKERS)
+        self.reasoning = bool(opened) and self._kind(header)[0] == "reasoning"
+
+    def feed(self, text: str) -> list[Delta]:
+        """See `Reader.feed`."""
+        self._machine.feed(text)
+        return self._deltas()
+
+    def finish(self) -> list[Delta]:
+        """See `Reader.finish`."""
+        self._machine.finish()
+        return self._deltas()
+
+    def _answer(self, header: str | None) -> Reading[None]:
+        char = yield None
+        if header is None and char and char not in "< ":
+            header = ""  # it has no header
+        while char or self._pending:
+            if header is None:
+                header, char = yield from self._header(char)
+            char = yield from self._message(header, char)
+            header = None
+
+    def _header(self, char: str) -> Reading[tuple[str, str]]:
+        """Reads up to `<|message|>`; returns that text and the next character. What is no header is content."""
+        text, self._pending = self._pending, ""
+        while char and len(text) < _HEADER:
+            parts: list[str] = []
+            found = yield from until(_MARKERS, char, parts.append)
+            text += "".join(parts) + found
+            if found == "<|message|>":
+                self.reasoning = self._kind(text)[0] == "reasoning"
+                return text, (yield None)
+            char = (yield None) if found in _MARKERS else ""
+            if found in _ENDS:
+                text = text.removesuffix(found)
+                break
+        if "<|" not in text or len(text) >= _HEADER:
+            self._take("content", text)
+        return "", char
+
+    def _message(self, header: str, char: str) -> Reading[str]:
+        """Reads a message up to its end; returns the next character."""
+        kind, name = self._kind(header)
+        self._gap = "\n\n" if kind in self._shown else ""
+        if kind == "call":
+            while char.isspace():
+                char = yield None
+            if char == "{" or not char:
+                self._said.append(("call", self._calls, name))
+                self._calls += 1
+            else:
+                kind = "content"
+        if kind == "content" and name:
+            self._take("content", header)
+        take: Take = partial(self._take, "argument" if kind == "call" else kind)
+        found = yield from until(_MARKERS, char, take)
+        while found in ("<|message|>", "<|constrain|>"):
+            take(found)
+            found = yield from until(_MARKERS, (yield None), take)
+        self.reasoning = False
+        if found in ("<|start|>", "<|channel|>"):
+            self._pending = found
+        elif found not in _MARKERS:
+            take(found)
+            return ""
+        return (yield None)
+
+    def _kind(self, header: str) -> tuple[Kind, str]:
+        """What a message is, and the function that it goes to."""
+        channel = _CHANNEL.search(header)
+        recipient = _RECIPIENT.search(header)
+        if recipient is not None:
+            return ("call" if recipient[1] in self._tools else "content"), recipient[1]
+        if channel is not None and channel[1] == "analysis":
+            return "reasoning", ""
+        return "content", ""
+
+    def _take(self, kind: Kind, text: str) -> None:
+        if kind == "argument":
+            self._said.append(("argument", self._calls - 1, text))
+        elif text:
+            self._said.append((kind, -1, self._gap + text))
+            self._gap = ""
+            self._shown.add(kind)
+
+    def _deltas(self) -> list[Delta]:
+        deltas: list[Delta] = []
+        for (kind, call), entries in groupby(self._said, key=lambda entry: entry[:2]):
+            text = "".join(entry[2] for entry in entries)
+            match kind:
+                case "reasoning":
+                    deltas.append(ReasoningDelta(self._index, text))
+                case "content":
+                    deltas.append(TextDelta(self._index, text))
+                case "call":
+                    deltas.append(ToolCallBegin(self._index, call, text))
+                case "argument":
+                    deltas.append(ToolCallDelta(self._index, call, text))
+        self._said.clear()
+        return deltas

@@ -1,0 +1,64 @@
+"""How a chat template takes calls and their results: found by rendering a conversation that has some."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
+from forefront.chat.prompt.message_rendering import CallStyle, as_dicts
+from forefront.chat.tools.tool_format import ToolFormat
+from forefront.wire.message import Message
+
+_IN_MESSAGE: Final = re.compile(r"""\bmessage(\.tools\b|\[["']tools["']\])""")
+_THINKING: Final = re.compile(r"""\.thinking\b|\[["']thinking["']\]|["']thinking["']\s+in\b""")
+_PLACES: Final = ("probe-place-1", "probe-place-2")
+_RESULTS: Final = ("probe-result-1", "probe-result-2")
+
+
+def find_call_style(template: ChatTemplate, form: ToolFormat | None, *, harmony: bool = False) -> CallStyle:
+    """The first style in which the template shows two calls with their results."""
+    shared: dict[str, Any] = {
+        "thinking": bool(_THINKING.search(template.source)),
+        "exclusive": harmony,
+        "tools_in_message": bool(_IN_MESSAGE.search(template.source)),
+        "tool_variables": tuple(name for name in ("tools", "xml_tools") if template.mentions(name)),
+    }
+    if form is None and not harmony:
+        return CallStyle(**shared)
+    styles = (CallStyle(**shared, **style) for style in _candidates(form))
+    return next((style for style in styles if _shows(template, style)), CallStyle(**shared))
+
+
+def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
+    for text_arguments in (False, True):
+        for single in (False, True):
+            for short_ids in (False, True):
+                yield {"text_arguments": text_arguments, "single": single, "short_ids": short_ids}
+    for user_results in (False, True):
+        yield {"written": form, "user_results": user_results}
+
+
+def _shows(template: ChatTemplate, style: CallStyle) -> bool:
+    try:
+        prompt = template.render(as_dicts(_conversation(), style))
+    except TemplateError:
+        return False
+    # An object that is printed as Python has single quotes.
+    shown = all(text in prompt for text in (*_PLACES, *_RESULTS))
+    return shown and "{'place': 'probe-place-1'}" not in prompt and json.dumps('{"place"')[1:-1] not in prompt
+
+
+def _conversation() -> list[Message]:
+    """A question, two calls with their results, and another question."""
+    calls = [
+        {"id": f"call_{number}", "function": {"name": "probe", "arguments": json.dumps({"place": place})}}
+        for number, place in enumerate(_PLACES)
+    ]
+    results = [
+        {"role": "tool", "tool_call_id": f"call_{number}", "content": text} for number, text in enumerate(_RESULTS)
+    ]
+    question = {"role": "user", "content": "?"}
+    return msgspec.convert([question, {"role": "assistant", "tool_calls": calls}, *results], list[Message])

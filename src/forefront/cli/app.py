@@ -1,0 +1,49 @@
+"""The `forefront` command line."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from forefront.cli.client_app import COMMANDS
+from forefront.cli.commands.config_check import config
+from forefront.cli.commands.keys import keys
+from forefront.cli.commands.projects import projects
+from forefront.cli.commands.prune import prune
+from forefront.cli.commands.serve import serve
+from forefront.cli.commands.transfer import export_store, import_store
+from forefront.cli.commands.usage import usage
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Serve open models to your own applications, and talk to them.",
+    epilog="Start with `forefront serve`; then, in another terminal, `forefront chat`.",
+)
+app.command()(serve)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+app.add_typer(config, name="config")
+app.add_typer(keys, name="keys")
+app.add_typer(projects, name="projects")
+app.command()(usage)
+app.command()(prune)
+app.command("export")(export_store)
+app.command("import")(import_store)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"forefront {version('forefront')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that come before the command."""

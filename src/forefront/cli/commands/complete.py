@@ -1,0 +1,63 @@
+"""`forefront complete`: continue a text."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from forefront import ForefrontClient
+from forefront.cli.client_options import (
+    AsJson,
+    BaseUrl,
+    MaxTokens,
+    Model,
+    Temperature,
+    failing_well,
+    finish,
+    first_model,
+    given_prompt,
+    write,
+)
+from forefront.client.resources.params import TextParams
+
+
+def complete(
+    prompt: Annotated[str | None, typer.Argument(help="Text to continue. Without it, standard input is.")] = None,
+    model: Model = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="Text that ends the answer; may be given several times.")
+    ] = None,
+    as_json: AsJson = False,
+    base_url: BaseUrl = None,
+) -> None:
+    """Continue a text, without a conversation. Needs a running server and its key in `FOREFRONT_API_KEY`.
+
+    Ends with status 0 when the answer is whole, 1 when it is not, 130 at Ctrl-C.
+    """
+    with failing_well(), ForefrontClient(base_url=base_url) as client:
+        text = given_prompt(prompt)
+        params: TextParams = {
+            "model": model or first_model(client),
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "stop": stop or None,
+        }
+        if as_json:
+            typer.echo(msgspec.json.encode(client.completions.create(prompt=text, **params)).decode())
+        else:
+            _stream(client, text, params)
+
+
+def _stream(client: ForefrontClient, prompt: str, params: TextParams) -> None:
+    text, reason = "", None
+    try:
+        for chunk in client.completions.create(prompt=prompt, stream=True, **params):
+            for choice in chunk.choices:
+                write(choice.text)
+                text, reason = text + choice.text, choice.finish_reason or reason
+    except KeyboardInterrupt:
+        finish(text, stopped=True)
+        raise
+    finish(text, cut=reason == "length")

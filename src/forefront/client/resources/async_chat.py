@@ -1,0 +1,97 @@
+"""`client.chat.completions` of the asynchronous client."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+
+from forefront.client.chat_stream import AsyncChatStreamManager
+from forefront.client.decoding import read_chunk, read_completion, read_preflight
+from forefront.client.request import chat_call, preflight_call, stream_call
+from forefront.client.resources.chat_raw import AsyncRawCompletions
+from forefront.client.resources.params import ChatParams, ConversationParams, MessageLike
+from forefront.client.settings import Settings
+from forefront.client.stream import AsyncStream
+from forefront.client.structured import Form, ParsedCompletion
+from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Preflight
+
+if TYPE_CHECKING:
+    from forefront.client.transport.transport import AsyncTransport
+
+T = TypeVar("T")
+
+
+class AsyncCompletions:
+    """`Completions`, for asyncio."""
+
+    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+        self._settings = settings
+        self._transport = transport
+
+    @property
+    def with_raw_response(self) -> AsyncRawCompletions:
+        """The same methods; they return a `RawResponse`, which has the headers too."""
+        return AsyncRawCompletions(self._settings, self._transport)
+
+    @overload
+    async def create(
+        self,
+        *,
+        messages: Iterable[MessageLike],
+        stream: Literal[False] | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion: ...
+    @overload
+    async def create(
+        self, *, messages: Iterable[MessageLike], stream: Literal[True], **params: Unpack[ChatParams]
+    ) -> AsyncStream[ChatCompletionChunk]: ...
+    @overload
+    async def create(
+        self, *, messages: Iterable[MessageLike], stream: bool | None, **params: Unpack[ChatParams]
+    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
+    async def create(
+        self, *, messages: Iterable[MessageLike], stream: bool | None = None, **params: Unpack[ChatParams]
+    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]:
+        """`Completions.create`, for asyncio."""
+        call = chat_call(self._settings, messages, stream, params)
+        if call.stream:
+            return AsyncStream(await self._transport.open(call), read_chunk)
+        return read_completion(await self._transport.send(call))
+
+    def stream(self, *, messages: Iterable[MessageLike], **params: Unpack[ChatParams]) -> AsyncChatStreamManager:
+        """`Completions.stream`, for asyncio: `async with … as stream`."""
+        call = stream_call(self._settings, messages, params)
+        return AsyncChatStreamManager(lambda: self._transport.open(call))
+
+    @overload
+    async def parse(
+        self,
+        *,
+        messages: Iterable[MessageLike],
+        response_format: Mapping[str, Any],
+        **params: Unpack[ConversationParams],
+    ) -> ParsedCompletion[Any]: ...
+    @overload
+    async def parse(
+        self, *, messages: Iterable[MessageLike], response_format: type[T], **params: Unpack[ConversationParams]
+    ) -> ParsedCompletion[T]: ...
+    async def parse(
+        self,
+        *,
+        messages: Iterable[MessageLike],
+        response_format: type[T] | Mapping[str, Any],
+        **params: Unpack[ConversationParams],
+    ) -> ParsedCompletion[T]:
+        """`Completions.parse`, for asyncio."""
+        form: Form[T] = Form(response_format)
+        call = chat_call(self._settings, messages, None, {**params, "response_format": form.response_format})
+        return form.completion(await self._transport.send(call))
+
+    async def preflight(self, *, messages: Iterable[MessageLike], **params: Unpack[ChatParams]) -> Preflight:
+        """`Completions.preflight`, for asyncio."""
+        return read_preflight(await self._transport.send(preflight_call(self._settings, messages, params)))
+
+
+class AsyncChat:
+    """`Chat`, for asyncio."""
+
+    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+        self.completions = AsyncCompletions(settings, transport)

@@ -1,0 +1,1 @@
+"""HTTP: sending, retries, timeouts, streaming bodies."""

@@ -1,0 +1,1 @@
+"""The compiled graph, its KV cache and its device."""

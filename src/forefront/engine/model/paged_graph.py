@@ -1,0 +1,52 @@
+"""What the engine runs: a decoder with paged attention, up to the logits of chosen tokens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forefront.engine.model.openvino_import import ops, ov, paged_attention_transformation
+
+# Token ids [tokens] to rows of the embedding matrix [tokens, width].
+Embed = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class PagedGraph:
+    """`model`: one result, logits [rows, vocabulary]. Its inputs are `rows` (i32, positions among all new tokens),
+    those that `paged_attention_transformation` names, and the new tokens: `embeddings` [tokens, width] where `embed` is
+    given, else `input_ids`. `memory` is what the constants lie in; it must live as long as the compiled model.
+    """
+
+    model: ov.Model
+    vocabulary_size: int
+    embed: Embed | None = None
+    memory: Any = None
+
+
+def read_ir(xml: Path) -> PagedGraph:
+    """The graph of a decoder in OpenVINO's IR form. Raises `RuntimeError`."""
+    model = ov.Core().read_model(xml)
+    paged_attention_transformation(model)
+    result = model.get_results()[0]
+    projection = result.input_value(0).get_node()
+    while projection.get_type_name() != "MatMul":
+        projection = projection.input_value(0).get_node()
+    rows = parameter("rows", [-1], ov.Type.i32)
+    # Logits are computed for the chosen tokens alone: a gather in front of the output projection.
+    chosen = ops.gather(projection.input_value(0), rows, ops.constant(np.int64(0)))
+    projection.input(0).replace_source_output(chosen.output(0))
+    vocabulary = result.input_value(0).get_partial_shape()[-1].get_length()
+    shape = ops.constant(np.array([-1, vocabulary], np.int64))
+    logits = ops.reshape(ops.convert(result.input_value(0), ov.Type.f32), shape, False)
+    return PagedGraph(ov.Model([ops.result(logits)], [*model.get_parameters(), rows], "paged"), vocabulary)
+
+
+def parameter(name: str, shape: list[int], kind: ov.Type) -> ov.Node:
+    """An input of a graph under that name."""
+    node = ops.parameter(shape, kind, name=name)
+    node.output(0).get_tensor().set_names({name})
+    return node

@@ -1,0 +1,1 @@
+"""From logits to tokens: sampler, log-probabilities, constraints."""

@@ -1,0 +1,1 @@
+"""API keys and projects: hashing, storage, the cache of a running server."""

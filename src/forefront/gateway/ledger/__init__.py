@@ -1,0 +1,1 @@
+"""Reservations, settlements, budgets, prices and usage reports."""

@@ -1,0 +1,1 @@
+"""Rate limits and concurrency limits, in memory or shared through Redis."""

@@ -1,6 +1,0 @@
-"""What Alembic runs: the steps, on the connection that `forefront.gateway.database` hands over."""
-
-from alembic import context
-
-context.configure(connection=context.config.attributes["connection"])
-context.run_migrations()

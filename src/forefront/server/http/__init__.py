@@ -1,0 +1,1 @@
+"""HTTP connections: parsing, framing rules, bodies, connection limits, timeouts."""

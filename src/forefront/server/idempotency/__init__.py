@@ -1,0 +1,1 @@
+"""`Idempotency-Key`: shared runs and replayed answers."""

@@ -1,0 +1,1 @@
+"""What wraps every request: request id, authentication, error responses, the fast route."""

@@ -1,0 +1,1 @@
+"""From events to responses: encoders, server-sent events, keep-alive comments."""

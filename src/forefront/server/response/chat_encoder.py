@@ -1,0 +1,176 @@
+"""The shape of `POST /v1/chat/completions`: messages with text, reasoning and calls."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from forefront.catalog.catalog import ServedModel
+from forefront.chat.events import (
+    ChoiceEnd,
+    Completed,
+    Event,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    ToolCallBegin,
+    ToolCallDelta,
+)
+from forefront.server.response.response_encoder import Completion, usage_of
+from forefront.server.response.response_memory import AnswerMemory
+from forefront.wire.request import ChatRequest
+from forefront.wire.response import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChoiceDelta,
+    ChoiceLogprobs,
+    ChunkChoice,
+    FinishReason,
+    ResponseMessage,
+    Usage,
+)
+from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall
+from forefront.wire.tools import ToolCallDelta as ToolCallChunk
+
+
+class ChatAnswer(Completion):
+    """A chat completion, whole or in chunks."""
+
+    def __init__(self, request: ChatRequest, model: ServedModel) -> None:
+        super().__init__("chatcmpl", model, include_usage=request.include_usage)
+        self._count = request.n or 1
+        self._logprobs = bool(request.logprobs)
+
+    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> ChatCompletion:
+        """See `Completion.whole`."""
+        drafts = [_Draft(memory) for _ in range(self._count)]
+        usage, receipt = Usage.of(0, 0, 0), None
+        async for event in events:
+            match event:
+                case Completed():
+                    usage, receipt = usage_of(event), self.receipt(event)
+                case Started():
+                    pass
+                case _:
+                    drafts[event.index].add(event)
+        choices = [draft.choice(index, self._logprobs) for index, draft in enumerate(drafts)]
+        return ChatCompletion(
+            id=self.id,
+            created=self.created,
+            model=self.model.name,
+            system_fingerprint=self.model.fingerprint,
+            choices=choices,
+            usage=usage,
+            message=choices[0].message,
+            receipt=receipt,
+        )
+
+    def pieces(self, event: Event) -> list[ChatCompletionChunk]:
+        """See `Completion.pieces`."""
+        match event:
+            case Started():
+                # The role comes first and by itself, for every choice.
+                opening = ChoiceDelta(role="assistant", content="")
+                return [self._chunk(index, opening) for index in range(self._count)]
+            case TextDelta():
+                logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
+                return [self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
+            case ReasoningDelta():
+                delta = ChoiceDelta(reasoning_content=event.text, reasoning=event.text)
+                return [self._chunk(event.index, delta)]
+            case ToolCallBegin():
+                call = ToolCallChunk(
+                    index=event.call,
+                    id=_call_id(),
+                    type="function",
+                    function=FunctionCallDelta(name=event.name, arguments=""),
+                )
+                return [self._chunk(event.index, ChoiceDelta(tool_calls=[call]))]
+            case ToolCallDelta():
+                call = ToolCallChunk(index=event.call, function=FunctionCallDelta(arguments=event.arguments))
+                return [self._chunk(event.index, ChoiceDelta(tool_calls=[call]))]
+        return []
+
+    def end(self, event: ChoiceEnd) -> ChatCompletionChunk:
+        """See `Completion.end`."""
+        return self._chunk(event.index, ChoiceDelta(), reason=event.reason)
+
+    def closing(self, usage: Usage) -> ChatCompletionChunk:
+        """See `Completion.closing`."""
+        return self._message([], usage)
+
+    def _chunk(
+        self,
+        index: int,
+        delta: ChoiceDelta,
+        logprobs: ChoiceLogprobs | None = None,
+        reason: FinishReason | None = None,
+    ) -> ChatCompletionChunk:
+        return self._message([ChunkChoice(index=index, delta=delta, logprobs=logprobs, finish_reason=reason)])
+
+    def _message(self, choices: list[ChunkChoice], usage: Usage | None = None) -> ChatCompletionChunk:
+        return ChatCompletionChunk(
+            id=self.id,
+            object="chat.completion.chunk",
+            created=self.created,
+            model=self.model.name,
+            system_fingerprint=self.model.fingerprint,
+            choices=choices,
+            usage=usage,
+        )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A choice while its events come."""
+
+    memory: AnswerMemory
+    texts: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    calls: list[tuple[str, list[str]]] = field(default_factory=list)
+    logprobs: list[Any] = field(default_factory=list)  # as JSON
+    reason: FinishReason | None = None
+
+    def add(self, event: TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta | ChoiceEnd) -> None:
+        match event:
+            case TextDelta():
+                self.texts.append(event.text)
+                self.memory.add(event.text)
+                if event.logprobs:
+                    self.logprobs += self.memory.encode(event.logprobs)
+            case ReasoningDelta():
+                self.reasoning.append(event.text)
+                self.memory.add(event.text)
+            case ToolCallBegin():
+                self.calls.append((event.name, []))
+                self.memory.add(event.name)
+            case ToolCallDelta():
+                self.calls[event.call][1].append(event.arguments)
+                self.memory.add(event.arguments)
+            case ChoiceEnd():
+                self.reason = event.reason
+
+    def choice(self, index: int, logprobs: bool) -> Choice:
+        text = "".join(self.texts)
+        reasoning = "".join(self.reasoning) or None
+        message = ResponseMessage(
+            role="assistant",
+            content=None if self.calls and not text else text,
+            tool_calls=_tool_calls(self.calls) or None,
+            reasoning_content=reasoning,
+            reasoning=reasoning,
+        )
+        told = ChoiceLogprobs(content=self.logprobs) if logprobs else None
+        return Choice(index=index, message=message, logprobs=told, finish_reason=self.reason)
+
+
+def _tool_calls(calls: Sequence[tuple[str, list[str]]]) -> list[ToolCall]:
+    return [
+        ToolCall(id=_call_id(), function=FunctionCall(name=name, arguments="".join(arguments)))
+        for name, arguments in calls
+    ]
+
+
+def _call_id() -> str:
+    return "call_" + secrets.token_hex(12)

@@ -1,0 +1,112 @@
+"""The shape of `POST /v1/completions`: plain continuations of plain prompts."""
+
+from codecs import getincrementaldecoder
+from collections.abc import AsyncIterator
+from math import isnan
+
+from forefront.catalog.catalog import ServedModel
+from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
+from forefront.server.response.response_encoder import Completion, usage_of
+from forefront.server.response.response_memory import AnswerMemory
+from forefront.wire.request import CompletionRequest
+from forefront.wire.response import Completion as TextCompletion
+from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
+
+
+class TextAnswer(Completion):
+    """A text completion, whole or in pieces."""
+
+    def __init__(self, request: CompletionRequest, model: ServedModel) -> None:
+        super().__init__("cmpl", model, include_usage=request.include_usage)
+        self._count = len(request.prompts) * (request.n or 1)
+        self._alternatives = request.logprobs
+        # The text of each choice up to the last token told of; tokens need not be whole characters.
+        self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
+        self._offsets = [0] * self._count
+
+    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> TextCompletion:
+        """See `Completion.whole`."""
+        texts: list[list[str]] = [[] for _ in range(self._count)]
+        logprobs = [self._spell(index, []) for index in range(self._count)]
+        reasons: list[FinishReason | None] = [None] * self._count
+        made = self._message([])
+        async for event in events:
+            match event:
+                case TextDelta():
+                    texts[event.index].append(event.text)
+                    memory.add(event.text)
+                    self._collect(event, logprobs[event.index], memory)
+                case ChoiceEnd():
+                    reasons[event.index] = event.reason
+                case Completed():
+                    made.usage, made.receipt = usage_of(event), self.receipt(event)
+        made.choices = [
+            CompletionChoice(
+                index=index,
+                text="".join(texts[index]),
+                logprobs=logprobs[index],
+                finish_reason=reasons[index],
+            )
+            for index in range(self._count)
+        ]
+        return made
+
+    def pieces(self, event: Event) -> list[TextCompletion]:
+        """See `Completion.pieces`."""
+        if not isinstance(event, TextDelta):
+            return []
+        logprobs = self._spell(event.index, event.logprobs or [])
+        choice = CompletionChoice(index=event.index, text=event.text, logprobs=logprobs, finish_reason=None)
+        return [self._message([choice])]
+
+    def end(self, event: ChoiceEnd) -> TextCompletion:
+        """See `Completion.end`."""
+        return self._message([CompletionChoice(index=event.index, text="", finish_reason=event.reason)])
+
+    def closing(self, usage: Usage) -> TextCompletion:
+        """See `Completion.closing`."""
+        made = self._message([])
+        made.usage = usage
+        return made
+
+    def _message(self, choices: list[CompletionChoice]) -> TextCompletion:
+        return TextCompletion(
+            id=self.id,
+            created=self.created,
+            model=self.model.name,
+            system_fingerprint=self.model.fingerprint,
+            choices=choices,
+        )
+
+    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: AnswerMemory) -> None:
+        """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
+        added = self._spell(event.index, event.logprobs or [])
+        if added is None or collected is None:
+            return
+        collected.tokens += added.tokens
+        collected.token_logprobs += added.token_logprobs
+        collected.text_offset += added.text_offset
+        for token in added.tokens:
+            memory.add(token)
+        if collected.top_logprobs is not None:
+            collected.top_logprobs += memory.encode(added.top_logprobs or [])
+
+    def _spell(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
+        """The log-probabilities of `tokens`, whose text goes on where the choice's last ones ended."""
+        if self._alternatives is None:
+            return None
+        offsets = []
+        for token in tokens:
+            offsets.append(self._offsets[index])
+            self._offsets[index] += len(self._decoders[index].decode(bytes(token.bytes or ())))
+        return CompletionLogprobs(
+            tokens=[token.token for token in tokens],
+            # Nothing stands before a prompt's first token, so it has no probability.
+            token_logprobs=[None if isnan(token.logprob) else token.logprob for token in tokens],
+            top_logprobs=[_top(token) for token in tokens] if self._alternatives else None,
+            text_offset=offsets,
+        )
+
+
+def _top(token: TokenLogprob) -> dict[str, float] | None:
+    return None if isnan(token.logprob) else {other.token: other.logprob for other in token.top_logprobs}

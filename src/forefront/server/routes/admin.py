@@ -1,0 +1,167 @@
+"""`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from typing import IO, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from forefront.catalog.catalog import Catalog
+from forefront.chat.backend import EngineStats
+from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
+from forefront.gateway.admission_queue import Turns
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.keys.principal import Principal
+from forefront.gateway.ledger.usage_reports import Usage
+from forefront.server.http.body import process_body, read_json_body
+from forefront.server.store_calls import OffLoop
+from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
+from forefront.wire.errors import ApiError
+from forefront.wire.parse_admin import (
+    parse_new_key,
+    parse_project_name,
+    parse_project_settings,
+    parse_report_query,
+)
+
+T = TypeVar("T")
+
+# At a time, and for how long, in seconds: a year of a SQLite store takes some ten.
+_REPORTS = 2
+_REPORT_SECONDS = 120.0
+_UNSENT = 16  # reports that are being made or sent: each may take hundreds of MiB on disk
+_PIECE = 2**16  # bytes
+_IN_MEMORY = 2**20  # bytes
+
+
+class Admin:
+    """The handlers. The guard has checked the scope before any of them is called."""
+
+    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns, catalog: Catalog, workers: WorkerPool) -> None:
+        self._keys = keys
+        self._usage = usage
+        self._turns = turns
+        self._catalog = catalog
+        self._workers = workers
+        self._off_loop = OffLoop()
+        self._reporting = OffLoop(_REPORTS, _REPORT_SECONDS)
+        self._unsent = 0
+
+    def routes(self) -> list[Route]:
+        """Every route below `/admin`."""
+        return [
+            Route("/admin/keys", self._create_key, methods=["POST"]),
+            Route("/admin/keys", self._list_keys, methods=["GET"]),
+            Route("/admin/keys/{id}", self._show_key, methods=["GET"]),
+            Route("/admin/keys/{id}", self._revoke_key, methods=["DELETE"]),
+            Route("/admin/keys/{id}/rotate", self._rotate_key, methods=["POST"]),
+            Route("/admin/projects", self._list_projects, methods=["GET"]),
+            Route("/admin/projects/{name}", self._set_project, methods=["PUT"]),
+            Route("/admin/usage", self._report, methods=["GET"]),
+            Route("/admin/status", self._status, methods=["GET"]),
+        ]
+
+    async def _create_key(self, request: Request) -> Response:
+        wanted = await self._parsed(request, parse_new_key)
+        return _json(await self._off_loop(lambda: self._keys.create(wanted), _tenant(request)), 201)
+
+    async def _list_keys(self, request: Request) -> Response:
+        return _json(KeyList(data=await self._off_loop(self._keys.list_keys, _tenant(request))))
+
+    async def _show_key(self, request: Request) -> Response:
+        return _found(await self._off_loop(lambda: self._keys.get(path_id(request)), _tenant(request)))
+
+    async def _revoke_key(self, request: Request) -> Response:
+        return _found(await self._off_loop(lambda: self._keys.revoke(path_id(request)), _tenant(request)))
+
+    async def _rotate_key(self, request: Request) -> Response:
+        return _found(await self._off_loop(lambda: self._keys.rotate(path_id(request)), _tenant(request)))
+
+    async def _list_projects(self, request: Request) -> Response:
+        return _json(ProjectList(data=await self._off_loop(self._keys.list_projects, _tenant(request))))
+
+    async def _set_project(self, request: Request) -> Response:
+        name = parse_project_name(request.path_params["name"])
+        settings = await self._parsed(request, parse_project_settings)
+        return _json(await self._off_loop(lambda: self._keys.set_project(name, settings), _tenant(request)))
+
+    async def _report(self, request: Request) -> Response:
+        wanted = parse_report_query(dict(request.query_params))
+        if self._unsent >= _UNSENT:
+            raise ApiError("overloaded", f"The server holds {_UNSENT} reports that have not been read; try again.")
+        # In memory or on disk before the first byte is sent: a client that is slow does not keep the store.
+        file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+        self._unsent += 1
+        try:
+            await self._reporting(lambda: self._usage.write(file.write, wanted), _tenant(request))
+        except BaseException:
+            self._unsent -= 1
+            raise
+        return _Report(file, self._sent)
+
+    async def _parsed(self, request: Request, parse: Callable[[bytes], T]) -> T:
+        """The request's body, which may be as large as any other."""
+        body = await read_json_body(request.scope, request.receive, reserved=True)
+        return await process_body(parse, body, self._workers, _tenant(request))
+
+    def _sent(self) -> None:
+        self._unsent -= 1
+
+    async def _status(self, _request: Request) -> Response:
+        models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
+        return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
+
+
+class _Report(StreamingResponse):
+    """A file with JSON, which is closed when it has been sent or its client has left. `ended` is then called."""
+
+    def __init__(self, file: IO[bytes], ended: Callable[[], None]) -> None:
+        self._file, self._ended = file, ended
+        headers = {"cache-control": "no-store", "content-length": str(file.tell())}
+        file.seek(0)
+        super().__init__(self._pieces(), headers=headers, media_type="application/json")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+            self._ended()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while piece := self._file.read(_PIECE):
+            yield piece
+
+
+def _tenant(request: Request) -> Tenant:
+    """The key: those of administrators mostly belong to one project, and one of them keeps no other out."""
+    principal: Principal = request.scope["principal"]
+    return principal.key_tenant
+
+
+def _engine(stats: EngineStats) -> EngineStatus:
+    return EngineStatus(**{name: getattr(stats, name) for name in EngineStatus.__struct_fields__})
+
+
+def path_id(request: Request) -> str:
+    """The id in a path. Raises `ApiError` 404 for what no id can be: PostgreSQL takes no NUL, not even to look for."""
+    text: str = request.path_params["id"]
+    if not (text.isascii() and text.isprintable()):
+        raise ApiError("not_found", "There is nothing of that id.")
+    return text
+
+
+def _found(record: object | None) -> Response:
+    if record is None:
+        raise ApiError("not_found", "There is no live key of that id.")
+    return _json(record)
+
+
+def _json(record: object, status: int = 200) -> Response:
+    # A key's text may be in it.
+    return Response(msgspec.json.encode(record), status, {"cache-control": "no-store"}, "application/json")

@@ -1,0 +1,290 @@
+"""Grammars of the built-in model's own vocabulary, with its engine."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from forefront.chat.grammar.compiler import Grammars
+from forefront.chat.grammar.grammar_worker import Prover
+from forefront.chat.grammar.source import GrammarSource, Kind, json_lark
+from forefront.chat.grammar.vocabulary import Vocabulary
+from forefront.chat.local.loading import ModelParts
+from forefront.fairness.tenant import Tenant
+from forefront.wire.errors import ApiError
+from tests.chat.bound import Bound, bound
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0, "maximum": 150}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+async def mini(mini_parts: ModelParts) -> AsyncIterator[Bound]:
+    async with bound(mini_parts) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "pattern"),
+    [
+        ("regex", "[a-c]{3}-[0-9]+x", r"^[a-c]{3}-[0-9]+x$"),
+        ("lark", 'start: "yes" | "no" | other\nother: /[x-z]+/ "!"', r"^(yes|no|[x-z]+!)$"),
+        ("gbnf", 'root ::= "<" item ("," item)* ">"\nitem ::= [a-z]+', r"^<[a-z]+(,[a-z]+)*>$"),
+    ],
+)
+async def test_each_kind_of_grammar(mini: Bound, kind: Kind, text: str, pattern: str) -> None:
+    grammar = await mini.compile(text, kind)
+    for seed in range(4):
+        answer, _, _ = await mini.answer(grammar, 60, seed)
+        jsonschema.validate(answer, {"type": "string", "pattern": pattern})
+
+
+async def test_json_object_is_an_object_in_the_models_own_style(mini: Bound) -> None:
+    grammar = await mini.compile("", "json_object")
+    for seed in range(6):
+        answer, _, _ = await mini.answer(grammar, 60, seed)
+        value = json.loads(answer)
+        assert isinstance(value, dict)
+        assert answer == answer.strip()
+
+
+async def test_an_answer_that_runs_out_of_tokens_is_complete_and_says_length(mini: Bound) -> None:
+    grammar = await mini.compile(json.dumps(PERSON))
+    assert grammar.shortest is not None
+    endings = set()
+    for extra in range(12):
+        answer, finish, _ = await mini.answer(grammar, grammar.shortest + extra, seed=extra)
+        jsonschema.validate(json.loads(answer), PERSON)
+        endings.add(finish)
+    assert "length" in endings
+
+
+async def test_too_few_tokens_for_any_answer_are_known_before(mini: Bound) -> None:
+    grammar = await mini.compile(json.dumps(PERSON))
+    assert grammar.shortest is not None
+    grammar.require(grammar.shortest)
+    with pytest.raises(ApiError) as caught:
+        grammar.require(grammar.shortest - 1)
+    assert (caught.value.status, caught.value.param) == (422, "max_tokens")
+
+
+async def test_control_tokens_stay_out(mini: Bound) -> None:
+    grammar = await mini.compile("start: /(.|\\n){20}/ ~/a/", "lark")
+    for seed in range(3):
+        _, _, tokens = await mini.answer(grammar, 60, seed)
+        assert not set(tokens[:-1]) & set(mini.vocabulary.control.values())
+
+
+BAD: list[tuple[Kind, str]] = [
+    ("json_schema", "{"),
+    ("json_schema", "null"),
+    ("json_schema", '{"type": "strin"}'),
+    ("json_schema", '{"$ref": "https://example.com/schema"}'),
+    ("json_schema", '{"type": "array", "uniqueItems": true}'),
+    ("json_schema", '{"type": "integer", "minimum": 5, "maximum": 3}'),
+    ("json_schema", '{"allOf": [{"type": "string"}, {"type": "integer"}]}'),
+    ("json_schema", '{"properties": {"a": ' * 10_000 + "{}" + "}}" * 10_000),
+    ("json_schema", '{"enum": [' + '"' + "x" * 300_000 + '"]}'),
+    ("regex", "["),
+    ("regex", "(?=a)b"),
+    ("regex", "(" * 5_000 + "a" + ")" * 5_000),
+    ("lark", ""),
+    ("lark", "strat: /a/"),
+    ("lark", "start: start"),
+    ("lark", 'start: A\nA: A "b"'),
+    ("lark", "start: " + "(" * 5_000 + '"a"' + ")" * 5_000),
+    ("gbnf", "root ::= [a"),
+    ("gbnf", 'root ::= "\\'),
+    ("gbnf", "root ::= " + "(" * 10_000 + '"a"' + ")" * 10_000),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), BAD, ids=[f"{kind} {text[:40]}" for kind, text in BAD])
+async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, text: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        await mini.grammars.compile(GrammarSource(kind, text), "response_format.json_schema.schema")
+    assert (caught.value.status, caught.value.code) == (422, "invalid_value")
+    assert caught.value.param == "response_format.json_schema.schema"
+    assert len(caught.value.message) < 400
+
+
+async def test_a_schema_without_end_is_refused(mini: Bound) -> None:
+    endless = {"type": "object", "properties": {"c": {"$ref": "#"}}, "required": ["c"]}
+    with pytest.raises(ApiError, match=r"no value|seconds"):
+        await mini.compile(json.dumps(endless))
+
+
+async def test_a_regex_that_is_a_catastrophe_elsewhere_is_none_here(mini: Bound) -> None:
+    grammar = await mini.compile("(a+)+$", "regex")
+    answer, _, _ = await mini.answer(grammar, 20, 1)
+    assert set(answer) == {"a"}
+
+
+async def test_what_never_finishes_compiling_is_ended_and_the_next_grammar_compiles(mini: Bound) -> None:
+    runaway = {"type": "integer", "multipleOf": 123_456_789}
+    started = time.monotonic()
+    with pytest.raises(ApiError, match="seconds to compile"):
+        await mini.compile(json.dumps(runaway))
+    assert time.monotonic() - started < 60
+    await mini.compile(json.dumps(PERSON | {"title": "after"}))
+
+
+async def test_equal_compilations_share_one(mini: Bound) -> None:
+    text = json.dumps(PERSON | {"title": "shared"})
+    grammars = await asyncio.gather(*(mini.compile(text) for _ in range(5)))
+    assert len({id(grammar) for grammar in grammars}) == 1
+
+
+async def test_many_distinct_schemas_leave_a_bounded_cache(mini: Bound) -> None:
+    before = _memory()
+    for i in range(300):
+        await mini.compile(json.dumps(PERSON | {"title": f"number {i}"}))
+    assert _memory() - before < 200 * 2**20
+
+
+async def test_large_schemas_leave_a_bounded_cache(mini: Bound) -> None:
+    """Each takes some 5 MiB; by the eighth, threads and their heaps have been made."""
+    sizes = []
+    for i in range(24):
+        sizes.append(_memory())
+        properties = {f"{i}x{name}": {"enum": [f"value {i} {name} {n}" for n in range(40)]} for name in range(250)}
+        schema = {"type": "object", "properties": properties}
+        await mini.compile(json.dumps(schema | {"additionalProperties": False}))
+    assert _memory() - sizes[8] < 30 * 2**20
+
+
+def _memory() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+CALL = f'start: "\\n" call "\\n</tool_call>"\ncall: {json_lark(PERSON)}\n'
+
+
+async def test_text_is_free_until_the_trigger_and_bound_behind_it(mini: Bound) -> None:
+    grammar = await mini.compile(CALL, "lark", triggers=("e",))
+    called = 0
+    for seed in range(6):
+        answer, finish, _ = await mini.answer(grammar, 150, seed, "<|im_start|>assistant\nTell me of the weather")
+        *calls, rest = answer.split("</tool_call>")
+        for text in calls:
+            # Free text may hold the words of an end too.
+            _, trigger, arguments = text.partition("e")
+            if trigger:
+                jsonschema.validate(json.loads(arguments), PERSON)
+                called += 1
+        assert "e" not in rest or finish == "length"
+    assert called
+
+
+async def test_a_trigger_inside_of_a_token_is_found_and_its_rest_must_fit(mini: Bound) -> None:
+    grammar = await mini.compile('start: "e" /[0-9]{3}/ ";"', "lark", triggers=("th",))
+    assert any(piece.find(b"the") > 0 for piece in mini.vocabulary.pieces)
+    for seed in range(6):
+        answer, finish, _ = await mini.answer(grammar, 80, seed)
+        for part in answer.split("th")[1:]:
+            complete = len(part) >= 5
+            assert complete or finish == "length"
+            if complete:
+                assert (part[0], part[1:4].isdigit(), part[4]) == ("e", True, ";")
+
+
+async def test_a_control_token_can_be_a_trigger(mini: Bound) -> None:
+    grammar = await mini.compile('start: "ok" /[0-9]/', "lark", triggers=("<|im_start|>",))
+    constraint = grammar.start()
+    assert constraint.mask(50) is None
+    constraint.accept(mini.vocabulary.control["<|im_start|>"], 50)
+    mask = constraint.mask(49)
+    assert mask is not None
+    allowed = [i for i in range(len(mini.vocabulary.pieces)) if mask[i >> 5] >> (i & 31) & 1]
+    assert {mini.vocabulary.pieces[token] for token in allowed} <= {b"o", b"ok"}
+    for token in mini.tokenizer.encode("ok7"):
+        constraint.accept(token, 48)
+    assert constraint.mask(40) is None
+
+
+async def test_at_the_end_nothing_more_is_compiled_and_whoever_waits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    under_way, go_on = threading.Semaphore(0), threading.Event()
+
+    def prove(_self: Prover, _source: GrammarSource) -> list[int]:
+        under_way.release()
+        go_on.wait()
+        return [0, 1]
+
+    monkeypatch.setattr(Prover, "prove", prove)
+    grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
+    begun = [
+        asyncio.create_task(grammars.compile(GrammarSource("regex", text), "regex", Tenant(text)))
+        for text in ("a", "aa")
+    ]
+    for _ in begun:
+        await asyncio.to_thread(under_way.acquire)
+    waits = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaa"), "regex"))
+    await asyncio.sleep(0)
+    closing = [asyncio.create_task(asyncio.to_thread(grammars.close)) for _ in range(2)]
+    for late in (waits, grammars.compile(GrammarSource("regex", "aaaa"), "regex")):
+        with pytest.raises(ApiError) as caught:
+            await late
+        assert caught.value.code == "shutting_down"
+    go_on.set()
+    await asyncio.gather(*begun, *closing)
+
+
+@pytest.fixture
+def held_provers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is being tried, which goes on until the test is over."""
+    tried: list[str] = []
+    go_on = threading.Event()
+
+    def prove(_self: Prover, source: GrammarSource) -> list[int]:
+        tried.append(source.text)
+        go_on.wait()
+        return [0, 1]
+
+    monkeypatch.setattr(Prover, "prove", prove)
+    yield tried
+    go_on.set()
+
+
+async def test_what_nobody_waits_for_any_more_is_not_compiled(held_provers: list[str]) -> None:
+    grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
+    begun = asyncio.create_task(grammars.compile(GrammarSource("regex", "a"), "regex"))
+    left = [asyncio.create_task(grammars.compile(GrammarSource("regex", "aa"), "regex")) for _ in range(2)]
+    stays = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaa"), "regex"))
+    while not held_provers:
+        await asyncio.sleep(0.01)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    other = asyncio.create_task(grammars.compile(GrammarSource("regex", "aaaa"), "regex", Tenant("other")))
+    while len(held_provers) < 2:
+        await asyncio.sleep(0.01)
+    assert held_provers == ["a", "aaaa"]
+    assert not stays.done()
+    for task in (begun, stays, other):
+        task.cancel()
+
+
+async def test_the_grammars_that_wait_of_one_tenant_leave_room_for_another(held_provers: list[str]) -> None:
+    grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
+    greedy = [
+        asyncio.create_task(grammars.compile(GrammarSource("regex", "a" * length), "regex", Tenant("greedy")))
+        for length in range(1, 100)
+    ]
+    modest = asyncio.create_task(grammars.compile(GrammarSource("regex", "b"), "regex", Tenant("modest")))
+    while len(held_provers) < 2:
+        await asyncio.sleep(0.01)
+    assert "b" in held_provers
+    errors = [task.exception() for task in greedy if task.done()]
+    assert {error.code for error in errors if isinstance(error, ApiError)} == {"overloaded"}
+    for task in (*greedy, modest):
+        task.cancel()
+    await asyncio.gather(*greedy, modest, return_exceptions=True)

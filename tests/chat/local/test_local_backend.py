@@ -1,0 +1,20 @@
+"""The backend of a model that runs here."""
+
+import pytest
+
+from forefront.chat.local.loading import ModelOptions, ModelParts, load_backend
+from forefront.fairness.tenant import NO_TENANT
+from forefront.wire.errors import ApiError
+from forefront.wire.message import Message
+from forefront.wire.request import ChatRequest
+
+
+async def test_after_the_end_nothing_is_foreseen(tiny_parts: ModelParts) -> None:
+    backend = load_backend(tiny_parts, ModelOptions())
+    backend.start()
+    request = ChatRequest(model="tiny", messages=[Message(role="user", content="Hello")])
+    assert (await backend.foresee(request, NO_TENANT)).prompt_tokens
+    await backend.close()
+    with pytest.raises(ApiError) as caught:
+        await backend.foresee(request, NO_TENANT)
+    assert caught.value.code == "shutting_down"

@@ -1,0 +1,95 @@
+"""Reasoning is told apart from the answer, in whatever pieces it comes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forefront.chat.output.output_parser import AnswerReader
+from forefront.chat.output.reasoning import ReasoningFormat, ReasoningParser, find_reasoning_format
+from forefront.chat.tools.tool_parser import ToolParser
+from tests.chat.told import HERMES, NAMES, calls, content, cut, told
+from training.dialogues.tools import call
+
+THINK = ReasoningFormat(("<think>",), ("</think>",))
+SOUP = st.lists(st.sampled_from(["<think>", "</think>", "<", "think>", "</", "a", " ", "\n", "é", "<think"])).map(
+    "".join
+)
+CUTS = st.lists(st.integers(0, 60), max_size=12)
+
+
+def split(text: str, places: list[int], *, opened: bool) -> tuple[str, str]:
+    """Reasoning and content."""
+    entries = told(AnswerReader(0, ReasoningParser(THINK, opened=opened), None), cut(text, places))
+    return "".join(text for kind, _, text in entries if kind == "reasoning"), content(entries)
+
+
+@pytest.mark.parametrize(
+    ("text", "opened", "reasoning", "shown"),
+    [
+        ("<think>\nHm,  so.\n</think>\n\nYes. ", False, "Hm,  so.", "Yes. "),
+        ("\n <think></think> x", False, "", "x"),
+        ("Hm.</think>Yes.", True, "Hm.", "Yes."),
+        ("\nHm. And", True, "Hm. And", ""),
+        ("<think>Hm </thin", False, "Hm </thin", ""),
+        ("a</think>b</think><think>c</think>", True, "a", "b</think><think>c</think>"),
+        (" Yes. <think>Hm</think>", False, "", " Yes. <think>Hm</think>"),
+        ("<thin", False, "", "<thin"),
+        ("\n", False, "", "\n"),
+        ("<<think>", False, "", "<<think>"),
+        ("<think><think>a</think>", False, "<think>a", ""),
+    ],
+)
+def test_reasoning_is_what_stands_between_the_markers(text: str, opened: bool, reasoning: str, shown: str) -> None:
+    assert split(text, [], opened=opened) == (reasoning, shown)
+
+
+@given(SOUP, CUTS, st.booleans())
+def test_cuts_do_not_matter_and_nothing_is_lost(text: str, places: list[int], opened: bool) -> None:
+    reasoning, shown = split(text, places, opened=opened)
+    assert (reasoning, shown) == split(text, [], opened=opened) == split(text, list(range(len(text))), opened=opened)
+    marked = ("" if opened or not text.lstrip().startswith("<think>") else "<think>") + reasoning
+    inside = opened or marked != reasoning
+    closed = "</think>" if inside and "</think>" in text else ""
+    assert "".join((marked + closed + shown).split()) == "".join(text.split())
+
+
+def test_it_is_known_at_each_piece_whether_reasoning_goes_on() -> None:
+    parser = ReasoningParser(THINK, opened=False)
+    active = []
+    for piece in ["\n", "<thi", "nk>", "a", "</think", ">", "b", "<think>"]:
+        parser.feed(piece)
+        active.append(parser.active)
+    assert active == [False, False, True, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "opened"),
+    [
+        ("<|im_start|>assistant\n<think>\n", True),
+        ("<|im_start|>assistant\n<think>", True),
+        ("<|im_start|>assistant\n<think>\n\n</think>\n\n", False),
+        ("<|im_start|>user\nWhat is <think>?<|im_end|>\n<|im_start|>assistant\n", False),
+        ("", False),
+    ],
+)
+def test_the_prompts_end_says_whether_reasoning_is_open(prompt: str, opened: bool) -> None:
+    assert THINK.opened(prompt) is opened
+
+
+def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
+    assert find_reasoning_format("{{ content.split('</think>')[-1] }}", {}) == THINK
+    spelled = find_reasoning_format("", {"[THINK]": 34, "[/THINK]": 35})
+    assert spelled == ReasoningFormat(("[THINK]",), ("[/THINK]",), control={"[THINK]": 34, "[/THINK]": 35})
+    assert spelled.spelled == {34: b"[THINK]", 35: b"[/THINK]"}
+    assert find_reasoning_format("{{ messages }}", {"[INST]": 3}) is None
+
+
+@given(CUTS)
+def test_a_call_in_reasoning_is_none_and_one_behind_it_is(places: list[int]) -> None:
+    text = f"<think>\nI could {call('f', {})}\n</think>\n\nSo: {call('f', {'a': 1})}"
+    reader = AnswerReader(0, ReasoningParser(THINK, opened=False), ToolParser(0, HERMES, {name: {} for name in NAMES}))
+    entries = told(reader, cut(text, places))
+    assert [kind for kind, _, _ in entries] == ["reasoning", "content", "begin", "arguments"]
+    assert calls(entries) == [("f", '{"a": 1}')]
+    assert content(entries) == "So:"
+    assert not reader.reasoning

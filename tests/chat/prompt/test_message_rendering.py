@@ -1,0 +1,118 @@
+"""Conversations as templates take them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from forefront.chat.prompt.chat_template import ChatTemplate
+from forefront.chat.prompt.message_rendering import CallStyle, as_dicts
+from forefront.chat.prompt.template_style import find_call_style
+from forefront.wire.message import Message
+from tests.chat.told import HERMES, LLAMA3, MISTRAL
+
+
+def messages(*ids: str) -> list[Message]:
+    calls = [{"id": id_, "function": {"name": f"f{place}", "arguments": '{"a": 1}'}} for place, id_ in enumerate(ids)]
+    results = [{"role": "tool", "tool_call_id": id_, "content": f"result of {id_}"} for id_ in reversed(ids)]
+    question: dict[str, Any] = {"role": "user", "content": "?"}
+    turn = [question, {"role": "assistant", "content": "I look.", "tool_calls": calls}, *results]
+    return msgspec.convert([*turn, *turn, question], list[Message])
+
+
+def told(shown: list[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
+    """Role, content, and ids of each message."""
+    return [(message["role"], message["content"], _ids(message)) for message in shown]
+
+
+def _ids(message: dict[str, Any]) -> list[str]:
+    if "tool_call_id" in message:
+        return [message["tool_call_id"]]
+    return [call["id"] for call in message.get("tool_calls", ())]
+
+
+def test_calls_are_shown_as_they_came() -> None:
+    shown = as_dicts(messages("call_1", "call_2"))
+    assert shown[1]["tool_calls"][1] == {
+        "id": "call_2",
+        "type": "function",
+        "function": {"name": "f1", "arguments": {"a": 1}},
+    }
+    assert told(shown)[:4] == [
+        ("user", "?", []),
+        ("assistant", "I look.", ["call_1", "call_2"]),
+        ("tool", "result of call_2", ["call_2"]),
+        ("tool", "result of call_1", ["call_1"]),
+    ]
+    assert [message.get("name") for message in shown[2:4]] == ["f1", "f0"]
+
+
+def test_ids_have_nine_characters_where_no_others_are_taken() -> None:
+    given = ("call_0123456789abcdef", "aB3dE6gH9", "x", "é" * 9)
+    shown = as_dicts(messages(*given), CallStyle(short_ids=True))
+    ids = [call["id"] for call in shown[1]["tool_calls"]]
+    assert all(len(id_) == 9 and id_.isascii() and id_.isalnum() for id_ in ids)
+    assert len(set(ids)) == 4
+    assert ids[1] == given[1]
+    assert [message["tool_call_id"] for message in shown[2:6]] == ids[::-1]
+
+
+def test_each_call_has_its_own_message_where_no_more_are_taken() -> None:
+    turn = [
+        ("user", "?", []),
+        ("assistant", "I look.", ["1"]),
+        ("tool", "result of 1", ["1"]),
+        ("assistant", "", ["2"]),
+        ("tool", "result of 2", ["2"]),
+        ("assistant", "", ["3"]),
+        ("tool", "result of 3", ["3"]),
+    ]
+    shown = as_dicts(messages("1", "2", "3"), CallStyle(single=True))
+    assert told(shown) == [*turn, *turn, turn[0]]
+    assert [message["name"] for message in shown if message["role"] == "tool"][:3] == ["f0", "f1", "f2"]
+
+
+LOOP = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n"
+CALLS = "{% for c in m.tool_calls or [] %}[{{ c.function.name }} ARGUMENTS]{% endfor %}"
+
+
+def shown(arguments: str) -> str:
+    return CALLS.replace("ARGUMENTS", arguments)
+
+
+RAISE = "{{ raise_exception('no') }}"
+
+
+@pytest.mark.parametrize(
+    ("source", "form", "expected"),
+    [
+        (LOOP + shown("{{ c.function.arguments | tojson }}") + "{% endfor %}", HERMES, CallStyle()),
+        (LOOP + shown("{{ '' + c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True)),
+        (LOOP + shown("{{ c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True)),
+        (
+            LOOP + "{% if m.tool_calls %}{{ m.tool_calls[0].function | tojson }}{% endif %}{% endfor %}",
+            LLAMA3,
+            CallStyle(single=True),
+        ),
+        (
+            LOOP
+            + "{% if m.tool_calls and m.tool_calls[0].id | length != 9 %}" + RAISE + "{% endif %}"
+            + shown("{{ c.function.arguments | tojson }}")
+            + "{% endfor %}",
+            MISTRAL,
+            CallStyle(short_ids=True),
+        ),
+        (LOOP + "{% endfor %}", HERMES, CallStyle(written=HERMES)),
+        (
+            LOOP + "{% if m.role == 'tool' %}" + RAISE + "{% endif %}{% endfor %}",
+            HERMES,
+            CallStyle(written=HERMES, user_results=True),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_template_takes_is_found_by_trying(source: str, form: Any, expected: CallStyle) -> None:
+    found = find_call_style(ChatTemplate(source + "{# tools #}"), form)
+    assert found == expected
+    prompt = ChatTemplate(source).render(as_dicts(messages("1", "2"), found))
+    for text in ("f0", "f1", "result of 1", "result of 2"):
+        assert prompt.count(text) >= 2

@@ -1,0 +1,14 @@
+"""What a child process for strangers' inputs is given."""
+
+import pytest
+
+from forefront.chat.subprocess_worker import child_environment
+
+
+@pytest.mark.parametrize("name", ["FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL", "FOREFRONT_REDIS_URL"])
+def test_a_child_is_not_told_what_opens_a_door(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "a-password-that-nobody-may-see")
+    monkeypatch.setenv("FOREFRONT_HOME", "/a/home")
+    environment = child_environment()
+    assert "a-password-that-nobody-may-see" not in environment.values()
+    assert environment["FOREFRONT_HOME"] == "/a/home"

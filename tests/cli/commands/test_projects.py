@@ -1,0 +1,22 @@
+"""`forefront projects set` changes what is named."""
+
+from pathlib import Path
+
+from tests.cli.commands.test_serve import forefront
+
+
+def test_set_changes_what_is_named_and_keeps_the_rest(tmp_path: Path) -> None:
+    for arguments, says in (
+        ("--rpm 600 --weight 2", "shop (made): weight 2, limits: 600 requests/min"),
+        ("--tpm 5000", "shop: weight 2, limits: 600 requests/min, 5000 tokens/min"),
+        ("", "shop: weight 2, limits: 600 requests/min, 5000 tokens/min"),
+        (
+            "--budget 25/month --concurrency 3 --rpm none",
+            "shop: weight 2, limits: 5000 tokens/min, 3 at a time, 25/month",
+        ),
+        ("--weight 1", "shop: weight 1, limits: 5000 tokens/min, 3 at a time, 25/month"),
+        ("--budget none --tpm none --concurrency none", "shop: weight 1, limits: none"),
+    ):
+        result = forefront("projects", "set", "shop", *arguments.split(), home=tmp_path)
+        assert result.stdout == f"{says}\n", result.stderr
+    assert "none" in forefront("projects", "set", "--help", home=tmp_path).stdout

@@ -1,0 +1,385 @@
+"""Requests of two servers on one store, in any order of what can happen to them: no budget is exceeded, nothing stays
+held, and the ledger says what clients saw.
+
+The servers are real but for their threads: a step of the machine is what the ledger's thread does in one turn.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from forefront.gateway import lease as lease_module
+from forefront.gateway.admission_queue import Turns
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.keys.principal import Principal
+from forefront.gateway.lease import Lease
+from forefront.gateway.ledger import budget_transaction as books_module
+from forefront.gateway.ledger import ledger as writer_module
+from forefront.gateway.ledger import statements as ledger
+from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.pricing import Price, Prices
+from forefront.gateway.store.database import StoreError, open_database
+from forefront.gateway.store.tables import completions, days, reservations
+from forefront.wire.admin import Budget, Key, NewKey, ProjectSettings
+from forefront.wire.errors import ApiError
+
+Fault = Literal["none", "refused", "unknown"]
+End = Literal["answered", "left", "broken"]
+
+_PRICES = Prices({"m": Price.per_million(1000.0, 2000.0)})
+_TOKENS = (5000, 2500)  # what the project's budget is set to, now and then
+_MONEY = 5.0
+_DAY = 86_400
+
+
+@dataclass(eq=False)
+class Request:
+    """One that runs, and when it ends, how."""
+
+    id: str
+    server: "Server"
+    lease: Lease
+    most: int
+    task: asyncio.Task[None]
+    told: "asyncio.Future[tuple[End, int]]"
+
+    @property
+    def answering(self) -> bool:
+        """Whether it was let in, and has not been told to end."""
+        turn = self.lease.turn
+        return turn is not None and not turn.waits and not self.task.done() and not self.told.done()
+
+
+class Server:
+    """A gateway whose ledger is written when `step` is called."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        self.pid, self.fault, self.alive = pid, "none", True
+        self.database = open_database(url)
+        self._write = self.database.write
+        self.database.write = self.write  # type: ignore[method-assign]
+        self.writer = Writer(self.database)
+        self.clerk = self.writer._clerk
+        self.clerk._thread = SimpleNamespace(start=lambda: None)  # type: ignore[assignment]
+        self.gateway = Gateway(self.writer, _PRICES, Turns(4, 3))
+        self.writer.start()
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        if self.fault == "refused":
+            raise StoreError("it is locked")
+        with self._write() as connection:
+            yield connection
+        if self.fault == "unknown":
+            raise StoreError("the connection was lost before COMMIT was answered")
+
+    def step(self, fault: Fault, *, late: bool = False) -> None:
+        settlements, wishes = self.writer._inbox.take(0.0)
+        if late:
+            for one in (*self.clerk._kept, *settlements):
+                one.deadline = 0.0
+        self.fault = fault
+        self.clerk._commit(settlements, wishes)
+        self.fault = "none"
+
+    def sweep(self, *, idle: bool) -> None:
+        for one in self.writer._allotments._all:
+            one.used_at -= 10.0 if idle else 0.0
+        self.writer._sweep()
+
+
+@dataclass
+class Seen:
+    """What clients were told."""
+
+    answered: dict[str, int] = field(default_factory=dict)  # with the tokens sampled
+    withheld: dict[str, Server] = field(default_factory=dict)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Two servers, two keys of one project with a budget a day, one key with a budget of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.servers: list[Server] = []
+        self.killed: list[Server] = []
+        self.requests: list[Request] = []
+
+    @initialize()
+    def begin(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+        self.folder = Path(tempfile.mkdtemp())
+        self.url = f"sqlite:///{self.folder / 'f.db'}"
+        self.loop = asyncio.new_event_loop()
+        self.wall, self.made, self.pid = 20_000.0 * _DAY, 0, 100
+        self.seen = Seen()
+        self.patch.setattr(lease_module, "time", SimpleNamespace(time=lambda: self.wall))
+        self.patch.setattr(books_module, "period_start", self.period_start)
+        self.patch.setattr(ledger, "_runs", lambda pid: any(one.pid == pid and one.alive for one in self.servers))
+        self.patch.setattr(ledger, "os", SimpleNamespace(getpid=lambda: self.pid, readlink=lambda _: "here"))
+        for _ in range(2):
+            self.servers.append(self.new_server())
+        self.keys = KeyStore(self.servers[0].database)
+        wanted = NewKey(name="a"), NewKey(name="b", budget=Budget(money=_MONEY))
+        self.holders: list[Key] = [self.keys.create(one) for one in wanted]
+        self.set_budget(_TOKENS[0])
+
+    def new_server(self) -> Server:
+        self.pid += 1
+
+        async def start() -> Server:
+            return Server(self.url, self.pid)
+
+        return self.loop.run_until_complete(start())
+
+    def period_start(self, budget: Budget) -> str:
+        return self.today if budget.period == "day" else ""
+
+    @property
+    def today(self) -> str:
+        return datetime.fromtimestamp(self.wall, UTC).date().isoformat()
+
+    def run(self, work: Coroutine[Any, Any, None] | None = None) -> None:
+        """Let everything on the loop go on until it waits."""
+
+        async def for_a_while() -> None:
+            if work is not None:
+                await work
+            for _ in range(12):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(for_a_while())
+        self.look_at_ends()
+
+    def look_at_ends(self) -> None:
+        for request in [one for one in self.requests if one.task.done()]:
+            self.requests.remove(request)
+            if request.task.cancelled():
+                continue
+            error = request.task.exception()
+            if error is not None:
+                assert isinstance(error, ApiError | RuntimeError), error
+                if isinstance(error, ApiError) and request.told.done():
+                    self.seen.withheld[request.id] = request.server
+            elif request.told.result()[0] == "answered":
+                self.seen.answered[request.id] = request.told.result()[1]
+                assert self.row(request.id) is not None  # there before anybody hears of the end
+
+    def row(self, id_: str) -> Any:
+        with self.servers[0].database.read() as connection:
+            return connection.execute(sa.select(completions).where(completions.c.id == id_)).first()
+
+    # What clients do.
+
+    @rule(
+        place=st.integers(0, 1),
+        sizes=st.lists(st.integers(2, 60) | st.integers(500, 2500), min_size=1, max_size=4),
+        hurry=st.sampled_from([0, 0, 0, 1]),
+        commits=st.booleans(),
+    )
+    def ask(self, place: int, sizes: list[int], hurry: int, commits: bool) -> None:
+        server = self.servers[place]
+        if not server.writer.healthy:  # nobody would come in
+            server.step("none")
+            self.run()
+        with self.impatient(hurry):
+            for size in sizes:
+                self.ask_one(server, size)
+            self.run()
+        if commits:
+            server.step("none")
+            self.run()
+
+    def ask_one(self, server: Server, size: int) -> None:
+        self.made += 1
+        name = f"c{self.made}"
+        try:
+            lease = server.gateway.admit(Principal(self.holders[size % 2], self.project), "m", name)
+        except ApiError as error:
+            assert error.code == "overloaded"
+            return
+        told: asyncio.Future[tuple[End, int]] = self.loop.create_future()
+        prompt = max(size // 3, 1)
+        task = self.loop.create_task(self.answer(lease, prompt, size - prompt, told))
+        self.requests.append(Request(name, server, lease, size - prompt, task, told))
+
+    async def answer(self, lease: Lease, prompt: int, most: int, told: "asyncio.Future[tuple[End, int]]") -> None:
+        with lease:
+            await lease.admit(prompt, most)
+            lease.begin(0)
+            end, lease.output_tokens = await asyncio.shield(told)
+            if end == "broken":
+                raise RuntimeError
+            if end == "answered":
+                await lease.settle("completed", "stop")
+
+    @contextmanager
+    def impatient(self, hurry: int) -> Iterator[None]:
+        """Nobody waits for a store that does not answer at once."""
+        with pytest.MonkeyPatch.context() as patch:
+            if hurry:
+                patch.setattr(writer_module, "HUNG", 0.0)
+            yield
+
+    @precondition(lambda self: any(one.answering for one in self.requests))
+    @rule(
+        data=st.data(),
+        end=st.sampled_from(["answered", "answered", "answered", "left", "broken"]),
+        share=st.floats(0, 1),
+        hurry=st.sampled_from([0, 0, 0, 1]),
+    )
+    def end(self, data: st.DataObject, end: End, share: float, hurry: int) -> None:
+        request = data.draw(st.sampled_from([one for one in self.requests if one.answering]))
+        request.told.set_result((end, int(share * request.most)))
+        with self.impatient(hurry):
+            self.run()
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data(), moment=st.sampled_from(["any", "told", "behind"]))
+    def leave(self, data: st.DataObject, moment: str) -> None:
+        """Whatever it waits for; also in the very moment in which that comes, and in the next."""
+        request = data.draw(st.sampled_from(self.requests))
+        if moment != "any":
+            request.server.step("none")
+
+        async def cancel() -> None:
+            if moment == "behind":
+                await asyncio.sleep(0)
+            request.task.cancel()
+
+        self.run(cancel())
+
+    # What servers and their store do.
+
+    @rule(
+        place=st.integers(0, 1),
+        fault=st.sampled_from(["none", "none", "refused", "unknown"]),
+        late=st.booleans(),
+    )
+    def commit(self, place: int, fault: Fault, late: bool) -> None:
+        self.servers[place].step(fault, late=late)
+        self.run()
+
+    @rule(place=st.integers(0, 1), idle=st.booleans())
+    def sweep(self, place: int, idle: bool) -> None:
+        self.swept(place, idle=idle)
+
+    def swept(self, place: int, *, idle: bool) -> None:
+        async def work() -> None:
+            self.servers[place].sweep(idle=idle)
+
+        self.run(work())
+
+    @precondition(lambda self: self.made >= 5 * (len(self.killed) + 1))
+    @rule(place=st.integers(0, 1), committed=st.booleans())
+    def kill(self, place: int, committed: bool) -> None:
+        """And start another; what it had committed at last, nobody was told."""
+        dead = self.servers[place]
+        if committed:
+            dead.step("unknown")
+        dead.alive = False
+        self.killed.append(dead)
+        lost = [one for one in self.requests if one.server is dead]
+        self.requests = [one for one in self.requests if one.server is not dead]
+        for request in lost:
+            request.task.cancel()
+        self.run()
+        dead.database.close()
+        self.servers[place] = self.new_server()
+        self.keys = KeyStore(self.servers[place].database)
+
+    @rule(tokens=st.sampled_from(_TOKENS))
+    def set_budget(self, tokens: int) -> None:
+        settings_ = ProjectSettings(budget=Budget(tokens=tokens, period="day"))
+        self.project = self.keys.set_project("default", settings_)
+
+    @rule()
+    def midnight(self) -> None:
+        self.wall += _DAY
+
+    @invariant()
+    def no_budget_is_exceeded(self) -> None:
+        if not self.servers:
+            return
+        with self.servers[0].database.read() as connection:
+            held = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(reservations.c.tokens), 0))).scalar_one()
+            used = sa.func.sum(days.c.input_tokens + days.c.output_tokens)
+            by_day = connection.execute(sa.select(days.c.day, used).group_by(days.c.day)).all()
+            tokens = {row[0]: int(row[1]) for row in by_day}
+            mine = self.holders[1].id
+            held_money = connection.execute(
+                sa.select(sa.func.coalesce(sa.func.sum(reservations.c.cost), 0)).where(reservations.c.key == mine)
+            ).scalar_one()
+            money = connection.execute(
+                sa.select(sa.func.coalesce(sa.func.sum(days.c.cost), 0)).where(days.c.key == mine)
+            ).scalar_one()
+        assert all(spent <= _TOKENS[0] for spent in tokens.values())
+        assert tokens.get(self.today, 0) + held <= _TOKENS[0]
+        assert money + held_money <= _MONEY * 1e9
+
+    def teardown(self) -> None:
+        if not self.servers:
+            return
+        try:
+            self.come_to_rest()
+            self.compare()
+        finally:
+            for server in self.servers:
+                server.database.close()
+            self.loop.close()
+            self.patch.undo()
+            shutil.rmtree(self.folder)
+
+    def come_to_rest(self) -> None:
+        for _ in range(100):
+            for request in self.requests:
+                if not request.told.done():
+                    request.told.set_result(("answered", 1))
+            for server in self.servers:
+                server.step("none")
+            self.run()
+            if not self.requests:
+                break
+        assert not self.requests
+        for _ in range(2):
+            for place, server in enumerate(self.servers):
+                self.swept(place, idle=True)
+                server.step("none")
+                self.run()
+
+    def compare(self) -> None:
+        for server in self.servers:
+            assert (server.gateway.turns.running, server.gateway.turns.waiting) == (0, 0)
+            assert len(server.writer._allotments) == 0
+            assert not server.clerk._holding
+        with self.servers[0].database.read() as connection:
+            assert not connection.execute(sa.select(reservations)).all()
+            rows = {row.id: row for row in connection.execute(sa.select(completions)).all()}
+            sums = connection.execute(
+                sa.select(sa.func.sum(days.c.requests), sa.func.sum(days.c.output_tokens), sa.func.sum(days.c.cost))
+            ).one()
+        found = [len(rows), sum(row.output_tokens for row in rows.values()), sum(row.cost for row in rows.values())]
+        assert [int(one or 0) for one in sums] == found
+        for name, tokens in self.seen.answered.items():
+            assert (rows[name].status, rows[name].output_tokens) == ("completed", tokens)
+        # A server that is killed may have had no time to take back what was committed after all.
+        for name in [one for one, server in self.seen.withheld.items() if server not in self.killed]:
+            assert name not in rows or (rows[name].status, rows[name].cost) == ("failed", 0)
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=30, stateful_step_count=60, deadline=None)

@@ -1,0 +1,51 @@
+"""Reports of any size, in little memory, on both databases."""
+
+import itertools
+import tracemalloc
+
+import msgspec
+import pytest
+
+from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.store.bulk_insert import Bulk
+from forefront.gateway.store.database import Database
+from forefront.gateway.store.tables import days
+from forefront.wire.admin import UsageReport
+from forefront.wire.parse_admin import ReportQuery
+
+_ROWS = 20_000
+_EVERYTHING = ReportQuery(by=["day", "key", "project", "model"])
+
+
+@pytest.fixture
+def usage(database: Database) -> Usage:
+    """Reports on a store with many sums."""
+    rows = [
+        (f"2026-{month:02}-{day:02}", f"key_{key}", "shop", "m", 1, 10, 5, 2, 0, 10**9)
+        for month, day, key in itertools.product(range(1, 11), range(1, 21), range(100))
+    ]
+    with database.write() as connection:
+        Bulk(days).insert(connection, rows)
+    return Usage(database)
+
+
+def test_a_report_of_any_size_takes_little_memory(usage: Usage) -> None:
+    sizes = []
+    tracemalloc.start()
+    try:
+        usage.write(lambda piece: sizes.append(len(piece)), _EVERYTHING)
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(sizes) == _ROWS + 2
+    assert held < sum(sizes)  # a list of the rows takes ten times as much
+    assert held < 5_000_000
+
+
+def test_what_is_written_row_by_row_is_one_report(usage: Usage) -> None:
+    for wanted, count in ((_EVERYTHING, _ROWS), (ReportQuery(key="key_7"), 200), (ReportQuery(key="none"), 0)):
+        pieces: list[bytes] = []
+        usage.write(pieces.append, wanted)
+        report = msgspec.json.decode(b"".join(pieces), type=UsageReport)
+        assert report.data == list(usage.rows(wanted))
+        assert (len(report.data), report.by) == (count, wanted.by)

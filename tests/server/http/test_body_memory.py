@@ -1,0 +1,280 @@
+"""Bodies within bounds of memory, owned by keys and projects: held while their requests live, and not longer."""
+
+import asyncio
+import json
+import os
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from forefront.cli.config import Config, ServerSettings
+from forefront.server.http.body import MAX_BODY
+from forefront.server.http.body_memory import Intake, Share
+from forefront.wire.errors import ApiError
+from tests.server.routes.test_admin import make_key
+from tests.support.instant import KEY, MODEL, Nursery
+from tests.support.server import RunningServer, run_server
+from torture.client import Client
+
+CHAT = "/v1/chat/completions"
+JSON = {"content-type": "application/json"}
+BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}'
+
+
+def held_by(intake: Intake, key: str, size: int, project: str = "p") -> Share:
+    """A share that holds so much."""
+    share = begun(intake, key, project)
+    share.hold(size)
+    return share
+
+
+def begun(intake: Intake, key: str, project: str = "p", *, reserved: bool = False) -> Share:
+    """The share of a request whose body has been read."""
+    share = Share(intake)
+    share.begin(project, key, reserved=reserved)
+    share.end()
+    return share
+
+
+def test_a_share_is_held_resized_and_given_back() -> None:
+    intake = Intake(memory=300)
+    with held_by(intake, "one", 80) as one:
+        assert intake.memory.free == 220
+        one.hold(10)
+        one.grow(20)
+        assert intake.memory.free == 270
+    assert intake.memory.free == 300
+
+
+def test_an_owner_that_holds_its_share_is_refused_and_others_are_not() -> None:
+    intake = Intake(memory=300)
+    with held_by(intake, "one", 100), begun(intake, "one") as more:
+        with pytest.raises(ApiError) as caught:
+            more.hold(10)
+        assert (caught.value.status, caught.value.code) == (429, "rate_limit_exceeded")
+        assert (caught.value.headers["x-should-retry"], caught.value.headers["retry-after"]) == ("true", "1")
+        with held_by(intake, "two", 30), held_by(intake, "three", 40, "q"):
+            assert intake.memory.free == 130
+
+
+def test_what_is_announced_is_not_held() -> None:
+    intake = Intake(memory=300)
+    for share in [begun(intake, "one") for _ in range(50)]:
+        share.check(90)
+    assert intake.memory.free == 300
+
+
+def test_a_full_server_is_its_own_fault_and_administrators_find_room() -> None:
+    intake = Intake(memory=300)
+    with ExitStack() as stack:
+        for number in range(40):
+            for size in (64, 16, 4, 1):
+                with suppress(ApiError):
+                    stack.enter_context(held_by(intake, f"{number}", size, f"{number}"))
+        with begun(intake, "late", "late") as late, pytest.raises(ApiError) as caught:
+            late.hold(20)
+        assert (caught.value.status, caught.value.code) == (503, "overloaded")
+        with begun(intake, "late", "late", reserved=True) as admin:
+            admin.hold(intake.memory.free)
+    assert intake.memory.free == 300
+
+
+def test_what_never_fits_is_not_to_be_tried_again() -> None:
+    intake = Intake(memory=300)
+    with begun(intake, "one") as share, pytest.raises(ApiError) as caught:
+        share.hold(101)
+    assert (caught.value.status, caught.value.headers["x-should-retry"]) == (429, "false")
+    assert "retry-after" not in caught.value.headers
+
+
+def test_one_key_reads_so_many_bodies_at_a_time() -> None:
+    intake = Intake(bodies=30)
+    reading = [Share(intake) for _ in range(10)]
+    for share in reading:
+        share.begin("p", "one", reserved=False)
+    with pytest.raises(ApiError) as caught:
+        Share(intake).begin("p", "one", reserved=False)
+    assert caught.value.status == 429
+    other = Share(intake)
+    other.begin("q", "two", reserved=False)
+    other.end()
+    reading[0].end()
+    Share(intake).begin("p", "one", reserved=False)
+
+
+class Slow:
+    """A request whose body is sent bit by bit."""
+
+    def __init__(self, server: RunningServer, key: str, length: int, path: str = CHAT, headers: str = "") -> None:
+        self._address = server.url.removeprefix("http://").split(":")
+        self._head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n{headers}"
+        self._head += f"content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+
+    async def begin(self) -> "Slow":
+        host, port = self._address
+        self.reader, self.writer = await asyncio.open_connection(host, int(port))
+        self.writer.write(self._head.encode())
+        return self
+
+    async def status(self) -> int:
+        """The status of the answer, whose headers are then in `headers`."""
+        self.headers = (await self.reader.readuntil(b"\r\n\r\n")).decode().lower()
+        return int(self.headers.split()[1])
+
+
+async def test_bodies_that_are_announced_take_nothing_from_anybody(server: RunningServer) -> None:
+    """Sixty of 8 MiB are twice what the server has room for."""
+    _, greedy = make_key(server, project="announcing")
+    _, modest = make_key(server, project="waiting")
+    key = greedy.headers["authorization"].removeprefix("Bearer ")
+    slow = [await Slow(server, key, MAX_BODY).begin() for _ in range(60)]
+    for one in slow:
+        one.writer.write(b'{"model')
+    await asyncio.sleep(0.5)
+    try:
+        with greedy, modest, server.client() as admin:
+            for client in (modest, admin, greedy):
+                assert client.post(CHAT, content=BODY, headers=JSON).status_code == 200
+            assert modest.post(f"{CHAT}/preflight", content=BODY, headers=JSON).status_code == 200
+            assert admin.post("/admin/keys", json={"name": "meanwhile"}).status_code == 201
+            assert admin.get("/health").status_code == 200
+    finally:
+        for one in slow:
+            one.writer.close()
+
+
+async def test_bytes_that_came_are_held_by_their_key(tiny_gguf: Path, tmp_path: Path) -> None:
+    """24 MiB: 8 for one key, then it is refused, and its neighbours are not."""
+    variables = {"FOREFRONT_SERVER_BODY_MEMORY_MIB": "24"}
+    with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server:
+        _, greedy = make_key(server, project="greedy")
+        _, modest = make_key(server, project="modest")
+        key = greedy.headers["authorization"].removeprefix("Bearer ")
+        slow = [await Slow(server, key, 4 * 2**20).begin() for _ in range(4)]
+        for one in slow:
+            one.writer.write(b" " * (3 * 2**20))
+        refused = await answered(slow)
+        assert len(refused) == 2
+        assert [one.headers.splitlines()[0].split()[1] for one in refused] == ["429", "429"]
+        assert all("retry-after: 1" in one.headers for one in refused)
+        with greedy, modest, server.client() as admin:
+            text = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "x " * 2**19}]})
+            error = modest.post(CHAT, content=text, headers=JSON).json()["error"]
+            assert error["code"] == "context_length_exceeded"  # a body of a MiB was read
+            assert greedy.post(CHAT, content=text + " " * 2**21, headers=JSON).status_code == 429
+            assert admin.post("/admin/keys", json={"name": "meanwhile"}).status_code == 201
+            for one in slow:
+                one.writer.close()
+            deadline = time.monotonic() + 10
+            while (again := greedy.post(CHAT, content=BODY, headers=JSON)).status_code == 429:
+                assert time.monotonic() < deadline
+            assert again.status_code == 200
+
+
+async def answered(slow: list[Slow]) -> list[Slow]:
+    """Those that have an answer within a second."""
+    tasks = {asyncio.ensure_future(one.status()): one for one in slow}
+    done, pending = await asyncio.wait(tasks, timeout=1)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    return [tasks[task] for task in done]
+
+
+@pytest.mark.parametrize("kind", ["memory", "redis"])
+async def test_a_body_that_is_read_counts_as_a_request_at_a_time(
+    kind: str, request: pytest.FixtureRequest, tiny_gguf: Path, tmp_path: Path
+) -> None:
+    variables = {}
+    if kind == "redis":
+        variables["FOREFRONT_REDIS_URL"] = request.getfixturevalue("redis_server").url
+    with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server:
+        _, narrow = make_key(server, project="narrow", limits={"concurrency": 2})
+        _, other = make_key(server, project="narrow")
+        key = narrow.headers["authorization"].removeprefix("Bearer ")
+        slow = [await Slow(server, key, len(BODY)).begin() for _ in range(2)]
+        await asyncio.sleep(0.3)
+        with narrow, other:
+            refused = narrow.post(CHAT, content=BODY, headers=JSON)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+            assert other.post(CHAT, content=BODY, headers=JSON).status_code == 200
+            slow[0].writer.close()
+            await asyncio.sleep(0.3)
+            assert narrow.post(CHAT, content=BODY, headers=JSON).status_code == 200
+            slow[1].writer.write(BODY)
+            assert await slow[1].status() == 200
+            slow[1].writer.close()
+
+
+async def test_no_body_is_read_without_a_key(server: RunningServer) -> None:
+    """It is answered before the body has come, what comes then is thrown away, and the connection goes on."""
+    stranger = await Slow(server, "nobody-0123456789-abcdefghij", 4 * 2**20).begin()
+    async with asyncio.timeout(10):
+        assert await stranger.status() == 401
+    await stranger.reader.readuntil(b"}}")
+    for _ in range(64):
+        stranger.writer.write(b" " * 2**16)
+        await stranger.writer.drain()
+    stranger.writer.write(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert await stranger.status() == 200
+    stranger.writer.close()
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[[[[]]]],", b'{"a":0},'])
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(server: RunningServer, part: bytes) -> None:
+    values = part * ((MAX_BODY - 1000) // len(part))
+    content = b'{"model":"tiny","messages":[],"tools":[' + values + b"0]}"
+    with server.client() as client:
+        before = resident(server)
+        for path in (CHAT, f"{CHAT}/preflight", "/v1/completions", "/admin/keys"):
+            response = client.post(path, content=content, headers=JSON)
+            assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
+        assert resident(server) < before + 100
+        assert client.post(CHAT, content=BODY, headers=JSON).status_code == 200
+
+
+def resident(server: RunningServer) -> float:
+    """The memory of the server's process, in MiB."""
+    pages = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.parametrize("endings", ["leave", "stay"])
+async def test_runs_that_outlive_their_connections_hold_their_bodies(tmp_path: Path, endings: str) -> None:
+    """Deserted runs count: four of 2 MiB each are what one key of 24 MiB may hold."""
+    settings = Config(server=ServerSettings(body_memory_mib=24))
+    with Nursery().serve(f"sqlite:///{tmp_path / 'f.db'}", tmp_path / "log", settings=settings, pause=0.5) as server:
+        content = "x" * (2 * 2**20 - 1000)
+        fields = {"model": MODEL, "messages": [{"role": "user", "content": content}], "max_tokens": 30}
+        clients = [Client(server.url, KEY) for _ in range(4)]
+        for number, client in enumerate(clients):
+            await client.begin("POST", CHAT, json.dumps(fields).encode(), idempotency_key=f"{endings}{number}")
+        await asyncio.sleep(1)
+        if endings == "leave":
+            for client in clients:
+                client.abort()
+            await asyncio.sleep(0.5)
+        late = await Client(server.url, KEY).chat(**fields)
+        assert (late.status, late.code) == (429, "rate_limit_exceeded")
+
+
+@pytest.mark.parametrize("header", ["", "idempotency-key: slow\r\n"])
+async def test_a_key_that_is_revoked_while_a_body_comes_opens_nothing(server: RunningServer, header: str) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with server.client() as admin:
+        made = admin.post("/admin/keys", json={"name": "short"}).json()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {made['key']}\r\n{header}"
+        head += f"content-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head.encode() + BODY[:10])
+        await asyncio.sleep(0.5)
+        assert admin.delete(f"/admin/keys/{made['id']}").status_code == 200
+    await asyncio.sleep(1)
+    writer.write(BODY[10:])
+    said = await reader.readuntil(b"\r\n\r\n")
+    assert said.split()[1] == b"401"
+    assert b"\r\nwww-authenticate: Bearer\r\n" in said
+    writer.close()

@@ -1,0 +1,123 @@
+"""Work that no client waits for any more ends, before the answer too."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.chat.backend import Foresight
+from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
+from forefront.gateway.admission_queue import Turns
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.pricing import Prices
+from forefront.gateway.store.database import open_database
+from forefront.server.http.body_memory import Intake, Share
+from forefront.server.routes.completions import CHAT, Completions
+from forefront.server.routes.preflight import Preflights
+from forefront.wire.request import ChatRequest
+from tests.support.instant import KEY, MODEL, InstantBackend
+
+BODY = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
+
+
+class Endless(InstantBackend):
+    """A backend whose foresight never ends by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
+        """See `Backend.foresee`."""
+        self.begun.set()
+        try:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+        finally:
+            self.ended.set()
+
+
+class Connection:
+    """A client that sends a request and leaves when it is told to."""
+
+    def __init__(self, principal: Any, body: bytes) -> None:
+        self.scope = {
+            "type": "http", "method": "POST", "path": "/", "headers": [], "principal": principal,
+            "intake": Share(Intake()), "identify": None,
+        }  # fmt: skip
+        self.left = asyncio.Event()
+        self.sent: list[Message] = []
+        self._body = [body]
+
+    async def receive(self) -> Message:
+        """The body, then the end of the connection."""
+        if self._body:
+            return {"type": "http.request", "body": self._body.pop(), "more_body": False}
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Keep it."""
+        self.sent.append(message)
+
+
+@asynccontextmanager
+async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
+    """A gateway on a store of its own, and who holds its first key."""
+    database = open_database(f"sqlite:///{folder / 'store.db'}")
+    KeyStore(database).open(KEY)
+    writer = Writer(database)
+    writer.start()
+    yield Gateway(writer, Prices({}), Turns(4, 4)), await KeyRing(database).find(KEY)
+    await writer.close()
+    database.close()
+
+
+def catalog_of(backend: InstantBackend) -> Catalog:
+    return Catalog([ServedModel(MODEL, backend, 0, "fp", Build("none", "none", "instant"))])
+
+
+async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None:
+    backend, workers = Endless(), WorkerPool(1, "test")
+    async with office(tmp_path) as (gateway, principal), asyncio.timeout(10):
+        client = Connection(principal, json.dumps(BODY).encode())
+        app = Preflights(catalog_of(backend), gateway, workers)
+        running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
+        await backend.begun.wait()
+        assert gateway.turns._coming.total() == 1
+        client.left.set()
+        await running
+        assert backend.ended.is_set()
+        assert gateway.turns._coming.total() == 0
+        assert not client.sent
+    workers.close()
+
+
+@pytest.mark.parametrize("endpoint", ["completions", "preflight"])
+async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: Path, endpoint: str) -> None:
+    workers, gate = WorkerPool(1, "test"), threading.Event()
+    async with office(tmp_path) as (gateway, principal), asyncio.timeout(10):
+        occupied = asyncio.ensure_future(workers.run(Tenant("other"), 1, gate.wait))
+        catalog = catalog_of(InstantBackend())
+        preflights, completions = Preflights(catalog, gateway, workers), Completions(CHAT, catalog, gateway, workers)
+        app = preflights if endpoint == "preflight" else completions
+        client = Connection(principal, json.dumps(BODY | {"user": "x" * 2**17}).encode())
+        running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
+        await asyncio.sleep(0.05)
+        client.left.set()
+        await running
+        gate.set()
+        await occupied
+        assert not client.sent
+        assert workers._slots._queue.waiting == 0
+    workers.close()

@@ -1,0 +1,66 @@
+"""What endpoints raise past the router is answered as the router would."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forefront.server.middleware.fast_route import Shortcut
+from forefront.wire.errors import ApiError
+
+
+async def _elsewhere(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+
+
+def _raising(error: Exception, *, begun: bool = False) -> ASGIApp:
+    async def endpoint(_scope: Scope, _receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise error
+
+    return endpoint
+
+
+async def _ask(endpoint: ASGIApp, sent: list[Message], method: str = "POST", path: str = "/x") -> None:
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [], "request_id": "req_1"}
+    await Shortcut(_elsewhere, {"/x": endpoint})(scope, receive, send)
+
+
+async def test_errors_of_the_api_are_answered() -> None:
+    sent: list[Message] = []
+    await _ask(_raising(ApiError("overloaded", "Later.", headers={"retry-after": "3"})), sent)
+    assert sent[0]["status"] == 503
+    assert (b"retry-after", b"3") in sent[0]["headers"]
+    assert json.loads(sent[1]["body"])["error"]["message"] == "Later."
+
+
+async def test_a_mistake_is_a_500_without_internals_and_is_raised_for_the_log() -> None:
+    sent: list[Message] = []
+    with pytest.raises(ZeroDivisionError):
+        await _ask(_raising(ZeroDivisionError("secret")), sent)
+    assert sent[0]["status"] == 500
+    assert b"req_1" in sent[1]["body"]
+    assert b"secret" not in sent[1]["body"]
+
+
+@pytest.mark.parametrize("error", [ApiError("overloaded", "Later."), ZeroDivisionError()])
+async def test_nothing_is_added_to_what_has_begun(error: Exception) -> None:
+    sent: list[Message] = []
+    with pytest.raises(type(error)):
+        await _ask(_raising(error, begun=True), sent)
+    assert [message.get("status") for message in sent] == [200]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/x"), ("POST", "/x/"), ("POST", "/y")])
+async def test_all_else_goes_to_the_router(method: str, path: str) -> None:
+    sent: list[Message] = []
+    await _ask(_raising(AssertionError()), sent, method, path)
+    assert sent[0]["status"] == 204

@@ -1,0 +1,34 @@
+"""Events apart in time, for clients that take one network read for one event."""
+
+import itertools
+import time
+
+from starlette.types import Scope
+
+from forefront.server.response.event_throttle import GAP, spaced
+
+
+def _scope(agent: str) -> Scope:
+    return {"type": "http", "headers": [(b"user-agent", agent.encode())]}
+
+
+async def test_events_for_a_bare_fetch_are_apart() -> None:
+    said: list[tuple[bytes, float]] = []
+
+    async def say(body: bytes) -> None:
+        said.append((body, time.monotonic()))
+
+    say_apart = spaced(_scope("node"), say)
+    for body in (b"a", b"b", b"c"):
+        await say_apart(body)
+    assert [body for body, _ in said] == [b"a", b"b", b"c"]
+    times = [at for _, at in said]
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= GAP * 0.99
+
+
+async def test_others_get_them_as_they_come() -> None:
+    async def say(body: bytes) -> None:
+        raise AssertionError
+
+    for agent in ("python-httpx/0.28", "OpenAI/JS 4.104.0", "forefront-node/0.1.0", ""):
+        assert spaced(_scope(agent), say) is say

@@ -1,0 +1,143 @@
+"""Pauses are told, events are taken ahead, and whoever takes them is over when the stream is."""
+
+import asyncio
+import gc
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from forefront.server.response.keepalive import with_pauses
+from forefront.wire.errors import ApiError
+
+
+async def test_a_pause_is_told_and_nothing_is_lost() -> None:
+    go = asyncio.Event()
+
+    async def events() -> AsyncGenerator[int, None]:
+        yield 1
+        await go.wait()
+        yield 2
+
+    seen: list[int | None] = []
+    async with aclosing(with_pauses(events(), 0.01)) as paced:
+        async for event in paced:
+            seen.append(event)
+            if seen.count(None) == 2:
+                go.set()
+    assert seen[0] == 1
+    assert seen[1:3] == [None, None]
+    assert seen[-1] == 2
+
+
+async def test_leaving_in_a_pause_closes_the_events() -> None:
+    closed = asyncio.Event()
+
+    async def events() -> AsyncGenerator[int, None]:
+        try:
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            closed.set()
+
+    async with aclosing(with_pauses(events(), 0.01)) as paced:
+        assert await anext(paced) is None
+    assert closed.is_set()
+
+
+async def test_an_error_comes_through() -> None:
+    async def events() -> AsyncGenerator[int, None]:
+        yield 1
+        raise ApiError("engine_failed", "x")
+
+    paced = with_pauses(events(), 1)
+    assert await anext(paced) == 1
+    with pytest.raises(ApiError):
+        await anext(paced)
+
+
+async def test_a_slow_client_slows_the_source_down() -> None:
+    made = 0
+
+    async def events() -> AsyncGenerator[int, None]:
+        nonlocal made
+        for made in range(1, 101):
+            yield made
+
+    seen = []
+    async with aclosing(with_pauses(events(), 1)) as paced:
+        async for event in paced:
+            seen.append(event)
+            await asyncio.sleep(0)
+            assert made - len(seen) <= 17
+    assert seen == list(range(1, 101))
+
+
+async def test_what_was_there_before_an_error_comes_first() -> None:
+    async def events() -> AsyncGenerator[int, None]:
+        for number in range(5):
+            yield number
+        raise ApiError("engine_failed", "x")
+
+    seen: list[int | None] = []
+    with pytest.raises(ApiError):
+        async for event in with_pauses(events(), 1):
+            seen.append(event)
+            await asyncio.sleep(0.001)
+    assert seen == [0, 1, 2, 3, 4]
+
+
+async def test_the_source_waits_for_a_slow_reader() -> None:
+    made = 0
+
+    async def events() -> AsyncGenerator[int, None]:
+        nonlocal made
+        while True:
+            made += 1
+            yield made
+
+    async with aclosing(with_pauses(events(), 10)) as paced:
+        for wanted in range(1, 50):
+            assert await anext(paced) == wanted
+            await asyncio.sleep(0)
+            assert made <= wanted + 20
+
+
+async def test_events_are_closed_when_their_reader_is_cancelled_twice() -> None:
+    """At the end of a server, one whose client has just left. The ledger's row is written after this."""
+    closed = False
+
+    async def events() -> AsyncGenerator[int, None]:
+        nonlocal closed
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await asyncio.sleep(0.05)
+            finally:
+                await asyncio.sleep(0)
+                closed = True
+            raise ValueError
+
+    async def read() -> None:
+        async with aclosing(with_pauses(events(), 10)) as paced:
+            async for _ in paced:
+                pass
+
+    unheard: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: unheard.append(context))
+    try:
+        reading = asyncio.create_task(read())
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            reading.cancel()
+        await asyncio.wait([reading])
+        assert reading.cancelled()
+        assert closed
+        gc.collect()
+        await asyncio.sleep(0.1)
+    finally:
+        loop.set_exception_handler(None)
+    assert not unheard
