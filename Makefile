@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+WORKERS ?= 2
 RENDERER := build/mermaid-js-tiny-12.0.0.tgz
 LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-header --no-annotate \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
@@ -17,8 +18,8 @@ help:  ## Show the targets
 serve: $(VENV)/serve.stamp  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
 	@$(BIN)/forefront serve $(ARGS)
 
-test: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## Run every test, files in WORKERS=2 processes
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers, spelling, container files
 	$(BIN)/ruff format --check .
