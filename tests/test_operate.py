@@ -37,6 +37,7 @@ def shell(script: str, home: Path, **variables: str) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_a_new_user_spends_a_budget_and_sees_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
     create, curl, usage, keys = blocks("keys", "sh")

@@ -31,6 +31,7 @@ def stage(tmp_path: Path, postgres: str) -> Stage:
     return Stage(tmp_path, postgres=postgres, quiet=True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # seconds on a machine of its own
 @pytest.mark.parametrize("part", FRACTIONS)
 async def test_a_fraction(stage: Stage, part: str) -> None:

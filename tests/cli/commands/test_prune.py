@@ -38,6 +38,7 @@ def left(home: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
     before = forefront("usage", "--by", "day", "--csv", home=home).stdout
     assert len(before.splitlines()) == 5

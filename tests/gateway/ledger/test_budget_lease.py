@@ -128,6 +128,7 @@ async def test_a_budget_that_was_cut_holds_for_what_was_taken_before(database: D
         await answer(desk.gateway.admit(less, "m", "e"), 30, 20, 20)
 
 
+@pytest.mark.slow
 async def test_a_store_that_fails_for_a_while_loses_nothing_of_a_budget(database: Database) -> None:
     async with open_desk(database) as desk:
         principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=10_000)))

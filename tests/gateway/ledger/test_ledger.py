@@ -374,6 +374,7 @@ async def test_a_client_that_leaves_while_it_waits_gives_everything_back(databas
     assert desk.usage.of("second") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [None, Budget(tokens=100_000)])
 async def test_a_store_that_cannot_be_written_closes_the_door_and_opens_it_again(
     database: Database, budget: Budget | None
