@@ -38,6 +38,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output / "site"
 
 
+def test_every_package_and_page_is_in_the_navigation() -> None:
+    settings = (_ROOT / "website" / "zensical.toml").read_text()
+    packages = [path.parent.name for path in (_ROOT / "src" / "forefront").glob("*/__init__.py")]
+    pages = [path.relative_to(_ROOT / "docs").as_posix() for path in (_ROOT / "docs").rglob("*.md")]
+    wanted = {*pages, *(f"reference/{name}.md" for name in packages)}
+    assert {page for page in wanted if f'"{page}"' not in settings} == set()
+
+
 class Loads(HTMLParser):
     """Addresses that a page loads by itself."""
 
