@@ -18,6 +18,12 @@ the behaviour of requests.
 
 """
 
+_BOUNDS: Final = {
+    "minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<",
+    "minLength": "length ≥", "maxLength": "length ≤", "minItems": "items ≥", "maxItems": "items ≤",
+    "default": "default",
+}  # fmt: skip
+
 
 def write_openapi(folder: Path) -> None:
     """Write `openapi.json` and `openapi.md` to `folder`."""
@@ -87,13 +93,6 @@ def _words(schema: Schema) -> str:
     names = [kind] if isinstance(kind, str) else kind
     text = " or ".join(f"array of {_words(schema['items'])}" if _is_array(name, schema) else name for name in names)
     return ", ".join([text, *(f"{word} {schema[key]}" for key, word in _BOUNDS.items() if key in schema)])
-
-
-_BOUNDS: Final = {
-    "minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<",
-    "minLength": "length ≥", "maxLength": "length ≤", "minItems": "items ≥", "maxItems": "items ≤",
-    "default": "default",
-}  # fmt: skip
 
 
 def _is_array(name: str, schema: Schema) -> bool:
