@@ -19,7 +19,7 @@ serve: $(VENV)/serve.stamp  ## Serve the built-in model on port 8000 (ARGS="PATH
 	@$(BIN)/forefront serve $(ARGS)
 
 test: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## Run every test, files in WORKERS=2 processes
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers, spelling, container files
 	$(BIN)/ruff format --check .

@@ -18,6 +18,8 @@ from website.pages import BrokenLinkError, stage_pages
 
 _ROOT = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.timeout(600)
+
 
 def build(output: Path, *, again: bool = False) -> subprocess.CompletedProcess[str]:
     """Build the site as `make docs` does, or build the staged pages again."""
@@ -26,7 +28,7 @@ def build(output: Path, *, again: bool = False) -> subprocess.CompletedProcess[s
     else:
         run("make", "--silent", "build/mermaid-js-tiny-12.0.0.tgz", cwd=_ROOT)
         command = ["-m", "website", "--output", str(output), "--renderer", "build/mermaid-js-tiny-12.0.0.tgz"]
-    return subprocess.run([sys.executable, *command], cwd=_ROOT, capture_output=True, text=True, timeout=100)
+    return subprocess.run([sys.executable, *command], cwd=_ROOT, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def origin(site: Path) -> Iterator[str]:
 @pytest.mark.slow
 def test_every_page_works_in_a_browser(site: Path, origin: str) -> None:
     diagrams = 0
-    with open_page(100) as page:
+    with open_page(300) as page:
         for path in sorted(site.rglob("*.html")):
             page.open(f"{origin}/{path.relative_to(site)}")
             if '<pre class="mermaid">' in path.read_text():
