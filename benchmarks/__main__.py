@@ -5,7 +5,7 @@ Machines are noisy: trust the ratios, which compare rounds that alternate, more 
 
 import argparse
 
-from benchmarks import engine, gateway, grammar, http, node_sdk, python_sdk, year
+from benchmarks import engine, gateway, grammar, http, node_sdk, peers, python_sdk, year
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model.model import ModelOptions, PagedModel
@@ -21,8 +21,10 @@ def main() -> None:
     parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
     parser.add_argument("--tokens", type=int, default=48, help="tokens per stream (default 48)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
-    only = [*_ALONE, "engine", "grammar", "http", "year"]
-    parser.add_argument("--only", choices=only, help="one suite alone; `year` takes minutes and is not in the whole")
+    only = [*_ALONE, "engine", "grammar", "http", "peers", "year"]
+    parser.add_argument(
+        "--only", choices=only, help="one suite alone; `year` and `peers` take minutes and are not in the whole"
+    )
     options = parser.parse_args()
     print(machine(), flush=True)
     for name, run in _ALONE.items():
@@ -33,6 +35,9 @@ def main() -> None:
     if options.only == "year" or options.only in _ALONE:
         return
     path, parts = prepare(options.size, options.quant)
+    if options.only == "peers":
+        peers.run(path, options.tokens, options.repeats)
+        return
     model = PagedModel(parts.graph, CONTEXT, ModelOptions(contexts=4))
     print(f"\nModel: {path.name}, {options.tokens} tokens per stream, medians of {options.repeats} rounds.")
     if options.only in (None, "engine"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ class Stream:
 
     started: float
     arrivals: list[float] = field(default_factory=list)
+    tokens: int = 0
+    """What the server's `usage` counts, where the request asks for it."""
 
     @property
     def first_token(self) -> float:
@@ -35,10 +38,12 @@ async def stream(url: str, key: str, fields: dict[str, Any]) -> Stream:
     seen = b""
     while piece := await reader.read(65536):
         result.arrivals += [time.perf_counter()] * piece.count(b'"delta":{"content"')
-        seen = (seen + piece)[-400:]
+        seen = (seen + piece)[-4000:]
     writer.close()
     if b"[DONE]" not in seen:
         raise RuntimeError(f"a stream failed: {seen!r}")
+    if usage := re.search(rb'"completion_tokens":(\d+)', seen):
+        result.tokens = int(usage[1])
     return result
 
 
