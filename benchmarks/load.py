@@ -1,4 +1,4 @@
-"""A load generator for streams that costs little itself: raw sockets, events counted as they arrive."""
+"""A cheap load generator for streams: raw sockets, events counted as they arrive."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Stream:
-    """When each token of one stream arrived, in seconds of `time.perf_counter()`."""
+    """The arrival times of one stream's tokens, in seconds of `time.perf_counter()`."""
 
     started: float
     arrivals: list[float] = field(default_factory=list)
@@ -48,7 +48,7 @@ async def stream(url: str, key: str, fields: dict[str, Any]) -> Stream:
 
 
 def rate(streams: list[Stream]) -> float:
-    """Tokens per second of all streams together, while all of them were running."""
+    """Tokens per second of all streams together, while all of them run."""
     start = max(stream.arrivals[0] for stream in streams)
     end = min(stream.arrivals[-1] for stream in streams)
     return sum(sum(1 for at in stream.arrivals if start < at <= end) for stream in streams) / (end - start)
