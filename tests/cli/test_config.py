@@ -135,13 +135,13 @@ def test_the_working_directory_takes_precedence_over_home(tmp_path: Path, monkey
 
 
 def test_every_setting_is_documented() -> None:
-    page = Path("docs/operate.md").read_text()
+    page = Path("docs/operate/settings.md").read_text()
     for name, environment in setting_names():
         shown = name.replace("prices.", "prices.MODEL.")
-        assert f"`{shown}`" in page, f"docs/operate.md does not have {shown}"
-        assert environment is None or f"`{environment}`" in page, f"docs/operate.md does not have {environment}"
+        assert f"`{shown}`" in page, f"the page does not have {shown}"
+        assert environment is None or f"`{environment}`" in page, f"the page does not have {environment}"
     for shown in re.findall(r"^\| `([a-z]+\.[a-z_]+)` ", page, re.MULTILINE):
-        assert shown in dict(setting_names()), f"docs/operate.md has {shown}, which is no setting"
+        assert shown in dict(setting_names()), f"the page has {shown}, which is no setting"
         assert environment_variable(shown)
 
 

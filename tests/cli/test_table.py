@@ -63,6 +63,7 @@ def on_terminal(*arguments: str, home: Path) -> str:
     return shown.decode()
 
 
+@pytest.mark.slow
 def test_in_a_pipe_each_row_is_one_line(home: Path) -> None:
     key = only_key(home)
     for arguments, texts in (

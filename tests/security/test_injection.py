@@ -187,6 +187,7 @@ def test_an_unknown_model_name_is_told_in_the_body_alone(stored: Stored) -> None
     assert msgspec.json.decode(response.content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["human", "json"])
 def test_nobody_writes_a_line_into_the_log(form: str, tiny_gguf: Path, tmp_path: Path) -> None:
     """Paths are logged decoded, also of those who have no key."""

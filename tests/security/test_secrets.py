@@ -78,6 +78,7 @@ def use(server: RunningServer, key: str) -> list[bytes]:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_keys_are_nowhere_to_be_found(
     kind: str, tiny_gguf: Path, tmp_path: Path, request: pytest.FixtureRequest
@@ -146,6 +147,7 @@ async def test_keys_are_looked_up_and_compared_as_hashes(
     assert made.key not in str(vars(ring))
 
 
+@pytest.mark.slow
 def test_the_store_of_a_home_is_its_owners_alone(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", key=CANARY) as server:
         server.get("/v1/models")

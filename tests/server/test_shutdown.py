@@ -90,6 +90,7 @@ class Frozen:
         sink.close()
 
 
+@pytest.mark.slow
 async def test_a_store_that_hangs_is_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(off_loop, "STORE_TIMEOUT", 0.1)
     answers, call = threading.Event(), off_loop.StoreCalls()
@@ -100,6 +101,7 @@ async def test_a_store_that_hangs_is_one_that_fails(monkeypatch: pytest.MonkeyPa
     assert await call(lambda: 1) == 1
 
 
+@pytest.mark.slow
 def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str, tmp_path: Path) -> None:
     """However many calls wait for it."""
     url = sa.make_url(new_database(postgres))

@@ -30,9 +30,12 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        # The client commands start without the server's modules, which take a second to import.
-        if sys.argv[1:2] in (["chat"], ["complete"]):
+        # Each application imports what its commands need: the engine's parts take most of a second to load.
+        command = sys.argv[1] if len(sys.argv) > 1 else ""
+        if command in ("chat", "complete"):
             from forefront.cli.client_app import app
+        elif command in ("config", "keys", "projects", "usage", "prune", "export", "import"):
+            from forefront.cli.store_app import app
         else:
             from forefront.cli.app import app
     except ModuleNotFoundError as missing:

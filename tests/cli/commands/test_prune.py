@@ -40,6 +40,7 @@ def left(home: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
     before = forefront("usage", "--by", "day", "--csv", home=home).stdout
     assert len(before.splitlines()) == 5

@@ -396,5 +396,5 @@ class AnyOrder(RuleBasedStateMachine):
             assert name not in rows or (rows[name].status, rows[name].cost_nanos) == ("failed", 0)
 
 
-TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder = pytest.mark.slow(AnyOrder.TestCase)
 TestAnyOrder.settings = settings(max_examples=30, stateful_step_count=60, deadline=None)

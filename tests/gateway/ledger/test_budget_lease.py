@@ -131,6 +131,7 @@ async def test_a_reduced_budget_covers_earlier_leases(database: Database) -> Non
         await answer(fixture.gateway.admit(less, "m", "e"), 30, 20, 20)
 
 
+@pytest.mark.slow
 async def test_a_store_that_fails_for_a_while_loses_nothing_of_a_budget(database: Database) -> None:
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=10_000)))

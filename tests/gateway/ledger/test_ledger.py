@@ -388,6 +388,7 @@ async def test_a_cancelled_waiting_request_releases_everything(database: Databas
     assert fixture.usage.completion("second") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [None, Budget(tokens=100_000)])
 async def test_a_store_that_cannot_be_written_refuses_requests_until_it_works(
     database: Database, budget: Budget | None

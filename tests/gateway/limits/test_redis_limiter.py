@@ -71,6 +71,7 @@ async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 async def test_no_window_and_no_moment_holds_more_than_the_limit(store: Database, redis_server: RedisServer) -> None:
     window, most_requests, most_tokens, most = 0.5, 40, 300, 3
     asked: list[tuple[float, float, float, int]] = []  # before it was asked and after, when it was closed, tokens
@@ -174,6 +175,7 @@ async def test_refusals_equal_those_of_limits_in_memory(
         assert 50 < float(in_redis[name].removesuffix("s")) <= 60 or size == 13
 
 
+@pytest.mark.slow
 async def test_more_than_a_thousand_entries_expire(store: Database, redis_server: RedisServer) -> None:
     async with open_shared(redis_server, window=3.0) as shared, open_gateway(store) as fixture:
         principal = await fixture.principal(NewKey(name="m", limits=Limits(tokens_per_minute=1200)))

@@ -185,6 +185,7 @@ def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None
     assert start_at_once(database_url) == []
 
 
+@pytest.mark.slow
 def test_a_new_file_can_be_opened_by_several_at_once(tmp_path: Path) -> None:
     """One in some sixty such moments made SQLite give up without waiting."""
     for number in range(60):

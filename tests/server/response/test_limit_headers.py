@@ -70,6 +70,7 @@ def test_while_as_many_run_as_may(server: RunningServer) -> None:
     assert refused.headers.keys() >= REQUESTS
 
 
+@pytest.mark.slow
 def test_while_the_store_is_locked_and_for_web_pages(tmp_path: Path) -> None:
     """An answer that cannot be written, one that is refused for it, and errors of those who may not ask."""
     settings = Config(server=ServerSettings(cors_origins=[ORIGIN]))
