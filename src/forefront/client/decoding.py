@@ -1,7 +1,6 @@
-"""Reading answers, leniently: a newer server, or one of another make, must not break a client.
+"""Lenient decoding of responses: newer servers, and servers of other projects, must not break a client.
 
-What fits the wire types is checked and converted. Where something does not fit, that part alone is passed on as it
-came: fields that are missing are None, values of an unknown kind (`finish_reason: "tool_calls"`) are themselves.
+Values that match the wire types are converted. A part that does not match stays plain JSON, and missing fields are None.
 """
 
 from collections.abc import Mapping
@@ -19,12 +18,12 @@ _ALIASES: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "out
 
 
 def read_completion(response: HTTPResponse) -> ChatCompletion:
-    """A whole answer. Raises `APIError` when the body is none."""
+    """A chat completion. Raises `APIError` for another body."""
     return to_completion(_object(response, "choices", "a chat completion"))
 
 
 def to_completion(body: dict[str, Any]) -> ChatCompletion:
-    """A whole answer from what was sent as one, or put together from chunks. `body["choices"]` is a list."""
+    """A chat completion from a response's body, or from accumulated chunks. `body["choices"]` is a list."""
     for index, choice in enumerate(body["choices"]):
         if isinstance(choice, dict):
             choice.setdefault("index", index)
@@ -43,7 +42,7 @@ def read_chunk(body: dict[str, Any]) -> ChatCompletionChunk:
 
 
 def read_text_completion(response: HTTPResponse) -> Completion:
-    """A continued text. Raises `APIError` when the body is none."""
+    """A text completion. Raises `APIError` for another body."""
     return read_text_chunk(_object(response, "choices", "a completion"))
 
 
@@ -54,7 +53,7 @@ def read_text_chunk(body: dict[str, Any]) -> Completion:
 
 
 def read_preflight(response: HTTPResponse) -> Preflight:
-    """What a request would meet. Raises `APIError` when the body does not say."""
+    """A preflight. Raises `APIError` for another body."""
     body = response.json()
     if not isinstance(body, dict) or "prompt_tokens" not in body:
         raise unexpected_response(response, "a preflight")
@@ -62,12 +61,12 @@ def read_preflight(response: HTTPResponse) -> Preflight:
 
 
 def read_models(response: HTTPResponse) -> ModelList:
-    """The list of models. Raises `APIError` when the body is none."""
+    """The list of models. Raises `APIError` for another body."""
     return _read(ModelList, _object(response, "data", "a list of models"))
 
 
 def read_model(response: HTTPResponse) -> Model:
-    """One model. Raises `APIError` when the body is none."""
+    """One model. Raises `APIError` for another body."""
     body = response.json()
     if not isinstance(body, dict) or "id" not in body:
         raise unexpected_response(response, "a model")
@@ -82,12 +81,12 @@ def _object(response: HTTPResponse, list_name: str, what: str) -> dict[str, Any]
 
 
 def _complete_usage(body: dict[str, Any]) -> None:
-    """Give the counts under both namings, whichever of the two the server uses."""
+    """Fill in the counts under both naming schemes (`prompt_tokens` and `input_tokens`)."""
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return
-    for one, other in _ALIASES:
-        for name, source in ((one, other), (other, one)):
+    for first, second in _ALIASES:
+        for name, source in ((first, second), (second, first)):
             if usage.get(name) is None and usage.get(source) is not None:
                 usage[name] = usage[source]
     counts = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
@@ -96,9 +95,9 @@ def _complete_usage(body: dict[str, Any]) -> None:
 
 
 def _read(kind: type[S], value: dict[str, Any]) -> S:
-    made = _lenient(kind, value)
-    assert isinstance(made, kind)  # a dict becomes a struct whatever it holds
-    return made
+    result = _lenient(kind, value)
+    assert isinstance(result, kind)  # every dict becomes a struct
+    return result
 
 
 def _lenient(kind: Any, value: Any) -> Any:
@@ -124,7 +123,7 @@ def _lenient_struct(kind: type[msgspec.Struct], value: Mapping[str, Any]) -> msg
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct that `kind` is, or that it is or None."""
+    """The struct in `kind`, a struct or an optional one."""
     for option in (kind, *get_args(kind)):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return option
@@ -132,7 +131,7 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
 
 
 def _item_in(kind: Any) -> Any:
-    """The type of the items of the list that `kind` is, or that it is or None."""
+    """The item type of `kind`, a list or an optional one."""
     for option in (kind, *get_args(kind)):
         if getattr(option, "__origin__", None) is list:
             return get_args(option)[0]

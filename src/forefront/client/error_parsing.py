@@ -1,4 +1,4 @@
-"""From an error of the server to the exception that stands for it."""
+"""Errors of the server as exceptions."""
 
 import re
 import time
@@ -14,7 +14,7 @@ _STATUS_BY_TYPE: Final = {type_: status for status, type_ in reversed(ERRORS.val
 
 
 def status_error(response: HTTPResponse) -> APIStatusError:
-    """The exception for a response that is not a success."""
+    """The exception for a response with an error status."""
     body = response.json()
     detail = _detail(body)
     return exception_for(response.status)(
@@ -30,7 +30,7 @@ def status_error(response: HTTPResponse) -> APIStatusError:
 
 
 def unexpected_response(response: HTTPResponse, wanted: str) -> APIError:
-    """The exception for a success that is not what was asked for."""
+    """The exception for a successful response of an unexpected format."""
     body = response.json()
     if isinstance(body, dict) and body.get("error"):
         return stream_error(body["error"], response.request_id)
@@ -39,7 +39,7 @@ def unexpected_response(response: HTTPResponse, wanted: str) -> APIError:
 
 
 def stream_error(error: object, request_id: str | None) -> APIError:
-    """The exception for an `error` that came with a success status, in a stream most of all."""
+    """The exception for an `error` object in a successful response, such as a stream."""
     detail = _detail({"error": error})
     message = _text(detail.get("message")) or "The server reported an error without a message."
     code, param = _text(detail.get("code")), _text(detail.get("param"))
@@ -52,7 +52,7 @@ def stream_error(error: object, request_id: str | None) -> APIError:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None when neither says."""
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None without either."""
     milliseconds = _decimal(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -75,7 +75,7 @@ def _seconds_until(date: str) -> float | None:
 
 
 def _detail(body: object) -> dict[str, Any]:
-    """The object that says what went wrong, from the shapes that servers in use send."""
+    """The error object, in the shapes that common servers send."""
     if not isinstance(body, dict):
         return {}
     error = body.get("error", body)
@@ -92,7 +92,7 @@ def _status(detail: dict[str, Any]) -> int | None:
 
 
 def _describe(response: HTTPResponse) -> str:
-    """A sentence for a body that is not the API's: never a page of it."""
+    """A sentence for a body of another format, with at most its first words."""
     what = f"{response.base_url} answered {response.status}"
     if 300 <= response.status < 400:
         return f"{what}, a redirect, which is not followed because it would be given the key. Check the base URL."

@@ -1,4 +1,4 @@
-"""Server-sent events: bytes in, the data of events out. Does no I/O, so the sync and the async stream share it."""
+"""Decoding of server-sent events, without I/O."""
 
 import re
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ class EventTooLongError(Exception):
 
 
 class SSEDecoder:
-    """Decodes one stream. However the bytes are cut into pieces, the same events come out.
+    """Decodes one stream. The events do not depend on how the bytes are split.
 
-    Follows the standard but for what nobody here reads: comments and the fields `event`, `id` and `retry` are
-    skipped. Lines end in LF, CRLF or CR; an event that the stream's end cuts off is none.
+    Follows the standard, and skips comments and the fields `event`, `id` and `retry`. Lines end in LF, CRLF or CR. The
+    end of the stream discards an unfinished event.
     """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:

@@ -9,37 +9,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
-from forefront.chat.backend import Foresight
+from forefront.chat.backend import PromptPreview
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Prices
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.store.database import open_database
-from forefront.server.http.body_memory import Intake, Share
-from forefront.server.routes.completions import CHAT, Completions
-from forefront.server.routes.preflight import Preflights
+from forefront.server.routes.completions import CHAT, CompletionsEndpoint
+from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.wire.request import ChatRequest
+from tests.server.request_scope import authenticate_as
 from tests.support.instant import KEY, MODEL, InstantBackend
 
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
 
 
 class Endless(InstantBackend):
-    """A backend whose foresight never ends by itself."""
+    """A backend whose previews never end by themselves."""
 
     def __init__(self) -> None:
         super().__init__()
         self.begun, self.ended = asyncio.Event(), asyncio.Event()
 
-    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
-        """See `Backend.foresee`."""
+    async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
+        """See `Backend.preview`."""
         self.begun.set()
         try:
             return await asyncio.Event().wait()  # type: ignore[return-value]
@@ -51,10 +51,8 @@ class Connection:
     """A client that sends a request and leaves when it is told to."""
 
     def __init__(self, principal: Any, body: bytes) -> None:
-        self.scope = {
-            "type": "http", "method": "POST", "path": "/", "headers": [], "principal": principal,
-            "intake": Share(Intake()), "identify": None,
-        }  # fmt: skip
+        self.scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        authenticate_as(self.scope, principal)
         self.left = asyncio.Event()
         self.sent: list[Message] = []
         self._body = [body]
@@ -75,10 +73,10 @@ class Connection:
 async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
     """A gateway on a store of its own, and who holds its first key."""
     database = open_database(f"sqlite:///{folder / 'store.db'}")
-    KeyStore(database).open(KEY)
-    writer = Writer(database)
+    KeyStore(database).ensure_admin_key(KEY)
+    writer = Ledger(database)
     writer.start()
-    yield Gateway(writer, Prices({}), Turns(4, 4)), await KeyRing(database).find(KEY)
+    yield Gateway(writer, PriceList({}), AdmissionQueue(4, 4)), await KeyCache(database).find(KEY)
     await writer.close()
     database.close()
 
@@ -91,14 +89,14 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
     backend, workers = Endless(), WorkerPool(1, "test")
     async with office(tmp_path) as (gateway, principal), asyncio.timeout(10):
         client = Connection(principal, json.dumps(BODY).encode())
-        app = Preflights(catalog_of(backend), gateway, workers)
+        app = PreflightEndpoint(catalog_of(backend), gateway, workers)
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
         await backend.begun.wait()
-        assert gateway.turns._coming.total() == 1
+        assert gateway.queue._reserved.total() == 1
         client.left.set()
         await running
         assert backend.ended.is_set()
-        assert gateway.turns._coming.total() == 0
+        assert gateway.queue._reserved.total() == 0
         assert not client.sent
     workers.close()
 
@@ -109,7 +107,10 @@ async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: P
     async with office(tmp_path) as (gateway, principal), asyncio.timeout(10):
         occupied = asyncio.ensure_future(workers.run(Tenant("other"), 1, gate.wait))
         catalog = catalog_of(InstantBackend())
-        preflights, completions = Preflights(catalog, gateway, workers), Completions(CHAT, catalog, gateway, workers)
+        preflights, completions = (
+            PreflightEndpoint(catalog, gateway, workers),
+            CompletionsEndpoint(CHAT, catalog, gateway, workers),
+        )
         app = preflights if endpoint == "preflight" else completions
         client = Connection(principal, json.dumps(BODY | {"user": "x" * 2**17}).encode())
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))

@@ -29,7 +29,7 @@ class AsyncChatCompletions:
 
     @property
     def with_raw_response(self) -> AsyncRawChatCompletions:
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return AsyncRawChatCompletions(self._settings, self._transport)
 
     @overload

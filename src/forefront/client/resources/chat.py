@@ -1,4 +1,4 @@
-"""`client.chat.completions`: ask for answers."""
+"""`client.chat.completions`."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
@@ -29,7 +29,7 @@ class ChatCompletions:
 
     @property
     def with_raw_response(self) -> RawChatCompletions:
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return RawChatCompletions(self._settings, self._transport)
 
     @overload
@@ -51,16 +51,16 @@ class ChatCompletions:
     def create(
         self, *, messages: Iterable[MessageParam], stream: bool | None = None, **params: Unpack[ChatParams]
     ) -> ChatCompletion | Stream[ChatCompletionChunk]:
-        """Ask the model to go on with the conversation.
+        """Request the next message of a conversation.
 
-        `messages` are dicts with `role` and `content`, or messages of earlier completions. With `stream` the answer
-        comes as chunks while it is made, else whole. The other parameters are those of `ChatParams`: `model`,
+        `messages` are dicts with `role` and `content`, or messages of earlier completions. With `stream` the result is
+        a stream of chunks, else a completion. The other parameters are those of `ChatParams`: `model`,
         `max_tokens`, `temperature`, `top_p`, `top_k`, `min_p`, `stop`, `seed`, `n`, `logprobs`, `top_logprobs`,
         `presence_penalty`, `frequency_penalty`, `repetition_penalty`, `logit_bias`, `stream_options`, `tools`,
         `tool_choice`, `parallel_tool_calls`, `response_format`, `regex`, `grammar`, `reasoning_effort`, `deadline_ms`,
-        `extra_body`, `extra_headers`, `timeout`, `idempotency_key`; only those given are sent.
+        `extra_body`, `extra_headers`, `timeout`, `idempotency_key`.
 
-        Raises `APIError`; `TypeError` or `ValueError` for arguments that cannot be sent.
+        Raises `APIError`, and `InvalidArgumentError` for arguments that cannot be sent.
         """
         call = chat_call(self._settings, messages, stream, params)
         if call.stream:
@@ -68,9 +68,9 @@ class ChatCompletions:
         return read_completion(self._transport.send(call))
 
     def stream(self, *, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> ChatStream:
-        """Ask for a stream that is put together while it comes; to be used in a `with` block.
+        """Request a stream that accumulates a completion, for use in a `with` block.
 
-        It asks for the usage too, unless `stream_options` says otherwise. Raises as `create` does.
+        It includes the usage, unless `stream_options` is given. Raises as `create` does.
         """
         return ChatStream(self._transport.open(stream_call(self._settings, messages, params)))
 
@@ -93,25 +93,25 @@ class ChatCompletions:
         response_format: type[T] | Mapping[str, Any],
         **params: Unpack[ConversationParams],
     ) -> ParsedCompletion[T]:
-        """Ask for an answer of a form, and parse it into `.parsed`.
+        """Request structured output, and parse it into `.parsed`.
 
-        `response_format` is a Pydantic model, a dataclass, a `TypedDict`, or a JSON schema. Raises `ParseError` when
-        the answer does not have that form, because `max_tokens` cut it off, say; and as `create` does.
+        `response_format` is a Pydantic model, a dataclass, a `TypedDict`, or a JSON schema. Raises `ParseError` for a
+        completion that does not match, for example because `max_tokens` cut it off; and as `create` does.
         """
         schema: ResponseSchema[T] = ResponseSchema(response_format)
         call = chat_call(self._settings, messages, None, {**params, "response_format": schema.response_format})
         return schema.read(self._transport.send(call))
 
     def preflight(self, *, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> Preflight:
-        """What a request would meet, without answering it: its prompt, its tokens, whether it fits, the wait.
+        """Check a request without running it: its prompt, its tokens, whether it fits, the wait.
 
-        It counts as a request towards limits, and costs nothing. Raises as `create` does.
+        It counts towards the request limit, and is free. Raises as `create` does.
         """
         return read_preflight(self._transport.send(preflight_call(self._settings, messages, params)))
 
 
 class Chat:
-    """What has to do with chat."""
+    """`client.chat`."""
 
     def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self.completions = ChatCompletions(settings, transport)

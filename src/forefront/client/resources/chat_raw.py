@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class RawChatCompletions:
-    """The methods of `ChatCompletions`, with the responses that they had."""
+    """The methods of `ChatCompletions`, with their HTTP responses."""
 
     def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings

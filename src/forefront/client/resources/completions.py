@@ -1,4 +1,4 @@
-"""`client.completions`: continue a text, without a conversation."""
+"""`client.completions`."""
 
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
@@ -23,7 +23,7 @@ class TextCompletions:
 
     @property
     def with_raw_response(self) -> "RawTextCompletions":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return RawTextCompletions(self._settings, self._transport)
 
     @overload
@@ -39,10 +39,10 @@ class TextCompletions:
     def create(
         self, *, prompt: Prompt, stream: bool | None = None, **params: Unpack[TextParams]
     ) -> Completion | Stream[Completion]:
-        """Continue `prompt`, a text or its token ids, or several of them; with `stream`, piece by piece.
+        """Continue `prompt`: a text, its token ids, or several of them. With `stream`, the result is a stream.
 
-        The other parameters are those of `TextParams`. Raises `APIError`; `TypeError` or `ValueError` for arguments
-        that cannot be sent.
+        The other parameters are those of `TextParams`. Raises `APIError`, and `InvalidArgumentError` for arguments that
+        cannot be sent.
         """
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
@@ -51,7 +51,7 @@ class TextCompletions:
 
 
 class RawTextCompletions:
-    """The methods of `TextCompletions`, with the responses that they had."""
+    """The methods of `TextCompletions`, with their HTTP responses."""
 
     def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
@@ -89,7 +89,7 @@ class AsyncTextCompletions:
 
     @property
     def with_raw_response(self) -> "AsyncRawTextCompletions":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return AsyncRawTextCompletions(self._settings, self._transport)
 
     @overload

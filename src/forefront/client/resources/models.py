@@ -1,4 +1,4 @@
-"""`client.models`: which models there are."""
+"""`client.models`."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Models:
-    """The models that the server serves."""
+    """The models of the server."""
 
     def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
@@ -21,20 +21,20 @@ class Models:
 
     @property
     def with_raw_response(self) -> "RawModels":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return RawModels(self._settings, self._transport)
 
     def list(self) -> ModelList:
-        """All of them, in `.data`. Raises `APIError`."""
+        """All models, in `.data`. Raises `APIError`."""
         return read_models(self._transport.send(list_models_call(self._settings)))
 
     def retrieve(self, model: str) -> Model:
-        """One of them. Raises `NotFoundError` when there is none of this name."""
+        """One model. Raises `NotFoundError` for an unknown name."""
         return read_model(self._transport.send(retrieve_model_call(self._settings, model)))
 
 
 class RawModels:
-    """The methods of `Models`, with the responses that they had."""
+    """The methods of `Models`, with their HTTP responses."""
 
     def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
@@ -58,15 +58,15 @@ class AsyncModels:
 
     @property
     def with_raw_response(self) -> "AsyncRawModels":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return AsyncRawModels(self._settings, self._transport)
 
     async def list(self) -> ModelList:
-        """All of them, in `.data`. Raises `APIError`."""
+        """All models, in `.data`. Raises `APIError`."""
         return read_models(await self._transport.send(list_models_call(self._settings)))
 
     async def retrieve(self, model: str) -> Model:
-        """One of them. Raises `NotFoundError` when there is none of this name."""
+        """One model. Raises `NotFoundError` for an unknown name."""
         return read_model(await self._transport.send(retrieve_model_call(self._settings, model)))
 
 

@@ -1,0 +1,95 @@
+"""A Hugging Face configuration as GGUF metadata, so that one description of a family serves both."""
+
+import math
+from typing import Any, Final
+
+from forefront.graph.errors import ModelFileError
+from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.rope import RopeSettings, read_rope
+
+_EPSILONS: Final = ("rms_norm_eps", "layer_norm_eps", "norm_epsilon", "norm_eps", "layer_norm_epsilon")
+_ACTIVATIONS: Final = ("hidden_activation", "hidden_act", "activation_function")
+# Settings that other values than these make another computation of.
+_PLAIN: Final[dict[str, tuple[Any, ...]]] = {
+    "attn_logit_softcapping": (None,),
+    "clip_qkv": (None,),
+    "position_embedding_type": (None, "rope"),
+    "use_bidirectional_attention": (None, False),
+}
+
+
+def read_metadata(config: HfConfig) -> tuple[dict[str, Any], RopeSettings]:
+    """GGUF's metadata, and the settings of rotary positions. Raises `ModelFileError`."""
+    _check(config)
+    heads = config.integer("num_attention_heads", at_least=1)
+    width = config.integer("hidden_size", at_least=1)
+    head_width = config.integer("head_dim", default=width // heads, at_least=1)
+    epsilon = config.number(*_EPSILONS)
+    rope = read_rope(config, head_width)
+    fields = {
+        "context_length": config.integer("max_position_embeddings", at_least=1),
+        "embedding_length": width,
+        "block_count": config.layers,
+        "feed_forward_length": config.integer("intermediate_size", at_least=1),
+        "attention.head_count": heads,
+        "attention.head_count_kv": config.integer("num_key_value_heads", default=heads, at_least=1),
+        "attention.key_length": head_width,
+        "attention.value_length": head_width,
+        "attention.layer_norm_epsilon": epsilon,
+        "attention.layer_norm_rms_epsilon": epsilon,
+        "rope.interleaved": config.family.interleaved,
+        **rope.fields,
+        **_windows(config),
+        **{key: config.number(name) for key, name in config.family.settings.items() if config.get(name) is not None},
+        **_attention_scale(config),
+    }
+    name = config.family.architecture
+    return {"general.architecture": name} | {f"{name}.{key}": value for key, value in fields.items()}, rope
+
+
+def _check(config: HfConfig) -> None:
+    """Raises `ModelFileError` for what the family's description does not compute."""
+    activation = next((config.get(key) for key in _ACTIVATIONS if config.get(key) is not None), None)
+    if activation is not None and str(activation) not in config.family.activations:
+        raise ModelFileError(f"its activation {str(activation)[:40]!r} is not supported for its architecture")
+    for key, plain in _PLAIN.items():
+        if config.get(key) not in plain:
+            raise ModelFileError(f"its config.json has {key} {str(config.get(key))[:40]!r}, which is not supported")
+    if config.family.architecture == "smollm3":
+        turned = [int((n + 1) % 4 != 0) for n in range(config.layers)]
+        if config.get("no_rope_layers") not in (None, turned):
+            raise ModelFileError("its no_rope_layers are others than every fourth, which is not supported")
+
+
+def _attention_scale(config: HfConfig) -> dict[str, float]:
+    if config.get("query_pre_attn_scalar") is None:
+        return {}
+    return {"attention.scale": 1 / math.sqrt(max(1e-9, config.number("query_pre_attn_scalar")))}
+
+
+def _windows(config: HfConfig) -> dict[str, Any]:
+    """The window, and for each layer whether it has one."""
+    kind, window = config.family.windows, config.get("sliding_window")
+    chosen = config.get("use_sliding_window")
+    if kind == "none" or window is None or (chosen is not True if kind == "chosen" else chosen is False):
+        return {}
+    types = config.get("layer_types")
+    if types is not None:
+        known = {"full_attention": 0, "sliding_attention": 1}
+        if not isinstance(types, list) or len(types) != config.layers or not all(t in known for t in map(str, types)):
+            raise config.unusable("layer_types", types)
+        pattern = [known[str(t)] for t in types]
+    elif kind == "period":
+        period = config.get("sliding_window_pattern")
+        if isinstance(period, str) and period and set(period) <= {"L", "G"}:  # local and global, again and again
+            pattern = [int(period[n % len(period)] == "L") for n in range(config.layers)]
+        else:
+            period = config.integer("sliding_window_pattern", at_least=1)
+            pattern = [int((n + 1) % period != 0) for n in range(config.layers)]
+    else:
+        first = config.integer("max_window_layers", default=0) if kind == "chosen" else 0
+        pattern = [int(n >= first) for n in range(config.layers)]
+    return {
+        "attention.sliding_window": config.integer("sliding_window", at_least=1),
+        "attention.sliding_window_pattern": pattern,
+    }

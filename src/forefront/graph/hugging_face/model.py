@@ -1,0 +1,119 @@
+"""A Hugging Face directory (`config.json`, `*.safetensors`) under GGUF's keys and names."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from forefront.graph.block_formats import FORMATS, Floats
+from forefront.graph.errors import ModelFileError
+from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.metadata import read_metadata
+from forefront.graph.hugging_face.quantized import assemble_quantized
+from forefront.graph.hugging_face.safetensors_file import read_object, read_tensors, safetensors_paths
+from forefront.graph.model_file import Tensor, release_pages
+
+CONFIG: Final = "config.json"
+# Where early programs for GPTQ wrote its settings.
+_QUANTIZE_CONFIG: Final = "quantize_config.json"
+_F32: Final = FORMATS[0]
+# What the configuration says already, and the parts of a model that sees images.
+_IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector)\..*")
+_LAYER: Final = re.compile(r"(\d{1,4})\.(.+)")
+_HEAD_NORM: Final = re.compile(r"(.+\.self_attn\.[qk])_layernorm\.norms\.(\d{1,4})\.weight")
+
+
+class HuggingFaceModel:
+    """The model in `directory`. Raises `ModelFileError`, and `OSError` for files that cannot be read.
+
+    `paths`: the files that it is made of. `metadata`, `tensors`: as GGUF has them.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        config = HfConfig(read_object(directory / CONFIG))
+        self.metadata, rope = read_metadata(config)
+        shards = safetensors_paths(directory)
+        settings = directory / _QUANTIZE_CONFIG
+        self.paths = [directory / CONFIG, *([settings] if settings.is_file() else []), *shards]
+        stored, self._maps = read_tensors(directory, shards)
+        if (quantization := _quantization(config, directory)) is not None:
+            stored = assemble_quantized(quantization, stored)
+        stored = _text_model(stored) if config.is_multimodal else stored
+        self.tensors = _renamed(config, _head_norms(stored))
+        for key, values in rope.tensors.items():
+            self.tensors[key] = _tensor(key, values)
+
+    def release(self) -> None:
+        """See `ModelFile.release`."""
+        release_pages(self._maps)
+
+
+def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
+    """How the weights are quantised: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
+    found = config.get("quantization_config")
+    if found is None and (directory / _QUANTIZE_CONFIG).is_file():
+        found = read_object(directory / _QUANTIZE_CONFIG)
+    if found is not None and not isinstance(found, dict):
+        raise config.unusable("quantization_config", found)
+    return found
+
+
+def _renamed(config: HfConfig, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under GGUF's names; those without one keep theirs. Raises `ModelFileError`."""
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in stored.items():
+        if _IGNORED.fullmatch(name):
+            continue
+        new = _gguf_name(config, name)
+        if new in tensors:
+            raise ModelFileError(f"its tensors {name[:80]!r} and {tensors[new].name[:80]!r} are one and the same")
+        is_norm = new.endswith("norm.weight")
+        tensors[new] = _tensor(name, tensor.floats() + 1) if is_norm and config.family.plus_one else tensor
+    tied = config.get("tie_word_embeddings")
+    if tied is True:
+        tensors.pop("output.weight", None)
+    elif tied is False and "output.weight" not in tensors:
+        raise ModelFileError("it has no tensor 'lm_head.weight', and its word embeddings are not tied")
+    return tensors
+
+
+def _gguf_name(config: HfConfig, name: str) -> str:
+    module, _, kind = name.rpartition(".")
+    names, prefix = config.family.model_names, ""
+    if name.startswith(config.family.layers) and (match := _LAYER.fullmatch(module[len(config.family.layers) :])):
+        names, prefix, module = config.family.layer_names, f"blk.{int(match[1])}.", match[2]
+    return f"{prefix}{names[module]}.{kind}" if module in names else name
+
+
+def _text_model(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a model that sees images too, named as those of one that does not. Raises
+    `ModelFileError`."""
+    names = {name: re.sub(r"^(model\.)?language_model\.(model\.)?", "model.", name) for name in stored}
+    if len(set(names.values())) != len(names):
+        raise ModelFileError("it has tensors of two language models")
+    return {new.replace("model.lm_head", "lm_head"): stored[name] for name, new in names.items()}
+
+
+def _head_norms(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Norms of single heads (StableLM) as one tensor [heads, channels]."""
+    heads: dict[str, dict[int, Tensor]] = {}
+    others = {}
+    for name, tensor in stored.items():
+        if match := _HEAD_NORM.fullmatch(name):
+            heads.setdefault(f"{match[1]}_norm.weight", {})[int(match[2])] = tensor
+        else:
+            others[name] = tensor
+    for name, norms in heads.items():
+        rows = [norms[n].floats() for n in sorted(norms)]
+        if len({row.shape for row in rows}) != 1 or sorted(norms) != list(range(len(norms))):
+            raise ModelFileError(f"its norms {name[:80]!r} of single heads do not fit each other")
+        others[name] = _tensor(name, np.stack(rows))
+    return others
+
+
+def _tensor(name: str, values: Floats | Any) -> Tensor:
+    """A tensor in memory of its own."""
+    array = np.ascontiguousarray(values, np.float32)
+    return Tensor(name, array.shape, _F32, array.reshape(-1, array.shape[-1]).view(np.uint8))

@@ -1,0 +1,122 @@
+"""From GGUF's blocks to the compressed constants that OpenVINO's kernels compute with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from forefront.graph.block_formats import Bytes, Codes, Floats
+from forefront.graph.errors import ModelFileError
+from forefront.graph.model_file import Tensor
+from forefront.graph.packing.layout import Layout, Packed
+from forefront.graph.packing.quantize import GROUP, pack_pairs, quantize, round_groups
+
+Rows = npt.NDArray[np.int64]
+
+# Values that are packed at a time: temporary arrays stay in the processor's cache.
+_CHUNK: Final = 1 << 19
+_NUMBERS: Final = {"<f4": "f32", "<f2": "f16", "bf16": "bf16"}
+# The bits of the exponent: a number in which all are set is infinite or none at all.
+_EXPONENTS: Final[dict[str, Any]] = {
+    "<f4": np.uint32(0x7F80_0000),
+    "<f2": np.uint16(0x7C00),
+    "bf16": np.uint16(0x7F80),
+    "<f8": np.uint64(0x7FF0_0000_0000_0000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """`exact`: no quantised format is rounded anew for speed. `bits`: to which matrices of plain numbers are rounded, 8
+    or 4; 0 for none. `precision`: of computation, "f32" or "bf16"."""
+
+    exact: bool
+    bits: int = 0
+    precision: str = "f32"
+
+
+def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
+    """How a tensor is to be stored. Raises `ModelFileError` for a format that is not supported.
+
+    Groups of 16 have no fast kernel: unless `exact`, they are rounded anew to eight bits in groups of 32. Plain numbers
+    are rounded to `bits` where their rows are whole groups.
+    """
+    kind = tensor.format
+    if kind.number is not None:
+        if kind.number not in _NUMBERS:
+            raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
+        if rounding.bits and tensor.shape[-1] % GROUP == 0:
+            return Layout(f"i{rounding.bits}", GROUP)
+        # Kernels of float32 keep 16-bit matrices as float32, and the plugin a copy of its own beside them: so they are
+        # expanded in the mapped file.
+        return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
+    quantized = kind.checked()
+    if not rounding.exact and quantized.group < GROUP:
+        return Layout("i8", GROUP)
+    has_minimum = kind.scales(tensor.data[:1])[1] is not None
+    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, has_minimum)
+
+
+def is_rounded(tensor: Tensor, layout: Layout) -> bool:
+    """Whether a tensor's values are not stored exactly in that layout."""
+    quantized = tensor.format.quantized
+    return layout.group != (0 if quantized is None else quantized.group)
+
+
+def is_plain(tensor: Tensor, layout: Layout) -> bool:
+    """Whether the layout is how the tensor is stored already."""
+    return layout.group == 0 and _NUMBERS.get(tensor.format.number or "") == layout.element
+
+
+def chunks(rows: int, inputs: int) -> Iterator[slice]:
+    """The rows of a matrix in pieces that can be packed by themselves."""
+    step = max(1, _CHUNK // inputs)
+    for start in range(0, rows, step):
+        yield slice(start, start + step)
+
+
+def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
+    """Rows of a matrix, bytes [rows, bytes of a row], in that layout. Raises `ModelFileError`."""
+    if layout.group == 0:
+        return Packed(data if is_plain(tensor, layout) else tensor.format.floats(data).view(np.uint8))
+    if tensor.format.number is not None:
+        return quantize(_finite_floats(tensor, data), layout)
+    scale, minimum = _finite_scales(tensor, data)
+    quantized = tensor.format.checked()
+    codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1)
+    if quantized.group != layout.group:
+        return round_groups(Codes(codes, scale, minimum), quantized.bits)
+    scale = scale.astype("<f4", copy=False)
+    if minimum is not None:
+        # Codes around zero need no zero point, without which the kernels are faster and round less.
+        middle = 1 << (quantized.bits - 1)
+        codes -= np.uint8(middle)
+        minimum = minimum.astype("<f4") + middle * scale
+    packed = pack_pairs(codes) if layout.element == "i4" else codes.view(np.uint8)
+    return Packed(packed, scale, minimum)
+
+
+def check_finite(tensor: Tensor, data: Bytes) -> None:
+    """Raises `ModelFileError` if rows of a matrix have values that are not finite numbers."""
+    exponent = _EXPONENTS.get(tensor.format.number or "")
+    if exponent is None:
+        _finite_scales(tensor, data)
+    elif (np.ascontiguousarray(data).view(exponent.dtype) & exponent == exponent).any():
+        raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
+
+
+def _finite_floats(tensor: Tensor, data: Bytes) -> Floats:
+    values = tensor.format.floats(data)
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
+    return values
+
+
+def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    scale, minimum = tensor.format.scales(data)
+    for numbers in (scale, minimum):
+        if numbers is not None and not np.isfinite(numbers).all():
+            raise ModelFileError(f"its tensor {tensor.name[:80]!r} has scales that are not finite numbers")
+    return scale, minimum

@@ -1,0 +1,133 @@
+"""The file that packed matrices are kept in and mapped from.
+
+Constants in a mapped file cost no memory of their own: the system drops their pages when they are not needed, and
+processes that serve the same model share them. The file is written once for each model, in the order in which the graph
+uses its matrices; `weights.json` beside it says where each one is.
+"""
+
+import json
+import mmap
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from forefront.graph.packing.layout import BITS, Layout, Packed
+
+_DATA: Final = "weights.bin"
+_INDEX: Final = "weights.json"
+_ALIGNMENT: Final = 64
+# Where an array is: offset in bytes, NumPy's type, shape.
+Place = tuple[int, str, tuple[int, ...]]
+
+
+class WeightFile:
+    """Packed matrices by name, in `directory`. A complete file is read; otherwise it is written, until `finish`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._places: dict[str, list[Place | None]] = {}
+        self._layouts: dict[str, Layout] = {}
+        # OpenVINO does not keep the memory of its constants alive.
+        self._maps: list[mmap.mmap] = []
+        self._end = 0
+        self.complete = is_complete(directory)
+        if self.complete:
+            index = json.loads((directory / _INDEX).read_text())
+            for name, entry in index["matrices"].items():
+                self._layouts[name] = Layout(**entry["layout"])
+                self._places[name] = [place and (place[0], place[1], tuple(place[2])) for place in entry["arrays"]]
+        self._file = (directory / _DATA).open("rb" if self.complete else "w+b")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def matrix(
+        self, name: str, layout: Layout, rows: int, inputs: int, fill: Callable[["MatrixWriter"], None]
+    ) -> tuple[Layout, Packed]:
+        """The matrix of that name. A new one is reserved first, in that layout, and `fill` writes its rows. Raises
+        `OSError`, and the errors of `fill`."""
+        if name not in self._places:
+            places = self._reserve(layout, rows, inputs)
+            fill(MatrixWriter(self._file.fileno(), places))
+            self._places[name], self._layouts[name] = places, layout
+        codes, scale, minimum = (place and self._view(place) for place in self._places[name])
+        assert codes is not None
+        return self._layouts[name], Packed(codes, scale, minimum)
+
+    def finish(self) -> None:
+        """All matrices have been written. Raises `OSError`."""
+        if not self.complete:
+            matrices = {
+                name: {"layout": asdict(self._layouts[name]), "arrays": places} for name, places in self._places.items()
+            }
+            index = {"size": self._end, "matrices": matrices}
+            (self._directory / _INDEX).write_text(json.dumps(index))
+
+    def _reserve(self, layout: Layout, rows: int, inputs: int) -> list[Place | None]:
+        """Places for codes, scales and minima at the end of the file, which then reaches beyond them."""
+        shapes: list[tuple[str, int] | None] = [("|u1", inputs * BITS[layout.element] // 8), None, None]
+        if layout.group:
+            shapes[1] = ("<f4", inputs // layout.group)
+            shapes[2] = ("<f4", inputs // layout.group) if layout.has_minimum else None
+        places: list[Place | None] = []
+        for shape in shapes:
+            places.append(shape and (self._end, shape[0], (rows, shape[1])))
+            if shape:
+                self._end += rows * shape[1] * np.dtype(shape[0]).itemsize
+                self._end += -self._end % _ALIGNMENT
+        os.ftruncate(self._file.fileno(), self._end)
+        return places
+
+    def _view(self, place: Place) -> npt.NDArray[Any]:
+        offset, kind, shape = place
+        count = int(np.prod(shape))
+        end = offset + count * np.dtype(kind).itemsize
+        if self.complete and self._maps:
+            start = 0
+        else:
+            # A complete file is mapped once. While it grows, each array gets a mapping of its own.
+            start = 0 if self.complete else offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+            size = 0 if self.complete else end - start
+            self._maps.append(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ, offset=start))
+        return np.frombuffer(self._maps[-1], kind, count, offset - start).reshape(shape)
+
+
+class MatrixWriter:
+    """Writes rows of one matrix at their places. Thread-safe."""
+
+    def __init__(self, descriptor: int, places: list[Place | None]) -> None:
+        self._descriptor = descriptor
+        self._places = places
+
+    def write(self, first: int, packed: Packed) -> None:
+        """The rows from the number `first` on. Raises `OSError`."""
+        for place, array in zip(self._places, (packed.codes, packed.scale, packed.minimum), strict=True):
+            if place is not None and array is not None:
+                offset = place[0]
+                content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                self._write(content.data, offset + first * (content.nbytes // len(array)))
+
+    def _write(self, content: memoryview, offset: int) -> None:
+        while content:
+            count = os.pwrite(self._descriptor, content, offset)
+            content, offset = content[count:], offset + count
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether a weight file was written to its end, and is as long as then."""
+    try:
+        index = json.loads((directory / _INDEX).read_text())
+        return bool(index["size"] == (directory / _DATA).stat().st_size)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
