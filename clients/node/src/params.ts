@@ -1,4 +1,4 @@
-/** What can be asked. */
+/** Parameters of requests. */
 import type { ToolCall } from "./types.js";
 
 export interface TextPart {
@@ -72,32 +72,32 @@ export interface Grammar {
 interface Sampling {
   /** Needed unless the client has a `defaultModel`. */
   model?: string | null;
-  /** 0 for the likeliest answer, up to 2 for variety. */
+  /** From 0, the most likely tokens, to 2. */
   temperature?: number | null;
   top_p?: number | null;
   top_k?: number | null;
   min_p?: number | null;
-  /** Up to 16 strings that end the answer; they are not part of it. */
+  /** Up to 16 strings that end the completion; they are not part of it. */
   stop?: string | readonly string[] | null;
   seed?: number | null;
-  /** How many answers to give. */
+  /** The number of choices. */
   n?: number | null;
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
   /** From token ids to what is added to their logits. */
   logit_bias?: Record<string, number> | null;
-  /** The form that the answer has. */
+  /** The format of the completion. */
   response_format?: ResponseFormat | null;
-  /** A regular expression that the whole answer matches. */
+  /** A regular expression that the whole completion matches. */
   regex?: string | null;
-  /** A grammar that the whole answer follows; a bare string is one of Lark or GBNF. */
+  /** A grammar for the whole completion; a string is Lark or GBNF. */
   grammar?: string | Grammar | null;
-  /** The time for the answer; what there is when it is over has the finish reason `deadline`. */
+  /** The time limit of the completion; a completion cut off by it has the finish reason `deadline`. */
   deadline_ms?: number | null;
   /** With `include_usage`, a last chunk without choices carries the usage. */
   stream_options?: { include_usage?: boolean | null } | null;
-  /** Labels for a provider's books; no answer depends on them. */
+  /** Labels without effect on the completion. */
   user?: string | null;
   metadata?: Record<string, string> | null;
   service_tier?: string | null;
@@ -106,7 +106,7 @@ interface Sampling {
 
 export interface ChatCompletionCreateParamsBase extends Sampling {
   messages: readonly Message[];
-  /** The most tokens that the answer may have. */
+  /** The most tokens of the completion. */
   max_tokens?: number | null;
   /** Another name for `max_tokens`. */
   max_completion_tokens?: number | null;

@@ -1,6 +1,6 @@
 """Lenient decoding of responses: newer servers, and servers of other projects, must not break a client.
 
-Values that match the wire types are converted. A part that does not match stays plain JSON, and missing fields are None.
+Values that match the wire types are converted. Other parts stay plain JSON, and missing fields are None.
 """
 
 from collections.abc import Mapping
