@@ -18,6 +18,7 @@ T = TypeVar("T")
 _DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z"
 # Categories of Unicode: controls, format characters, separators of lines, surrogates, private and unassigned ones.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
+_REPLACEMENT: Final = "\ufffd"  # stands for text that was lost
 _DOUBLED = re.compile(r"\s\s")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 
@@ -106,7 +107,7 @@ def _check_text(text: str, param: str) -> None:
     Two names must not look the same. Letters, digits and signs of all scripts are fine.
     """
     for char in text:
-        if unicodedata.category(char) in _UNSEEN:
+        if unicodedata.category(char) in _UNSEEN or char == _REPLACEMENT:
             message = (
                 f"`{param}` must hold no control, format, private or unassigned characters, such as U+{ord(char):04X}."
             )

@@ -1,4 +1,4 @@
-"""What the server answers: completions, stream chunks, preflights, models.
+"""Responses: completions, stream chunks, preflights, models.
 
 A superset of two shapes, so that clients written for either read it: the documented one (`message` at the top,
 `usage.input_tokens`, `usage.output_tokens`) and the field's (`id`, `object`, `choices[].finish_reason`,
@@ -7,12 +7,18 @@ A superset of two shapes, so that clients written for either read it: the docume
 
 from typing import Literal
 
-from forefront.wire.record import Record
-from forefront.wire.tools import ToolCall, ToolCallDelta
+import msgspec
 
-# `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results.
-# `deadline`: the time that `deadline_ms` gives was over.
-FinishReason = Literal["stop", "length", "tool_calls", "deadline"]
+from forefront.wire.record import Record
+from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall, ToolCallDelta
+
+# `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results, and
+# so with `function_call` for requests with `functions`. `deadline`: the time of `deadline_ms` was over.
+FinishReason = Literal["stop", "length", "tool_calls", "function_call", "deadline"]
+
+
+def _null() -> None:
+    """The default of a field that is sent as null, where other defaults are left out."""
 
 
 class TopLogprob(Record, kw_only=True):
@@ -37,12 +43,15 @@ class ChoiceLogprobs(Record, kw_only=True):
 
 
 class ResponseMessage(Record, kw_only=True, omit_defaults=True):
-    """The model's message. `role` and `content` are always there; `content` is null where calls are all that it says.
-    What a model thinks before it answers is in `reasoning_content`, and again in `reasoning`: clients read either."""
+    """The model's message. `role`, `content` and `refusal` (null) are always there; `content` is null where there are
+    only calls. Reasoning is in `reasoning_content`, and again in `reasoning`: clients read either. `function_call` is
+    the one call of an answer to a request with `functions`."""
 
     role: Literal["assistant"]
     content: str | None
+    refusal: str | None = msgspec.field(default_factory=_null)
     tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
@@ -145,6 +154,7 @@ class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
     role: Literal["assistant"] | None = None
     content: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
+    function_call: FunctionCallDelta | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
@@ -173,9 +183,10 @@ class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
 
 
 class CompletionLogprobs(Record, kw_only=True):
-    """Log-probabilities as `POST /v1/completions` tells them, one entry per token. `token_logprobs` are natural
+    """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts. `token_logprobs` are natural
     logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens' texts to theirs; `text_offset`
-    says with which character of `text` a token begins."""
+    is the place in `text` where a token begins. The text of a control token is its name, and that of a token which is
+    no whole characters is `bytes:` with its bytes (`bytes:\\xe2\\x82`)."""
 
     tokens: list[str]
     token_logprobs: list[float | None]
@@ -227,13 +238,16 @@ class Preflight(Record, kw_only=True):
 
 
 class Model(Record, kw_only=True):
-    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together."""
+    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together; `max_model_len`
+    is vLLM's name for it. `root` is the model behind the name: the same one here."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: str
     context_length: int | None = None
+    max_model_len: int | None = None
+    root: str | None = None
 
 
 class ModelList(Record, kw_only=True):

@@ -76,6 +76,6 @@ def _wrong_choice(param: str, value: str) -> ApiError:
         text = f"Tools of type {value} are not supported: only functions are."
         return ApiError("unsupported_parameter", text, param=param)
     if param.endswith("role"):
-        roles = "must be `system`, `developer`, `user`, `assistant` or `tool`, not"
+        roles = "must be `system`, `developer`, `user`, `assistant`, `tool` or `function`, not"
         return ApiError("invalid_value", f"`{param}` {roles} {value}.", param=param)
     return ApiError("invalid_value", f"`{param}` cannot be {value}.", param=param)
