@@ -68,6 +68,10 @@ class InstantBackend:
         """See `Backend.foresee`."""
         return Foresight("", PROMPT, 0, request.max_tokens)
 
+    def ignored(self, request: ChatRequest | CompletionRequest) -> tuple[str, ...]:
+        """Every field has an effect."""
+        return ()
+
     def start(self) -> None:
         """Nothing has to be."""
 

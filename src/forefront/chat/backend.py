@@ -42,6 +42,9 @@ class Backend(Protocol):
     async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
         """What `chat` would meet, without answering. Raises `ApiError` as it would."""
 
+    def ignored(self, request: ChatRequest | CompletionRequest) -> tuple[str, ...]:
+        """The request's fields that have no effect for this model. Raises `ApiError` for one that must have."""
+
     def start(self) -> None:
         """Begin to answer, on the running event loop."""
 

@@ -73,6 +73,11 @@ class SampledRequest(msgspec.Struct, kw_only=True):
         return [self.stop] if isinstance(self.stop, str) else self.stop
 
     @property
+    def stop_tokens(self) -> frozenset[int]:
+        """The tokens that end the answer beside the model's own; none where the answer is JSON."""
+        return frozenset() if self.answers_json else frozenset(self.stop_token_ids or ())
+
+    @property
     def answers_json(self) -> bool:
         """Whether the answer is JSON of a form, which no stop string may cut."""
         return isinstance(self.response_format, JsonObjectFormat | JsonSchemaFormat)

@@ -1,5 +1,6 @@
 """Conversations as templates take them."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -12,8 +13,8 @@ from forefront.wire.message import Message
 from tests.chat.told import HERMES, LLAMA3, MISTRAL
 
 
-def messages(*ids: str) -> list[Message]:
-    calls = [{"id": id_, "function": {"name": f"f{place}", "arguments": '{"a": 1}'}} for place, id_ in enumerate(ids)]
+def messages(*ids: str, arguments: str = '{"a": 1}') -> list[Message]:
+    calls = [{"id": id_, "function": {"name": f"f{place}", "arguments": arguments}} for place, id_ in enumerate(ids)]
     results = [{"role": "tool", "tool_call_id": id_, "content": f"result of {id_}"} for id_ in reversed(ids)]
     question: dict[str, Any] = {"role": "user", "content": "?"}
     turn = [question, {"role": "assistant", "content": "I look.", "tool_calls": calls}, *results]
@@ -86,13 +87,13 @@ RAISE = "{{ raise_exception('no') }}"
 @pytest.mark.parametrize(
     ("source", "form", "expected"),
     [
-        (LOOP + shown("{{ c.function.arguments | tojson }}") + "{% endfor %}", HERMES, CallStyle()),
-        (LOOP + shown("{{ '' + c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True)),
-        (LOOP + shown("{{ c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True)),
+        (LOOP + shown("{{ c.function.arguments | tojson }}") + "{% endfor %}", HERMES, CallStyle(text_fallback=True)),
+        (LOOP + shown("{{ '' + c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True, text_fallback=True)),
+        (LOOP + shown("{{ c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True, text_fallback=True)),
         (
             LOOP + "{% if m.tool_calls %}{{ m.tool_calls[0].function | tojson }}{% endif %}{% endfor %}",
             LLAMA3,
-            CallStyle(single=True),
+            CallStyle(single=True, text_fallback=True),
         ),
         (
             LOOP
@@ -100,7 +101,12 @@ RAISE = "{{ raise_exception('no') }}"
             + shown("{{ c.function.arguments | tojson }}")
             + "{% endfor %}",
             MISTRAL,
-            CallStyle(short_ids=True),
+            CallStyle(short_ids=True, text_fallback=True),
+        ),
+        (
+            LOOP + shown("{% for k, v in c.function.arguments.items() %}{{ k }}={{ v }}{% endfor %}") + "{% endfor %}",
+            HERMES,
+            CallStyle(),
         ),
         (LOOP + "{% endfor %}", HERMES, CallStyle(written=HERMES)),
         (
@@ -116,3 +122,6 @@ def test_what_a_template_takes_is_found_by_trying(source: str, form: Any, expect
     prompt = ChatTemplate(source).render(as_dicts(messages("1", "2"), found))
     for text in ("f0", "f1", "result of 1", "result of 2"):
         assert prompt.count(text) >= 2
+    for arguments in ('{"city": "Ro', "[1", "7", '"Rome"', "Rome"):
+        prompt = ChatTemplate(source).render(as_dicts(messages("1", "2", arguments=arguments), found))
+        assert any(text in prompt for text in (arguments, json.dumps(arguments)[1:-1]))

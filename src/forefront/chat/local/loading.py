@@ -7,7 +7,7 @@ from forefront.chat.grammar.structured_output import Former
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.planner import Planner
-from forefront.chat.model_format import Dialect
+from forefront.chat.model_format import ModelFormat
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from forefront.chat.prompt.context_limit import TextBound
 from forefront.chat.prompt.prompt_builder import PromptEncoder
@@ -66,16 +66,16 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
         raise LoadError(str(error)) from None
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
-    dialect = Dialect(template, tokenizer)
-    end_tokens = dialect.end_tokens(facts.end_tokens | tokenizer.end_tokens)
+    model_format = ModelFormat(template, tokenizer)
+    end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
     engine = Engine(model)
-    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
+    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), model_format)
     bound = TextBound(engine.context_limit, tokenizer.longest)
     planner = Planner(
         tokenizer,
         None if template is None else PromptEncoder(tokenizer, template, bound),
-        dialect,
+        model_format,
         former,
         end_tokens,
         bound,

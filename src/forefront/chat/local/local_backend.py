@@ -53,6 +53,10 @@ class LocalBackend:
             cached = await self._engine.cached_tokens(prompt.tokens, tenant)
         return Foresight(prompt.text, len(prompt.tokens), cached, request.max_tokens)
 
+    def ignored(self, request: ChatRequest | CompletionRequest) -> tuple[str, ...]:
+        """See `Backend.ignored`."""
+        return self._planner.ignored(request) if isinstance(request, ChatRequest) else ()
+
     def start(self) -> None:
         """See `Backend.start`."""
         self._engine.start()

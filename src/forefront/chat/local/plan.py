@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from forefront.chat.output.choice_decoder import Answer
+from forefront.chat.output.choice_decoder import ChoiceDecoder
 from forefront.engine.request import GenerateRequest
 
 
@@ -12,7 +12,7 @@ class Plan:
     """`requests`, one for each prompt, and `answers`, one for each choice, in the order of the prompts."""
 
     requests: Sequence[GenerateRequest]
-    answers: Sequence[Answer]
+    answers: Sequence[ChoiceDecoder]
 
     @property
     def prompt_tokens(self) -> int:

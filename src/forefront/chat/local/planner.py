@@ -7,21 +7,22 @@ from typing import TypeVar
 from forefront.chat.grammar.structured_output import Form, Former
 from forefront.chat.local.plan import Plan
 from forefront.chat.local.sampling import sampling_of
-from forefront.chat.model_format import Dialect
-from forefront.chat.output.choice_decoder import Answer
-from forefront.chat.output.stop_strings import StopStrings
+from forefront.chat.model_format import ModelFormat
+from forefront.chat.output.decoders import chat_decoders, text_decoders
+from forefront.chat.output.min_tokens import at_least
 from forefront.chat.prompt.chat_template import TemplateError
 from forefront.chat.prompt.context_limit import TextBound, fit
 from forefront.chat.prompt.message_rendering import split_beginning
 from forefront.chat.prompt.prompt_builder import Prompt, PromptEncoder
 from forefront.engine.request import GenerateRequest
+from forefront.engine.sampling.constraint import ConstraintFactory
 from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Planner:
         self,
         tokenizer: Tokenizer,
         prompts: PromptEncoder | None,
-        dialect: Dialect,
+        model_format: ModelFormat,
         former: Former,
         end_tokens: frozenset[int],
         bound: TextBound,
@@ -50,7 +51,7 @@ class Planner:
     ) -> None:
         self._tokenizer = tokenizer
         self._prompts = prompts
-        self._dialect = dialect
+        self._format = model_format
         self._former = former
         self._end_tokens = end_tokens
         self._bound = bound
@@ -78,22 +79,11 @@ class Planner:
             max_tokens=most,
             sampling=sampling_of(request, top_logprobs, self._vocabulary_size),
             n=request.n or 1,
-            stop_tokens=self._end_tokens,
+            stop_tokens=self._ends(request),
             tenant=tenant,
-            constraint=await self._former.constraint(form, most, tenant),
+            constraint=self._at_least(request, await self._former.constraint(form, most, tenant)),
         )
-        pieces, stops = self._dialect.pieces(request.offered), StopStrings(request.stops)
-        answers = [
-            Answer(
-                index,
-                pieces,
-                stops,
-                logprobs=bool(request.logprobs),
-                reader=self._dialect.reader(index, prompt.text, request.offered),
-            )
-            for index in range(wanted.n)
-        ]
-        return Plan([wanted], answers)
+        return Plan([wanted], chat_decoders(request, self._format, prompt.text))
 
     async def complete(self, request: CompletionRequest, tenant: Tenant) -> Plan:
         """The plan for continuations of prompts."""
@@ -101,6 +91,7 @@ class Planner:
         most = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         sampling = sampling_of(request, request.logprobs, self._vocabulary_size)
         constraint = await self._former.constraint(await self._form(request, tenant), max(most, 1), tenant)
+        constraint = self._at_least(request, constraint)
         scores = request.logprobs if request.echo else None
         requests = [
             GenerateRequest(
@@ -108,26 +99,28 @@ class Planner:
                 max_tokens=fit(len(tokens), max(most, 1), self._limit),
                 sampling=sampling,
                 n=request.n or 1,
-                stop_tokens=self._end_tokens,
+                stop_tokens=self._ends(request),
                 tenant=tenant,
                 constraint=constraint,
                 prompt_logprobs=scores,
             )
             for tokens in prompts
         ]
-        stops = StopStrings(request.stops)
-        answers = [
-            Answer(
-                index,
-                self._tokenizer.pieces,
-                stops,
-                logprobs=request.logprobs is not None,
-                echo=prompt if request.echo else (),
-                mute=most == 0,
-            )
-            for index, prompt in enumerate(wanted.prompt for wanted in requests for _ in range(wanted.n))
-        ]
-        return Plan(requests, answers)
+        return Plan(requests, text_decoders(request, self._format.plain_texts, prompts))
+
+    def ignored(self, request: ChatRequest) -> tuple[str, ...]:
+        """The fields that have no effect for this model. Raises `ApiError` 400 for one that cannot be ignored."""
+        effort = request.reasoning_effort
+        return ("reasoning_effort",) if effort is not None and not self._format.takes_effort(effort) else ()
+
+    def _ends(self, request: SampledRequest) -> frozenset[int]:
+        """The tokens that end the answer in the engine."""
+        return frozenset() if request.ignore_eos else self._end_tokens
+
+    def _at_least(self, request: SampledRequest, constraint: ConstraintFactory | None) -> ConstraintFactory | None:
+        if not request.min_tokens or request.ignore_eos:
+            return constraint
+        return at_least(request.min_tokens, self._end_tokens, self._vocabulary_size, constraint)
 
     def _prompt(self, request: ChatRequest) -> Prompt:
         if self._prompts is None:
@@ -136,11 +129,11 @@ class Planner:
                 "server with `--chat-template FILE` or one of the built-in names."
             )
             raise ApiError("unsupported_parameter", text, param="messages")
-        variables = self._dialect.variables(request.reasoning_effort, request.offered)
+        variables = self._format.variables(request.reasoning_effort, request.offered)
         messages, beginning = split_beginning(request.messages)
-        plain = self._dialect.messages(messages, request.offered)
+        plain = self._format.messages(messages, request.offered)
         try:
-            return self._prompts.encode(plain, variables, beginning, self._dialect.lead(beginning))
+            return self._prompts.encode(plain, variables, beginning, self._format.lead(beginning))
         except TemplateError as error:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None
@@ -164,7 +157,7 @@ class Planner:
         param = "prompt" if isinstance(request.prompt, str) else f"prompt[{index}]"
         if isinstance(prompt, str):
             self._bound.check(prompt, param)
-            text = self._dialect.opening + prompt
+            text = self._format.opening + prompt
             try:
                 tokens = await self._in_turn(tenant, len(text), lambda: self._tokenizer.encode(text))
             except TokenizerError as error:

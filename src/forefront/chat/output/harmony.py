@@ -95,8 +95,8 @@ def find_harmony(template: str, control: Mapping[str, int]) -> HarmonyFormat | N
     return HarmonyFormat({marker: control[marker] for marker in _MARKERS if marker in control})
 
 
-class HarmonyReader:
-    """The `Reader` of choice `index`, whose `prompt` ends before or within a message's header, or in a message; calls
+class HarmonyParser:
+    """The `OutputParser` of choice `index`, whose `prompt` ends before or within a message's header, or in a message; calls
     are those of `tools` (name → JSON schema of the arguments).
 
     Text without a channel is content, and so is a message to an unknown function, header included. Line breaks stand
@@ -104,7 +104,7 @@ class HarmonyReader:
     """
 
     def __init__(self, index: int, prompt: str, tools: Mapping[str, Mapping[str, Any]]) -> None:
-        self.reasoning = False
+        self.reasoning = self.in_content = False
         self._index = index
         self._tools = tools
         self._calls = 0
@@ -114,15 +114,17 @@ class HarmonyReader:
         self._pending = ""  # the marker that begins the next header
         header, opened, _ = prompt.rpartition("<|start|>")[2].partition("<|message|>")
         self._machine = Machine(self._answer(header if opened else None), _MARKERS)
-        self.reasoning = bool(opened) and self._kind(header)[0] == "reasoning"
+        if opened:
+            kind = self._kind(header)[0]
+            self.reasoning, self.in_content = kind == "reasoning", kind == "content"
 
     def feed(self, text: str) -> list[Delta]:
-        """See `Reader.feed`."""
+        """See `OutputParser.feed`."""
         self._machine.feed(text)
         return self._deltas()
 
     def finish(self) -> list[Delta]:
-        """See `Reader.finish`."""
+        """See `OutputParser.finish`."""
         self._machine.finish()
         return self._deltas()
 
@@ -168,12 +170,13 @@ class HarmonyReader:
                 kind = "content"
         if kind == "content" and name:
             self._take("content", header)
+        self.in_content = kind == "content"
         take: Take = partial(self._take, "argument" if kind == "call" else kind)
         found = yield from until(_MARKERS, char, take)
         while found in ("<|message|>", "<|constrain|>"):
             take(found)
             found = yield from until(_MARKERS, (yield None), take)
-        self.reasoning = False
+        self.reasoning = self.in_content = False
         if found in ("<|start|>", "<|channel|>"):
             self._pending = found
         elif found not in _MARKERS:

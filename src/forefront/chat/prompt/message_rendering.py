@@ -1,4 +1,4 @@
-"""A conversation as chat templates expect it: plain dicts, in the manner of Hugging Face's."""
+"""A conversation as chat templates take it: plain dicts in the format of Hugging Face."""
 
 import hashlib
 import re
@@ -26,6 +26,8 @@ class CallStyle:
     - `written`: the template has no place for calls; they go into the content in this format.
     - `user_results`: it has no role `tool`; results are messages of the user.
     - `thinking`: reasoning is also called `thinking`; beside calls it takes the content's place, where `exclusive`.
+    - `text_fallback`: arguments that are no JSON object, as of a call that was cut off, may stand as text; else they
+      are the member `arguments` of an object.
     - `tools_in_message`: the system's message holds the tools, as JSON text.
     - `tool_variables`: what the template calls the tools.
     """
@@ -37,6 +39,7 @@ class CallStyle:
     user_results: bool = False
     thinking: bool = False
     exclusive: bool = False
+    text_fallback: bool = False
     tools_in_message: bool = False
     tool_variables: tuple[str, ...] = ("tools",)
 
@@ -54,10 +57,10 @@ def as_dicts(messages: Sequence[Message], style: CallStyle = USUAL) -> list[dict
     for message in messages:
         role = "system" if message.role == "developer" else message.role
         plain: dict[str, Any] = {"role": role, "content": message.text}
-        if message.reasoning_content:
-            plain["reasoning_content"] = message.reasoning_content
+        if message.reasoning_text:
+            plain["reasoning_content"] = message.reasoning_text
             if style.thinking:
-                plain["thinking"] = message.reasoning_content
+                plain["thinking"] = message.reasoning_text
         if message.tool_calls:
             names = {call.id: call.function.name for call in message.tool_calls}
             plain |= _calls(message, plain, style)
@@ -104,7 +107,8 @@ def _calls(message: Message, plain: dict[str, Any], style: CallStyle) -> dict[st
     """What a message's calls add to it, or change."""
     made = [(call, _arguments(call)) for call in message.tool_calls or ()]
     if style.written is not None:
-        text = style.written.write([(call.function.name, arguments) for call, arguments in made])
+        calls = [(call.function.name, _object(arguments)) for call, arguments in made]
+        text = style.written.write(calls)
         return {"content": f"{message.text}\n{text}" if message.text else text}
     added: dict[str, Any] = {"tool_calls": [_call(call, arguments, style) for call, arguments in made]}
     if style.exclusive and message.text and "thinking" in plain:
@@ -112,13 +116,28 @@ def _calls(message: Message, plain: dict[str, Any], style: CallStyle) -> dict[st
     return added
 
 
-def _arguments(call: ToolCall) -> dict[str, Any]:
-    decoded: dict[str, Any] = msgspec.json.decode(call.function.arguments) if call.function.arguments.strip() else {}
-    return decoded
+def _arguments(call: ToolCall) -> dict[str, Any] | str:
+    """The arguments as an object, or as text where they are none: a call may have been cut off."""
+    text = call.function.arguments
+    if not text.strip():
+        return {}
+    try:
+        decoded = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return text
+    return decoded if isinstance(decoded, dict) else text
 
 
-def _call(call: ToolCall, arguments: dict[str, Any], style: CallStyle) -> dict[str, Any]:
-    shown = compact(arguments) if style.text_arguments else arguments
+def _object(arguments: dict[str, Any] | str) -> dict[str, Any]:
+    return {"arguments": arguments} if isinstance(arguments, str) else arguments
+
+
+def _call(call: ToolCall, arguments: dict[str, Any] | str, style: CallStyle) -> dict[str, Any]:
+    shown: dict[str, Any] | str = arguments
+    if style.text_arguments:
+        shown = arguments if isinstance(arguments, str) else compact(arguments)
+    elif not style.text_fallback:
+        shown = _object(arguments)
     function = {"name": call.function.name, "arguments": shown}
     return {"id": _id(call.id, style), "type": "function", "function": function}
 

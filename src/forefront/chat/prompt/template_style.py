@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from forefront.wire.message import Message
 _IN_MESSAGE: Final = re.compile(r"""\bmessage(\.tools\b|\[["']tools["']\])""")
 _THINKING: Final = re.compile(r"""\.thinking\b|\[["']thinking["']\]|["']thinking["']\s+in\b""")
 _PLACES: Final = ("probe-place-1", "probe-place-2")
+_CUT_OFF: Final = ("probe-cut-off-1", "probe-cut-off-2")
 _RESULTS: Final = ("probe-result-1", "probe-result-2")
 
 
@@ -29,7 +31,9 @@ def find_call_style(template: ChatTemplate, form: ToolFormat | None, *, harmony:
     if form is None and not harmony:
         return CallStyle(**shared)
     styles = (CallStyle(**shared, **style) for style in _candidates(form))
-    return next((style for style in styles if _shows(template, style)), CallStyle(**shared))
+    style = next((style for style in styles if _shows(template, style)), CallStyle(**shared))
+    with_text = replace(style, text_fallback=True)
+    return with_text if style.written is None and _shows_cut_off(template, with_text) else style
 
 
 def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
@@ -51,11 +55,21 @@ def _shows(template: ChatTemplate, style: CallStyle) -> bool:
     return shown and "{'place': 'probe-place-1'}" not in prompt and json.dumps('{"place"')[1:-1] not in prompt
 
 
-def _conversation() -> list[Message]:
+def _shows_cut_off(template: ChatTemplate, style: CallStyle) -> bool:
+    """Whether the template takes arguments that are no JSON, as text."""
+    try:
+        prompt = template.render(as_dicts(_conversation(*_CUT_OFF), style))
+    except TemplateError:
+        return False
+    return all(text in prompt for text in (*_CUT_OFF, *_RESULTS))
+
+
+def _conversation(*arguments: str) -> list[Message]:
     """A question, two calls with their results, and another question."""
+    arguments = arguments or tuple(json.dumps({"place": place}) for place in _PLACES)
     calls = [
-        {"id": f"call_{number}", "function": {"name": "probe", "arguments": json.dumps({"place": place})}}
-        for number, place in enumerate(_PLACES)
+        {"id": f"call_{number}", "function": {"name": "probe", "arguments": text}}
+        for number, text in enumerate(arguments)
     ]
     results = [
         {"role": "tool", "tool_call_id": f"call_{number}", "content": text} for number, text in enumerate(_RESULTS)

@@ -25,6 +25,7 @@ class ToolParser:
     """
 
     def __init__(self, index: int, form: ToolFormat, tools: Mapping[str, Mapping[str, Any]]) -> None:
+        self.in_call = False  # what comes next belongs to a run of calls
         self._index = index
         self._form = form
         self._tools = tools
@@ -56,6 +57,7 @@ class ToolParser:
         while char:
             found = yield from until(self._markers, char, self._content.take)
             if found in self._form.openings:
+                self.in_call = True
                 char = yield from self._run(found, (yield None))
                 continue
             if not (self._content.behind_call and any(mark.startswith(found) for mark in self._form.closings)):
@@ -64,6 +66,12 @@ class ToolParser:
 
     def _run(self, marker: str, char: str) -> Reading[str]:
         """Calls behind `marker`; returns the first character behind them."""
+        self.in_call = True
+        char = yield from self._run_of_calls(marker, char)
+        self.in_call = False
+        return char
+
+    def _run_of_calls(self, marker: str, char: str) -> Reading[str]:
         opening = marker
         while True:
             reader = CallReader(self._tools, self._begin, self._argument, opening)
