@@ -27,7 +27,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.serve import bind
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 KEY = "instant-key-0123456789-abcdefghij"
 MODEL = "instant"
@@ -68,7 +68,7 @@ class InstantBackend:
         """See `Backend.foresee`."""
         return Foresight("", PROMPT, 0, request.max_tokens)
 
-    def ignored(self, request: ChatRequest | CompletionRequest) -> tuple[str, ...]:
+    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """Every field has an effect."""
         return ()
 

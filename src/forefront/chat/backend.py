@@ -8,7 +8,7 @@ from forefront.chat.events import Event
 from forefront.chat.meter import Meter
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 __all__ = ["Backend", "EngineStats", "Foresight"]
 
@@ -42,7 +42,7 @@ class Backend(Protocol):
     async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
         """What `chat` would meet, without answering. Raises `ApiError` as it would."""
 
-    def ignored(self, request: ChatRequest | CompletionRequest) -> tuple[str, ...]:
+    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """The request's fields that have no effect for this model. Raises `ApiError` for one that must have."""
 
     def start(self) -> None:

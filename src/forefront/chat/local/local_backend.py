@@ -19,7 +19,7 @@ from forefront.engine.errors import ConstraintError, EngineStoppedError, StepFai
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 # How long after its last token an engine is taken to work without trying.
 _PROBE_AGE = 2.0
@@ -53,7 +53,7 @@ class LocalBackend:
             cached = await self._engine.cached_tokens(prompt.tokens, tenant)
         return Foresight(prompt.text, len(prompt.tokens), cached, request.max_tokens)
 
-    def ignored(self, request: ChatRequest | CompletionRequest) -> tuple[str, ...]:
+    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """See `Backend.ignored`."""
         return self._planner.ignored(request) if isinstance(request, ChatRequest) else ()
 

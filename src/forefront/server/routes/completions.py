@@ -42,6 +42,7 @@ R = TypeVar("R", bound=SampledRequest)
 # Silent unless the settings ask for it.
 _prompts = logging.getLogger("forefront.prompts")
 
+_MAX_IGNORED = 2048  # bytes of names in the header
 _WHOLE_HEADERS = {"content-type": "application/json"}
 _STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -100,7 +101,7 @@ class Completions(Generic[R]):
         del body  # it is not needed for as long as the answer takes
         request = parsed.request
         model = find_model(self._catalog, principal, request.model)
-        headers = ignored_header(parsed.ignored)
+        headers = ignored_header(parsed.ignored + model.backend.ignored(request))
         completion = self._kind.answer(request, model)
         if _prompts.isEnabledFor(logging.INFO):
             _prompts.info("asked", extra={"completion": completion.id, "prompt": self._kind.asked(request)})
@@ -160,7 +161,17 @@ async def _tell(
 
 
 def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
-    """Names the fields that had no effect; whatever cannot stand in a header is percent-encoded."""
+    """Names the fields that had no effect; what cannot stand in a header is percent-encoded. Names beyond 2 KiB are
+    counted alone, so that proxies take the header."""
     if not names:
         return {}
-    return {"x-ignored-params": ", ".join(quote(name[:128], safe="[]._-$") for name in names)}
+    shown: list[str] = []
+    size = 0
+    for name in names:
+        quoted = quote(name[:128], safe="[]._-$")
+        size += len(quoted) + 2
+        if size > _MAX_IGNORED:
+            shown.append(f"and {len(names) - len(shown)} more")
+            break
+        shown.append(quoted)
+    return {"x-ignored-params": ", ".join(shown)}

@@ -46,7 +46,7 @@ class Preflights:
             await lease.count()
             seen = await model.backend.foresee(parsed.request, principal.tenant)
             content = msgspec.json.encode(self._preflight(model, seen, principal.tenant))
-            headers = ignored_header(parsed.ignored) | lease.headers()
+            headers = ignored_header(parsed.ignored + model.backend.ignored(parsed.request)) | lease.headers()
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
         await send_body(send, content)
