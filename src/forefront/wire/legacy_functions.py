@@ -79,4 +79,3 @@ def _result(message: Message, call: ToolCall | None, path: str) -> Message:
 
 def _refuse(text: str, param: str) -> NoReturn:
     raise ApiError("invalid_value", text, param=param)
-

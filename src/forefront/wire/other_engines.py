@@ -13,10 +13,9 @@ from forefront.wire.json_reader import read_json
 
 Fields = dict[str, Any]
 
-# Another name → our field.
-ALIASES: Final = {
-    "temeperature": "temperature",  # the published documentation's misspelling
-    "max_completion_tokens": "max_tokens",
+# Another name → our field: the published documentation's misspelling, and the newer name of OpenAI's API.
+ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_tokens"}
+_ENGINE_ALIASES: Final = {
     "max_new_tokens": "max_tokens",
     "n_predict": "max_tokens",
     "num_predict": "max_tokens",
@@ -28,12 +27,12 @@ ALIASES: Final = {
 # Values of an alias that mean the default: no limit.
 _DEFAULTS: Final[dict[str, tuple[int, ...]]] = {"n_predict": (-1,), "num_predict": (-1, -2)}
 # Fields that set the form of the answer under another name.
-FORMS: Final = (
+_FORMS: Final = (
     "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_json_object",
     "ebnf", "json_schema", "format",
 )  # fmt: skip
 # Fields that say under another name how much a model reasons.
-REASONING: Final = ("reasoning", "thinking", "think", "enable_thinking", "chat_template_kwargs")
+_REASONING: Final = ("reasoning", "thinking", "think", "enable_thinking", "chat_template_kwargs")
 _OWN_FORMS: Final = ("response_format", "regex", "grammar")
 _MAX_CHOICES: Final = 1024
 
@@ -43,7 +42,7 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     mean the same and disagree."""
     fields = _spread_options(fields)
     fields = {name: value for name, value in fields.items() if value is not None}
-    for alias, name in ALIASES.items():
+    for alias, name in (ALIASES | _ENGINE_ALIASES).items():
         if alias in fields:
             value = fields.pop(alias)
             if not (chat and any(same(value, default) for default in _DEFAULTS.get(alias, ()))):
@@ -85,11 +84,11 @@ def _spread_options(fields: Fields) -> Fields:
 
 def _rewrite_form(fields: Fields) -> None:
     """One of `response_format`, `regex` and `grammar` in place of the field that sets the form."""
-    given = [name for name in (*_OWN_FORMS, *FORMS) if _sets_form(fields, name)]
+    given = [name for name in (*_OWN_FORMS, *_FORMS) if _sets_form(fields, name)]
     if len(given) > 1:
         text = f"`{given[0]}` and `{given[1]}` both set the form of the answer: send one of them."
         raise ApiError("invalid_value", text, param=given[1])
-    for name in FORMS:
+    for name in _FORMS:
         if name in fields:
             value = fields.pop(name)
             if name in given:
@@ -224,7 +223,7 @@ def _rewrite_reasoning(fields: Fields) -> None:
     """`reasoning_effort` in place of the fields that switch reasoning on or off, or say how much of it. Raises
     `ApiError` 422 where they contradict each other."""
     stated: list[tuple[str, str | bool]] = []
-    for name in REASONING:
+    for name in _REASONING:
         if name in fields:
             stated += _reasoning(name, fields.pop(name))
     if not stated:

@@ -19,6 +19,7 @@ from forefront.wire.validation_errors import named_error
 
 R = TypeVar("R", bound=SampledRequest)
 
+
 @dataclass(frozen=True, slots=True)
 class ParsedRequest(Generic[R]):
     """A request, and the paths of the fields that have no effect."""

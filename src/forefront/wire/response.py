@@ -183,8 +183,8 @@ class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
 
 
 class CompletionLogprobs(Record, kw_only=True):
-    """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts. `token_logprobs` are natural
-    logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens' texts to theirs; `text_offset`
+    """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts. `token_logprobs` are
+    natural logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens' texts to theirs; `text_offset`
     is the place in `text` where a token begins. The text of a control token is its name, and that of a token which is
     no whole characters is `bytes:` with its bytes (`bytes:\\xe2\\x82`)."""
 
@@ -238,8 +238,8 @@ class Preflight(Record, kw_only=True):
 
 
 class Model(Record, kw_only=True):
-    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together; `max_model_len`
-    is vLLM's name for it. `root` is the model behind the name: the same one here."""
+    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
+    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here."""
 
     id: str
     object: Literal["model"] = "model"

@@ -31,8 +31,24 @@ class Refusal:
 _NO_SAMPLER: Final = "this sampler does not exist here"
 _NO_SEARCH: Final = "tokens are sampled, not searched for"
 _TEMPLATE: Final = "the server's own chat template is used"
-_OF_BOTH: Final = {
-    "store": Refusal("nothing is stored here", (False,)),
+# Fields of the OpenAI API.
+_OF_BOTH: Final = {"store": Refusal("nothing is stored here", (False,))}
+_OF_CHAT: Final = {
+    "audio": Refusal("the models here write text alone"),
+    "modalities": Refusal("the models here write text alone", (["text"],)),
+    "web_search_options": Refusal("nothing is searched here"),
+}
+_OF_TEXT: Final = {
+    "suffix": Refusal("the models here write on, not in between", ("",)),
+    "best_of": Refusal("every choice is returned; use `n`", (1,)),
+}
+REFUSED: Final[dict[type, dict[str, Refusal]]] = {
+    ChatRequest: _OF_BOTH | _OF_CHAT,
+    CompletionRequest: _OF_BOTH | _OF_TEXT,
+    Message: {"audio": Refusal("the models here read text alone")},
+}
+# Fields of other engines.
+_ENGINES: Final = {
     # Samplers of llama.cpp, Ollama, SGLang and others, with the values that switch them off.
     "typical_p": Refusal(_NO_SAMPLER, (0, 1)),
     "typ_p": Refusal(_NO_SAMPLER, (0, 1)),
@@ -105,10 +121,7 @@ _OF_BOTH: Final = {
     "lora": Refusal("the model is the one that `model` names", ([],)),
     "adapter_id": Refusal("the model is the one that `model` names", ()),
 }
-_OF_CHAT: Final = {
-    "audio": Refusal("the models here write text alone"),
-    "modalities": Refusal("the models here write text alone", (["text"],)),
-    "web_search_options": Refusal("nothing is searched here"),
+_ENGINES_CHAT: Final = {
     "system": Refusal("use a message of the role `system`", ("",)),
     "echo": Refusal("use `POST /v1/completions`", (False,)),
     "chat_template": Refusal(_TEMPLATE),
@@ -126,8 +139,7 @@ _OF_CHAT: Final = {
     "thinking_budget_tokens": Refusal("use `reasoning_effort`", (-1,)),
     "thinking_token_budget": Refusal("use `reasoning_effort`", (-1,)),
 }
-_OF_TEXT: Final = {
-    "suffix": Refusal("the models here write on, not in between", ("",)),
+_ENGINES_TEXT: Final = {
     "system": Refusal("use `POST /v1/chat/completions`", ("",)),
     "template": Refusal("a prompt is read as it is", ("",)),
     "raw": Refusal("a prompt is read as it is", (True, False)),
@@ -135,19 +147,23 @@ _OF_TEXT: Final = {
     "add_special_tokens": Refusal("the model's special tokens are always added", (True,)),
     "return_full_text": Refusal("use `echo`", (False,)),
 }
-REFUSED: Final[dict[type, dict[str, Refusal]]] = {
-    ChatRequest: _OF_BOTH | _OF_CHAT,
-    CompletionRequest: _OF_BOTH | _OF_TEXT,
-    Message: {"audio": Refusal("the models here read text alone")},
+_ALL_REFUSED: Final[dict[type, dict[str, Refusal]]] = {
+    **REFUSED,
+    ChatRequest: _ENGINES | _ENGINES_CHAT | REFUSED[ChatRequest],
+    CompletionRequest: _ENGINES | _ENGINES_TEXT | REFUSED[CompletionRequest],
 }
-# Fields that change no answer: labels, hints to a provider, how an engine works, and the parameters of samplers that
-# are off. They are not checked, and named among the ignored ones.
+# Fields that change no answer: labels and hints to a provider. They are not checked, and named among the ignored ones.
 ADVICE: Final = frozenset(
     {
         "user", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
-        "prediction", "verbosity", "cache_control",
-        "priority", "request_id", "rid", "cache_salt", "cache_prompt", "id_slot", "slot_id", "n_keep", "num_keep",
-        "n_discard", "keep_alive", "kv_transfer_params", "session_params", "bootstrap_host", "bootstrap_port",
+        "prediction", "verbosity",
+    }
+)  # fmt: skip
+# The same of other engines: also how an engine works, and the parameters of samplers that are off.
+_ENGINE_ADVICE: Final = frozenset(
+    {
+        "cache_control", "priority", "request_id", "rid", "cache_salt", "cache_prompt", "id_slot", "slot_id", "n_keep",
+        "num_keep", "n_discard", "keep_alive", "kv_transfer_params", "session_params", "bootstrap_host", "bootstrap_port",
         "bootstrap_room", "data_parallel_rank", "guided_decoding_backend", "timings_per_token", "return_progress",
         "num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "low_vram", "f16_kv", "numa", "use_mmap",
         "use_mlock", "vocab_only", "penalize_newline", "logits_all", "details", "decoder_input_details",
@@ -156,6 +172,7 @@ ADVICE: Final = frozenset(
         "smoothing_curve", "adaptive_decay", "repeat_last_n", "penalty_last_n",
     }
 )  # fmt: skip
+_ALL_ADVICE: Final = ADVICE | _ENGINE_ADVICE
 # Members of our own answers, and of what SDKs make of them, that say nothing to the model: let through in silence.
 _RETURNED: Final[dict[type, frozenset[str]]] = {
     Message: frozenset({"annotations", "parsed"}),
@@ -195,7 +212,7 @@ def ignored_fields(fields: dict[str, Any], kind: type[msgspec.Struct]) -> tuple[
 def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, found: _Unknown) -> None:
     """Add the unknown fields of one object, and of those within it, to `found`."""
     known = _fields_of(kind)
-    refused = REFUSED.get(kind, {})
+    refused = _ALL_REFUSED.get(kind, {})
     silent = _RETURNED.get(kind, frozenset())
     tag = kind.__struct_config__.tag_field
     for name, value in fields.items():
@@ -205,7 +222,7 @@ def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, foun
             continue
         elif name in refused:
             _check_refused(name, value, refused[name], path)
-        elif found.is_new(path + name) and not (name in ADVICE and not path):
+        elif found.is_new(path + name) and (path or name not in _ALL_ADVICE):
             _check_spelling(name, kind, path)
 
 
@@ -284,4 +301,4 @@ def _check_spelling(name: str, kind: type[msgspec.Struct], path: str) -> None:
 @cache
 def _near_names(kind: type[msgspec.Struct], *, top: bool) -> NearNames:
     """The names that a misspelt one may stand for; one of the refused list is as good a guess as a known one."""
-    return NearNames([*_fields_of(kind), *REFUSED.get(kind, ()), *(ADVICE if top else ())])
+    return NearNames([*_fields_of(kind), *_ALL_REFUSED.get(kind, ()), *(_ALL_ADVICE if top else ())])

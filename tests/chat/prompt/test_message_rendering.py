@@ -81,6 +81,7 @@ def shown(arguments: str) -> str:
     return CALLS.replace("ARGUMENTS", arguments)
 
 
+AS_TEXT = CallStyle(text_arguments=True, text_fallback=True)
 RAISE = "{{ raise_exception('no') }}"
 
 
@@ -88,8 +89,8 @@ RAISE = "{{ raise_exception('no') }}"
     ("source", "form", "expected"),
     [
         (LOOP + shown("{{ c.function.arguments | tojson }}") + "{% endfor %}", HERMES, CallStyle(text_fallback=True)),
-        (LOOP + shown("{{ '' + c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True, text_fallback=True)),
-        (LOOP + shown("{{ c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True, text_fallback=True)),
+        (LOOP + shown("{{ '' + c.function.arguments }}") + "{% endfor %}", HERMES, AS_TEXT),
+        (LOOP + shown("{{ c.function.arguments }}") + "{% endfor %}", HERMES, AS_TEXT),
         (
             LOOP + "{% if m.tool_calls %}{{ m.tool_calls[0].function | tojson }}{% endif %}{% endfor %}",
             LLAMA3,

@@ -45,8 +45,8 @@ class DecodeOptions:
 class ChoiceDecoder:
     """Turns the tokens of choice `index` into events, until the model, a stop or the token limit ends it.
 
-    Without a `parser` all text is content. Stops apply to content alone, never to reasoning, tool calls or their markup.
-    The tokens `echo` are shown before the first one. `tokens` counts what the engine sampled up to the end, the end
+    Without a `parser` all text is content. Stops apply to content alone, never to reasoning, calls or their markup. The
+    tokens `echo` are shown before the first one. `tokens` counts what the engine sampled up to the end, the end
     token included, and `reasoning_tokens` those within reasoning; what it samples before it learns of a stop is not
     counted.
     """

@@ -96,8 +96,8 @@ def find_harmony(template: str, control: Mapping[str, int]) -> HarmonyFormat | N
 
 
 class HarmonyParser:
-    """The `OutputParser` of choice `index`, whose `prompt` ends before or within a message's header, or in a message; calls
-    are those of `tools` (name → JSON schema of the arguments).
+    """The `OutputParser` of choice `index`, whose `prompt` ends before or within a message's header, or in a message;
+    calls are those of `tools` (name → JSON schema of the arguments).
 
     Text without a channel is content, and so is a message to an unknown function, header included. Line breaks stand
     between messages of a kind. Any way of cutting the text gives the same deltas, put together.

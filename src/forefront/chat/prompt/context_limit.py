@@ -18,12 +18,12 @@ def fit(prompt: int, wanted: int | None, limit: int) -> int:
         return most
     if prompt >= limit:
         text = (
-            f"{_limit(limit)} The prompt is too long: it has {prompt} tokens, which is {excess} more than fit with room "
-            "for an answer."
+            f"{_limit(limit)} The prompt is too long: it has {prompt} tokens, {excess} more than fit with room for an "
+            "answer."
         )
         raise ApiError("context_length_exceeded", text, param="messages")
     text = (
-        f"{_limit(limit)} The prompt is too long for an answer of {most} tokens (`max_tokens`): it has {prompt} tokens, "
+        f"{_limit(limit)} The prompt is too long for an answer of {most} tokens (`max_tokens`): it has {prompt}, "
         f"together {excess} more than fit."
     )
     raise ApiError("context_length_exceeded", text, param="max_tokens")

@@ -36,8 +36,8 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 def similar_path(path: str, known: Collection[str]) -> str | None:
-    """The known path that a client with a wrong base URL means: a missing or repeated `/v1`, another prefix, a slash too
-    many."""
+    """The known path that a client with a wrong base URL means: one with a missing or repeated `/v1`, another prefix or
+    a slash too many."""
     parts = [part for part in path.split("/") if part]
     for start in range(len(parts)):
         rest = "/".join(parts[start:])

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from forefront.server.openapi.rules import RULES
-from forefront.wire.other_engines import ALIASES, FORMS, REASONING
+from forefront.wire.other_engines import ALIASES
 from forefront.wire.record import Record
 from forefront.wire.request import ChatRequest, SampledRequest
 from forefront.wire.unknown_fields import ADVICE, REFUSED
@@ -88,8 +88,6 @@ def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
         properties[name] = {"enum": values, "description": f"Not supported: {refusal.why}."}
     if not issubclass(struct, SampledRequest):
         return
-    for name in (*FORMS, *(REASONING if struct is ChatRequest else ()), "options", "do_sample"):
-        properties[name] = {"description": "A field of other engines: `docs/api.md` has the table."}
     for name in sorted(ADVICE):
         properties[name] = {"description": "Accepted, and without effect here."}
     for alias, name in ALIASES.items():
