@@ -121,7 +121,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"messages": [USER | {"tool_calls": [CALL]}]}, VALUE, "messages[0].tool_calls", "Only messages of the assist"),
         ({"messages": [USER | {"tool_call_id": "c"}]}, VALUE, "messages[0].tool_call_id", "Only messages of the role"),
         ({"messages": [USER | {"function_call": {}}]}, MISSING_PARAMETER, "messages[0].function_call.name", "required"),
-        ({"messages": [USER | {"function_call": LEGACY}]}, VALUE, "messages[0].function_call", "Only messages of the a"),
+        ({"messages": [USER | {"function_call": LEGACY}]}, VALUE, "messages[0].function_call", "Only messages of"),
         (
             {"messages": [ASKED | {"function_call": LEGACY}]},
             VALUE, "messages[0].function_call", "both `function_call` and `tool_calls`",

@@ -42,7 +42,7 @@ class MarkupParser:
     @property
     def in_content(self) -> bool:
         """See `OutputParser.in_content`."""
-        return not self.reasoning and not (self._tools is not None and self._tools.in_call)
+        return not self.reasoning and (self._tools is None or self._tools.in_content)
 
     def feed(self, text: str) -> list[Delta]:
         """See `OutputParser.feed`."""

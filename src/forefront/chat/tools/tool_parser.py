@@ -25,7 +25,7 @@ class ToolParser:
     """
 
     def __init__(self, index: int, form: ToolFormat, tools: Mapping[str, Mapping[str, Any]]) -> None:
-        self.in_call = False  # what comes next belongs to a run of calls
+        self.in_content = True  # what comes next is outside of a run of calls
         self._index = index
         self._form = form
         self._tools = tools
@@ -57,7 +57,7 @@ class ToolParser:
         while char:
             found = yield from until(self._markers, char, self._content.take)
             if found in self._form.openings:
-                self.in_call = True
+                self.in_content = False
                 char = yield from self._run(found, (yield None))
                 continue
             if not (self._content.behind_call and any(mark.startswith(found) for mark in self._form.closings)):
@@ -66,9 +66,9 @@ class ToolParser:
 
     def _run(self, marker: str, char: str) -> Reading[str]:
         """Calls behind `marker`; returns the first character behind them."""
-        self.in_call = True
+        self.in_content = False
         char = yield from self._run_of_calls(marker, char)
-        self.in_call = False
+        self.in_content = True
         return char
 
     def _run_of_calls(self, marker: str, char: str) -> Reading[str]:
