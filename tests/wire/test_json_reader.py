@@ -90,8 +90,8 @@ def test_a_large_body_with_half_an_emoji_is_refused() -> None:
         (b"[" * 100_000, TOO_DEEP),
         (b'{"a":' * 100_000, TOO_DEEP),
         (b"[" * 100_000 + b"]" * 100_000, TOO_DEEP),
-        (b'"\xff"', "The body is not UTF-8 at line 1, column 2: byte 0xff cannot be read."),
-        (b'"\xed\xa0\x80"', "The body is not UTF-8 at line 1, column 2: byte 0xed cannot be read."),
+        (b'"\xff"', "The body is not UTF-8 at line 1, column 2 (byte 1)."),
+        (b'"\xed\xa0\x80"', "The body is not UTF-8 at line 1, column 2 (byte 1)."),
     ],
 )
 def test_what_is_not_json_is_refused(body: bytes, message: str) -> None:

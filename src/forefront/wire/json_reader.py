@@ -54,7 +54,7 @@ def _check_text(body: bytes) -> None:
         body.decode()
     except UnicodeDecodeError as error:
         line, column = _position(body, error.start)
-        text = f"The body is not UTF-8 at line {line}, column {column}: byte {body[error.start]:#04x} cannot be read."
+        text = f"The body is not UTF-8 at line {line}, column {column} (byte {error.start})."
         raise ApiError("invalid_json", text) from None
 
 

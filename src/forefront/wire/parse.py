@@ -90,8 +90,6 @@ def _check_sampled(request: SampledRequest) -> None:
             raise ApiError(
                 "invalid_value", 'The keys of `logit_bias` must be token ids, such as "1234".', param="logit_bias"
             )
-    if request.min_tokens and request.max_tokens is not None and request.min_tokens > request.max_tokens:
-        raise ApiError("invalid_value", "`min_tokens` must be at most `max_tokens`.", param="min_tokens")
     formatted = request.response_format is not None and not isinstance(request.response_format, TextFormat)
     given = {"response_format": formatted, "regex": request.regex, "grammar": request.grammar}
     forms = [name for name, form in given.items() if form]
@@ -112,7 +110,13 @@ def _check_window(fields: dict[str, Any], request: SampledRequest) -> None:
             raise ApiError("unsupported_parameter", text, param=name)
 
 
+def _check_length(request: ChatRequest | CompletionRequest) -> None:
+    if request.min_tokens and request.max_tokens is not None and request.min_tokens > request.max_tokens:
+        raise ApiError("invalid_value", "`min_tokens` must be at most `max_tokens`.", param="min_tokens")
+
+
 def _check_chat(request: ChatRequest) -> None:
+    _check_length(request)
     if request.top_logprobs is not None and not request.logprobs:
         raise ApiError("invalid_value", "`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")
     names = [tool.function.name for tool in request.tools or ()]
@@ -130,6 +134,7 @@ def _check_chat(request: ChatRequest) -> None:
 
 
 def _check_completion(request: CompletionRequest) -> None:
+    _check_length(request)
     if not isinstance(request.prompt, str):
         kinds = {type(entry) for entry in request.prompt}
         if len(kinds) > 1:

@@ -43,7 +43,6 @@ class SampledRequest(msgspec.Struct, kw_only=True):
     """
 
     model: NonEmpty
-    max_tokens: Natural | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
@@ -123,6 +122,7 @@ class CompletionRequest(SampledRequest, kw_only=True):
     """
 
     prompt: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    max_tokens: Natural | None = None
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     echo: bool | None = None
 

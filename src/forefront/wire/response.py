@@ -183,10 +183,11 @@ class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
 
 
 class CompletionLogprobs(Record, kw_only=True):
-    """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts. `token_logprobs` are
-    natural logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens' texts to theirs; `text_offset`
-    is the place in `text` where a token begins. The text of a control token is its name, and that of a token which is
-    no whole characters is `bytes:` with its bytes (`bytes:\\xe2\\x82`)."""
+    """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts.
+
+    `token_logprobs` are natural logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens'
+    texts to theirs; `text_offset` is the place in `text` where a token begins. The text of a control token is its name,
+    that of a token without whole characters is `bytes:` and its bytes (`bytes:\\xe2\\x82`)."""
 
     tokens: list[str]
     token_logprobs: list[float | None]

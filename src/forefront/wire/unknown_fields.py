@@ -163,8 +163,9 @@ ADVICE: Final = frozenset(
 _ENGINE_ADVICE: Final = frozenset(
     {
         "cache_control", "priority", "request_id", "rid", "cache_salt", "cache_prompt", "id_slot", "slot_id", "n_keep",
-        "num_keep", "n_discard", "keep_alive", "kv_transfer_params", "session_params", "bootstrap_host", "bootstrap_port",
-        "bootstrap_room", "data_parallel_rank", "guided_decoding_backend", "timings_per_token", "return_progress",
+        "num_keep", "n_discard", "keep_alive", "kv_transfer_params", "session_params", "bootstrap_host",
+        "bootstrap_port", "bootstrap_room", "data_parallel_rank", "guided_decoding_backend", "timings_per_token",
+        "return_progress",
         "num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "low_vram", "f16_kv", "numa", "use_mmap",
         "use_mlock", "vocab_only", "penalize_newline", "logits_all", "details", "decoder_input_details",
         "mirostat_tau", "mirostat_eta", "dry_base", "dry_allowed_length", "dry_penalty_last_n",
