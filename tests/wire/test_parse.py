@@ -307,8 +307,8 @@ def test_a_prompt_is_one_message_of_the_user() -> None:
 
 
 def test_tools_are_offered_unless_none_may_be_called() -> None:
-    assert [tool.function.name for tool in parse(tools=[TOOL]).request.offered] == ["f"]
-    assert parse(tools=[TOOL], tool_choice="none").request.offered == []
+    assert [tool.function.name for tool in parse(tools=[TOOL]).request.active_tools] == ["f"]
+    assert parse(tools=[TOOL], tool_choice="none").request.active_tools == []
 
 
 def complete(**fields: Any) -> CompletionRequest:

@@ -10,8 +10,8 @@ from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_har
 from forefront.chat.output.output_parser import MarkupParser, OutputParser
 from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_format
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import CallStyle, as_dicts, offers, with_tools
-from forefront.chat.prompt.template_style import find_call_style
+from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages, tool_definitions, with_tools
+from forefront.chat.prompt.template_style import find_template_style
 from forefront.chat.tools.arguments import schema_of
 from forefront.chat.tools.detect import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
@@ -39,14 +39,14 @@ class ModelFormat:
         self._template = template
         self._tools = None if self.harmony else find_tool_format(source, control)
         self._reasoning = None if self.harmony else find_reasoning_format(source, control)
-        self._style = CallStyle()
+        self._style = TemplateStyle()
         if template is not None:
-            self._style = find_call_style(template, self._tools, harmony=self.harmony is not None)
+            self._style = find_template_style(template, self._tools, harmony=self.harmony is not None)
         # A vocabulary is too long to be gone through for each request.
         markers = self.harmony or self._reasoning
         names = {token: text for text, token in control.items()}
-        pieces = _with_markers(tokenizer.pieces, markers.spelled if markers else {})
-        pieces_with_calls = _with_markers(pieces, self._tools.spelled if self._tools else {})
+        pieces = _with_markers(tokenizer.pieces, markers.marker_bytes if markers else {})
+        pieces_with_calls = _with_markers(pieces, self._tools.marker_bytes if self._tools else {})
         self.plain_texts = TokenTexts(tokenizer.pieces, names)
         self._texts = TokenTexts(pieces, names)
         self._texts_with_calls = TokenTexts(pieces_with_calls, names)
@@ -71,7 +71,7 @@ class ModelFormat:
 
     def messages(self, messages: Sequence[Message], offered: Sequence[Tool]) -> list[dict[str, Any]]:
         """The messages as the template takes them."""
-        plain = as_dicts(messages, self._style)
+        plain = template_messages(messages, self._style)
         return with_tools(plain, offered, self._style) if offered else plain
 
     def variables(self, effort: str | None, offered: Sequence[Tool]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class ModelFormat:
         variables = self.reasoning_variables(effort) if effort and self.takes_effort(effort) else {}
         if offered:
             self.need_tools()
-            variables |= dict.fromkeys(self._style.tool_variables, offers(offered))
+            variables |= dict.fromkeys(self._style.tool_variables, tool_definitions(offered))
         return variables
 
     def lead(self, beginning: str) -> str:

@@ -82,7 +82,7 @@ def _without_trailing_commas(body: bytes) -> bytes:
 
 
 def _broken(body: bytes) -> ApiError:
-    """The error that says where `body` stops being JSON."""
+    """The error with the place where `body` stops being JSON."""
     if len(body) <= _RELAXED:
         for match in _TOKEN.finditer(body):
             if match[0].endswith((b"NaN", b"Infinity")) and not match[0].startswith(b'"'):

@@ -1,4 +1,4 @@
-"""Finds the known name that a misspelt one stands for, at a cost that no spelling drives up."""
+"""Finds the known name that is nearest to a misspelt one, at a bounded cost."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher

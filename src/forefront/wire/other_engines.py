@@ -31,7 +31,7 @@ _FORMS: Final = (
     "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_json_object",
     "ebnf", "json_schema", "format",
 )  # fmt: skip
-# Fields that say under another name how much a model reasons.
+# Fields that set the amount of reasoning under another name.
 _REASONING: Final = ("reasoning", "thinking", "think", "enable_thinking", "chat_template_kwargs")
 _OWN_FORMS: Final = ("response_format", "regex", "grammar")
 _MAX_CHOICES: Final = 1024
@@ -220,7 +220,7 @@ _READERS: Final[dict[str, Callable[[Any, str], Fields]]] = {
 
 
 def _rewrite_reasoning(fields: Fields) -> None:
-    """`reasoning_effort` in place of the fields that switch reasoning on or off, or say how much of it. Raises
+    """`reasoning_effort` in place of the fields that set the amount of reasoning. Raises
     `ApiError` 422 where they contradict each other."""
     stated: list[tuple[str, str | bool]] = []
     for name in _REASONING:
@@ -243,7 +243,7 @@ def _rewrite_reasoning(fields: Fields) -> None:
 
 
 def _reasoning(name: str, value: Any) -> list[tuple[str, str | bool]]:
-    """What a field says of reasoning: paths with an effort, or with whether there is to be any."""
+    """The members of a field: paths with an effort, or with true or false for reasoning on or off."""
     if isinstance(value, bool) and name in ("think", "enable_thinking"):
         return [(name, value)]
     if name == "think":

@@ -15,7 +15,7 @@ from forefront.wire.request import MAX_PROMPTS, ChatRequest, CompletionRequest, 
 from forefront.wire.response_format import TextFormat
 from forefront.wire.tools import NamedToolChoice
 from forefront.wire.unknown_fields import ignored_fields
-from forefront.wire.validation_errors import named_error
+from forefront.wire.validation_errors import validation_error
 
 R = TypeVar("R", bound=SampledRequest)
 
@@ -31,7 +31,7 @@ class ParsedRequest(Generic[R]):
 def parse_chat_request(body: bytes) -> ParsedRequest[ChatRequest]:
     """Read the body of `POST /v1/chat/completions`. A `prompt` in place of `messages` is one message of the user.
 
-    Raises `ApiError`: 400 when it is not JSON, lacks a field or asks for what cannot be done here; 422 when a field
+    Raises `ApiError`: 400 for what is not JSON, a missing field or an unsupported one; 422 when a field
     has the wrong type, is out of range, or nearly matches a known one.
     """
     fields = rewrite(_fields(body), chat=True)
@@ -62,7 +62,7 @@ def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
     try:
         request = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        raise named_error(str(error)) from None
+        raise validation_error(str(error)) from None
     _check_sampled(request)
     _check_window(fields, request)
     if request.answers_json:

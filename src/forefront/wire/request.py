@@ -108,7 +108,7 @@ class ChatRequest(SampledRequest, kw_only=True):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
 
     @property
-    def offered(self) -> list[Tool]:
+    def active_tools(self) -> list[Tool]:
         """The tools that the model is shown: none where it must not call any."""
         return [] if self.tool_choice == "none" else self.tools or []
 

@@ -72,7 +72,7 @@ class PromptTokensDetails(Record, kw_only=True):
 
 
 class CompletionTokensDetails(Record, kw_only=True):
-    """What the answer was made of: `reasoning_tokens` of it were the model's reasoning."""
+    """The parts of the answer: `reasoning_tokens` of it were the model's reasoning."""
 
     reasoning_tokens: int
 
@@ -103,7 +103,7 @@ class Usage(Record, kw_only=True):
 
 
 class EffectiveSampling(Record, kw_only=True):
-    """The values that tokens were drawn with, defaults filled in. `seed` is drawn when none is given: sent back in a
+    """The sampling values of an answer, defaults filled in. `seed` is drawn when the request has none; sent back in a
     request, it repeats the answer."""
 
     temperature: float
@@ -118,7 +118,7 @@ class EffectiveSampling(Record, kw_only=True):
 
 
 class Receipt(Record, kw_only=True):
-    """What made an answer, so that it can be told apart and repeated.
+    """How an answer was made, so that it can be repeated.
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
     and a version. Times are in milliseconds: waiting for a turn, reading the prompt until the first token, and from
@@ -149,7 +149,7 @@ class ChatCompletion(Record, kw_only=True):
 
 
 class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
-    """What a chunk adds to a choice; fields that add nothing are left out."""
+    """The addition of a chunk to a choice; fields that add nothing are left out."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
@@ -169,8 +169,8 @@ class ChunkChoice(Record, kw_only=True):
 
 
 class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
-    """One event of a stream. The last one carries the `receipt`, and `usage` if `stream_options.include_usage` asks for
-    it."""
+    """One event of a stream. The last one carries the `receipt`, and `usage` with
+    `stream_options.include_usage`."""
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -205,7 +205,7 @@ class CompletionChoice(Record, kw_only=True):
 
 
 class Completion(Record, kw_only=True):
-    """What `POST /v1/completions` answers; in a stream, each of its events."""
+    """The response of `POST /v1/completions`; in a stream, each of its events."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"
@@ -218,11 +218,11 @@ class Completion(Record, kw_only=True):
 
 
 class Preflight(Record, kw_only=True):
-    """What a request would meet, computed without answering it. All but `wait_seconds` are tokens or text.
+    """The prospects of a request, computed without answering it. All but `wait_seconds` are tokens or text.
 
-    `prompt` is the text that the model would read. `cached_tokens` of the `prompt_tokens` are in the KV cache now.
-    `max_tokens` is the longest answer that fits; `fits` says whether what the request asks for does, and `excess` by
-    how much it does not. `ahead` requests would have their turn before it, which takes about `wait_seconds`.
+    `prompt` is the rendered prompt. `cached_tokens` of the `prompt_tokens` are in the KV cache now.
+    `max_tokens` is the longest answer that fits; `fits` says whether the requested one does, and `excess` by how many
+    tokens it does not. `ahead` requests would run before it, which takes about `wait_seconds`.
     """
 
     object: Literal["chat.completion.preflight"] = "chat.completion.preflight"

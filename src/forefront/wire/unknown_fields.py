@@ -21,7 +21,7 @@ _INDEX: Final = re.compile(r"\[\d+\]")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A field that would change the answer, so that it cannot be ignored. Its `harmless` values ask for nothing and are
+    """A field that would change the answer, so that it cannot be ignored. Its `harmless` values change nothing and are
     let through in silence."""
 
     why: str
@@ -267,7 +267,7 @@ def _struct_for(value: dict[str, Any], kind: Any) -> type[msgspec.Struct] | None
 
 @cache
 def _structs(kind: Any) -> tuple[tuple[type[msgspec.Struct], str | None, Any], ...]:
-    """The structs of a union, each with the field that tells it from the others and its value there."""
+    """The structs of a union, each with its tag field and tag."""
     return tuple(
         (option, option.__struct_config__.tag_field, option.__struct_config__.tag)
         for option in _options(kind)
@@ -286,7 +286,7 @@ def _options(kind: Any) -> tuple[Any, ...]:
 
 
 def _check_refused(name: str, value: Any, refusal: Refusal, path: str) -> None:
-    """Raise `ApiError` 400 unless the value asks for nothing."""
+    """Raise `ApiError` 400 unless the value is harmless."""
     if not any(same(value, harmless) for harmless in refusal.harmless):
         text = f"`{path}{name}` is not supported: {refusal.why}."
         raise ApiError("unsupported_parameter", text, param=path + name)

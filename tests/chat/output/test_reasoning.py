@@ -80,7 +80,7 @@ def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
     assert find_reasoning_format("{{ content.split('</think>')[-1] }}", {}) == THINK
     spelled = find_reasoning_format("", {"[THINK]": 34, "[/THINK]": 35})
     assert spelled == ReasoningFormat(("[THINK]",), ("[/THINK]",), control={"[THINK]": 34, "[/THINK]": 35})
-    assert spelled.spelled == {34: b"[THINK]", 35: b"[/THINK]"}
+    assert spelled.marker_bytes == {34: b"[THINK]", 35: b"[/THINK]"}
     assert find_reasoning_format("{{ messages }}", {"[INST]": 3}) is None
 
 

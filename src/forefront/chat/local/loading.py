@@ -9,8 +9,8 @@ from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.planner import Planner
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from forefront.chat.prompt.context_limit import TextBound
-from forefront.chat.prompt.prompt_builder import PromptEncoder
+from forefront.chat.prompt.context_limit import PromptSizeLimit
+from forefront.chat.prompt.prompt_builder import PromptBuilder
 from forefront.engine.engine import Engine
 from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
@@ -71,10 +71,10 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
     engine = Engine(model)
     former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), model_format)
-    bound = TextBound(engine.context_limit, tokenizer.longest)
+    bound = PromptSizeLimit(engine.context_limit, tokenizer.longest)
     planner = Planner(
         tokenizer,
-        None if template is None else PromptEncoder(tokenizer, template, bound),
+        None if template is None else PromptBuilder(tokenizer, template, bound),
         model_format,
         former,
         end_tokens,

@@ -11,9 +11,9 @@ from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.decoders import chat_decoders, text_decoders
 from forefront.chat.output.min_tokens import at_least
 from forefront.chat.prompt.chat_template import TemplateError
-from forefront.chat.prompt.context_limit import TextBound, fit
-from forefront.chat.prompt.message_rendering import split_beginning
-from forefront.chat.prompt.prompt_builder import Prompt, PromptEncoder
+from forefront.chat.prompt.context_limit import PromptSizeLimit, fit_answer
+from forefront.chat.prompt.message_rendering import split_prefill
+from forefront.chat.prompt.prompt_builder import Prompt, PromptBuilder
 from forefront.engine.request import GenerateRequest
 from forefront.engine.sampling.constraint import ConstraintFactory
 from forefront.fairness.fair_semaphore import SemaphoreClosedError
@@ -41,11 +41,11 @@ class Planner:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        prompts: PromptEncoder | None,
+        prompts: PromptBuilder | None,
         model_format: ModelFormat,
         former: Former,
         end_tokens: frozenset[int],
-        bound: TextBound,
+        bound: PromptSizeLimit,
         limit: int,
         vocabulary_size: int,
     ) -> None:
@@ -72,7 +72,7 @@ class Planner:
     async def chat(self, request: ChatRequest, tenant: Tenant) -> Plan:
         """The plan for an answer to messages."""
         prompt, form = await self._in_turn(tenant, _size(request), lambda: self._prompt_and_form(request))
-        most = fit(len(prompt.tokens), request.max_tokens, self._limit)
+        most = fit_answer(len(prompt.tokens), request.max_tokens, self._limit)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
         wanted = GenerateRequest(
             prompt=prompt.tokens,
@@ -96,7 +96,7 @@ class Planner:
         requests = [
             GenerateRequest(
                 prompt=tokens,
-                max_tokens=fit(len(tokens), max(most, 1), self._limit),
+                max_tokens=fit_answer(len(tokens), max(most, 1), self._limit),
                 sampling=sampling,
                 n=request.n or 1,
                 stop_tokens=self._ends(request),
@@ -129,9 +129,9 @@ class Planner:
                 "server with `--chat-template FILE` or one of the built-in names."
             )
             raise ApiError("unsupported_parameter", text, param="messages")
-        variables = self._format.variables(request.reasoning_effort, request.offered)
-        messages, beginning = split_beginning(request.messages)
-        plain = self._format.messages(messages, request.offered)
+        variables = self._format.variables(request.reasoning_effort, request.active_tools)
+        messages, beginning = split_prefill(request.messages)
+        plain = self._format.messages(messages, request.active_tools)
         try:
             return self._prompts.encode(plain, variables, beginning, self._format.lead(beginning))
         except TemplateError as error:

@@ -10,7 +10,7 @@ from forefront.wire.request import ChatRequest, CompletionRequest
 
 def chat_decoders(request: ChatRequest, model_format: ModelFormat, prompt: str) -> list[ChoiceDecoder]:
     """One decoder for each choice of an answer to the rendered `prompt`."""
-    texts = model_format.texts(request.offered)
+    texts = model_format.texts(request.active_tools)
     options = DecodeOptions(
         StopStrings(request.stops),
         request.stop_tokens,
@@ -18,7 +18,7 @@ def chat_decoders(request: ChatRequest, model_format: ModelFormat, prompt: str) 
         logprobs=bool(request.logprobs),
     )
     return [
-        ChoiceDecoder(index, texts, options, model_format.parser(index, prompt, request.offered))
+        ChoiceDecoder(index, texts, options, model_format.parser(index, prompt, request.active_tools))
         for index in range(request.n or 1)
     ]
 

@@ -6,7 +6,7 @@ from forefront.wire.errors import ApiError
 _BYTES_PER_TOKEN = 16
 
 
-def fit(prompt: int, wanted: int | None, limit: int) -> int:
+def fit_answer(prompt: int, wanted: int | None, limit: int) -> int:
     """The longest answer that a request can have, in tokens: `wanted`, or what is left of the context of `limit`.
 
     Raises `ApiError` `context_length_exceeded`, with the numbers, where prompt and answer do not fit. Its texts hold
@@ -33,7 +33,7 @@ def _limit(limit: int) -> str:
     return f"This model's maximum context length is {limit} tokens."
 
 
-class TextBound:
+class PromptSizeLimit:
     """Refuses texts that cannot fit, by their bytes, before they are encoded. `limit` is the context in tokens;
     `longest` are the bytes of the longest token."""
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.output.marker_scanner import Machine, Reading, until
+from forefront.chat.output.marker_scanner import Reading, TextScanner, until
 from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.tool_format import ToolFormat
 
@@ -33,7 +33,7 @@ class ToolParser:
         self._said: list[tuple[int, str, str]] = []  # call or -1, its name where it begins, text
         self._content = _Content(self._said)
         self._markers = (*form.openings, *form.closings)
-        self._machine = Machine(self._answer(), self._markers)
+        self._machine = TextScanner(self._answer(), self._markers)
 
     def feed(self, text: str) -> list[Delta]:
         """What more text adds."""
