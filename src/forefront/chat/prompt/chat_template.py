@@ -82,7 +82,7 @@ class _Child:
         return self._end.alive
 
     def request(self, message: Any, seconds: float) -> str:
-        """The answer to a message, within `seconds`. Raises `TemplateError`, and `_EndedError` after the process' end."""
+        """The answer to a message, within `seconds`. Raises `TemplateError`, and `_EndedError` if the process ends."""
         try:
             content = msgspec.json.encode(message)
         except RecursionError:
