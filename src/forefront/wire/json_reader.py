@@ -28,8 +28,8 @@ _PLACE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<byte>\d+)\)")
 _NO_VALUE_BEFORE = (b"", b"[", b"{", b",", b":")
 
 
-def read_json(body: bytes) -> Any:
-    """The value of a JSON text, as dicts, lists and scalars.
+def read_json(body: bytes, *, replace_surrogates: bool = True) -> Any:
+    """The value of a JSON text, as dicts, lists and scalars. Without `replace_surrogates` a lone one is an error.
 
     Raises `ApiError` `invalid_json` (400) with line, column and what was expected there.
     """
@@ -40,7 +40,7 @@ def read_json(body: bytes) -> Any:
     _check_text(body)
     if len(body) > _RELAXED:
         raise _broken(body)
-    relaxed = _without_trailing_commas(_without_lone_surrogates(body))
+    relaxed = _without_trailing_commas(_without_lone_surrogates(body) if replace_surrogates else body)
     if relaxed != body:
         try:
             return msgspec.json.decode(relaxed)

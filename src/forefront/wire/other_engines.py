@@ -17,12 +17,15 @@ Fields = dict[str, Any]
 ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_tokens"}
 _ENGINE_ALIASES: Final = {
     "max_new_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "max_tokens_to_sample": "max_tokens",
     "n_predict": "max_tokens",
     "num_predict": "max_tokens",
     "min_new_tokens": "min_tokens",
     "repeat_penalty": "repetition_penalty",
     "stop_sequences": "stop",
     "random_seed": "seed",
+    "num_return_sequences": "n",
 }
 # Values of an alias that mean the default: no limit.
 _DEFAULTS: Final[dict[str, tuple[int, ...]]] = {"n_predict": (-1,), "num_predict": (-1, -2)}
@@ -180,11 +183,18 @@ def _structured_outputs(value: Any, path: str) -> Fields:
 def _response_format(value: Fields) -> Fields:
     """Our `response_format` for llama.cpp's schema beside the type, and for TGI's and Fireworks' other types."""
     kind, schema = value.get("type"), value.get("schema")
+    if kind == "text":
+        for name in ("schema", "json_schema", "value", "grammar", "regex"):
+            if value.get(name) is not None:
+                text = f"`response_format.{name}` does not go with the type `text`."
+                raise ApiError("invalid_value", text, param=f"response_format.{name}")
     if kind in ("json_object", "json_schema") and schema is not None:
         if value.get("json_schema") is not None:
             text = "`response_format` has both `schema` and `json_schema`: send one of them."
             raise ApiError("invalid_value", text, param="response_format.schema")
         return _json(schema, "response_format.schema")
+    if kind == "json_object" and value.get("json_schema") is not None:
+        return {"response_format": value | {"type": "json_schema"}}
     if kind in ("json", "regex", "grammar") and ("value" in value or kind in value):
         return _typed({"type": kind, "value": value.get("value", value.get(kind))}, "response_format")
     if kind == "structural_tag":

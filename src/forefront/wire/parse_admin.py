@@ -18,7 +18,6 @@ T = TypeVar("T")
 _DAY: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z"
 # Categories of Unicode: controls, format characters, separators of lines, surrogates, private and unassigned ones.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
-_REPLACEMENT: Final = "\ufffd"  # stands for text that was lost
 _DOUBLED = re.compile(r"\s\s")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 
@@ -36,16 +35,21 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def parse_new_key(body: bytes) -> NewKey:
     """The body of `POST /admin/keys`. Raises `ApiError` 400 or 422."""
-    wanted = convert_or_raise(read_json(body), NewKey)
+    wanted = convert_or_raise(_read(body), NewKey)
     check_new_key(wanted)
     return wanted
 
 
 def parse_project_settings(body: bytes) -> ProjectSettings:
     """The body of `PUT /admin/projects/{name}`. Raises `ApiError` 400 or 422."""
-    settings = convert_or_raise(read_json(body), ProjectSettings)
+    settings = convert_or_raise(_read(body), ProjectSettings)
     check_budget(settings.budget)
     return settings
+
+
+def _read(body: bytes) -> Any:
+    """The body's value. Names are kept as they are, so nothing in them is replaced."""
+    return read_json(body, replace_surrogates=False)
 
 
 def parse_project_name(text: str) -> str:
@@ -106,7 +110,7 @@ def _check_text(text: str, param: str) -> None:
     Two names must not look the same. Letters, digits and signs of all scripts are fine.
     """
     for char in text:
-        if unicodedata.category(char) in _UNSEEN or char == _REPLACEMENT:
+        if unicodedata.category(char) in _UNSEEN:
             message = (
                 f"`{param}` must hold no control, format, private or unassigned characters, such as U+{ord(char):04X}."
             )
