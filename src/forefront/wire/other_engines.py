@@ -38,13 +38,17 @@ _FORMS: Final = (
 _REASONING: Final = ("reasoning", "thinking", "think", "enable_thinking", "chat_template_kwargs")
 _OWN_FORMS: Final = ("response_format", "regex", "grammar")
 _MAX_CHOICES: Final = 1024
+_REWRITTEN: Final = frozenset(
+    {*ALIASES, *_ENGINE_ALIASES, *_FORMS, *_REASONING, "options", "do_sample", "response_format", "grammar"}
+)
 
 
 def rewrite(fields: Fields, *, chat: bool) -> Fields:
-    """The same request in our own fields. Raises `ApiError` 422 for a value of the wrong type, and for two fields that
-    mean the same and disagree."""
+    """The request, without fields that are null, in our own fields. Raises `ApiError` 422 for a value of the wrong type,
+    and for two fields that mean the same and disagree."""
+    if _REWRITTEN.isdisjoint(fields):
+        return fields
     fields = _spread_options(fields)
-    fields = {name: value for name, value in fields.items() if value is not None}
     for alias, name in (ALIASES | _ENGINE_ALIASES).items():
         if alias in fields:
             value = fields.pop(alias)

@@ -64,6 +64,8 @@ class ChoiceDecoder:
         self.ended = False
         self._texts = texts
         self._options = options
+        self._stop_tokens, self._min_tokens = options.stop_tokens, options.min_tokens
+        self._wants_logprobs = options.logprobs
         self._detokenizer = Detokenizer(texts.pieces)
         self._stops = StopMatcher(options.stops)
         self._parser = parser
@@ -111,39 +113,39 @@ class ChoiceDecoder:
         self.tokens += 1
         if parser is not None and parser.reasoning:
             self.reasoning_tokens += 1
-        is_end = token.finish == "stop" or self._is_stop(token.token)
+        is_end = token.finish == "stop" or (token.token in self._stop_tokens and self._may_stop())
         text = "" if is_end else self._detokenizer.feed(token.token)
-        if self._options.logprobs and (not is_end or self._options.end_logprob):
+        if self._wants_logprobs and (not is_end or self._options.end_logprob):
             self._logprobs.append((self._decoded, self._describe(token)))
         self._decoded += len(text)
-        if text:
-            parsed: Sequence[Delta] = [TextDelta(self.index, text)] if parser is None else parser.feed(text)
-            self._show(parsed, deltas)
+        if parser is not None:
+            self._show(parser.feed(text) if text else (), deltas)
+        elif text and (text := self._let_through(text)):
+            deltas.append(TextDelta(self.index, text))
         if self._stops.stopped or is_end:
             return "stop"
         return "length" if token.finish == "length" else None
 
-    def _is_stop(self, token: int) -> bool:
-        if token not in self._options.stop_tokens or self.tokens <= self._options.min_tokens:
-            return False
-        return self._parser is None or self._parser.in_content
+    def _may_stop(self) -> bool:
+        return self.tokens > self._min_tokens and (self._parser is None or self._parser.in_content)
+
+    def _let_through(self, content: str) -> str:
+        """The content that the stop strings let through now."""
+        if self.tokens <= self._min_tokens:
+            return content
+        shown = self._stops.feed(content)
+        self._held += len(content) - len(shown)
+        return shown
 
     def _show(self, parsed: Sequence[Delta], deltas: list[Delta]) -> bool:
         """Add what the stop strings let through, nothing after a match; returns whether there was one."""
-        stops = self._stops
         for delta in parsed:
-            if stops.stopped:
-                if isinstance(delta, TextDelta):
-                    self._held += len(delta.text)
-                continue
-            if isinstance(delta, TextDelta) and self.tokens > self._options.min_tokens:
-                text = stops.feed(delta.text)
-                self._held += len(delta.text) - len(text)
-                if text:
+            if isinstance(delta, TextDelta):
+                if text := self._let_through(delta.text):
                     deltas.append(TextDelta(self.index, text))
-            else:
+            elif not self._stops.stopped:
                 deltas.append(delta)
-        return stops.stopped
+        return self._stops.stopped
 
     def _finished(self, deltas: list[Delta], reason: FinishReason | None) -> list[Delta | ChoiceEnd]:
         """The deltas, neighbours of a kind as one, with their log-probabilities; and the end, if it has come."""
@@ -184,7 +186,7 @@ class ChoiceDecoder:
         detokenizer = Detokenizer(self._texts.pieces)
         for begin in range(0, len(echo), _BATCH):
             text = "".join(map(detokenizer.feed, echo[begin : begin + _BATCH]))
-            entries = token.prompt[begin : begin + _BATCH] if self._options.logprobs else ()
+            entries = token.prompt[begin : begin + _BATCH] if self._wants_logprobs else ()
             yield TextDelta(self.index, text, [self._describe(entry) for entry in entries] or None)
 
     def _describe(self, token: Token) -> TokenLogprob:
