@@ -117,6 +117,7 @@ export interface ToolCallDelta {
 export interface ChoiceDelta {
   role?: "assistant" | null;
   content?: string | null;
+  refusal?: string | null;
   tool_calls?: ToolCallDelta[] | null;
   function_call?: { name?: string | null; arguments?: string | null } | null;
   reasoning_content?: string | null;

@@ -44,8 +44,8 @@ _REWRITTEN: Final = frozenset(
 
 
 def rewrite(fields: Fields, *, chat: bool) -> Fields:
-    """The request, without fields that are null, in our own fields. Raises `ApiError` 422 for a value of the wrong type,
-    and for two fields that mean the same and disagree."""
+    """The request, without null fields, in our own fields. Raises `ApiError` 422 for a value of the wrong type, and for
+    two fields that mean the same and disagree."""
     if _REWRITTEN.isdisjoint(fields):
         return fields
     fields = _spread_options(fields)

@@ -153,10 +153,17 @@ class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    refusal: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
     function_call: FunctionCallDelta | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+
+
+class OpeningDelta(ChoiceDelta, kw_only=True):
+    """The first delta of a choice: its role, and that there is no refusal."""
+
+    refusal: str | None = msgspec.field(default_factory=_null)
 
 
 class ChunkChoice(Record, kw_only=True):

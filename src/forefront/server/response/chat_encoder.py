@@ -27,6 +27,7 @@ from forefront.wire.response import (
     ChoiceLogprobs,
     ChunkChoice,
     FinishReason,
+    OpeningDelta,
     ResponseMessage,
     Usage,
 )
@@ -75,7 +76,7 @@ class ChatAnswer(Completion):
         match event:
             case Started():
                 # The role comes first and by itself, for every choice.
-                opening = ChoiceDelta(role="assistant", content="")
+                opening = OpeningDelta(role="assistant", content="")
                 return [self._chunk(index, opening) for index in range(self._count)]
             case TextDelta():
                 logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
