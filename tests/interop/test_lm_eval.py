@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.tokenizer.gguf import gguf_tokenizer
 from tests.support.reference import ReferenceModel
 from tests.support.server import RunningServer

@@ -12,7 +12,7 @@ from forefront.chat.grammar.source import GrammarSource, json_lark
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.harmony import HarmonyFormat
 from forefront.chat.tools.tool_grammar import tool_grammar
-from forefront.engine.sampling.constraint import ConstraintFactory
+from forefront.engine.constraint import ConstraintFactory
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest

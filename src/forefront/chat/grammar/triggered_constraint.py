@@ -1,13 +1,15 @@
 """Free text until a trigger, a grammar behind it, free text again."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from llguidance import LLMatcher
 
 from forefront.chat.grammar.grammar_constraint import GrammarConstraint
 from forefront.chat.grammar.vocabulary import TokenIndex
-from forefront.engine.sampling.constraint import Mask
+from forefront.engine.constraint import MAX_ROLLBACK, Mask
 
 
 class Triggers:
@@ -65,19 +67,29 @@ class Triggers:
         return bool(self._matcher.validate_tokens(tokens) == len(tokens))
 
 
+class _State(NamedTuple):
+    """What `accept` changes. The grammar behind a trigger, if any, accepted the token too."""
+
+    ended: bool
+    forced_finish: bool
+    beginning: bytes
+    inner: GrammarConstraint | None
+
+
 class TriggeredConstraint:
     """The `Constraint` that `bound` makes, each time that a trigger has come; `least` tokens are needed for it. With
     `ends`, nothing follows the first one."""
 
     def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
         self.ended = False
-        self.steered = False
+        self.forced_finish = False
         self._triggers = triggers
         self._bound = bound
         self._least = least
         self._ends = ends
         self._beginning = b""
         self._inner: GrammarConstraint | None = None
+        self._history: deque[_State] = deque(maxlen=MAX_ROLLBACK)  # before each `accept`
 
     def mask(self, left: int) -> Mask | None:
         """See `Constraint.mask`."""
@@ -85,20 +97,28 @@ class TriggeredConstraint:
 
     def accept(self, token: int, left: int) -> int:
         """See `Constraint.accept`. Where there is no room for what must follow a trigger, the answer ends instead."""
+        self._history.append(_State(self.ended, self.forced_finish, self._beginning, self._inner))
         if self._inner is None:
             beginning, rest = self._triggers.follow(self._beginning, token)
             if rest is None:
                 self._beginning = beginning
                 return token
             if left - 1 < self._least:
-                self.steered = True
+                self.forced_finish = True
                 return self._triggers.end_token
             self._inner = self._bound()
             self._inner.begin(self._triggers.tokens(rest))
         else:
             token = self._inner.accept(token, left)
-            self.steered |= self._inner.steered
+            self.forced_finish |= self._inner.forced_finish
         if self._inner is not None and self._inner.ended:
             self._inner, self._beginning = None, b""
             self.ended = self._ends
         return token
+
+    def rollback(self, count: int) -> None:
+        """See `Constraint.rollback`."""
+        for _ in range(count):
+            self.ended, self.forced_finish, self._beginning, self._inner = self._history.pop()
+            if self._inner is not None:
+                self._inner.rollback(1)

@@ -14,8 +14,8 @@ from forefront.chat.prompt.chat_template import TemplateError
 from forefront.chat.prompt.context_limit import PromptSizeLimit, fit_answer
 from forefront.chat.prompt.message_rendering import split_prefill
 from forefront.chat.prompt.prompt_builder import Prompt, PromptBuilder
+from forefront.engine.constraint import ConstraintFactory
 from forefront.engine.request import GenerateRequest
-from forefront.engine.sampling.constraint import ConstraintFactory
 from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool

@@ -2,12 +2,12 @@
 
 import secrets
 
-from forefront.engine.request import Sampling
+from forefront.engine.request import SamplingParams
 from forefront.wire.errors import ApiError
 from forefront.wire.request import SampledRequest
 
 
-def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> Sampling:
+def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:
     """How the engine draws this request's tokens. Raises `ApiError` for a bias on a token that does not exist."""
     bias = {int(token): value for token, value in (request.logit_bias or {}).items()}
     if bias and max(bias) >= vocabulary_size:
@@ -16,7 +16,7 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
     if request.stop_token_ids and max(request.stop_token_ids) >= vocabulary_size:
         text = f"`stop_token_ids` names token {max(request.stop_token_ids)}, but the vocabulary ends at "
         raise ApiError("invalid_value", f"{text}{vocabulary_size - 1}.", param="stop_token_ids")
-    return Sampling(
+    return SamplingParams(
         temperature=_default(request.temperature, 1.0),
         top_p=_default(request.top_p, 1.0),
         top_k=max(request.top_k or 0, 0),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from forefront.engine.sampling.constraint import Constraint, ConstraintFactory, Mask
+from forefront.engine.constraint import Constraint, ConstraintFactory, Mask
 
 
 def at_least(
@@ -34,13 +34,13 @@ class MinimumLength:
         return self._inner is not None and self._inner.ended
 
     @property
-    def steered(self) -> bool:
-        """See `Constraint.steered`."""
-        return self._inner is not None and self._inner.steered
+    def forced_finish(self) -> bool:
+        """See `Constraint.forced_finish`."""
+        return self._inner is not None and self._inner.forced_finish
 
-    def mask(self, left: int) -> Mask | None:
+    def mask(self, tokens_left: int) -> Mask | None:
         """See `Constraint.mask`."""
-        mask = None if self._inner is None else self._inner.mask(left)
+        mask = None if self._inner is None else self._inner.mask(tokens_left)
         if self._missing <= 0:
             return mask
         if mask is None:
@@ -48,7 +48,13 @@ class MinimumLength:
         allowed = mask & self._without_ends[: len(mask)]
         return allowed if allowed.any() else mask
 
-    def accept(self, token: int, left: int) -> int:
+    def accept(self, token: int, tokens_left: int) -> int:
         """See `Constraint.accept`."""
         self._missing -= 1
-        return token if self._inner is None else self._inner.accept(token, left)
+        return token if self._inner is None else self._inner.accept(token, tokens_left)
+
+    def rollback(self, count: int) -> None:
+        """See `Constraint.rollback`."""
+        self._missing += count
+        if self._inner is not None:
+            self._inner.rollback(count)
