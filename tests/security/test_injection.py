@@ -25,7 +25,7 @@ STRINGS = [
     "' OR '1'='1",
     "'; DROP TABLE completions; --",
     '" OR ""="',
-    "') UNION SELECT hash FROM keys --",
+    "') UNION SELECT hash FROM api_keys --",
     "x' AND (SELECT 1 FROM pg_sleep(9)) IS NOT NULL --",
     "1; ATTACH DATABASE 'x' AS x",
     "\\'; SELECT 1; --",
@@ -64,7 +64,7 @@ def contents(stored: Stored) -> dict[str, list[Any]]:
     database = open_database(stored.database_url)
     try:
         with database.read() as connection:
-            tables = [table for table in metadata.sorted_tables if table.name not in ("instances", "state")]
+            tables = [table for table in metadata.sorted_tables if table.name not in ("servers", "store_revision")]
             return {table.name: sorted(map(str, connection.execute(sa.select(table)))) for table in tables}
     finally:
         database.close()

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from forefront.gateway.keys.api_key import hash_key
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import Database
 from forefront.wire.admin import NewKey
@@ -139,7 +139,7 @@ async def test_keys_are_looked_up_and_compared_as_hashes(
         return compare(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", record)
-    ring = KeyRing(database)
+    ring = KeyCache(database)
     assert await ring.find(made.key) is not None
     assert compared == [(hash_key(made.key), hash_key(made.key))]
     assert await ring.find(made.key[:-1] + "~") is None

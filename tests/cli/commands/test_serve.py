@@ -98,7 +98,7 @@ def test_after_the_grace_period_a_stream_ends_with_an_error(tiny_gguf: Path, tmp
     assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
 
 
-def test_the_first_signal_says_what_a_second_one_does(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_the_first_signal_announces_the_second(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([str(tiny_gguf)], tmp_path / "home") as server:
         threads = [begin(server, 2000)[0] for _ in range(2)]
         server.process.send_signal(signal.SIGINT)
@@ -147,7 +147,7 @@ def test_activations_are_exact_if_wanted_and_the_receipt_says_so(tiny_gguf: Path
     assert "full activations" in json.dumps(answer["receipt"])
 
 
-def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(tiny_gguf.read_bytes()[:5000])
     with socket.socket() as taken:
@@ -157,7 +157,7 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
         cases = [
             (["serve", str(tmp_path / "missing.gguf")], {}, "no such file"),
             (["serve", str(broken), "--port", "0"], {}, "the file is cut off or damaged"),
-            (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are called tiny"),
+            (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are named tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
             (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),
             (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "choose another with --host"),
