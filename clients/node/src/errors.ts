@@ -10,11 +10,11 @@
  *         │   └── APITimeoutError           no complete response within the time limit
  *         └── APIStatusError                the server responded with an error
  *             ├── BadRequestError           400  malformed, incomplete or unsupported
+ *             │   └── UnprocessableEntityError  422  wrong type, out of range or misspelt field
  *             ├── AuthenticationError       401  missing or invalid key
  *             ├── PermissionDeniedError     403  out of credits
  *             ├── NotFoundError             404  unknown model or path
  *             ├── ConflictError             409  conflict with another request
- *             ├── UnprocessableEntityError  422  wrong type, out of range or misspelt field
  *             ├── RateLimitError            429  rate limit exceeded
  *             └── InternalServerError       5xx  server error
  */
@@ -124,7 +124,7 @@ export class AuthenticationError extends APIStatusError {}
 export class PermissionDeniedError extends APIStatusError {}
 export class NotFoundError extends APIStatusError {}
 export class ConflictError extends APIStatusError {}
-export class UnprocessableEntityError extends APIStatusError {}
+export class UnprocessableEntityError extends BadRequestError {}
 export class RateLimitError extends APIStatusError {}
 export class InternalServerError extends APIStatusError {}
 

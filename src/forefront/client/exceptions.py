@@ -1,5 +1,6 @@
 """The exceptions of the SDK, in one tree.
 
+```text
 ForefrontError                        base class; itself for a setup that cannot work
 ├── InvalidArgumentError              an argument that cannot be sent; also a TypeError and a ValueError
 ├── ParseError                        the completion does not match the format given to `parse`
@@ -8,13 +9,14 @@ ForefrontError                        base class; itself for a setup that cannot
     │   └── APITimeoutError           no complete response within the time limit
     └── APIStatusError                the server responded with an error
         ├── BadRequestError           400  malformed, incomplete or unsupported
+        │   └── UnprocessableEntityError  422  wrong type, out of range or misspelt field
         ├── AuthenticationError       401  missing or invalid key
         ├── PermissionDeniedError     403  out of credits
         ├── NotFoundError             404  unknown model or path
         ├── ConflictError             409  conflict with another request
-        ├── UnprocessableEntityError  422  wrong type, out of range or misspelt field
         ├── RateLimitError            429  rate limit exceeded
         └── InternalServerError       5xx  server error
+```
 """
 
 from collections.abc import Mapping
@@ -150,8 +152,9 @@ class ConflictError(APIStatusError):
     """409: conflict with another request. Forefront's own server does not send it."""
 
 
-class UnprocessableEntityError(APIStatusError):
-    """422: a field has the wrong type, is out of range or misspelt."""
+class UnprocessableEntityError(BadRequestError):
+    """422: a field has the wrong type, is out of range or misspelt. A `BadRequestError` too, since other servers answer
+    400 here."""
 
 
 class RateLimitError(APIStatusError):

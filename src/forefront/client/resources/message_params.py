@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from forefront.wire.response import ResponseMessage
-from forefront.wire.tools import ToolCall
+from forefront.wire.tools import FunctionCall, ToolCall
 
 
 class TextPartParam(TypedDict):
@@ -16,6 +16,13 @@ class TextPartParam(TypedDict):
 
 ContentParam: TypeAlias = str | Iterable[TextPartParam]
 """A text, or its parts."""
+
+
+class RefusalPartParam(TypedDict):
+    """A refusal as a part of the model's message."""
+
+    type: Literal["refusal"]
+    refusal: str
 
 
 class SystemMessageParam(TypedDict):
@@ -53,10 +60,13 @@ class AssistantMessageParam(TypedDict):
     """A message of the model. `content` is required without `tool_calls`. As the last message, it is continued."""
 
     role: Literal["assistant"]
-    content: NotRequired[ContentParam | None]
+    content: NotRequired[str | Iterable[TextPartParam | RefusalPartParam] | None]
     name: NotRequired[str | None]
     tool_calls: NotRequired[Iterable[ToolCallParam | ToolCall] | None]
+    function_call: NotRequired[FunctionCallParam | FunctionCall | None]
     reasoning_content: NotRequired[str | None]
+    reasoning: NotRequired[str | None]
+    refusal: NotRequired[str | None]
 
 
 class ToolMessageParam(TypedDict):
@@ -67,8 +77,21 @@ class ToolMessageParam(TypedDict):
     tool_call_id: str
 
 
+class FunctionMessageParam(TypedDict):
+    """The result of the `function_call` before it: the older form of a tool message."""
+
+    role: Literal["function"]
+    name: str
+    content: ContentParam
+
+
 MessageParam: TypeAlias = (
-    SystemMessageParam | UserMessageParam | AssistantMessageParam | ToolMessageParam | ResponseMessage
+    SystemMessageParam
+    | UserMessageParam
+    | AssistantMessageParam
+    | ToolMessageParam
+    | FunctionMessageParam
+    | ResponseMessage
 )
 """A message of a conversation: a dict, or the `message` of an earlier completion."""
 

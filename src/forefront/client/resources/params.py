@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from forefront.client.resources.message_params import (
+    FunctionParam,
     GrammarParam,
     ResponseFormatParam,
     StreamOptionsParam,
     ToolChoiceParam,
+    ToolNameParam,
     ToolParam,
 )
 from forefront.client.settings import TimeoutLike
@@ -31,6 +33,9 @@ class SamplingParams(TypedDict, total=False):
     top_k: int | None
     min_p: float | None
     stop: str | Sequence[str] | None
+    stop_token_ids: Sequence[int] | None
+    min_tokens: int | None
+    ignore_eos: bool | None
     seed: int | None
     n: int | None
     presence_penalty: float | None
@@ -58,6 +63,8 @@ class ConversationParams(SamplingParams, total=False):
     tools: Iterable[ToolParam] | None
     tool_choice: ToolChoiceParam | None
     parallel_tool_calls: bool | None
+    functions: Iterable[FunctionParam] | None
+    function_call: Literal["none", "auto"] | ToolNameParam | None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
     metadata: Mapping[str, str] | None
     store: bool | None
