@@ -16,7 +16,12 @@ COMPLETION: dict[str, Any] = {
     "model": "m",
     "system_fingerprint": None,
     "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "logprobs": None, "finish_reason": "stop"}
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hi", "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
     ],
     "usage": {
         "prompt_tokens": 2,
@@ -27,7 +32,7 @@ COMPLETION: dict[str, Any] = {
         "prompt_tokens_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     },
-    "message": {"role": "assistant", "content": "Hi"},
+    "message": {"role": "assistant", "content": "Hi", "refusal": None},
     "receipt": None,
 }
 DONE = b": message\ndata: [DONE]\n\n"
