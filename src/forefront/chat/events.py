@@ -8,10 +8,12 @@ from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogpro
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first token is there: `prompt_tokens` were read, `cached_tokens` of them from the KV cache."""
+    """The first token is there: `prompt_tokens` were read, `cached_tokens` of them from the KV cache. `unenforced` are the
+    paths of keywords of schemas that do not bind the answer."""
 
     prompt_tokens: int
     cached_tokens: int
+    unenforced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from forefront.chat.grammar.compiler import Grammars
-from forefront.chat.grammar.structured_output import Former
+from forefront.chat.grammar.structured_output import StructuredOutput
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.planner import Planner
@@ -70,13 +70,13 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     end_tokens = dialect.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
     engine = Engine(model)
-    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
+    structured_output = StructuredOutput(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
     bound = TextBound(engine.context_limit, tokenizer.longest)
     planner = Planner(
         tokenizer,
         None if template is None else PromptEncoder(tokenizer, template, bound),
         dialect,
-        former,
+        structured_output,
         end_tokens,
         bound,
         engine.context_limit,

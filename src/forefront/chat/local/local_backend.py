@@ -103,7 +103,7 @@ class LocalBackend:
                         started = True
                         watch.first()
                         meter.begin(batch.cached_tokens)
-                        yield Started(plan.prompt_tokens, batch.cached_tokens)
+                        yield Started(plan.prompt_tokens, batch.cached_tokens, plan.unenforced)
                     for index, own in groupby(sorted(tokens, key=attrgetter("choice")), key=attrgetter("choice")):
                         answer = plan.answers[index]
                         ended = answer.ended
@@ -119,7 +119,7 @@ class LocalBackend:
             meter.output_tokens = await batch.aclose()
             meter.reasoning_tokens = sum(answer.reasoning_tokens for answer in plan.answers)
         if not started:
-            yield Started(plan.prompt_tokens, batch.cached_tokens)
+            yield Started(plan.prompt_tokens, batch.cached_tokens, plan.unenforced)
         # What has not ended by now was cut by the deadline.
         for answer in plan.answers:
             for event in answer.cut():

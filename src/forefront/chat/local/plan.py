@@ -9,10 +9,12 @@ from forefront.engine.request import GenerateRequest
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`requests`, one for each prompt, and `answers`, one for each choice, in the order of the prompts."""
+    """`requests`, one for each prompt, and `answers`, one for each choice, in the order of the prompts. `unenforced` are
+    the paths of keywords of schemas that do not bind the answers."""
 
     requests: Sequence[GenerateRequest]
     answers: Sequence[Answer]
+    unenforced: tuple[str, ...] = ()
 
     @property
     def prompt_tokens(self) -> int:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from forefront.chat.grammar.structured_output import Form, Former
+from forefront.chat.grammar.structured_output import AnswerFormat, StructuredOutput
 from forefront.chat.local.plan import Plan
 from forefront.chat.local.sampling import sampling_of
 from forefront.chat.model_format import Dialect
@@ -42,7 +42,7 @@ class Planner:
         tokenizer: Tokenizer,
         prompts: PromptEncoder | None,
         dialect: Dialect,
-        former: Former,
+        structured_output: StructuredOutput,
         end_tokens: frozenset[int],
         bound: TextBound,
         limit: int,
@@ -51,7 +51,7 @@ class Planner:
         self._tokenizer = tokenizer
         self._prompts = prompts
         self._dialect = dialect
-        self._former = former
+        self._structured_output = structured_output
         self._end_tokens = end_tokens
         self._bound = bound
         self._limit = limit
@@ -61,7 +61,7 @@ class Planner:
     def close(self) -> None:
         """End what works beside the event loop."""
         self._workers.close()
-        self._former.close()
+        self._structured_output.close()
 
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
         """What the model reads. Raises `ApiError` for what its template has no place for, and for a prompt that
@@ -72,6 +72,7 @@ class Planner:
         """The plan for an answer to messages."""
         prompt, form = await self._in_turn(tenant, _size(request), lambda: self._prompt_and_form(request))
         most = fit(len(prompt.tokens), request.max_tokens, self._limit)
+        constraint = await self._structured_output.constraint(form, tenant)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
         wanted = GenerateRequest(
             prompt=prompt.tokens,
@@ -80,7 +81,7 @@ class Planner:
             n=request.n or 1,
             stop_tokens=self._end_tokens,
             tenant=tenant,
-            constraint=await self._former.constraint(form, most, tenant),
+            constraint=constraint.start,
         )
         pieces, stops = self._dialect.pieces(request.offered), StopStrings(request.stops)
         answers = [
@@ -93,14 +94,14 @@ class Planner:
             )
             for index in range(wanted.n)
         ]
-        return Plan([wanted], answers)
+        return Plan([wanted], answers, constraint.left_out)
 
     async def complete(self, request: CompletionRequest, tenant: Tenant) -> Plan:
         """The plan for continuations of prompts."""
         prompts = [await self._tokens(prompt, index, request, tenant) for index, prompt in enumerate(request.prompts)]
         most = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         sampling = sampling_of(request, request.logprobs, self._vocabulary_size)
-        constraint = await self._former.constraint(await self._form(request, tenant), max(most, 1), tenant)
+        constraint = await self._structured_output.constraint(await self._form(request, tenant), tenant)
         scores = request.logprobs if request.echo else None
         requests = [
             GenerateRequest(
@@ -110,7 +111,7 @@ class Planner:
                 n=request.n or 1,
                 stop_tokens=self._end_tokens,
                 tenant=tenant,
-                constraint=constraint,
+                constraint=constraint.start,
                 prompt_logprobs=scores,
             )
             for tokens in prompts
@@ -127,7 +128,7 @@ class Planner:
             )
             for index, prompt in enumerate(wanted.prompt for wanted in requests for _ in range(wanted.n))
         ]
-        return Plan(requests, answers)
+        return Plan(requests, answers, constraint.left_out)
 
     def _prompt(self, request: ChatRequest) -> Prompt:
         if self._prompts is None:
@@ -147,15 +148,15 @@ class Planner:
         except TokenizerError as error:
             raise _unfit(error, "messages") from None
 
-    def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, Form | None]:
+    def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, AnswerFormat | None]:
         prompt = self._prompt(request)
-        return prompt, self._former.chat(request, prompt.text)
+        return prompt, self._structured_output.chat(request, prompt.text)
 
-    async def _form(self, request: CompletionRequest, tenant: Tenant) -> Form | None:
+    async def _form(self, request: CompletionRequest, tenant: Tenant) -> AnswerFormat | None:
         """The form of a text; only a schema is worth a thread."""
         if request.response_format is None:
-            return self._former.text(request)
-        return await self._in_turn(tenant, 0, lambda: self._former.text(request))
+            return self._structured_output.text(request)
+        return await self._in_turn(tenant, 0, lambda: self._structured_output.text(request))
 
     async def _tokens(
         self, prompt: str | list[int], index: int, request: CompletionRequest, tenant: Tenant

@@ -62,7 +62,7 @@ class PythonicFormat(ToolFormat):
         """Lark expression for what follows the opening bracket of a call."""
 
         def argument(key: str, part: Any) -> str:
-            return f"{literal(key + '=')} {_value(part, tool)}"
+            return f"{literal(key + '=')} {_value(part, tool, key)}"
 
         free = f'{FREE_NAME} "=" {json_value({}, tool)}'
         return f'{sequence(schema_of(tool), argument, free, literal(", "), rules)} ")"'
@@ -149,14 +149,14 @@ def _arguments(text: str, schema: Any) -> dict[str, Any]:
     return found
 
 
-def _value(part: Any, tool: Tool) -> str:
+def _value(part: Any, tool: Tool, key: str) -> str:
     """Lark expression for a value: Python's words, everything else as in JSON."""
     match sorted(types(part, schema_of(tool)) or ()):
         case ["boolean"] if not isinstance(part, dict) or not part.keys() & {"enum", "const"}:
             return '("True" | "False")'
         case ["null"]:
             return '"None"'
-    return json_value(part, tool)
+    return json_value(part, tool, key)
 
 
 def _shown(value: Any) -> str:

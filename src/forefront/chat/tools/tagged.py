@@ -109,11 +109,11 @@ class TaggedFormat(ToolFormat):
 
         def argument(key: str, part: Any) -> str:
             return (
-                f"{self.marker(self.key + key + self.keyed + inner)} {raw_text(part, tool, end, rules, marker)} {gap}"
+                f"{self.marker(self.key + key + self.keyed + inner)} {raw_text(part, tool, key, end, rules, marker)} {gap}"
             )
 
         before, behind = self.marker(self.key), self.marker(self.keyed + inner)
-        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, None, marker)} {gap}"
+        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker)} {gap}"
         head = (self.gap if self.call else "") + self.call + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
         return f"{literal(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
@@ -123,10 +123,6 @@ class TaggedFormat(ToolFormat):
         if not self.closings:
             return "tool"
         return f"tool {literal(self.gap) if self.gap else ''} {self.marker(self.closings[0])}"
-
-    def ends_of_text(self) -> tuple[str, ...]:
-        """See `ToolFormat.ends_of_text`."""
-        return (self.trim + self.valued,)
 
     def between(self) -> str | None:
         """See `ToolFormat.between`."""

@@ -18,6 +18,7 @@ class Rules:
     """The rules of a Lark grammar that have no name of their own. Equal ones are one."""
 
     def __init__(self) -> None:
+        self.left_out: list[str] = []  # paths of keywords of schemas that the rules do not enforce
         self._names: dict[str, str] = {}
         self._choices: dict[str, list[str]] = {}
 
@@ -94,16 +95,6 @@ class ToolFormat(ABC):
     def free_text(self, tools: Sequence[Tool]) -> str | None:
         """Regular expressions of text that is no call, where calls need no marker; None where they need one."""
         return None
-
-    def ends_of_text(self) -> tuple[str, ...]:
-        """What ends free text within a call."""
-        return ()
-
-    def hints(self) -> tuple[bytes, ...]:
-        """The same as `GrammarSource.hints`."""
-        return tuple(
-            b"\xff[%d]" % self.control[end] if end in self.control else end.encode() for end in self.ends_of_text()
-        )
 
     def marker(self, text: str) -> str:
         """Lark expression for a marker, or for text that holds control tokens."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from forefront.chat.grammar.schema_report import UnenforceableError
 from forefront.chat.tools.tool_format import Rules, ToolFormat
 from forefront.wire.errors import ApiError
 from forefront.wire.tools import NamedToolChoice, Tool, ToolChoice
@@ -13,13 +14,14 @@ class ToolGrammar:
     """`lark` is in llguidance's dialect. Without `trigger` it holds from the answer's first character to its end.
 
     With `trigger`, the answer is free text until it ends in that; the grammar holds for what follows the trigger. When
-    it is complete, the text is free again, or, if it `ends`, the answer is over. `hints` are those of `GrammarSource`.
+    it is complete, the text is free again, or, if it `ends`, the answer is over. `left_out` are the paths of keywords of
+    schemas that it does not enforce.
     """
 
     lark: str
     trigger: str = ""
     ends: bool = True
-    hints: tuple[bytes, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def tool_grammar(
@@ -27,7 +29,7 @@ def tool_grammar(
 ) -> ToolGrammar:
     """The grammar of calls of `tools` (one at least) in `form`; `choice` is anything but `none`.
 
-    Arguments keep to each tool's schema; without `strict`, keywords that llguidance does not know are left out of it.
+    Arguments keep to each tool's schema; without `strict`, keywords that cannot be enforced are left out of it.
     A named choice is one call, as `parallel` false is. If a forced call follows reasoning (`thought`), up to two line
     breaks may come first. Raises `ApiError` (422).
     """
@@ -41,16 +43,16 @@ def tool_grammar(
     if choice is None or choice == "auto":
         text = form.free_text(tools)
         if text is None:
-            return ToolGrammar(
-                "\n".join(["start: calls", *rules, *parts.lines]), form.openings[0], not parallel, form.hints()
-            )
+            lark = "\n".join(["start: calls", *rules, *parts.lines])
+            return ToolGrammar(lark, form.openings[0], not parallel, tuple(parts.left_out))
         marked = "".join(f" | {form.marker(opening)} calls" for opening in form.openings if opening in form.control)
         start = f"start: calls{marked} | {parts.terminal(text)}"
-        return ToolGrammar("\n".join([start, *rules, *parts.lines]), hints=form.hints())
+        return ToolGrammar("\n".join([start, *rules, *parts.lines]), left_out=tuple(parts.left_out))
     between = form.between()
     more = f" ({between} calls)*" if parallel and between is not None else ""
     gap = '("\\n" "\\n"?)? ' if thought else ""
-    return ToolGrammar("\n".join([f"start: {gap}{form.lead()} calls{more}", *rules, *parts.lines]), hints=form.hints())
+    lark = "\n".join([f"start: {gap}{form.lead()} calls{more}", *rules, *parts.lines])
+    return ToolGrammar(lark, left_out=tuple(parts.left_out))
 
 
 def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
@@ -59,3 +61,5 @@ def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
     except RecursionError:
         text = f"The parameters of the tool `{tool.function.name}` nest too deep."
         raise ApiError("invalid_value", text, param="tools") from None
+    except UnenforceableError as error:
+        raise ApiError("invalid_value", f"`{error.path}` cannot be used: {error}", param=error.path) from None

@@ -1,7 +1,7 @@
 """`POST /v1/chat/completions`, `POST /v1/completions`: read → parse → ask the backend → send it whole or streamed."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.chat.backend import Backend
-from forefront.chat.events import Event
+from forefront.chat.events import Event, Started
 from forefront.chat.meter import Meter
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
@@ -42,6 +42,7 @@ R = TypeVar("R", bound=SampledRequest)
 # Silent unless the settings ask for it.
 _prompts = logging.getLogger("forefront.prompts")
 
+_MAX_HEADER = 2048
 _WHOLE_HEADERS = {"content-type": "application/json"}
 _STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -112,7 +113,8 @@ class Completions(Generic[R]):
                 return
             share: Share = scope["intake"]
             async with aclosing(settled(answer, lease)) as events:
-                whole = msgspec.json.encode(await completion.whole(events, AnswerMemory(share.grow)))
+                noted = _noting_unenforced(events, headers)
+                whole = msgspec.json.encode(await completion.whole(noted, AnswerMemory(share.grow)))
             await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(whole))}))
             await send_body(send, whole)
 
@@ -128,6 +130,8 @@ async def _stream(
     # The first event is awaited before anything is sent, so that a request that fails has an error status. One that
     # waits for long is told so instead (None), since proxies give up on connections that say nothing.
     first = await anext(events)
+    if isinstance(first, Started):
+        headers |= unenforced_header(first.unenforced)
     await send(_start(headers | lease.headers() | _STREAM_HEADERS))
 
     async def write(body: bytes) -> None:
@@ -157,6 +161,28 @@ async def _tell(
         return
     for chunk in completion.chunks(event):
         await say(frame(chunk))
+
+
+async def _noting_unenforced(events: AsyncIterator[Event], headers: dict[str, str]) -> AsyncIterator[Event]:
+    """The events; what the first one says of schemas is added to `headers`."""
+    async for event in events:
+        if isinstance(event, Started):
+            headers |= unenforced_header(event.unenforced)
+        yield event
+
+
+def unenforced_header(paths: tuple[str, ...]) -> dict[str, str]:
+    """Names the keywords of schemas that do not bind the answer, as far as a header of 2 KiB has room for them."""
+    if not paths:
+        return {}
+    text = ""
+    for place, path in enumerate(paths):
+        entry = (", " if text else "") + quote(path[:128], safe="[]._-$")
+        if len(text) + len(entry) > _MAX_HEADER:
+            text += f", and {len(paths) - place} more"
+            break
+        text += entry
+    return {"x-unenforced-keywords": text}
 
 
 def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
