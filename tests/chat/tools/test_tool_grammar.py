@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
+from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource, expand
 from forefront.chat.tools.llama import LlamaFormat
 from forefront.chat.tools.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat
@@ -89,7 +90,7 @@ def tokenizer() -> LLTokenizer:
 
 
 def compiled(tokenizer: LLTokenizer, grammar: ToolGrammar) -> LLMatcher:
-    matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(grammar.lark), log_level=0)
+    matcher = LLMatcher(tokenizer, expand(GrammarSource("lark", grammar.lark)).llguidance, log_level=0)
     assert not matcher.is_error(), matcher.get_error()
     return matcher
 
@@ -163,7 +164,8 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
 @pytest.mark.parametrize(
     ("form", "text"),
     [
-        (HERMES, trained_call("get_weather", {"city": "Rome", "n": [1, {"a": None}]})),
+        (HERMES, trained_call("get_weather", {"city": "Rome"})),
+        (HERMES, trained_call("any", {"n": [1, {"a": None}]})),
         (controlled(HERMES, "<tool_call>", "</tool_call>"), trained_call("get_weather", {"city": "Rome"})),
         (LLAMA3, '{"name": "get_weather", "parameters": {"city": "Rome"}}'),
         (LLAMA3, '{"type": "function", "name": "get_weather", "parameters": {"city": "Rome"}}'),
@@ -180,7 +182,7 @@ def test_calls_are_written_as_models_were_trained_to(
     assert text.startswith(grammar.trigger)
     matcher = compiled(tokenizer, grammar)
     assert accepts(matcher.deep_copy(), form, text.removeprefix(grammar.trigger))
-    for other in (text.replace(": ", ":", 1), text.replace("get_weather", "get_news"), text.replace('"Rome"', "5")):
+    for other in (text.replace(": ", ":", 1), text.replace('"name": "', '"name": "x', 1), text.replace('"Rome"', "5")):
         assert other == text or not accepts(matcher.deep_copy(), form, other.removeprefix(grammar.trigger))
 
 
@@ -265,5 +267,7 @@ def test_keywords_that_cannot_be_kept_are_refused_only_where_strict(tokenizer: L
     schemas: dict[str, dict[str, Any] | None] = {"f": {"type": "object", "not": {"required": ["a"]}}}
     loose = tool_grammar(HERMES, offer(schemas, strict=False), "required", parallel=True)
     strict = tool_grammar(HERMES, offer(schemas, strict=True), "required", parallel=True)
-    assert not LLMatcher(tokenizer, LLMatcher.grammar_from_lark(loose.lark), log_level=0).is_error()
-    assert LLMatcher(tokenizer, LLMatcher.grammar_from_lark(strict.lark), log_level=0).is_error()
+    assert not LLMatcher(tokenizer, expand(GrammarSource("lark", loose.lark)).llguidance, log_level=0).is_error()
+    with pytest.raises(GrammarRefusedError) as caught:
+        expand(GrammarSource("lark", strict.lark))
+    assert caught.value.path == "tools[f].function.parameters.not"

@@ -261,7 +261,7 @@ class _Parser:
             if char == "A" or char == "z":
                 return Anchor(char == "A")
             raise RegexSyntaxError(f"the assertion `\\{char}`")
-        if char.isdecimal() and char != "0" or char == "k":
+        if (char.isdecimal() and char != "0") or char == "k":
             raise RegexSyntaxError("a back-reference")
         return Chars(self._cased(self._escaped_ranges(char)))
 
@@ -337,7 +337,7 @@ class _Parser:
         negative = self._take("^")
         found: list[tuple[int, int]] = []
         first = True
-        while first and not self._ecma and self.rest().startswith("]") or not self._take("]"):
+        while (first and not self._ecma and self.rest().startswith("]")) or not self._take("]"):
             first = False
             ranges = self._class_item()
             if self._text.startswith("-", self._at) and self._text[self._at + 1 : self._at + 2] not in ("]", ""):

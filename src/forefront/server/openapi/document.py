@@ -33,6 +33,10 @@ _HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "retry-after-ms": ("The same in milliseconds.", {"type": "integer", "minimum": 0}),
     "www-authenticate": ("How to say who asks.", {"type": "string"}),
     "x-ignored-params": ("The fields that had no effect, separated by commas.", {"type": "string"}),
+    "x-unenforced-keywords": (
+        "The keywords of schemas, as paths, that did not bind the answer, separated by commas.",
+        {"type": "string", "maxLength": 2100},
+    ),
     "idempotent-replayed": ("The answer is that of an earlier request.", {"enum": ["true"]}),
     "x-ratelimit-limit-requests": ("Requests within any 60 seconds.", {"type": "integer", "minimum": 0}),
     "x-ratelimit-limit-tokens": ("Tokens within any 60 seconds.", {"type": "integer", "minimum": 0}),
@@ -43,7 +47,7 @@ _HEADERS: Final[dict[str, tuple[str, Schema]]] = {
 }
 _ALWAYS: Final = ("x-request-id", "openai-processing-ms")
 _RATES: Final = tuple(name for name in _HEADERS if "ratelimit" in name)
-_OF_COMPLETIONS: Final = ("idempotent-replayed", *_RATES)
+_OF_COMPLETIONS: Final = ("x-unenforced-keywords", "idempotent-replayed", *_RATES)
 # What is refused before a request has been counted.
 _UNCOUNTED: Final = frozenset({401, 404, 413, 415})
 
