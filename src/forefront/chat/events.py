@@ -8,8 +8,8 @@ from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogpro
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first token is there: `prompt_tokens` were read, `cached_tokens` of them from the KV cache. `unenforced` are the
-    paths of keywords of schemas that do not bind the answer."""
+    """The first token is there: `prompt_tokens` were read, `cached_tokens` of them from the KV cache. `unenforced` are
+    the paths of keywords of schemas that do not bind the answer."""
 
     prompt_tokens: int
     cached_tokens: int
@@ -35,20 +35,22 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallBegin:
-    """The model calls a function: the `call`th call of choice `index`, counted from 0."""
+    """The model calls a function or a custom tool: the `call`th call of choice `index`, counted from 0."""
 
     index: int
     call: int
     name: str
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """More of the arguments of a call that has begun, as JSON text."""
+    """More of the arguments of a call that has begun: JSON text, or, of a custom tool, its input."""
 
     index: int
     call: int
     arguments: str
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

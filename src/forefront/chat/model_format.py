@@ -13,6 +13,7 @@ from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.message_rendering import CallStyle, as_dicts, offers, with_tools
 from forefront.chat.prompt.template_style import find_call_style
 from forefront.chat.tools.arguments import schema_of
+from forefront.chat.tools.custom_calls import CustomCallReader
 from forefront.chat.tools.detect import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_parser import ToolParser
@@ -118,6 +119,13 @@ class Dialect:
     def reader(self, index: int, prompt: str, offered: Sequence[Tool]) -> Reader | None:
         """What reads choice `index` of an answer to `prompt`; None where all of it is content."""
         schemas = {tool.function.name: schema_of(tool) for tool in offered}
+        custom = frozenset(tool.function.name for tool in offered if tool.type == "custom")
+        reader = self._reader(index, prompt, offered, schemas)
+        return CustomCallReader(reader, custom) if custom and reader is not None else reader
+
+    def _reader(
+        self, index: int, prompt: str, offered: Sequence[Tool], schemas: Mapping[str, Mapping[str, Any]]
+    ) -> Reader | None:
         if self.harmony is not None:
             return HarmonyReader(index, prompt, schemas)
         thoughts, calls = None, None

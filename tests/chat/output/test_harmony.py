@@ -142,7 +142,9 @@ def test_grammars_bind_the_channel_that_is_meant(tokenizer: LLTokenizer) -> None
 
 
 def test_sampled_calls_are_valid(tokenizer: LLTokenizer) -> None:
-    matcher = LLMatcher(tokenizer, expand(GrammarSource("lark", FORM.grammar(offered(), None, forced=True))).llguidance, log_level=0)
+    matcher = LLMatcher(
+        tokenizer, expand(GrammarSource("lark", FORM.grammar(offered(), None, forced=True))).llguidance, log_level=0
+    )
     dice = random.Random(1)
     for _ in range(5):
         state, tokens = matcher.deep_copy(), list[int]()

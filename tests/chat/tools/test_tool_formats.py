@@ -16,7 +16,7 @@ from forefront.chat.grammar.source import GrammarSource, expand
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
 from forefront.wire.errors import ApiError
-from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool
+from forefront.wire.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
 from tests.chat.told import Plain, calls, content, cut, told
@@ -302,8 +302,8 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
 ) -> None:
     form = BOTH[kind](FORMS[name])
     named = choice not in ("required", "auto")
-    wanted = NamedToolChoice(type="function", function=ChosenFunction(name=choice)) if named else choice
-    grammar = tool_grammar(form, offer(), wanted, parallel=True)
+    tools = [tool for tool in offer() if not named or tool.function.name == choice]
+    grammar = tool_grammar(form, tools, "one" if named else choice, parallel=True)
     matcher = compiled(tokenizer, grammar)
     dice = random.Random(f"{name} {choice}")
     ends = (getattr(form, "trim", "") + getattr(form, "valued", ""), getattr(form, "quote", ""))

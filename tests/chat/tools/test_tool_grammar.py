@@ -13,9 +13,9 @@ from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource, ex
 from forefront.chat.tools.llama import LlamaFormat
 from forefront.chat.tools.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat
-from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
+from forefront.chat.tools.tool_grammar import CallMode, ToolGrammar, tool_grammar
 from forefront.chat.tools.tool_parser import ToolParser
-from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
+from forefront.wire.tools import Function, Tool
 from tests.chat.told import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Plain, calls, content, told
 from training.dialogues.tools import call as trained_call
 
@@ -134,14 +134,13 @@ def check(form: ToolFormat, text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("choice", ["required", "auto", None, "tree"])
+@pytest.mark.parametrize("choice", ["required", "auto", "one"])
 @pytest.mark.parametrize("parallel", [True, False])
 def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
     tokenizer: LLTokenizer, form: ToolFormat, choice: Any, parallel: bool
 ) -> None:
-    if choice == "tree":
-        choice = NamedToolChoice(type="function", function=ChosenFunction(name="tree"))
-    grammar = tool_grammar(form, offer(SCHEMAS), choice, parallel=parallel)
+    tools = offer(SCHEMAS if choice != "one" else {"tree": SCHEMAS["tree"]})
+    grammar = tool_grammar(form, tools, choice, parallel=parallel)
     matcher = compiled(tokenizer, grammar)
     dice = random.Random(f"{form} {choice} {parallel}")
     counts = set()
@@ -149,14 +148,14 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
         text = grammar.trigger + sample(matcher.deep_copy(), dice)
         if (
             isinstance(form, LlamaFormat)
-            and choice in ("auto", None)
+            and choice == "auto"
             and not calls(told(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text]))
         ):
             continue  # the grammar holds for the whole answer, which need not be a call
         found = check(form, text)
         counts.add(len(found))
         assert found
-        assert isinstance(choice, str | None) or [name for name, _ in found] == ["tree"]
+        assert choice != "one" or [name for name, _ in found] == ["tree"]
     assert parallel or counts <= {1}
 
 
@@ -176,7 +175,7 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
     ],
 )
 def test_calls_are_written_as_models_were_trained_to(
-    tokenizer: LLTokenizer, choice: ToolChoice, form: ToolFormat, text: str
+    tokenizer: LLTokenizer, choice: CallMode, form: ToolFormat, text: str
 ) -> None:
     grammar = tool_grammar(form, offer(SCHEMAS), choice, parallel=False)
     assert text.startswith(grammar.trigger)

@@ -165,7 +165,9 @@ def _refusal(error: GrammarRefusedError, param: str) -> ApiError:
     """The error for a client: it names what the client wrote, and shows nothing of a grammar made from it."""
     if error.path:
         place = error.path.removeprefix(param).lstrip(".")
-        where = f"`{error.path}`" if error.path.startswith("tools") else f"`{param}`" + (f" at `{place}`" if place else "")
+        where = (
+            f"`{error.path}`" if error.path.startswith("tools") else f"`{param}`" + (f" at `{place}`" if place else "")
+        )
         text = f"{where} cannot be used: {error}"
         return ApiError("invalid_value", text[:_REASON_LIMIT], param=error.path[:_REASON_LIMIT])
     reason = " ".join(str(error).replace("<non-verbose/>", "").split())

@@ -33,6 +33,7 @@ class Text:
     """How the characters of a text are written: as they are, or as within a JSON string."""
 
     character: Callable[[Ranges], str]
+    is_raw: bool
 
     @property
     def any_character(self) -> str:
@@ -64,8 +65,8 @@ def raw_character(ranges: Ranges) -> str:
     return _class(ranges)
 
 
-JSON_TEXT: Final = Text(json_character)
-RAW_TEXT: Final = Text(raw_character)
+JSON_TEXT: Final = Text(json_character, is_raw=False)
+RAW_TEXT: Final = Text(raw_character, is_raw=True)
 
 
 def pattern_terminal(pattern: str, text: Text) -> str:
@@ -113,10 +114,7 @@ class _Translation:
                 seen = self.before(item, self._text.anything)
                 return f"({rest} & {'~' if negative else ''}{seen})"
             case Repeat(item, least, most) if most is not None and most <= 8:
-                required = self._in_order((item,) * least, rest)
-                options = [required]
-                for count in range(least + 1, most + 1):
-                    options.append(self._in_order((item,) * count, rest))
+                options = [self._in_order((item,) * count, rest) for count in range(least, most + 1)]
                 return options[0] if len(options) == 1 else f"({' | '.join(options)})"
             case Look():
                 raise RegexSyntaxError("a look-behind")
@@ -150,7 +148,9 @@ def regex_text(node: Regex, text: Text) -> str:
         case Chars(ranges):
             return text.character(ranges)
         case Concat(items):
-            return "".join(f"(?:{regex_text(i, text)})" if isinstance(i, Either) else regex_text(i, text) for i in items)
+            return "".join(
+                f"(?:{regex_text(i, text)})" if isinstance(i, Either) else regex_text(i, text) for i in items
+            )
         case Either(items):
             return "|".join(regex_text(item, text) for item in items)
         case Repeat(item, least, most):

@@ -28,7 +28,7 @@ from forefront.chat.grammar.number_pattern import (
     number_at_most,
 )
 from forefront.chat.grammar.regex_automaton import EMPTY, FAIL, RegexAutomaton, TooComplexError
-from forefront.chat.grammar.regex_syntax import RegexSyntaxError, parse_regex
+from forefront.chat.grammar.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
 
 _MAX_STATES: Final = 100_000
 INFINITE: Final = 1 << 40
@@ -151,12 +151,12 @@ class Network:
         """Edges for `expression` from `start` to `final`."""
         match expression:
             case Series(items):
-                items = _joined(items)
-                for place, item in enumerate(items):
-                    following = final if place == len(items) - 1 else self._state()
+                joined = _joined(items)
+                for place, item in enumerate(joined):
+                    following = final if place == len(joined) - 1 else self._state()
                     self._add(item, start, following)
                     start = following
-                if not items:
+                if not joined:
                     self._edge(start, ("", 0, final))
             case Options(items):
                 for item in items:
@@ -201,7 +201,7 @@ class Network:
                     raise LarkSyntaxError("a string of any case")
                 return automaton.literal(data)
             case Pattern(text, flags):
-                return automaton.of(_without_anchors(text, flags))
+                return automaton.of(parse_regex(without_anchors(text), "rust", flags))
             case Series(items):
                 found = EMPTY
                 for item in reversed(items):
@@ -337,13 +337,6 @@ def _number(schema: Any, automaton: RegexAutomaton) -> int:
                 regexes.append(write(Decimal(repr(schema[name])), exclusive=exclusive))
     states = [automaton.of(parse_regex(regex, "rust")) for regex in regexes]
     return automaton.both([automaton.multiple(int(divisor), scale), *states])
-
-
-def _without_anchors(text: str, flags: str) -> Any:
-    """The expression without `^` and `$` at its ends, where they mean nothing."""
-    if text.endswith("$") and not text.endswith("\\$"):
-        text = text[:-1]
-    return parse_regex(text.removeprefix("^"), "rust", flags)
 
 
 def available_bytes(pieces: Iterable[bytes]) -> int:

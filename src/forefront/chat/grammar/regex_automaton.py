@@ -14,7 +14,7 @@ _MAX_STATES: Final = 60_000
 # States that one search for the shortest way may visit.
 _MAX_VISITED: Final = 20_000
 # What a shortest text is made of where there is a choice.
-_PREFERRED: Final = tuple(dict.fromkeys((*b"a0\"}]A1 ", *range(33, 127), *range(128, 256), *range(256))))
+_PREFERRED: Final = tuple(dict.fromkeys((*b'a0"}]A1 ', *range(33, 127), *range(128, 256), *range(256))))
 _RANKS: Final = bytes(_PREFERRED.index(byte) for byte in range(256))
 
 # Kinds of states, each a tuple whose first item is the kind.
@@ -250,8 +250,10 @@ class RegexAutomaton:
     def _split(self, state: int) -> list[tuple[int, int]]:
         """The bytes that may follow, in disjoint sets, each with the state behind it."""
         found = self._classes.get(state)
-        if found is None and self._states[state][0] == _OR and all(
-            self._states[part][0] == _TEXT for part in self._states[state][1:]
+        if (
+            found is None
+            and self._states[state][0] == _OR
+            and all(self._states[part][0] == _TEXT for part in self._states[state][1:])
         ):
             found = self._classes[state] = self._split_texts(self._states[state][1:])
         if found is None:
@@ -368,7 +370,6 @@ class RegexAutomaton:
         return number
 
 
-
 def _refined(partitions: list[list[int]]) -> list[int]:
     """The coarsest partition that is finer than all of them."""
     found = [_ALL_BYTES]
@@ -393,7 +394,7 @@ def _way(came: dict[int, tuple[int, int]], state: int, start: int) -> bytes:
 
 
 def _preferred_byte(mask: int) -> int:
-    return next(byte for byte in _PREFERRED if mask >> byte & 1)
+    return next((byte for byte in _PREFERRED if mask >> byte & 1), -1)
 
 
 def _utf8_blocks(low: int, high: int) -> Iterable[tuple[bytes, bytes]]:

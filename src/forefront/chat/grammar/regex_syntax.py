@@ -93,6 +93,13 @@ def parse_regex(text: str, dialect: Dialect, flags: str = "") -> Regex:
     return found
 
 
+def without_anchors(text: str) -> str:
+    """The expression without `^` and `$` at its ends, where the whole text has to match anyway."""
+    if text.endswith("$") and not text.endswith("\\$"):
+        text = text[:-1]
+    return text.removeprefix("^")
+
+
 def has_assertion(node: Regex) -> bool:
     """Whether the tree holds a look-around or an anchor."""
     match node:

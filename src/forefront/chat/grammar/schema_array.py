@@ -74,10 +74,7 @@ def _sequence(items: list[str], item: str | None, least: int, most: int | None, 
 def _uniform(item: str, least: int, most: int | None) -> str:
     if most == 0:
         return '"[" "]"'
-    if least <= 1 and most is None:
-        quantifier = "*"
-    else:
-        quantifier = f"{{{max(0, least - 1)},{'' if most is None else most - 1}}}"
+    quantifier = "*" if least <= 1 and most is None else f"{{{max(0, least - 1)},{'' if most is None else most - 1}}}"
     listed = item if most == 1 else f'{item} (", " {item}){quantifier}'
     return f'"[" {listed} "]"' if least else f'"[" ({listed})? "]"'
 

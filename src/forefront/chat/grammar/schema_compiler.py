@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from forefront.chat.grammar.ecma_pattern import JSON_TEXT
 from forefront.chat.grammar.schema_array import array
 from forefront.chat.grammar.schema_leaves import STRING, number, string
 from forefront.chat.grammar.schema_merge import (
@@ -23,8 +24,10 @@ from forefront.chat.grammar.schema_merge import (
     same_json,
 )
 from forefront.chat.grammar.schema_object import object_of
-from forefront.chat.grammar.schema_report import SchemaReport
+from forefront.chat.grammar.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema_rules import SchemaRules
+from forefront.chat.grammar.text_grammar import TextGrammarError, lark_within, regex_within
+from forefront.wire.tools import TEXT_GRAMMAR
 
 _TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
 # Keywords that say something of one type alone: a schema that has them and no `type` means that type.
@@ -34,7 +37,7 @@ _TYPE_OF: Final = {
          "maxProperties"), "object",
     ),
     **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"), "array"),
-    **dict.fromkeys(("minLength", "maxLength", "pattern", "format"), "string"),
+    **dict.fromkeys(("minLength", "maxLength", "pattern", "format", TEXT_GRAMMAR), "string"),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
 }  # fmt: skip
 # Keywords that no context-free grammar of reasonable size can express.
@@ -239,6 +242,8 @@ class SchemaCompiler:
                 return object_of(schema, path, self)
             case "array":
                 return array(schema, path, self)
+            case "string" if TEXT_GRAMMAR in schema:
+                return self._text_grammar(schema[TEXT_GRAMMAR], path)
             case "string":
                 texts = [value for value in excluded if isinstance(value, str)]
                 return self.rules.terminal(string(schema, path, self.report, texts))
@@ -250,6 +255,18 @@ class SchemaCompiler:
         expression = number(schema, path, self.report, integer=name == "integer")
         return self.rules.rule(expression) if expression.startswith("%json") else self.rules.terminal(expression)
 
+    def _text_grammar(self, grammar: Any, path: str) -> str:
+        """The string of a custom tool."""
+        try:
+            if grammar["syntax"] == "regex":
+                return self.rules.terminal(f"/\\x22/ {regex_within(grammar['definition'], JSON_TEXT)} /\\x22/")
+            start, lines = lark_within(grammar["definition"], JSON_TEXT, self.rules.reserve() + "_")
+        except (TypeError, KeyError, *TextGrammarError) as error:
+            raise UnenforceableError(f"{path}.{TEXT_GRAMMAR}", "grammar", str(error)) from None
+        for line in lines:
+            self.rules.define(*line.split(": ", 1))
+        return f'"\\"" {start} "\\""'
+
     def finite_values(self, schema: Any, path: str) -> list[str] | None:
         """Expressions of all values of a part, None where they are too many to be listed."""
         flat = self._merger.flat(schema, path)
@@ -260,7 +277,7 @@ class SchemaCompiler:
             values = [value for value in (True, False, None) if _has_type(value, types)]
         low, high = flat.get("minimum"), flat.get("maximum")
         if values is None and types == ["integer"] and isinstance(low, int) and isinstance(high, int):
-            values = [value for value in range(low, min(high, low + 100) + 1)] if "multipleOf" not in flat else None
+            values = list(range(low, min(high, low + 100) + 1)) if "multipleOf" not in flat else None
         if values is None:
             return None
         kept = [value for value in values if _has_type(value, types) and admits(flat, value)]

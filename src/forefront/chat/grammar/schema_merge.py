@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from forefront.chat.grammar.schema_report import SchemaReport
+from forefront.wire.tools import TEXT_GRAMMAR
 
 # Alternatives are kept under this key, as a list of (keyword, options): every group has to hold.
 GROUPS: Final = "#groups"
@@ -19,7 +20,7 @@ KEYWORDS: Final = frozenset(
         "dependentSchemas", "dependencies", "unevaluatedProperties", "items", "prefixItems", "additionalItems",
         "unevaluatedItems", "minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains",
         "minLength", "maxLength", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
-        "multipleOf",
+        "multipleOf", TEXT_GRAMMAR,
     }
 )  # fmt: skip
 _GREATEST: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"})
@@ -210,7 +211,11 @@ def _common_types(first: Any, second: Any) -> list[str]:
         if "number" in one and "integer" in other:
             one.add("integer")
     common = [name for name in _as_list(first) + _as_list(second) if name in mine & others]
-    if "number" in common and "integer" in common and not ("number" in _as_list(first) and "number" in _as_list(second)):
+    if (
+        "number" in common
+        and "integer" in common
+        and not ("number" in _as_list(first) and "number" in _as_list(second))
+    ):
         common.remove("number")
     if not common:
         raise NoValueError

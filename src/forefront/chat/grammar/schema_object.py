@@ -80,9 +80,7 @@ def _ordered(members: list[_Member], free: list[str], compiler: "SchemaCompiler"
     return first
 
 
-def _counted(
-    members: list[_Member], free: list[str], least: int, most: int | None, compiler: "SchemaCompiler"
-) -> str:
+def _counted(members: list[_Member], free: list[str], least: int, most: int | None, compiler: "SchemaCompiler") -> str:
     """The same with at least `least` and at most `most` properties. Free ones do not count towards the minimum, as
     their keys may be repeated."""
     rules = compiler.rules
@@ -172,7 +170,7 @@ def _free_members(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[s
     """Expressions of members that the schema does not name: by pattern, and all others."""
     patterns = schema.get("patternProperties")
     patterns = patterns if isinstance(patterns, Mapping) else {}
-    named = [name for name in schema["properties"]] if isinstance(schema.get("properties"), Mapping) else []
+    named = list(schema["properties"]) if isinstance(schema.get("properties"), Mapping) else []
     default = not named and "properties" not in schema and not patterns
     more = schema.get("additionalProperties", schema.get("unevaluatedProperties", default))
     found, expressions = [], {}
@@ -203,7 +201,7 @@ def _free(
 
 def _key(schema: Flat, path: str, compiler: "SchemaCompiler", matches: list[str], others: list[str]) -> str:
     """The terminal of a key."""
-    named = [name for name in schema["properties"]] if isinstance(schema.get("properties"), Mapping) else []
+    named = list(schema["properties"]) if isinstance(schema.get("properties"), Mapping) else []
     names = schema.get("propertyNames", True)
     if not matches and not others and not named and names is True:
         return compiler.rules.terminal(STRING)
@@ -218,7 +216,7 @@ def _key(schema: Flat, path: str, compiler: "SchemaCompiler", matches: list[str]
     base = string(flat, f"{path}.propertyNames", compiler.report, named)
     if not matches and not others:
         return compiler.rules.terminal(base)
-    quoted = [f'/\\x22/ ({expression}) /\\x22/' for expression in matches]
-    quoted += [f'/\\x22/ ({JSON_TEXT.anything} & ~{expression}) /\\x22/' for expression in others]
+    quoted = [f"/\\x22/ ({expression}) /\\x22/" for expression in matches]
+    quoted += [f"/\\x22/ ({JSON_TEXT.anything} & ~{expression}) /\\x22/" for expression in others]
     conditions = " & ".join(f"({text})" for text in ([base] if base != STRING or not quoted else []) + quoted)
     return compiler.rules.terminal(conditions)

@@ -1,6 +1,7 @@
 """What an answer is bound to, as a client or a tool definition writes it, and as llguidance reads it."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ class _Expansion:
         except LarkSyntaxError:
             return lark  # llguidance reads more of the language
         parts, at = [], 0
-        for (kind, text, start), (_, value, value_start) in zip(tokens, tokens[1:], strict=False):
+        for (kind, text, start), (_, value, value_start) in itertools.pairwise(tokens):
             if kind == "directive" and text in (_SCHEMA, "%json"):
                 given = json.loads(value)
                 if text == "%json":

@@ -16,7 +16,6 @@ from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
-from forefront.wire.tools import NamedToolChoice
 
 _SCHEMA: Final = "response_format.json_schema.schema"
 # What models put between their reasoning and the answer.
@@ -76,12 +75,12 @@ class StructuredOutput:
 
     def _with_tools(self, request: ChatRequest, *, thought: bool) -> AnswerFormat:
         wanted = _requested(request)
-        free = request.tool_choice in (None, "auto")
+        free = request.call_mode == "auto"
         if wanted is not None and free:
             return self._calls_or(request, wanted, thought=thought)
         parallel = request.parallel_tool_calls is not False
         grammar = tool_grammar(
-            self._dialect.tools, request.offered, request.tool_choice, parallel=parallel, thought=thought
+            self._dialect.tools, request.callable_tools, request.call_mode, parallel=parallel, thought=thought
         )
         triggers = (grammar.trigger,) if grammar.trigger else ()
         source = GrammarSource("lark", grammar.lark, triggers, grammar.ends, whole=not free)
@@ -93,7 +92,7 @@ class StructuredOutput:
             text = f"`{wanted.param}` does not go with tools that the model may call or not: set `tool_choice`."
             raise ApiError("invalid_value", text, param=wanted.param)
         parallel = request.parallel_tool_calls is not False
-        calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel)
+        calls = tool_grammar(self._dialect.tools, request.callable_tools, "required", parallel=parallel)
         rules = calls.lark.replace("start:", "called:", 1)
         gap = _GAP if thought else ""
         lark = f"start: {gap} (called | answer)\nanswer: {wanted.source.text}\n{rules}"
@@ -123,9 +122,7 @@ def _requested(request: SampledRequest) -> AnswerFormat | None:
 def _in_channels(harmony: HarmonyFormat, request: ChatRequest) -> AnswerFormat | None:
     """The format of a whole answer in harmony's channels."""
     wanted = _requested(request)
-    tools, forced = list(request.offered), request.tool_choice not in (None, "auto")
-    if tools and isinstance(request.tool_choice, NamedToolChoice):
-        tools = [tool for tool in tools if tool.function.name == request.tool_choice.function.name]
+    tools, forced = request.callable_tools, request.call_mode != "auto"
     if not tools and wanted is None:
         return None
     forced = forced and bool(tools)

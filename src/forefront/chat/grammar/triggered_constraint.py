@@ -66,8 +66,8 @@ class Triggers:
 
 
 class TriggeredConstraint:
-    """The constraint that `bound` makes, behind every trigger; it needs `least` tokens. With `ends`, nothing follows the
-    first one."""
+    """The constraint that `bound` makes, behind every trigger; it needs `least` tokens. With `ends`, the answer is over
+    behind the first one."""
 
     def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
         self.ended = False

@@ -9,8 +9,8 @@ from forefront.engine.request import GenerateRequest
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`requests`, one for each prompt, and `answers`, one for each choice, in the order of the prompts. `unenforced` are
-    the paths of keywords of schemas that do not bind the answers."""
+    """`requests`, one for each prompt, and `answers`, one for each choice, in the order of the prompts. `unenforced`
+    are the paths of keywords of schemas that do not bind the answers."""
 
     requests: Sequence[GenerateRequest]
     answers: Sequence[Answer]

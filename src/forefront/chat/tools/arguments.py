@@ -7,11 +7,12 @@ from typing import Any, Final
 from forefront.chat.grammar.ecma_pattern import RAW_TEXT
 from forefront.chat.grammar.schema_leaves import lengths, string_conditions
 from forefront.chat.grammar.schema_merge import NoValueError
-from forefront.chat.grammar.schema_report import SchemaReport
+from forefront.chat.grammar.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.source import schema_lark
+from forefront.chat.grammar.text_grammar import TextGrammarError, lark_within, regex_within
 from forefront.chat.tools.schema import enumerated, is_open, part_alone, properties, required, resolve, types
 from forefront.chat.tools.tool_format import Rules, compact, literal
-from forefront.wire.tools import Tool
+from forefront.wire.tools import TEXT_GRAMMAR, Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
 # A name of an argument where the schema leaves it open.
@@ -70,11 +71,29 @@ def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: st
     values = enumerated(part, root)
     if values is not None:
         return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {behind}"
+    grammar = resolve(part, root).get(TEXT_GRAMMAR)
+    if grammar is not None:
+        return f"{custom_text(grammar, tool, key, rules)} {behind}"
     allowed = types(part, root)
     if not allowed or "string" not in allowed:
         return f"{json_value(part, tool, key)} {behind}"
     conditions = text_conditions(resolve(part, root), tool, key, rules) if allowed == {"string"} else ()
     return free_text(end, rules, conditions, marker)
+
+
+def custom_text(grammar: Any, tool: Tool, key: str, rules: Rules) -> str:
+    """Lark expression for the text of a custom tool. Raises `UnenforceableError`."""
+    try:
+        if grammar["syntax"] == "regex":
+            return rules.terminal(regex_within(grammar["definition"], RAW_TEXT))
+        prefix = rules.rule(literal(tool.function.name)) + "_"
+        start, lines = lark_within(grammar["definition"], RAW_TEXT, prefix)
+    except (TypeError, KeyError, *TextGrammarError) as error:
+        path = f"{path_of(tool)}.properties.{key}.{TEXT_GRAMMAR}"
+        raise UnenforceableError(path, "grammar", str(error)) from None
+    for line in lines:
+        rules.choice(*line.split(": ", 1))
+    return start
 
 
 def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rules) -> Sequence[str]:

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.arguments import FREE_NAME, free_text, json_value, schema_of, sequence, text_conditions
+from forefront.chat.tools.arguments import (
+    FREE_NAME,
+    custom_text,
+    free_text,
+    json_value,
+    schema_of,
+    sequence,
+    text_conditions,
+)
 from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.schema import enumerated, fit, properties, resolve, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError
-from forefront.wire.tools import Tool
+from forefront.wire.tools import TEXT_GRAMMAR, Tool
 
 # Levels of arrays and objects that the grammar knows; it grows with each.
 _DEPTH = 4
@@ -82,6 +90,10 @@ class GemmaFormat(ToolFormat):
             quote = self.marker(self.quote)
             shown = [f"{quote} {literal(v)} {quote}" if isinstance(v, str) else literal(compact(v)) for v in values]
             return f"({' | '.join(shown)})"
+        grammar = resolve(part, root).get(TEXT_GRAMMAR)
+        if grammar is not None:
+            quote = self.marker(self.quote)
+            return f"{quote} {custom_text(grammar, tool, key, rules)} {quote}"
         allowed, limits = types(part, root), resolve(part, root)
         if "string" in allowed or depth > _DEPTH:
             return self._string(text_conditions(limits, tool, key, rules) if allowed == {"string"} else (), rules)

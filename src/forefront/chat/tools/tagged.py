@@ -108,9 +108,8 @@ class TaggedFormat(ToolFormat):
         inner = (self.gap if self.value else "") + self.value + self.trim
 
         def argument(key: str, part: Any) -> str:
-            return (
-                f"{self.marker(self.key + key + self.keyed + inner)} {raw_text(part, tool, key, end, rules, marker)} {gap}"
-            )
+            head = self.marker(self.key + key + self.keyed + inner)
+            return f"{head} {raw_text(part, tool, key, end, rules, marker)} {gap}"
 
         before, behind = self.marker(self.key), self.marker(self.keyed + inner)
         free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker)} {gap}"

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from forefront.chat.grammar.schema_report import UnenforceableError
 from forefront.chat.tools.tool_format import Rules, ToolFormat
 from forefront.wire.errors import ApiError
-from forefront.wire.tools import NamedToolChoice, Tool, ToolChoice
+from forefront.wire.tools import Tool
+
+CallMode = Literal["auto", "required", "one"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +17,8 @@ class ToolGrammar:
     """`lark` is in llguidance's dialect. Without `trigger` it holds from the answer's first character to its end.
 
     With `trigger`, the answer is free text until it ends in that; the grammar holds for what follows the trigger. When
-    it is complete, the text is free again, or, if it `ends`, the answer is over. `left_out` are the paths of keywords of
-    schemas that it does not enforce.
+    it is complete, the text is free again, or, if it `ends`, the answer is over. `left_out` are the paths of keywords
+    of schemas that it does not enforce.
     """
 
     lark: str
@@ -25,22 +28,20 @@ class ToolGrammar:
 
 
 def tool_grammar(
-    form: ToolFormat, tools: Sequence[Tool], choice: ToolChoice | None, *, parallel: bool, thought: bool = False
+    form: ToolFormat, tools: Sequence[Tool], mode: CallMode, *, parallel: bool, thought: bool = False
 ) -> ToolGrammar:
-    """The grammar of calls of `tools` (one at least) in `form`; `choice` is anything but `none`.
+    """The grammar of calls of `tools` (one at least) in `form`.
 
     Arguments keep to each tool's schema; without `strict`, keywords that cannot be enforced are left out of it.
-    A named choice is one call, as `parallel` false is. If a forced call follows reasoning (`thought`), up to two line
+    The mode `one` is one call, as `parallel` false is. If a forced call follows reasoning (`thought`), up to two line
     breaks may come first. Raises `ApiError` (422).
     """
-    if isinstance(choice, NamedToolChoice):
-        tools = [tool for tool in tools if tool.function.name == choice.function.name]
-        parallel = False
+    parallel = parallel and mode != "one"
     parts = Rules()
     rules = [f"tool_{place}: {_rule(form, tool, parts)}" for place, tool in enumerate(tools)]
     rules.append("tool: " + " | ".join(f"tool_{place}" for place in range(len(tools))))
     rules.append("calls: " + form.block(parallel=parallel))
-    if choice is None or choice == "auto":
+    if mode == "auto":
         text = form.free_text(tools)
         if text is None:
             lark = "\n".join(["start: calls", *rules, *parts.lines])
