@@ -69,8 +69,38 @@ def test_any_object(server: RunningServer) -> None:
     assert isinstance(json.loads(made["message"]["content"]), dict)
 
 
-def test_too_few_tokens_for_any_answer(server: RunningServer) -> None:
-    assert refusal(server, response_format=schema_format(SCHEMA), max_tokens=3) == (422, "invalid_value", "max_tokens")
+@pytest.mark.parametrize("max_tokens", range(1, 36, 3))
+def test_every_limit_gives_complete_json_or_an_answer_that_is_cut(server: RunningServer, max_tokens: int) -> None:
+    for fields in ({"max_tokens": max_tokens}, {"max_tokens": max_tokens, "temperature": 1.5, "seed": 5}):
+        made = choice(server, "tiny", response_format=schema_format(SCHEMA), **fields)
+        assert made["finish_reason"] == "length"
+        text = made["message"]["content"]
+        assert '{"name": "'.startswith(text[:10])
+        if text.endswith("}"):
+            jsonschema.validate(json.loads(text), SCHEMA)
+            SHORTEST.append(max_tokens)
+        else:
+            assert not SHORTEST or max_tokens < min(SHORTEST)
+
+
+# The limits at which an answer was complete; every greater one must have been, too.
+SHORTEST: list[int] = []
+
+
+def test_keywords_that_cannot_be_enforced_are_named(server: RunningServer) -> None:
+    schema = SCHEMA | {"properties": SCHEMA["properties"] | {"name": {"type": "string", "pattern": r"(a)\1"}}}
+    loose = schema_format(schema) | {}
+    loose["json_schema"] = loose["json_schema"] | {"strict": False}
+    path = "response_format.json_schema.schema.properties.name.pattern"
+    for stream in (False, True):
+        fields = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "max_tokens": 60, "stream": stream}
+        with server.client() as client:
+            answer = client.post(PATH, json=fields | {"response_format": loose})
+            assert answer.status_code == 200
+            assert answer.headers["x-unenforced-keywords"] == path
+            refused = client.post(PATH, json=fields | {"response_format": schema_format(schema)})
+            assert refused.json()["error"]["param"] == path
+            assert "back-reference" in refused.json()["error"]["message"]
 
 
 def test_a_regular_expression(server: RunningServer) -> None:
@@ -115,8 +145,8 @@ def test_a_stream_of_an_object_is_the_object(server: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"response_format": schema_format({"type": "nonsense"})}, "response_format.json_schema.schema"),
-        ({"response_format": schema_format({"$ref": "#/nowhere"})}, "response_format.json_schema.schema"),
+        ({"response_format": schema_format({"type": "nonsense"})}, "response_format.json_schema.schema.type"),
+        ({"response_format": schema_format({"$ref": "#/nowhere"})}, "response_format.json_schema.schema.$ref"),
         ({"regex": "(a"}, "regex"),
         ({"regex": "(?<=a)b"}, "regex"),
         ({"grammar": "start: undefined_rule"}, "grammar"),

@@ -143,7 +143,10 @@ def test_a_hundred_and_twenty_eight_tools(server: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "nonsense"}}}]}, "tools"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"not": {}}, "strict": True}}]},
+            "tools[f].function.parameters",
+        ),
         ({"tools": [{"type": "function", "function": {"name": "f\n"}}]}, "tools[0].function.name"),
         ({"regex": "a+"}, "regex"),
     ],

@@ -20,8 +20,6 @@ from forefront.chat.grammar.lark_reader import (
     Times,
 )
 from forefront.chat.grammar.number_pattern import (
-    INTEGER,
-    NUMBER,
     integer_at_least,
     integer_at_most,
     number_at_least,
@@ -328,7 +326,7 @@ def _number(schema: Any, automaton: RegexAutomaton) -> int:
     divisor, scale = Decimal(repr(schema["multipleOf"])), 0
     while divisor != int(divisor):
         divisor, scale = divisor * 10, scale + 1
-    plain = INTEGER if integer else NUMBER.removesuffix("(?:[eE][+-]?[0-9]+)?")
+    plain = "-?(?:0|[1-9][0-9]*)" if integer else r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
     regexes = [plain]
     at_least, at_most = (integer_at_least, integer_at_most) if integer else (number_at_least, number_at_most)
     for keyword, write in (("minimum", at_least), ("maximum", at_most)):

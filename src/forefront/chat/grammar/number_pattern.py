@@ -3,8 +3,10 @@
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
-INTEGER: Final = "-?(?:0|[1-9][0-9]*)"
-NUMBER: Final = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+# Digits are bounded, as are exponents: every parser reads such a number as a finite one.
+INTEGER: Final = "-?(?:0|[1-9][0-9]{0,39})"
+_DECIMAL: Final = r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?"
+NUMBER: Final = _DECIMAL + "(?:[eE][+-]?[0-9]{1,2})?"
 _PLAIN: Final = "(?:0|[1-9][0-9]*)"
 _FRACTION: Final = r"(?:\.[0-9]+)?"
 

@@ -17,6 +17,12 @@ _ECMA_SPACE: Final[Ranges] = (
     (0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F),
     (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
 )  # fmt: skip
+# White space elsewhere: controls of Python, the next line of Rust, and the byte order mark of ECMA.
+_OTHER_SPACE: Final[Ranges] = ((0x1C, 0x1F), (0x85, 0x85), (0xFEFF, 0xFEFF))
+_RUST_SPACE: Final[Ranges] = (
+    (0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
+    (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000),
+)  # fmt: skip
 _ECMA_LINE_ENDS: Final[Ranges] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
 _SHORT: Final = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11}
 _PROPERTIES: Final = {
@@ -24,8 +30,13 @@ _PROPERTIES: Final = {
     "number": "N", "decimal_number": "Nd", "punctuation": "P", "symbol": "S", "separator": "Z", "mark": "M",
     "alphabetic": "L", "lowercase": "Ll", "uppercase": "Lu", "other": "C", "control": "Cc",
 }  # fmt: skip
-# Characters that have both of the emoji properties that JSON Schema libraries test; a part of each.
-_EMOJI: Final[Ranges] = ((0x1F300, 0x1F64F), (0x1F680, 0x1F6C5))
+# A part of the characters of each property: faces that have most, and those that only some have.
+_EMOJI: Final[dict[str, Ranges]] = {
+    **dict.fromkeys(("Emoji", "Emoji_Presentation", "Extended_Pictographic", "RGI_Emoji"), ((0x1F600, 0x1F640),)),
+    **dict.fromkeys(("Emoji_Component", "Regional_Indicator"), ((0x1F1E6, 0x1F1FF),)),
+    "Emoji_Modifier": ((0x1F3FB, 0x1F3FF),),
+    "Emoji_Modifier_Base": ((0x1F466, 0x1F469),),
+}
 
 
 class RegexSyntaxError(ValueError):
@@ -276,8 +287,7 @@ class _Parser:
         """What an escape of one character or of a class of characters stands for."""
         lower = char.lower()
         if lower in "dsw":
-            found = self._shorthand(lower)
-            return complement(found) if char != lower else found
+            return self._shorthand(lower) if char == lower else complement(self._shorthand(lower, widest=True))
         if lower == "p":
             found = self._property()
             return complement(found) if char == "P" else found
@@ -293,14 +303,15 @@ class _Parser:
         code = ord(char) if code is None else code
         return ((code, code),)
 
-    def _shorthand(self, name: str) -> Ranges:
-        if name == "s":
-            return _ECMA_SPACE if self._ecma else normalized((*_ECMA_SPACE[:-1], (0x85, 0x85)))
-        if self._ecma:
-            return _DIGITS if name == "d" else _WORD
-        if name == "d":
-            return _category("Nd")
-        return normalized((*_category("L"), *_category("M"), *_category("Nd"), *_category("Pc"), *_category("Nl")))
+    def _shorthand(self, name: str, *, widest: bool = False) -> Ranges:
+        """A class of characters, as all of ECMA, Rust and Python have it; `widest`: as any of them has it."""
+        if not self._ecma or widest:
+            if name == "s":
+                return normalized((*_ECMA_SPACE[:-1], *_OTHER_SPACE)) if widest and self._ecma else _RUST_SPACE
+            if name == "d":
+                return _category("Nd")
+            return normalized((*_category("L"), *_category("M"), *_category("Nd"), *_category("Pc"), *_category("Nl")))
+        return {"s": _ECMA_SPACE[:-1], "d": _DIGITS, "w": _WORD}[name]
 
     def _property(self) -> Ranges:
         name = self._next()
@@ -311,8 +322,8 @@ class _Parser:
             name = self._text[self._at : self._at + end]
             self._at += end + 1
         name = name.rpartition("=")[2]
-        if name in ("Extended_Pictographic", "Emoji_Component", "Emoji", "Emoji_Presentation") and self._ecma:
-            return _EMOJI
+        if name in _EMOJI and self._ecma:
+            return _EMOJI[name]
         if name.lower() == "ascii":
             return ((0, 127),)
         if name.lower() == "any":

@@ -29,6 +29,7 @@ STRING: Final = rf"/\x22{_UNIT}*\x22/"
 _MAX_LENGTH: Final = 10_000
 # A greater minimum is not enforced.
 _MAX_MIN_LENGTH: Final = 1_000
+_LARGEST: Final = 1e200
 _MAX_DIVISOR: Final = 10_000
 _QUOTE: Final = r"/\x22/"
 
@@ -63,7 +64,8 @@ def string_conditions(schema: Flat, path: str, report: SchemaReport, text: Text)
         except RegexSyntaxError as error:
             report.leave_out(path, "pattern", str(error))
     if "pattern" not in schema:
-        formats = [FORMATS[name] for name in _values(schema, "format") if isinstance(name, str) and name in FORMATS]
+        names = (*_values(schema, "format"), *_values(schema, "contentEncoding"))
+        formats = [FORMATS[name] for name in names if isinstance(name, str) and name in FORMATS]
         conditions += [pattern_terminal(f"^(?:{pattern})$", text) for pattern in formats]
     return conditions
 
@@ -133,9 +135,13 @@ def _bound(schema: Flat, path: str, report: SchemaReport, keyword: str, choose: 
         value = schema.get(name)
         if value is None or isinstance(value, bool):  # draft 4 writes `exclusiveMinimum: true`
             continue
-        if not isinstance(value, int | float) or abs(value) > 1e300:
-            report.leave_out(path, name, "it is not a number, or out of range")
+        if not isinstance(value, int | float):
+            report.leave_out(path, name, "it is not a number")
             continue
+        if abs(value) > _LARGEST:
+            if (value > 0) is (keyword == "minimum"):
+                raise NoValueError
+            continue  # no number that is written reaches it
         found.append((Decimal(repr(value)), name == exclusive or schema.get(exclusive) is True))
     if not found:
         return None

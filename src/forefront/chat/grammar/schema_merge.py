@@ -20,7 +20,7 @@ KEYWORDS: Final = frozenset(
         "dependentSchemas", "dependencies", "unevaluatedProperties", "items", "prefixItems", "additionalItems",
         "unevaluatedItems", "minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains",
         "minLength", "maxLength", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
-        "multipleOf", TEXT_GRAMMAR,
+        "multipleOf", "contentEncoding", TEXT_GRAMMAR,
     }
 )  # fmt: skip
 _GREATEST: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"})

@@ -25,6 +25,9 @@ _DURATION: Final = "P(?:[0-9]{1,5}D(?:T{0})?|T{0})".replace(
 )
 _POINTER: Final = "(?:/[A-Za-z0-9_. -]*)*"
 
+# Of ASCII text, in groups of three characters.
+_BASE64: Final = "(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9])*"
+
 
 def _uuid(version: str) -> str:
     return f"[0-9a-f]{{8}}-[0-9a-f]{{4}}-{version}[0-9a-f]{{3}}-[89ab][0-9a-f]{{3}}-[0-9a-f]{{12}}"
@@ -57,8 +60,9 @@ FORMATS: Final = {
     "iri-reference": f"(?:{_URI}|(?:/{_PATH})+)",
     "json-pointer": _POINTER,
     "relative-json-pointer": f"(?:0|[1-9][0-9]{{0,5}})(?:#|{_POINTER})",
-    "base64url": "(?:[A-Za-z0-9_-]{4})*",
-    "base64": "(?:[A-Za-z0-9+/]{4})*",
-    "byte": "(?:[A-Za-z0-9+/]{4})*",
+    "base64url": _BASE64,
+    "base64": _BASE64,
+    "byte": _BASE64,
+    "binary": "[\\n -~]*",
     "json-string": "(?:-?(?:0|[1-9][0-9]{0,9})|true|false|null)",
 }
