@@ -1,6 +1,5 @@
 """Types of Python from which libraries make JSON schemas: those of Pydantic, dataclasses, typed dicts, attrs."""
 
-# ruff: noqa: D101
 import collections
 import dataclasses
 import datetime
@@ -12,12 +11,12 @@ import pathlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, NotRequired, Optional, TypeVar, Union
 
 import attrs
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, RootModel
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)
@@ -230,7 +229,7 @@ PYTHON_TYPES: dict[str, Any] = {
     "conint": pydantic.conint(gt=3, lt=9), "conint multiple": pydantic.conint(multiple_of=7),
     "confloat": pydantic.confloat(ge=-1.5, le=2.25), "constr": pydantic.constr(min_length=2, max_length=5),
     "constr pattern": pydantic.constr(pattern=r"^\w+\s\d{2}$"),
-    "conlist": pydantic.conlist(int, min_length=2, max_length=4), "conset": pydantic.conset(Literal["a", "b", "c"], min_length=1),
+    "conlist": pydantic.conlist(int, min_length=2, max_length=4), "conset": Annotated[set[Literal["a", "b", "c"]], Field(min_length=1)],
     "conbytes": pydantic.conbytes(max_length=4), "condate": pydantic.condate(ge=datetime.date(2020, 1, 1)),
     "User": User, "Closed": Closed, "Open": Open, "Aliased": Aliased, "Pet": Pet, "Page[int]": Page[int],
     "Page[User]": Page[User], "Tree": Tree, "JsonTree": Json, "Expression": Expression, "Numbers": Numbers, "Empty": Empty,

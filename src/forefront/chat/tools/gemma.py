@@ -17,7 +17,8 @@ from forefront.chat.tools.arguments import (
     sequence,
     text_conditions,
 )
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.schema import enumerated, fit, properties, resolve, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError
@@ -35,7 +36,7 @@ class GemmaFormat(ToolFormat):
     closings: tuple[str, ...] = ("<end_function_call>",)
     quote: str = "<escape>"
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         name, char = yield from reader.head("{", char)

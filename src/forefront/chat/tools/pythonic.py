@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import FREE_NAME, escape, json_value, schema_of, sequence
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.schema import fit, properties, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError
@@ -28,7 +29,7 @@ class PythonicFormat(ToolFormat):
     closings: tuple[str, ...] = ("]",)
     more: ClassVar[str] = ","
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if char == "[" and (marker or self.bare):
@@ -36,7 +37,7 @@ class PythonicFormat(ToolFormat):
         name, char = yield from reader.head("(", char)
         return (yield from self.finish(reader, name.strip(), char))
 
-    def finish(self, reader: CallReader, name: str, char: str) -> Reading[str]:
+    def finish(self, reader: CallParser, name: str, char: str) -> Reading[str]:
         """Reads the arguments of the call `name`, from the bracket `char` on."""
         reader.name(name, char)
         text, char = yield from reader.balanced("(", _QUOTES, escapes=True)
@@ -109,7 +110,7 @@ class FencedPythonicFormat(PythonicFormat):
     closings: tuple[str, ...] = ()
     more: ClassVar[str] = ascii_letters + "_"
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         name, char = yield from reader.head("(", char)

@@ -11,7 +11,8 @@ from typing import Any
 
 from forefront.chat.output.marker_scanner import Reading, until
 from forefront.chat.tools.arguments import FREE_NAME, free_text, raw_text, schema_of, sequence
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.schema import from_text, properties, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
@@ -35,7 +36,7 @@ class TaggedFormat(ToolFormat):
     gap: str = "\n"
     trim: str = ""
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if self.call and marker != self.call:
@@ -61,7 +62,7 @@ class TaggedFormat(ToolFormat):
             first = False
             char = yield from self._argument(reader, parts.get(key.strip()), char)
 
-    def _argument(self, reader: CallReader, part: Any, char: str) -> Reading[str]:
+    def _argument(self, reader: CallParser, part: Any, char: str) -> Reading[str]:
         """Reads a value and the tag behind it."""
         value = _Value(reader, part, self.trim)
         if not value.string:
@@ -131,7 +132,7 @@ class TaggedFormat(ToolFormat):
 class _Value:
     """A value on its way to the arguments; `part` is its schema."""
 
-    def __init__(self, reader: CallReader, part: Any, trim: str) -> None:
+    def __init__(self, reader: CallParser, part: Any, trim: str) -> None:
         self._reader = reader
         self._part = part
         self._trim = trim

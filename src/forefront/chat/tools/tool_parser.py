@@ -6,7 +6,8 @@ from typing import Any
 
 from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.output.marker_scanner import Machine, Reading, until
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import ToolFormat
 
 
@@ -66,7 +67,7 @@ class ToolParser:
         """Calls behind `marker`; returns the first character behind them."""
         opening = marker
         while True:
-            reader = CallReader(self._tools, self._begin, self._argument, opening)
+            reader = CallParser(self._tools, self._begin, self._argument, opening)
             unread = ""
             try:
                 char = yield from self._form.read(reader, marker, char)
