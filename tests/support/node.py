@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SDK = Path(__file__).parents[2] / "clients" / "node"
-PEERS = Path(__file__).parents[1] / "peers" / "node"
+PEERS = Path(__file__).parents[1] / "interop" / "node"
 
 
 def require_node() -> None:

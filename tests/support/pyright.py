@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.node import install, require_node
 
-FOLDER = Path(__file__).parents[1] / "peers" / "pyright"
+FOLDER = Path(__file__).parents[1] / "interop" / "pyright"
 SOURCES = Path(__file__).parents[2] / "src"
 
 

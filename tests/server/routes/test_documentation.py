@@ -41,7 +41,7 @@ def test_the_page_comes_whole_and_locked_up(server: RunningServer) -> None:
 
 
 def test_its_files_are_in_the_wheel(tmp_path: Path) -> None:
-    [wheel] = WheelBuilder(str(Path(__file__).parents[2])).build(directory=str(tmp_path))
+    [wheel] = WheelBuilder(str(Path(__file__).parents[3])).build(directory=str(tmp_path))
     names = zipfile.ZipFile(wheel).namelist()
     for name in ("docs.html", "docs.css", "docs.js"):
         assert f"forefront/server/page/{name}" in names
