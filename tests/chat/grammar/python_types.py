@@ -1,5 +1,7 @@
 """Types of Python from which libraries make JSON schemas: those of Pydantic, dataclasses, typed dicts, attrs."""
 
+# ruff: noqa: E501
+
 import collections
 import dataclasses
 import datetime

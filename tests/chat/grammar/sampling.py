@@ -4,9 +4,9 @@ import random
 
 from llguidance import LLMatcher
 
-from forefront.chat.grammar.completion import Completer
+from forefront.chat.grammar.automaton.completion import Completer
+from forefront.chat.grammar.automaton.network import INFINITE
 from forefront.chat.grammar.grammar_worker import CheckedGrammar, compile_here
-from forefront.chat.grammar.network import INFINITE
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 
 END = 256

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from llguidance import LLMatcher
 
-from forefront.chat.grammar.completion import Completer, Position
-from forefront.chat.grammar.network import INFINITE
-from forefront.chat.grammar.regex_automaton import TooComplexError
+from forefront.chat.grammar.automaton.completion import Completer, Position
+from forefront.chat.grammar.automaton.network import INFINITE
+from forefront.chat.grammar.automaton.regex_automaton import TooComplexError
 from forefront.chat.grammar.source import GrammarRefusedError
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.engine.sampling.constraint import Mask

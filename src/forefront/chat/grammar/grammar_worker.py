@@ -11,9 +11,9 @@ from multiprocessing.connection import Connection
 
 from llguidance import LLMatcher, LLParserLimits
 
-from forefront.chat.grammar.lark_reader import LarkSyntaxError, read_lark
-from forefront.chat.grammar.network import INFINITE, Network, UnsupportedGrammarError, available_bytes
-from forefront.chat.grammar.regex_automaton import RegexAutomaton
+from forefront.chat.grammar.automaton.lark_reader import LarkSyntaxError, read_lark
+from forefront.chat.grammar.automaton.network import INFINITE, Network, UnsupportedGrammarError, available_bytes
+from forefront.chat.grammar.automaton.regex_automaton import RegexAutomaton
 from forefront.chat.grammar.source import (
     MAX_RELAXATION,
     ExpandedGrammar,

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal
 from llguidance import LLMatcher
 from llguidance.gbnf_to_lark import gbnf_to_lark
 
-from forefront.chat.grammar.lark_reader import LarkSyntaxError, tokens_of
-from forefront.chat.grammar.schema_compiler import SchemaCompiler
-from forefront.chat.grammar.schema_merge import NoValueError
-from forefront.chat.grammar.schema_report import SchemaReport, UnenforceableError
-from forefront.chat.grammar.schema_rules import SchemaRules
+from forefront.chat.grammar.automaton.lark_reader import LarkSyntaxError, tokens_of
+from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
+from forefront.chat.grammar.schema.schema_merge import NoValueError
+from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
+from forefront.chat.grammar.schema.schema_rules import SchemaRules
 
 Kind = Literal["json_schema", "regex", "lark", "gbnf"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from forefront.chat.grammar.schema_report import UnenforceableError
+from forefront.chat.grammar.schema.schema_report import UnenforceableError
 from forefront.chat.tools.tool_format import Rules, ToolFormat
 from forefront.wire.errors import ApiError
 from forefront.wire.tools import Tool

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from forefront.chat.grammar.lark_reader import (
+from forefront.chat.grammar.automaton.lark_reader import (
     All,
     Control,
     Expression,
@@ -19,21 +19,20 @@ from forefront.chat.grammar.lark_reader import (
     Text,
     Times,
 )
-from forefront.chat.grammar.number_pattern import (
+from forefront.chat.grammar.automaton.left_recursion import Edge, check_left_recursion
+from forefront.chat.grammar.automaton.regex_automaton import EMPTY, FAIL, RegexAutomaton, TooComplexError
+from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
+from forefront.chat.grammar.schema.number_pattern import (
     integer_at_least,
     integer_at_most,
     number_at_least,
     number_at_most,
 )
-from forefront.chat.grammar.regex_automaton import EMPTY, FAIL, RegexAutomaton, TooComplexError
-from forefront.chat.grammar.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
 
 _MAX_STATES: Final = 100_000
 INFINITE: Final = 1 << 40
 _MISSING: Final = (-1, -1)
 
-# What leads from one state to another: nothing, a terminal (a state of the automaton), a control token, a rule.
-Edge = tuple[str, int, int]  # kind ("" | "t" | "c" | "r"), what, target
 # The token that begins a text at a place, the longest there is, and where it ends; None if no token does.
 Longest = Callable[[bytes, int], tuple[int, int] | None]
 
@@ -59,7 +58,7 @@ class Network:
         self._counts: dict[int, dict[int, tuple[int, int]]] = {}  # literal → place in it → tokens
         try:
             self._build()
-            self._check_left_recursion()
+            check_left_recursion(self.edges, self.starts, self.finals)
             self.distances = self._measured()
         except (LarkSyntaxError, RegexSyntaxError, TooComplexError, RecursionError) as error:
             raise UnsupportedGrammarError(str(error)) from None
@@ -220,47 +219,6 @@ class Network:
                     self._terminals[name] = self._terminal(self._rules[name])
                 return self._terminals[name]
         raise LarkSyntaxError("a terminal of an unknown kind")
-
-    def _check_left_recursion(self) -> None:
-        """Raise for a rule that can begin with itself."""
-        finals = set(self.finals)
-        nullable: set[int] = set()  # rules
-        firsts: list[set[int]] = []
-        changed = True
-        while changed:
-            changed, firsts = False, []
-            for number, start in enumerate(self.starts):
-                reached, called = self._beginning(start, nullable)
-                firsts.append(called)
-                if number not in nullable and reached & finals:
-                    nullable.add(number)
-                    changed = True
-        state_of: dict[int, int] = {}  # 1: on the way, 2: done
-        for root in range(len(firsts)):
-            stack = [(root, iter(firsts[root]))] if root not in state_of else []
-            while stack:
-                rule, following = stack[-1]
-                state_of[rule] = 1
-                other = next(following, None)
-                if other is None:
-                    state_of[rule] = 2
-                    stack.pop()
-                elif state_of.get(other) == 1:
-                    raise LarkSyntaxError("a rule begins with itself")
-                elif other not in state_of:
-                    stack.append((other, iter(firsts[other])))
-
-    def _beginning(self, start: int, nullable: set[int]) -> tuple[set[int], set[int]]:
-        """The states that are reached from `start` without text, and the rules that are called from them."""
-        reached, called, waiting = {start}, set(), [start]
-        while waiting:
-            for kind, what, target in self.edges[waiting.pop()]:
-                if kind == "r":
-                    called.add(what)
-                if (kind == "" or (kind == "r" and what in nullable)) and target not in reached:
-                    reached.add(target)
-                    waiting.append(target)
-        return reached, called
 
     def _measured(self) -> list[int]:
         """The distances, by Knuth's generalization of Dijkstra's algorithm."""

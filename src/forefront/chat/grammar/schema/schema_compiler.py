@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from forefront.chat.grammar.ecma_pattern import JSON_TEXT
-from forefront.chat.grammar.schema_array import array
-from forefront.chat.grammar.schema_leaves import STRING, number, string
-from forefront.chat.grammar.schema_merge import (
+from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT
+from forefront.chat.grammar.schema.schema_array import array
+from forefront.chat.grammar.schema.schema_leaves import STRING, number, string
+from forefront.chat.grammar.schema.schema_merge import (
     GROUPS,
     KEYWORDS,
     Flat,
@@ -23,10 +23,20 @@ from forefront.chat.grammar.schema_merge import (
     reference_of,
     same_json,
 )
-from forefront.chat.grammar.schema_object import object_of
-from forefront.chat.grammar.schema_report import SchemaReport, UnenforceableError
-from forefront.chat.grammar.schema_rules import SchemaRules
-from forefront.chat.grammar.text_grammar import TextGrammarError, lark_within, regex_within
+from forefront.chat.grammar.schema.schema_object import object_of
+from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
+from forefront.chat.grammar.schema.schema_rules import SchemaRules
+from forefront.chat.grammar.schema.schema_values import (
+    admits,
+    among,
+    has_type,
+    is_closed,
+    listed_values,
+    mapping,
+    names_in,
+    type_of,
+)
+from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
 from forefront.wire.tools import TEXT_GRAMMAR
 
 _TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
@@ -149,7 +159,7 @@ class SchemaCompiler:
         numbers = {"number", "integer"}
         if not set(mine) & set(others) and not (set(mine) & numbers and set(others) & numbers):
             return True
-        values, others_values = _finite(first), _finite(second)
+        values, others_values = listed_values(first), listed_values(second)
         if values is not None and others_values is not None:
             return not any(same_json(a, b) for a in values for b in others_values)
         if mine == others == ["object"]:
@@ -157,12 +167,14 @@ class SchemaCompiler:
         return False
 
     def _have_disjoint_properties(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
-        mine, others = _mapping(first.get("properties")), _mapping(second.get("properties"))
-        if any(name not in others for name in _names(first.get("required")) if others and _is_closed(second)):
+        mine, others = mapping(first.get("properties")), mapping(second.get("properties"))
+        if any(name not in others for name in names_in(first.get("required")) if others and is_closed(second)):
             return True
-        if any(name not in mine for name in _names(second.get("required")) if mine and _is_closed(first)):
+        if any(name not in mine for name in names_in(second.get("required")) if mine and is_closed(first)):
             return True
-        for name in {*_names(first.get("required"))} & {*_names(second.get("required"))} & mine.keys() & others.keys():
+        for name in (
+            {*names_in(first.get("required"))} & {*names_in(second.get("required"))} & mine.keys() & others.keys()
+        ):
             try:
                 one, other = self._merger.flat(mine[name], path), self._merger.flat(others[name], path)
             except NoValueError:
@@ -179,9 +191,9 @@ class SchemaCompiler:
         if len(known) < len(names):
             self.report.leave_out(path, "type", "it is not a type of JSON Schema")
         if not known:
-            values = _finite(schema)
+            values = listed_values(schema)
             if values is not None:
-                return list(dict.fromkeys(_type_of(value) for value in values))
+                return list(dict.fromkeys(type_of(value) for value in values))
             implied = dict.fromkeys(_TYPE_OF[keyword] for keyword in schema if keyword in _TYPE_OF)
             known = list(implied) or [name for name in _TYPES if name != "integer"]
         if "number" in known and "integer" in known:
@@ -203,9 +215,9 @@ class SchemaCompiler:
                 types = [name for name in types if name not in names]
                 if "number" in names:
                     types = [name for name in types if name != "integer"]
-            elif keys <= {"const", "enum", "type"} and (found := _finite(negation)) is not None:
+            elif keys <= {"const", "enum", "type"} and (found := listed_values(negation)) is not None:
                 values += found
-                if any(not isinstance(value, str) and _type_of(value) in types for value in found) and not (
+                if any(not isinstance(value, str) and type_of(value) in types for value in found) and not (
                     "const" in schema or "enum" in schema
                 ):
                     self._leave_out_values(found, types, path)
@@ -214,21 +226,21 @@ class SchemaCompiler:
         return values, types
 
     def _leave_out_values(self, values: list[Any], types: list[str], path: str) -> None:
-        if any(_type_of(value) in ("boolean", "null") for value in values if _type_of(value) in types) and all(
+        if any(type_of(value) in ("boolean", "null") for value in values if type_of(value) in types) and all(
             isinstance(value, bool | str) or value is None for value in values
         ):
             return  # these are left out one by one
         self.report.leave_out(path, "not", "a number, array or object that is excluded")
 
     def _enumerated(self, schema: Flat, path: str, types: list[str], excluded: list[Any]) -> str:
-        values = _finite(schema)
+        values = listed_values(schema)
         if values is None:
             self.report.leave_out(path, "enum", "it is not a list of values")
             return self._flat_value({key: value for key, value in schema.items() if key != "enum"}, path)
         kept = [
             value
             for value in values
-            if _has_type(value, types) and not any(same_json(value, other) for other in excluded)
+            if has_type(value, types) and not any(same_json(value, other) for other in excluded)
         ]
         kept = [value for value in kept if admits(schema, value)]
         if not kept:
@@ -248,10 +260,10 @@ class SchemaCompiler:
                 texts = [value for value in excluded if isinstance(value, str)]
                 return self.rules.terminal(string(schema, path, self.report, texts))
             case "boolean":
-                words = [word for word, value in (("true", True), ("false", False)) if not _among(value, excluded)]
+                words = [word for word, value in (("true", True), ("false", False)) if not among(value, excluded)]
                 return self.rules.either([f'"{word}"' for word in words])
             case "null":
-                return self.rules.either([] if _among(None, excluded) else ['"null"'])
+                return self.rules.either([] if among(None, excluded) else ['"null"'])
         expression = number(schema, path, self.report, integer=name == "integer")
         return self.rules.rule(expression) if expression.startswith("%json") else self.rules.terminal(expression)
 
@@ -272,79 +284,18 @@ class SchemaCompiler:
         flat = self._merger.flat(schema, path)
         if flat[GROUPS] or "not" in flat:
             return None
-        values, types = _finite(flat), self._types(flat, path)
+        values, types = listed_values(flat), self._types(flat, path)
         if values is None and set(types) <= {"boolean", "null"}:
-            values = [value for value in (True, False, None) if _has_type(value, types)]
+            values = [value for value in (True, False, None) if has_type(value, types)]
         low, high = flat.get("minimum"), flat.get("maximum")
         if values is None and types == ["integer"] and isinstance(low, int) and isinstance(high, int):
             values = list(range(low, min(high, low + 100) + 1)) if "multipleOf" not in flat else None
         if values is None:
             return None
-        kept = [value for value in values if _has_type(value, types) and admits(flat, value)]
+        kept = [value for value in values if has_type(value, types) and admits(flat, value)]
         texts = dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in kept)
         return [self.rules.terminal(json.dumps(text)) for text in texts]
 
     def any_value(self) -> str:
         """The rule of any JSON value."""
         return self.rules.any_value(STRING)
-
-
-def admits(schema: Flat, value: Any) -> bool:
-    """Whether the bounds beside an `enum` allow a value of it."""
-    if isinstance(value, str):
-        size = len(value)
-        return bool(_at_least(schema, "minLength", size) and _at_most(schema, "maxLength", size))
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return bool(_at_least(schema, "minimum", value) and _at_most(schema, "maximum", value))
-    return True
-
-
-def _at_least(schema: Flat, keyword: str, value: float) -> bool:
-    bound = schema.get(keyword)
-    return not isinstance(bound, int | float) or isinstance(bound, bool) or value >= bound
-
-
-def _at_most(schema: Flat, keyword: str, value: float) -> bool:
-    bound = schema.get(keyword)
-    return not isinstance(bound, int | float) or isinstance(bound, bool) or value <= bound
-
-
-def _finite(schema: Mapping[str, Any]) -> list[Any] | None:
-    """The values of `enum` and `const`, None without either."""
-    listed = schema.get("enum")
-    values = listed if isinstance(listed, list) else None
-    if "const" in schema:
-        values = [schema["const"]] if values is None or any(same_json(schema["const"], v) for v in values) else []
-    return values
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    kinds = ((int, "integer"), (float, "number"), (str, "string"), (list, "array"))
-    return next((name for kind, name in kinds if isinstance(value, kind)), "object")
-
-
-def _has_type(value: Any, types: list[str]) -> bool:
-    name = _type_of(value)
-    if name == "integer":
-        return "integer" in types or "number" in types
-    return name in types or (name == "number" and "integer" in types and float(value).is_integer())
-
-
-def _among(value: Any, values: list[Any]) -> bool:
-    return any(same_json(value, other) for other in values)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _names(value: Any) -> list[str]:
-    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
-
-
-def _is_closed(schema: Flat) -> bool:
-    return schema.get("additionalProperties", False) is False and not schema.get("patternProperties")

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from forefront.chat.grammar.number_pattern import NUMBER
-from forefront.chat.grammar.schema_merge import NoValueError
+from forefront.chat.grammar.schema.number_pattern import NUMBER
+from forefront.chat.grammar.schema.schema_merge import NoValueError
 
 # Rules begin with this; a client's grammar has no reason to.
 _PREFIX: Final = "schema_"

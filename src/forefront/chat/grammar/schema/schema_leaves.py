@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from forefront.chat.grammar.ecma_pattern import JSON_TEXT, Text, pattern_terminal
-from forefront.chat.grammar.number_pattern import (
+from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError
+from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT, Text, pattern_terminal
+from forefront.chat.grammar.schema.number_pattern import (
     INTEGER,
     NUMBER,
     integer_at_least,
@@ -14,10 +15,9 @@ from forefront.chat.grammar.number_pattern import (
     number_at_least,
     number_at_most,
 )
-from forefront.chat.grammar.regex_syntax import RegexSyntaxError
-from forefront.chat.grammar.schema_merge import Flat, NoValueError
-from forefront.chat.grammar.schema_report import SchemaReport
-from forefront.chat.grammar.string_formats import FORMATS
+from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
+from forefront.chat.grammar.schema.schema_report import SchemaReport
+from forefront.chat.grammar.schema.string_formats import FORMATS
 
 # Any JSON string but for surrogates without a partner.
 _UNIT: Final = (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from forefront.chat.grammar.schema_report import SchemaReport
+from forefront.chat.grammar.schema.schema_report import SchemaReport
 from forefront.wire.tools import TEXT_GRAMMAR
 
 # Alternatives are kept under this key, as a list of (keyword, options): every group has to hold.

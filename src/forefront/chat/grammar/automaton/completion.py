@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from forefront.chat.grammar.network import INFINITE, Network
-from forefront.chat.grammar.regex_automaton import FAIL, TooComplexError
+from forefront.chat.grammar.automaton.network import INFINITE, Network
+from forefront.chat.grammar.automaton.regex_automaton import FAIL, TooComplexError
 
 # Readings of one text that are followed at the same time.
 _MAX_READINGS: Final = 512

@@ -3,10 +3,10 @@
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 
-from forefront.chat.grammar.schema_merge import Flat, NoValueError
+from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
 
 if TYPE_CHECKING:
-    from forefront.chat.grammar.schema_compiler import SchemaCompiler
+    from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
 
 # Longer arrays are cut to this, a greater minimum is not enforced.
 _MAX_ITEMS: Final = 2_000

@@ -1,42 +1,30 @@
 """Parser for regular expressions: ECMA-262 with the `u` flag, as in JSON Schema, or Rust's, as in Lark grammars."""
 
-import unicodedata
 from dataclasses import dataclass
-from functools import cache
 from typing import Final, Literal
 
-Ranges = tuple[tuple[int, int], ...]
+from forefront.chat.grammar.automaton.character_ranges import (
+    ALL,
+    CATEGORIES,
+    DIGITS,
+    ECMA_LINE_ENDS,
+    ECMA_SPACE,
+    EMOJI,
+    MAX_CODE,
+    OTHER_SPACE,
+    RUST_SPACE,
+    WORD,
+    Ranges,
+    category,
+    complement,
+    intersection,
+    normalized,
+)
+
 Dialect = Literal["ecma", "rust"]
 
-_MAX_CODE: Final = 0x10FFFF
 _MAX_REPEAT: Final = 10_000
-ALL: Final[Ranges] = ((0, 0xD7FF), (0xE000, _MAX_CODE))
-_DIGITS: Final[Ranges] = ((0x30, 0x39),)
-_WORD: Final[Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-_ECMA_SPACE: Final[Ranges] = (
-    (0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F),
-    (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
-)  # fmt: skip
-# White space elsewhere: controls of Python, the next line of Rust, and the byte order mark of ECMA.
-_OTHER_SPACE: Final[Ranges] = ((0x1C, 0x1F), (0x85, 0x85), (0xFEFF, 0xFEFF))
-_RUST_SPACE: Final[Ranges] = (
-    (0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
-    (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000),
-)  # fmt: skip
-_ECMA_LINE_ENDS: Final[Ranges] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
 _SHORT: Final = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11}
-_PROPERTIES: Final = {
-    "ascii": "", "any": "", "letter": "L", "l": "L", "lowercase_letter": "Ll", "uppercase_letter": "Lu",
-    "number": "N", "decimal_number": "Nd", "punctuation": "P", "symbol": "S", "separator": "Z", "mark": "M",
-    "alphabetic": "L", "lowercase": "Ll", "uppercase": "Lu", "other": "C", "control": "Cc",
-}  # fmt: skip
-# A part of the characters of each property: faces that have most, and those that only some have.
-_EMOJI: Final[dict[str, Ranges]] = {
-    **dict.fromkeys(("Emoji", "Emoji_Presentation", "Extended_Pictographic", "RGI_Emoji"), ((0x1F600, 0x1F640),)),
-    **dict.fromkeys(("Emoji_Component", "Regional_Indicator"), ((0x1F1E6, 0x1F1FF),)),
-    "Emoji_Modifier": ((0x1F3FB, 0x1F3FF),),
-    "Emoji_Modifier_Base": ((0x1F466, 0x1F469),),
-}
 
 
 class RegexSyntaxError(ValueError):
@@ -121,42 +109,6 @@ def has_assertion(node: Regex) -> bool:
     return isinstance(node, Look | Anchor)
 
 
-def normalized(ranges: Ranges) -> Ranges:
-    """The same characters in order, without overlaps."""
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-        else:
-            merged.append((low, high))
-    return tuple(merged)
-
-
-def intersection(first: Ranges, second: Ranges) -> Ranges:
-    """The characters that are in both."""
-    common = [(max(a, c), min(b, d)) for a, b in first for c, d in second if max(a, c) <= min(b, d)]
-    return normalized(tuple(common))
-
-
-def complement(ranges: Ranges) -> Ranges:
-    """All other characters, surrogates excluded."""
-    gaps, start = [], 0
-    for low, high in normalized(ranges):
-        if low > start:
-            gaps.append((start, low - 1))
-        start = high + 1
-    if start <= _MAX_CODE:
-        gaps.append((start, _MAX_CODE))
-    return intersection(tuple(gaps), ALL)
-
-
-@cache
-def _category(prefix: str) -> Ranges:
-    """The characters of a Unicode category, such as `L` or `Nd`."""
-    codes = [code for code in range(0x3FFFF) if unicodedata.category(chr(code)).startswith(prefix)]
-    return intersection(normalized(tuple((code, code) for code in codes)), ALL)
-
-
 class _Parser:
     """A recursive descent over `text`."""
 
@@ -195,7 +147,7 @@ class _Parser:
             case ".":
                 if "s" in self._flags:
                     return Chars(ALL)
-                return Chars(complement(_ECMA_LINE_ENDS if self._ecma else ((10, 10),)))
+                return Chars(complement(ECMA_LINE_ENDS if self._ecma else ((10, 10),)))
             case "^" | "$":
                 return Anchor(char == "^")
             case "\\":
@@ -307,11 +259,11 @@ class _Parser:
         """A class of characters, as all of ECMA, Rust and Python have it; `widest`: as any of them has it."""
         if not self._ecma or widest:
             if name == "s":
-                return normalized((*_ECMA_SPACE[:-1], *_OTHER_SPACE)) if widest and self._ecma else _RUST_SPACE
+                return normalized((*ECMA_SPACE[:-1], *OTHER_SPACE)) if widest and self._ecma else RUST_SPACE
             if name == "d":
-                return _category("Nd")
-            return normalized((*_category("L"), *_category("M"), *_category("Nd"), *_category("Pc"), *_category("Nl")))
-        return {"s": _ECMA_SPACE[:-1], "d": _DIGITS, "w": _WORD}[name]
+                return category("Nd")
+            return normalized((*category("L"), *category("M"), *category("Nd"), *category("Pc"), *category("Nl")))
+        return {"s": ECMA_SPACE[:-1], "d": DIGITS, "w": WORD}[name]
 
     def _property(self) -> Ranges:
         name = self._next()
@@ -322,16 +274,16 @@ class _Parser:
             name = self._text[self._at : self._at + end]
             self._at += end + 1
         name = name.rpartition("=")[2]
-        if name in _EMOJI and self._ecma:
-            return _EMOJI[name]
+        if name in EMOJI and self._ecma:
+            return EMOJI[name]
         if name.lower() == "ascii":
             return ((0, 127),)
         if name.lower() == "any":
             return ALL
-        category = _PROPERTIES.get(name.lower(), name)
-        if not (1 <= len(category) <= 2 and category[0] in "LMNPSZC") or not _category(category):
+        prefix = CATEGORIES.get(name.lower(), name)
+        if not (1 <= len(prefix) <= 2 and prefix[0] in "LMNPSZC") or not category(prefix):
             raise RegexSyntaxError(f"the property `\\p{{{name[:40]}}}`")
-        return _category(category)
+        return category(prefix)
 
     def _hex(self, length: int) -> int:
         digits = self._text[self._at : self._at + length]
@@ -347,7 +299,7 @@ class _Parser:
             self._at += 2
             low = self._hex(4)
             code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
-        if not 0 <= code <= _MAX_CODE:
+        if not 0 <= code <= MAX_CODE:
             raise RegexSyntaxError("a code point is out of range")
         return code
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from forefront.chat.grammar.ecma_pattern import JSON_TEXT, pattern_terminal
-from forefront.chat.grammar.regex_syntax import RegexSyntaxError
-from forefront.chat.grammar.schema_leaves import STRING, string
-from forefront.chat.grammar.schema_merge import Flat, NoValueError
+from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError
+from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT, pattern_terminal
+from forefront.chat.grammar.schema.schema_leaves import STRING, string
+from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
 
 if TYPE_CHECKING:
-    from forefront.chat.grammar.schema_compiler import SchemaCompiler
+    from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
 
 _MAX_COUNTED: Final = 2_000
 # Rules that counting the properties of one object may take.

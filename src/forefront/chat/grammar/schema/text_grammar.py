@@ -2,8 +2,7 @@
 
 import json
 
-from forefront.chat.grammar.ecma_pattern import Text, regex_text
-from forefront.chat.grammar.lark_reader import (
+from forefront.chat.grammar.automaton.lark_reader import (
     All,
     Control,
     Expression,
@@ -17,8 +16,9 @@ from forefront.chat.grammar.lark_reader import (
     Times,
     read_lark,
 )
-from forefront.chat.grammar.lark_reader import Text as String
-from forefront.chat.grammar.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
+from forefront.chat.grammar.automaton.lark_reader import Text as String
+from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
+from forefront.chat.grammar.schema.ecma_pattern import Text, regex_text
 
 
 def regex_within(definition: str, text: Text) -> str:

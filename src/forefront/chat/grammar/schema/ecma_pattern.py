@@ -4,20 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from forefront.chat.grammar.regex_syntax import (
-    ALL,
+from forefront.chat.grammar.automaton.character_ranges import ALL, Ranges, complement, intersection
+from forefront.chat.grammar.automaton.regex_syntax import (
     Anchor,
     Chars,
     Concat,
     Either,
     Look,
-    Ranges,
     Regex,
     RegexSyntaxError,
     Repeat,
-    complement,
     has_assertion,
-    intersection,
     parse_regex,
 )
 
