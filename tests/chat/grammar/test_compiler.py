@@ -214,7 +214,7 @@ async def test_a_control_token_can_be_a_trigger(mini: Bound) -> None:
     assert constraint.mask(40) is None
 
 
-async def test_at_the_end_nothing_more_is_compiled_and_whoever_waits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_ends_compilations_with_an_error_for_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     under_way, go_on = threading.Semaphore(0), threading.Event()
 
     def check(_self: GrammarWorker, _source: GrammarSource) -> CheckedGrammar:
@@ -257,7 +257,7 @@ def held_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     go_on.set()
 
 
-async def test_what_nobody_waits_for_any_more_is_not_compiled(held_workers: list[str]) -> None:
+async def test_a_grammar_without_waiting_requests_is_not_compiled(held_workers: list[str]) -> None:
     grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
     begun = asyncio.create_task(grammars.compile(GrammarSource("regex", "a"), "regex"))
     left = [asyncio.create_task(grammars.compile(GrammarSource("regex", "aa"), "regex")) for _ in range(2)]

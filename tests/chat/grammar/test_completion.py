@@ -122,3 +122,29 @@ def test_following_an_answer_costs_the_same_at_any_distance_from_the_limit(index
 
     cost(10**6)  # states are made
     assert cost(200) < 1.5 * cost(10**6)
+
+
+def test_accepted_tokens_can_be_taken_back(index: TokenIndex) -> None:
+    grammar = schema_grammar(index, USER)
+    constraint, dice = grammar.start(), random.Random(3)
+    for left in range(90, 0, -1):
+        masks, kept = [], (constraint.ended, constraint.steered)
+        for step in range(dice.randint(0, 4)):
+            mask = constraint.mask(left - step)
+            assert mask is not None
+            masks.append(mask.copy())
+            bits = np.unpackbits(mask.view(np.uint8), bitorder="little", count=len(index.vocabulary.pieces))
+            if (
+                constraint.accept(int(dice.choice(list(np.flatnonzero(bits)))), left - step)
+                in index.vocabulary.end_tokens
+            ):
+                break
+        constraint.rollback(len(masks))  # type: ignore[attr-defined]
+        assert (constraint.ended, constraint.steered) == kept
+        mask = constraint.mask(left)
+        assert mask is not None
+        assert not masks or np.array_equal(mask, masks[0])
+        bits = np.unpackbits(mask.view(np.uint8), bitorder="little", count=len(index.vocabulary.pieces))
+        constraint.accept(int(dice.choice(list(np.flatnonzero(bits)))), left)
+        if constraint.ended:
+            break

@@ -1,6 +1,8 @@
 """The constraint of one grammar on one continuation. It completes the answer when tokens run out."""
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from llguidance import LLMatcher
@@ -11,6 +13,20 @@ from forefront.chat.grammar.automaton.regex_automaton import TooComplexError
 from forefront.chat.grammar.source import GrammarRefusedError
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.engine.sampling.constraint import Mask
+
+# Tokens that can be taken back.
+MAX_ROLLBACK: Final = 64
+
+
+class _State(NamedTuple):
+    """What `accept` changes. The matcher is rolled back by the tokens it has consumed since."""
+
+    consumed: int
+    ended: bool
+    steered: bool
+    must_fit: bool
+    position: Position | None
+    distance: int
 
 
 class GrammarConstraint:
@@ -34,6 +50,8 @@ class GrammarConstraint:
         self._position = completer.start() if completer is not None else None
         self._distance = completer.distance(self._position) if completer and self._position is not None else INFINITE
         self._must_fit = whole and self._position is not None
+        self._consumed = 0  # by the matcher
+        self._history: deque[_State] = deque(maxlen=MAX_ROLLBACK)  # before each `accept`
 
     def mask(self, left: int) -> Mask:  # noqa: ARG002
         """See `Constraint.mask`."""
@@ -43,6 +61,9 @@ class GrammarConstraint:
 
     def accept(self, token: int, left: int) -> int:
         """See `Constraint.accept`."""
+        self._history.append(
+            _State(self._consumed, self.ended, self.steered, self._must_fit, self._position, self._distance)
+        )
         if self._must_fit and self._distance > left:
             self.steered = self.ended = True
             return self._end
@@ -62,6 +83,16 @@ class GrammarConstraint:
         self._position, self._distance = position, distance
         self.ended = self._matcher.is_stopped()
         return token
+
+    def rollback(self, count: int) -> None:
+        """Undo the last `count` calls of `accept`, at most `MAX_ROLLBACK`."""
+        for _ in range(count):
+            state = self._history.pop()
+        if not count:
+            return
+        if self._consumed > state.consumed:
+            self._matcher.rollback(self._consumed - state.consumed)
+        self._consumed, self.ended, self.steered, self._must_fit, self._position, self._distance = state
 
     def begin(self, tokens: Sequence[int]) -> None:
         """Take the beginning of the answer."""
@@ -99,6 +130,7 @@ class GrammarConstraint:
     def _consume(self, token: int) -> None:
         self._matcher.consume_token(token)
         self._check()
+        self._consumed += 1
 
     def _check(self) -> None:
         if self._matcher.is_error():

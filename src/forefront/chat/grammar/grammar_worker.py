@@ -94,14 +94,14 @@ class GrammarWorker:
         self._child = self._connection = None
 
     def _start(self) -> Connection:
-        self._child, ours = start_child("forefront.chat.grammar.grammar_worker")
-        self._connection = ours
-        ours.send(self._vocabulary)
-        if not ours.poll(_START_LIMIT):
+        self._child, connection = start_child("forefront.chat.grammar.grammar_worker")
+        self._connection = connection
+        connection.send(self._vocabulary)
+        if not connection.poll(_START_LIMIT):
             self.stop()
             raise GrammarRefusedError("the server is too busy to compile it")
-        ours.recv()
-        return ours
+        connection.recv()
+        return connection
 
 
 def _serve(connection: Connection) -> None:

@@ -1,11 +1,13 @@
 """Free text until a trigger, a grammar behind it, free text again."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from llguidance import LLMatcher
 
-from forefront.chat.grammar.grammar_constraint import GrammarConstraint
+from forefront.chat.grammar.grammar_constraint import MAX_ROLLBACK, GrammarConstraint
 from forefront.chat.grammar.vocabulary import TokenIndex
 from forefront.engine.sampling.constraint import Mask
 
@@ -65,6 +67,15 @@ class Triggers:
         return bool(self._matcher.validate_tokens(tokens) == len(tokens))
 
 
+class _State(NamedTuple):
+    """What `accept` changes. The grammar behind a trigger, if any, has accepted the token too."""
+
+    ended: bool
+    steered: bool
+    beginning: bytes
+    inner: GrammarConstraint | None
+
+
 class TriggeredConstraint:
     """The constraint that `bound` makes, behind every trigger; it needs `least` tokens. With `ends`, the answer is over
     behind the first one."""
@@ -78,6 +89,7 @@ class TriggeredConstraint:
         self._ends = ends
         self._beginning = b""
         self._inner: GrammarConstraint | None = None
+        self._history: deque[_State] = deque(maxlen=MAX_ROLLBACK)  # before each `accept`
 
     def mask(self, left: int) -> Mask | None:
         """See `Constraint.mask`."""
@@ -85,6 +97,7 @@ class TriggeredConstraint:
 
     def accept(self, token: int, left: int) -> int:
         """See `Constraint.accept`. Where there is no room for what must follow a trigger, the answer ends instead."""
+        self._history.append(_State(self.ended, self.steered, self._beginning, self._inner))
         if self._inner is None:
             beginning, rest = self._triggers.follow(self._beginning, token)
             if rest is None:
@@ -102,3 +115,10 @@ class TriggeredConstraint:
             self._inner, self._beginning = None, b""
             self.ended = self._ends
         return token
+
+    def rollback(self, count: int) -> None:
+        """Undo the last `count` calls of `accept`, at most `MAX_ROLLBACK`."""
+        for _ in range(count):
+            self.ended, self.steered, self._beginning, self._inner = self._history.pop()
+            if self._inner is not None:
+                self._inner.rollback(1)

@@ -1,4 +1,4 @@
-"""An answer's text, told apart into content and calls of tools."""
+"""Parser that separates an answer's text into content and calls of tools."""
 
 from collections.abc import Mapping
 from itertools import groupby
