@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -139,6 +140,37 @@ async def test_what_never_finishes_compiling_is_ended_and_the_next_grammar_compi
         await mini.compile(runaway, "lark")
     assert time.monotonic() - started < 60
     await mini.compile(json.dumps(PERSON | {"title": "after"}))
+
+
+async def test_a_loose_schema_that_is_too_complex_is_relaxed(mini: Bound) -> None:
+    pattern = "^(?!(b?){2000}b{2000}$)(a?){2000}a{2000}$"
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}, "required": ["a"]}
+    source = json_schema_source(schema, "schema", strict=False)
+    compiled = await mini.grammars.compile(source, "response_format")
+    assert compiled.left_out == ("schema.properties.a.pattern",)
+    answer, _, _ = await mini.answer(compiled, 40, seed=1)
+    assert list(json.loads(answer)) == ["a"]
+    with pytest.raises(ApiError, match=r"complex|seconds"):
+        await mini.grammars.compile(json_schema_source(schema, "response_format", strict=True), "response_format")
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ({"type": "object", "properties": {"a": {"pattern": "(?<=x)y"}}}, "properties.a.pattern"),
+        ({"anyOf": [{"type": "integer", "multipleOf": 10**9}]}, "anyOf[0].multipleOf"),
+        ({"$defs": {"t": {"uniqueItems": True}}, "$ref": "#/$defs/t"}, "$defs.t.uniqueItems"),
+        ({"type": "object", "if": {"required": ["a"]}}, "if"),
+        ({"items": {"$ref": "https://example.com/x"}}, "items.$ref"),
+    ],
+)
+async def test_a_strict_schema_names_what_cannot_be_enforced(mini: Bound, schema: Any, path: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        await mini.grammars.compile(json_schema_source(schema, "response_format.x", strict=True), "response_format.x")
+    assert caught.value.param == f"response_format.x.{path}"
+    assert f"`{path.rpartition('.')[2]}`" in caught.value.message
+    compiled = await mini.grammars.compile(json_schema_source(schema, "x", strict=False), "x")
+    assert f"x.{path}" in compiled.left_out
 
 
 async def test_equal_compilations_share_one(mini: Bound) -> None:
