@@ -1,38 +1,41 @@
-"""`make bench`: speed and memory, side by side in one run, as ratios.
+"""`make bench`: speed and memory, measured side by side in one run.
 
-Machines are noisy: trust the ratios, which compare rounds that alternate, more than the numbers.
+Ratios compare alternating rounds and are more reliable than figures on a noisy machine.
 """
 
 import argparse
 
-from benchmarks import engine, gateway, grammar, http, node_sdk, python_sdk, year
+from benchmarks import engine, gateway, grammar, host_work, http, node_sdk, peers, python_sdk, year
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model.model import ModelOptions, PagedModel
 
-# What needs no model of real size.
-_ALONE = {"node": node_sdk.run, "python": python_sdk.run, "gateway": gateway.run}
+# Suites that need no model of real size.
+_WITHOUT_MODEL = {"node": node_sdk.run, "python": python_sdk.run, "gateway": gateway.run, "host": host_work.run}
 
 
 def main() -> None:
-    """Run the suites that were asked for."""
+    """Run all suites, or one."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--size", choices=SIZES, default="0.1b", help="which random model (default 0.1b)")
     parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
     parser.add_argument("--tokens", type=int, default=48, help="tokens per stream (default 48)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
-    only = [*_ALONE, "engine", "grammar", "http", "year"]
-    parser.add_argument("--only", choices=only, help="one suite alone; `year` takes minutes and is not in the whole")
+    suites = [*_WITHOUT_MODEL, "engine", "grammar", "http", "peers", "year"]
+    parser.add_argument("--only", choices=suites, help="one suite; `year` and `peers` take minutes, only by name")
     options = parser.parse_args()
     print(machine(), flush=True)
-    for name, run in _ALONE.items():
+    for name, run in _WITHOUT_MODEL.items():
         if options.only in (None, name):
             run(options.repeats)
     if options.only == "year":
         year.run(options.repeats)
-    if options.only == "year" or options.only in _ALONE:
+    if options.only == "year" or options.only in _WITHOUT_MODEL:
         return
     path, parts = prepare(options.size, options.quant)
+    if options.only == "peers":
+        peers.run(path, options.tokens, options.repeats)
+        return
     model = PagedModel(parts.graph, CONTEXT, ModelOptions(contexts=4))
     print(f"\nModel: {path.name}, {options.tokens} tokens per stream, medians of {options.repeats} rounds.")
     if options.only in (None, "engine"):

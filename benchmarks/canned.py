@@ -1,4 +1,4 @@
-"""A server that answers at once: a fixed completion, or a stream of as many chunks as `max_tokens` asks for."""
+"""A server with instant responses: a fixed completion, or a stream of `max_tokens` chunks."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _CHUNK: Final = {**_BASE, "object": "chat.completion.chunk", "choices": [_DELTA]
 
 @contextmanager
 def canned_server() -> Iterator[str]:
-    """Run it in a process of its own; its URL."""
+    """The URL of a server in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=[theirs], daemon=True)
@@ -55,8 +55,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             writer.close()
             return
         [length] = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        asked = json.loads(await reader.readexactly(int(length)))
-        writer.write(_stream(asked["max_tokens"]) if asked.get("stream") else _whole())
+        request = json.loads(await reader.readexactly(int(length)))
+        writer.write(_stream(request["max_tokens"]) if request.get("stream") else _whole())
         await writer.drain()
 
 

@@ -1,4 +1,4 @@
-"""The engine against the bare runtime loop: what scheduling, sampling and hand-over cost."""
+"""The engine against a bare loop over the model: the cost of scheduling, sampling and delivery."""
 
 import asyncio
 import random
@@ -9,42 +9,46 @@ from contextlib import asynccontextmanager
 
 from benchmarks.report import table
 from forefront.engine.engine import Engine
-from forefront.engine.model.model import PagedModel, Run
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.model.model import PagedModel
+from forefront.engine.model.step_inputs import SequenceInput
+from forefront.engine.request import GenerateRequest, SamplingParams
 
 PROMPT = 60
 
 
 def prompts(streams: int) -> list[list[int]]:
-    """Prompts that share nothing."""
+    """Prompts without a common prefix."""
     return [[random.randrange(300, 30_000) for _ in range(PROMPT)] for _ in range(streams)]
 
 
 def bare(model: PagedModel, streams: int, tokens: int) -> float:
     """Greedy decoding in a plain loop over `PagedModel.run`; tokens per second after the prompts."""
-    per = -(-(PROMPT + tokens) // model.block_size)
-    blocks = [list(range(i * per, (i + 1) * per)) for i in range(streams)]
+    per_stream = -(-(PROMPT + tokens) // model.block_size)
+    block_tables = [list(range(i * per_stream, (i + 1) * per_stream)) for i in range(streams)]
     last = []
-    for own, prompt in zip(blocks, prompts(streams), strict=True):
-        logits = model.run([Run(0, prompt, own)], [PROMPT - 1], [1.0])
+    for block_table, prompt in zip(block_tables, prompts(streams), strict=True):
+        logits = model.run([SequenceInput(0, prompt, block_table)], [PROMPT - 1], [1.0])
         last.append(int(logits.top_tokens[0, 0]))
     rows, temperatures = list(range(streams)), [1.0] * streams
     start = time.perf_counter()
     for step in range(tokens):
-        runs = [Run(PROMPT + step, [token], own) for token, own in zip(last, blocks, strict=True)]
-        last = model.run(runs, rows, temperatures).top_tokens[:, 0].tolist()
+        inputs = [
+            SequenceInput(PROMPT + step, [token], block_table)
+            for token, block_table in zip(last, block_tables, strict=True)
+        ]
+        last = model.run(inputs, rows, temperatures).top_tokens[:, 0].tolist()
     return streams * tokens / (time.perf_counter() - start)
 
 
-async def through_engine(engine: Engine, streams: int, tokens: int, sampling: Sampling) -> float:
-    """The same through the engine; tokens per second from the last stream's first token on."""
+async def through_engine(engine: Engine, streams: int, tokens: int, sampling: SamplingParams) -> float:
+    """The same with the engine; tokens per second while all streams run."""
     arrivals: list[list[float]] = [[] for _ in range(streams)]
 
-    async def one(index: int, prompt: list[int]) -> None:
+    async def stream(index: int, prompt: list[int]) -> None:
         async for batch in engine.submit(GenerateRequest(prompt, tokens + 1, sampling)):
             arrivals[index] += [time.perf_counter()] * len(batch)
 
-    await asyncio.gather(*(one(index, prompt) for index, prompt in enumerate(prompts(streams))))
+    await asyncio.gather(*(stream(index, prompt) for index, prompt in enumerate(prompts(streams))))
     start = max(times[0] for times in arrivals)
     end = min(times[-1] for times in arrivals)
     return sum(sum(1 for at in times if start < at <= end) for times in arrivals) / (end - start)
@@ -52,7 +56,7 @@ async def through_engine(engine: Engine, streams: int, tokens: int, sampling: Sa
 
 @asynccontextmanager
 async def running(model: PagedModel) -> AsyncIterator[Engine]:
-    """An engine for the time of a measurement."""
+    """An engine that runs while the context is open."""
     engine = Engine(model)
     engine.start()
     try:
@@ -62,12 +66,12 @@ async def running(model: PagedModel) -> AsyncIterator[Engine]:
 
 
 def measure(model: PagedModel, streams: int, tokens: int, repeats: int) -> dict[str, float]:
-    """Medians over `repeats` rounds; each round measures all three ways, so that noise falls on all alike."""
+    """Medians of `repeats` rounds. Each round measures all three ways, so that noise affects them alike."""
 
     async def engine_round() -> tuple[float, float]:
         async with running(model) as engine:
-            greedy = await through_engine(engine, streams, tokens, Sampling(temperature=0))
-            return greedy, await through_engine(engine, streams, tokens, Sampling(temperature=1, top_p=0.95))
+            greedy = await through_engine(engine, streams, tokens, SamplingParams(temperature=0))
+            return greedy, await through_engine(engine, streams, tokens, SamplingParams(temperature=1, top_p=0.95))
 
     bare(model, streams, 4)
     rounds = [(bare(model, streams, tokens), *asyncio.run(engine_round())) for _ in range(repeats)]

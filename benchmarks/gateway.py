@@ -1,4 +1,4 @@
-"""What keys, limits, a budget and the ledger cost: against the same server without them, answers that take no time."""
+"""The cost of keys, limits, a budget and the ledger: against the same server without them, with instant answers."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _SECONDS = 2.0
 _FIELDS = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
 ONE_TOKEN = json.dumps({**_FIELDS, "max_tokens": 1}).encode()
 _LONG = json.dumps({**_FIELDS, "max_tokens": 64, "stream": True}).encode()
-# What is asked for, and by how many clients at a time.
+# Name, request body, clients at a time.
 _CASES = (
     ("1 token", ONE_TOKEN, 1),
     ("1 token", ONE_TOKEN, 32),
@@ -64,7 +64,7 @@ def run(repeats: int) -> None:
             for number in range(repeats + 1):
                 for name, (url, key) in servers.items():
                     measured = asyncio.run(measure(url, [key] * clients, body, _SECONDS))
-                    if number:  # the first is for warming up
+                    if number:  # the first warms up
                         rounds[name].append(measured)
             rows += [[answer, clients, *row] for row in _rows(rounds)]
     head = ["answer", "clients", "gateway", "requests/s", "÷ without", "median ms", "more ms"]
@@ -74,8 +74,8 @@ def run(repeats: int) -> None:
 def _rows(rounds: dict[str, list[Round]]) -> list[list[object]]:
     rows: list[list[object]] = []
     for name, measured in rounds.items():
-        rate = statistics.median(one.rate for one in measured)
-        median = statistics.median(one.median for one in measured)
+        rate = statistics.median(result.rate for result in measured)
+        median = statistics.median(result.median for result in measured)
         pairs = list(zip(measured, rounds["without"], strict=True))
         ratio = statistics.median(one.rate / without.rate for one, without in pairs)
         more = statistics.median(one.median - without.median for one, without in pairs)
@@ -84,11 +84,11 @@ def _rows(rounds: dict[str, list[Round]]) -> list[list[object]]:
 
 
 async def measure(url: str, keys: Sequence[str], body: bytes, seconds: float) -> Round:
-    """A client for each of the keys, which asks for so long."""
+    """One client per key, each sending requests for `seconds`."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
 
-    async def ask(key: str) -> None:
+    async def run_client(key: str) -> None:
         client = Client(url, key)
         while time.perf_counter() < end:
             answer = await client.send("POST", CHAT, body)
@@ -98,7 +98,7 @@ async def measure(url: str, keys: Sequence[str], body: bytes, seconds: float) ->
         client.abort()
 
     begin = time.perf_counter()
-    await asyncio.gather(*map(ask, keys))
+    await asyncio.gather(*map(run_client, keys))
     return Round(len(latencies) / (time.perf_counter() - begin), statistics.median(latencies) * 1000)
 
 

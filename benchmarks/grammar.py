@@ -1,4 +1,4 @@
-"""What structured output costs: throughput with and without, and how long grammars take to compile."""
+"""The cost of structured output: throughput with and without it, and the time to compile grammars."""
 
 import asyncio
 import json
@@ -14,11 +14,11 @@ from forefront.chat.grammar.source import GrammarSource
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import PagedModel
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.tokenizer.tokenizer import Tokenizer
 
 STREAMS = 16
-# It never ends by itself, so that all streams run to the limit.
+# Its shortest output exceeds `--tokens`, so that all streams run to the limit.
 ENDLESS = {
     "type": "array",
     "minItems": 30,
@@ -32,7 +32,7 @@ ENDLESS = {
 
 
 def wide(properties: int, name: str) -> dict[str, Any]:
-    """A schema of so many properties of four kinds, half of them required."""
+    """A schema with that many properties, of four kinds, half of them required."""
     kinds: Sequence[dict[str, Any]] = (
         {"type": "string"},
         {"type": "integer", "minimum": 0, "maximum": 1000},
@@ -40,30 +40,30 @@ def wide(properties: int, name: str) -> dict[str, Any]:
         {"enum": ["red", "green", "blue"]},
     )
     names = [f"{name}_{i}" for i in range(properties)]
-    made = {own: kinds[i % 4] for i, own in enumerate(names)}
-    return {"type": "object", "properties": made, "required": names[::2], "additionalProperties": False}
+    schemas = {name: kinds[i % 4] for i, name in enumerate(names)}
+    return {"type": "object", "properties": schemas, "required": names[::2], "additionalProperties": False}
 
 
 async def throughput(engine: Engine, tokens: int, grammar: CompiledGrammar | None, room: int) -> float:
-    """Tokens per second of 16 streams from the last one's first token on, `room` tokens before any limit."""
+    """Tokens per second of 16 streams while all of them run, `room` tokens before their limit."""
     arrivals: list[list[float]] = []
 
-    async def one(prompt: list[int]) -> None:
-        own: list[float] = []
-        arrivals.append(own)
+    async def stream(prompt: list[int]) -> None:
+        times: list[float] = []
+        arrivals.append(times)
         constraint = grammar.start if grammar else None
         ends = frozenset({2}) if grammar else frozenset()
-        request = GenerateRequest(prompt, tokens + room, Sampling(), stop_tokens=ends, constraint=constraint)
+        request = GenerateRequest(prompt, tokens + room, SamplingParams(), stop_tokens=ends, constraint=constraint)
         generation = engine.submit(request)
         async for batch in generation:
-            own += [time.perf_counter()] * len(batch)
-            if len(own) >= tokens:
+            times += [time.perf_counter()] * len(batch)
+            if len(times) >= tokens:
                 break
         await generation.aclose()
 
-    await asyncio.gather(*(one(prompt) for prompt in prompts(STREAMS)))
-    start, end = max(own[0] for own in arrivals), min(own[-1] for own in arrivals)
-    return sum(sum(1 for at in own if start < at <= end) for own in arrivals) / (end - start)
+    await asyncio.gather(*(stream(prompt) for prompt in prompts(STREAMS)))
+    start, end = max(times[0] for times in arrivals), min(times[-1] for times in arrivals)
+    return sum(sum(1 for at in times if start < at <= end) for times in arrivals) / (end - start)
 
 
 async def _compile(grammars: Grammars, repeats: int) -> list[float]:

@@ -15,14 +15,14 @@ from benchmarks.load import rate, stream
 from benchmarks.models import FOLDER
 from benchmarks.report import table
 from forefront.engine.model.model import PagedModel
-from forefront.engine.request import Sampling
+from forefront.engine.request import SamplingParams
 from tests.support.server import RunningServer, run_server
 
 
 def request(name: str, words: int, tokens: int) -> dict[str, Any]:
-    """A prompt of about `words` tokens that no other shares, answered greedily to exactly `tokens`."""
+    """A unique prompt of about `words` tokens, and a greedy answer of exactly `tokens` tokens."""
     content = " ".join(str(random.randrange(10)) for _ in range(words // 2))
-    # The end token is ruled out, so that every answer has the same length.
+    # The bias excludes the end token, so that all answers have the same length.
     fields = {"model": name, "messages": [{"role": "user", "content": content}], "max_tokens": tokens}
     return fields | {"temperature": 0, "logit_bias": {"2": -100}}
 
@@ -113,6 +113,6 @@ def run(path: Path, model: PagedModel, tokens: int, repeats: int) -> None:
 
 async def _engine_alone(model: PagedModel, streams: int, tokens: int) -> float:
     async with engine_bench.running(model) as engine:
-        # The same bias as over HTTP, so that both sample in the same way.
-        sampling = Sampling(temperature=0, logit_bias={2: -100.0})
+        # The same bias as over HTTP, so that both do the same sampling work.
+        sampling = SamplingParams(temperature=0, logit_bias={2: -100.0})
         return await engine_bench.through_engine(engine, streams, tokens, sampling)

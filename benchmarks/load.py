@@ -1,7 +1,8 @@
-"""A load generator for streams that costs little itself: raw sockets, events counted as they arrive."""
+"""A cheap load generator for streams: raw sockets, events counted as they arrive."""
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +11,12 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Stream:
-    """When each token of one stream arrived, in seconds of `time.perf_counter()`."""
+    """The arrival times of one stream's tokens, in seconds of `time.perf_counter()`."""
 
     started: float
     arrivals: list[float] = field(default_factory=list)
+    tokens: int = 0
+    """What the server's `usage` counts, where the request asks for it."""
 
     @property
     def first_token(self) -> float:
@@ -35,15 +38,17 @@ async def stream(url: str, key: str, fields: dict[str, Any]) -> Stream:
     seen = b""
     while piece := await reader.read(65536):
         result.arrivals += [time.perf_counter()] * piece.count(b'"delta":{"content"')
-        seen = (seen + piece)[-400:]
+        seen = (seen + piece)[-4000:]
     writer.close()
     if b"[DONE]" not in seen:
         raise RuntimeError(f"a stream failed: {seen!r}")
+    if usage := re.search(rb'"completion_tokens":(\d+)', seen):
+        result.tokens = int(usage[1])
     return result
 
 
 def rate(streams: list[Stream]) -> float:
-    """Tokens per second of all streams together, while all of them were running."""
+    """Tokens per second of all streams together, while all of them run."""
     start = max(stream.arrivals[0] for stream in streams)
     end = min(stream.arrivals[-1] for stream in streams)
     return sum(sum(1 for at in stream.arrivals if start < at <= end) for stream in streams) / (end - start)

@@ -1,4 +1,4 @@
-"""Models of real size with random weights: speed does not depend on their values."""
+"""Models of real size with random weights, whose values do not affect the speed."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def prepare(size: str, quant: str) -> tuple[Path, ModelParts]:
-    """The GGUF file of that size, made on first use, and the model that it holds."""
+    """The GGUF file of that size, written on first use, and its model."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"random-{size}-{quant}.gguf"
     if not path.exists():

@@ -1,6 +1,6 @@
-"""The Node SDK beside `fetch` alone and the `openai` package: what importing it, a request and a chunk cost.
+"""The Node SDK beside `fetch` and the `openai` package: the cost of the import, of a request and of a chunk.
 
-Costs are processor time of the client's process, which other work on the machine moves less than the time on a clock.
+Costs are processor time of the client's process, which other work on the machine affects less than wall-clock time.
 """
 
 import json
@@ -24,7 +24,7 @@ _MODULES = {
 def run(repeats: int) -> None:
     """Print the table; the clients take turns in each of `repeats` rounds, and medians are shown."""
     if shutil.which("npm") is None:
-        print("\nThe Node SDK is not measured: there is no npm on the PATH.", flush=True)
+        print("\nThe Node SDK is not measured: npm is not on the PATH.", flush=True)
         return
     for folder in ("clients/node", "tests/interop/node"):
         _node("npm", "ci", "--ignore-scripts", "--silent", cwd=_ROOT / folder)

@@ -1,6 +1,6 @@
-"""The Python SDK beside httpx alone and the `openai` package: what importing it, a request and a chunk cost.
+"""The Python SDK beside httpx and the `openai` package: the cost of the import, of a request and of a chunk.
 
-Costs are processor time of the client's process, which other work on the machine moves less than the time on a clock.
+Costs are processor time of the client's process, which other work on the machine affects less than wall-clock time.
 """
 
 import json
@@ -21,8 +21,8 @@ from benchmarks.report import table
 from forefront import ForefrontClient
 
 _REQUESTS, _CHUNKS = 300, 5000
-_ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
-# To import, and to make a client: this SDK loads httpx only for the second.
+_FIELDS: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+# The import, and the creation of a client: this SDK loads httpx only for the second.
 _IMPORTS = {
     "httpx": ("import httpx", "httpx.Client()"),
     "forefront": ("import forefront", "forefront.ForefrontClient('KEY')"),
@@ -32,7 +32,7 @@ _IMPORTS = {
 
 @dataclass
 class Client:
-    """One way to ask: for a whole answer's text, and for a stream, of which the chunks are counted."""
+    """One client library: `whole` returns the text of a completion, `stream` the number of chunks."""
 
     whole: Callable[[], str | None]
     stream: Callable[[int], int]
@@ -94,12 +94,12 @@ def _by_hand(url: str) -> Client:
     http = httpx.Client(base_url=url, headers={"authorization": "Bearer KEY"})
 
     def whole() -> str:
-        body = http.post("/v1/chat/completions", json=_ASK).json()
+        body = http.post("/v1/chat/completions", json=_FIELDS).json()
         return str(body["choices"][0]["message"]["content"])
 
     def stream(count: int) -> int:
         chunks = 0
-        body = {**_ASK, "stream": True, "max_tokens": count}
+        body = {**_FIELDS, "stream": True, "max_tokens": count}
         with http.stream("POST", "/v1/chat/completions", json=body) as response:
             for line in response.iter_lines():
                 if line.startswith("data: ") and line != "data: [DONE]":
@@ -113,11 +113,11 @@ def _forefront(url: str) -> Client:
     create = ForefrontClient("KEY", base_url=url).chat.completions.create
 
     def whole() -> str | None:
-        content: str | None = create(**_ASK).choices[0].message.content
+        content: str | None = create(**_FIELDS).choices[0].message.content
         return content
 
     def stream(count: int) -> int:
-        return sum(len(chunk.choices) for chunk in create(**_ASK, stream=True, max_tokens=count))
+        return sum(len(chunk.choices) for chunk in create(**_FIELDS, stream=True, max_tokens=count))
 
     return Client(whole, stream)
 
@@ -126,10 +126,10 @@ def _openai(url: str) -> Client:
     create = openai.OpenAI(api_key="KEY", base_url=f"{url}/v1").chat.completions.create
 
     def whole() -> str | None:
-        content: str | None = create(**_ASK).choices[0].message.content
+        content: str | None = create(**_FIELDS).choices[0].message.content
         return content
 
     def stream(count: int) -> int:
-        return sum(len(chunk.choices) for chunk in create(**_ASK, stream=True, max_tokens=count))
+        return sum(len(chunk.choices) for chunk in create(**_FIELDS, stream=True, max_tokens=count))
 
     return Client(whole, stream)

@@ -1,4 +1,4 @@
-"""Tables, and the machine that they were taken on."""
+"""Tables, and a description of the machine."""
 
 import os
 import platform

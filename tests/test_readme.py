@@ -42,3 +42,10 @@ def test_the_python_example_prints_an_answer(server: RunningServer) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("\n") > 5
     assert "Ingredients:" in run.stdout
+
+
+def test_the_openai_example_prints_a_recipe(server: RunningServer) -> None:
+    code = snippet("python", "OpenAI(").replace("YOUR_API_KEY", server.key).replace("http://127.0.0.1:8000", server.url)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert good_recipe(run.stdout.strip(), ITALIAN)

@@ -13,7 +13,7 @@ from forefront.catalog.loading import load
 from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.catalog.store import Store
 from forefront.chat.local.loading import ModelOptions
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint
 from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
 

@@ -8,7 +8,8 @@ import pytest
 from forefront.catalog.ir_model import load_ir, read_facts
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import LoadError, ModelParts, load_backend
-from forefront.engine.model.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.step_inputs import SequenceInput
 from tests.tokenizer.test_directories import byte_pipeline, save
 
 
@@ -32,7 +33,9 @@ def test_a_directory_computes_what_the_file_does(tiny_directory: Path, tiny_part
     prompt = list(range(3, 100))
     found = []
     for parts in (load_ir(tiny_directory), tiny_parts):
-        logits = PagedModel(parts.graph, 2048, options).run([Run(0, prompt, [0, 1, 2, 3])], [50, 96], [1.0, 2.0])
+        logits = PagedModel(parts.graph, 2048, options).run(
+            [SequenceInput(0, prompt, [0, 1, 2, 3])], [50, 96], [1.0, 2.0]
+        )
         found.append((logits.full.copy(), logits.log_sum.copy()))
     for ir, gguf in zip(*found, strict=True):
         assert np.allclose(ir, gguf, atol=2e-3)

@@ -11,7 +11,7 @@ from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import ModelOptions, PagedModel
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.tokenizer.tokenizer import Tokenizer
 
 
@@ -36,13 +36,13 @@ class Bound:
         max_tokens: int,
         seed: int,
         prompt: str = "Hello",
-        sampling: Sampling | None = None,
+        sampling: SamplingParams | None = None,
     ) -> tuple[str, str, list[int]]:
         """Text, finish reason and tokens of one answer, sampled at temperature 1."""
         request = GenerateRequest(
             self.tokenizer.encode(prompt),
             max_tokens,
-            sampling or Sampling(seed=seed),
+            sampling or SamplingParams(seed=seed),
             stop_tokens=self.vocabulary.end_tokens,
             constraint=grammar.start,
         )

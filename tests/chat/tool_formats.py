@@ -31,11 +31,12 @@ SAYS = {
     "minimax": """<minimax:tool_call>\n<invoke name="f">\n<parameter name="a">1</parameter>\n</invoke>""",
     "pythonic": "Answer with [func_name(params_name1=params_value1)]",
     "tool-code": "```tool_code\nf(a=1)\n```",
+    "olmo3": "<function_calls>\nf(a=1)\n</function_calls>",
 }
 # Formats whose values are not JSON, so that a value is read by its schema.
-TYPED = ("function-gemma", "gemma4", "lfm2", "qwen-coder", "seed", "glm", "minimax", "pythonic", "tool-code")
+TYPED = ("function-gemma", "gemma4", "lfm2", "qwen-coder", "seed", "glm", "minimax", "pythonic", "tool-code", "olmo3")
 # Those that show a call when it is complete.
-WHOLE = ("function-gemma", "gemma4", "lfm2", "pythonic", "tool-code")
+WHOLE = ("function-gemma", "gemma4", "lfm2", "pythonic", "tool-code", "olmo3")
 
 
 def form_of(name: str) -> ToolFormat:
@@ -50,7 +51,7 @@ FORMS = {name: form_of(name) for name in SAYS}
 
 def markers(form: ToolFormat) -> list[str]:
     """The markers of a format that may be control tokens."""
-    names = [*form.openings, *form.closings, getattr(form, "quote", "")]
+    names = [*form.openings, *form.closings, getattr(form, "quote", ""), getattr(form, "fence", "")]
     extra = {"MistralFormat": ["[ARGS]", "[CALL_ID]"], "SectionFormat": [getattr(form, "behind", "").strip()]}
     names += extra.get(type(form).__name__, [])
     if type(form).__name__ == "TaggedFormat" and "<arg_key>" in str(form):

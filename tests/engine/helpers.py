@@ -3,7 +3,7 @@
 import asyncio
 
 from forefront.engine.generation import Generation
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.tenant import NO_TENANT, Tenant
 
@@ -14,7 +14,7 @@ def make_sequence(
     max_tokens: int = 16,
     tenant: Tenant = NO_TENANT,
     first: int = 0,
-    sampling: Sampling | None = None,
+    sampling: SamplingParams | None = None,
     stop_tokens: frozenset[int] = frozenset(),
     index: int = 0,
 ) -> Sequence:
@@ -23,5 +23,5 @@ def make_sequence(
     loop.close()
     generation = Generation(loop, 1, lambda _: None)
     prompt = list(range(first, first + length))
-    request = GenerateRequest(prompt, max_tokens, sampling or Sampling(), 1, stop_tokens, tenant)
+    request = GenerateRequest(prompt, max_tokens, sampling or SamplingParams(), 1, stop_tokens, tenant)
     return Sequence(request, generation, index)

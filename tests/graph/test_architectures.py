@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from forefront.engine.model.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.step_inputs import SequenceInput
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.errors import ModelFileError
 from tests.support.llama_cpp import LlamaCpp
@@ -24,10 +25,10 @@ SLOW = {"exaone4, 32b"}  # 64 layers
 NAMES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in FAMILIES]
 
 
-def logprobs(model: PagedModel, past: int, tokens: list[int], blocks: list[int], *others: Run) -> Array:
+def logprobs(model: PagedModel, past: int, tokens: list[int], blocks: list[int], *others: SequenceInput) -> Array:
     """Log-probabilities [tokens, vocabulary] of a pass in which `others` take part."""
     count = len(tokens)
-    logits = model.run([Run(past, tokens, blocks), *others], list(range(count)), [1.0] * count)
+    logits = model.run([SequenceInput(past, tokens, blocks), *others], list(range(count)), [1.0] * count)
     return np.asarray(logits.full - logits.log_sum[:, None], np.float32)
 
 
@@ -40,7 +41,7 @@ def cut(model: PagedModel) -> Array:
     """The same in passes of odd lengths, beside another sequence, in other blocks."""
     found, past = [], 0
     for size in (1, 33, 7, 2, 40, 7):
-        found.append(logprobs(model, past, PROMPT[past : past + size], [7, 3, 5], Run(0, PROMPT[:5], [4])))
+        found.append(logprobs(model, past, PROMPT[past : past + size], [7, 3, 5], SequenceInput(0, PROMPT[:5], [4])))
         past += size
     return np.concatenate(found)
 

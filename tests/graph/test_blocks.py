@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
-from forefront.graph.blocks import FORMATS, BlockFormat
+from forefront.graph.block_formats import FORMATS, BlockFormat
 from forefront.graph.errors import ModelFileError
 
 DECODED = [kind for kind in FORMATS.values() if kind.quantized or kind.number]

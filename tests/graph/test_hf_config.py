@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from forefront.graph.build import build_graph
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_file import GgufFile
-from forefront.graph.hf_config import HfConfig
-from forefront.graph.hf_metadata import read_metadata
-from forefront.graph.hf_model import HuggingFaceModel
+from forefront.graph.gguf.gguf_file import GgufFile
+from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.metadata import read_metadata
+from forefront.graph.hugging_face.model import HuggingFaceModel
 from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint
 from tests.support.random_decoder import FAMILIES, write_decoder
 
@@ -128,7 +128,7 @@ def changed(checkpoint: Path, folder: Path, changes: dict[str, Any]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("method", ["gptq", "bitsandbytes", "fp8"])
+@pytest.mark.parametrize("method", ["eetq", "bitsandbytes", "fp8"])
 def test_a_quantisation_is_named(checkpoint: Path, tmp_path: Path, method: str) -> None:
     changes = {"quantization_config": {"quant_method": method}}
     with pytest.raises(ModelFileError, match=f"quantised by '{method}', which is not supported"):

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forefront.engine.model.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.step_inputs import SequenceInput
 from tests.support.loaded import build
 from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, VOCABULARY, write_decoder
 from tests.support.reference import Array, ReferenceModel
@@ -24,7 +25,7 @@ def logits(path: Path, *, exact: bool) -> tuple[Array, str]:
     options = ModelOptions(contexts=1, kv_precision="f32", quantize_activations=not exact)
     count = len(PROMPT)
     model = PagedModel(built.graph, CONTEXT, options)
-    found = model.run([Run(0, PROMPT, list(range(7)))], list(range(count)), [1.0] * count)
+    found = model.run([SequenceInput(0, PROMPT, list(range(7)))], list(range(count)), [1.0] * count)
     return np.array(found.full, np.float32), built.precision
 
 

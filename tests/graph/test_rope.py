@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forefront.engine.model.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.paged_graph import PagedGraph
+from forefront.engine.model.step_inputs import SequenceInput
 from forefront.graph.errors import ModelFileError
 from tests.support.loaded import build
 from tests.support.random_model import write_random_gguf
@@ -36,7 +37,7 @@ def logprobs(graph: PagedGraph) -> Array:
     model = PagedModel(graph, CONTEXT, EXACT)
     count = len(PROMPT)
     blocks = list(range(-(-count // model.block_size)))
-    logits = model.run([Run(0, PROMPT, blocks)], list(range(count)), [1.0] * count)
+    logits = model.run([SequenceInput(0, PROMPT, blocks)], list(range(count)), [1.0] * count)
     return np.asarray(logits.full - logits.log_sum[:, None], np.float32)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import struct
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forefront.graph.errors import ModelFileError
+from forefront.graph.hugging_face.safetensors_file import INDEX, read_tensors, safetensors_paths
 from forefront.graph.model_file import Tensor
-from forefront.graph.safetensors_file import INDEX, read_tensors, safetensors_paths
-from tests.graph.test_gguf_file import MUTATION, mutated
 from tests.support.hf_decoder import Array, bfloat16, write_safetensors, write_shards
+from tests.support.mutations import MUTATION, mutated, read_or_refused
 
 TENSORS: dict[str, tuple[str, Array]] = {
     "one": ("F32", np.arange(6, dtype=np.float32).reshape(2, 3)),
@@ -46,7 +45,7 @@ def test_tensors_are_read(tmp_path: Path, shards: int) -> None:
     assert tensors["one"].floats().tolist() == [[0, 1, 2], [3, 4, 5]]
     assert (tensors["two"].shape, tensors["two"].format.name) == ((3, 5), "F16")
     assert (tensors["three"].floats() == 1.5).all()
-    assert tensors["four"].data.view("<i4").tolist() == [[0, 1, 2, 3]]
+    assert tensors["four"].data[:].view("<i4").tolist() == [[0, 1, 2, 3]]
     assert tensors["five"].floats().tolist() == [2.5]
 
 
@@ -141,15 +140,4 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=6))
 def test_a_mutated_file_is_read_or_refused(good: bytes, tmp_path: Path, mutations: list[tuple[str, int, int]]) -> None:
     (tmp_path / "model.safetensors").write_bytes(mutated(good, mutations))
-    tracemalloc.start()
-    try:
-        for tensor in read(tmp_path).values():
-            if tensor.format.number:
-                with np.errstate(all="ignore"):
-                    tensor.floats()
-    except ModelFileError as error:
-        assert "\n" not in str(error)
-    finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert peak < 4 << 20
+    read_or_refused(lambda: read(tmp_path))

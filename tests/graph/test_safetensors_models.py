@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from forefront.engine.model.model import PagedModel
-from forefront.graph.blocks import FORMATS
+from forefront.graph.block_formats import FORMATS
 from forefront.graph.build import build_graph
-from forefront.graph.gguf_file import GgufFile
-from forefront.graph.hf_families import FAMILIES as CLASSES
-from forefront.graph.hf_model import HuggingFaceModel
+from forefront.graph.gguf.gguf_file import GgufFile
+from forefront.graph.hugging_face.families import FAMILIES as CLASSES
+from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.graph.model_file import ModelFile, Tensor
 from tests.graph.test_architectures import EXACT, whole
 from tests.support.hf_decoder import CHECKPOINTS, llama3_factors, write_checkpoint

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from forefront.engine.model.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.step_inputs import SequenceInput
 from tests.support.llama_cpp import LlamaCpp
 from tests.support.loaded import build
 from tests.support.reference import Array, ReferenceModel
@@ -41,7 +42,9 @@ def logits(tokens: list[int], cache: Path, options: ModelOptions) -> Array:
     model = PagedModel(build(smollm2_file(), cache, exact=not options.quantize_activations).graph, 1024, options)
     count = len(tokens) - 1
     blocks = list(range(-(-count // model.block_size)))
-    return np.array(model.run([Run(0, tokens[:-1], blocks)], list(range(count)), [1.0] * count).full, np.float32)
+    return np.array(
+        model.run([SequenceInput(0, tokens[:-1], blocks)], list(range(count)), [1.0] * count).full, np.float32
+    )
 
 
 def next_logprobs(found: Array, tokens: list[int]) -> npt.NDArray[np.float64]:

@@ -136,7 +136,7 @@ import shutil, sys
 from pathlib import Path
 from forefront.catalog.prepared_model import context_length
 from forefront.graph.build import build_graph
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 for line in sys.stdin:
     path = Path(line.strip())
     cache = path.with_name("cache")

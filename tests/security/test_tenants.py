@@ -11,12 +11,12 @@ import pytest
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import ModelOptions, PagedModel
-from forefront.engine.request import GenerateRequest, Sampling
+from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.fairness.tenant import Tenant
-from tests.engine.test_engine import small, until_idle
+from tests.engine.engines import small, until_idle
 from tests.security.conftest import Stored
 
-GREEDY = Sampling(temperature=0)
+GREEDY = SamplingParams(temperature=0)
 TENANTS = 8
 PREFIX = [random.Random(1).randrange(3, 500) for _ in range(96)]
 CHAT: dict[str, Any] = {"model": "tiny", "max_tokens": 8, "temperature": 0, "logit_bias": {"2": -100}}

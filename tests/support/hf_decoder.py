@@ -14,7 +14,7 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.model_file import Tensor
 from tests.support.random_decoder import CONTEXT, FAMILIES, VOCABULARY, Shape
 
@@ -60,6 +60,10 @@ _LLAMA3: Final = {
     "original_max_position_embeddings": 64,
 }
 _YARN: Final = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
+_MINISTRAL3: Final = {
+    **{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 1e4},
+    **{"llama_4_scaling_beta": 0.5, "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0},
+}
 _WINDOW: Final = {"sliding_window": 24}
 _RMS: Final = {"rms_norm_eps": 1e-5, "hidden_act": "silu"}
 _LAYER_NORM: Final = {"layer_norm_eps": 1e-5, "hidden_act": "silu"}
@@ -94,6 +98,18 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
         "llama", "LlamaForCausalLM", config=_RMS | {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, permuted=True
     ),
     "mistral": Checkpoint("llama", "MistralForCausalLM", config=_RMS | {"sliding_window": None}, permuted=True),
+    "ministral3": Checkpoint(
+        "mistral3",
+        "Ministral3ForCausalLM",
+        config=_RMS | {"rope_parameters": _MINISTRAL3, "sliding_window": None},
+        permuted=True,
+    ),
+    "mistral3, images": Checkpoint(
+        "mistral3",
+        "Mistral3ForConditionalGeneration",
+        config={"text_config": _RMS | {"rope_parameters": _MINISTRAL3, "sliding_window": None}},
+        permuted=True,
+    ),
     "internlm3": Checkpoint("llama, biases", "InternLM3ForCausalLM", config=_RMS, permuted=True),
     "qwen2": Checkpoint(
         "qwen2", "Qwen2ForCausalLM", config=_RMS | _WINDOW | {"use_sliding_window": False, "max_window_layers": 2}
@@ -305,11 +321,11 @@ def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[t
             if module.endswith("norms"):
                 for n, row in enumerate(stored[1]):
                     yield f"{module}.{n}.{kind}", (stored[0], row)
-            elif checkpoint.name == "Gemma3ForConditionalGeneration":
+            elif checkpoint.name.endswith("ForConditionalGeneration"):
                 yield f"language_model.{module}.{kind}", stored
             else:
                 yield f"{module}.{kind}", stored
-    if checkpoint.name == "Gemma3ForConditionalGeneration":
+    if checkpoint.name.endswith("ForConditionalGeneration"):
         yield "vision_tower.vision_model.embeddings.weight", ("F32", np.ones((2, 2), np.float32))
     missing = {name for name in file.tensors if not name.startswith("rope_")} - written
     assert not missing, missing

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.server.http.parsed_size import ParsedSize
 from forefront.tokenizer.gguf import gguf_tokenizer
 

@@ -9,7 +9,7 @@ from forefront.catalog.source import ModelSource
 from forefront.catalog.store import Store
 from forefront.chat.local.loading import ModelParts
 from forefront.graph.build import BuiltGraph, build_graph
-from forefront.graph.gguf_file import GgufFile
+from forefront.graph.gguf.gguf_file import GgufFile
 
 # isort: split
 import openvino_genai

@@ -229,6 +229,17 @@ FAMILIES: Final[dict[str, Family]] = {
     "llama, factors of positions": Family("llama", _llama, model_tensors=_rope_factors),
     "llama, linear": Family("llama", _llama, {"rope.scaling.type": "linear", "rope.scaling.factor": 2.5}),
     "llama, YaRN": Family("llama", _llama, _YARN),
+    "mistral3": Family(
+        "mistral3",
+        _llama,
+        _YARN
+        | {
+            "rope.scaling.original_context_length": 32,
+            "rope.scaling.yarn_log_multiplier": 1.0,
+            "attention.temperature_scale": 0.5,
+        },
+    ),
+    "mistral3, plain": Family("mistral3", _llama),
     "qwen2": Family("qwen2", _qwen2),
     "qwen3": Family("qwen3", _qwen3, shape=WIDE),
     "qwen3, YaRN": Family("qwen3", _qwen3, _YARN),

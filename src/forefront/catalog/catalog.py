@@ -21,7 +21,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that answers. `created` is in seconds since 1970; `fingerprint` changes with weights and engine."""
+    """A model that answers. `created` is in seconds since 1970. `fingerprint`: see `fingerprint.py`."""
 
     name: str
     backend: Backend

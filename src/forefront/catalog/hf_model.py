@@ -5,7 +5,7 @@ from pathlib import Path
 from forefront.catalog.generation_config import end_tokens
 from forefront.catalog.prepared_model import PreparedModel
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hf_model import HuggingFaceModel
+from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.tokenizer.hugging_face import hugging_face_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer
 

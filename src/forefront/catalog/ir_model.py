@@ -1,11 +1,10 @@
 """A directory with a model in OpenVINO's IR form, exported elsewhere."""
 
-import hashlib
 from pathlib import Path
 
 from forefront.catalog.generation_config import end_tokens
 from forefront.catalog.source import SourceError
-from forefront.catalog.store import MAX_CONTEXT, read_json
+from forefront.catalog.store import MAX_CONTEXT, Store, read_json
 from forefront.chat.local.loading import ModelFacts, ModelParts
 from forefront.engine.model.paged_graph import read_ir
 from forefront.tokenizer.errors import TokenizerError
@@ -35,7 +34,6 @@ def read_facts(directory: Path) -> ModelFacts:
     return ModelFacts(context, end_tokens(directory))
 
 
-def ir_digest(directory: Path) -> str:
-    """SHA-256 of the weights."""
-    with (directory / "openvino_model.bin").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def ir_digest(directory: Path, store: Store) -> str:
+    """SHA-256 of the weights. Raises `OSError`."""
+    return store.digest([directory / "openvino_model.bin"])

@@ -1,11 +1,11 @@
 """From a source to a model that is served."""
 
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 
 from forefront.catalog.catalog import Build, ServedModel
+from forefront.catalog.fingerprint import fingerprint, settings_files
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.hf_model import HfModel
 from forefront.catalog.ir_model import ir_digest, load_ir
@@ -30,18 +30,21 @@ def load(
         if source.is_ir:
             if options.quantize_weights:
                 raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
-            parts, digest, weights = load_ir(source.path), ir_digest(source.path), "weights as stored"
+            parts, digest, weights = load_ir(source.path), ir_digest(source.path, store), "weights as stored"
         else:
             parts, digest, weights = _load_prepared(source, store, options, progress)
+        settings = store.digest(settings_files(source))
         with progress(f"Loading {source.name}"):
             backend = load_backend(parts, options, chat_template)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
+    except OSError as error:
+        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
     created = int(source.path.stat().st_mtime)
     build = Build(f"sha256:{digest}", _precision(weights, options), _engine())
-    return ServedModel(source.name, backend, created, _fingerprint(build), build)
+    return ServedModel(source.name, backend, created, fingerprint(build, settings, options, chat_template), build)
 
 
 def _load_prepared(
@@ -73,9 +76,3 @@ def _precision(weights: str, options: ModelOptions) -> str:
 
 def _engine() -> str:
     return f"forefront {version('forefront')}, openvino {version('openvino')}"
-
-
-def _fingerprint(build: Build) -> str:
-    """The same for two servers that would answer a seeded request alike: same weights, same engine, same precision."""
-    seen = f"{build.weights}/{build.quantization}/{build.engine}"
-    return "fp_" + hashlib.sha256(seen.encode()).hexdigest()[:12]

@@ -11,8 +11,8 @@ from forefront.chat.local.loading import ModelFacts, ModelParts
 from forefront.graph.build import PACKING, BuiltGraph, build_graph, find_family
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
+from forefront.graph.packing.weight_file import is_complete
 from forefront.graph.settings import Settings
-from forefront.graph.weight_file import is_complete
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 

@@ -1,4 +1,4 @@
-"""What `forefront serve` is asked to serve: `PATH` or `NAME=PATH`."""
+"""The argument of `forefront serve`: `PATH` or `NAME=PATH`."""
 
 import re
 from dataclasses import dataclass

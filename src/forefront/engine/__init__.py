@@ -1,5 +1,5 @@
-"""Tokens in, tokens out: one thread drives one model, many generations at once.
+"""Tokens in, tokens out: one thread runs many generations on one model.
 
-`engine.py` is the loop (take commands → schedule → run → sample → deliver); every other file is one noun of it.
-Nothing here knows of text, messages, HTTP or keys.
+`engine.py` is the loop: take commands → schedule → forward → sample → commit → deliver. `request.py`, `generation.py`
+and `constraint.py` are the interface. Text, messages, HTTP and keys belong to other packages.
 """

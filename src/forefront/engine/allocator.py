@@ -1,8 +1,7 @@
-"""Giving free memory back to the system.
+"""Return of free memory to the system.
 
-glibc keeps what is freed: in one heap for each of many threads, whose size stays that of the largest moment. Buffers as
-large as request bodies are taken from the system one by one instead, and free pages within the heaps are given back
-every few seconds while the process works.
+glibc keeps freed memory in a heap per thread, which never shrinks below its peak. Buffers as large as request bodies
+are therefore mapped one by one, and free pages within the heaps are returned every few seconds while the process works.
 """
 
 import contextlib
@@ -14,27 +13,27 @@ from collections.abc import Iterator
 # From glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-# Bytes from which a buffer has pages of its own, which go back when it is freed. The rows of logits that a step copies
-# are smaller, 2 MiB for 256,000 tokens: such pages cost a fault each.
+# Bytes from which a buffer is mapped separately, and unmapped when freed. The rows of logits that a step copies are
+# smaller, 2 MiB for 256,000 tokens: fresh pages would cost a fault each.
 _LARGE = 2**22
-# Seconds between looks. One takes 1 ms as a rule; 65 ms was the longest in minutes of bodies of 8 MiB.
+# Seconds between calls of `malloc_trim`. One takes 1 ms as a rule; the longest was 65 ms under bodies of 8 MiB.
 _PERIOD = 5.0
-# Seconds of processor time after which there may be something to give back.
+# Seconds of processor time after which there may be free pages.
 _WORK = 0.5
 
 
 def tune_allocator() -> None:
-    """Let large buffers have pages of their own. Without glibc nothing happens."""
+    """Map large buffers separately. Does nothing without glibc."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
-        # glibc would raise the first to 32 MiB as such buffers are freed, and the second to twice of it.
+        # By default glibc raises the first to 32 MiB as such buffers are freed, and the second to twice that.
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         libc.mallopt(_M_TRIM_THRESHOLD, _LARGE)
 
 
 @contextlib.contextmanager
 def trimmed_memory() -> Iterator[None]:
-    """While the context is open, free pages go back to the system every few seconds, unless the process is idle."""
+    """While the context is open, return free pages to the system every few seconds, unless the process is idle."""
     libc, ended = ctypes.CDLL(None), threading.Event()
     if not hasattr(libc, "malloc_trim"):
         yield

@@ -1,4 +1,4 @@
-"""Sampled tokens that no reader has taken: bounded, and owned by tenants."""
+"""Sampled tokens that have not been read: bounded, and counted per tenant."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -7,17 +7,17 @@ from forefront.engine.generation import Token
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 
-# In records: a token, or an alternative with its log-probability. A record takes about 100 bytes.
+# In records of about 100 bytes: a token, or an alternative with its log-probability.
 CAPACITY: Final = 2**19
-# Records that each generation may hold in any case, so that a reader which is a few steps late costs no recomputation.
+# Records that each generation may always hold, so that a reader a few steps late costs no recomputation.
 ALLOWANCE: Final = 256
 
 
 class Backlog:
-    """The unread tokens of one generation, as a part of its tenant's `quota`; on the event loop.
+    """The unread tokens of one generation, held in its tenant's `quota`; on the event loop.
 
-    `pause` is called when the generation exceeds its allowance and its tenant exceeds its quota, `resume` once the
-    tokens have been taken after that. What is sampled in between still arrives. A reader that keeps up costs nothing.
+    `pause` is called when the generation exceeds its allowance and its tenant its quota, `resume` once the tokens have
+    been read after that. Tokens sampled in between still arrive. A reader that keeps up costs nothing.
     """
 
     def __init__(self, quota: Quota, tenant: Tenant, pause: Callable[[], None], resume: Callable[[], None]) -> None:
@@ -26,9 +26,8 @@ class Backlog:
         self._held = 0
         self._paused = False
 
-    def behind(self, unread: Sequence[Token], *, last: bool) -> None:
-        """The reader has not taken `unread`, to which tokens were just added. After the `last` there is nothing to
-        pause."""
+    def hold(self, unread: Sequence[Token], *, last: bool) -> None:
+        """Account for `unread`, all tokens not taken yet. After the `last` token there is nothing to pause."""
         first = unread[0]
         size = len(unread) * (1 + len(first.top))
         if scores := first.prompt:
@@ -39,8 +38,8 @@ class Backlog:
             self._paused = True
             self._pause()
 
-    def taken(self) -> None:
-        """The reader has taken everything."""
+    def clear(self) -> None:
+        """Account for a reader that has taken all tokens."""
         if not self._held:
             return
         self._quota.give_back(self._owner, self._held)

@@ -1,7 +1,7 @@
-"""The loop around the model: take commands → schedule → run → sample → deliver.
+"""The loop around the model: take commands → schedule → forward → sample → commit → deliver.
 
-One thread owns the model, the blocks and every sequence. The event loop sends it commands through a queue and gets
-all tokens of a step in one hand-over, so there is nothing to lock.
+One thread owns the model, the blocks and all sequences. The event loop sends it commands through a queue and receives
+all tokens of a step in one call, so nothing needs a lock.
 """
 
 import asyncio
@@ -15,26 +15,28 @@ from dataclasses import dataclass, replace
 
 from forefront.engine.backlog import CAPACITY, Backlog
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
+from forefront.engine.forward import ModelRunner, forward
 from forefront.engine.generation import Generation, Token
-from forefront.engine.model.forward import Model, forward
 from forefront.engine.request import GenerateRequest
 from forefront.engine.sampling.mask_worker import MaskWorker
-from forefront.engine.sampling.sampler import sample
+from forefront.engine.sampling.sampler import SamplerInput, SamplerOutput, sample
 from forefront.engine.scheduling.block_pool import BlockPool
-from forefront.engine.scheduling.scheduler import Limits, Scheduler
+from forefront.engine.scheduling.drafter import Drafter
+from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
+from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
-# Logits of one step for scores of prompts: 32 MiB, and three times as much that OpenVINO keeps beside them.
+# Logits of one step that score prompt tokens: 32 MiB, and three times as much that OpenVINO keeps beside them.
 _SCORED_LOGITS = 2**23
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What the engine is doing. `last_token` is a `time.monotonic()`, 0 for none yet; the rest are counts."""
+    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts."""
 
     running: int
     waiting: int
@@ -50,22 +52,26 @@ class EngineStats:
 class Engine:
     """Runs any number of generations on one model.
 
-    `start` on an event loop, `submit` from that loop, `stop` when done. `context_limit` is the longest prompt plus
-    answer, in tokens, that one sequence can have: the model's context, or less where the KV cache is smaller.
+    Call `start` on an event loop, `submit` from that loop, and `stop` at the end. `context_limit`: the most tokens of
+    one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. A `drafter` lets
+    a step sample several tokens of a sequence.
     """
 
-    def __init__(self, model: Model, limits: Limits | None = None) -> None:
+    def __init__(
+        self, model: ModelRunner, limits: SchedulerLimits | None = None, drafter: Drafter | None = None
+    ) -> None:
         self.context_limit = min(model.context_length, model.block_count * model.block_size)
         self.vocabulary_size = model.vocabulary_size
         self._model = model
-        scored = max(_SCORED_LOGITS // model.vocabulary_size, 1)
-        self._limits = replace(limits or Limits(), scored=scored)
-        self._scheduler = self._empty_scheduler()
+        scored_tokens = max(_SCORED_LOGITS // model.vocabulary_size, 1)
+        self._limits = replace(limits or SchedulerLimits(), scored_tokens=scored_tokens)
+        self._drafter = drafter
+        self._scheduler = self._create_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: dict[Generation, set[Sequence]] = {}
         self._paused: set[Generation] = set()
         self._unread = Quota(CAPACITY)
-        self._masks = MaskWorker()
+        self._mask_worker = MaskWorker()
         self._stopping = False
         self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
         self._last_token = 0.0
@@ -73,12 +79,12 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Start the thread; results go to the running event loop."""
+        """Start the thread. Results go to the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     def submit(self, request: GenerateRequest) -> Generation:
-        """Queue a request. Raises `ContextExceededError` for one that could never fit, and `EngineStoppedError`."""
+        """Queue a request. Raises `ContextExceededError` if it can never fit, and `EngineStoppedError`."""
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
         if len(request.prompt) + request.max_tokens > self.context_limit:
@@ -86,7 +92,7 @@ class Engine:
         if not request.prompt or request.max_tokens < 1 or request.n < 1:
             raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
         if request.constraint is not None and not request.stop_tokens:
-            raise ValueError("a constraint needs a stop token, with which the answer can end")
+            raise ValueError("a constraint needs a stop token, which ends the output")
         backlog = Backlog(
             self._unread,
             request.tenant,
@@ -103,24 +109,24 @@ class Engine:
         """How many tokens of a prompt are in the cache now. Raises `EngineStoppedError`."""
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
-        found: asyncio.Future[int] = self._loop.create_future()
+        result: asyncio.Future[int] = self._loop.create_future()
 
-        def look() -> None:
+        def look_up() -> None:
             count = self._scheduler.cached_tokens(prompt, tenant)
-            self._on_loop(lambda: None if found.done() else found.set_result(count))
+            self._on_loop(lambda: None if result.done() else result.set_result(count))
 
-        self._commands.put(look)
-        return await found
+        self._commands.put(look_up)
+        return await result
 
     async def stop(self) -> None:
-        """End the thread after the step it is in; generations that have not ended raise `EngineStoppedError`."""
+        """End the thread after its present step. Unfinished generations raise `EngineStoppedError`."""
         self._stopping = True
         self._commands.put(lambda: None)
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join)
 
     def stats(self) -> EngineStats:
-        """A snapshot; may be taken from any thread, and is at most a step old."""
+        """A snapshot, at most a step old. Callable from any thread."""
         scheduler = self._scheduler
         return EngineStats(
             running=len(scheduler.running),
@@ -140,31 +146,32 @@ class Engine:
                 self._take_commands()
                 self._step()
             except Exception:
-                log.exception("a step of the engine failed; its generations end with an error, and it begins anew")
+                log.exception("a step failed: all generations end with an error, and the engine restarts")
                 self._restart()
                 self._fail(dict.fromkeys(self._live, StepFailedError("the model failed")))
         self._commands.put(lambda: None)
-        self._take_commands()  # what was submitted in the last moment is told of the end, too
+        self._take_commands()  # the last requests end with the same error
         self._fail(dict.fromkeys(self._live, EngineStoppedError("the engine was stopped")))
-        self._masks.stop()
+        self._mask_worker.stop()
 
     def _restart(self) -> None:
-        """Nothing that a failure may have left half done is used again. A model that cannot be restarted now fails at
-        its next step, and is then tried again."""
+        """Replace all state that the failure may have left inconsistent. A model that cannot be restarted fails again
+        at its next step, which restarts it again."""
         self._preemptions += self._scheduler.preemptions
         self._evictions += self._scheduler.pool.evictions
-        self._scheduler = self._empty_scheduler()
+        self._scheduler = self._create_scheduler()
         self._restarts += 1
         try:
             self._model.restart()
         except Exception:
             log.exception("the model could not be restarted; the next request tries again")
 
-    def _empty_scheduler(self) -> Scheduler:
-        return Scheduler(BlockPool(self._model.block_count, self._model.block_size), self._limits)
+    def _create_scheduler(self) -> Scheduler:
+        pool = BlockPool(self._model.block_count, self._model.block_size)
+        return Scheduler(pool, self._limits, self._drafter)
 
     def _take_commands(self) -> None:
-        """Carry out the commands since the last step; waits for one when there is nothing to run."""
+        """Run the commands since the last step. Waits for one when there is nothing else to do."""
         if not self._scheduler.running and not self._scheduler.waiting_count:
             self._commands.get()()
         while True:
@@ -180,7 +187,7 @@ class Engine:
         self._scheduler.add(leader)
 
     def _pause(self, generation: Generation) -> None:
-        """Its reader is far behind: it gives its slots and blocks to others until `_resume`."""
+        """Take a generation whose reader is far behind out of the scheduler until `_resume`."""
         if generation in self._live:
             self._paused.add(generation)
             for sequence in self._live[generation]:
@@ -194,11 +201,11 @@ class Engine:
                 self._scheduler.resume(sequence)
 
     def _cancel(self, generation: Generation) -> None:
-        def carry_out() -> None:
+        def drop() -> None:
             self._drop(generation)
             self._on_loop(generation.release)
 
-        self._commands.put(carry_out)
+        self._commands.put(drop)
 
     def _drop(self, generation: Generation) -> None:
         self._paused.discard(generation)
@@ -209,51 +216,62 @@ class Engine:
         chunks = self._scheduler.schedule()
         if not chunks:
             return
-        sampling = [chunk.sequence for chunk in chunks if chunk.samples]
-        for sequence in sampling:
-            if sequence.index == 0 and sequence.answer_length == 0 and sequence.request.n > 1:
-                self._live[sequence.generation].update(sequence.make_followers())
-        masks = self._masks.start(sampling)
-        logits, due = forward(self._model, chunks)
-        self._scheduler.computed(chunks)
-        sequences, rows = self._with_followers(sampling, due)
-        self._deliver(sample(sequences, rows, logits, masks()))
-        self._fail({sequence.generation: sequence.failure for sequence in sequences if sequence.failure})
+        sampled = [chunk for chunk in chunks if chunk.samples]
+        self._create_followers(sampled)
+        masks = self._mask_worker.start(sampled)
+        logits, rows = forward(self._model, chunks)
+        members = self._with_followers(sampled, rows)
+        its_masks = masks()
+        inputs = [SamplerInput(sequence, row, draft, its_masks.get(sequence, ())) for sequence, row, draft in members]
+        outputs = sample(inputs, logits) if inputs else []
+        accepted = {output.sequence: output.num_accepted for output in outputs if output.num_accepted}
+        for chunk in chunks:
+            self._scheduler.commit(chunk, accepted.get(chunk.sequence, 0))
+        self._deliver(outputs)
+        self._fail({sequence.generation: sequence.failure for sequence, _, _ in members if sequence.failure})
 
-    def _with_followers(self, sampling: list[Sequence], due: list[int]) -> tuple[list[Sequence], list[int]]:
-        """The sequences to sample and their rows. Followers of a prompt that is now computed draw from its row."""
-        sequences: list[Sequence] = []
-        rows: list[int] = []
-        for row, sequence in zip(due, sampling, strict=True):
+    def _create_followers(self, sampled: list[ScheduledChunk]) -> None:
+        """Create the other continuations of prompts whose first token is due."""
+        for sequence, _, _ in sampled:
+            if sequence.request.n > 1 and sequence.index == 0 and sequence.num_output_tokens == 0:
+                self._live[sequence.generation].update(sequence.create_followers())
+
+    def _with_followers(
+        self, sampled: list[ScheduledChunk], rows: list[int]
+    ) -> list[tuple[Sequence, int, tuple[int, ...]]]:
+        """The sequences to sample, each with its first row and its draft. Followers share their leader's row."""
+        members: list[tuple[Sequence, int, tuple[int, ...]]] = []
+        for row, (sequence, _, draft) in zip(rows, sampled, strict=True):
+            members.append((sequence, row, draft))
             followers, sequence.followers = sequence.followers, []
-            for member in [sequence, *followers]:
-                if member is not sequence:
-                    copied = self._scheduler.fork(sequence, member)
-                    if copied is None:
-                        continue
-                    if copied != (0, 0):
-                        self._model.copy_block(*copied)
-                sequences.append(member)
-                rows.append(row)
-        return sequences, rows
+            for follower in followers:
+                copy = self._scheduler.fork(sequence, follower)
+                if copy is None:
+                    continue
+                if copy != (0, 0):
+                    self._model.copy_block(*copy)
+                members.append((follower, row, draft))
+        return members
 
-    def _deliver(self, tokens: list[tuple[Sequence, Token]]) -> None:
-        """Hand the step's tokens to their generations, and let go of what has finished."""
+    def _deliver(self, outputs: list[SamplerOutput]) -> None:
+        """Hand the step's tokens to their generations, and release what has finished."""
         arrived: dict[Generation, list[Token]] = {}
-        for sequence, token in tokens:
-            sampled = token.token == sequence.tokens[-1]
-            if sampled and sequence.answer_length == 1 and sequence.generation.prompt_scores:
-                token = token._replace(prompt=tuple(sequence.generation.prompt_scores))
-            arrived.setdefault(sequence.generation, []).append(token)
-            if token.finish:
+        for sequence, tokens, _ in outputs:
+            if not tokens:
+                continue
+            generation = sequence.generation
+            self._tokens_sampled += len(tokens)
+            if generation.prompt_scores and sequence.num_output_tokens == 1:
+                tokens[0] = tokens[0]._replace(prompt=tuple(generation.prompt_scores))
+            arrived.setdefault(generation, []).extend(tokens)
+            if tokens[-1].finish:
                 self._scheduler.remove(sequence)
-                self._live[sequence.generation].remove(sequence)
+                self._live[generation].remove(sequence)
         if not arrived:
             return
         ended = {generation for generation in arrived if not self._live[generation]}
         for generation in ended:
             del self._live[generation]
-        self._tokens_sampled += len(tokens)
         self._last_token = time.monotonic()
 
         def hand_over() -> None:
@@ -263,7 +281,7 @@ class Engine:
         self._on_loop(hand_over)
 
     def _fail(self, errors: dict[Generation, Exception]) -> None:
-        """End generations with an error each; all others, and the engine itself, go on."""
+        """End generations with an error each. All others, and the engine itself, continue."""
         if not errors:
             return
         for generation in errors:
@@ -279,5 +297,5 @@ class Engine:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(call)
-        except RuntimeError:  # the loop has been closed: nobody is left to be told
+        except RuntimeError:  # the loop is closed: no reader is left
             self._stopping = True

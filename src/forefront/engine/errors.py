@@ -1,12 +1,12 @@
-"""Why a generation is refused or ends without a result."""
+"""Errors of the engine."""
 
 
 class EngineError(Exception):
-    """Base of what the engine raises."""
+    """Base of the engine's errors."""
 
 
 class ContextExceededError(EngineError):
-    """Prompt and requested answer together do not fit, not even into an otherwise empty engine. All in tokens."""
+    """Prompt and requested output together never fit, even into an empty engine. All attributes are in tokens."""
 
     def __init__(self, prompt: int, max_tokens: int, limit: int) -> None:
         self.prompt, self.max_tokens, self.limit = prompt, max_tokens, limit
@@ -15,11 +15,11 @@ class ContextExceededError(EngineError):
 
 
 class StepFailedError(EngineError):
-    """The model failed while it ran a batch that this generation was part of."""
+    """The model failed in a step that this generation was part of."""
 
 
 class ConstraintError(EngineError):
-    """The constraint of this generation failed, or left no token to take. The cause is its `__cause__`, if any."""
+    """The constraint of this generation failed, or allowed no token. The cause is its `__cause__`, if any."""
 
 
 class EngineStoppedError(EngineError):

@@ -1,4 +1,4 @@
-"""The caller's end of a request: an asynchronous stream of tokens that can be cancelled."""
+"""A running request as its caller sees it: an asynchronous stream of tokens that can be cancelled."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,10 +16,9 @@ class Logprob(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A sampled token of continuation `choice`. `finish` is `stop` or `length` on its last one, which for `stop` is
-    the stop token itself. `logprob` and `top` (likeliest first) are there when log-probabilities were asked for; those
-    of the prompt's tokens come with the first token, in `prompt`. Nothing stands before the first of them: that one's
-    is NaN."""
+    """A sampled token of continuation `choice`. `finish`: `stop` or `length` on the last one, which for `stop` is the
+    stop token itself. `logprob` and `top` (likeliest first) are set when log-probabilities are requested. `prompt`, on
+    the first token, has those of the prompt's tokens if requested; that of the first prompt token is NaN."""
 
     choice: int
     token: int
@@ -30,10 +29,10 @@ class Token(NamedTuple):
 
 
 class Generation:
-    """What `Engine.submit` returns. Iterate it once, on the event loop that submitted it; leave early with `cancel`.
+    """The result of `Engine.submit`. Iterate it once, on the event loop that submitted it; end early with `cancel`.
 
-    Each item is the list of tokens that arrived since the last one, in order. Iteration ends after every continuation
-    has finished, or raises an `EngineError`. In place of iteration, `take` what there is whenever `notify` is called.
+    Each item is the list of tokens that arrived since the last one, in order. Iteration ends when every continuation
+    has finished, or raises an `EngineError`. Instead of iterating, call `take` whenever `notify` is called.
     """
 
     def __init__(
@@ -51,23 +50,23 @@ class Generation:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
-        self._left = self._dropped = False
+        self._closed = self._dropped = False
         # Called on the event loop with every change.
         self.notify: Callable[[], None] = self._wake
-        # Done once the engine has let go: no more tokens will be sampled.
+        # Done once the engine has released the generation: no more tokens will be sampled.
         self.released: asyncio.Future[None] = loop.create_future()
-        # How many tokens have been sampled, over all continuations.
+        # Sampled tokens of all continuations.
         self.sampled = 0
-        # The prompt's tokens with their log-probabilities, if they were asked for.
+        # The prompt's tokens with their log-probabilities, if requested.
         self.prompt_scores: list[Token] = []
-        # How many prompt tokens were found in the cache; true from the first token on.
+        # Prompt tokens found in the cache; set from the first token on.
         self.cached_tokens = 0
 
     async def __aiter__(self) -> AsyncIterator[list[Token]]:
         while True:
             if self._arrived or self._error is not None:
                 yield self.take()
-            elif self._unfinished == 0 or self._left:
+            elif self._unfinished == 0 or self._closed:
                 return
             else:
                 self._waiter = self._loop.create_future()
@@ -75,50 +74,50 @@ class Generation:
 
     @property
     def exhausted(self) -> bool:
-        """Whether everything has been taken and nothing more will come."""
-        return not self._arrived and self._error is None and (self._unfinished == 0 or self._left)
+        """Whether all tokens have been taken and no more will arrive."""
+        return not self._arrived and self._error is None and (self._unfinished == 0 or self._closed)
 
     def take(self) -> list[Token]:
-        """What has arrived since the last call. Raises an `EngineError` after the last token of a failed generation."""
+        """The tokens since the last call. Raises an `EngineError` after the last token of a failed generation."""
         if not self._arrived and self._error is not None:
             raise self._error
         tokens, self._arrived = self._arrived, []
         self._unfinished -= sum(1 for token in tokens if token.finish)
         if self._backlog is not None:
-            self._backlog.taken()
+            self._backlog.clear()
         return tokens
 
     def cancel(self) -> None:
-        """Stop computing, give all blocks back and drop what has not been taken."""
+        """Stop computing, release all blocks and drop the tokens that have not been taken."""
         self._stop()
         self._dropped = True
         self._arrived = []
         if self._backlog is not None:
-            self._backlog.taken()
+            self._backlog.clear()
 
     def leave(self) -> None:
-        """Stop computing, and let the iteration end after what has arrived."""
+        """Stop computing, and end the iteration after the tokens that have arrived."""
         self._stop()
-        self._left = True
+        self._closed = True
         self.notify()
 
     async def aclose(self) -> int:
-        """Cancel, and return how many tokens were sampled once the engine has let go: no more will be."""
+        """Cancel, wait until the engine has released the generation, and return the number of sampled tokens."""
         self.cancel()
         await asyncio.shield(self.released)
         return self.sampled
 
     def deliver(self, tokens: list[Token], *, last: bool) -> None:
         """Hand over sampled tokens; on the event loop."""
-        behind = bool(self._arrived)
+        unread = bool(self._arrived)
         if not self._dropped:
             self._arrived += tokens
         self.sampled += len(tokens)
         self._ended = self._ended or last
         if last:
             self.release()
-        if behind and self._backlog is not None:
-            self._backlog.behind(self._arrived, last=self._ended)
+        if unread and self._backlog is not None:
+            self._backlog.hold(self._arrived, last=self._ended)
         self.notify()
 
     def fail(self, error: Exception) -> None:
@@ -129,7 +128,7 @@ class Generation:
         self.notify()
 
     def release(self) -> None:
-        """The engine has let go; on the event loop."""
+        """Mark as released by the engine; on the event loop."""
         if not self.released.done():
             self.released.set_result(None)
 

@@ -1,25 +1,25 @@
-"""What one may ask of the engine."""
+"""A generation request: prompt, limits, sampling settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from forefront.engine.sampling.constraint import ConstraintFactory
+from forefront.engine.constraint import ConstraintFactory
 from forefront.fairness.tenant import NO_TENANT, Tenant
 
-# Logits divided by less than this are beyond what float32 tells apart: only the likeliest token is left.
-COLDEST: Final = 1e-4
+# Below this, float32 cannot hold logits ÷ temperature apart: only the likeliest token is left.
+MIN_TEMPERATURE: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingParams:
     """How the next token is drawn from the model's distribution.
 
-    Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and answer), presence
-    and frequency penalty (over the answer), `logit_bias` (token id → added to its logit), temperature (less than
-    `COLDEST` becomes 0: take the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the draws of this
-    request. `top_logprobs`: None for no log-probabilities, else how many alternatives to report; they are of the
-    model's own distribution, before any of the above.
+    Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and output), presence
+    and frequency penalty (over the output), `logit_bias` (token id → added to its logit), temperature (less than
+    `MIN_TEMPERATURE` becomes 0: the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the random
+    numbers of the request. `top_logprobs`: None for no log-probabilities, else the number of alternatives to report.
+    Log-probabilities are of the model's own distribution, before any of the above.
     """
 
     temperature: float = 1.0
@@ -34,33 +34,37 @@ class Sampling:
     top_logprobs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.temperature < COLDEST:
+        if self.temperature < MIN_TEMPERATURE:
             object.__setattr__(self, "temperature", 0.0)
 
     @property
     def changes_logits(self) -> bool:
-        """Whether any penalty or bias needs the whole row of logits rewritten before drawing."""
-        return (
-            bool(self.logit_bias)
-            or self.presence_penalty != 0
-            or self.frequency_penalty != 0
-            or self.repetition_penalty != 1
-        )
+        """Whether a penalty or a bias changes the row of logits before drawing."""
+        return bool(self.logit_bias) or self.has_penalties
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether the logits depend on the tokens so far."""
+        return self.presence_penalty != 0 or self.frequency_penalty != 0 or self.repetition_penalty != 1
+
+    @property
+    def logits_temperature(self) -> float:
+        """The temperature for the graph's log-sum-exp; 1 for greedy rows."""
+        return self.temperature or 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """`n` continuations of `prompt` (token ids), each of at most `max_tokens` tokens.
 
-    A continuation ends early with a token of `stop_tokens`. KV blocks are shared only between requests of the
-    same `tenant`. `prompt_logprobs`: None for none, else how many alternatives to report for each token of the prompt
-    too, all of which is then computed anew. `constraint` makes what says, for one continuation, which tokens may come
-    next; it needs stop tokens.
+    A token of `stop_tokens` ends a continuation. KV blocks are shared only between requests of the same `tenant`.
+    `prompt_logprobs`: None for none, else the number of alternatives to report for each token of the prompt, which is
+    then computed whole. `constraint` creates the constraint of one continuation; it requires stop tokens.
     """
 
     prompt: Sequence[int]
     max_tokens: int
-    sampling: Sampling = Sampling()
+    sampling: SamplingParams = SamplingParams()
     n: int = 1
     stop_tokens: frozenset[int] = frozenset()
     tenant: Tenant = NO_TENANT

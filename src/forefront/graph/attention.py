@@ -7,7 +7,7 @@ from openvino.op import _PagedAttentionExtension
 
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.engine.model.paged_graph import parameter
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 from forefront.graph.operations import Node
 
 

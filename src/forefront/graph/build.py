@@ -10,13 +10,13 @@ from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
-from forefront.graph.packing import Rounding
+from forefront.graph.packing.pack import Rounding
+from forefront.graph.packing.weight_file import WeightFile
+from forefront.graph.packing.weights import Weights
 from forefront.graph.settings import Settings
-from forefront.graph.weight_file import WeightFile
-from forefront.graph.weights import Weights
 
 # Raised whenever matrices are packed in another way: weight files of earlier versions are then left alone.
-PACKING: Final = 2
+PACKING: Final = 3
 _BITS: Final = {"": 0, "int8": 8, "int4": 4}
 # Of two sets of factors a model uses one.
 _IGNORED: Final = {"rope_factors_long.weight", "rope_factors_short.weight", "rope_freqs.weight"}

@@ -10,8 +10,8 @@ from forefront.engine.model.paged_graph import PagedGraph, parameter
 from forefront.graph.attention import Heads, PagedInputs
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import (
-    GroupSums,
     Node,
+    SharedInputs,
     chosen_rows,
     floats,
     layer_norm,
@@ -23,10 +23,10 @@ from forefront.graph.operations import (
     soft_cap,
     split,
 )
-from forefront.graph.packing import Rows
+from forefront.graph.packing.pack import Rows
+from forefront.graph.packing.weights import Embedding, Part, Weights
 from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Embedding, Part, Weights
 
 
 def silu(x: Node) -> Node:
@@ -89,7 +89,7 @@ class Decoder:
         self.embedding_scale = self.residual_scale = self.logit_scale = 1.0
         self.inputs = PagedInputs()
         self.rotation = Rotation(self.inputs.position_ids, self.frequencies, self.head_width)
-        self._sums = GroupSums()
+        self._shared_inputs = SharedInputs()
 
     # The whole model.
 
@@ -233,7 +233,7 @@ class Decoder:
     def linear(self, x: Node, name: str, outputs: int, rows: Rows | None = None) -> Node:
         """The product with one matrix, or chosen rows of it, and its bias if the file has one."""
         inputs = x.get_output_partial_shape(0)[-1].get_length()
-        y = product(x, self.weights.matrix(Part(f"{name}.weight", rows), outputs, inputs), self._sums)
+        y = product(x, self.weights.matrix(Part(f"{name}.weight", rows), outputs, inputs), self._shared_inputs)
         bias = self.weights.optional_vector(f"{name}.bias", outputs)
         return y if bias is None else ops.add(y, floats(bias if rows is None else bias[rows]))
 
@@ -244,7 +244,7 @@ class Decoder:
         products: list[Node] = []
         for matrix in self.weights.matrices(parts, outputs, inputs):
             sizes = outputs[len(products) : len(products) + len(matrix.outputs)]
-            products += split(product(x, matrix, self._sums), sizes)
+            products += split(product(x, matrix, self._shared_inputs), sizes)
         biases = [self.weights.optional_vector(f"{name}.bias", size) for name, size in zip(names, outputs, strict=True)]
         return [
             y if bias is None else ops.add(y, floats(bias if order is None else bias[order]))

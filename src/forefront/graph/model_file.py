@@ -1,4 +1,4 @@
-"""What a graph is built from, in whichever format its file is: metadata and tensors under GGUF's names."""
+"""A model file of any format: metadata and tensors under GGUF's names."""
 
 import mmap
 from collections.abc import Iterable, Mapping
@@ -9,23 +9,37 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import BlockFormat
+from forefront.graph.block_formats import BlockFormat
 from forefront.graph.errors import ModelFileError
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """A tensor as stored. `shape`: outermost dimension first. `data`: bytes [rows, bytes of a row], where the last
-    dimension of `shape` is a row."""
+    dimension of `shape` is a row. `input_order`: for a matrix whose columns are in another order, the input of each.
+    """
 
     name: str
     shape: tuple[int, ...]
     format: BlockFormat
-    data: npt.NDArray[np.uint8]
+    data: "npt.NDArray[np.uint8] | MatrixRows"
+    input_order: npt.NDArray[np.int64] | None = None
 
     def floats(self) -> npt.NDArray[np.float32]:
         """All values, dequantised."""
-        return self.format.floats(self.data).reshape(self.shape)
+        return self.format.floats(self.data[:]).reshape(self.shape)
+
+
+class MatrixRows(Protocol):
+    """Rows of a matrix that are made when they are selected."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.uint8]:
+        """Bytes [rows, bytes of a row]."""
+        ...
 
 
 class ModelFile(Protocol):

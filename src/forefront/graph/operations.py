@@ -11,8 +11,8 @@ import numpy.typing as npt
 from openvino.op import Constant
 
 from forefront.engine.model.openvino_import import ops, ov
-from forefront.graph.blocks import Floats
-from forefront.graph.weights import Matrix
+from forefront.graph.block_formats import Floats
+from forefront.graph.packing.weights import Matrix
 
 Node: TypeAlias = ov.Node
 
@@ -83,39 +83,48 @@ def chosen_rows(x: Node, rows: Node) -> Node:
     return ops.gather(x, rows, ops.constant(np.int64(0)))
 
 
-def product(x: Node, matrix: Matrix, sums: "GroupSums") -> Node:
+def product(x: Node, matrix: Matrix, inputs: "SharedInputs") -> Node:
     """x · Wᵀ with a compressed W."""
     layout, packed = matrix.layout, matrix.packed
+    if matrix.input_order is not None:
+        x = inputs.ordered(x, matrix.input_order)
     if layout.group == 0:
         values = _constant(packed.codes, layout.element, [matrix.rows, matrix.inputs])
         return ops.matmul(x, values if layout.element == "f32" else _decompressed(values), False, True)
     assert packed.scale is not None
     groups = matrix.inputs // layout.group
     codes = _constant(packed.codes, layout.element, [matrix.rows, groups, layout.group])
-    kind = "f16" if layout.scale == "f2" else "f32"
-    scale = _constant(packed.scale, kind, [matrix.rows, groups, 1])
-    values = reshape(ops.multiply(ops.convert(codes, _ELEMENTS[kind]), scale), matrix.rows, matrix.inputs)
-    y = ops.matmul(x, values if kind == "f32" else ops.convert(values, ov.Type.f32), False, True)
+    scale = _constant(packed.scale, "f32", [matrix.rows, groups, 1])
+    values = reshape(ops.multiply(ops.convert(codes, ov.Type.f32), scale), matrix.rows, matrix.inputs)
+    y = ops.matmul(x, values, False, True)
     if packed.minimum is None:
         return y
     # Minima as a second, narrow product: as zero points of the wide one they would keep it from the int8 kernels.
     minimum = _constant(packed.minimum, "f32", [matrix.rows, groups])
-    return ops.add(y, ops.matmul(sums.of(x, groups), minimum, False, True))
+    return ops.add(y, ops.matmul(inputs.group_sums(x, groups), minimum, False, True))
 
 
-class GroupSums:
-    """Sums of activations over the groups of a matrix, made once for all products of the same activations."""
+class SharedInputs:
+    """What products need of their inputs, made once for all products of the same activations."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, int], Node] = {}
+        self._sums: dict[tuple[str, int], Node] = {}
+        self._ordered: dict[tuple[str, bytes], Node] = {}
 
-    def of(self, x: Node, groups: int) -> Node:
-        """[tokens, groups]."""
+    def group_sums(self, x: Node, groups: int) -> Node:
+        """Sums of channels over the groups of a matrix [tokens, groups]."""
         key = (x.get_friendly_name(), groups)
-        if key not in self._made:
+        if key not in self._sums:
             size = x.get_output_partial_shape(0)[-1].get_length() // groups
-            self._made[key] = ops.reduce_sum(reshape(x, 0, groups, size), integers(2), False)
-        return self._made[key]
+            self._sums[key] = ops.reduce_sum(reshape(x, 0, groups, size), integers(2), False)
+        return self._sums[key]
+
+    def ordered(self, x: Node, order: npt.NDArray[np.int64]) -> Node:
+        """The channels of x in another order."""
+        key = (x.get_friendly_name(), order.tobytes())
+        if key not in self._ordered:
+            self._ordered[key] = ops.gather(x, ops.constant(order.astype(np.int32)), ops.constant(np.int64(1)))
+        return self._ordered[key]
 
 
 def _decompressed(values: Node) -> Node:

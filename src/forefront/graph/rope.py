@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from forefront.engine.model.openvino_import import ops, ov
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape
+from forefront.graph.packing.weights import Weights
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Weights
 
 _KINDS: Final = ("none", "linear", "yarn", "longrope")
 
@@ -51,7 +51,10 @@ def read_frequencies(settings: Settings, weights: Weights, width: int) -> Freque
         radians = radians / factors
     if kind == "yarn" and factor != 1:
         radians = _yarn(settings, radians, width, base, factor)
-        magnitude *= settings.number("rope.scaling.yarn_attn_factor", 1.0, at_least=0.0) * (1 + 0.1 * math.log(factor))
+        growth = 0.1 * math.log(factor)
+        part = settings.number("rope.scaling.yarn_log_multiplier", 0.0, at_least=0.0)
+        magnitude *= settings.number("rope.scaling.yarn_attn_factor", 1.0, at_least=0.0)
+        magnitude *= (1 + growth) / max(1e-3, 1 + part * growth)
     elif kind == "linear":
         radians = radians / factor
     return Frequencies(radians.astype(np.float32), magnitude)

@@ -1,4 +1,4 @@
-"""The tokenizer of a model directory, from whichever files are in it."""
+"""The tokenizer of a model directory: `tokenizer.json`, or OpenVINO's graphs."""
 
 from pathlib import Path
 from typing import Final

@@ -9,6 +9,11 @@ _TURN_ENDS: Final = (
     *("<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "<end_of_utterance>", "<turn|>", "<|tool_response>", "[e~["),
 )
 _TEXT_ENDS: Final = ("<|endoftext|>", "</s>", "[EOS]", "<|end_of_text|>", "<eos>", "<｜end▁of▁sentence｜>")
+# What other families end a turn with, or a turn that is a call.
+_OTHER_ENDS: Final = (
+    *("<|eot|>", "<|eom|>", "<|END_OF_TURN_TOKEN|>", "[|endofturn|]", "<|endofturn|>", "<|end_of_sentence|>"),
+    *("<start_function_response>", "<|observation|>"),
+)
 # The last token of a file or a repository, for models that complete code.
 _FILE_ENDS: Final = (
     *("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"),
@@ -47,6 +52,12 @@ def end_tokens(ids: Mapping[str, int], declared: Iterable[int], used: Iterable[i
     if {"<|return|>", "<|call|>"} <= ids.keys() or (ids.keys() & {"<|call|>", "<|calls|>"} and "<|flush|>" in ids):
         ends.discard(ids.get("<|end|>", -1))
     return frozenset(ends | set(declared))
+
+
+def known_end_tokens(control: Mapping[str, int]) -> set[int]:
+    """Those of the control tokens (text → id) whose text is known to end a turn or a text in some family."""
+    endings = ("<|end_of_text|>", "<|endoftext|>", "<｜end▁of▁sentence｜>")
+    return _known(control, (*_TURN_ENDS, *_OTHER_ENDS, *endings))
 
 
 def _known(ids: Mapping[str, int], texts: Iterable[str]) -> set[int]:

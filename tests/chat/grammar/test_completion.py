@@ -62,7 +62,7 @@ def answer(grammar: CompiledGrammar, index: TokenIndex, limit: int, seed: int) -
         tokens.append(token)
         if constraint.ended:
             break
-    return b"".join(vocabulary.pieces[token] for token in tokens).decode(errors="replace"), constraint.steered
+    return b"".join(vocabulary.pieces[token] for token in tokens).decode(errors="replace"), constraint.forced_finish
 
 
 def test_json_is_complete_at_every_limit(index: TokenIndex) -> None:
@@ -128,7 +128,7 @@ def test_accepted_tokens_can_be_taken_back(index: TokenIndex) -> None:
     grammar = schema_grammar(index, USER)
     constraint, dice = grammar.start(), random.Random(3)
     for left in range(90, 0, -1):
-        masks, kept = [], (constraint.ended, constraint.steered)
+        masks, kept = [], (constraint.ended, constraint.forced_finish)
         for step in range(dice.randint(0, 4)):
             mask = constraint.mask(left - step)
             assert mask is not None
@@ -139,8 +139,8 @@ def test_accepted_tokens_can_be_taken_back(index: TokenIndex) -> None:
                 in index.vocabulary.end_tokens
             ):
                 break
-        constraint.rollback(len(masks))  # type: ignore[attr-defined]
-        assert (constraint.ended, constraint.steered) == kept
+        constraint.rollback(len(masks))
+        assert (constraint.ended, constraint.forced_finish) == kept
         mask = constraint.mask(left)
         assert mask is not None
         assert not masks or np.array_equal(mask, masks[0])

@@ -11,7 +11,8 @@ from forefront.chat.grammar.grammar_worker import check_grammar, compile_here
 from forefront.chat.grammar.source import GrammarSource
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.chat.tools.tool_grammar import tool_grammar
-from tests.chat.tools.test_tool_formats import BOTH, END, FORMS, MARKERS, PIECES, SCHEMAS, decoded, offer, read
+from tests.chat.tool_formats import FORMS
+from tests.chat.tools.test_tool_formats import BOTH, END, MARKERS, PIECES, SCHEMAS, decoded, offer, read
 
 CONTROL = {marker: 256 + place for place, marker in enumerate(MARKERS)} | {"<end>": END}
 INDEX = TokenIndex(Vocabulary([*PIECES[:256], *[b""] * (len(PIECES) - 256)], CONTROL, frozenset({END})))

@@ -217,6 +217,11 @@ def test_what_is_no_python_call_is_content_word_for_word(text: str) -> None:
     [
         ("qwen-coder", "<function=none>\n</function>", [("none", {})]),
         ("tool-code", "```tool_code\nprint(get_weather(city='Rome'))\n```", [("get_weather", {"city": "Rome"})]),
+        (
+            "olmo3",
+            "<function_calls>\nget_weather(city='Rome')\nnone()\n</function_calls>",
+            [("get_weather", {"city": "Rome"}), ("none", {})],
+        ),
         ("tool-code", "```tool_code\nnone()\nnone()\n```", [("none", {}), ("none", {})]),
         ("phi", '<|tool_call|>{"name": "none", "arguments": {}}<|/tool_call|>', [("none", {})]),
         ("phi", '<|tool_call|>[{"type": "function", "name": "none", "parameters": {}}]', [("none", {})]),

@@ -4,7 +4,8 @@ import pytest
 
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.model.device import DeviceError, choose_device
-from forefront.engine.model.model import ModelOptions, PagedModel, Run
+from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.step_inputs import SequenceInput
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,9 @@ def test_the_layout_of_the_cache_is_the_devices(tiny_parts: ModelParts) -> None:
     for precision in ("u8", "f16", "f32"):
         model = PagedModel(tiny_parts.graph, 2048, ModelOptions(contexts=1, kv_precision=precision))
         assert model.block_size == 32
-        first = model.run([Run(0, [5, 6, 7], [0])], [2], [1.0]).full.copy()
+        first = model.run([SequenceInput(0, [5, 6, 7], [0])], [2], [1.0]).full.copy()
         model.copy_block(0, 4)
-        again = model.run([Run(2, [7], [4])], [0], [1.0]).full
+        again = model.run([SequenceInput(2, [7], [4])], [0], [1.0]).full
         assert abs(again - first).max() < 0.1
     with pytest.raises(DeviceError, match="there is no device GPU"):
         PagedModel(tiny_parts.graph, 2048, ModelOptions(device="GPU.99"))

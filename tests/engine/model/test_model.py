@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from forefront.chat.local.loading import ModelParts
-from forefront.engine.model.model import ModelOptions, PagedModel, Run
-from forefront.engine.model.padding import width
+from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.padding import padded_size
+from forefront.engine.model.step_inputs import SequenceInput
 
 EXACT = ModelOptions(contexts=1, kv_precision="f32", quantize_activations=False)
 
@@ -29,7 +30,7 @@ def live() -> float:
 
 
 def test_a_width_is_a_little_more_than_the_tokens_and_there_are_few_of_them() -> None:
-    widths = {count: width(count) for count in range(1, 257)}
+    widths = {count: padded_size(count) for count in range(1, 257)}
     assert all(count <= wide <= count * 10 / 9 for count, wide in widths.items())
     assert all(widths[count] == count for count in [*range(1, 33), 64, 256])
     assert len(set(widths.values())) == 64
@@ -39,13 +40,17 @@ def test_idle_tokens_change_no_answer_and_no_block(tiny_parts: ModelParts) -> No
     """41 tokens in the last blocks, all at once with idle ones, and in the first, cut such that there are none."""
     model = PagedModel(tiny_parts.graph, 2048, EXACT)
     prompt, last = tokens(41), [model.block_count - 2, model.block_count - 1]
-    wide = model.run([Run(0, prompt, last)], [40], [1.0])
+    wide = model.run([SequenceInput(0, prompt, last)], [40], [1.0])
     assert wide.full.shape[0] == wide.log_sum.shape[0] == 1
     at_once = wide.full.copy()
-    model.run([Run(0, prompt[:32], [0, 1])], [31], [1.0])
-    assert np.allclose(model.run([Run(32, prompt[32:], [0, 1])], [8], [1.0]).full, at_once, atol=1e-3)
+    model.run([SequenceInput(0, prompt[:32], [0, 1])], [31], [1.0])
+    assert np.allclose(model.run([SequenceInput(32, prompt[32:], [0, 1])], [8], [1.0]).full, at_once, atol=1e-3)
     # 33 sequences, three idle tokens: the next token of each, from what is in the blocks.
-    crowd = [Run(41, [7], last), *(Run(0, [9], [2 + n]) for n in range(31)), Run(41, [7], [0, 1])]
+    crowd = [
+        SequenceInput(41, [7], last),
+        *(SequenceInput(0, [9], [2 + n]) for n in range(31)),
+        SequenceInput(41, [7], [0, 1]),
+    ]
     answers = model.run(crowd, [0, 32], [1.0, 1.0]).full
     assert np.allclose(answers[0], answers[1], atol=1e-3)
 
@@ -55,10 +60,10 @@ def test_a_model_does_not_keep_kernels_for_every_number_of_tokens(tiny_parts: Mo
     if not hasattr(ctypes.CDLL(None), "mallinfo2"):
         pytest.skip("only glibc tells")
     model = PagedModel(tiny_parts.graph, 2048, ModelOptions(contexts=1))
-    model.run([Run(0, tokens(64), [0, 1])], [0], [1.0])
+    model.run([SequenceInput(0, tokens(64), [0, 1])], [0], [1.0])
     before = live()
     for count in range(65, 257):
-        model.run([Run(0, tokens(count), list(range(8)))], [0], [1.0])
+        model.run([SequenceInput(0, tokens(count), list(range(8)))], [0], [1.0])
     assert live() - before < 64
 
 
@@ -67,7 +72,7 @@ def test_a_model_does_not_keep_kernels_for_every_number_of_rows(tiny_parts: Mode
     if not hasattr(ctypes.CDLL(None), "mallinfo2"):
         pytest.skip("mallinfo2 is of glibc")
     model = PagedModel(tiny_parts.graph, 2048, ModelOptions(contexts=1))
-    prompt = Run(0, tokens(256), list(range(8)))
+    prompt = SequenceInput(0, tokens(256), list(range(8)))
     whole = model.run([prompt], list(range(256)), [1.0] * 256).full.copy()
     before = live()
     for count in range(65, 257):

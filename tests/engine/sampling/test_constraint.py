@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.local.loading import ModelParts
+from forefront.engine.constraint import Constraint, Mask
 from forefront.engine.engine import Engine
 from forefront.engine.errors import ConstraintError
 from forefront.engine.generation import Generation, Token
+from forefront.engine.model.logits import Logits
 from forefront.engine.model.model import ModelOptions, PagedModel
-from forefront.engine.request import GenerateRequest, Sampling
-from forefront.engine.sampling.constraint import Constraint, Mask
-from forefront.engine.sampling.sampler import Logits, sample
+from forefront.engine.request import GenerateRequest, SamplingParams
+from tests.engine.engines import small
 from tests.engine.helpers import make_sequence
-from tests.engine.sampling.test_sampler import FLAT, PEAKED, VOCABULARY, expected, make_logits
-from tests.engine.test_engine import small
+from tests.engine.sampling.test_sampler import FLAT, PEAKED, VOCABULARY, expected, make_logits, sample
 
 STOP = 2
 
@@ -40,7 +40,7 @@ class Cycle:
         self.length, self.breaks, self.bends = length, breaks, bends
         self.taken: list[int] = []
         self.ended = False
-        self.steered = False
+        self.forced_finish = False
 
     def allowed(self, place: int) -> list[int]:
         return [STOP] if place >= self.length else list(range(10 + 20 * (place % 20), 30 + 20 * (place % 20)))
@@ -50,12 +50,18 @@ class Cycle:
             raise ValueError("broken")
         return mask_of([] if self.breaks == ("empty", len(self.taken)) else self.allowed(len(self.taken)))
 
+    def rollback(self, count: int) -> None:
+        for _ in range(count):
+            self.taken.pop()
+        self.ended = False
+        self.forced_finish = self.bends is not None and len(self.taken) > self.bends
+
     def accept(self, token: int, left: int) -> int:
         if self.breaks == ("accept", len(self.taken)):
             raise ValueError("broken")
         assert token in self.allowed(len(self.taken))
         if self.bends == len(self.taken):
-            token, self.steered = self.allowed(len(self.taken))[0], True
+            token, self.forced_finish = self.allowed(len(self.taken))[0], True
         self.taken.append(token)
         self.ended = len(self.taken) == self.length
         return token
@@ -77,7 +83,9 @@ async def engine(model: PagedModel) -> AsyncIterator[Engine]:
 def request(constraint: Constraint | None, *, max_tokens: int = 50, n: int = 1, seed: int = 1) -> GenerateRequest:
     prompt = [random.Random(seed).randrange(3, 500) for _ in range(40)]
     made = (lambda: constraint) if constraint is not None else None
-    return GenerateRequest(prompt, max_tokens, Sampling(seed=seed), n=n, stop_tokens=frozenset({STOP}), constraint=made)
+    return GenerateRequest(
+        prompt, max_tokens, SamplingParams(seed=seed), n=n, stop_tokens=frozenset({STOP}), constraint=made
+    )
 
 
 async def collect(generation: Generation) -> list[Token]:
@@ -89,29 +97,31 @@ async def collect(generation: Generation) -> list[Token]:
 @pytest.mark.parametrize(
     "sampling",
     [
-        Sampling(),
-        Sampling(temperature=0.5),
-        Sampling(top_k=5),
-        Sampling(top_k=90),
-        Sampling(top_p=0.3),
-        Sampling(top_p=0.95),
-        Sampling(min_p=0.3),
-        Sampling(temperature=1.4, top_k=40, top_p=0.9, min_p=0.02),
+        SamplingParams(),
+        SamplingParams(temperature=0.5),
+        SamplingParams(top_k=5),
+        SamplingParams(top_k=90),
+        SamplingParams(top_p=0.3),
+        SamplingParams(top_p=0.95),
+        SamplingParams(min_p=0.3),
+        SamplingParams(temperature=1.4, top_k=40, top_p=0.9, min_p=0.02),
     ],
     ids=str,
 )
-def test_draws_follow_the_masked_distribution(row: npt.NDArray[np.float32], share: float, sampling: Sampling) -> None:
+def test_draws_follow_the_masked_distribution(
+    row: npt.NDArray[np.float32], share: float, sampling: SamplingParams
+) -> None:
     rng = np.random.default_rng(3)
     row = rng.permutation(row)
     allowed = np.flatnonzero(rng.random(VOCABULARY) < share)
     probability = np.zeros(VOCABULARY)
     probability[allowed] = expected(row[allowed], sampling)
     count = 3_000
-    sampling = Sampling(**{name: getattr(sampling, name) for name in sampling.__slots__} | {"seed": 4})
+    sampling = SamplingParams(**{name: getattr(sampling, name) for name in sampling.__slots__} | {"seed": 4})
     sequences = [make_sequence(3, sampling=sampling, index=n) for n in range(count)]
     logits = make_logits(row[None], sampling.temperature)
-    drawn = sample(sequences, [0] * count, logits, dict.fromkeys(sequences, mask_of(allowed)))
-    counts = Counter(token.token for _, token in drawn)
+    drawn = sample(sequences, [0] * count, logits, {key: [mask_of(allowed)] for key in sequences})
+    counts = Counter(token.token for token in drawn)
     observed = np.array([counts[token] for token in range(VOCABULARY)])
     assert not observed[probability == 0].any()
     deviation = np.abs(observed - count * probability)
@@ -126,7 +136,7 @@ def test_the_top_tokens_decide_as_the_whole_row_does(data: st.DataObject) -> Non
     row = (rng.standard_normal(VOCABULARY) * data.draw(st.sampled_from([0.5, 3.0, 8.0]))).astype(np.float32)
     allowed = np.flatnonzero(rng.random(VOCABULARY) < data.draw(st.sampled_from([0.02, 0.3, 0.9, 1.0])))
     allowed = allowed if len(allowed) else np.array([5])
-    sampling = Sampling(
+    sampling = SamplingParams(
         temperature=data.draw(st.sampled_from([0.0, 0.7, 1.0])),
         top_k=data.draw(st.sampled_from([0, 1, 7, 100])),
         top_p=data.draw(st.sampled_from([0.2, 0.9, 1.0])),
@@ -139,7 +149,7 @@ def test_the_top_tokens_decide_as_the_whole_row_does(data: st.DataObject) -> Non
     tokens = []
     for logits in (whole, little):
         sequence = make_sequence(3, sampling=sampling)
-        [(_, token)] = sample([sequence], [0], logits, {sequence: mask_of(allowed)})
+        [token] = sample([sequence], [0], logits, {sequence: [mask_of(allowed)]})
         tokens.append(token.token)
     assert set(tokens) <= set(allowed.tolist())
     if sampling.top_k or sampling.top_p < 1 or sampling.temperature == 0:  # else the order of drawing differs
@@ -147,22 +157,22 @@ def test_the_top_tokens_decide_as_the_whole_row_does(data: st.DataObject) -> Non
 
 
 def test_a_mask_shorter_than_the_vocabulary_forbids_the_rest() -> None:
-    sequences = [make_sequence(3, sampling=Sampling(seed=1), index=n) for n in range(300)]
+    sequences = [make_sequence(3, sampling=SamplingParams(seed=1), index=n) for n in range(300)]
     mask = mask_of(range(32), words=1)
-    drawn = sample(sequences, [0] * 300, make_logits(FLAT[None], 1.0), dict.fromkeys(sequences, mask))
-    assert max(token.token for _, token in drawn) < 32
+    drawn = sample(sequences, [0] * 300, make_logits(FLAT[None], 1.0), {key: [mask] for key in sequences})
+    assert max(token.token for token in drawn) < 32
 
 
 def test_penalties_and_bias_hold_among_what_is_allowed() -> None:
     row = np.array([5.0, 4.0, 3.0, 2.0], np.float32)
-    sequence = make_sequence(1, sampling=Sampling(temperature=0, logit_bias={3: 1.5}))
-    [(_, token)] = sample([sequence], [0], make_logits(row[None], 0), {sequence: mask_of([2, 3])})
+    sequence = make_sequence(1, sampling=SamplingParams(temperature=0, logit_bias={3: 1.5}))
+    [token] = sample([sequence], [0], make_logits(row[None], 0), {sequence: [mask_of([2, 3])]})
     assert token.token == 3
 
 
 def test_logprobs_are_those_of_the_model() -> None:
-    sequence = make_sequence(1, sampling=Sampling(temperature=0, top_logprobs=2))
-    [(_, token)] = sample([sequence], [0], make_logits(PEAKED[None], 0), {sequence: mask_of([7])})
+    sequence = make_sequence(1, sampling=SamplingParams(temperature=0, top_logprobs=2))
+    [token] = sample([sequence], [0], make_logits(PEAKED[None], 0), {sequence: [mask_of([7])]})
     exact = PEAKED.astype(np.float64) - np.log(np.exp(PEAKED.astype(np.float64)).sum())
     assert (token.token, [other.token for other in token.top]) == (7, [0, 1])
     assert token.logprob == pytest.approx(exact[7])
@@ -195,7 +205,7 @@ async def test_every_continuation_has_a_constraint_of_its_own(engine: Engine) ->
         made.append(Cycle(6))
         return made[-1]
 
-    wanted = GenerateRequest([5] * 40, 50, Sampling(seed=1), n=4, stop_tokens=frozenset({STOP}), constraint=make)
+    wanted = GenerateRequest([5] * 40, 50, SamplingParams(seed=1), n=4, stop_tokens=frozenset({STOP}), constraint=make)
     tokens = await collect(engine.submit(wanted))
     for choice in range(4):
         own = [token.token for token in tokens if token.choice == choice]

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.engine.generation import Token
-from forefront.engine.request import Sampling
+from forefront.engine.model.logits import Logits
+from forefront.engine.request import SamplingParams
 from forefront.engine.sampling import sampler
 from forefront.engine.sampling.mask_worker import Masks
-from forefront.engine.sampling.sampler import Logits
+from forefront.engine.sampling.sampler import SamplerInput
 from forefront.engine.scheduling.sequence import Sequence
 from tests.engine.helpers import make_sequence
 
@@ -28,7 +29,7 @@ def make_logits(rows: npt.NDArray[np.float32], temperature: float) -> Logits:
     return Logits(np.take_along_axis(rows, top, 1), top.astype(np.int32), log_sum.astype(np.float32), rows)
 
 
-def expected(row: npt.NDArray[np.float32], sampling: Sampling) -> npt.NDArray[np.float64]:
+def expected(row: npt.NDArray[np.float32], sampling: SamplingParams) -> npt.NDArray[np.float64]:
     """The distribution by its definition, one filter after the other over the whole row."""
     logits = row.astype(np.float64) / sampling.temperature
     mass = np.exp(logits - logits.max())
@@ -46,10 +47,12 @@ def expected(row: npt.NDArray[np.float32], sampling: Sampling) -> npt.NDArray[np
 
 def sample(sequences: list[Sequence], rows: list[int], logits: Logits, masks: Masks | None = None) -> list[Token]:
     """The sampler's tokens, which here are one for each sequence, in order."""
-    return [token for _, token in sampler.sample(sequences, rows, logits, masks or {})]
+    found = masks or {}
+    inputs = [SamplerInput(*item, (), found.get(item[0], ())) for item in zip(sequences, rows, strict=True)]
+    return [token for output in sampler.sample(inputs, logits) for token in output.tokens]
 
 
-def draw(row: npt.NDArray[np.float32], sampling: Sampling, count: int) -> Counter[int]:
+def draw(row: npt.NDArray[np.float32], sampling: SamplingParams, count: int) -> Counter[int]:
     """`count` independent draws: as many sequences, all on the same row."""
     sequences = [make_sequence(3, sampling=sampling, index=n) for n in range(count)]
     tokens = sample(sequences, [0] * count, make_logits(row[None], sampling.temperature))
@@ -64,24 +67,24 @@ FLAT = np.linspace(0.5, 0, VOCABULARY).astype(np.float32)
 @pytest.mark.parametrize(
     "sampling",
     [
-        Sampling(),
-        Sampling(temperature=0.5),
-        Sampling(temperature=1.8),
-        Sampling(top_k=5),
-        Sampling(top_k=150),
-        Sampling(top_p=0.3),
-        Sampling(top_p=0.97),
-        Sampling(min_p=0.1),
-        Sampling(min_p=0.7),
-        Sampling(temperature=0.7, top_k=40, top_p=0.9, min_p=0.02),
-        Sampling(temperature=1.3, top_k=120, top_p=0.8),
-        Sampling(top_p=0.9, min_p=0.65),
+        SamplingParams(),
+        SamplingParams(temperature=0.5),
+        SamplingParams(temperature=1.8),
+        SamplingParams(top_k=5),
+        SamplingParams(top_k=150),
+        SamplingParams(top_p=0.3),
+        SamplingParams(top_p=0.97),
+        SamplingParams(min_p=0.1),
+        SamplingParams(min_p=0.7),
+        SamplingParams(temperature=0.7, top_k=40, top_p=0.9, min_p=0.02),
+        SamplingParams(temperature=1.3, top_k=120, top_p=0.8),
+        SamplingParams(top_p=0.9, min_p=0.65),
     ],
     ids=str,
 )
-def test_frequencies_match_the_distribution(row: npt.NDArray[np.float32], sampling: Sampling) -> None:
+def test_frequencies_match_the_distribution(row: npt.NDArray[np.float32], sampling: SamplingParams) -> None:
     shuffled = np.random.default_rng(1).permutation(row)
-    sampling = Sampling(**{name: getattr(sampling, name) for name in sampling.__slots__} | {"seed": 11})
+    sampling = SamplingParams(**{name: getattr(sampling, name) for name in sampling.__slots__} | {"seed": 11})
     count = 8_000
     drawn = draw(shuffled, sampling, count)
     probability = expected(shuffled, sampling)
@@ -95,12 +98,14 @@ def test_frequencies_match_the_distribution(row: npt.NDArray[np.float32], sampli
 
 
 def test_the_filters_really_differ_in_this_test() -> None:
-    assert (expected(FLAT, Sampling(top_p=0.3)) > 0).sum() < (expected(FLAT, Sampling(top_p=0.97)) > 0).sum()
-    assert (expected(FLAT, Sampling(min_p=0.7)) > 0).sum() < VOCABULARY
+    assert (expected(FLAT, SamplingParams(top_p=0.3)) > 0).sum() < (
+        expected(FLAT, SamplingParams(top_p=0.97)) > 0
+    ).sum()
+    assert (expected(FLAT, SamplingParams(min_p=0.7)) > 0).sum() < VOCABULARY
 
 
 def test_greedy_takes_the_likeliest() -> None:
-    assert draw(PEAKED[::-1].copy(), Sampling(temperature=0), 3) == Counter({VOCABULARY - 1: 3})
+    assert draw(PEAKED[::-1].copy(), SamplingParams(temperature=0), 3) == Counter({VOCABULARY - 1: 3})
 
 
 class Draws(random.Random):
@@ -114,7 +119,7 @@ class Draws(random.Random):
         return next(self._draws)
 
 
-def naive(row: npt.NDArray[np.float32], sampling: Sampling, drawn: float) -> int:
+def naive(row: npt.NDArray[np.float32], sampling: SamplingParams, drawn: float) -> int:
     """The token that `drawn` of the way through the mass of a whole, sorted row lies on."""
     mass = np.exp((row - row.max()) / np.float32(sampling.temperature))
     mass[mass < np.float32(sampling.min_p)] = 0
@@ -145,26 +150,26 @@ def many_rows() -> dict[str, npt.NDArray[np.float32]]:
 @pytest.mark.parametrize(
     "sampling",
     [
-        Sampling(top_p=0.05),
-        Sampling(top_p=0.5),
-        Sampling(top_p=0.95),
-        Sampling(top_p=1 - 2**-53),
-        Sampling(top_p=0.9, temperature=3),
-        Sampling(top_k=700),
-        Sampling(top_k=2999, top_p=0.8),
-        Sampling(top_k=90_000, top_p=0.8, min_p=0.3),
+        SamplingParams(top_p=0.05),
+        SamplingParams(top_p=0.5),
+        SamplingParams(top_p=0.95),
+        SamplingParams(top_p=1 - 2**-53),
+        SamplingParams(top_p=0.9, temperature=3),
+        SamplingParams(top_k=700),
+        SamplingParams(top_k=2999, top_p=0.8),
+        SamplingParams(top_k=90_000, top_p=0.8, min_p=0.3),
     ],
     ids=str,
 )
-def test_every_draw_is_that_of_a_whole_sorted_row(name: str, sampling: Sampling) -> None:
+def test_every_draw_is_that_of_a_whole_sorted_row(name: str, sampling: SamplingParams) -> None:
     # A bias, if only of nothing, so that the whole row is used whatever its likeliest tokens could decide.
     fields = {field: getattr(sampling, field) for field in sampling.__slots__} | {"logit_bias": {0: 0.0}}
     row = many_rows()[name]
     logits = make_logits(row[None], sampling.temperature)
     # Of equal masses, quarters and halves end exactly where a token does.
     draws = [0.0, 0.25, 0.5, 0.75, *np.random.default_rng(5).random(300).tolist()]
-    sequence = make_sequence(3, sampling=Sampling(**fields))
-    sequence.draws = Draws(draws)
+    sequence = make_sequence(3, sampling=SamplingParams(**fields))
+    sequence.rng = Draws(draws)
     tokens = [token.token for token in sample([sequence] * len(draws), [0] * len(draws), logits)]
     assert tokens == [naive(row, sampling, drawn) for drawn in draws]
 
@@ -173,16 +178,20 @@ def test_every_draw_is_that_of_a_whole_sorted_row(name: str, sampling: Sampling)
 @pytest.mark.parametrize("name", many_rows())
 def test_the_first_and_the_last_draw_there_can_be_stay_within_the_nucleus(name: str, drawn: float) -> None:
     row = many_rows()[name]
-    for sampling in (Sampling(top_p=0.6), Sampling(top_p=1 - 2**-53), Sampling(top_k=2000, min_p=0.01)):
+    for sampling in (
+        SamplingParams(top_p=0.6),
+        SamplingParams(top_p=1 - 2**-53),
+        SamplingParams(top_k=2000, min_p=0.01),
+    ):
         sequence = make_sequence(3, sampling=sampling)
-        sequence.draws = Draws([drawn])
+        sequence.rng = Draws([drawn])
         [token] = sample([sequence], [0], make_logits(row[None], 1.0))
         assert token.token in np.flatnonzero(expected(row, sampling))
 
 
 def test_a_row_that_is_not_numbers_leaves_the_others_alone() -> None:
     rows = np.stack([FLAT, np.full_like(FLAT, np.nan)])
-    sampling = Sampling(seed=5, top_p=0.9)
+    sampling = SamplingParams(seed=5, top_p=0.9)
     alone = make_sequence(3, sampling=sampling)
     [expected_token] = sample([alone], [0], make_logits(FLAT[None], 1.0))
     beside = [make_sequence(3, sampling=sampling) for _ in range(2)]
@@ -193,10 +202,14 @@ def test_a_row_that_is_not_numbers_leaves_the_others_alone() -> None:
 
 @pytest.mark.parametrize(
     "sampling",
-    [Sampling(seed=5), Sampling(seed=5, top_p=0.9), Sampling(seed=5, top_p=0.9, presence_penalty=0.1)],
+    [
+        SamplingParams(seed=5),
+        SamplingParams(seed=5, top_p=0.9),
+        SamplingParams(seed=5, top_p=0.9, presence_penalty=0.1),
+    ],
     ids=str,
 )
-def test_a_seed_fixes_the_draws_whatever_else_is_in_the_batch(sampling: Sampling) -> None:
+def test_a_seed_fixes_the_draws_whatever_else_is_in_the_batch(sampling: SamplingParams) -> None:
     logits = make_logits(np.stack([FLAT, PEAKED]), 1.0)
     alone = make_sequence(3, sampling=sampling)
     tokens = [sample([alone], [0], logits)[0].token for _ in range(50)]
@@ -206,7 +219,7 @@ def test_a_seed_fixes_the_draws_whatever_else_is_in_the_batch(sampling: Sampling
 
 def test_choices_of_one_seed_differ() -> None:
     logits = make_logits(FLAT[None], 1.0)
-    pair = [make_sequence(3, sampling=Sampling(seed=5), index=n) for n in (0, 1)]
+    pair = [make_sequence(3, sampling=SamplingParams(seed=5), index=n) for n in (0, 1)]
     drawn = [sample(pair, [0, 0], logits) for _ in range(20)]
     assert any(one.token != other.token for one, other in drawn)
 
@@ -214,27 +227,27 @@ def test_choices_of_one_seed_differ() -> None:
 def test_penalties_and_bias_by_their_formulae() -> None:
     row = np.array([2.0, 1.9, 1.0, -1.0, 0.0], np.float32)
 
-    def greedy(sampling: Sampling, answer: list[int]) -> int:
+    def greedy(sampling: SamplingParams, answer: list[int]) -> int:
         sequence = make_sequence(1, first=3, sampling=sampling)  # token 3 is the prompt
         for token in answer:
             sequence.append(token)
         return sample([sequence], [0], make_logits(row[None], 0))[0].token
 
-    assert greedy(Sampling(temperature=0, presence_penalty=0.2), []) == 0
-    assert greedy(Sampling(temperature=0, presence_penalty=0.2), [0]) == 1
-    assert greedy(Sampling(temperature=0, frequency_penalty=0.06), [0]) == 0
-    assert greedy(Sampling(temperature=0, frequency_penalty=0.06), [0, 0]) == 1
-    assert greedy(Sampling(temperature=0, repetition_penalty=1.5), [0, 1]) == 0
-    assert greedy(Sampling(temperature=0, repetition_penalty=1.5), [0]) == 1
-    assert greedy(Sampling(temperature=0, logit_bias={3: 4.0}), []) == 3
-    assert greedy(Sampling(temperature=0, logit_bias={0: -100.0}), []) == 1
+    assert greedy(SamplingParams(temperature=0, presence_penalty=0.2), []) == 0
+    assert greedy(SamplingParams(temperature=0, presence_penalty=0.2), [0]) == 1
+    assert greedy(SamplingParams(temperature=0, frequency_penalty=0.06), [0]) == 0
+    assert greedy(SamplingParams(temperature=0, frequency_penalty=0.06), [0, 0]) == 1
+    assert greedy(SamplingParams(temperature=0, repetition_penalty=1.5), [0, 1]) == 0
+    assert greedy(SamplingParams(temperature=0, repetition_penalty=1.5), [0]) == 1
+    assert greedy(SamplingParams(temperature=0, logit_bias={3: 4.0}), []) == 3
+    assert greedy(SamplingParams(temperature=0, logit_bias={0: -100.0}), []) == 1
     # The prompt counts for repetition, not for presence.
-    assert greedy(Sampling(temperature=0, logit_bias={3: 3.5}, presence_penalty=2.0), []) == 3
-    assert greedy(Sampling(temperature=0, logit_bias={3: 3.9}, repetition_penalty=2.0), []) == 0
+    assert greedy(SamplingParams(temperature=0, logit_bias={3: 3.5}, presence_penalty=2.0), []) == 3
+    assert greedy(SamplingParams(temperature=0, logit_bias={3: 3.9}, repetition_penalty=2.0), []) == 0
 
 
 def test_log_probabilities_are_the_models_own() -> None:
-    sampling = Sampling(temperature=0.3, logit_bias={7: 50.0}, top_logprobs=3, seed=1)
+    sampling = SamplingParams(temperature=0.3, logit_bias={7: 50.0}, top_logprobs=3, seed=1)
     [token] = sample([make_sequence(2, sampling=sampling)], [0], make_logits(PEAKED[None], 0.3))
     exact = PEAKED.astype(np.float64) - np.log(np.exp(PEAKED.astype(np.float64)).sum())
     assert token.token == 7
@@ -245,7 +258,7 @@ def test_log_probabilities_are_the_models_own() -> None:
 
 def test_a_small_vocabulary_has_fewer_than_64_top_tokens() -> None:
     row = np.array([[0.0, 1.0, 2.0]], np.float32)
-    sequences = [make_sequence(1, sampling=Sampling(top_k=40, top_p=0.9, seed=n)) for n in range(50)]
+    sequences = [make_sequence(1, sampling=SamplingParams(top_k=40, top_p=0.9, seed=n)) for n in range(50)]
     assert {token.token for token in sample(sequences, [0] * 50, make_logits(row, 1.0))} == {1, 2}
 
 
@@ -261,7 +274,7 @@ def test_a_small_vocabulary_has_fewer_than_64_top_tokens() -> None:
 def test_any_settings_draw_a_possible_token(
     row: list[float], temperature: float, top_k: int, top_p: float, min_p: float, seed: int
 ) -> None:
-    sampling = Sampling(temperature, top_p, top_k, min_p, seed=seed)
+    sampling = SamplingParams(temperature, top_p, top_k, min_p, seed=seed)
     logits = make_logits(np.array([row], np.float32), temperature)
     [token] = sample([make_sequence(1, sampling=sampling)], [0], logits)
     mass = expected(np.array(row, np.float32), sampling)
@@ -272,7 +285,7 @@ def test_ends_by_stop_token_and_by_length() -> None:
     row = np.zeros((1, 5), np.float32)
     row[0, 2] = 9
     logits = make_logits(row, 0)
-    greedy = Sampling(temperature=0)
+    greedy = SamplingParams(temperature=0)
     [stop] = sample([make_sequence(1, sampling=greedy, stop_tokens=frozenset({2}))], [0], logits)
     [length] = sample([make_sequence(1, sampling=greedy, max_tokens=1)], [0], logits)
     [neither] = sample([make_sequence(1, sampling=greedy)], [0], logits)

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from forefront.engine.scheduling.scheduler import Limits
+from forefront.engine.scheduling.scheduler import SchedulerLimits
 
 
 @dataclass(eq=False)
@@ -22,14 +22,14 @@ class FirstCome:
     """`step` returns the tokens that each sequence computes, in order."""
 
     free: int
-    limits: Limits
+    limits: SchedulerLimits
     size: int = 32
     waiting: deque[Work] = field(default_factory=deque)
     running: list[Work] = field(default_factory=list)
 
     def step(self) -> list[tuple[int, int]]:
         decodes = [(work, 1) for work in list(self.running) if work.blocks and self._decodes(work) and self._grow(work)]
-        while self.waiting and len(self.running) < self.limits.running:
+        while self.waiting and len(self.running) < self.limits.max_running:
             work = self.waiting[0]
             needed = -(-work.known // self.size)
             if needed + len(self.running) > self.free:
@@ -38,7 +38,7 @@ class FirstCome:
             work.blocks = needed
             self.running.append(self.waiting.popleft())
         prefills = [work for work in self.running if not self._decodes(work)]
-        budget = self.limits.prefill_beside_decodes if decodes else self.limits.prefill
+        budget = self.limits.prefill_tokens_beside_decodes if decodes else self.limits.prefill_tokens
         chunks = decodes + self._divide(prefills, budget)
         for work, length in chunks:
             work.computed += length

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from forefront.engine.scheduling.block_pool import BlockPool, block_key
+from forefront.engine.scheduling.block_pool import BlockPool, block_hash
 
 
 def test_allocates_all_or_nothing() -> None:
@@ -20,11 +20,11 @@ def test_allocates_all_or_nothing() -> None:
 def test_a_registered_block_is_found_after_its_holder_has_left() -> None:
     pool = BlockPool(2, 32)
     [block] = pool.allocate(1) or []
-    key = block_key(b"", [1, 2, 3], b"tenant")
+    key = block_hash(b"", [1, 2, 3], b"tenant")
     pool.register(block, key)
     pool.release([block])
     assert pool.available == 2
-    assert pool.find([key]) == [block]
+    assert pool.match_prefix([key]) == [block]
     pool.share([block])
     assert pool.available == 1
 
@@ -42,8 +42,8 @@ def test_least_recently_used_is_evicted_first_and_last_block_of_a_prefix_before_
     assert pool.allocate(1) == [older]
     assert pool.allocate(1) == [last]
     assert pool.evictions == 2
-    assert pool.find([keys[1]]) == [newer]
-    assert pool.find([keys[0]]) == []
+    assert pool.match_prefix([keys[1]]) == [newer]
+    assert pool.match_prefix([keys[0]]) == []
 
 
 def test_find_stops_at_the_first_block_that_is_missing() -> None:
@@ -51,7 +51,7 @@ def test_find_stops_at_the_first_block_that_is_missing() -> None:
     blocks = pool.allocate(3) or []
     pool.register(blocks[0], b"a")
     pool.register(blocks[2], b"c")
-    assert pool.find([b"a", b"b", b"c"]) == [blocks[0]]
+    assert pool.match_prefix([b"a", b"b", b"c"]) == [blocks[0]]
 
 
 def test_twin_of_a_registered_block_stays_private() -> None:
@@ -61,17 +61,17 @@ def test_twin_of_a_registered_block_stays_private() -> None:
     pool.register(second, b"k")
     pool.release([second])
     pool.release([first])
-    assert pool.find([b"k"]) == [first]
+    assert pool.match_prefix([b"k"]) == [first]
 
 
 @given(st.lists(st.integers(0, 2**31), min_size=1), st.binary(max_size=80), st.binary(max_size=80))
 def test_keys_differ_by_tenant(tokens: list[int], one: bytes, other: bytes) -> None:
     same = one[:64].ljust(64, b"\0") == other[:64].ljust(64, b"\0")
-    assert (block_key(b"", tokens, one) == block_key(b"", tokens, other)) == same
+    assert (block_hash(b"", tokens, one) == block_hash(b"", tokens, other)) == same
 
 
 def test_keys_differ_by_parent_and_tokens() -> None:
-    keys = {block_key(parent, tokens, b"") for parent in (b"", b"x" * 16) for tokens in ([1, 2], [2, 1])}
+    keys = {block_hash(parent, tokens, b"") for parent in (b"", b"x" * 16) for tokens in ([1, 2], [2, 1])}
     assert len(keys) == 4
 
 
@@ -105,7 +105,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def register(self, data: st.DataObject) -> None:
         for block in data.draw(st.sampled_from(self.holders)):
-            if block not in self.pool._key_of:
+            if block not in self.pool._hash_of:
                 self.keys += 1
                 self.pool.register(block, str(self.keys).encode())
 
@@ -118,7 +118,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def find_and_share(self, data: st.DataObject) -> None:
         key = str(data.draw(st.integers(1, max(self.keys, 1)))).encode()
-        found = self.pool.find([key])
+        found = self.pool.match_prefix([key])
         self.pool.share(found)
         if found:
             self.holders.append(found)

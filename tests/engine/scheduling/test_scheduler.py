@@ -5,32 +5,33 @@ from dataclasses import replace
 
 from forefront.engine.generation import Token
 from forefront.engine.scheduling.block_pool import BlockPool
-from forefront.engine.scheduling.scheduler import Chunk, Limits, Scheduler
+from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
+from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.tenant import Tenant
 from tests.engine.helpers import make_sequence
 
-LIMITS = Limits(running=8, prefill=256, prefill_beside_decodes=64)
+LIMITS = SchedulerLimits(max_running=8, prefill_tokens=256, prefill_tokens_beside_decodes=64)
 
 
-def make_scheduler(blocks: int = 64, limits: Limits = LIMITS) -> Scheduler:
+def make_scheduler(blocks: int = 64, limits: SchedulerLimits = LIMITS) -> Scheduler:
     return Scheduler(BlockPool(blocks, 32), limits)
 
 
-def run(scheduler: Scheduler, token: int = 7) -> list[Chunk]:
+def run(scheduler: Scheduler, token: int = 7) -> list[ScheduledChunk]:
     """One step as the engine does it, every sample being `token`; returns what was scheduled."""
     chunks = scheduler.schedule()
     sampling = [chunk.sequence for chunk in chunks if chunk.samples]
-    scheduler.computed(chunks)
-    for sequence in sampling:
-        _, finish = sequence.append(token)
-        if finish:
-            scheduler.remove(sequence)
+    finished = [sequence for sequence in sampling if sequence.append(token)[1]]
+    for chunk in chunks:
+        scheduler.commit(chunk, 0)
+    for sequence in finished:
+        scheduler.remove(sequence)
     return chunks
 
 
-def lengths(chunks: list[Chunk]) -> dict[Sequence, int]:
-    return {chunk.sequence: chunk.length for chunk in chunks}
+def lengths(chunks: list[ScheduledChunk]) -> dict[Sequence, int]:
+    return {chunk.sequence: chunk.num_tokens for chunk in chunks}
 
 
 def test_a_prompt_runs_in_chunks_then_decodes() -> None:
@@ -38,23 +39,28 @@ def test_a_prompt_runs_in_chunks_then_decodes() -> None:
     sequence = make_sequence(600, max_tokens=2)
     scheduler.add(sequence)
     steps = [run(scheduler) for _ in range(5)]
-    assert [[chunk.length for chunk in step] for step in steps] == [[256], [256], [88], [1], []]
-    assert sequence.answer_length == 2
+    assert [[chunk.num_tokens for chunk in step] for step in steps] == [[256], [256], [88], [1], []]
+    assert sequence.num_output_tokens == 2
     assert scheduler.pool.held == 0
 
 
 def test_a_prompt_that_is_scored_has_few_rows_in_a_step() -> None:
-    scheduler = make_scheduler(limits=Limits(running=8, prefill=256, prefill_beside_decodes=64, scored=20))
+    scheduler = make_scheduler(
+        limits=SchedulerLimits(max_running=8, prefill_tokens=256, prefill_tokens_beside_decodes=64, scored_tokens=20)
+    )
     scored = make_sequence(100)
     scored.request = replace(scored.request, prompt_logprobs=0)
     scored.generation.prompt_scores.append(Token(0, 1, None, math.nan))
     scheduler.add(scored)
     scheduler.add(make_sequence(300, first=1000))
-    while scored.computed < 99:
+    while scored.num_computed_tokens < 99:
         chunks = scheduler.schedule()
-        assert sum(len(chunk.sequence.to_score(chunk.length)) for chunk in chunks) <= 20
-        scored.generation.prompt_scores += [Token(0, 1, None, 0.0)] * len(scored.to_score(lengths(chunks)[scored]))
-        scheduler.computed(chunks)
+        assert sum(len(chunk.sequence.prompt_positions_to_score(chunk.num_tokens)) for chunk in chunks) <= 20
+        scored.generation.prompt_scores += [Token(0, 1, None, 0.0)] * len(
+            scored.prompt_positions_to_score(lengths(chunks)[scored])
+        )
+        for chunk in chunks:
+            scheduler.commit(chunk, 0)
     assert sum(lengths(scheduler.schedule()).values()) > 20
 
 
@@ -91,17 +97,19 @@ def test_the_budget_is_never_exceeded_and_never_wasted() -> None:
     scheduler = make_scheduler(blocks=200)
     for n in range(8):
         scheduler.add(make_sequence(70 * (n + 1), first=10_000 * n))
-    while any(sequence.remaining > 1 for sequence in scheduler.running) or scheduler.waiting:
+    while any(sequence.num_uncomputed_tokens > 1 for sequence in scheduler.running) or scheduler.waiting:
         chunks = scheduler.schedule()
-        decodes = sum(1 for chunk in chunks if chunk.length == 1 and chunk.sequence.computed)
-        prompt_tokens = sum(chunk.length for chunk in chunks) - decodes
-        budget = LIMITS.prefill_beside_decodes if decodes else LIMITS.prefill
-        wanted = sum(sequence.remaining for sequence in scheduler.running if sequence.remaining > 1)
+        decodes = sum(1 for chunk in chunks if chunk.num_tokens == 1 and chunk.sequence.num_computed_tokens)
+        prompt_tokens = sum(chunk.num_tokens for chunk in chunks) - decodes
+        budget = LIMITS.prefill_tokens_beside_decodes if decodes else LIMITS.prefill_tokens
+        wanted = sum(
+            sequence.num_uncomputed_tokens for sequence in scheduler.running if sequence.num_uncomputed_tokens > 1
+        )
         assert prompt_tokens == min(budget, wanted)
-        sampling = [chunk.sequence for chunk in chunks if chunk.samples]
-        scheduler.computed(chunks)
-        for sequence in sampling:
-            sequence.append(7)
+        for chunk in chunks:
+            if chunk.samples:
+                chunk.sequence.append(7)
+            scheduler.commit(chunk, 0)
 
 
 def test_a_common_prefix_is_shared_and_only_the_rest_computed() -> None:
@@ -143,11 +151,11 @@ def test_the_youngest_gives_way_and_comes_back_with_its_tokens() -> None:
         run(scheduler)
         if preempted_tokens is None and young in scheduler.waiting:
             preempted_tokens = list(young.tokens)
-            assert not young.blocks
+            assert not young.block_table.tolist()
     assert scheduler.preemptions > 0
     assert preempted_tokens is not None
     assert young.tokens[: len(preempted_tokens)] == preempted_tokens
-    assert (old.answer_length, young.answer_length) == (40, 40)
+    assert (old.num_output_tokens, young.num_output_tokens) == (40, 40)
     assert scheduler.pool.held == 0
 
 
@@ -165,7 +173,7 @@ def test_admission_waits_for_blocks_in_order_of_arrival() -> None:
 
 
 def test_no_more_sequences_run_than_the_limit() -> None:
-    scheduler = make_scheduler(limits=Limits(running=2))
+    scheduler = make_scheduler(limits=SchedulerLimits(max_running=2))
     for n in range(5):
         scheduler.add(make_sequence(10, first=n * 100))
     run(scheduler)
@@ -191,18 +199,18 @@ def test_followers_share_full_blocks_and_copy_the_last() -> None:
     scheduler.add(leader)
     run(scheduler)
     source, target = scheduler.fork(leader, follower) or (0, 0)
-    assert leader.blocks[:2] == follower.blocks[:2]
-    assert (source, target) == (leader.blocks[2], follower.blocks[2])
+    assert leader.block_table.tolist()[:2] == follower.block_table.tolist()[:2]
+    assert (source, target) == (leader.block_table.tolist()[2], follower.block_table.tolist()[2])
     assert source != target
-    assert follower.computed == 70
+    assert follower.num_computed_tokens == 70
 
 
 def test_a_follower_without_room_queues_up_and_finds_the_prompt_cached() -> None:
     scheduler = make_scheduler(blocks=3)
     leader, follower = make_sequence(70, max_tokens=1), make_sequence(70, index=1)
     scheduler.add(leader)
-    chunks = scheduler.schedule()
-    scheduler.computed(chunks)
+    [chunk] = scheduler.schedule()
+    scheduler.commit(chunk, 0)
     assert scheduler.fork(leader, follower) is None
     scheduler.remove(leader)
     assert lengths(scheduler.schedule()) == {follower: 6}
@@ -213,7 +221,7 @@ def test_random_traffic_always_ends_and_leaks_nothing() -> None:
 
     for seed in range(30):
         chance = random.Random(seed)
-        scheduler = make_scheduler(blocks=chance.randint(8, 20), limits=Limits(4, 64, 16))
+        scheduler = make_scheduler(blocks=chance.randint(8, 20), limits=SchedulerLimits(4, 64, 16))
         sequences = [
             make_sequence(chance.randint(1, 150), max_tokens=chance.randint(1, 60), first=chance.choice([0, 0, 500]))
             for _ in range(12)

@@ -15,7 +15,7 @@ from forefront.chat.grammar.grammar_worker import CheckedGrammar, GrammarWorker,
 from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource
 from forefront.chat.grammar.triggered_constraint import TriggeredConstraint, Triggers
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
-from forefront.engine.sampling.constraint import Constraint
+from forefront.engine.constraint import Constraint
 from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import NO_TENANT, Tenant

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from llguidance import LLMatcher
@@ -12,10 +12,7 @@ from forefront.chat.grammar.automaton.network import INFINITE
 from forefront.chat.grammar.automaton.regex_automaton import TooComplexError
 from forefront.chat.grammar.source import GrammarRefusedError
 from forefront.chat.grammar.vocabulary import Vocabulary
-from forefront.engine.sampling.constraint import Mask
-
-# Tokens that can be taken back.
-MAX_ROLLBACK: Final = 64
+from forefront.engine.constraint import MAX_ROLLBACK, Mask
 
 
 class _State(NamedTuple):
@@ -23,7 +20,7 @@ class _State(NamedTuple):
 
     consumed: int
     ended: bool
-    steered: bool
+    forced_finish: bool
     must_fit: bool
     position: Position | None
     distance: int
@@ -41,7 +38,7 @@ class GrammarConstraint:
         self, matcher: LLMatcher, vocabulary: Vocabulary, completer: Completer | None, *, whole: bool = False
     ) -> None:
         self.ended = False
-        self.steered = False
+        self.forced_finish = False
         self._matcher = matcher
         self._end_tokens = vocabulary.end_tokens
         self._end = min(vocabulary.end_tokens)
@@ -53,29 +50,29 @@ class GrammarConstraint:
         self._consumed = 0  # by the matcher
         self._history: deque[_State] = deque(maxlen=MAX_ROLLBACK)  # before each `accept`
 
-    def mask(self, left: int) -> Mask:  # noqa: ARG002
+    def mask(self, tokens_left: int) -> Mask:  # noqa: ARG002
         """See `Constraint.mask`."""
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
         self._check()
         return self._mask
 
-    def accept(self, token: int, left: int) -> int:
+    def accept(self, token: int, tokens_left: int) -> int:
         """See `Constraint.accept`."""
         self._history.append(
-            _State(self._consumed, self.ended, self.steered, self._must_fit, self._position, self._distance)
+            _State(self._consumed, self.ended, self.forced_finish, self._must_fit, self._position, self._distance)
         )
-        if self._must_fit and self._distance > left:
-            self.steered = self.ended = True
+        if self._must_fit and self._distance > tokens_left:
+            self.forced_finish = self.ended = True
             return self._end
         self._must_fit = False
         if token in self._end_tokens:
             return token
         position, distance = self._advanced(token)
-        if position is not None and distance >= left and self._distance <= left:
-            steered = self._steered()
-            if steered is not None:
-                token, position = steered
-                self.steered = True
+        if position is not None and distance >= tokens_left and self._distance <= tokens_left:
+            replacement = self._replacement()
+            if replacement is not None:
+                token, position = replacement
+                self.forced_finish = True
                 if position is None:
                     return token
                 distance = self._measured(position)
@@ -85,14 +82,14 @@ class GrammarConstraint:
         return token
 
     def rollback(self, count: int) -> None:
-        """Undo the last `count` calls of `accept`, at most `MAX_ROLLBACK`."""
+        """See `Constraint.rollback`."""
         for _ in range(count):
             state = self._history.pop()
         if not count:
             return
         if self._consumed > state.consumed:
             self._matcher.rollback(self._consumed - state.consumed)
-        self._consumed, self.ended, self.steered, self._must_fit, self._position, self._distance = state
+        self._consumed, self.ended, self.forced_finish, self._must_fit, self._position, self._distance = state
 
     def begin(self, tokens: Sequence[int]) -> None:
         """Take the beginning of the answer."""
@@ -115,7 +112,7 @@ class GrammarConstraint:
         assert self._completer is not None
         return self._completer.distance(position)
 
-    def _steered(self) -> tuple[int, Position | None] | None:
+    def _replacement(self) -> tuple[int, Position | None] | None:
         """The first token of the shortest completion and the position behind it; the end token where it is complete."""
         assert self._completer is not None
         assert self._position is not None

@@ -11,7 +11,7 @@ from forefront.chat.grammar.source import GrammarSource, json_schema_source
 from forefront.chat.model_format import Dialect
 from forefront.chat.output.harmony import HarmonyFormat
 from forefront.chat.tools.tool_grammar import tool_grammar
-from forefront.engine.sampling.constraint import ConstraintFactory
+from forefront.engine.constraint import ConstraintFactory
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from llguidance import LLMatcher
 
-from forefront.chat.grammar.grammar_constraint import MAX_ROLLBACK, GrammarConstraint
+from forefront.chat.grammar.grammar_constraint import GrammarConstraint
 from forefront.chat.grammar.vocabulary import TokenIndex
-from forefront.engine.sampling.constraint import Mask
+from forefront.engine.constraint import MAX_ROLLBACK, Mask
 
 
 class Triggers:
@@ -71,7 +71,7 @@ class _State(NamedTuple):
     """What `accept` changes. The grammar behind a trigger, if any, has accepted the token too."""
 
     ended: bool
-    steered: bool
+    forced_finish: bool
     beginning: bytes
     inner: GrammarConstraint | None
 
@@ -82,7 +82,7 @@ class TriggeredConstraint:
 
     def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
         self.ended = False
-        self.steered = False
+        self.forced_finish = False
         self._triggers = triggers
         self._bound = bound
         self._least = least
@@ -91,34 +91,34 @@ class TriggeredConstraint:
         self._inner: GrammarConstraint | None = None
         self._history: deque[_State] = deque(maxlen=MAX_ROLLBACK)  # before each `accept`
 
-    def mask(self, left: int) -> Mask | None:
+    def mask(self, tokens_left: int) -> Mask | None:
         """See `Constraint.mask`."""
-        return self._triggers.mask(self._beginning) if self._inner is None else self._inner.mask(left)
+        return self._triggers.mask(self._beginning) if self._inner is None else self._inner.mask(tokens_left)
 
-    def accept(self, token: int, left: int) -> int:
+    def accept(self, token: int, tokens_left: int) -> int:
         """See `Constraint.accept`. Where there is no room for what must follow a trigger, the answer ends instead."""
-        self._history.append(_State(self.ended, self.steered, self._beginning, self._inner))
+        self._history.append(_State(self.ended, self.forced_finish, self._beginning, self._inner))
         if self._inner is None:
             beginning, rest = self._triggers.follow(self._beginning, token)
             if rest is None:
                 self._beginning = beginning
                 return token
-            if left - 1 < self._least:
-                self.steered = True
+            if tokens_left - 1 < self._least:
+                self.forced_finish = True
                 return self._triggers.end_token
             self._inner = self._bound()
             self._inner.begin(self._triggers.tokens(rest))
         else:
-            token = self._inner.accept(token, left)
-            self.steered |= self._inner.steered
+            token = self._inner.accept(token, tokens_left)
+            self.forced_finish |= self._inner.forced_finish
         if self._inner is not None and self._inner.ended:
             self._inner, self._beginning = None, b""
             self.ended = self._ends
         return token
 
     def rollback(self, count: int) -> None:
-        """Undo the last `count` calls of `accept`, at most `MAX_ROLLBACK`."""
+        """See `Constraint.rollback`."""
         for _ in range(count):
-            self.ended, self.steered, self._beginning, self._inner = self._history.pop()
+            self.ended, self.forced_finish, self._beginning, self._inner = self._history.pop()
             if self._inner is not None:
                 self._inner.rollback(1)

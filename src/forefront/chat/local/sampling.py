@@ -2,18 +2,18 @@
 
 import secrets
 
-from forefront.engine.request import Sampling
+from forefront.engine.request import SamplingParams
 from forefront.wire.errors import ApiError
 from forefront.wire.request import SampledRequest
 
 
-def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> Sampling:
+def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:
     """How the engine draws this request's tokens. Raises `ApiError` for a bias on a token that does not exist."""
     bias = {int(token): value for token, value in (request.logit_bias or {}).items()}
     if bias and max(bias) >= vocabulary_size:
         text = f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {vocabulary_size - 1}."
         raise ApiError("invalid_value", text, param="logit_bias")
-    return Sampling(
+    return SamplingParams(
         temperature=_default(request.temperature, 1.0),
         top_p=_default(request.top_p, 1.0),
         top_k=request.top_k or 0,

@@ -202,6 +202,9 @@ def _hermes(template: str, control: Control) -> ToolFormat | None:
 def _pythonic(template: str, control: Control) -> ToolFormat | None:
     if "```tool_code" in template:
         return FencedPythonicFormat()
+    opening, closing = "<function_calls>", "</function_calls>"
+    if opening in template and closing in template:
+        return FencedPythonicFormat(openings=(opening,), fence=closing, control=present(control, opening, closing))
     if not is_pythonic(template):
         return None
     markers = present(control, "<|python_start|>", "<|python_end|>")

@@ -1,6 +1,7 @@
 """Calls as Python writes them: `[f(a=1), g(b="x")]`, with or without markers around the list.
 
-Llama 4 and 3.2, LFM2 (`<|tool_call_start|>[…]<|tool_call_end|>`), Gemma 3 (a fenced block ```` ```tool_code ````).
+Llama 4 and 3.2, LFM2 (`<|tool_call_start|>[…]<|tool_call_end|>`). Calls on lines: Gemma 3 (a fenced block
+```` ```tool_code ````), OLMo 3 (`<function_calls>`).
 """
 
 import re
@@ -19,7 +20,6 @@ from forefront.chat.tools.values import Values, ValueTextError
 from forefront.wire.tools import Tool
 
 _QUOTES = ('"', "'")
-_FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +104,11 @@ class BarePythonicFormat(PythonicFormat):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FencedPythonicFormat(PythonicFormat):
-    """A fenced block with a call on each line, at times within `print(…)`."""
+    """A block with a call on each line, at times within `print(…)`. `fence` ends it."""
 
     openings: tuple[str, ...] = ("```tool_code",)
     closings: tuple[str, ...] = ()
+    fence: str = "```"
     more: ClassVar[str] = ascii_letters + "_"
 
     def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
@@ -123,16 +124,16 @@ class FencedPythonicFormat(PythonicFormat):
             _, char = yield from reader.one_of((")",), char)
         while char.isspace():
             char = yield None
-        return (yield from reader.one_of((_FENCE,), char))[1] if char == "`" else char
+        return (yield from reader.one_of((self.fence,), char))[1] if char == self.fence[0] else char
 
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
-        return "\n".join([self.openings[0], *(_call(*call) for call in calls), _FENCE])
+        return "\n".join([self.openings[0], *(_call(*call) for call in calls), self.fence])
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
         more = ' ("\\n" tool)*' if parallel else ""
-        return f'"\\n" tool{more} "\\n{_FENCE}"'
+        return f'"\\n" tool{more} "\\n" {self.marker(self.fence)}'
 
 
 def _call(name: str, arguments: Mapping[str, Any]) -> str:

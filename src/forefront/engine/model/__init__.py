@@ -1,1 +1,1 @@
-"""The compiled graph, its KV cache and its device."""
+"""The compiled graph: device, KV cache, inputs and logits."""

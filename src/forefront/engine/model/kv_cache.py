@@ -1,4 +1,4 @@
-"""The KV cache of a compiled graph, in the layout and the memory that its device wants."""
+"""The KV cache of a compiled graph, in the layout and memory of its device."""
 
 import math
 from typing import Any
@@ -8,10 +8,10 @@ from forefront.engine.model.openvino_import import ov
 
 
 class KvCache:
-    """Keys and values of all layers in blocks of `block_size` tokens, `block_bytes` each over all layers.
+    """Keys and values of all layers, in blocks of `block_size` tokens and `block_bytes` bytes over all layers.
 
-    The compiled graph declares the shapes. Values are [blocks, heads, tokens of a block, channels]; keys have another
-    order on some devices.
+    The compiled graph declares the shapes. Values are [blocks, heads, tokens of a block, channels]; the order of keys
+    depends on the device.
     """
 
     def __init__(self, core: ov.Core, compiled: ov.CompiledModel, device: str) -> None:
@@ -31,14 +31,14 @@ class KvCache:
                 self.block_size = shape[1]
 
     def allocate(self, request: Any, blocks: int) -> None:
-        """Give an inference request a new cache of so many blocks. Raises `RuntimeError`."""
+        """Bind a new cache of `blocks` blocks to an inference request. Raises `RuntimeError`."""
         for index, (kind, shape) in self._ports.items():
             tensor = self._tensor(kind, ov.Shape([blocks, *shape]))
             request.set_input_tensor(index, tensor)
             self._tensors.append(tensor)
 
     def free(self) -> None:
-        """Let go of the memory, which the request must have let go of."""
+        """Release the memory, after the request that it was bound to."""
         self._tensors.clear()
 
     def copy_block(self, source: int, target: int) -> None:
@@ -50,12 +50,12 @@ class KvCache:
                 tensor.data[target] = tensor.data[source]
 
     def _tensor(self, kind: ov.Type, shape: ov.Shape) -> Any:
-        if is_gpu(self._device):  # what the graph writes to memory of the host would be lost
+        if is_gpu(self._device):  # writes of the graph to host memory would be lost
             return self._core.get_default_context(self._device).create_tensor(kind, shape, {})
         return ov.Tensor(kind, shape)
 
 
 def _view(tensor: Any, block: int) -> Any:
-    """One block of a tensor in the memory of a GPU."""
+    """One block of a tensor in GPU memory."""
     begin, end = [block, 0, 0, 0], [block + 1, *list(tensor.get_shape())[1:]]
     return ov.RemoteTensor(tensor, ov.Coordinate(begin), ov.Coordinate(end))

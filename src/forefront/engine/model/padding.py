@@ -1,19 +1,19 @@
-"""How many tokens a step is computed with: those that it has, and idle ones such that few different numbers occur.
+"""The padded size of a step, chosen so that few different sizes occur.
 
-OpenVINO makes kernels for every number of tokens when it first sees it, and keeps them: 1.4 MiB each, whatever the
-model's size. For every number up to 256 that is 360 MiB, and 90 MiB for those that are left here. Rows of logits are
-filled up in the same way: each number of them is another 0.14 MiB.
+OpenVINO compiles kernels for each number of tokens and keeps them: 1.4 MiB each, whatever the size of the model. For
+all numbers up to 256 that is 360 MiB, for the padded sizes 90 MiB. Rows of logits are padded in the same way: each
+number of rows takes 0.14 MiB.
 """
 
 _EXACT = 32
 
 
-def width(tokens: int) -> int:
-    """The number itself up to 32, as most batches of decodes are; the next multiple of 4 up to 64, of 8 from there.
+def padded_size(count: int) -> int:
+    """`count` itself up to 32, which covers most batches of decodes; the next multiple of 4 up to 64, of 8 above.
 
-    The idle tokens are a ninth at most, 3 % on average.
+    Padding is a ninth of `count` at most, 3 % on average.
     """
-    if tokens <= _EXACT:
-        return tokens
-    grain = 4 if tokens <= 2 * _EXACT else 8
-    return -(-tokens // grain) * grain
+    if count <= _EXACT:
+        return count
+    grain = 4 if count <= 2 * _EXACT else 8
+    return -(-count // grain) * grain

@@ -1,4 +1,4 @@
-"""What the engine runs: a decoder with paged attention, up to the logits of chosen tokens."""
+"""The graph of a decoder with paged attention, up to the logits of selected rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ Embed = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 @dataclass(frozen=True, slots=True)
 class PagedGraph:
     """`model`: one result, logits [rows, vocabulary]. Its inputs are `rows` (i32, positions among all new tokens),
-    those that `paged_attention_transformation` names, and the new tokens: `embeddings` [tokens, width] where `embed` is
-    given, else `input_ids`. `memory` is what the constants lie in; it must live as long as the compiled model.
+    those named by `paged_attention_transformation`, and the new tokens: `embeddings` [tokens, width] with `embed`, else
+    `input_ids`. `memory` holds the constants and must live as long as the compiled model.
     """
 
     model: ov.Model
@@ -28,7 +28,7 @@ class PagedGraph:
 
 
 def read_ir(xml: Path) -> PagedGraph:
-    """The graph of a decoder in OpenVINO's IR form. Raises `RuntimeError`."""
+    """The graph of a decoder in OpenVINO's IR format. Raises `RuntimeError`."""
     model = ov.Core().read_model(xml)
     paged_attention_transformation(model)
     result = model.get_results()[0]
@@ -36,9 +36,9 @@ def read_ir(xml: Path) -> PagedGraph:
     while projection.get_type_name() != "MatMul":
         projection = projection.input_value(0).get_node()
     rows = parameter("rows", [-1], ov.Type.i32)
-    # Logits are computed for the chosen tokens alone: a gather in front of the output projection.
-    chosen = ops.gather(projection.input_value(0), rows, ops.constant(np.int64(0)))
-    projection.input(0).replace_source_output(chosen.output(0))
+    # A gather in front of the output projection: logits are computed for the selected rows alone.
+    selected = ops.gather(projection.input_value(0), rows, ops.constant(np.int64(0)))
+    projection.input(0).replace_source_output(selected.output(0))
     vocabulary = result.input_value(0).get_partial_shape()[-1].get_length()
     shape = ops.constant(np.array([-1, vocabulary], np.int64))
     logits = ops.reshape(ops.convert(result.input_value(0), ov.Type.f32), shape, False)
@@ -46,7 +46,7 @@ def read_ir(xml: Path) -> PagedGraph:
 
 
 def parameter(name: str, shape: list[int], kind: ov.Type) -> ov.Node:
-    """An input of a graph under that name."""
+    """A named input of a graph."""
     node = ops.parameter(shape, kind, name=name)
     node.output(0).get_tensor().set_names({name})
     return node

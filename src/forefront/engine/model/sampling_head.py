@@ -1,4 +1,4 @@
-"""The end of a graph: of each row of logits its largest values, and the logarithm of its sum of exponentials.
+"""The last operations of a graph: top-k and log-sum-exp of each row of logits.
 
 Python then reads n x 64 numbers instead of n x vocabulary.
 """
@@ -11,7 +11,7 @@ from forefront.engine.model.openvino_import import ops, ov
 from forefront.engine.model.paged_graph import PagedGraph, parameter
 
 TOP_TOKENS: Final = 64
-# Values of a chunk in the first stage of top-k, most preferred first.
+# Values per chunk in the first stage of top-k, in order of preference.
 _CHUNKS: Final = (64, 128, 32, 96, 48, 16)
 # Smaller vocabularies are not worth two stages.
 _TWO_STAGES: Final = 8192
@@ -33,8 +33,8 @@ def add_sampling_head(graph: PagedGraph) -> ov.Model:
 
 
 def _top(logits: ov.Output, vocabulary: int) -> tuple[ov.Output, ov.Output]:
-    """The largest values of each row and their tokens, exactly. A large vocabulary goes through two stages: its 64
-    largest values lie in the 64 chunks with the largest maxima, and sorting chunks is less work than sorting tokens."""
+    """The largest values of each row and their tokens, exactly. A large vocabulary takes two stages: its 64 largest
+    values lie in the 64 chunks with the largest maxima, and sorting chunks is less work than sorting tokens."""
     chunk = next((size for size in _CHUNKS if vocabulary % size == 0), None)
     if vocabulary < _TWO_STAGES or chunk is None:
         top = _topk(logits, min(TOP_TOKENS, vocabulary))
@@ -51,7 +51,7 @@ def _top(logits: ov.Output, vocabulary: int) -> tuple[ov.Output, ov.Output]:
 
 
 def _topk(values: ov.Node | ov.Output, count: int) -> ov.Node:
-    # Not `stable`: that has no fast kernel and cost two thirds of the throughput at 32 streams.
+    # `stable` has no fast kernel: it cost two thirds of the throughput at 32 streams.
     return ops.topk(values, ops.constant(np.int64(count)), -1, "max", "value", ov.Type.i32)
 
 

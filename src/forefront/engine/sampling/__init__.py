@@ -1,1 +1,1 @@
-"""From logits to tokens: sampler, log-probabilities, constraints."""
+"""From logits to tokens: draws, penalties, masks, log-probabilities."""

@@ -1,1 +1,1 @@
-"""Which tokens run next: sequences, KV blocks, tenants."""
+"""Which tokens run next: sequences, KV blocks, tenants, admission, prefill, drafts."""

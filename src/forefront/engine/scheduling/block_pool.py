@@ -1,4 +1,4 @@
-"""The KV blocks: which are free, who holds them, and which hold a prefix that another sequence can use."""
+"""The pool of KV blocks: free, held, or cached for a prefix that another sequence may share."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -7,51 +7,51 @@ from hashlib import blake2b
 import numpy as np
 
 
-def block_key(parent: bytes, tokens: Sequence[int], salt: bytes) -> bytes:
-    """The name of a full block: a 128-bit hash of all tokens up to its end.
+def block_hash(parent: bytes, tokens: Sequence[int], salt: bytes) -> bytes:
+    """The 128-bit hash of a full block: of its tokens and of all tokens before it.
 
-    `parent` is the key of the block before it (empty for the first). `salt` separates tenants: whoever has another
-    salt can neither find the block nor learn from timing that it exists. The hash is cryptographic because prompts
-    come from strangers, who must not be able to make two prefixes collide.
+    `parent` is the hash of the block before it, empty for the first. `salt` separates tenants: another salt neither
+    finds the block nor learns from timing that it exists. The hash is cryptographic because prompts are untrusted and
+    two prefixes must not collide.
     """
     return blake2b(np.asarray(tokens, np.int64).tobytes() + parent, digest_size=16, key=salt[:64]).digest()
 
 
-def extend_keys(keys: list[bytes], tokens: Sequence[int], upto: int, size: int, salt: bytes) -> None:
-    """Append to `keys`, which name the first full blocks of `tokens`, the names of the others within `upto` tokens."""
-    for index in range(len(keys), upto // size):
-        parent = keys[-1] if keys else b""
-        keys.append(block_key(parent, tokens[index * size : (index + 1) * size], salt))
+def extend_block_hashes(hashes: list[bytes], tokens: Sequence[int], end: int, block_size: int, salt: bytes) -> None:
+    """Append to `hashes`, those of the first full blocks of `tokens`, the hashes of the others within `end` tokens."""
+    for index in range(len(hashes), end // block_size):
+        parent = hashes[-1] if hashes else b""
+        hashes.append(block_hash(parent, tokens[index * block_size : (index + 1) * block_size], salt))
 
 
 class BlockPool:
-    """A fixed number of blocks of `size` tokens, reference-counted.
+    """A fixed number of blocks of `block_size` tokens, reference-counted.
 
-    A block is free, held (by one or more sequences) or kept: held by nobody but still holding a full prefix under its
-    key. Kept blocks are handed out again, least recently used first, once no block is free.
+    A block is free, held by one or more sequences, or cached: held by none, with the end of a prefix under its hash.
+    Cached blocks are allocated again, least recently used first, when no block is free.
     """
 
-    def __init__(self, count: int, size: int) -> None:
-        self.count, self.size = count, size
-        self.evictions = 0  # blocks that held a prefix and were handed out for another
+    def __init__(self, count: int, block_size: int) -> None:
+        self.count, self.block_size = count, block_size
+        self.evictions = 0  # cached blocks that were allocated again
         self._references = [0] * count
         self._free = list(range(count - 1, -1, -1))
-        self._kept: OrderedDict[int, None] = OrderedDict()
-        self._key_of: dict[int, bytes] = {}
+        self._cached: OrderedDict[int, None] = OrderedDict()
+        self._hash_of: dict[int, bytes] = {}
         self._block_of: dict[bytes, int] = {}
 
     @property
     def available(self) -> int:
-        """How many blocks can be allocated now."""
-        return len(self._free) + len(self._kept)
+        """Blocks that can be allocated now."""
+        return len(self._free) + len(self._cached)
 
     @property
     def held(self) -> int:
-        """How many blocks sequences hold."""
+        """Blocks that sequences hold."""
         return self.count - self.available
 
     def allocate(self, count: int) -> list[int] | None:
-        """`count` blocks for the caller alone, or None (and nothing changed) when there are not that many."""
+        """`count` blocks for one holder, or None, without any change, when fewer are available."""
         if count > self.available:
             return None
         blocks = [self._free.pop() if self._free else self._evict() for _ in range(count)]
@@ -60,43 +60,43 @@ class BlockPool:
         return blocks
 
     def share(self, blocks: Sequence[int]) -> None:
-        """Count one more holder of each of `blocks`."""
+        """Add a holder to each of `blocks`."""
         for block in blocks:
             if self._references[block] == 0:
-                del self._kept[block]
+                del self._cached[block]
             self._references[block] += 1
 
     def release(self, blocks: Sequence[int]) -> None:
-        """Count one holder less of each of `blocks`, which are a sequence's blocks in order.
+        """Remove a holder from each of `blocks`, the blocks of one sequence in order.
 
-        The last ones are evicted first: a prefix is of use to more sequences than what follows it.
+        The last ones are evicted first: a prefix serves more sequences than its continuation.
         """
         for block in reversed(blocks):
             self._references[block] -= 1
             if self._references[block] == 0:
-                if block in self._key_of:
-                    self._kept[block] = None
+                if block in self._hash_of:
+                    self._cached[block] = None
                 else:
                     self._free.append(block)
 
-    def register(self, block: int, key: bytes) -> None:
-        """Make a full, computed block findable. The first block under a key stays; its twin remains private."""
-        if key not in self._block_of:
-            self._block_of[key] = block
-            self._key_of[block] = key
+    def register(self, block: int, digest: bytes) -> None:
+        """Let `match_prefix` find a full, computed block. Of several with one hash, only the first is found."""
+        if digest not in self._block_of:
+            self._block_of[digest] = block
+            self._hash_of[block] = digest
 
-    def find(self, keys: Sequence[bytes]) -> list[int]:
-        """The blocks of the longest prefix of `keys` that is there, not yet shared: call `share` to hold them."""
+    def match_prefix(self, hashes: Sequence[bytes]) -> list[int]:
+        """The blocks of the longest cached prefix of `hashes`. They are not held yet: see `share`."""
         blocks = []
-        for key in keys:
-            block = self._block_of.get(key)
+        for digest in hashes:
+            block = self._block_of.get(digest)
             if block is None:
                 break
             blocks.append(block)
         return blocks
 
     def _evict(self) -> int:
-        block, _ = self._kept.popitem(last=False)
-        del self._block_of[self._key_of.pop(block)]
+        block, _ = self._cached.popitem(last=False)
+        del self._block_of[self._hash_of.pop(block)]
         self.evictions += 1
         return block

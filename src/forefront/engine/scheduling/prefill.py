@@ -1,4 +1,4 @@
-"""How the prompt tokens of a step are divided."""
+"""The division of a step's prefill budget among prompts."""
 
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.tenant_queue import TenantQueue
@@ -7,36 +7,36 @@ from forefront.fairness.shares import whole_shares
 
 
 def divide_prefill(prefills: list[Sequence], budget: int, tenants: Tenants) -> list[tuple[Sequence, int]]:
-    """The tokens that each of `prefills`, oldest first, may compute of `budget`: by weight among tenants, then within
-    each tenant."""
+    """Each of `prefills`, given oldest first, with its number of tokens in this step. The `budget` is divided by weight
+    among tenants, then within each tenant."""
     if len(tenants) == 1 or len(prefills) < 2:
         return _divide(prefills, budget)
     groups: dict[TenantQueue, list[Sequence]] = {}
     for sequence in prefills:
         groups.setdefault(tenants.of(sequence), []).append(sequence)
-    demands = {tenant: sum(sequence.remaining for sequence in group) for tenant, group in groups.items()}
+    demands = {tenant: sum(sequence.num_uncomputed_tokens for sequence in group) for tenant, group in groups.items()}
     claims = [(tenant.weight, float(demand)) for tenant, demand in demands.items()]
-    parts = dict(zip(groups, whole_shares(budget, claims), strict=True))
-    left = min(budget, sum(demands.values())) - sum(parts.values())
-    for tenant in sorted(groups, key=lambda tenant: tenant.time):
-        if left > 0 and parts[tenant] < demands[tenant]:
-            parts[tenant] += 1
-            left -= 1
-    return [part for tenant, group in groups.items() for part in _divide(group, parts[tenant])]
+    shares = dict(zip(groups, whole_shares(budget, claims), strict=True))
+    unassigned = min(budget, sum(demands.values())) - sum(shares.values())
+    for tenant in sorted(groups, key=lambda tenant: tenant.virtual_time):
+        if unassigned > 0 and shares[tenant] < demands[tenant]:
+            shares[tenant] += 1
+            unassigned -= 1
+    return [part for tenant, group in groups.items() for part in _divide(group, shares[tenant])]
 
 
 def _divide(prefills: list[Sequence], budget: int) -> list[tuple[Sequence, int]]:
-    """Half for the oldest prompt, which must not starve, the rest shortest first, so that a short prompt need not wait
-    for a long one; what is left goes to the oldest."""
+    """Half for the oldest prompt, so that it does not starve; the rest shortest first, so that a short prompt does not
+    wait for a long one. The oldest gets what remains."""
     if not prefills or budget <= 0:
         return []
     oldest, *others = prefills
     granted: list[tuple[Sequence, int]] = []
-    left = budget - min(oldest.remaining, max(budget // 2, 1) if others else budget)
-    for sequence in sorted(others, key=lambda sequence: sequence.remaining):
-        length = min(sequence.remaining, left)
-        if length:
-            granted.append((sequence, length))
-            left -= length
-    used = sum(length for _, length in granted)
-    return [(oldest, min(oldest.remaining, budget - used)), *granted]
+    unassigned = budget - min(oldest.num_uncomputed_tokens, max(budget // 2, 1) if others else budget)
+    for sequence in sorted(others, key=lambda sequence: sequence.num_uncomputed_tokens):
+        num_tokens = min(sequence.num_uncomputed_tokens, unassigned)
+        if num_tokens:
+            granted.append((sequence, num_tokens))
+            unassigned -= num_tokens
+    used = sum(num_tokens for _, num_tokens in granted)
+    return [(oldest, min(oldest.num_uncomputed_tokens, budget - used)), *granted]

@@ -1,4 +1,4 @@
-"""One tenant's sequences in the scheduler, and its part of the engine."""
+"""One tenant's sequences in the scheduler, and its share of the engine."""
 
 import math
 from collections import OrderedDict
@@ -9,21 +9,20 @@ from forefront.engine.scheduling.sequence import Sequence
 class TenantQueue:
     """A tenant's waiting and running sequences.
 
-    `time` is the tenant's virtual time: computed tokens ÷ weight. `blocks` are the KV blocks that its sequences hold.
-    `slots` and `block_share` are the tenant's part of the decode slots and KV blocks while another tenant waits;
-    infinite while none does.
+    `virtual_time`: the tenant's computed tokens ÷ weight. `num_blocks`: KV blocks that its sequences hold. `slot_share`
+    and `block_share`: its share of decode slots and KV blocks while another tenant waits, else infinite.
     """
 
-    __slots__ = ("block_share", "blocks", "name", "running", "slots", "time", "waiting", "weight")
+    __slots__ = ("block_share", "name", "num_blocks", "running", "slot_share", "virtual_time", "waiting", "weight")
 
-    def __init__(self, name: str, time: float) -> None:
+    def __init__(self, name: str, virtual_time: float) -> None:
         self.name = name
         self.weight = 1.0
-        self.time = time
-        self.blocks = 0
+        self.virtual_time = virtual_time
+        self.num_blocks = 0
         self.running: list[Sequence] = []  # oldest first
         self.waiting: OrderedDict[Sequence, None] = OrderedDict()
-        self.slots = self.block_share = math.inf
+        self.slot_share = self.block_share = math.inf
 
     @property
     def head(self) -> Sequence:
@@ -31,13 +30,13 @@ class TenantQueue:
         return next(iter(self.waiting))
 
     def finish_time(self, sequence: Sequence) -> float:
-        """The tenant's virtual time once all tokens of `sequence` have been computed."""
-        return self.time + (len(sequence.tokens) + sequence.left) / self.weight
+        """The tenant's virtual time once all tokens of `sequence` are computed."""
+        return self.virtual_time + (len(sequence.tokens) + sequence.tokens_left) / self.weight
 
     def yields_to(self, other: "TenantQueue") -> bool:
         """Whether a running sequence may be preempted for `other`.
 
-        The last one is preempted only for a tenant that has had less. Otherwise two tenants could preempt each other
-        for ever, without progress for either.
+        The last running sequence is preempted only for a tenant with less virtual time. Otherwise two tenants could
+        preempt each other for ever, without progress for either.
         """
-        return len(self.running) > 1 or (bool(self.running) and other.time <= self.time)
+        return len(self.running) > 1 or (bool(self.running) and other.virtual_time <= self.virtual_time)

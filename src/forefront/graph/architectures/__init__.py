@@ -9,6 +9,7 @@ from forefront.graph.architectures.glm import Glm4
 from forefront.graph.architectures.granite import Granite, MiniCpm
 from forefront.graph.architectures.hunyuan import HunyuanDense
 from forefront.graph.architectures.llama import Llama
+from forefront.graph.architectures.mistral import Mistral3
 from forefront.graph.architectures.nemotron import Arcee, Nemotron
 from forefront.graph.architectures.olmo import Olmo2
 from forefront.graph.architectures.phi import Phi2, Phi3
@@ -34,6 +35,7 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
     "internlm2": Llama,
     "llama": Llama,
     "minicpm": MiniCpm,
+    "mistral3": Mistral3,
     "nemotron": Nemotron,
     "olmo2": Olmo2,
     "phi2": Phi2,

@@ -2,9 +2,9 @@
 
 from forefront.graph.architectures.stablelm import StableLm
 from forefront.graph.decoder import Decoder
+from forefront.graph.packing.weights import Weights
 from forefront.graph.rope import Rotation
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Weights
 
 
 class CommandR(StableLm):

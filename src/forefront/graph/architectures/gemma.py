@@ -1,9 +1,9 @@
 """Gemma."""
 
 from forefront.graph.decoder import Decoder, gelu
+from forefront.graph.packing.weights import Weights
 from forefront.graph.rope import Frequencies, Rotation, plain_frequencies
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Weights
 
 
 class Gemma(Decoder):

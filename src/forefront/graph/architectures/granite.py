@@ -1,8 +1,8 @@
 """Granite and MiniCPM: a Llama with factors at several places."""
 
 from forefront.graph.architectures.llama import Llama
+from forefront.graph.packing.weights import Weights
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Weights
 
 
 class Granite(Llama):

@@ -2,9 +2,9 @@
 
 from forefront.graph.decoder import Decoder
 from forefront.graph.operations import Node, reshape, rms_norm
+from forefront.graph.packing.weights import Weights
 from forefront.graph.rope import Frequencies, Rotation, plain_frequencies
 from forefront.graph.settings import Settings
-from forefront.graph.weights import Weights
 
 
 class Olmo2(Decoder):

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hf_config import HfConfig
+from forefront.graph.hugging_face.config import HfConfig
 
 _KINDS: Final = "default, linear, dynamic, llama3, yarn and longrope"
 
@@ -37,6 +37,10 @@ def read_rope(config: HfConfig, head_width: int) -> RopeSettings:
     fields: dict[str, Any] = {"rope.freq_base": base, "rope.dimension_count": width, "rope.scaling.type": "none"}
     if near is not None:
         fields["rope.freq_base_swa"] = _number(near, "rope_theta", 10000.0)
+    if scaling.get("llama_4_scaling_beta") is not None:
+        fields["attention.temperature_scale"] = _number(scaling, "llama_4_scaling_beta")
+        original = _positive(scaling, "original_max_position_embeddings")
+        fields["rope.scaling.original_context_length"] = int(min(original, 1 << 30))
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     if kind == "dynamic" and "alpha" in scaling:
         fields["rope.freq_base"] = base * max(0.0, _number(scaling, "alpha")) ** (width / max(1, width - 2))

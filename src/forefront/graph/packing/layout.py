@@ -1,21 +1,26 @@
 """How matrices are stored for OpenVINO's kernels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy.typing as npt
 
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
+
+# Of one number, by OpenVINO's name of its type.
+BITS: Final = {"i4": 4, "i8": 8, "f16": 16, "bf16": 16, "f32": 32}
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How the numbers of a matrix are stored. `element`: OpenVINO's name of the code's type, or of plain numbers with
-    `group` 0. `group`: codes that share a scale. `scale`: the scales' type. Matrices of one layout can be joined."""
+    `group` 0. `group`: codes that share a scale. Matrices of one layout can be joined.
+
+    Scales are float32: the plugin would keep a converted copy of others beside its own.
+    """
 
     element: str
     group: int = 0
-    scale: str = "f4"
     has_minimum: bool = False
 
 

@@ -7,14 +7,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.blocks import FORMATS, Floats
+from forefront.graph.block_formats import FORMATS, Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hf_config import HfConfig
-from forefront.graph.hf_metadata import read_metadata
+from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.metadata import read_metadata
+from forefront.graph.hugging_face.quantized import assemble_quantized
+from forefront.graph.hugging_face.safetensors_file import read_object, read_tensors, safetensors_paths
 from forefront.graph.model_file import Tensor, release_pages
-from forefront.graph.safetensors_file import read_object, read_tensors, safetensors_paths
 
 CONFIG: Final = "config.json"
+# Where early programs for GPTQ wrote its settings.
+_QUANTIZE_CONFIG: Final = "quantize_config.json"
 _F32: Final = FORMATS[0]
 # What the configuration says already, and the parts of a model that sees images.
 _IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector)\..*")
@@ -30,13 +33,13 @@ class HuggingFaceModel:
 
     def __init__(self, directory: Path) -> None:
         config = HfConfig(read_object(directory / CONFIG))
-        if (method := config.get("quantization_config")) is not None:
-            name = method.get("quant_method") if isinstance(method, dict) else method
-            raise ModelFileError(f"its weights are quantised by {str(name)[:40]!r}, which is not supported")
         self.metadata, rope = read_metadata(config)
         shards = safetensors_paths(directory)
-        self.paths = [directory / CONFIG, *shards]
+        settings = directory / _QUANTIZE_CONFIG
+        self.paths = [directory / CONFIG, *([settings] if settings.is_file() else []), *shards]
         stored, self._maps = read_tensors(directory, shards)
+        if (quantization := _quantization(config, directory)) is not None:
+            stored = assemble_quantized(quantization, stored)
         stored = _text_model(stored) if config.is_multimodal else stored
         self.tensors = _renamed(config, _head_norms(stored))
         for key, values in rope.tensors.items():
@@ -45,6 +48,16 @@ class HuggingFaceModel:
     def release(self) -> None:
         """See `ModelFile.release`."""
         release_pages(self._maps)
+
+
+def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
+    """How the weights are quantised: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
+    found = config.get("quantization_config")
+    if found is None and (directory / _QUANTIZE_CONFIG).is_file():
+        found = read_object(directory / _QUANTIZE_CONFIG)
+    if found is not None and not isinstance(found, dict):
+        raise config.unusable("quantization_config", found)
+    return found
 
 
 def _renamed(config: HfConfig, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,8 +4,8 @@ import math
 from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hf_config import HfConfig
-from forefront.graph.hf_rope import RopeSettings, read_rope
+from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.rope import RopeSettings, read_rope
 
 _EPSILONS: Final = ("rms_norm_eps", "layer_norm_eps", "norm_epsilon", "norm_eps", "layer_norm_epsilon")
 _ACTIVATIONS: Final = ("hidden_activation", "hidden_act", "activation_function")

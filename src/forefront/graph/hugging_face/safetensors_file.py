@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.blocks import FORMATS, BlockFormat
+from forefront.graph.block_formats import FORMATS, BlockFormat
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor, map_file
 

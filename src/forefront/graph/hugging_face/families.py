@@ -144,6 +144,8 @@ _HUNYUAN: Final = HfFamily(
     "hunyuan-dense", {"self_attn.query_layernorm": "attn_q_norm", "self_attn.key_layernorm": "attn_k_norm"}
 )
 
+_MISTRAL3: Final = HfFamily("mistral3", windows="all")
+
 # By the class that `architectures` in config.json names.
 FAMILIES: Final[dict[str, HfFamily]] = {
     "ArceeForCausalLM": HfFamily("arcee", activations=frozenset({"relu2"})),
@@ -160,6 +162,8 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "HunYuanDenseV1ForCausalLM": _HUNYUAN,
     "InternLM3ForCausalLM": _LLAMA,
     "LlamaForCausalLM": _LLAMA,
+    "Ministral3ForCausalLM": _MISTRAL3,
+    "Mistral3ForConditionalGeneration": _MISTRAL3,
     "MistralForCausalLM": HfFamily("llama", windows="all"),
     "NemotronForCausalLM": _NEMOTRON,
     "Olmo2ForCausalLM": HfFamily("olmo2", _BEHIND),

@@ -7,15 +7,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Bytes, Floats
+from forefront.graph.block_formats import Bytes, Codes, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
-from forefront.graph.packed import Layout, Packed
-from forefront.graph.quantize import GROUP, quantize, round_codes
+from forefront.graph.packing.layout import Layout, Packed
+from forefront.graph.packing.quantize import GROUP, pack_pairs, quantize, round_groups
 
 Rows = npt.NDArray[np.int64]
 
-# Values that are packed at a time: what is made of them on the way stays in the processor's cache.
+# Values that are packed at a time: temporary arrays stay in the processor's cache.
 _CHUNK: Final = 1 << 19
 _NUMBERS: Final = {"<f4": "f32", "<f2": "f16", "bf16": "bf16"}
 # The bits of the exponent: a number in which all are set is infinite or none at all.
@@ -48,7 +48,7 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
         if kind.number not in _NUMBERS:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
         if rounding.bits and tensor.shape[-1] % GROUP == 0:
-            return Layout(f"i{rounding.bits}", GROUP, "f2")
+            return Layout(f"i{rounding.bits}", GROUP)
         # Kernels of float32 keep 16-bit matrices as float32, and the plugin a copy of its own beside them: so they are
         # expanded in the mapped file.
         return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
@@ -56,9 +56,7 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
     if not rounding.exact and quantized.group < GROUP:
         return Layout("i8", GROUP)
     has_minimum = kind.scales(tensor.data[:1])[1] is not None
-    # Formats of 32 values have float16 scales of their own; the K formats' are products of two numbers.
-    scale = "f2" if kind.values == GROUP and kind.name != "MXFP4" else "f4"
-    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, scale, has_minimum)
+    return Layout("i4" if quantized.bits <= 4 else "i8", quantized.group, has_minimum)
 
 
 def is_rounded(tensor: Tensor, layout: Layout) -> bool:
@@ -72,12 +70,11 @@ def is_plain(tensor: Tensor, layout: Layout) -> bool:
     return layout.group == 0 and _NUMBERS.get(tensor.format.number or "") == layout.element
 
 
-def chunks(tensor: Tensor, rows: Rows | None = None) -> Iterator[Bytes]:
-    """The rows of a matrix, or those that `rows` chooses and orders, in pieces that can be packed by themselves."""
-    data = tensor.data
-    step = max(1, _CHUNK // tensor.shape[-1])
-    for start in range(0, len(data) if rows is None else len(rows), step):
-        yield data[start : start + step] if rows is None else data[rows[start : start + step]]
+def chunks(rows: int, inputs: int) -> Iterator[slice]:
+    """The rows of a matrix in pieces that can be packed by themselves."""
+    step = max(1, _CHUNK // inputs)
+    for start in range(0, rows, step):
+        yield slice(start, start + step)
 
 
 def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
@@ -88,31 +85,26 @@ def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
         return quantize(_finite_floats(tensor, data), layout)
     scale, minimum = _finite_scales(tensor, data)
     quantized = tensor.format.checked()
+    codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1)
     if quantized.group != layout.group:
-        return round_codes(tensor.format.codes(data))
-    middle = 1 << (quantized.bits - 1)
+        return round_groups(Codes(codes, scale, minimum), quantized.bits)
+    scale = scale.astype("<f4", copy=False)
     if minimum is not None:
         # Codes around zero need no zero point, without which the kernels are faster and round less.
-        minimum = minimum + np.float32(middle) * scale
-    stored = scale.astype(f"<{layout.scale}")
-    if quantized.nibbles is not None:
-        return Packed(_repacked(quantized.nibbles(tensor.format.blocks(data))).reshape(len(data), -1), stored, minimum)
-    codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1).view(np.uint8)
-    if minimum is not None:
-        codes = codes - np.uint8(middle)
-    if layout.element == "i4":
-        codes = codes[:, 0::2] & np.uint8(15) | codes[:, 1::2] << np.uint8(4)
-    return Packed(codes, stored, minimum)
+        middle = 1 << (quantized.bits - 1)
+        codes -= np.uint8(middle)
+        minimum = minimum.astype("<f4") + middle * scale
+    packed = pack_pairs(codes) if layout.element == "i4" else codes.view(np.uint8)
+    return Packed(packed, scale, minimum)
 
 
-def check_finite(tensor: Tensor) -> None:
-    """Raises `ModelFileError` if a matrix has values that are not finite numbers."""
+def check_finite(tensor: Tensor, data: Bytes) -> None:
+    """Raises `ModelFileError` if rows of a matrix have values that are not finite numbers."""
     exponent = _EXPONENTS.get(tensor.format.number or "")
-    for data in chunks(tensor):
-        if exponent is None:
-            _finite_scales(tensor, data)
-        elif (np.ascontiguousarray(data).view(exponent.dtype) & exponent == exponent).any():
-            raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
+    if exponent is None:
+        _finite_scales(tensor, data)
+    elif (np.ascontiguousarray(data).view(exponent.dtype) & exponent == exponent).any():
+        raise ModelFileError(f"its tensor {tensor.name[:80]!r} has values that are not finite numbers")
 
 
 def _finite_floats(tensor: Tensor, data: Bytes) -> Floats:
@@ -122,18 +114,9 @@ def _finite_floats(tensor: Tensor, data: Bytes) -> Floats:
     return values
 
 
-def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[Floats, Floats | None]:
+def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     scale, minimum = tensor.format.scales(data)
     for numbers in (scale, minimum):
         if numbers is not None and not np.isfinite(numbers).all():
             raise ModelFileError(f"its tensor {tensor.name[:80]!r} has scales that are not finite numbers")
     return scale, minimum
-
-
-def _repacked(nibbles: Bytes) -> Bytes:
-    """Bytes [..., w] whose low halves are w codes and whose high halves the next w, to two neighbours in each byte.
-    Codes from 0 to 15 become -8 to 7."""
-    pairs = np.ascontiguousarray(nibbles).view("<u2")
-    low = pairs & np.uint16(0x0F) | pairs >> np.uint16(4) & np.uint16(0xF0)
-    high = pairs >> np.uint16(4) & np.uint16(0x0F) | pairs >> np.uint16(8) & np.uint16(0xF0)
-    return np.concatenate([low.astype(np.uint8), high.astype(np.uint8)], axis=-1) ^ np.uint8(0x88)

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.blocks import FORMATS, BlockFormat
+from forefront.graph.block_formats import FORMATS, BlockFormat
 from forefront.graph.errors import ModelFileError
-from forefront.graph.gguf_header import Header, TensorEntry, read_header
+from forefront.graph.gguf.header import Header, TensorEntry, read_header
 from forefront.graph.model_file import Tensor, map_file, release_pages
 
 _PART: Final = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")

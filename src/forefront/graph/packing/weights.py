@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.blocks import Floats
+from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile, Tensor
-from forefront.graph.packed import Layout, Packed
-from forefront.graph.packing import Rounding, Rows, check_finite, chunks, is_plain, is_rounded, layout_of, pack
-from forefront.graph.weight_file import WeightFile
+from forefront.graph.packing.layout import Layout, Packed
+from forefront.graph.packing.pack import Rounding, Rows, check_finite, chunks, is_plain, is_rounded, layout_of, pack
+from forefront.graph.packing.weight_file import MatrixWriter, WeightFile
 
 _OUTPUTS: Final = ("output.weight", "token_embd.weight")
 
@@ -36,12 +36,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """W [outputs, inputs] in OpenVINO's layout; a product is x · Wᵀ. `outputs`: of each of the joined matrices."""
+    """W [outputs, inputs] in OpenVINO's layout; a product is x · Wᵀ. `outputs`: of each of the joined matrices.
+    `input_order`: the channel of x for each column, None for their own order."""
 
     outputs: list[int]
     inputs: int
     layout: Layout
     packed: Packed
+    input_order: Rows | None = None
 
     @property
     def rows(self) -> int:
@@ -88,7 +90,9 @@ class Weights:
         """A tensor of two dimensions, with as many rows as the file has. Raises `ModelFileError`."""
         found = self._file.tensors.get(name)
         tensor = self.tensor(name, [found.shape[0] if found else 0, inputs])
-        check_finite(tensor)
+        if tensor.input_order is not None:
+            raise ModelFileError(f"its tensor {name!r} has its columns in another order, which is not supported")
+        self._check_finite(tensor)
         return tensor
 
     def vector(self, name: str, size: int) -> Floats:
@@ -106,10 +110,12 @@ class Weights:
         """Matrices of the same inputs. Neighbours of one format are joined: one product is faster than several."""
         tensors = [self.tensor(part.name, [rows, inputs]) for part, rows in zip(parts, outputs, strict=True)]
         layouts = [self._layout(part.name, tensor) for part, tensor in zip(parts, tensors, strict=True)]
+        orders = [b"" if tensor.input_order is None else tensor.input_order.tobytes() for tensor in tensors]
+        kinds = list(zip(layouts, orders, strict=True))
         joined: list[Matrix] = []
         start = 0
         for end in range(1, len(parts) + 1):
-            if end == len(parts) or layouts[end] != layouts[start] or layouts[start].group == 0:
+            if end == len(parts) or layouts[start].group == 0 or kinds[end] != kinds[start]:
                 joined.append(self._packed(parts[start:end], tensors[start:end], layouts[start]))
                 start = end
         return joined
@@ -134,26 +140,46 @@ class Weights:
             len(tensor.data if part.rows is None else part.rows) for part, tensor in zip(parts, tensors, strict=True)
         ]
         if layout.group == 0:
-            check_finite(tensors[0])
+            self._check_finite(tensors[0])
         if is_plain(tensors[0], layout) and parts[0].rows is None and _is_aligned(tensors[0]):
-            return Matrix(outputs, inputs, layout, Packed(tensors[0].data))  # as it lies in the model's own file
+            return Matrix(outputs, inputs, layout, Packed(tensors[0].data[:]))  # as it lies in the model's own file
 
-        def make() -> tuple[Layout, Iterable[Packed]]:
-            return layout, _chunks(parts, tensors, layout)
+        def fill(writer: MatrixWriter) -> None:
+            first = 0
+            for part, tensor, count in zip(parts, tensors, outputs, strict=True):
+                _in_threads(partial(_pack_rows, writer, first, part, tensor, layout), chunks(count, inputs))
+                first += count
 
-        layout, packed = self._cache.matrix("+".join(part.key for part in parts), make)
-        return Matrix(outputs, inputs, layout, packed)
+        name = "+".join(part.key for part in parts)
+        layout, packed = self._cache.matrix(name, layout, sum(outputs), inputs, fill)
+        return Matrix(outputs, inputs, layout, packed, tensors[0].input_order)
+
+    def _check_finite(self, tensor: Tensor) -> None:
+        """Raises `ModelFileError` if a matrix has values that are not finite numbers. Behind a complete cache, all have
+        been checked before."""
+
+        def check(rows: slice) -> None:
+            check_finite(tensor, tensor.data[rows])
+
+        if not self._cache.complete:
+            _in_threads(check, chunks(len(tensor.data), tensor.shape[-1]))
 
 
 def _is_aligned(tensor: Tensor) -> bool:
-    return bool(tensor.data.ctypes.data % tensor.format.bytes == 0)
+    return bool(tensor.data[:1].ctypes.data % tensor.format.bytes == 0)
 
 
-def _chunks(parts: Sequence[Part], tensors: Sequence[Tensor], layout: Layout) -> Iterator[Packed]:
-    """All rows of the parts, packed by several threads: NumPy lets them work at the same time."""
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for part, tensor in zip(parts, tensors, strict=True):
-            yield from pool.map(partial(pack, tensor, layout), chunks(tensor, part.rows))
+def _pack_rows(writer: MatrixWriter, first: int, part: Part, tensor: Tensor, layout: Layout, rows: slice) -> None:
+    """Pack some rows of a part that begins at the row `first` of the matrix."""
+    data = tensor.data[rows if part.rows is None else part.rows[rows]]
+    writer.write(first + rows.start, pack(tensor, layout, data))
+
+
+def _in_threads(function: Callable[[slice], None], pieces: Iterable[slice]) -> None:
+    """Call `function` for each piece, in several threads: NumPy computes without Python's lock."""
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(function, pieces):
+            pass
 
 
 class Embedding:

@@ -7,7 +7,8 @@ uses its matrices; `weights.json` beside it says where each one is.
 
 import json
 import mmap
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.packed import Layout, Packed
+from forefront.graph.packing.layout import BITS, Layout, Packed
 
 _DATA: Final = "weights.bin"
 _INDEX: Final = "weights.json"
@@ -34,6 +35,7 @@ class WeightFile:
         self._layouts: dict[str, Layout] = {}
         # OpenVINO does not keep the memory of its constants alive.
         self._maps: list[mmap.mmap] = []
+        self._end = 0
         self.complete = is_complete(directory)
         if self.complete:
             index = json.loads((directory / _INDEX).read_text())
@@ -50,12 +52,15 @@ class WeightFile:
     ) -> None:
         self._file.close()
 
-    def matrix(self, name: str, make: Callable[[], tuple[Layout, Iterable[Packed]]]) -> tuple[Layout, Packed]:
-        """The matrix of that name, written first if it is new. Raises `OSError`, and the errors of `make`."""
+    def matrix(
+        self, name: str, layout: Layout, rows: int, inputs: int, fill: Callable[["MatrixWriter"], None]
+    ) -> tuple[Layout, Packed]:
+        """The matrix of that name. A new one is reserved first, in that layout, and `fill` writes its rows. Raises
+        `OSError`, and the errors of `fill`."""
         if name not in self._places:
-            layout, chunks = make()
-            self._places[name] = self._write(chunks)
-            self._layouts[name] = layout
+            places = self._reserve(layout, rows, inputs)
+            fill(MatrixWriter(self._file.fileno(), places))
+            self._places[name], self._layouts[name] = places, layout
         codes, scale, minimum = (place and self._view(place) for place in self._places[name])
         assert codes is not None
         return self._layouts[name], Packed(codes, scale, minimum)
@@ -63,39 +68,26 @@ class WeightFile:
     def finish(self) -> None:
         """All matrices have been written. Raises `OSError`."""
         if not self.complete:
-            self._file.flush()
             matrices = {
                 name: {"layout": asdict(self._layouts[name]), "arrays": places} for name, places in self._places.items()
             }
-            index = {"size": self._file.seek(0, 2), "matrices": matrices}
+            index = {"size": self._end, "matrices": matrices}
             (self._directory / _INDEX).write_text(json.dumps(index))
 
-    def _write(self, chunks: Iterable[Packed]) -> list[Place | None]:
-        start, rows = self._align(), 0
-        scales, minima, codes = [], [], None
-        for chunk in chunks:
-            codes = np.ascontiguousarray(chunk.codes)
-            self._file.write(codes.data)
-            rows += len(codes)
-            scales.append(chunk.scale)
-            minima.append(chunk.minimum)
-        assert codes is not None
-        places: list[Place | None] = [(start, codes.dtype.str, (rows, *codes.shape[1:]))]
-        for arrays in (scales, minima):
-            whole = [array for array in arrays if array is not None]
-            places.append(self._append(np.concatenate(whole)) if whole else None)
-        self._file.flush()
+    def _reserve(self, layout: Layout, rows: int, inputs: int) -> list[Place | None]:
+        """Places for codes, scales and minima at the end of the file, which then reaches beyond them."""
+        shapes: list[tuple[str, int] | None] = [("|u1", inputs * BITS[layout.element] // 8), None, None]
+        if layout.group:
+            shapes[1] = ("<f4", inputs // layout.group)
+            shapes[2] = ("<f4", inputs // layout.group) if layout.has_minimum else None
+        places: list[Place | None] = []
+        for shape in shapes:
+            places.append(shape and (self._end, shape[0], (rows, shape[1])))
+            if shape:
+                self._end += rows * shape[1] * np.dtype(shape[0]).itemsize
+                self._end += -self._end % _ALIGNMENT
+        os.ftruncate(self._file.fileno(), self._end)
         return places
-
-    def _append(self, array: npt.NDArray[Any]) -> Place:
-        start = self._align()
-        self._file.write(np.ascontiguousarray(array).data)
-        return start, array.dtype.str, array.shape
-
-    def _align(self) -> int:
-        place = self._file.tell()
-        self._file.write(bytes(-place % _ALIGNMENT))
-        return self._file.tell()
 
     def _view(self, place: Place) -> npt.NDArray[Any]:
         offset, kind, shape = place
@@ -109,6 +101,27 @@ class WeightFile:
             size = 0 if self.complete else end - start
             self._maps.append(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ, offset=start))
         return np.frombuffer(self._maps[-1], kind, count, offset - start).reshape(shape)
+
+
+class MatrixWriter:
+    """Writes rows of one matrix at their places. Thread-safe."""
+
+    def __init__(self, descriptor: int, places: list[Place | None]) -> None:
+        self._descriptor = descriptor
+        self._places = places
+
+    def write(self, first: int, packed: Packed) -> None:
+        """The rows from the number `first` on. Raises `OSError`."""
+        for place, array in zip(self._places, (packed.codes, packed.scale, packed.minimum), strict=True):
+            if place is not None and array is not None:
+                offset = place[0]
+                content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                self._write(content.data, offset + first * (content.nbytes // len(array)))
+
+    def _write(self, content: memoryview, offset: int) -> None:
+        while content:
+            count = os.pwrite(self._descriptor, content, offset)
+            content, offset = content[count:], offset + count
 
 
 def is_complete(directory: Path) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hf_families import FAMILIES, HfFamily
+from forefront.graph.hugging_face.families import FAMILIES, HfFamily
 
 _LAYERS: Final = ("num_hidden_layers", "num_layers")
 _MOST_LAYERS: Final = 1024

@@ -1,0 +1,73 @@
+"""Which waiting sequences start running, and which running ones are preempted for them."""
+
+from forefront.engine.scheduling.running_set import RunningSet
+from forefront.engine.scheduling.sequence import Sequence
+from forefront.engine.scheduling.tenant_queue import TenantQueue
+from forefront.engine.scheduling.tenants import Tenants
+
+
+class Admission:
+    """Tenants within their shares are served first, if need be by preemption of tenants beyond theirs. What remains
+    is divided by virtual time, as in start-time fair queueing (Goyal, Vin and Cheng, 1996)."""
+
+    def __init__(self, running: RunningSet, tenants: Tenants) -> None:
+        self._running, self._tenants = running, tenants
+
+    def admit(self) -> None:
+        """Start waiting sequences, in order of arrival within a tenant, while their known tokens have blocks."""
+        self._tenants.set_shares(self._running.max_running, self._running.pool.count)
+        order = sorted((tenant for tenant in self._tenants if tenant.waiting), key=lambda tenant: tenant.virtual_time)
+        if len(self._tenants) > 1:
+            order = self._unblocked(order)
+            if not self._admit_within_shares(order):
+                return
+        for tenant in order:
+            while tenant.waiting and not self._running.full and self._may_restart(tenant.head):
+                if not self._running.start(tenant, tenant.head):
+                    break
+
+    def _admit_within_shares(self, order: list[TenantQueue]) -> bool:
+        """False if room was made for a sequence and did not suffice: it must not go back to those preempted for it."""
+        complete = True
+        for tenant in order:
+            while tenant.waiting and self._within_share(tenant) and self._may_restart(tenant.head):
+                if not self._make_room(tenant):
+                    complete = False
+                    break
+        return complete
+
+    def _unblocked(self, order: list[TenantQueue]) -> list[TenantQueue]:
+        """The waiting tenants whose next sequence may be admitted now. A tenant that runs nothing because its next
+        sequence exceeds its share would starve. Others are therefore admitted before it only until their virtual time
+        reaches the finish time of that sequence."""
+        blocked = [tenant for tenant in order if not tenant.running and not self._within_share(tenant)]
+        first = min(blocked, key=lambda tenant: tenant.finish_time(tenant.head), default=None)
+        if first is None:
+            return order
+        limit = first.finish_time(first.head)
+        return [tenant for tenant in order if tenant is first or tenant.virtual_time < limit]
+
+    def _may_restart(self, sequence: Sequence) -> bool:
+        """Whether a sequence preempted in this very step may start again: not at another tenant's expense."""
+        return sequence not in self._running.preempted or not self._running.sequences or len(self._tenants) == 1
+
+    def _within_share(self, tenant: TenantQueue) -> bool:
+        """Whether the tenant's next sequence fits into its share of slots and blocks."""
+        if len(tenant.running) >= tenant.slot_share:
+            return False
+        return tenant.num_blocks + self._running.num_blocks_for(tenant.head) <= tenant.block_share
+
+    def _make_room(self, tenant: TenantQueue) -> bool:
+        """Start the next sequence of a tenant within its share, preempting sequences of tenants beyond theirs."""
+        while True:
+            if full := self._running.full:
+                givers = [other for other in self._tenants if len(other.running) > other.slot_share]
+            elif self._running.start(tenant, tenant.head):
+                return True
+            else:
+                givers = [other for other in self._tenants if other.num_blocks > other.block_share]
+            givers = [other for other in givers if other is not tenant and other.yields_to(tenant)]
+            if not givers:
+                return False
+            most = max(givers, key=lambda other: (len(other.running) if full else other.num_blocks) / other.weight)
+            self._running.preempt(most.running[-1])

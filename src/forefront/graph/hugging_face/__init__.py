@@ -1,0 +1,1 @@
+"""Hugging Face directories: configuration and tensors under the names of GGUF."""

@@ -1,0 +1,286 @@
+"""Checkpoints whose matrices are quantised: GPTQ, AWQ and compressed-tensors.
+
+Each module has several tensors in place of its weight: codes of four or eight bits, most of them packed in words of 32
+bits, with a scale and a zero point for each group of inputs. Their rows are put together when they are packed.
+Layouts: AutoGPTQ's `qlinear_cuda.py`, AutoAWQ's `gemm.py`, compressed-tensors' `pack_quantized.py`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from forefront.graph.block_formats import BlockFormat, Bytes, Quantized
+from forefront.graph.errors import ModelFileError
+from forefront.graph.hugging_face.packed_codes import (
+    Array,
+    Rows,
+    as_matrix,
+    module_error,
+    read_scales,
+    read_words,
+    transposed_columns,
+    unpack,
+    unpack_outputs,
+)
+from forefront.graph.model_file import Tensor
+
+_MULTIPLE: Final = 32
+# Output i of eight neighbours is in the four bits at this place of an AWQ word.
+_AWQ_PLACES: Final = np.array([0, 4, 1, 5, 2, 6, 3, 7])
+_COMPRESSED_FORMATS: Final = ("pack-quantized", "int-quantized", "naive-quantized")
+_PARTS: Final = frozenset(
+    {
+        *("qweight", "qzeros", "scales", "g_idx"),
+        *("weight_packed", "weight", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx"),
+    }
+)
+# Scales of activations and of the KV cache, which are computed with more bits here.
+_UNUSED: Final = ("input_scale", "input_zero_point", "output_scale", "output_zero_point", "k_scale", "v_scale")
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """A matrix [outputs, inputs] as it is stored. The value of a code is `scale * (code - zero)`.
+
+    `codes(rows)`: from 0 to 2^bits - 1 [rows, inputs]. `scales(rows)`, `zeros(rows)`: [rows, groups]; `zeros` is None
+    if each is 2^(bits - 1). `input_groups`: the group of each input, None for neighbours.
+    """
+
+    name: str
+    bits: int
+    shape: tuple[int, int]
+    groups: int
+    codes: Callable[[Rows], Bytes]
+    scales: Callable[[Rows], Array]
+    zeros: Callable[[Rows], Array] | None = None
+    input_groups: Array | None = None
+
+
+def assemble_quantized(config: Mapping[str, Any], stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint with one matrix in place of the parts of each quantised module. `config`: its
+    `quantization_config`. Raises `ModelFileError`."""
+    method = str(config.get("quant_method") or ("gptq" if "bits" in config else None)).lower()
+    read = _METHODS.get(method)
+    if read is None:
+        known = "GPTQ, AWQ and compressed-tensors with integers"
+        raise ModelFileError(f"its weights are quantised by {method[:40]!r}, which is not supported; {known} are")
+    tensors: dict[str, Tensor] = {}
+    modules: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in stored.items():
+        module, _, part = name.rpartition(".")
+        if part in _PARTS:
+            modules.setdefault(module, {})[part] = tensor
+        elif part not in _UNUSED:
+            tensors[name] = tensor
+    for module, parts in modules.items():
+        if set(parts) == {"weight"}:
+            tensors[f"{module}.weight"] = parts["weight"]
+        else:
+            tensors[f"{module}.weight"] = _tensor(read(config, module, parts))
+    return tensors
+
+
+def _tensor(module: _Module) -> Tensor:
+    """The module's matrix. Its inputs are ordered by their groups."""
+    inputs = module.shape[1]
+    if module.groups < 1 or inputs % module.groups or inputs // module.groups % _MULTIPLE:
+        raise module_error(
+            module.name, f"{inputs} inputs in {module.groups} groups, which are not multiples of {_MULTIPLE}"
+        )
+    size, order = inputs // module.groups, None
+    if module.input_groups is not None and (module.input_groups != np.arange(inputs) // size).any():
+        counts = np.bincount(np.clip(module.input_groups, 0, module.groups), minlength=module.groups)
+        if module.input_groups.min() < 0 or (counts != size).any():
+            raise module_error(module.name, f"groups of other sizes than {size}")
+        order = np.argsort(module.input_groups, kind="stable")
+    kind = _block_format(module, size)
+    return Tensor(f"{module.name}.weight", module.shape, kind, _MatrixRows(module, kind, order), order)
+
+
+def _block_format(module: _Module, group: int) -> BlockFormat:
+    """Blocks of a scale in float32, a minimum in float32 unless the module is symmetric, and a byte for each code."""
+    start = 4 if module.zeros is None else 8
+    middle = np.uint8(1 << (module.bits - 1))
+
+    def codes(raw: Bytes) -> Array:
+        stored = raw[..., start:]
+        return stored if module.zeros else (stored - middle).view(np.int8)
+
+    def scales(raw: Bytes) -> tuple[Array, Array | None]:
+        return raw[..., :4].view("<f4"), raw[..., 4:8].view("<f4") if module.zeros else None
+
+    return BlockFormat(f"INT{module.bits}", group, start + group, Quantized(module.bits, codes, scales, group))
+
+
+class _MatrixRows:
+    """Rows of a module in blocks, made when they are selected."""
+
+    def __init__(self, module: _Module, kind: BlockFormat, order: Rows | None) -> None:
+        self._module, self._kind, self._order = module, kind, order
+        self.shape: tuple[int, ...] = (module.shape[0], module.groups * kind.bytes)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, selected: slice | Rows) -> Bytes:
+        """Bytes [rows, bytes of a row]."""
+        rows = np.arange(len(self))[selected]
+        codes, scales = self._module.codes(rows), self._module.scales(rows).astype("<f4")
+        parts = [scales]
+        if self._module.zeros is not None:
+            parts.append(-scales * self._module.zeros(rows).astype("<f4"))
+        blocks = np.empty((*scales.shape, self._kind.bytes), np.uint8)
+        for place, part in enumerate(parts):
+            blocks[..., 4 * place : 4 * place + 4] = np.ascontiguousarray(part)[..., None].view(np.uint8)
+        ordered = codes if self._order is None else codes.take(self._order, axis=1)
+        blocks[..., 4 * len(parts) :] = ordered.reshape(*scales.shape, -1)
+        return blocks.reshape(len(rows), -1)
+
+
+def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
+    """Words hold neighbouring inputs of one output, and zero points of neighbouring outputs."""
+    stored = config.get("checkpoint_format") or "gptq"
+    if stored not in ("gptq", "gptq_v2") or config.get("is_marlin_format"):
+        raise ModelFileError(f"its GPTQ weights are in the format {str(stored)[:40]!r}, which is not supported")
+    words, packed_zeros, scales = (
+        read_words(name, parts, "qweight"),
+        read_words(name, parts, "qzeros"),
+        read_scales(name, parts),
+    )
+    bits = config.get("bits")
+    groups, outputs = scales.shape
+    input_groups = read_words(name, parts, "g_idx").ravel() if "g_idx" in parts else None
+    if input_groups is not None:
+        bits = 32 * len(words) / len(input_groups)
+    if bits not in (4, 8):
+        raise ModelFileError(f"its GPTQ weights have {str(bits)[:10]} bits; 4 and 8 are supported")
+    bits = int(bits)
+    each = 32 // bits
+    if words.shape[1] != outputs or packed_zeros.shape != (groups, outputs // each) or outputs % each:
+        raise module_error(name, "tensors of different shapes")
+    offset = 1 if stored == "gptq" else 0  # the first format stores zero points less one
+    middle = (1 << (bits - 1)) - offset
+    is_symmetric = (packed_zeros == sum(middle << (bits * place) for place in range(each))).all()
+    return _Module(
+        name,
+        bits,
+        (outputs, len(words) * each),
+        groups,
+        lambda rows: unpack(transposed_columns(words, rows), bits),
+        lambda rows: transposed_columns(scales, rows),
+        None if is_symmetric else lambda rows: unpack_outputs(packed_zeros, rows, bits) + offset,
+        None if input_groups is None else input_groups.view(np.int32),
+    )
+
+
+def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
+    """Words hold eight outputs of one input, in an order of their own."""
+    version = str(config.get("version") or "gemm").lower()
+    if version != "gemm" or config.get("bits", 4) != 4:
+        kind = f"{version[:40]!r} with {str(config.get('bits'))[:10]} bits"
+        raise ModelFileError(f"its AWQ weights are in the format {kind}; 'gemm' with 4 is supported")
+    words, scales = read_words(name, parts, "qweight"), read_scales(name, parts)
+    groups, outputs = scales.shape
+    packed_zeros = read_words(name, parts, "qzeros") if "qzeros" in parts else None
+    if words.shape[1] * 8 != outputs or (packed_zeros is not None and packed_zeros.shape != (groups, outputs // 8)):
+        raise module_error(name, "tensors of different shapes")
+    return _Module(
+        name,
+        4,
+        (outputs, len(words)),
+        groups,
+        lambda rows: unpack_outputs(words, rows, 4, _AWQ_PLACES),
+        lambda rows: transposed_columns(scales, rows),
+        None if packed_zeros is None else lambda rows: unpack_outputs(packed_zeros, rows, 4, _AWQ_PLACES),
+    )
+
+
+def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
+    """Rows of codes as they are or in words of neighbouring inputs, and zero points of neighbouring outputs."""
+    _check_compressed(config)
+    scales = read_scales(name, parts, "weight_scale")
+    if "weight_packed" not in parts:
+        return _integers(name, parts, scales)
+    words = read_words(name, parts, "weight_packed")
+    shape = parts.get("weight_shape")
+    sizes = np.zeros(2) if shape is None else np.frombuffer(shape.data[:].tobytes(), f"<i{shape.format.bytes}")
+    outputs, groups = scales.shape
+    bits = 32 * words.shape[1] // max(1, int(sizes[-1]))
+    if bits not in (4, 8) or tuple(sizes) != (outputs, words.shape[1] * 32 // bits) or len(words) != outputs:
+        raise module_error(name, "tensors of different shapes, or codes of neither 4 nor 8 bits")
+    return _Module(
+        name,
+        bits,
+        (outputs, int(sizes[1])),
+        groups,
+        lambda rows: unpack(words[rows], bits),
+        lambda rows: scales[rows],
+        _compressed_zeros(name, parts, scales.shape, bits),
+        read_words(name, parts, "weight_g_idx").ravel().view(np.int32) if "weight_g_idx" in parts else None,
+    )
+
+
+def _integers(name: str, parts: Mapping[str, Tensor], scales: Array) -> _Module:
+    """A byte for each code, from -128 to 127."""
+    weight = parts.get("weight")
+    if weight is None or len(weight.shape) != 2 or weight.format.name != "I8":
+        raise module_error(name, "a scale, but no weight of integers")
+    outputs, inputs = weight.shape
+    if scales.size == 1:  # of the whole matrix
+        scales = np.broadcast_to(scales.reshape(1, 1), (outputs, 1))
+    if len(scales) != outputs:
+        raise module_error(name, "tensors of different shapes")
+    return _Module(
+        name,
+        8,
+        (outputs, inputs),
+        scales.shape[1],
+        lambda rows: weight.data[rows] ^ np.uint8(128),
+        lambda rows: scales[rows],
+        _compressed_zeros(name, parts, scales.shape, 8),
+    )
+
+
+def _compressed_zeros(
+    name: str, parts: Mapping[str, Tensor], shape: tuple[int, ...], bits: int
+) -> Callable[[Rows], Array] | None:
+    """Zero points [outputs, groups]: signed bytes, or words of neighbouring outputs. None if there are none."""
+    tensor = parts.get("weight_zero_point")
+    if tensor is None:
+        return None
+    if tensor.format.name == "I8" and tensor.data[:].size in (1, shape[0] * shape[1]):
+        stored = as_matrix(tensor, np.int8)
+        signed = np.broadcast_to(stored if stored.size == 1 else stored.reshape(shape), shape)
+        return (lambda rows: signed[rows].astype(np.int64) + (1 << (bits - 1))) if signed.any() else None
+    words = read_words(name, parts, "weight_zero_point")
+    if words.shape != (-(-shape[0] * bits // 32), shape[1]):
+        raise module_error(name, "zero points of another shape")
+    return lambda rows: unpack_outputs(words.T, rows, bits)
+
+
+def _check_compressed(config: Mapping[str, Any]) -> None:
+    """Raises `ModelFileError` for formats of compressed-tensors other than integers."""
+    groups = config.get("config_groups")
+    formats = [config.get("format"), *(group.get("format") for group in _objects(groups))]
+    for found in formats:
+        if found not in (None, "mixed-precision", *_COMPRESSED_FORMATS):
+            known = ", ".join(_COMPRESSED_FORMATS)
+            raise ModelFileError(
+                f"its weights are in the format {str(found)[:40]!r} of compressed-tensors, which is not supported; "
+                f"{known} are"
+            )
+    sparsity = config.get("sparsity_config")
+    if isinstance(sparsity, dict) and sparsity.get("format") not in (None, "dense"):
+        raise ModelFileError("its weights are sparse in compressed-tensors' way, which is not supported")
+    if config.get("transform_config"):
+        raise ModelFileError("its activations are transformed in compressed-tensors' way, which is not supported")
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield from (entry for entry in value.values() if isinstance(entry, dict))
+
+
+_METHODS: Final = {"gptq": _gptq, "awq": _awq, "compressed-tensors": _compressed}

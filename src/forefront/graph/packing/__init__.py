@@ -1,0 +1,1 @@
+"""Matrices in the layouts of the kernels, kept in one file per model."""

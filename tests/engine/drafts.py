@@ -1,0 +1,27 @@
+"""Drafts with a known share of right tokens."""
+
+import random
+from collections.abc import Mapping
+
+from forefront.engine.scheduling.sequence import Sequence
+
+
+class ScriptedDrafter:
+    """Proposes the known `outputs` of prompts, each token replaced by a random one with probability 1 - `acceptance`.
+    Drafts have up to `longest` tokens. `proposed` counts their tokens."""
+
+    def __init__(self, outputs: Mapping[tuple[int, ...], list[int]], acceptance: float, longest: int = 8) -> None:
+        self._outputs = outputs
+        self._acceptance, self._longest = acceptance, longest
+        self._chance = random.Random(acceptance)
+        self.proposed = 0
+
+    def propose(self, sequence: Sequence, max_tokens: int) -> list[int]:
+        """See `Drafter.propose`."""
+        place = sequence.num_output_tokens
+        length = min(self._chance.randint(0, self._longest), max_tokens)
+        output = self._outputs[tuple(sequence.request.prompt)][place : place + length]
+        self.proposed += len(output)
+        return [
+            token if self._chance.random() < self._acceptance else self._chance.randrange(3, 500) for token in output
+        ]

@@ -1,0 +1,165 @@
+"""Checkpoints that are quantised by GPTQ, AWQ or compressed-tensors compute what their codes stand for."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from forefront.engine.model.model import PagedModel
+from forefront.graph.build import build_graph
+from forefront.graph.errors import ModelFileError
+from forefront.graph.gguf.gguf_file import GgufFile
+from forefront.graph.hugging_face.model import HuggingFaceModel
+from tests.graph.test_architectures import EXACT, whole
+from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint, write_shards
+from tests.support.hf_quantized import QUANTIZATIONS, Parts, Quantization
+from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
+from tests.support.reference import Array
+
+
+def write_quantized(directory: Path, name: str, quantization: Quantization) -> dict[str, tuple[str, Array]]:
+    """A checkpoint of that name with its layers' matrices quantised. The same tensors with the values that the codes
+    stand for."""
+    checkpoint = CHECKPOINTS[name]
+    path = directory.with_suffix(".gguf")
+    write_decoder(path, FAMILIES[checkpoint.family], shape=ALIGNED)
+    write_checkpoint(directory, checkpoint, GgufFile(path), shape=ALIGNED)
+    plain = HuggingFaceModel(directory)
+    stored = read(directory)
+    rng = np.random.default_rng(0)
+    written: dict[str, tuple[str, Array]] = {}
+    wanted: dict[str, tuple[str, Array]] = {}
+    for tensor, (kind, values) in stored.items():
+        if values.ndim == 2 and ".layers." in tensor:
+            parts, values = quantization.make(values, rng)
+            module = tensor.removesuffix(".weight")
+            written |= {f"{module}.{part}": found for part, found in parts.items()}
+        else:
+            written[tensor] = (kind, values)
+        wanted[tensor] = (kind, values)
+    assert len(written) > len(wanted) > len(plain.tensors) - 2
+    write_shards(directory, written)
+    set_config(directory, quantization.config)
+    return wanted
+
+
+def read(directory: Path) -> dict[str, tuple[str, Array]]:
+    """The tensors of a checkpoint in float32."""
+    content = (directory / "model.safetensors").read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    return {
+        name: ("F32", np.frombuffer(content[start:][slice(*entry["data_offsets"])], "<f4").reshape(entry["shape"]))
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }
+
+
+def set_config(directory: Path, config: dict[str, Any] | None) -> None:
+    """Write the part of the configuration that is about quantisation."""
+    path = directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"quantization_config": config}))
+
+
+def logits(directory: Path, cache: Path, *, exact: bool = True) -> Array:
+    """Log-probabilities of the prompt."""
+    cache.mkdir()
+    graph = build_graph(HuggingFaceModel(directory), cache, exact=exact).graph
+    return whole(PagedModel(graph, CONTEXT, replace(EXACT, quantize_activations=not exact)))
+
+
+@pytest.mark.parametrize("name", QUANTIZATIONS)
+def test_codes_compute_what_they_stand_for(name: str, tmp_path: Path) -> None:
+    checkpoint = {"AWQ": "phi3", "GPTQ, asymmetric": "qwen2"}.get(name, "llama")
+    wanted = write_quantized(tmp_path / "hf", checkpoint, QUANTIZATIONS[name])
+    found = logits(tmp_path / "hf", tmp_path / "found")
+    served = logits(tmp_path / "hf", tmp_path / "served", exact=False)
+    write_shards(tmp_path / "hf", wanted)
+    set_config(tmp_path / "hf", None)
+    plain = logits(tmp_path / "hf", tmp_path / "plain")
+    assert np.abs(found - plain).max() < 2e-3
+    assert (found.argmax(-1) == plain.argmax(-1)).all()
+    assert np.sqrt(np.mean((served - plain) ** 2)) < 0.35
+
+
+def test_settings_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """As early programs for GPTQ wrote them."""
+    write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ, asymmetric, activation order"])
+    wanted = logits(tmp_path / "hf", tmp_path / "wanted")
+    settings = {"bits": 4, "group_size": 32, "desc_act": True, "sym": False}
+    (tmp_path / "hf" / "quantize_config.json").write_text(json.dumps(settings))
+    set_config(tmp_path / "hf", None)
+    assert tmp_path / "hf" / "quantize_config.json" in HuggingFaceModel(tmp_path / "hf").paths
+    assert np.array_equal(logits(tmp_path / "hf", tmp_path / "found"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"quant_method": "bitsandbytes"}, "quantised by 'bitsandbytes', which is not supported"),
+        ({"quant_method": "fp8"}, "quantised by 'fp8'"),
+        ({"quant_method": "gptq", "checkpoint_format": "marlin"}, "in the format 'marlin'"),
+        ({"quant_method": "awq", "version": "gemv"}, "'gemv' with None bits; 'gemm' with 4 is supported"),
+        ({"quant_method": "awq"}, "different shapes"),
+        (
+            {"quant_method": "compressed-tensors", "format": "float-quantized"},
+            "'float-quantized'",
+        ),
+        ({"quant_method": "compressed-tensors", "format": "pack-quantized"}, "no weight_scale"),
+        (
+            {"quant_method": "compressed-tensors", "sparsity_config": {"format": "sparse-24-bitmask"}},
+            "sparse in compressed-tensors' way",
+        ),
+        ("gptq", "unusable value 'gptq' for quantization_config"),
+    ],
+)
+def test_what_is_not_plain_is_one_sentence(config: Any, sentence: str, tmp_path: Path) -> None:
+    write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ"])
+    set_config(tmp_path / "hf", config)
+    with pytest.raises(ModelFileError, match=sentence):
+        HuggingFaceModel(tmp_path / "hf")
+
+
+def _without(part: str) -> Callable[[Parts], Parts]:
+    return lambda parts: {name: value for name, value in parts.items() if name != part}
+
+
+def _changed(part: str, change: Callable[[Array], Array], kind: str | None = None) -> Callable[[Parts], Parts]:
+    return lambda parts: parts | {part: (kind or parts[part][0], change(parts[part][1]))}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _without("qweight"),
+        _without("scales"),
+        _without("qzeros"),
+        _changed("scales", lambda values: values[:-1].copy()),
+        _changed("scales", lambda values: values[:, :-1].copy()),
+        _changed("scales", lambda values: np.full_like(values, np.nan)),
+        _changed("scales", lambda values: values.view(np.int16), "I16"),
+        _changed("qzeros", lambda values: values[:, :-1].copy()),
+        _changed("qweight", lambda values: values.astype(np.int16), "I16"),
+        _changed("qweight", lambda values: values[: len(values) // 4 * 3].copy()),  # 3 bits
+        _changed("qweight", lambda values: values[:, :-1].copy()),
+        _changed("g_idx", lambda values: values[:-1].copy()),
+        _changed("g_idx", lambda values: values * 0),
+        _changed("g_idx", lambda values: values - 1),
+        _changed("g_idx", lambda values: values + 10**6),
+    ],
+)
+def test_damaged_parts_are_refused(damage: Callable[[Parts], Parts], tmp_path: Path) -> None:
+    good = QUANTIZATIONS["GPTQ"]
+
+    def make(weight: Array, rng: np.random.Generator) -> tuple[Parts, Array]:
+        parts, values = good.make(weight, rng)
+        return damage(parts), values
+
+    write_quantized(tmp_path / "hf", "llama", replace(good, make=make))
+    (tmp_path / "cache").mkdir()
+    with pytest.raises(ModelFileError):
+        build_graph(HuggingFaceModel(tmp_path / "hf"), tmp_path / "cache", exact=False)
