@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+WORKERS ?= 2
+RENDERER := build/mermaid-js-tiny-12.0.0.tgz
 LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-header --no-annotate \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: serve test check bench torture mini lock clean help
+.PHONY: serve test check docs bench torture mini lock clean help
 FIRST ?= 115
 SECOND ?= 12
 
@@ -16,14 +18,20 @@ help:  ## Show the targets
 serve: $(VENV)/serve.stamp  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
 	@$(BIN)/forefront serve $(ARGS)
 
-test: $(VENV)/dev.stamp  ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## Run every test, files in WORKERS=2 processes
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers
+check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers, spelling, container files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/typos
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+docs: $(VENV)/docs.stamp $(RENDERER)  ## Build the documentation site into build/website/site; needs npm
+	$(BIN)/python -m website --renderer $(RENDERER)
 
 bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; prints a table
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -43,6 +51,7 @@ lock: $(VENV)/pip.stamp  ## Renew the locked requirements (hashes, no addresses)
 	$(BIN)/pip install --quiet 'pip-tools>=7.5,<8'
 	$(BIN)/pip-compile $(LOCK) --extra server --extra postgres --extra redis --output-file requirements/serve.txt pyproject.toml requirements/build.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/dev.txt requirements/dev.in
+	$(BIN)/pip-compile $(LOCK) --output-file requirements/docs.txt requirements/docs.in
 
 clean:  ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
@@ -61,6 +70,15 @@ $(VENV)/dev.stamp: $(VENV)/serve.stamp requirements/dev.txt
 	@echo "Installing what the tests need into $(VENV) (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.txt
+	@echo "Installing what the documentation needs into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
+$(RENDERER):
+	@mkdir -p $(@D)
+	@npm pack --silent --pack-destination $(@D) @mermaid-js/tiny@12.0.0 > /dev/null
 
 $(VENV)/train.stamp: $(VENV)/dev.stamp training/requirements.txt
 	@echo "Installing what training needs into $(VENV) (once) ..."

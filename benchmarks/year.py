@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from benchmarks.gateway import ONE_TOKEN, measure
 from benchmarks.report import table
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.statements import Row, settle
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.settlement import LedgerRow, write_rows
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database, open_database
-from forefront.gateway.store.tables import completions, days
-from forefront.gateway.store.transfer import write_out
+from forefront.gateway.store.tables import completions, daily_usage
+from forefront.gateway.store.transfer import export_database
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
 from forefront.wire.parse_admin import ReportQuery
 from tests.support.instant import Nursery
@@ -89,10 +89,12 @@ def _fill(database: Database) -> None:
             )
             name, cost = f"chatcmpl-{draw.getrandbits(128):032x}", given * 100 + sampled * 400
             rows.append(
-                Row(name, key, project, model, "completed", "stop", given, 0, sampled, 0, cost, at - 3, at - 2.9, at)
+                LedgerRow(
+                    name, key, project, model, "completed", "stop", given, 0, sampled, 0, cost, at - 3, at - 2.9, at
+                )
             )
         with database.write() as connection:
-            settle(connection, rows, again=False)
+            write_rows(connection, rows, retry=False)
 
 
 def _rate(url: str, keys: list[str]) -> float:
@@ -102,18 +104,18 @@ def _rate(url: str, keys: list[str]) -> float:
 
 def _reads(database: Database, file: Path) -> list[str]:
     counts = []
-    for counted in (completions, days):
-        with database.read(patient=True) as connection:
+    for counted in (completions, daily_usage):
+        with database.read(statement_timeout=False) as connection:
             counts.append(str(connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one()))
     sized = "page_count * page_size FROM pragma_page_count, pragma_page_size"
     with database.read() as connection:
         query = f"SELECT {sized if database.is_sqlite else 'pg_database_size(current_database())'}"
         counts.append(f"{connection.execute(sa.text(query)).scalar_one() / 1e9:.2f}")
-    usage = Usage(database)
+    usage = UsageReports(database)
     reports = [ReportQuery(by=["key"]), ReportQuery(by=["day", "project", "model"])]
     tasks: list[Callable[[], object]] = [
-        *(lambda wanted=wanted: sum(1 for _ in usage.rows(wanted, patient=True)) for wanted in reports),
-        lambda: write_out(database, file),
+        *(lambda wanted=wanted: sum(1 for _ in usage.rows(wanted, statement_timeout=False)) for wanted in reports),
+        lambda: export_database(database, file),
     ]
     return [*counts, *(f"{_seconds(task):.1f}" for task in tasks)]
 

@@ -1,5 +1,6 @@
 """What many tests share: a tiny random model, and a real server over real HTTP."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from tests.support.postgres import run_postgres
 from tests.support.random_model import END, write_random_gguf
 from tests.support.redis import RedisServer, run_redis
 from tests.support.server import RunningServer, run_server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with many slow tests first: with several processes, none is left with them at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session")

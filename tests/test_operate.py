@@ -1,4 +1,4 @@
-"""docs/operate.md does what it says: its commands, in its order, against a running server."""
+"""The pages in docs/operate do what they say: their commands, in their order, against a running server."""
 
 import json
 import os
@@ -13,12 +13,12 @@ import pytest
 from forefront.cli.config import Config, load_config
 from tests.support.server import KEY, run_server
 
-PAGE = Path("docs/operate.md").read_text()
+PAGES = Path("docs/operate")
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of that language, in order."""
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a language on a page, in order."""
+    return re.findall(rf"```{language}\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL)
 
 
 def shell(script: str, home: Path, **variables: str) -> str:
@@ -37,9 +37,11 @@ def shell(script: str, home: Path, **variables: str) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_a_new_user_spends_a_budget_and_sees_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    create, curl, usage, keys, prune, transfer = blocks("sh")
+    create, curl, usage, keys = blocks("keys", "sh")
+    transfer, prune = blocks("backups", "sh")
     with run_server([], home, key=KEY) as server:
         made = shell(create, home)
         found = re.search(r"\bff-\w{43}\b", made)
@@ -74,7 +76,7 @@ def test_a_new_user_spends_a_budget_and_sees_it(tmp_path: Path) -> None:
 
 
 def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
-    shared, plain = blocks("toml")
+    [shared], [plain] = blocks("scaling", "toml"), blocks("settings", "toml")
     path = tmp_path / "forefront.toml"
     for shown in (shared, plain):
         path.write_text(shown)
@@ -92,7 +94,7 @@ def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
         ("keys create x --model $'a\\u200bb'", "`models[0]`"),
         ("keys create ' x'", "`name`"),
         ("keys create x --project 'a b'", "`project`"),
-        ("keys create x --budget 100", "is not like"),
+        ("keys create x --budget 100", "is not a budget such as"),
         ("keys create x --budget 1/day --budget 2/day", "one amount"),
         ("keys create x --budget '1.5 tokens/day'", "whole number"),
         ("keys create x --budget '9007199254740993 tokens/day'", "`tokens`"),
@@ -103,9 +105,9 @@ def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
         ("keys revoke key_none", "there is no key"),
         ("keys rotate key_none", "no live key"),
         ("projects set '../x'", "project's name"),
-        ("projects set x --rpm many", "--rpm 'many' is not a number, nor `none`"),
+        ("projects set x --rpm many", "--rpm 'many' is neither a number nor `none`"),
         ("projects set x --tpm 0", "`tokens_per_minute`"),
-        ("projects set x --budget none --budget 1/day", "is not like"),
+        ("projects set x --budget none --budget 1/day", "is not a budget such as"),
         ("usage --by hour", "`by` takes"),
         ("usage --since yesterday", "must be a day"),
         ("prune --before soon --yes", "is not a day"),

@@ -1,4 +1,4 @@
-"""`make torture`: load, faults and bad input against real servers; a table in the end, and status 1 for a failure."""
+"""`make torture`: load, faults and bad input against real servers. Prints a table; exit status 1 after a failure."""
 
 import argparse
 import asyncio
@@ -13,15 +13,15 @@ import uvloop
 
 from benchmarks.report import machine
 from tests.support.postgres import run_postgres
-from torture.harness import Row, Stage
+from torture.harness import Harness, Result
 from torture.parts import PARTS
 
-# The whole must end by then, in seconds.
-_BOUND = 900
+# Seconds for all parts together.
+_TIME_LIMIT = 900
 
 
 def main() -> int:
-    """Run the parts that were asked for; the exit status."""
+    """Run the selected parts. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this one; repeatable")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every count (default 1)")
@@ -30,27 +30,28 @@ def main() -> int:
     print(machine(), flush=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forefront-torture-")))
-        stage = Stage(folder, options.scale, None if options.sqlite else _postgres(stack))
+        harness = Harness(folder, options.scale, None if options.sqlite else _postgres(stack))
         begin = time.monotonic()
-        uvloop.run(_run(stage, options.part or list(PARTS)))
-        print(_table(stage.rows))
-        bad = [row for row in stage.rows if not row.good]
-        print(f"{len(stage.rows) - len(bad)} of {len(stage.rows)} as promised, in {time.monotonic() - begin:.0f} s")
+        uvloop.run(_run(harness, options.part or list(PARTS)))
+        print(_table(harness.results))
+        bad = [row for row in harness.results if not row.good]
+        total = len(harness.results)
+        print(f"{total - len(bad)} of {total} as promised, in {time.monotonic() - begin:.0f} s")
     return 1 if bad else 0
 
 
-async def _run(stage: Stage, names: list[str]) -> None:
-    end = time.monotonic() + _BOUND
+async def _run(harness: Harness, names: list[str]) -> None:
+    end = time.monotonic() + _TIME_LIMIT
     for name in names:
         begin = time.monotonic()
         try:
             async with asyncio.timeout(end - begin):
-                await PARTS[name](stage)
+                await PARTS[name](harness)
         except TimeoutError:
-            stage.report(name, "", f"within {_BOUND} s altogether", "was not done in time", good=False)
+            harness.report(name, "", f"within {_TIME_LIMIT} s altogether", "was not done in time", good=False)
         except Exception as error:
-            stage.report(name, "", "the part itself", f"broke: {error!r}", good=False)
-        stage.say(f"{name}: {time.monotonic() - begin:.0f} s\n")
+            harness.report(name, "", "the part itself", f"broke: {error!r}", good=False)
+        harness.log(f"{name}: {time.monotonic() - begin:.0f} s\n")
 
 
 def _postgres(stack: ExitStack) -> str | None:
@@ -61,7 +62,7 @@ def _postgres(stack: ExitStack) -> str | None:
         return None
 
 
-def _table(rows: list[Row]) -> str:
+def _table(rows: list[Result]) -> str:
     lines = ["", "| part | store | what was done | what was found | |", "|---|---|---|---|---|"]
     lines += [
         f"| {row.part} | {row.store} | {row.done} | {row.found} | {'ok' if row.good else '**FAILED**'} |"

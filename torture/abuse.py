@@ -1,4 +1,4 @@
-"""A soak of mixed abuse by one project: another one's first tokens, `/health` and the server's memory meanwhile."""
+"""A soak: mixed abuse by one project, and meanwhile another project's first tokens, `/health` and memory."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
 from tests.support.server import RunningServer
 from torture.client import CHAT, Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 from torture.ledger_audit import opened
 
 _MODEL = "forefront-mini"
@@ -44,17 +44,17 @@ class Soak:
     afterwards: float = 0.0
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """Two minutes, shared among the stores."""
-    for kind in stage.stores:
-        await _on(stage, kind, max(120 * stage.scale / len(stage.stores), 4))
+    for kind in harness.stores:
+        await _on(harness, kind, max(120 * harness.scale / len(harness.stores), 4))
 
 
-async def _on(stage: Stage, kind: str, seconds: float) -> None:
-    store, soak = stage.new_store(kind), Soak()
+async def _on(harness: Harness, kind: str, seconds: float) -> None:
+    store, soak = harness.new_store(kind), Soak()
     abuser, neighbour = await asyncio.to_thread(_make_keys, store)
     # A small KV cache: its blocks, which are in memory once they have been used, are all used soon.
-    async with entered(stage.serve(store, _MODEL, "--kv-cache", "0.05")) as server:
+    async with entered(harness.serve(store, _MODEL, "--kv-cache", "0.05")) as server:
         end = time.monotonic() + max(seconds / 20, 1)
         while time.monotonic() < end or len(soak.idle) < 5:
             soak.idle.append(await _first_token(server, neighbour, soak))
@@ -63,11 +63,11 @@ async def _on(stage: Stage, kind: str, seconds: float) -> None:
         for job in watching:
             job.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
-        stage.say(f"abuse, {kind}: {statuses}")
+        harness.log(f"abuse, {kind}: {statuses}")
         works = await _recovered(server, neighbour)
         await asyncio.sleep(min(seconds / 4, 10))
         soak.afterwards = _memory(server.process.pid)
-    _report(stage, kind, soak, statuses, works=works)
+    _report(harness, kind, soak, statuses, works=works)
 
 
 async def _abuse(server: RunningServer, key: str, seconds: float) -> dict[str, Counter[str]]:
@@ -135,14 +135,16 @@ async def _recovered(server: RunningServer, key: str) -> bool:
     return False
 
 
-def _report(stage: Stage, kind: str, soak: Soak, statuses: dict[str, Counter[str]], *, works: bool) -> None:
-    judged = stage.scale >= _JUDGED
+def _report(harness: Harness, kind: str, soak: Soak, statuses: dict[str, Counter[str]], *, works: bool) -> None:
+    judged = harness.scale >= _JUDGED
     totals: Counter[str] = sum(statuses.values(), Counter())
     wrong = {status for status in totals if status.startswith("5") and status != "503"}
     found = ", ".join(f"{count} × {status}" for status, count in sorted(totals.items()))
     found = f"{found.replace('× 0', '× left or cut off')}; answers afterwards: {'yes' if works else 'NO'}"
     tried = all(counts.total() for counts in statuses.values())
-    stage.report("abuse", kind, f"{len(statuses)} kinds at once by one key", found, good=works and tried and not wrong)
+    harness.report(
+        "abuse", kind, f"{len(statuses)} kinds at once by one key", found, good=works and tried and not wrong
+    )
 
     idle, first = statistics.median(soak.idle), statistics.median(soak.first or [_LONGEST])
     found = f"{first * 1000:.0f} ms (median), {first / idle:.1f} × the {idle * 1000:.0f} ms of an idle server, "
@@ -150,13 +152,13 @@ def _report(stage: Stage, kind: str, soak: Soak, statuses: dict[str, Counter[str
         f"{max(soak.first, default=_LONGEST) * 1000:.0f} ms at most; {soak.refused} of {len(soak.first)} not answered"
     )
     good = first <= _SLOWER * idle and not soak.refused
-    stage.report("abuse", kind, "another project's first token", found, good=good or not judged)
+    harness.report("abuse", kind, "another project's first token", found, good=good or not judged)
 
     health = sorted(soak.health) or [_LONGEST]
     last = health[int(len(health) * 0.99)]
     found = f"{statistics.median(health) * 1000:.0f} ms (median), {last * 1000:.0f} ms (99 %), "
     found += f"{health[-1] * 1000:.0f} ms at most"
-    stage.report("abuse", kind, "/health meanwhile", found, good=last < _HEALTH or not judged)
+    harness.report("abuse", kind, "/health meanwhile", found, good=last < _HEALTH or not judged)
 
     memory = soak.memory[int(len(soak.memory) * _WARM_UP) :]
     third = max(len(memory) // 3, 1)
@@ -165,7 +167,7 @@ def _report(stage: Stage, kind: str, soak: Soak, statuses: dict[str, Counter[str
     found = f"medians of three thirds: {' → '.join(f'{value:.0f}' for value in usual)} MiB, "
     found += f"maxima: {' → '.join(f'{value:.0f}' for value in most)} MiB, {soak.afterwards:.0f} afterwards"
     good = usual[2] <= (1 + _SHARE) * usual[0] and most[2] <= most[0] + _ROOM
-    stage.report("abuse", kind, "memory of the server and its children", found, good=good or not judged)
+    harness.report("abuse", kind, "memory of the server and its children", found, good=good or not judged)
 
 
 def _make_keys(store: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Wrong requests, drawn from a random number generator: the same seed, the same requests."""
+"""Invalid requests from a seeded random generator."""
 
 import json
 import random

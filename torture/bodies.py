@@ -1,4 +1,4 @@
-"""One project announces bodies and does not send them, or sends them slowly: others and administrators are served."""
+"""One project announces bodies and sends them slowly or not at all. Other projects and administrators are served."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
 from tests.support.instant import KEY, MODEL, Instant
 from torture.client import CHAT, Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 from torture.ledger_audit import opened
 
 _MEMORY = 48  # MiB, of which one key can hold a third
@@ -23,29 +23,29 @@ _PIECES = 16  # of each slow body
 _HEALTHY = 0.25  # seconds
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """400 connections of one key, on each store."""
-    for kind in stage.stores:
-        store, folder = stage.new_store(kind), stage.new_folder()
+    for kind in harness.stores:
+        store, folder = harness.new_store(kind), harness.new_folder()
         greedy, modest = await asyncio.to_thread(_make_keys, store)
         settings = Config(server=ServerSettings(body_memory_mib=_MEMORY))
-        async with entered(stage.nursery.serve(store, folder / "log", settings=settings)) as server:
-            count = stage.count(400, least=40)
+        async with entered(harness.nursery.serve(store, folder / "log", settings=settings)) as server:
+            count = harness.count(400, least=40)
             async with _connections(server, greedy, count, _ANNOUNCED) as silent:
-                await _served(stage, kind, server, modest, f"{count} bodies of 8 MiB announced, none sent")
+                await _served(harness, kind, server, modest, f"{count} bodies of 8 MiB announced, none sent")
                 statuses = await _answers(silent)
             wrong = {status for status in statuses if status not in ("", "429")}
-            stage.report("bodies", kind, "what these got", _counts(statuses), good=not wrong)
+            harness.report("bodies", kind, "what these got", _counts(statuses), good=not wrong)
             async with _connections(server, greedy, count, _ANNOUNCED) as slow:
                 await asyncio.gather(*(_send(writer) for _, writer in slow))
-                await _served(stage, kind, server, modest, f"{count} bodies sent up to the first MiB")
+                await _served(harness, kind, server, modest, f"{count} bodies sent up to the first MiB")
                 statuses = await _answers(slow)
             good = set(statuses) <= {"", "429"} and statuses["429"] > 0
-            stage.report("bodies", kind, "what these got", _counts(statuses), good=good)
-            await _again(stage, kind, server, greedy)
+            harness.report("bodies", kind, "what these got", _counts(statuses), good=good)
+            await _again(harness, kind, server, greedy)
 
 
-async def _served(stage: Stage, kind: str, server: Instant, modest: str, attack: str) -> None:
+async def _served(harness: Harness, kind: str, server: Instant, modest: str, attack: str) -> None:
     """What another project, an administrator and a probe get meanwhile."""
     neighbour, admin, probe = (Client(server.url, key) for key in (modest, KEY, ""))
     refused, health = Counter[int](), []
@@ -57,17 +57,17 @@ async def _served(stage: Stage, kind: str, server: Instant, modest: str, attack:
         health.append(answers[-1].seconds)
         refused.update(answer.status for answer in answers if answer.status not in (200, 201))
     found = f"{sum(refused.values())} of 60 requests of others refused; /health within {max(health) * 1000:.0f} ms"
-    stage.report("bodies", kind, attack, found, good=not refused and max(health) < _HEALTHY)
+    harness.report("bodies", kind, attack, found, good=not refused and max(health) < _HEALTHY)
 
 
-async def _again(stage: Stage, kind: str, server: Instant, greedy: str) -> None:
+async def _again(harness: Harness, kind: str, server: Instant, greedy: str) -> None:
     """The key itself is served as soon as its connections have gone."""
     client, begin = Client(server.url, greedy), time.monotonic()
     fields = {"model": MODEL, "messages": [{"role": "user", "content": "x" * 2**20}], "max_tokens": 2}
     while (answer := await client.chat(**fields)).status == 429 and time.monotonic() < begin + 10:
         await asyncio.sleep(0.05)
     found = f"{answer.status} after {time.monotonic() - begin:.1f} s"
-    stage.report("bodies", kind, "the key's next request", found, good=answer.status == 200)
+    harness.report("bodies", kind, "the key's next request", found, good=answer.status == 200)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The command line, with a model that fails at its next step as soon as the file `TORTURE_BREAK` names is there."""
+"""The command line with a model that fails at its next step once the file `TORTURE_BREAK` exists."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The engine killed in the middle of streams: one clean error for each, and it is as good as new."""
+"""The engine fails in the middle of streams: one clean error for each stream, and full service afterwards."""
 
 import asyncio
 from collections import Counter
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from tests.support.server import RunningServer
 from torture.client import Answer, Client
-from torture.harness import Stage, entered
-from torture.ledger_audit import read_books
+from torture.harness import Harness, entered
+from torture.ledger_audit import audit_ledger
 
 _AT_ONCE = 8
 _FIELDS = {"model": "tiny", "max_tokens": 1500, "logit_bias": {"2": -100}, "seed": 1}
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """20 times, with eight requests running, half of them streams."""
-    store, flag = stage.new_store("SQLite"), stage.new_folder() / "break"
-    rounds = stage.count(20)
-    serving = stage.serve(store, stage.tiny(), module="torture.breakable", TORTURE_BREAK=str(flag))
+    store, flag = harness.new_store("SQLite"), harness.new_folder() / "break"
+    rounds = harness.count(20)
+    serving = harness.serve(store, harness.tiny(), module="torture.breakable", TORTURE_BREAK=str(flag))
     async with entered(serving) as server:
         expected = await _whole(server)
         answers = [answer for _ in range(rounds) for answer in await _round(server, flag)]
@@ -30,12 +30,12 @@ async def run(stage: Stage) -> None:
     found += "the same answer as before" if same else "ANOTHER answer than before"
     clean = set(kinds) == {"engine_failed in the stream", "500 engine_failed"}
     good = clean and same and not left and tiny["restarts"] == rounds
-    stage.report("broken", "SQLite", f"engine killed {rounds} times mid-stream", found, good=good)
-    books = await asyncio.to_thread(read_books, store)
-    statuses = Counter(status for status, _ in books.rows.values())
+    harness.report("broken", "SQLite", f"engine killed {rounds} times mid-stream", found, good=good)
+    audit = await asyncio.to_thread(audit_ledger, store)
+    statuses = Counter(status for status, _ in audit.rows.values())
     found = ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
     good = statuses == {"completed": 2, "failed": len(answers)}
-    stage.report("broken", "SQLite", "rows of these", found, good=good)
+    harness.report("broken", "SQLite", "rows of these", found, good=good)
 
 
 async def _round(server: RunningServer, flag: Path) -> list[Answer]:

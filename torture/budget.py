@@ -1,4 +1,4 @@
-"""Many requests at once against a budget for ten, sent to two servers that share a store."""
+"""Many concurrent requests against a budget for ten, sent to two servers that share a store."""
 
 import asyncio
 from collections import Counter
@@ -8,8 +8,8 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import Budget, NewKey
 from tests.support.instant import MODEL, PROMPT
 from torture.client import Client
-from torture.harness import Stage, entered
-from torture.ledger_audit import opened, read_books
+from torture.harness import Harness, entered
+from torture.ledger_audit import audit_ledger, opened
 
 _OUTPUT = 40
 _FIT = 10
@@ -19,17 +19,17 @@ _BUDGETS = {
 }
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """200 requests, for a budget in tokens and one in money, on each store."""
-    await asyncio.gather(*(_on(stage, kind, stage.count(200, least=20)) for kind in stage.stores))
+    await asyncio.gather(*(_on(harness, kind, harness.count(200, least=20)) for kind in harness.stores))
 
 
-async def _on(stage: Stage, kind: str, count: int) -> None:
+async def _on(harness: Harness, kind: str, count: int) -> None:
     settings = Config(prices={MODEL: PriceSettings(input=1, output=1)})
-    store, log = stage.new_store(kind), stage.new_folder() / "log"
+    store, log = harness.new_store(kind), harness.new_folder() / "log"
     async with (
-        entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as one,
-        entered(stage.nursery.serve(store, log, settings=settings, pause=0.001)) as other,
+        entered(harness.nursery.serve(store, log, settings=settings, pause=0.001)) as one,
+        entered(harness.nursery.serve(store, log, settings=settings, pause=0.001)) as other,
     ):
         for unit, budget in _BUDGETS.items():
             key = await asyncio.to_thread(_make_key, store, budget)
@@ -37,11 +37,11 @@ async def _on(stage: Stage, kind: str, count: int) -> None:
             statuses = Counter(await asyncio.gather(*jobs))
             found = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
             exact = statuses == {200: _FIT, 403: count - _FIT}
-            stage.report("budget", kind, f"{count} at once, {unit} for {_FIT}, two servers", found, good=exact)
-    books = await asyncio.to_thread(read_books, store)
-    found = f"{len(books.rows)} rows, {books.held} reservations left"
-    good = len(books.rows) == _FIT * len(_BUDGETS) and not books.held and books.days_agree
-    stage.report("budget", kind, "the ledger afterwards", found, good=good)
+            harness.report("budget", kind, f"{count} at once, {unit} for {_FIT}, two servers", found, good=exact)
+    audit = await asyncio.to_thread(audit_ledger, store)
+    found = f"{len(audit.rows)} rows, {audit.held} reservations left"
+    good = len(audit.rows) == _FIT * len(_BUDGETS) and not audit.held and audit.days_agree
+    harness.report("budget", kind, "the ledger afterwards", found, good=good)
 
 
 async def _ask(url: str, key: str) -> int:

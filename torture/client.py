@@ -1,4 +1,4 @@
-"""A client that sees exactly how far an answer came before its connection ended, and costs little itself."""
+"""A cheap HTTP client that records how far a response came before its connection ended."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Streams cut at random bytes: the engine stops, nothing stays behind, and the ledger has what was decoded."""
+"""Streams cut at random bytes: the engine stops, nothing is held, and the ledger has the decoded tokens."""
 
 import asyncio
 import json
@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.support.server import RunningServer
 from torture.client import CHAT, Client
-from torture.harness import Stage, entered
-from torture.ledger_audit import read_books
+from torture.harness import Harness, entered
+from torture.ledger_audit import audit_ledger
 
 _AT_ONCE = 25
 # No end token, so that a stream that is not cut goes on to its 400 tokens.
@@ -20,19 +20,19 @@ _FIELDS: dict[str, Any] = {"model": "tiny", "max_tokens": 400, "logit_bias": {"2
 _LONGEST = 100_000
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """500 streams for each store."""
-    stage.tiny()
-    await asyncio.gather(*(_on(stage, kind) for kind in stage.stores))
+    harness.tiny()
+    await asyncio.gather(*(_on(harness, kind) for kind in harness.stores))
 
 
-async def _on(stage: Stage, kind: str) -> None:
-    store = stage.new_store(kind)
-    async with entered(stage.serve(store, stage.tiny(), "--kv-cache", "0.05")) as server:
-        await _cut(stage, kind, store, server, stage.count(500, least=_AT_ONCE))
+async def _on(harness: Harness, kind: str) -> None:
+    store = harness.new_store(kind)
+    async with entered(harness.serve(store, harness.tiny(), "--kv-cache", "0.05")) as server:
+        await _cut(harness, kind, store, server, harness.count(500, least=_AT_ONCE))
 
 
-async def _cut(stage: Stage, kind: str, store: str, server: RunningServer, count: int) -> None:
+async def _cut(harness: Harness, kind: str, store: str, server: RunningServer, count: int) -> None:
     watch = Client(server.url, server.key)
     expected = await _whole(server)
     # What is opened once and kept is open now: the pool of connections to the store, too.
@@ -49,12 +49,14 @@ async def _cut(stage: Stage, kind: str, store: str, server: RunningServer, count
     grown = _memory(server.process.pid) - memory
     found = f"idle after {slowest:.2f} s at most, no sequence and no block held; {max(more, 0)} more files open; "
     found += f"{grown:+.0f} MiB; an answer afterwards is {'the same' if same else 'ANOTHER'}"
-    stage.report("cut", kind, f"{count} streams cut at random bytes", found, good=slowest <= 1 and more <= 0 and same)
+    harness.report(
+        "disconnects", kind, f"{count} streams cut at random bytes", found, good=slowest <= 1 and more <= 0 and same
+    )
     sampled: int = (await watch.get("/admin/status"))["models"]["tiny"]["tokens_sampled"]
     await asyncio.sleep(0.2)  # rows of streams that were cut are written behind their clients' backs
-    books = await asyncio.to_thread(read_books, store)
-    found = f"{sampled} by the engine, {books.tokens} in the ledger, {len(books.rows)} rows"
-    stage.report("cut", kind, "tokens decoded", found, good=sampled == books.tokens and books.days_agree)
+    audit = await asyncio.to_thread(audit_ledger, store)
+    found = f"{sampled} by the engine, {audit.tokens} in the ledger, {len(audit.rows)} rows"
+    harness.report("disconnects", kind, "tokens decoded", found, good=sampled == audit.tokens and audit.days_agree)
 
 
 async def _group(server: RunningServer, count: int) -> None:

@@ -1,4 +1,4 @@
-"""A store that cannot be written: requests are refused clearly, and are taken again when it can be, by themselves."""
+"""A store that cannot be written: requests get clear errors, and service resumes by itself."""
 
 import asyncio
 import os
@@ -16,8 +16,8 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import Budget, NewKey
 from tests.support.instant import MODEL
 from torture.client import Answer, Client
-from torture.harness import Stage, entered
-from torture.ledger_audit import opened, read_books
+from torture.harness import Harness, entered
+from torture.ledger_audit import audit_ledger, opened
 
 Fault = Callable[[], AbstractContextManager[None]]
 # Whoever waits for a commit at that moment does so for some seconds: a short lock costs nobody an answer.
@@ -26,37 +26,39 @@ _GONE = 30.0
 _RECOVERY = 10.0
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """The store locked, full and gone."""
-    seconds = max(_GONE * stage.scale, 10.0)
-    stores = [(kind, stage.new_store(kind)) for kind in stage.stores]
+    seconds = max(_GONE * harness.scale, 10.0)
+    stores = [(kind, harness.new_store(kind)) for kind in harness.stores]
     done = f"store locked for {seconds:.0f} s"
-    jobs = [_fault(stage, kind, store, done, partial(_locked, store), seconds) for kind, store in stores]
-    if stage.postgres:
-        store = stage.new_store("PostgreSQL")
-        jobs.append(_fault(stage, "PostgreSQL", store, "store gone for 5 s", partial(_gone, stage.postgres, store), 5))
+    jobs = [_fault(harness, kind, store, done, partial(_locked, store), seconds) for kind, store in stores]
+    if harness.postgres:
+        store = harness.new_store("PostgreSQL")
+        jobs.append(
+            _fault(harness, "PostgreSQL", store, "store gone for 5 s", partial(_gone, harness.postgres, store), 5)
+        )
     await asyncio.gather(*jobs)
-    await _full(stage)
+    await _full(harness)
 
 
-async def _full(stage: Stage) -> None:
+async def _full(harness: Harness) -> None:
     """A file system of its own, which root alone can make."""
-    folder = stage.new_folder()
+    folder = harness.new_folder()
     mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
-        stage.say("faults: the disk is NOT filled, since that takes a small file system of its own, and so root")
+        harness.log("faults: the disk is NOT filled, since that takes a small file system of its own, and so root")
         return
     try:
         store = f"sqlite:///{folder / 'forefront.db'}"
-        await _fault(stage, "SQLite", store, "disk full for 5 s", partial(_filled, folder), 5)
+        await _fault(harness, "SQLite", store, "disk full for 5 s", partial(_filled, folder), 5)
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-async def _fault(stage: Stage, kind: str, store: str, done: str, fault: Fault, seconds: float) -> None:
-    log, answers = stage.new_folder() / "log", list[tuple[float, Answer]]()
+async def _fault(harness: Harness, kind: str, store: str, done: str, fault: Fault, seconds: float) -> None:
+    log, answers = harness.new_folder() / "log", list[tuple[float, Answer]]()
     key = await asyncio.to_thread(_make_key, store)
-    async with entered(stage.nursery.serve(store, log, pause=0.001)) as server, _load(server.url, key, answers):
+    async with entered(harness.nursery.serve(store, log, pause=0.001)) as server, _load(server.url, key, answers):
         await asyncio.sleep(0.5)
         async with entered(fault()):
             broken = time.monotonic()
@@ -77,17 +79,17 @@ async def _fault(stage: Stage, kind: str, store: str, done: str, fault: Fault, s
     codes = Counter(f"{answer.status} {answer.code or ''}".strip() for answer in during)
     # On a full disk there may be room for a row now and then.
     clear = "503 store_unavailable" in codes and set(codes) <= {"503 store_unavailable", "200"}
-    async with entered(stage.nursery.serve(store, log)):
+    async with entered(harness.nursery.serve(store, log)):
         pass
-    books = await asyncio.to_thread(read_books, store)
-    missing = books.missing({answer.completion or "": answer.tokens for _, answer in answers if answer.whole})
+    audit = await asyncio.to_thread(audit_ledger, store)
+    missing = audit.missing({answer.completion or "": answer.tokens for _, answer in answers if answer.whole})
     slowest = max((answer.seconds for answer in during), default=0.0)
     kinds = ", ".join(f"{number} × {code}" for code, number in codes.items())
     found = (
         f"{kinds}, the slowest in {slowest:.1f} s; answers again after {recovered:.1f} s; {missing} without their row"
     )
-    good = clear and recovered < _RECOVERY and not missing and books.days_agree and not books.held and health == 200
-    stage.report("faults", kind, done, found, good=good)
+    good = clear and recovered < _RECOVERY and not missing and audit.days_agree and not audit.held and health == 200
+    harness.report("faults", kind, done, found, good=good)
 
 
 @asynccontextmanager
@@ -117,7 +119,7 @@ def _locked(store: str) -> Iterator[None]:
     """Somebody else writes and does not end."""
     with opened(store) as database, database.write() as connection:
         if not database.is_sqlite:
-            connection.execute(sa.text("LOCK TABLE completions, days, reservations IN ACCESS EXCLUSIVE MODE"))
+            connection.execute(sa.text("LOCK TABLE completions, daily_usage, budget_leases IN ACCESS EXCLUSIVE MODE"))
         yield
 
 

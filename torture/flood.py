@@ -1,4 +1,4 @@
-"""Thousands of connections of one address without a key: others are answered as ever."""
+"""Thousands of connections from one address without a key. Other clients are served as before."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tests.support.server import RunningServer
 from torture.client import Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 
 _ATTACKER = "127.0.0.2"
 _SECONDS = 10.0
@@ -19,16 +19,16 @@ _KINDS = {
 }
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """2,500 connections of each kind, opened again whenever the server closes one; the store makes no
     difference."""
-    async with entered(stage.serve(stage.new_store("SQLite"), stage.tiny())) as server:
+    async with entered(harness.serve(harness.new_store("SQLite"), harness.tiny())) as server:
         for kind, content in _KINDS.items():
-            await _flood(stage, server, kind, content, stage.count(2500))
+            await _flood(harness, server, kind, content, harness.count(2500))
 
 
-async def _flood(stage: Stage, server: RunningServer, kind: str, content: bytes, count: int) -> None:
-    end = time.monotonic() + max(_SECONDS * stage.scale, 3.0)
+async def _flood(harness: Harness, server: RunningServer, kind: str, content: bytes, count: int) -> None:
+    end = time.monotonic() + max(_SECONDS * harness.scale, 3.0)
     jobs = [asyncio.create_task(_hold(server.url, content, end)) for _ in range(count)]
     times, failed = [], 0
     keyed = Client(server.url, server.key)
@@ -46,7 +46,7 @@ async def _flood(stage: Stage, server: RunningServer, kind: str, content: bytes,
     )
     found += f"the 99th percentile {late * 1000:.0f} ms"
     good = not failed and middle < _SLOW
-    stage.report("flood", "SQLite", f"{count} {kind} connections of one address", found, good=good)
+    harness.report("flood", "SQLite", f"{count} {kind} connections of one address", found, good=good)
 
 
 async def _hold(url: str, content: bytes, end: float) -> int:

@@ -1,4 +1,4 @@
-"""Requests that are wrong in every way that a generator can think of: no 5xx, and no memory lost."""
+"""Generated invalid requests: no 5xx, and no memory is lost."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.server import RunningServer
 from torture.bad_requests import Wrong, wrong_request
 from torture.client import CHAT, Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 
 _CLIENTS = 16
 # In MiB. Pools, arenas and kernels for each step size (`engine/model/padding.py`) are filled before: by right requests,
@@ -20,33 +20,35 @@ _ROOM = 16.0
 _RIGHT = 5
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """100,000 requests, shared among the stores."""
-    stage.tiny()
-    await asyncio.gather(*(_on(stage, kind, stage.count(100_000 // len(stage.stores))) for kind in stage.stores))
+    harness.tiny()
+    await asyncio.gather(
+        *(_on(harness, kind, harness.count(100_000 // len(harness.stores))) for kind in harness.stores)
+    )
 
 
-async def _on(stage: Stage, kind: str, count: int) -> None:
-    async with entered(stage.serve(stage.new_store(kind), stage.tiny(), "--kv-cache", "0.01")) as server:
-        await _fuzz(stage, kind, server, count)
+async def _on(harness: Harness, kind: str, count: int) -> None:
+    async with entered(harness.serve(harness.new_store(kind), harness.tiny(), "--kv-cache", "0.01")) as server:
+        await _fuzz(harness, kind, server, count)
 
 
-async def _fuzz(stage: Stage, kind: str, server: RunningServer, count: int) -> None:
+async def _fuzz(harness: Harness, kind: str, server: RunningServer, count: int) -> None:
     seed = random.randrange(2**32)
     statuses: Counter[int] = Counter()
     bad: list[Wrong] = []
     memory = [0.0]
-    requests = _requests(seed, stage.numbers(f"fuzz, {kind}", count), count // 2, server.process.pid, memory)
+    requests = _requests(seed, harness.numbers(f"fuzz, {kind}", count), count // 2, server.process.pid, memory)
     for sent in (_right(seed, count // _RIGHT), requests):
         await asyncio.gather(*(_send(server, sent, statuses, bad) for _ in range(_CLIENTS)))
     memory.append(_memory(server.process.pid))
     for wrong in bad[:5]:
-        stage.say(f"fuzz, seed {seed}: a 5xx for {wrong}")
+        harness.log(f"fuzz, seed {seed}: a 5xx for {wrong}")
     found = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
     found = f"{found.replace('× 0', '× no answer')}; {memory[0]:.0f} MiB after half of them, {memory[1]:.0f} in the end"
     works = (await _normal(server)) == 200
     good = not bad and memory[1] <= memory[0] + _ROOM and works
-    stage.report("fuzz", kind, f"{count // _RIGHT} right requests, {count} wrong ones", found, good=good)
+    harness.report("fuzz", kind, f"{count // _RIGHT} right requests, {count} wrong ones", found, good=good)
 
 
 def _requests(seed: int, numbers: Iterator[int], half: int, pid: int, memory: list[float]) -> Iterator[Wrong]:

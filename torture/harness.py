@@ -1,4 +1,4 @@
-"""What every part works with: a folder, stores of both kinds, servers, and a place for results."""
+"""The environment of every part: a folder, stores of both kinds, servers, and the results."""
 
 import asyncio
 import itertools
@@ -33,8 +33,8 @@ class Server(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
-    """A line of the summary: what was done, on which store, what was measured, and whether it is as promised."""
+class Result:
+    """A line of the summary: the scenario, its store, the measurement, and whether the promise holds."""
 
     part: str
     store: str
@@ -44,26 +44,26 @@ class Row:
 
 
 @dataclass
-class Stage:
+class Harness:
     """`scale` multiplies the counts. `postgres` is the URL of a server, None where there is none."""
 
     folder: Path
     scale: float = 1.0
     postgres: str | None = None
     quiet: bool = False
-    rows: list[Row] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.nursery = Nursery()
         self._names = itertools.count()
 
     def count(self, whole: int, *, least: int = 1) -> int:
-        """How many of `whole` to do."""
+        """The scaled number of `whole` repetitions."""
         return max(round(whole * self.scale), least)
 
     @property
     def stores(self) -> list[str]:
-        """The kinds of store that there are."""
+        """The available kinds of store."""
         return ["SQLite", "PostgreSQL"] if self.postgres else ["SQLite"]
 
     def new_store(self, kind: str) -> str:
@@ -80,7 +80,7 @@ class Stage:
         return folder
 
     def tiny(self) -> str:
-        """A random model, as an argument of `forefront serve`: it never ends an answer by itself."""
+        """A random model that never ends an answer by itself, as an argument of `forefront serve`."""
         path = self.folder / "tiny.gguf"
         if not path.exists():
             write_random_gguf(path)
@@ -89,32 +89,32 @@ class Stage:
     def serve(
         self, store: str, *arguments: str, module: str = "forefront.cli", **settings: str
     ) -> AbstractContextManager[RunningServer]:
-        """A real `forefront serve`; packed weights are kept between calls."""
+        """A `forefront serve` process. Packed weights are kept between calls."""
         environment = {"FOREFRONT_DATABASE_URL": store} | settings
         home, log = self.folder / "home", self.folder / f"log{next(self._names)}"
         return run_server(list(arguments), home, environment=environment, module=module, log=log)
 
     def report(self, part: str, store: str, done: str, found: str, *, good: bool) -> None:
         """Add a line to the summary."""
-        self.rows.append(Row(part, store, done, found, good))
-        self.say(f"{part}, {store}: {done}: {found}{'' if good else '  <-- NOT AS PROMISED'}")
+        self.results.append(Result(part, store, done, found, good))
+        self.log(f"{part}, {store}: {done}: {found}{'' if good else '  <-- NOT AS PROMISED'}")
 
     def numbers(self, part: str, count: int) -> Iterator[int]:
-        """The numbers below `count`, for several to take from; says how far they are."""
+        """The numbers below `count`, shared by several workers, with progress lines."""
         for number in range(count):
             if number and number % max(count // 10, 1) == 0:
-                self.say(f"{part}: {number} of {count}")
+                self.log(f"{part}: {number} of {count}")
             yield number
 
-    def say(self, text: str) -> None:
-        """Show progress."""
+    def log(self, text: str) -> None:
+        """Print progress."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
 
 @asynccontextmanager
 async def entered(context: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """A context that blocks while it is entered and left, off the event loop."""
+    """A blocking context manager, entered and exited in a thread."""
     value = await asyncio.to_thread(context.__enter__)
     try:
         yield value

@@ -1,4 +1,4 @@
-"""One project's hostile fields: `/health` and another project's time to its first token meanwhile."""
+"""One project's hostile fields, and meanwhile `/health` and another project's time to first token."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ from typing import Any
 from tests.support.hostile import HOSTILE, Hostile, Watch, matching_stops
 from tests.support.server import RunningServer
 from torture.client import CHAT, Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 
 _AT_ONCE = 4
 _ROUNDS = 3
@@ -26,19 +26,19 @@ _SILENCE = 1.5
 _WAIT = 1.0
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """Each field `_ROUNDS` times by `_AT_ONCE` connections of one project, on a server for each store."""
-    stops = matching_stops(stage.folder / stage.tiny().partition("=")[2], 1000)
+    stops = matching_stops(harness.folder / harness.tiny().partition("=")[2], 1000)
     fields = {name: field for name, field in HOSTILE.items() if not field.path.startswith("/admin/")}
     fields["matching stops"] = stops
-    chosen = list(fields)[:: max(len(fields) // stage.count(len(fields)), 1)]
-    for kind in stage.stores:
-        server = stage.serve(stage.new_store(kind), "forefront-mini", stage.tiny())
+    chosen = list(fields)[:: max(len(fields) // harness.count(len(fields)), 1)]
+    for kind in harness.stores:
+        server = harness.serve(harness.new_store(kind), "forefront-mini", harness.tiny())
         async with entered(server) as running:
-            await _on(stage, kind, running, {name: fields[name] for name in chosen})
+            await _on(harness, kind, running, {name: fields[name] for name in chosen})
 
 
-async def _on(stage: Stage, kind: str, server: RunningServer, fields: dict[str, Hostile]) -> None:
+async def _on(harness: Harness, kind: str, server: RunningServer, fields: dict[str, Hostile]) -> None:
     hostile, neighbour = await _project(server, "hostile"), await _project(server, "neighbour")
     alone = statistics.median([await _first_token(server, neighbour) for _ in range(4 * _TRIES)])
     silences: dict[str, float] = {}
@@ -51,15 +51,15 @@ async def _on(stage: Stage, kind: str, server: RunningServer, fields: dict[str, 
     done = f"{len(fields)} hostile fields, {_AT_ONCE * _ROUNDS} times each"
     worst = max(silences, key=silences.__getitem__)
     found = f"{_ms(statistics.median(silences.values()))} in the middle, {_ms(silences[worst])} under {worst}"
-    stage.report("hostile", kind, f"{done}: the longest silence of /health", found, good=silences[worst] < _SILENCE)
+    harness.report("hostile", kind, f"{done}: the longest silence of /health", found, good=silences[worst] < _SILENCE)
     worst = max(waits, key=waits.__getitem__)
     found = (
         f"{_ms(alone)} alone; {_ms(statistics.median(waits.values()))} in the middle, {_ms(waits[worst])} under {worst}"
     )
     good = waits[worst] < 2 * alone + _WAIT
-    stage.report("hostile", kind, "a neighbour's first token meanwhile (median)", found, good=good)
+    harness.report("hostile", kind, "a neighbour's first token meanwhile (median)", found, good=good)
     found = "; ".join(sorted(wrong)) or "as documented"
-    stage.report("hostile", kind, "what the hostile project was answered", found, good=not wrong)
+    harness.report("hostile", kind, "what the hostile project was answered", found, good=not wrong)
 
 
 async def _under(server: RunningServer, hostile: str, neighbour: str, field: Hostile) -> tuple[float, float, set[int]]:

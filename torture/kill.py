@@ -1,4 +1,4 @@
-"""`kill -9` at random moments, under load: what clients saw whole is in the ledger, once."""
+"""`kill -9` at random moments under load: every complete response is in the ledger, once."""
 
 import asyncio
 import random
@@ -7,47 +7,47 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
 from forefront.wire.admin import Budget, MadeKey, NewKey, ProjectSettings
 from forefront.wire.parse_admin import ReportQuery
 from tests.support.instant import MODEL, PROMPT
 from torture.client import Client
-from torture.harness import Server, Stage, entered
-from torture.ledger_audit import opened, read_books
+from torture.harness import Harness, Server, entered
+from torture.ledger_audit import audit_ledger, opened
 
 Start = Callable[[], AbstractContextManager[Server]]
 _CLIENTS = 8
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """200 kills for each store, of servers whose answers take no model; then some of `forefront serve` itself."""
-    await asyncio.gather(*(_instant(stage, kind) for kind in stage.stores))
-    await asyncio.gather(*(_whole(stage, kind) for kind in stage.stores))
+    await asyncio.gather(*(_instant(harness, kind) for kind in harness.stores))
+    await asyncio.gather(*(_whole(harness, kind) for kind in harness.stores))
 
 
-async def _whole(stage: Stage, kind: str) -> None:
-    store, rounds = stage.new_store(kind), stage.count(5)
-    seen = await _rounds(stage, store, partial(stage.serve, store), "forefront-mini", rounds, 2.0)
-    await _check(stage, kind, store, f"{rounds} kills of `forefront serve`", seen)
+async def _whole(harness: Harness, kind: str) -> None:
+    store, rounds = harness.new_store(kind), harness.count(5)
+    seen = await _rounds(harness, store, partial(harness.serve, store), "forefront-mini", rounds, 2.0)
+    await _check(harness, kind, store, f"{rounds} kills of `forefront serve`", seen)
 
 
-async def _instant(stage: Stage, kind: str) -> None:
-    store, log = stage.new_store(kind), stage.new_folder() / "log"
+async def _instant(harness: Harness, kind: str) -> None:
+    store, log = harness.new_store(kind), harness.new_folder() / "log"
 
     def start() -> AbstractContextManager[Server]:
-        return stage.nursery.serve(store, log, pause=0.001)
+        return harness.nursery.serve(store, log, pause=0.001)
 
-    rounds = stage.count(200)
-    seen = await _rounds(stage, store, start, MODEL, rounds, 0.6)
-    await _check(stage, kind, store, f"{rounds} kills under load", seen)
+    rounds = harness.count(200)
+    seen = await _rounds(harness, store, start, MODEL, rounds, 0.6)
+    await _check(harness, kind, store, f"{rounds} kills under load", seen)
     async with entered(start()) as server:
         exact = await _budget_is_exact(store, server.url)
-    stage.report("kill", kind, "what is left of a budget", "exact" if exact else "wrong", good=exact)
+    harness.report("kill", kind, "what is left of a budget", "exact" if exact else "wrong", good=exact)
 
 
 async def _rounds(
-    stage: Stage, store: str, start: Start, model: str, rounds: int, longest: float
+    harness: Harness, store: str, start: Start, model: str, rounds: int, longest: float
 ) -> dict[str, int | None]:
     """Load, kill, again; the tokens of each completion that a client saw whole."""
     key = await asyncio.to_thread(_make_key, store)
@@ -61,7 +61,7 @@ async def _rounds(
             server.process.kill()
             await asyncio.gather(*clients)
         if number % 50 == 49:
-            stage.say(f"kill: {number + 1} of {rounds}, {len(seen)} answers seen whole")
+            harness.log(f"kill: {number + 1} of {rounds}, {len(seen)} answers seen whole")
     async with entered(start()):
         pass  # a last one takes note that the others are dead
     return seen
@@ -88,12 +88,14 @@ async def _alive(url: str, key: str) -> bool:
     return (await Client(url, key).send("GET", "/health")).status == 200
 
 
-async def _check(stage: Stage, kind: str, store: str, done: str, seen: dict[str, int | None]) -> None:
-    books = await asyncio.to_thread(read_books, store)
-    missing = books.missing(seen)
-    found = f"{len(seen)} answers seen whole, {missing} without their row; {len(books.rows)} rows; "
-    found += f"{books.held} reservations left; days {'equal' if books.days_agree else 'DIFFER FROM'} rows"
-    stage.report("kill", kind, done, found, good=not missing and not books.held and books.days_agree and len(seen) > 0)
+async def _check(harness: Harness, kind: str, store: str, done: str, seen: dict[str, int | None]) -> None:
+    audit = await asyncio.to_thread(audit_ledger, store)
+    missing = audit.missing(seen)
+    found = f"{len(seen)} answers seen whole, {missing} without their row; {len(audit.rows)} rows; "
+    found += f"{audit.held} reservations left; days {'equal' if audit.days_agree else 'DIFFER FROM'} rows"
+    harness.report(
+        "kill", kind, done, found, good=not missing and not audit.held and audit.days_agree and len(seen) > 0
+    )
 
 
 async def _budget_is_exact(store: str, url: str) -> bool:
@@ -108,7 +110,7 @@ async def _budget_is_exact(store: str, url: str) -> bool:
 
 
 def _room_for(database: Database, tokens: int) -> str:
-    [spent] = Usage(database).rows(ReportQuery(by=["project"], project="shop"))
+    [spent] = UsageReports(database).rows(ReportQuery(by=["project"], project="shop"))
     keys = KeyStore(database)
     left = spent.input_tokens + spent.output_tokens + tokens
     keys.set_project("shop", ProjectSettings(budget=Budget(tokens=left, period="month")))

@@ -1,4 +1,4 @@
-"""Sixteen tenants whose prompts begin alike, in an engine that has to evict: nobody reads another's words."""
+"""Sixteen tenants with common prompt prefixes in an engine that evicts: no tenant receives another's text."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
 from torture.client import Answer, Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 from torture.ledger_audit import opened
 
 _TENANTS = 16
@@ -34,12 +34,12 @@ class _Tenant:
     cached: int = 0
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """10,000 answers of the built-in model, which repeats what it is asked to."""
-    store, count = stage.new_store("SQLite"), stage.count(10_000 // _CHOICES, least=_TENANTS * _AT_ONCE)
-    tenants, numbers = await asyncio.to_thread(_make_tenants, store), stage.numbers("nonces", count)
+    store, count = harness.new_store("SQLite"), harness.count(10_000 // _CHOICES, least=_TENANTS * _AT_ONCE)
+    tenants, numbers = await asyncio.to_thread(_make_tenants, store), harness.numbers("nonces", count)
     # As little memory as can be chosen, so that blocks are taken from one tenant for another all the time.
-    async with entered(stage.serve(store, "--kv-cache", "0.01")) as server:
+    async with entered(harness.serve(store, "--kv-cache", "0.01")) as server:
         jobs = [
             _ask(server.url, tenant, numbers, _SHORT if place else _LONG)
             for tenant in tenants
@@ -55,7 +55,7 @@ async def run(stage: Stage) -> None:
     # Were the model not to repeat, or nothing to be taken from anybody, there would be nothing to find.
     forced = min(mini["evictions"], mini["preemptions"], cached) > 0
     good = not foreign and not failed and own > answered // 4 and forced
-    stage.report("nonces", "SQLite", f"{answered} answers to {_TENANTS} tenants", found, good=good)
+    harness.report("nonces", "SQLite", f"{answered} answers to {_TENANTS} tenants", found, good=good)
 
 
 async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int], size: dict[str, Any]) -> None:

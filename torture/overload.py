@@ -1,4 +1,4 @@
-"""Ten times more requests than can be answered: those that are answered stay as many, the rest are told at once."""
+"""Ten times more requests than the capacity: throughput stays, and excess requests are refused at once."""
 
 import asyncio
 import itertools
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.server import RunningServer
 from torture.client import Answer, Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 
 _RUNNING, _WAITING = 16, 32
 _LENGTH = 200  # of answers, in the mean
@@ -38,31 +38,31 @@ class Load:
         return [answer for answer in self.answers if answer.status in (429, 503)]
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """The peak by a few more clients than may run at a time, then ten times as many requests per second as that; in
     turns, since other programs use the machine too."""
-    seconds = max(4 * stage.scale, 2)
+    seconds = max(4 * harness.scale, 2)
     settings = {"FOREFRONT_QUEUE_RUNNING": str(_RUNNING), "FOREFRONT_QUEUE_WAITING": str(_WAITING)}
     peaks, overs = [], []
-    async with entered(stage.serve(stage.new_store("SQLite"), _MODEL, **settings)) as server:
+    async with entered(harness.serve(harness.new_store("SQLite"), _MODEL, **settings)) as server:
         await _peak(server, 1)
         for _ in range(6):
             peaks.append(await _peak(server, seconds))
             overs.append(await _overload(server, seconds, peaks[-1].rate * 10))
     peak, over = (sum(load.tokens for load in loads) / sum(load.seconds for load in loads) for loads in (peaks, overs))
-    stage.report("overload", "SQLite", f"peak: {_RUNNING + 4} clients", f"{peak:.0f} tokens/s", good=peak > 0)
+    harness.report("overload", "SQLite", f"peak: {_RUNNING + 4} clients", f"{peak:.0f} tokens/s", good=peak > 0)
     asked, refused = sum(len(load.answers) for load in overs), [one for load in overs for one in load.refused]
     whole = sum(answer.whole for load in overs for answer in load.answers)
     found = f"{over:.0f} tokens/s, {over / peak:.0%} of the peak, in {whole} whole answers"
-    stage.report("overload", "SQLite", f"10 × as many ({asked} requests)", found, good=over / peak >= 0.9)
+    harness.report("overload", "SQLite", f"10 × as many ({asked} requests)", found, good=over / peak >= 0.9)
     told = all("retry-after" in answer.headers for answer in refused)
     others = asked - whole - len(refused)
     found = f"{len(refused)} × 429 or 503 in {_milliseconds([one.seconds for one in refused])}, "
     found += f"{'each' if told else 'NOT each'} with retry-after; {others} of any other kind"
-    stage.report("overload", "SQLite", "the rest", found, good=bool(refused) and told and not others)
+    harness.report("overload", "SQLite", "the rest", found, good=bool(refused) and told and not others)
     health = [one for load in overs for one in load.health]
     found = _milliseconds(health)
-    stage.report("overload", "SQLite", "/health meanwhile", found, good=_last(health) < 0.05)
+    harness.report("overload", "SQLite", "/health meanwhile", found, good=_last(health) < 0.05)
 
 
 async def _peak(server: RunningServer, seconds: float) -> Load:

@@ -1,4 +1,4 @@
-"""Every part by its name, in the order in which they run."""
+"""The parts by name, in the order of their runs."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -8,6 +8,7 @@ from torture import (
     bodies,
     broken,
     budget,
+    disconnects,
     faults,
     flood,
     fuzz,
@@ -19,12 +20,11 @@ from torture import (
     shares,
     smuggle,
 )
-from torture import disconnects as cut
-from torture.harness import Stage
+from torture.harness import Harness
 
-PARTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
+PARTS: Final[dict[str, Callable[[Harness], Awaitable[None]]]] = {
     "budget": budget.run,
-    "cut": cut.run,
+    "disconnects": disconnects.run,
     "broken": broken.run,
     "faults": faults.run,
     "overload": overload.run,

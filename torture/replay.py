@@ -1,4 +1,4 @@
-"""One project fills the store of replays: another's retries still find their answers, and are billed once."""
+"""One project fills the replay store. Another project's retries still find their responses, and are billed once."""
 
 import asyncio
 import json
@@ -8,22 +8,22 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import NewKey
 from tests.support.instant import KEY, MODEL, Instant
 from torture.client import CHAT, Answer, Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 from torture.ledger_audit import opened
 
 _TOKENS = 700  # of a stream of 7 MiB
 _FLOOD = 20
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """Twice as many bytes as the store has room for, and many small answers, on each store."""
-    for kind in stage.stores:
-        store, folder = stage.new_store(kind), stage.new_folder()
+    for kind in harness.stores:
+        store, folder = harness.new_store(kind), harness.new_folder()
         greedy, modest = await asyncio.to_thread(_make_keys, store)
-        async with entered(stage.nursery.serve(store, folder / "log")) as server:
+        async with entered(harness.nursery.serve(store, folder / "log")) as server:
             first = [await _ask(server, modest, name) for name in ("whole", "stream")]
             await _leave(server, modest, "lost")
-            large, small = stage.count(_FLOOD, least=12), stage.count(12_000, least=200)
+            large, small = harness.count(_FLOOD, least=12), harness.count(12_000, least=200)
             last = [await _ask(server, greedy, f"stream-large-{number}", _TOKENS) for number in range(large)][-1]
             await _many(server, greedy, small)
             again = [await _ask(server, modest, name) for name in ("whole", "stream", "lost")]
@@ -32,14 +32,14 @@ async def run(stage: Stage) -> None:
             requests = await _requests(server, "modest")
             found = f"{replayed} of 3 answers replayed to another project, {requests} requests billed"
             good = same and replayed == 3 and requests == 3
-            stage.report("replay", kind, f"{large} answers of 7 MiB and {small} small ones", found, good=good)
+            harness.report("replay", kind, f"{large} answers of 7 MiB and {small} small ones", found, good=good)
             own = await _ask(server, greedy, f"stream-large-{large - 1}", _TOKENS)
             oldest = await _ask(server, greedy, "stream-large-0", _TOKENS)
             kept = own.completion == last.completion
             found = f"its latest large answer was {'kept' if kept else 'dropped'}, "
             found += f"its first one {'kept' if 'idempotent-replayed' in oldest.headers else 'dropped'}"
             good = "idempotent-replayed" not in oldest.headers and oldest.status == 200
-            stage.report("replay", kind, "the flooding project's own answers", found, good=good)
+            harness.report("replay", kind, "the flooding project's own answers", found, good=good)
 
 
 async def _ask(server: Instant, key: str, name: str, tokens: int = 5) -> Answer:

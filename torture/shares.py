@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from tests.support.server import RunningServer
 from torture.client import Client
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 
 _MODEL = "forefront-mini"
 _PROBES = 12
@@ -26,25 +26,25 @@ _TEXT = "/v1/completions"
 _CHAT = "/v1/chat/completions"
 _LONG: dict[str, Any] = {"model": _MODEL, "max_tokens": 2000, "logit_bias": {"2": -100}}
 
-Abuse = Callable[[Stage, RunningServer, str], Awaitable[list[Any]]]
+Abuse = Callable[[Harness, RunningServer, str], Awaitable[list[Any]]]
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """Each kind of abuse beside a neighbour's short answers, on one server."""
     kinds: dict[str, Abuse] = {
         "256 prompts × n 16 × 2,000 tokens, four times": _batches,
         "streams that are not read, n 16": _unread,
         "a full queue of long answers": _queue,
     }
-    async with entered(stage.serve(stage.new_store("SQLite"), _MODEL)) as server:
+    async with entered(harness.serve(harness.new_store("SQLite"), _MODEL)) as server:
         greedy = await _key(server, "greedy")
         neighbour = Client(server.url, await _key(server, "neighbour"))
         await _first_tokens(neighbour, 4)
         admin = Client(server.url, server.key)
-        idle = statistics.median(await _first_tokens(neighbour, stage.count(_PROBES, least=4)))
+        idle = statistics.median(await _first_tokens(neighbour, harness.count(_PROBES, least=4)))
         for done, abuse in kinds.items():
-            async with _under(stage, server, greedy, abuse) as step:
-                before, count = (await _engine(admin))["tokens_sampled"], stage.count(_PROBES, least=4)
+            async with _under(harness, server, greedy, abuse) as step:
+                before, count = (await _engine(admin))["tokens_sampled"], harness.count(_PROBES, least=4)
                 times = await _first_tokens(neighbour, count)
                 steps = ((await _engine(admin))["tokens_sampled"] - before) / _SLOTS / count
             median = statistics.median(times)
@@ -53,11 +53,11 @@ async def run(stage: Stage) -> None:
             )
             found += f", {max(times) * 1000:.0f} ms at most; a step of the engine took {step * 1000:.0f} ms"
             # A fraction of the part looks at steps alone: it runs beside other programs.
-            good = median <= 2 * (idle + step) or stage.scale < 1
-            stage.report("shares", "SQLite", done, found, good=good)
-            stage.report("shares", "SQLite", "steps for an answer of 4 tokens", f"{steps:.0f}", good=steps < _STEPS)
+            good = median <= 2 * (idle + step) or harness.scale < 1
+            harness.report("shares", "SQLite", done, found, good=good)
+            harness.report("shares", "SQLite", "steps for an answer of 4 tokens", f"{steps:.0f}", good=steps < _STEPS)
         status = await _idle(admin)
-        stage.report("shares", "SQLite", "after that", f"{status} sequences left", good=not status)
+        harness.report("shares", "SQLite", "after that", f"{status} sequences left", good=not status)
 
 
 async def _key(server: RunningServer, project: str) -> str:
@@ -68,10 +68,10 @@ async def _key(server: RunningServer, project: str) -> str:
 
 
 @asynccontextmanager
-async def _under(stage: Stage, server: RunningServer, key: str, abuse: Abuse) -> AsyncIterator[float]:
+async def _under(harness: Harness, server: RunningServer, key: str, abuse: Abuse) -> AsyncIterator[float]:
     """While the abuse goes on; the engine is busy with it before. The seconds that a step takes."""
     admin = Client(server.url, server.key)
-    held = await abuse(stage, server, key)
+    held = await abuse(harness, server, key)
     try:
         while (await _engine(admin))["running"] < _SLOTS - 1:
             await asyncio.sleep(0.02)
@@ -87,15 +87,15 @@ async def _under(stage: Stage, server: RunningServer, key: str, abuse: Abuse) ->
         await _idle(admin)
 
 
-async def _batches(stage: Stage, server: RunningServer, key: str) -> list[Any]:
+async def _batches(harness: Harness, server: RunningServer, key: str) -> list[Any]:
     prompts = [f"Chapter {number}" for number in range(256)]
     body = json.dumps(_LONG | {"prompt": prompts, "n": 16}).encode()
-    return [asyncio.create_task(_forever(server, key, _TEXT, body)) for _ in range(stage.count(4))]
+    return [asyncio.create_task(_forever(server, key, _TEXT, body)) for _ in range(harness.count(4))]
 
 
-async def _queue(stage: Stage, server: RunningServer, key: str) -> list[Any]:
+async def _queue(harness: Harness, server: RunningServer, key: str) -> list[Any]:
     body = json.dumps(_LONG | {"messages": [{"role": "user", "content": "Go on."}]}).encode()
-    count = stage.count(1000, least=100)
+    count = harness.count(1000, least=100)
     return [asyncio.create_task(_forever(server, key, _CHAT, body)) for _ in range(count)]
 
 
@@ -106,14 +106,14 @@ async def _forever(server: RunningServer, key: str, path: str, body: bytes) -> N
             await asyncio.sleep(1)
 
 
-async def _unread(stage: Stage, server: RunningServer, key: str) -> list[Any]:
+async def _unread(harness: Harness, server: RunningServer, key: str) -> list[Any]:
     """Sockets whose owner never reads."""
     parts = urlsplit(server.url)
     fields = _LONG | {"messages": [{"role": "user", "content": "Go on."}], "n": 16, "stream": True}
     body = json.dumps(fields).encode()
     head = f"POST {_CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
     held = []
-    for _ in range(stage.count(256, least=64)):
+    for _ in range(harness.count(256, least=64)):
         opened = socket.socket()
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         await asyncio.to_thread(opened.connect, (parts.hostname, parts.port))

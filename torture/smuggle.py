@@ -1,4 +1,4 @@
-"""Requests that could be framed in two ways, cut at random: the server reads those that h11 reads, or refuses."""
+"""Requests with ambiguous framing, cut at random: the server accepts those that h11 accepts, or refuses."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
 from tests.security.framing_peers import Reading, read_by_h11
 from tests.security.raw import request
-from torture.harness import Stage, entered
+from torture.harness import Harness, entered
 
 _CLIENTS = 16
 _SECONDS = 3.0  # without a byte, after which a server waits for more of the request
@@ -32,20 +32,20 @@ _VERSIONS = (b"HTTP/1.0", b"HTTP/2.0", b"HTTP/0.9", b"HTTP/1.2")
 _BYTES = bytes(set(range(256)) - set(b" \t\r\n\x0b\x0c"))
 
 
-async def run(stage: Stage) -> None:
+async def run(harness: Harness) -> None:
     """10,000 connections with one to four requests and one at their end; the store makes no difference."""
-    seed, count = random.randrange(2**32), stage.count(10_000)
+    seed, count = random.randrange(2**32), harness.count(10_000)
     found: Counter[str] = Counter()
     bad: list[tuple[bytes, bytes]] = []
-    async with entered(stage.serve(stage.new_store("SQLite"), stage.tiny())) as server:
-        contents = _contents(random.Random(seed), stage.numbers("smuggle", count))
+    async with entered(harness.serve(harness.new_store("SQLite"), harness.tiny())) as server:
+        contents = _contents(random.Random(seed), harness.numbers("smuggle", count))
         await asyncio.gather(
             *(_send(server.url, contents, random.Random(seed + n), found, bad) for n in range(_CLIENTS))
         )
     for content, answers in bad[:5]:
-        stage.say(f"smuggle, seed {seed}: {content!r} was answered by {answers!r}")
+        harness.log(f"smuggle, seed {seed}: {content!r} was answered by {answers!r}")
     counts = ", ".join(f"{number} × {kind}" for kind, number in sorted(found.items()))
-    stage.report("smuggle", "SQLite", f"{count} connections with unclear requests", counts, good=not bad)
+    harness.report("smuggle", "SQLite", f"{count} connections with unclear requests", counts, good=not bad)
 
 
 def _contents(chance: random.Random, numbers: Iterator[int]) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Forefront's Python SDK.
 
+```python
 from forefront import ForefrontClient
 
 ff = ForefrontClient()  # FOREFRONT_API_KEY; FOREFRONT_BASE_URL, else http://127.0.0.1:8000
@@ -8,6 +9,7 @@ completion = ff.chat.completions.create(
     model="MODEL_STRING",
 )
 print(completion.choices[0].message.content)
+```
 """
 
 from forefront.client.chat_stream import AsyncChatStream, ChatStream

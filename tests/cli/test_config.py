@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from forefront.cli.config import Config, ConfigError, find_config, load_config, setting_names, variable
+from forefront.cli.config import Config, ConfigError, environment_variable, find_config, load_config, setting_names
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
 from forefront.wire.message import Message
@@ -35,7 +35,7 @@ output = 0.4
 """
 
 
-def test_a_file_sets_what_it_names_and_the_environment_goes_first(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     path = tmp_path / "forefront.toml"
     path.write_text(FULL)
     config = load_config(path, {"PORT": "9001", "FOREFRONT_LOG_PROMPTS": "false"})
@@ -73,7 +73,10 @@ def test_a_file_sets_what_it_names_and_the_environment_goes_first(tmp_path: Path
                 "",
             )
         ),
-        ("[store]\nurl = 'postgresql://u:secret@host:70000/x'\n", "`store.url`: the port of the .* is no port$"),
+        (
+            "[store]\nurl = 'postgresql://u:secret@host:70000/x'\n",
+            "`store.url`: the port .* is not between 1 and 65535$",
+        ),
         ("[prices.m]\n[prices.n]\ninput = -1\noutput = 1\n", "`prices.n.input` must be a number of at least 0"),
         ("[prices.'n 2.5']\noutput = '1'\n", '`prices."n 2.5".output` must be a number, not a string'),
         ("[prices.m]\ninput = nan\noutput = 1\n", "prices.m.input"),
@@ -83,7 +86,7 @@ def test_a_file_sets_what_it_names_and_the_environment_goes_first(tmp_path: Path
         ("[store]\nurl = '/srv/forefront.db'\n", "`store.url`: the database's address is not a URL such as"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_settings_name_their_source(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "forefront.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=says):
@@ -119,7 +122,7 @@ def test_a_bad_variable_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "missing.toml", {})
 
 
-def test_the_file_here_goes_before_the_one_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_directory_takes_precedence_over_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "home"
     home.mkdir()
@@ -132,14 +135,14 @@ def test_the_file_here_goes_before_the_one_at_home(tmp_path: Path, monkeypatch: 
 
 
 def test_every_setting_is_documented() -> None:
-    page = Path("docs/operate.md").read_text()
+    page = Path("docs/operate/settings.md").read_text()
     for name, environment in setting_names():
         shown = name.replace("prices.", "prices.MODEL.")
-        assert f"`{shown}`" in page, f"docs/operate.md does not have {shown}"
-        assert environment is None or f"`{environment}`" in page, f"docs/operate.md does not have {environment}"
+        assert f"`{shown}`" in page, f"the page does not have {shown}"
+        assert environment is None or f"`{environment}`" in page, f"the page does not have {environment}"
     for shown in re.findall(r"^\| `([a-z]+\.[a-z_]+)` ", page, re.MULTILINE):
-        assert shown in dict(setting_names()), f"docs/operate.md has {shown}, which is no setting"
-        assert variable(shown)
+        assert shown in dict(setting_names()), f"the page has {shown}, which is no setting"
+        assert environment_variable(shown)
 
 
 def test_config_check(tmp_path: Path) -> None:
@@ -186,7 +189,7 @@ def test_config_check_looks_at_the_environment(tmp_path: Path) -> None:
         ("OTHER_LOG_FROMAT", "json", None),
     ],
 )
-def test_a_variable_that_nothing_reads_is_told(name: str, value: str, says: str | None) -> None:
+def test_an_unknown_variable_is_reported(name: str, value: str, says: str | None) -> None:
     told = unknown_variables({name: value})
     assert len(told) == (says is not None)
     assert says is None or (says in told[0] and f"`{name}`" in told[0])
@@ -221,7 +224,7 @@ def test_json_logs_have_the_requests_and_neither_keys_nor_prompts(tiny_gguf: Pat
         assert secret not in log
 
 
-def test_prompts_are_logged_when_asked_for(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_prompts_are_logged_if_configured(tiny_gguf: Path, tmp_path: Path) -> None:
     variables = {"FOREFRONT_LOG_PROMPTS": "true", "FOREFRONT_LOG_FORMAT": "json"}
     messages = [
         {"role": "user", "content": [{"type": "text", "text": "CANARY"}]},
@@ -287,9 +290,17 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("c.pem", "rsa/k.pem", "`server.tls_key`: {key} is not the key of the certificate in {certificate}"),
         ("c.pem", "encrypted-pkey.pem", "`server.tls_key`: {key} is encrypted; it must be unencrypted"),
         ("c.pem", "encrypted-ec.pem", "`server.tls_key`: {key} is encrypted; it must be unencrypted"),
-        ("c.pem", "garbage", "`server.tls_key`: {key} does not hold a private key in PEM"),
-        ("garbage", "k.pem", "`server.tls_certificate`: {certificate} does not hold a whole certificate chain in PEM"),
-        ("cut.pem", "k.pem", "`server.tls_certificate`: {certificate} does not hold a whole certificate chain in PEM"),
+        ("c.pem", "garbage", "`server.tls_key`: {key} has no private key in PEM"),
+        (
+            "garbage",
+            "k.pem",
+            "`server.tls_certificate`: {certificate} has no complete certificate chain in PEM",
+        ),
+        (
+            "cut.pem",
+            "k.pem",
+            "`server.tls_certificate`: {certificate} has no complete certificate chain in PEM",
+        ),
         ("weak/c.pem", "weak/k.pem", "`server.tls_certificate`: {certificate}, with the key {key}: ee key too small"),
         ("other", "k.pem", "`server.tls_certificate`: {certificate} cannot be read: Is a directory"),
     ],

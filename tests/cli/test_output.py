@@ -35,14 +35,14 @@ def test_a_full_disk_is_one_line(tmp_path: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_reader_that_has_gone_is_no_word(tmp_path: Path, command: str) -> None:
+def test_a_closed_pipe_is_silent(tmp_path: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     assert run(command, tmp_path, writer) == (1, "")
     os.close(writer)
 
 
-def test_ctrl_c_while_a_command_is_loaded_is_no_word(tmp_path: Path) -> None:
+def test_ctrl_c_during_imports_is_silent(tmp_path: Path) -> None:
     """Its parts take most of a second."""
     slow = tmp_path / "typer.py"
     slow.write_text("import os, time\nos.write(1, b'x')\ntime.sleep(60)\n")
@@ -60,3 +60,10 @@ def test_ctrl_c_while_a_command_is_loaded_is_no_word(tmp_path: Path) -> None:
     program.send_signal(signal.SIGINT)
     assert program.communicate(timeout=20) == (b"", b"")
     assert program.returncode == 130
+
+
+def test_an_unexpected_error_is_one_line_with_its_place() -> None:
+    script = "import forefront.cli as cli\ndef fail(): raise KeyError('a\\nb')\ncli._run = fail\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "forefront: internal error: KeyError: 'a\\nb' (<string>, line 2)\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.cli.startup_warnings import doubts
+from forefront.cli.startup_warnings import find_warnings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import default_url, open_database
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
@@ -26,31 +26,31 @@ def store(tmp_path: Path) -> Iterator[KeyStore]:
     database.close()
 
 
-def test_there_is_nothing_to_say_of_what_fits(store: KeyStore) -> None:
-    assert list(doubts(store, [], ["tiny"])) == []
+def test_consistent_settings_have_no_warnings(store: KeyStore) -> None:
+    assert list(find_warnings(store, [], ["tiny"])) == []
     store.create(NewKey(name="tokens", budget=Budget(tokens=5)))
-    assert list(doubts(store, [], ["tiny"])) == []
+    assert list(find_warnings(store, [], ["tiny"])) == []
     store.create(NewKey(name="money", budget=MONEY))
-    assert list(doubts(store, ["tiny"], ["tiny"])) == []
+    assert list(find_warnings(store, ["tiny"], ["tiny"])) == []
 
 
 def test_a_budget_in_money_of_a_key_needs_a_price(store: KeyStore) -> None:
     made = store.create(NewKey(name="money", budget=MONEY))
-    assert list(doubts(store, ["other"], ["other", "tiny"])) == [UNLIMITED]
+    assert list(find_warnings(store, ["other"], ["other", "tiny"])) == [UNLIMITED]
     store.revoke(made.id)
-    assert list(doubts(store, [], ["tiny"])) == []
+    assert list(find_warnings(store, [], ["tiny"])) == []
     store.create(NewKey(name="expired", budget=MONEY, expires=int(time.time()) - 5))
     store.create(NewKey(name="elsewhere", budget=MONEY, models=["other"]))
-    assert list(doubts(store, ["other"], ["other", "tiny"])) == []
+    assert list(find_warnings(store, ["other"], ["other", "tiny"])) == []
 
 
-def test_so_does_one_of_a_project(store: KeyStore) -> None:
+def test_a_budget_in_money_of_a_project_needs_a_price(store: KeyStore) -> None:
     store.set_project("default", ProjectSettings(budget=MONEY))
-    assert list(doubts(store, [], ["tiny"])) == [UNLIMITED]
+    assert list(find_warnings(store, [], ["tiny"])) == [UNLIMITED]
 
 
 def test_prices_of_a_model_that_is_not_served(store: KeyStore) -> None:
-    assert list(doubts(store, ["forefront-mni", "x"], ["forefront-mini"])) == [
+    assert list(find_warnings(store, ["forefront-mni", "x"], ["forefront-mini"])) == [
         "prices for `forefront-mni`, which is not served; did you mean `forefront-mini`?",
         "prices for `x`, which is not served",
     ]
@@ -69,7 +69,7 @@ def test_a_server_says_so_when_it_starts(tiny_gguf: Path, tmp_path: Path, store:
     warnings = [line.partition("WARNING forefront.cli.commands.serve: ")[2] for line in lines if " WARNING " in line]
     assert warnings == [
         "the environment variable `FOREFRONT_LOG_LEVLE` is not known; did you mean `FOREFRONT_LOG_LEVEL`?",
-        "no key is valid, so nobody can come in; `forefront keys create NAME` makes one",
+        "no key is valid, so every request is refused; `forefront keys create NAME` makes one",
         "prices for `tinny`, which is not served; did you mean `tiny`?",
         UNLIMITED,
     ]

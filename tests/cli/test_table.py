@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from forefront.cli.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import default_url, open_database
-from forefront.gateway.store.tables import days
+from forefront.gateway.store.tables import daily_usage
 from forefront.wire.admin import Budget, Key, Limits, NewKey, ProjectSettings
 from tests.cli.commands.test_serve import forefront
 
@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Path:
     wanted.budget = Budget(tokens=100_000_000)
     made = KeyStore(database).create(wanted)
     with database.write() as connection:
-        connection.execute(days.insert().values(("2026-01-31", made.id, PROJECT, MODEL, *SUMS)))
+        connection.execute(daily_usage.insert().values(("2026-01-31", made.id, PROJECT, MODEL, *SUMS)))
     database.close()
     return tmp_path
 
@@ -63,6 +63,7 @@ def on_terminal(*arguments: str, home: Path) -> str:
     return shown.decode()
 
 
+@pytest.mark.slow
 def test_in_a_pipe_each_row_is_one_line(home: Path) -> None:
     key = only_key(home)
     for arguments, texts in (
@@ -88,7 +89,7 @@ def test_on_a_narrow_terminal_ids_days_and_models_stay_whole(home: Path) -> None
     assert "…" not in used
 
 
-def test_on_a_narrow_terminal_what_folds_goes_on_in_the_next_line(home: Path) -> None:
+def test_folding_columns_wrap_on_a_narrow_terminal(home: Path) -> None:
     database = open_database(default_url(home))
     settings = ProjectSettings(limits=Limits(requests_per_minute=12345, tokens_per_minute=1234567, concurrency=123))
     KeyStore(database).set_project(PROJECT, settings)
@@ -114,11 +115,11 @@ def test_a_long_table_in_a_pipe_takes_little_memory(capsys: pytest.CaptureFixtur
     assert held < 15_000_000
 
 
-def test_who_looks_at_the_first_page_does_not_keep_the_store(home: Path) -> None:
+def test_a_slow_reader_does_not_hold_the_store(home: Path) -> None:
     database = open_database(default_url(home))
     with database.write() as connection:
         for number in range(3000):
-            connection.execute(days.insert().values(("2026-01-31", f"key_{number}", PROJECT, MODEL, *SUMS)))
+            connection.execute(daily_usage.insert().values(("2026-01-31", f"key_{number}", PROJECT, MODEL, *SUMS)))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     command = [sys.executable, "-m", "forefront.cli", "usage", "--by", "key,model", "--csv"]
     environment |= {"FOREFRONT_HOME": str(home)}

@@ -10,9 +10,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from forefront import ForefrontError, RateLimitError
-from forefront.cli.client_options import first_model, printable
+from forefront.cli import client_options
+from forefront.cli.client_options import default_model, strip_controls
 from forefront.cli.commands import chat as command
-from forefront.cli.commands.chat import HELP, Asker, Conversation, read_command
+from forefront.cli.commands.chat import HELP, ChatModel, Conversation, read_command
 from tests.client.fakes import DONE, Body, Server, chunk, events, frame, stream_of
 
 MODELS = {"object": "list", "data": [{"id": "first", "created": 1, "owned_by": "x"}, {"id": "second"}]}
@@ -46,23 +47,23 @@ def server() -> Server:
 
 @pytest.fixture
 def conversation(server: Server) -> Conversation:
-    return Conversation(Asker(server.client(), "m"))
+    return Conversation(ChatModel(server.client(), "m"))
 
 
-def unheard(text: str) -> None:
-    """Nobody reads along."""
+def discard(text: str) -> None:
+    """Drop the text."""
 
 
 def said(conversation: Conversation) -> list[str]:
-    return [turn["content"] for turn in conversation.turns]
+    return [turn["content"] for turn in conversation.history]
 
 
 def test_turns_are_kept_and_sent(server: Server, conversation: Conversation) -> None:
     written: list[str] = []
-    assert conversation.say("Hi", written.append).text == "You said: Hi"
+    assert conversation.send("Hi", written.append).text == "You said: Hi"
     assert written == ["You said: ", "Hi"]
-    conversation.obey("system", "Be brief.")
-    conversation.say("Bye", written.append)
+    conversation.handle_command("system", "Be brief.")
+    conversation.send("Bye", written.append)
     assert server.sent == {
         "model": "m",
         "stream": True,
@@ -77,40 +78,40 @@ def test_turns_are_kept_and_sent(server: Server, conversation: Conversation) -> 
 
 @pytest.mark.parametrize("prompt", ["refuse", "fail"])
 def test_a_failed_turn_is_forgotten(conversation: Conversation, prompt: str) -> None:
-    conversation.say("Hi", unheard)
+    conversation.send("Hi", discard)
     with pytest.raises(RateLimitError):
-        conversation.say(prompt, unheard)
+        conversation.send(prompt, discard)
     assert said(conversation) == ["Hi", "You said: Hi"]
 
 
 def test_ctrl_c_keeps_what_was_said(conversation: Conversation) -> None:
-    answer = conversation.say("stop", unheard)
-    assert (answer.text, answer.stopped) == ("You said: stop", True)
+    answer = conversation.send("stop", discard)
+    assert (answer.text, answer.interrupted) == ("You said: stop", True)
     assert said(conversation) == ["stop", "You said: stop"]
 
 
 def test_ctrl_c_before_the_first_word_forgets_the_turn() -> None:
     server = Server(stream_of(Body([], fail=KeyboardInterrupt())))
-    conversation = Conversation(Asker(server.client(), "m"))
-    assert conversation.say("Hi", unheard).stopped
-    assert conversation.turns == []
+    conversation = Conversation(ChatModel(server.client(), "m"))
+    assert conversation.send("Hi", discard).interrupted
+    assert conversation.history == []
 
 
 def test_the_limit_of_tokens_is_noticed(conversation: Conversation) -> None:
-    assert conversation.say("cut", unheard).cut
-    assert not conversation.say("Hi", unheard).cut
+    assert conversation.send("cut", discard).truncated
+    assert not conversation.send("Hi", discard).truncated
 
 
 def test_commands(conversation: Conversation) -> None:
-    conversation.say("Hi", unheard)
-    assert conversation.obey("system", "Be brief.")
-    assert conversation.obey("clear", "")
-    assert (conversation.turns, conversation.system) == ([], "Be brief.")
-    assert conversation.obey("system", "")
+    conversation.send("Hi", discard)
+    assert conversation.handle_command("system", "Be brief.")
+    assert conversation.handle_command("clear", "")
+    assert (conversation.history, conversation.system) == ([], "Be brief.")
+    assert conversation.handle_command("system", "")
     assert not conversation.system
-    assert conversation.obey("help", "") == HELP
-    assert "/nonsense" in (conversation.obey("nonsense", "") or "")
-    assert conversation.obey("exit", "") is None
+    assert conversation.handle_command("help", "") == HELP
+    assert "/nonsense" in (conversation.handle_command("nonsense", "") or "")
+    assert conversation.handle_command("exit", "") is None
 
 
 @pytest.mark.parametrize(
@@ -130,13 +131,13 @@ def test_what_is_a_command(line: str, expected: tuple[str, str] | None) -> None:
 
 
 def test_a_model_cannot_steer_the_terminal() -> None:
-    assert printable("a\x1b[2J\x07\r\x9b1m\tb\né🎉") == "a[2J1m\tb\né🎉"
+    assert strip_controls("a\x1b[2J\x07\r\x9b1m\tb\né🎉") == "a[2J1m\tb\né🎉"
 
 
-def test_the_first_model() -> None:
-    assert first_model(Server(echo).client()) == "first"
+def test_the_default_model() -> None:
+    assert default_model(Server(echo).client()) == "first"
     with pytest.raises(ForefrontError, match="no models"):
-        first_model(Server(httpx.Response(200, json={"data": []})).client())
+        default_model(Server(httpx.Response(200, json={"data": []})).client())
 
 
 Run = Callable[..., Result]
@@ -147,7 +148,7 @@ def run(server: Server, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command against the server, with `typed` lines on a terminal or `stdin` in a pipe."""
     app = typer.Typer()
     app.command()(command.chat)
-    monkeypatch.setattr(command, "ForefrontClient", lambda base_url: server.client())
+    monkeypatch.setattr(client_options, "ForefrontClient", lambda base_url: server.client())
 
     def type_in(typed: list[Any]) -> Callable[[str], str]:
         lines: Iterator[Any] = iter([*typed, EOFError()])
@@ -192,7 +193,7 @@ def test_a_pipe_is_one_prompt(server: Server, run: Run) -> None:
     [
         (["refuse"], None, "forefront: slow down (429 rate_limit_exceeded)\n"),
         (["Hi", "--temperature", "nan"], None, "forefront: `temperature` must be a finite number, not nan\n"),
-        ([], " \n", "forefront: There is no prompt.\n"),
+        ([], " \n", "forefront: The prompt is empty.\n"),
     ],
 )
 def test_errors_take_one_line_and_exit_1(run: Run, arguments: list[str], stdin: str | None, message: str) -> None:

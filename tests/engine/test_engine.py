@@ -54,6 +54,7 @@ async def test_log_probabilities_are_the_references(engine: Engine, reference: R
     assert max(await disagreement(engine, reference, length)) < 5e-4
 
 
+@pytest.mark.slow
 async def test_greedy_tokens_are_the_references(engine: Engine, reference: ReferenceModel) -> None:
     assert await tokens_of(ask(engine, 48, 64, seed=5)) == reference.greedy(prompt(48, 5), 64)
 

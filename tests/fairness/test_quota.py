@@ -37,7 +37,7 @@ def test_reserved_room_is_for_owners_that_must_not_wait() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 60), st.booleans())))
-def test_what_is_free_and_held_adds_up(steps: list[tuple[str, int, bool]]) -> None:
+def test_free_and_held_units_add_up(steps: list[tuple[str, int, bool]]) -> None:
     quota = Quota(100)
     held = dict.fromkeys("abc", 0)
     for owner, amount, back in steps:
@@ -62,13 +62,13 @@ def fill_key(quota: NestedQuota, project: str, key: str) -> int:
 
 def test_one_key_leaves_room_for_its_projects_other_keys_and_for_other_projects() -> None:
     quota = NestedQuota(1200)
-    assert fill_key(quota, "p", "one") == quota.most == 400
+    assert fill_key(quota, "p", "one") == quota.max_per_key == 400
     assert fill_key(quota, "p", "two") > 100
     assert fill_key(quota, "q", "three") > 200
     assert quota.free > 200
 
 
-def test_what_a_key_gives_back_can_be_taken_again() -> None:
+def test_released_units_can_be_taken_again() -> None:
     quota = NestedQuota(300)
     for _ in range(3):
         taken = fill_key(quota, "p", "one")

@@ -1,4 +1,4 @@
-"""A gateway on a real store, and requests that pretend to be answered."""
+"""A gateway on a real store, and requests without an engine."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -6,24 +6,23 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.liveness import Silence
-from forefront.gateway.ledger.pricing import Price, Prices
-from forefront.gateway.ledger.statements import DEAD_AFTER
-from forefront.gateway.ledger.usage_reports import Usage
-from forefront.gateway.limits.redis_limiter import SharedLimits
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import Price, PriceList
+from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.tables import instances, reservations
+from forefront.gateway.store.liveness import DEAD_AFTER, Liveness
+from forefront.gateway.store.tables import budget_leases, servers
 from forefront.wire.admin import NewKey
 
 
-class Hands:
+class FakeClock:
     """A clock that is set by hand."""
 
     def __init__(self) -> None:
@@ -34,61 +33,61 @@ class Hands:
 
 
 @dataclass
-class Desk:
-    """Everything that a test of the gateway touches."""
+class GatewayFixture:
+    """A running gateway and its parts."""
 
     gateway: Gateway
-    writer: Writer
+    ledger: Ledger
     keys: KeyStore
-    usage: Usage
+    usage: UsageReports
     database: Database
-    clock: Hands
+    clock: FakeClock
 
     async def principal(self, wanted: NewKey | None = None) -> Principal:
-        """The holder of a new key."""
-        found = await KeyRing(self.database).find(self.keys.create(wanted or NewKey(name="test")).key)
+        """The principal of a new key."""
+        found = await KeyCache(self.database).find(self.keys.create(wanted or NewKey(name="test")).key)
         assert found is not None
         return found
 
 
 @asynccontextmanager
-async def open_desk(
+async def open_gateway(
     database: Database,
     *,
     slots: int = 1000,
-    room: int = 1000,
+    max_waiting: int = 1000,
     prices: Mapping[str, Price] | None = None,
-    shared: SharedLimits | None = None,
-) -> AsyncIterator[Desk]:
+    shared: RedisLimiter | None = None,
+) -> AsyncIterator[GatewayFixture]:
     """A running gateway."""
-    clock, writer = Hands(), Writer(database)
-    gateway = Gateway(writer, Prices(prices or {}), Turns(slots, room, clock), clock, shared)
-    writer.start()
+    clock, ledger = FakeClock(), Ledger(database)
+    gateway = Gateway(ledger, PriceList(prices or {}), AdmissionQueue(slots, max_waiting, clock), clock, shared)
+    ledger.start()
     try:
-        yield Desk(gateway, writer, KeyStore(database), Usage(database), database, clock)
+        yield GatewayFixture(gateway, ledger, KeyStore(database), UsageReports(database), database, clock)
     finally:
-        await writer.close()
+        await ledger.close()
 
 
-def waited(connection: sa.Connection, seconds: float = DEAD_AFTER + 1) -> Silence:
-    """The ear of a server that has heard nothing new for so long."""
-    clock = Hands()
-    silence = Silence(clock)
-    holders = connection.execute(sa.select(reservations.c.instance)).scalars()
-    known = {row.id: row.seen for row in connection.execute(sa.select(instances)).all()}
-    silence.listen(dict.fromkeys(holders, 0.0) | known)
+def stale_liveness(connection: sa.Connection, seconds: float = DEAD_AFTER + 1) -> Liveness:
+    """The timers of a server that has seen no new heartbeat for so long."""
+    clock = FakeClock()
+    liveness = Liveness(clock)
+    holders = connection.execute(sa.select(budget_leases.c.server_id)).scalars()
+    known = {row.id: row.heartbeat_at for row in connection.execute(sa.select(servers)).all()}
+    liveness.update(dict.fromkeys(holders, 0.0) | known)
     clock.now += seconds
-    return silence
+    return liveness
 
 
 def rename(database: Database, table: str, to: str) -> None:
-    """Give a table another name: statements about it fail until it has its own again."""
+    """Rename a table: statements that use it fail until it has its own name again."""
     with database.write() as connection:
         connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {to}"))
 
 
 async def answer(lease: Lease, prompt: int, most: int, sampled: int) -> None:
-    """Be admitted, sample and settle, as a backend and the server do."""
+    """Admit, begin and settle a request, as a backend and the server do."""
     with lease:
         await lease.admit(prompt, most)
         lease.begin(0)

@@ -11,6 +11,7 @@ from tests.support.server import RunningServer
 SUITES = ["openai", "published", "schema", "tools"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUITES)
 def test_peer(node_peers: Path, node_sdk: Path, server: RunningServer, name: str) -> None:
     settings = {"FOREFRONT_BASE_URL": server.url, "FOREFRONT_API_KEY": server.key}

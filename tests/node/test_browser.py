@@ -12,6 +12,7 @@ from tests.support.server import run_server
 PAGE = Path(__file__).with_name("page.html")
 
 
+@pytest.mark.slow
 def test_a_page_streams_from_a_server_that_lets_it(node_sdk: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     files = {f"sdk/{path.name}": path.read_bytes() for path in (node_sdk / "dist" / "esm").glob("*.js")}
     with PageServer() as pages:

@@ -10,9 +10,10 @@ from tests.support.node import SDK, run, run_suite
 from tests.support.server import RunningServer
 
 SUITES = ["client", "contract", "network", "retry", "server"]
+SLOW = ["contract", "network"]
 
 
-@pytest.mark.parametrize("name", SUITES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in SUITES])
 def test_suite(node_sdk: Path, server: RunningServer, name: str) -> None:
     settings = {"FOREFRONT_BASE_URL": server.url, "FOREFRONT_API_KEY": server.key} if name == "server" else {}
     run_suite(f"test/{name}.test.mjs", cwd=node_sdk, **settings)
@@ -27,6 +28,7 @@ def test_types(node_sdk: Path, options: list[str]) -> None:
     run("node", "node_modules/typescript/bin/tsc", "-p", "test", *options, cwd=node_sdk)
 
 
+@pytest.mark.slow
 def test_package(node_sdk: Path) -> None:
     """What is published is the build and nothing else, and resolves from ESM, CommonJS and bundlers."""
     [packed] = json.loads(run("npm", "pack", "--dry-run", "--json", "--ignore-scripts", cwd=node_sdk))

@@ -9,13 +9,13 @@ from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Prices
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import PriceList
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import open_database
 from forefront.server.app import Office, build_app
 
@@ -25,8 +25,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 def route_table(folder: Path) -> list[Route]:
     """Every route of the application that `forefront serve` runs."""
     database = open_database(f"sqlite:///{folder / 'routes.db'}")
-    gateway = Gateway(Writer(database), Prices({}), Turns(1, 1))
-    office = Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
+    gateway = Gateway(Ledger(database), PriceList({}), AdmissionQueue(1, 1))
+    office = Office(KeyCache(database), gateway, KeyStore(database), UsageReports(database))
     app = build_app(Catalog([]), office, WorkerPool(1, "bodies"))
     while not isinstance(app, Starlette):
         app = app._app  # type: ignore[attr-defined]

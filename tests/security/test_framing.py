@@ -224,6 +224,7 @@ def test_who_dribbles_is_let_go(hasty: RunningServer, begin: bytes, piece: bytes
     assert said.status == status
 
 
+@pytest.mark.slow
 def test_who_never_shakes_hands_is_let_go(tiny_gguf: Path, tmp_path: Path) -> None:
     """With TLS the time begins before the first byte of HTTP; what is no TLS at all ends at once."""
     certificate, key = make_pair(tmp_path / "pair")

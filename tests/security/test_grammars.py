@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.security.errors import check_error
 from tests.support.server import RunningServer
@@ -36,6 +37,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 def test_refused_grammars_leave_a_server_as_it_was(server: RunningServer) -> None:
     json_body = {"content-type": "application/json"}
     with server.client() as client, ThreadPoolExecutor() as threads:
@@ -61,6 +63,7 @@ def test_refused_grammars_leave_a_server_as_it_was(server: RunningServer) -> Non
     assert slowest < 1
 
 
+@pytest.mark.slow
 def test_hundreds_of_distinct_schemas_take_no_more_and_more_memory(server: RunningServer) -> None:
     """A cache without a bound would keep 50 MB of texts in the second and third hundred."""
 

@@ -53,6 +53,7 @@ def test_the_written_list_is_the_whole_list(paths: list[str]) -> None:
     assert set(paths) >= ALLOWED
 
 
+@pytest.mark.slow
 def test_every_route_by_every_method_wants_a_key(server: RunningServer, paths: list[str]) -> None:
     with httpx.Client(base_url=server.url) as client:
         for path in paths:

@@ -24,6 +24,7 @@ def send(server: RunningServer, hostile: Hostile) -> tuple[httpx.Response, float
     return response, watch.longest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_the_server_is_never_silent(server: RunningServer, name: str) -> None:
     response, silence = send(server, HOSTILE[name])
@@ -33,6 +34,7 @@ def test_the_server_is_never_silent(server: RunningServer, name: str) -> None:
     assert silence < SILENCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1000, 20_000])
 def test_stops_whose_beginning_always_matches(
     server: RunningServer, tiny_gguf: Path, tmp_path: Path, length: int

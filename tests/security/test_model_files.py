@@ -118,6 +118,7 @@ def test_a_crafted_file_is_one_error(name: str, tmp_path: Path) -> None:
     assert set(left) <= {"models", "digests.json"}
 
 
+@pytest.mark.slow
 def test_a_mutated_file_is_one_error_or_a_model(tiny_gguf: Path, tmp_path: Path) -> None:
     good, chance = tiny_gguf.read_bytes(), random.Random(7)
     home, tried, errors = Store(tmp_path / "home"), 0, 0
@@ -163,6 +164,7 @@ def reader() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_hundreds_of_mutations_are_read_or_refused(
     tiny_gguf: Path, tmp_path: Path, reader: subprocess.Popen[str]
 ) -> None:
@@ -284,6 +286,7 @@ def test_a_special_token_that_there_is_none_of(tiny_gguf: Path, tmp_path: Path, 
     assert refused(Store(tmp_path / "home"), tmp_path / "plain.gguf", good) == ""
 
 
+@pytest.mark.slow
 def test_an_exported_model_with_numbers_that_cannot_be_meant(tiny_directory: Path, tmp_path: Path) -> None:
     exported = tmp_path / "exported"
     shutil.copytree(tiny_directory, exported)

@@ -23,6 +23,7 @@ def asking(content: str, tokens: int, **more: Any) -> dict[str, Any]:
     return CHAT | {"messages": [{"role": "user", "content": content}], "max_tokens": tokens} | more
 
 
+@pytest.mark.slow
 async def test_cancelling_neighbours_leaves_the_third_answer_as_it_is(server: RunningServer) -> None:
     async with server.async_client() as client:
 
@@ -76,6 +77,7 @@ async def test_a_client_that_reads_nothing_holds_up_nobody(server: RunningServer
         await until_idle(client)
 
 
+@pytest.mark.slow
 def test_clients_that_never_read_give_their_turns_up(tiny_gguf: Path, tmp_path: Path) -> None:
     """Two hold both turns with answers of megabytes; the third gets one although they stay connected."""
     variables = {"FOREFRONT_QUEUE_RUNNING": "2", "FOREFRONT_SERVER_SEND_SECONDS": "1"}
@@ -119,6 +121,7 @@ def sockets(server: RunningServer) -> int:
     return sum(link.startswith("socket:") for link in links)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [{"requests_per_minute": 1}, {}])
 async def test_preflights_of_control_tokens_delay_no_other_project(
     tiny_gguf: Path, tmp_path: Path, limits: dict[str, int]
@@ -139,6 +142,7 @@ async def test_preflights_of_control_tokens_delay_no_other_project(
         assert answers == ({400, 429} if limits else {400})
 
 
+@pytest.mark.slow
 async def test_grammars_of_one_project_delay_no_other(tiny_gguf: Path, tmp_path: Path) -> None:
     """Each takes the three seconds that it may take, and its child process; another project's does not wait."""
     async with alongside(tiny_gguf, tmp_path, {}) as (hostile, neighbour):

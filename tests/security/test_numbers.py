@@ -126,6 +126,7 @@ def resident(pid: int) -> int:
     return int(line.split()[1]) // 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
 def test_every_number_is_taken_or_refused_by_name(stored: Stored, endpoint: Endpoint, tmp_path: Path) -> None:
     if "numbers" not in endpoint.path and endpoint.path not in {route.path for route in route_table(tmp_path)}:

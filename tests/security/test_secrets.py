@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from forefront.gateway.keys.api_key import hash_key
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import Database
 from forefront.wire.admin import NewKey
@@ -78,6 +78,7 @@ def use(server: RunningServer, key: str) -> list[bytes]:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_keys_are_nowhere_to_be_found(
     kind: str, tiny_gguf: Path, tmp_path: Path, request: pytest.FixtureRequest
@@ -139,13 +140,14 @@ async def test_keys_are_looked_up_and_compared_as_hashes(
         return compare(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", record)
-    ring = KeyRing(database)
+    ring = KeyCache(database)
     assert await ring.find(made.key) is not None
     assert compared == [(hash_key(made.key), hash_key(made.key))]
     assert await ring.find(made.key[:-1] + "~") is None
     assert made.key not in str(vars(ring))
 
 
+@pytest.mark.slow
 def test_the_store_of_a_home_is_its_owners_alone(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", key=CANARY) as server:
         server.get("/v1/models")

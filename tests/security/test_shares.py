@@ -79,6 +79,7 @@ def test_more_long_answers_than_slots_and_places(
     _until_idle(served)
 
 
+@pytest.mark.slow
 def test_a_turn_ends_with_the_work_not_with_the_reading(tiny_gguf: Path, tmp_path: Path) -> None:
     """Two answers that are not read would keep both turns of their own project for a minute."""
     variables = {"FOREFRONT_QUEUE_RUNNING": "2"}

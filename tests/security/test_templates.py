@@ -55,6 +55,7 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_one_error_or_nothing_and_the_next_conversation_is_rendered(name: str) -> None:
     template = ChatTemplate("{% if messages[0].content == 'boom' %}" + BOMBS[name] + "{% endif %}fine")
@@ -92,6 +93,7 @@ def test_nothing_of_python_or_the_machine_is_reached(source: str) -> None:
         assert word not in shown
 
 
+@pytest.mark.slow
 def test_a_bomb_that_goes_off_in_a_server_harms_its_own_request_alone(tmp_path: Path) -> None:
     path = tmp_path / "bomb.gguf"
     write_random_gguf(

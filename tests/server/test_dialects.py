@@ -245,6 +245,7 @@ def test_an_object_or_a_call_behind_thoughts(speakers: Speakers, model: str) -> 
             jsonschema.validate(json.loads(choice["content"]), SCHEMA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", [True, False])
 @pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 @pytest.mark.parametrize("model", [name for name in FAMILIES if name not in THINKERS])

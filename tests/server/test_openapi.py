@@ -139,6 +139,7 @@ def spare_server(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_schemathesis_finds_nothing(spare_server: RunningServer, tmp_path: Path) -> None:
     """No 5xx, no status, header, media type or body that is not described, nothing wrong accepted, no key forgotten."""

@@ -112,7 +112,7 @@ async def test_redis_that_stops_and_comes_again(
     await until(is_back)
     log = (tmp_path / "log").read_text()
     assert "Redis cannot be used" in log
-    assert "Redis answers again" in log
+    assert "Redis responds again" in log
     assert PASSWORD not in log
 
 

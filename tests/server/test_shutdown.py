@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from forefront.cli.config import Config, ServerSettings
 from forefront.gateway.store.database import open_database
-from forefront.gateway.store.tables import completions, instances
+from forefront.gateway.store.tables import completions, servers
 from forefront.server import store_calls as off_loop
 from forefront.wire.errors import ApiError
 from tests.support.instant import KEY, MODEL, Instant, Nursery
@@ -58,7 +58,7 @@ def test_what_a_second_signal_ends_is_in_the_ledger(tmp_path: Path) -> None:
         [row] = connection.execute(sa.select(completions)).all()
         assert (row.status, row.input_tokens) == ("aborted", 10)
         assert row.output_tokens >= 5
-        assert not connection.execute(sa.select(instances)).all()
+        assert not connection.execute(sa.select(servers)).all()
     database.close()
 
 
@@ -90,8 +90,9 @@ class Frozen:
         sink.close()
 
 
+@pytest.mark.slow
 async def test_a_store_that_hangs_is_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(off_loop, "HUNG", 0.1)
+    monkeypatch.setattr(off_loop, "STORE_TIMEOUT", 0.1)
     answers, call = threading.Event(), off_loop.OffLoop()
     calls = [call(answers.wait) for _ in range(20)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
@@ -100,6 +101,7 @@ async def test_a_store_that_hangs_is_one_that_fails(monkeypatch: pytest.MonkeyPa
     assert await call(lambda: 1) == 1
 
 
+@pytest.mark.slow
 def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str, tmp_path: Path) -> None:
     """However many calls wait for it."""
     url = sa.make_url(new_database(postgres))

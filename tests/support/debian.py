@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import pytest
 
+from tests.support.workers import in_turn
+
 T = TypeVar("T")
 
 
@@ -18,8 +20,9 @@ def installed(find: Callable[[], T | None], package: str, missing: str) -> T:
     found = find()
     if found is None and ci and os.geteuid() == 0 and shutil.which("apt-get"):
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", package]):
-            subprocess.run(["apt-get", *command], env=environment, check=True, capture_output=True)
+        with in_turn("apt-get"):
+            for command in (["update"], ["install", "-y", package]):
+                subprocess.run(["apt-get", *command], env=environment, check=True, capture_output=True)
         found = find()
     if found is None:
         text = f"{missing} (apt-get install {package})"

@@ -123,7 +123,7 @@ def _serve(url: str, log: str, settings: Config, pause: float, started: Connecti
     for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(output, stream)
     database = open_database(url)
-    KeyStore(database).open(KEY)
+    KeyStore(database).ensure_admin_key(KEY)
     build = Build("none", "none", "instant")
     catalog = Catalog([ServedModel(MODEL, InstantBackend(pause), 0, "fp_instant", build)])
     bound: socket.socket = bind("127.0.0.1", 0)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.workers import in_turn, is_first
+
 SDK = Path(__file__).parents[2] / "clients" / "node"
 PEERS = Path(__file__).parents[1] / "interop" / "node"
 
@@ -48,7 +50,9 @@ def build() -> Path:
     """Build the SDK; its folder."""
     require_node()
     install(SDK)
-    run("node", "scripts/build.mjs", cwd=SDK)
+    with in_turn(str(SDK)):
+        if is_first(SDK / "node_modules" / ".built-by"):
+            run("node", "scripts/build.mjs", cwd=SDK)
     return SDK
 
 
@@ -83,5 +87,6 @@ def typescript(name: str, *, cwd: Path, emit: bool = True) -> None:
 def install(folder: Path) -> None:
     """What the folder's lock names, unless that is there already."""
     installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        run("npm", "ci", "--ignore-scripts", cwd=folder)
+    with in_turn(str(folder)):
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            run("npm", "ci", "--ignore-scripts", cwd=folder)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from torture.harness import Stage
+from torture.harness import Harness
 from torture.parts import PARTS
 
 # How much of each, so that it takes a few seconds; the machine's speed is not looked at.
 FRACTIONS = {
     "budget": 1.0,
-    "cut": 0.05,
+    "disconnects": 0.05,
     "broken": 0.05,
     "faults": 0.0,
     "shares": 0.1,
@@ -27,23 +27,24 @@ FRACTIONS = {
 
 
 @pytest.fixture
-def stage(tmp_path: Path, postgres: str) -> Stage:
-    return Stage(tmp_path, postgres=postgres, quiet=True)
+def harness(tmp_path: Path, postgres: str) -> Harness:
+    return Harness(tmp_path, postgres=postgres, quiet=True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # seconds on a machine of its own
 @pytest.mark.parametrize("part", FRACTIONS)
-async def test_a_fraction(stage: Stage, part: str) -> None:
-    stage.scale = FRACTIONS[part]
-    await PARTS[part](stage)
-    assert {row.store for row in stage.rows} <= {"SQLite", "PostgreSQL"}
-    assert [row for row in stage.rows if not row.good] == []
-    assert stage.rows
+async def test_a_fraction(harness: Harness, part: str) -> None:
+    harness.scale = FRACTIONS[part]
+    await PARTS[part](harness)
+    assert {row.store for row in harness.results} <= {"SQLite", "PostgreSQL"}
+    assert [row for row in harness.results if not row.good] == []
+    assert harness.results
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", PARTS)
-async def test_the_whole(stage: Stage, part: str) -> None:
-    await PARTS[part](stage)
-    assert [row for row in stage.rows if not row.good] == []
+async def test_the_whole(harness: Harness, part: str) -> None:
+    await PARTS[part](harness)
+    assert [row for row in harness.results if not row.good] == []

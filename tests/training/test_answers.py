@@ -24,6 +24,7 @@ ODD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", AREAS)
 def test_an_area_is_as_good_as_the_card_says(server: RunningServer, area: str) -> None:
     side = Side(11, held_out=True)
@@ -38,6 +39,7 @@ def test_an_area_is_as_good_as_the_card_says(server: RunningServer, area: str) -
     assert QUESTIONS - len(wrong) >= LEAST[area], wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ODD.values(), ids=list(ODD))
 def test_odd_input_gets_a_short_answer_that_ends(server: RunningServer, text: str) -> None:
     body = {

@@ -7,13 +7,8 @@ import typer
 from rich.console import Console
 
 from forefront.cli.client_app import COMMANDS
-from forefront.cli.commands.config_check import config
-from forefront.cli.commands.keys import keys
-from forefront.cli.commands.projects import projects
-from forefront.cli.commands.prune import prune
 from forefront.cli.commands.serve import serve
-from forefront.cli.commands.transfer import export_store, import_store
-from forefront.cli.commands.usage import usage
+from forefront.cli.store_app import add_store_commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,13 +20,7 @@ app = typer.Typer(
 app.command()(serve)
 for name, command in COMMANDS.items():
     app.command(name)(command)
-app.add_typer(config, name="config")
-app.add_typer(keys, name="keys")
-app.add_typer(projects, name="projects")
-app.command()(usage)
-app.command()(prune)
-app.command("export")(export_store)
-app.command("import")(import_store)
+add_store_commands(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""The commands that ask a server, as an application of their own: they start without loading what serves."""
+"""The client commands as an application of their own, which starts without importing the server."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What the commands that ask a model have in common: options, the model by default, and how they fail."""
+"""The shared parts of the client commands: options, the default model, output and errors."""
 
 import re
 import sys
@@ -10,76 +10,96 @@ import typer
 
 from forefront import ForefrontClient, ForefrontError
 
-# The second is for what cannot be sent: text that is not Unicode, a temperature of `nan`.
+# ValueError: values that cannot be sent, such as a temperature of `nan`.
 ERRORS = (ForefrontError, ValueError)
-# All control characters but tab and line feed: what a model writes must not steer the terminal.
+# All control characters but tab and line feed: a model's text must not control the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 Model = Annotated[
     str | None,
-    typer.Option(help="Model to ask. [default: the first that the server lists]", show_default=False),
+    typer.Option(help="Name of the model. [default: the first that the server lists]", show_default=False),
 ]
 Temperature = Annotated[
-    float | None, typer.Option(help="0 for the likeliest answer, up to 2 for variety.", show_default=False)
+    float | None, typer.Option(help="Randomness, from 0 (the likeliest answer) to 2.", show_default=False)
 ]
-MaxTokens = Annotated[int | None, typer.Option(min=1, help="Most tokens that an answer may have.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as the server's JSON, on one line.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Maximum tokens of an answer.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the response as JSON, on one line.")]
 BaseUrl = Annotated[
     str | None,
     typer.Option(
-        envvar="FOREFRONT_BASE_URL", help="Server to ask. [default: http://127.0.0.1:8000]", show_default=False
+        envvar="FOREFRONT_BASE_URL", help="URL of the server. [default: http://127.0.0.1:8000]", show_default=False
     ),
 ]
 
 
 @contextmanager
-def failing_well() -> Iterator[None]:
-    """End the command with a line and status 1 when it fails, with status 130 at Ctrl-C."""
+def handle_errors() -> Iterator[None]:
+    """End the command with one line and status 1 after an error, and with status 130 after Ctrl-C."""
     try:
         yield
     except ERRORS as error:
-        complain(error)
+        print_error(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-def given_prompt(prompt: str | None) -> str:
-    """The argument, else standard input to its end. Raises `ForefrontError` for nothing but white space."""
-    text = sys.stdin.read() if prompt is None else prompt
+@contextmanager
+def connect(base_url: str | None) -> Iterator[ForefrontClient]:
+    """A client for the server of `base_url`. Raises `ForefrontError`, also for an environment that httpx rejects, such
+    as a proxy with an invalid URL."""
+    try:
+        client = ForefrontClient(base_url=base_url)
+    except ForefrontError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ForefrontError(f"The environment's proxy or TLS settings cannot be used: {reason}") from error
+    with client:
+        yield client
+
+
+def read_prompt(prompt: str | None) -> str:
+    """The argument, or else standard input. Raises `ForefrontError` for unreadable input and for white space alone."""
+    try:
+        text = sys.stdin.read() if prompt is None else prompt
+    except UnicodeDecodeError:
+        raise ForefrontError("Standard input is not UTF-8 text.") from None
+    except OSError as error:
+        raise ForefrontError(f"Standard input cannot be read: {error.strerror}.") from None
     if not text.strip():
-        raise ForefrontError("There is no prompt.")
+        raise ForefrontError("The prompt is empty.")
     return text
 
 
-def first_model(client: ForefrontClient) -> str:
-    """The model that the server lists first. Raises `ForefrontError` when it lists none."""
+def default_model(client: ForefrontClient) -> str:
+    """The first model that the server lists. Raises `ForefrontError` if it lists none."""
     models = client.models.list().data
     if not models:
         raise ForefrontError("The server serves no models.")
     return models[0].id
 
 
-def printable(text: str) -> str:
-    """`text` without what would steer the terminal."""
+def strip_controls(text: str) -> str:
+    """`text` without control characters."""
     return _CONTROL.sub("", text)
 
 
 def write(text: str) -> None:
-    """Show a piece of an answer at once."""
-    typer.echo(printable(text), nl=False)
+    """Print a piece of an answer at once."""
+    typer.echo(strip_controls(text), nl=False)
 
 
-def finish(text: str, *, stopped: bool = False, cut: bool = False) -> None:
-    """End the answer's last line, and say why it ended early."""
+def finish(text: str, *, interrupted: bool = False, truncated: bool = False) -> None:
+    """End the answer's last line, and print why the answer ended early."""
     if not text.endswith("\n"):
         typer.echo()
-    if stopped:
+    if interrupted:
         typer.secho("(stopped)", dim=True, err=True)
-    elif cut:
-        typer.secho("(cut off: no more tokens were allowed)", dim=True, err=True)
+    elif truncated:
+        typer.secho("(cut off by the limit of tokens)", dim=True, err=True)
 
 
-def complain(error: Exception) -> None:
-    """Say in one line what went wrong."""
-    typer.secho("forefront: " + " ".join(printable(str(error)).split()), fg="red", err=True)
+def print_error(error: Exception) -> None:
+    """Print an error in one line."""
+    typer.secho("forefront: " + " ".join(strip_controls(str(error)).split()), fg="red", err=True)

@@ -1,4 +1,4 @@
-"""The settings: one `forefront.toml`, each of them also as an environment variable, checked before anything starts."""
+"""The settings, from `forefront.toml` and environment variables, validated before anything starts."""
 
 import difflib
 import json
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from forefront.cli.tls import pair_fault
+from forefront.cli.tls import find_certificate_error
 from forefront.gateway.store.database import StoreError, parse_url
 from forefront.wire.errors import ApiError
 from forefront.wire.validation_errors import named_error
@@ -21,15 +21,15 @@ from forefront.wire.validation_errors import named_error
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Price = Annotated[float, Meta(ge=0, le=1e6)]
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
-# What TOML takes without quotes.
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+# Keys that TOML accepts without quotes.
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _REDIS = re.compile(r"rediss?://[^/?#]+(/\d*)?([?#].*)?|unix://([^/@]*@)?/.*", re.DOTALL)
-# Names that other programs use too.
-_SHORT = {"server.host": "HOST", "server.port": "PORT", "store.url": "FOREFRONT_DATABASE_URL"}
+# Exceptions from the naming rule: common names of other programs.
+_COMMON_NAMES = {"server.host": "HOST", "server.port": "PORT", "store.url": "FOREFRONT_DATABASE_URL"}
 
 
 class ConfigError(Exception):
-    """A setting cannot be used; the text says which one, where it stands and what it must be."""
+    """An invalid setting. The text names the setting, its source and the allowed values."""
 
 
 class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -96,50 +96,50 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def load_config(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
-    """The file's settings, those of the environment over them. Without a file, defaults. Raises `ConfigError`."""
+    """The file's settings, overridden by those of the environment. Raises `ConfigError`."""
     variables = os.environ if environment is None else environment
     fields = {} if path is None else _read(path)
     for section, values in _from_environment(variables).items():
-        own = fields.setdefault(section, {})
-        if isinstance(own, dict):
-            own |= values
+        in_file = fields.setdefault(section, {})
+        if isinstance(in_file, dict):
+            in_file |= values
     try:
         config = msgspec.convert(fields, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), fields, path, variables)) from None
     _check_tls(config.server)
-    for setting, fault in (
-        ("server.cors_origins", _fault_of_origins(config.server.cors_origins)),
-        ("redis.url", _fault_of_redis(config.redis.url)),
-        ("store.url", _fault_of_store(config.store.url)),
+    for setting, problem in (
+        ("server.cors_origins", _find_origin_error(config.server.cors_origins)),
+        ("redis.url", _find_redis_url_error(config.redis.url)),
+        ("store.url", _find_store_url_error(config.store.url)),
     ):
-        if fault is not None:
-            raise ConfigError(f"{_source(setting, path, variables)}: `{setting}`{fault}")
+        if problem is not None:
+            raise ConfigError(f"{_source(setting, path, variables)}: `{setting}`{problem}")
     return config
 
 
-def find_config(given: Path | None, home: Path) -> Path | None:
-    """The file to read: the one that was named, else `forefront.toml` here, else in `home`, else none."""
-    if given is not None:
-        return given
-    return next((path for path in (Path("forefront.toml"), home / "forefront.toml") if path.is_file()), None)
+def find_config(path: Path | None, home: Path) -> Path | None:
+    """The settings file: `path`, or else `forefront.toml` in the working directory or in `home`, or else None."""
+    if path is not None:
+        return path
+    return next((file for file in (Path("forefront.toml"), home / "forefront.toml") if file.is_file()), None)
 
 
 def setting_names() -> Iterator[tuple[str, str | None]]:
-    """Every setting as `section.name`, with its environment variable; prices have none."""
+    """Every setting as `section.name`, with its environment variable. Prices have none."""
     for section, kind in _sections():
         for name in kind.__struct_fields__:
-            yield f"{section}.{name}", None if section == "prices" else variable(f"{section}.{name}")
+            yield f"{section}.{name}", None if section == "prices" else environment_variable(f"{section}.{name}")
 
 
-def variable(setting: str, *, short: bool = True) -> str:
-    """The environment variable of a setting; not `short`: what it would be called if all kept to the rule."""
-    by_rule = "FOREFRONT_" + setting.replace(".", "_").upper()
-    return _SHORT.get(setting, by_rule) if short else by_rule
+def environment_variable(setting: str, *, by_rule: bool = False) -> str:
+    """The environment variable of a setting. `by_rule`: its name if there were no exceptions from the naming rule."""
+    name = "FOREFRONT_" + setting.replace(".", "_").upper()
+    return name if by_rule else _COMMON_NAMES.get(setting, name)
 
 
 def did_you_mean(name: str, known: Collection[str], shown: Mapping[str, str] | None = None) -> str:
-    """The end of a sentence that names what is most like `name`, as `shown` has it; empty when nothing is like it."""
+    """A clause that suggests the name most similar to `name`, as `shown` displays it; empty if none is similar."""
     near = difflib.get_close_matches(name, known, 1)
     return f"; did you mean `{shown[near[0]] if shown else near[0]}`?" if near else ""
 
@@ -151,12 +151,14 @@ def _sections() -> Iterator[tuple[str, type[msgspec.Struct]]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ConfigError(f"{path} is not TOML: it nests too deep") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a path with a NUL
         raise ConfigError(f"{path} is not TOML: {error}") from None
 
 
@@ -165,13 +167,13 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]
     for section, kind in _sections():
         hints = get_type_hints(kind, include_extras=True)
         for name in kind.__struct_fields__:
-            if section != "prices" and (text := variables.get(variable(f"{section}.{name}"), "")):
+            if section != "prices" and (text := variables.get(environment_variable(f"{section}.{name}"), "")):
                 found.setdefault(section, {})[name] = _value(text, hints[name])
     return found
 
 
 def _value(text: str, hint: Any) -> Any:
-    """A variable's text as TOML would have it; what does not fit is left to be refused by type."""
+    """A variable's text as a TOML value. A text of another type is returned as it is and fails validation."""
     if get_origin(hint) is list:
         return [part.strip() for part in text.split(",") if part.strip()]
     plain = hint
@@ -190,9 +192,9 @@ def _value(text: str, hint: Any) -> Any:
 def _explain(text: str, fields: dict[str, Any], path: Path | None, variables: Mapping[str, str]) -> str:
     if "prices[...]" in text:
         model = _wrong_price(fields["prices"])
-        shown = model if _BARE.fullmatch(model) else json.dumps(model, ensure_ascii=False)
-        told = _explain(text.replace("prices[...]", "prices.MODEL"), fields, path, variables)
-        return told.replace("prices.MODEL", f"prices.{shown}")
+        shown = model if _BARE_KEY.fullmatch(model) else json.dumps(model, ensure_ascii=False)
+        message = _explain(text.replace("prices[...]", "prices.MODEL"), fields, path, variables)
+        return message.replace("prices.MODEL", f"prices.{shown}")
     if match := re.fullmatch(r"Object contains unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?", text):
         name, section = match[1], match[2] or ""
         known = dict(_sections())
@@ -205,19 +207,19 @@ def _explain(text: str, fields: dict[str, Any], path: Path | None, variables: Ma
 
 
 def _choices(setting: str) -> str:
-    """What the setting can be instead, where it is one of a few words."""
+    """The allowed values of a setting that has a fixed set."""
     section, _, name = setting.partition(".")
     hint = get_type_hints(dict(_sections()).get(section, Config)).get(name)
     return f", only {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
 
 
 def _source(setting: str, path: Path | None, variables: Mapping[str, str]) -> str:
-    from_variable = setting and variables.get(variable(setting))
-    return f"the environment variable {variable(setting)}" if from_variable else f"{path}"
+    name = environment_variable(setting)
+    return f"the environment variable {name}" if setting and variables.get(name) else f"{path}"
 
 
 def _wrong_price(prices: dict[str, Any]) -> str:
-    """The model whose price is refused: the first, as msgspec stops there and does not tell its name."""
+    """The first model with an invalid price, which msgspec's error does not name."""
     for model, price in prices.items():
         try:
             msgspec.convert(price, PriceSettings)
@@ -230,31 +232,31 @@ def _check_tls(server: ServerSettings) -> None:
     if (server.tls_certificate is None) != (server.tls_key is None):
         raise ConfigError("`server.tls_certificate` and `server.tls_key` go together: set both or neither")
     if server.tls_certificate is not None and server.tls_key is not None:
-        fault = pair_fault(server.tls_certificate, server.tls_key)
-        if fault is not None:
-            raise ConfigError(fault)
+        problem = find_certificate_error(server.tls_certificate, server.tls_key)
+        if problem is not None:
+            raise ConfigError(problem)
 
 
-def _fault_of_origins(origins: list[str]) -> str | None:
-    wrong = next((origin for origin in origins if not _ORIGIN.fullmatch(origin)), None)
-    return None if wrong is None else f": {wrong!r} is not an origin such as https://example.com, nor *"
+def _find_origin_error(origins: list[str]) -> str | None:
+    invalid = next((origin for origin in origins if not _ORIGIN.fullmatch(origin)), None)
+    return None if invalid is None else f": {invalid!r} is not an origin such as https://example.com, nor *"
 
 
-def _fault_of_redis(url: str | None) -> str | None:
-    if url is None or (_REDIS.fullmatch(url) and _has_port(url)):
+def _find_redis_url_error(url: str | None) -> str | None:
+    if url is None or (_REDIS.fullmatch(url) and _has_valid_port(url)):
         return None
-    return " is not an address such as redis://host:6379/0"  # it may hold a password
+    return " is not an address such as redis://host:6379/0"  # without the URL, which may hold a password
 
 
-def _has_port(url: str) -> bool:
-    """Whether the port of the address can be one, if it has any."""
+def _has_valid_port(url: str) -> bool:
+    """Whether the URL has no port or a valid one."""
     try:
         return urlsplit(url).port != 0
     except ValueError:
         return False
 
 
-def _fault_of_store(url: str | None) -> str | None:
+def _find_store_url_error(url: str | None) -> str | None:
     try:
         if url:
             parse_url(url)

@@ -1,44 +1,44 @@
-"""Variables of the environment that look like Forefront's and are nobody's."""
+"""Detection of unknown `FOREFRONT_…` environment variables, such as misspelt ones."""
 
 import re
 from collections.abc import Mapping
 from typing import Final
 
-from forefront.cli.config import did_you_mean, setting_names, variable
+from forefront.cli.config import did_you_mean, environment_variable, setting_names
 
-_OURS: Final = "FOREFRONT_"
-# What is read besides the settings: by the commands, by both SDKs, by the tests.
-_OTHERS: Final = frozenset(
-    _OURS + name for name in ("HOME", "CONFIG", "API_KEY", "BASE_URL", "TEST_KEY", "TEST_KEY_ID")
+_PREFIX: Final = "FOREFRONT_"
+# Variables that are not settings: of the commands, of both SDKs, of the tests.
+_OTHER_VARIABLES: Final = frozenset(
+    _PREFIX + name for name in ("HOME", "CONFIG", "API_KEY", "BASE_URL", "TEST_KEY", "TEST_KEY_ID")
 )
-# Kubernetes tells every program where the services are; one of them may be called `forefront` or `forefront-…`.
+# Kubernetes sets such variables for each service; one may be named `forefront` or `forefront-…`.
 _SERVICE = re.compile(r"FOREFRONT_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """A line for each `FOREFRONT_…` variable that has a value and is read by nothing, such as a misspelt one."""
-    meant = _meant()
+    """One line for each non-empty `FOREFRONT_…` variable without a meaning."""
+    aliases = _aliases()
     return [
-        f"the environment variable `{name}` is not known{_hint(name, meant)}"
+        f"the environment variable `{name}` is not known{_hint(name, aliases)}"
         for name, value in sorted(environment.items())
-        if value and name.startswith(_OURS) and name not in meant.values() and not _is_service(name, value)
+        if value and name.startswith(_PREFIX) and name not in aliases.values() and not _is_service(name, value)
     ]
 
 
-def _meant() -> dict[str, str]:
-    """Known variables, by every name that somebody may give them who has the rule in mind and not the exceptions."""
-    meant = {name: name for name in _OTHERS}
+def _aliases() -> dict[str, str]:
+    """Known variables, by their names and by those that the naming rule would give to the exceptions."""
+    aliases = {name: name for name in _OTHER_VARIABLES}
     for setting, name in setting_names():
         if name is not None:
-            meant[variable(setting, short=False)] = name
-            meant[_OURS + name.removeprefix(_OURS)] = name
-    return meant
+            aliases[environment_variable(setting, by_rule=True)] = name
+            aliases[_PREFIX + name.removeprefix(_PREFIX)] = name
+    return aliases
 
 
-def _hint(name: str, meant: Mapping[str, str]) -> str:
-    # Without what they have in common, which would make any two of them similar.
-    rest = {known.removeprefix(_OURS): known_by for known, known_by in meant.items()}
-    return did_you_mean(name.removeprefix(_OURS), rest, rest)
+def _hint(name: str, aliases: Mapping[str, str]) -> str:
+    # Without the common prefix, which would make any two names similar.
+    known = {alias.removeprefix(_PREFIX): variable for alias, variable in aliases.items()}
+    return did_you_mean(name.removeprefix(_PREFIX), known, known)
 
 
 def _is_service(name: str, value: str) -> bool:

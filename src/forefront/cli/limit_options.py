@@ -1,4 +1,4 @@
-"""Limits and budgets as options of the command line."""
+"""Command-line options for limits and budgets."""
 
 import re
 from typing import Annotated, Any
@@ -9,46 +9,44 @@ from forefront.wire.admin import Budget, Limits
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import convert_named
 
-_RPM = "Requests within any 60 seconds."
-_TPM = "Tokens, in and out, within any 60 seconds."
-_CONCURRENCY = "Requests at a time."
+_RPM = "Maximum requests within any 60 seconds."
+_TPM = "Maximum tokens, input and output, within any 60 seconds."
+_CONCURRENCY = "Maximum concurrent requests."
 _PERIODS = (
-    "What may be used in each `day` or `month` (UTC), or for `ever`: `100000 tokens/day`, or money in the unit of the "
-    "prices, `25/month`. Both kinds may be given, for the same period."
+    "Budget of each `day` or `month` (UTC), or for `ever`: tokens (`100000 tokens/day`) or money in the unit of the "
+    "prices (`25/month`). Repeat the option to set both, for the same period."
 )
 Rpm = Annotated[int | None, typer.Option("--rpm", min=1, help=_RPM)]
 Tpm = Annotated[int | None, typer.Option("--tpm", min=1, help=_TPM)]
 Concurrency = Annotated[int | None, typer.Option(min=1, help=_CONCURRENCY)]
-BudgetTexts = Annotated[list[str] | None, typer.Option("--budget", metavar="AMOUNT/PERIOD", help=_PERIODS)]
+BudgetOption = Annotated[list[str] | None, typer.Option("--budget", metavar="AMOUNT/PERIOD", help=_PERIODS)]
 
-# The same where something has them already: what is left out stays as it is.
+# Options of an update: omitted ones leave the setting unchanged.
 _NONE = "none"
-RpmChange = Annotated[str | None, typer.Option("--rpm", metavar="N|none", help=_RPM)]
-TpmChange = Annotated[str | None, typer.Option("--tpm", metavar="N|none", help=_TPM)]
-ConcurrencyChange = Annotated[str | None, typer.Option("--concurrency", metavar="N|none", help=_CONCURRENCY)]
-BudgetChange = Annotated[
+RpmUpdate = Annotated[str | None, typer.Option("--rpm", metavar="N|none", help=_RPM)]
+TpmUpdate = Annotated[str | None, typer.Option("--tpm", metavar="N|none", help=_TPM)]
+ConcurrencyUpdate = Annotated[str | None, typer.Option("--concurrency", metavar="N|none", help=_CONCURRENCY)]
+BudgetUpdate = Annotated[
     list[str] | None,
-    typer.Option(
-        "--budget", metavar="AMOUNT/PERIOD|none", help=f"{_PERIODS} It takes the place of the whole budget before."
-    ),
+    typer.Option("--budget", metavar="AMOUNT/PERIOD|none", help=f"{_PERIODS} It replaces the whole previous budget."),
 ]
 _BUDGET = re.compile(r"(?P<whole>\d{1,18})(?P<fraction>\.\d+)? ?(?P<tokens>tokens?)?/(?P<period>day|month|ever)")
 
 
 def read_limits(rpm: int | None, tpm: int | None, concurrency: int | None) -> Limits:
-    """The options as a record. Raises `ApiError`."""
+    """Limits from the options. Raises `ApiError`."""
     fields = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
     return convert_named(fields, Limits)
 
 
 def read_budget(texts: list[str] | None) -> Budget | None:
-    """The texts as one budget. Raises `ApiError`."""
+    """One budget from the values of `--budget`. Raises `ApiError`."""
     fields: dict[str, Any] = {}
     for text in texts or []:
         match = _BUDGET.fullmatch(text.strip())
         if match is None:
-            like = "`100000 tokens/day`, `25/month` or `0.5/ever`"
-            raise ApiError("invalid_value", f"--budget {text!r} is not like {like}")
+            examples = "`100000 tokens/day`, `25/month` or `0.5/ever`"
+            raise ApiError("invalid_value", f"--budget {text!r} is not a budget such as {examples}")
         unit = "tokens" if match["tokens"] else "money"
         if unit in fields or fields.get("period", match["period"]) != match["period"]:
             raise ApiError("invalid_value", "a budget has one amount of tokens, one of money, and one period")
@@ -59,8 +57,8 @@ def read_budget(texts: list[str] | None) -> Budget | None:
     return convert_named(fields, Budget) if fields else None
 
 
-def change_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency: str | None) -> Limits:
-    """The limits with those that are given in place of what they were. Raises `ApiError`."""
+def update_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency: str | None) -> Limits:
+    """The limits with those that are given replaced. Raises `ApiError`."""
     given = {
         "requests_per_minute": ("--rpm", rpm),
         "tokens_per_minute": ("--tpm", tpm),
@@ -70,8 +68,8 @@ def change_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency:
     return convert_named(limits.to_dict() | changed, Limits)
 
 
-def change_budget(budget: Budget | None, texts: list[str] | None) -> Budget | None:
-    """The budget that is given, if one is, in place of what it was. Raises `ApiError`."""
+def update_budget(budget: Budget | None, texts: list[str] | None) -> Budget | None:
+    """The budget, replaced if one is given. Raises `ApiError`."""
     if not texts:
         return budget
     return None if texts == [_NONE] else read_budget(texts)
@@ -81,12 +79,12 @@ def _limit(option: str, text: str) -> int | None:
     if text == _NONE:
         return None
     if not re.fullmatch(r"\d{1,18}", text):
-        raise ApiError("invalid_value", f"{option} {text!r} is not a number, nor `{_NONE}`")
+        raise ApiError("invalid_value", f"{option} {text!r} is neither a number nor `{_NONE}`")
     return int(text)
 
 
-def show_bounds(limits: Limits, budget: Budget | None) -> str:
-    """Both, as people read them."""
+def format_limits(limits: Limits, budget: Budget | None) -> str:
+    """Limits and budget in one line."""
     parts = [
         f"{value} {text}"
         for value, text in (

@@ -1,4 +1,4 @@
-"""What is logged, and how: lines for people, or JSON. No key ever passes, whoever logs it."""
+"""Log formats, for people or as JSON. Every line is masked, so that no API key is ever logged."""
 
 import json
 import logging
@@ -11,31 +11,31 @@ import msgspec
 
 from forefront.cli.printable import printable
 
-# Made keys; adopted ones are told by their owner.
+# Generated keys; adopted keys are passed as `secrets`.
 _KEY = re.compile(r"ff-[A-Za-z0-9]{16,}")
 _EXTRAS = ("request_id", "method", "path", "status", "ms", "key", "project", "model", "completion", "prompt")
 
 
 def set_up_logging(form: Literal["human", "json"], level: str, *, prompts: bool, secrets: tuple[str, ...] = ()) -> None:
-    """Send everything to standard error. `secrets` are texts that must never be shown."""
+    """Log to standard error. `secrets` are masked in every line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(secrets) if form == "json" else _Human(secrets))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn", "alembic", "httpx", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for library in ("uvicorn", "alembic", "httpx", "asyncio"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("forefront.prompts").setLevel(logging.INFO if prompts else logging.CRITICAL)
 
 
 class _Masking(logging.Formatter):
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        # A prompt that quotes one is shown as JSON.
+        # Prompts are logged as JSON, where quotes are escaped.
         self._secrets = {form for text in secrets for form in (text, json.dumps(text, ensure_ascii=False)[1:-1])}
 
     def mask(self, text: str) -> str:
-        """The text without keys."""
+        """Replace keys and secrets."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return _KEY.sub("ff-***", text)
@@ -72,7 +72,7 @@ class _Json(_Masking):
 
 
 def _shown(name: str, value: object) -> str:
-    """The value in a line for people: clients cannot end the line, add a field to it or steer a terminal."""
+    """The value in a line for people. Clients cannot end the line, add a field or control a terminal."""
     text = _to_json(value) if name == "prompt" else str(value)
     if name == "path":
         text = text.replace("\\", "\\\\").replace(" ", "\\u0020")
@@ -80,7 +80,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def _indented(text: str) -> str:
-    """Several lines, none of which can be taken for a line of the log: an exception's text may be a client's."""
+    """Indent all lines, so that an exception's text, which may come from a client, cannot imitate a log line."""
     return "\n".join("    " + printable(line) for line in text.split("\n"))
 
 
@@ -89,7 +89,7 @@ def _to_json(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """What JSON has for it: messages and their parts are objects with the fields that were given."""
+    """The JSON value of a record: an object of its fields that are not None."""
     if isinstance(value, msgspec.Struct):
         fields = {name: getattr(value, name) for name in value.__struct_fields__}
         return {name: field for name, field in fields.items() if field is not None}

@@ -1,4 +1,4 @@
-"""What a command does while it takes long: a line for each step of a start, a count of rows."""
+"""Progress of long commands: the steps of a start, downloads, and counts of rows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,15 +15,15 @@ from rich.progress import (
 )
 
 
-class Steps:
-    """Shows steps on a terminal with a spinner, and elsewhere (a log file) as one line at their start and end."""
+class StartupProgress:
+    """Steps as a spinner on a terminal, and elsewhere, as in a log file, as one line at start and end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
-        """Announce a step; when it has been done, say how long it took."""
+        """Show a step, and its duration at the end."""
         start = time.monotonic()
         if self._console.is_terminal:
             with self._console.status(f"{text} …"):
@@ -35,7 +35,7 @@ class Steps:
 
     @contextmanager
     def download(self, text: str, size: int) -> Iterator[Callable[[int], None]]:
-        """On a terminal, a bar of `size` bytes with the rate and the remaining time; elsewhere as `step`."""
+        """On a terminal, a bar of `size` bytes with rate and remaining time; elsewhere as `step`."""
         if not self._console.is_terminal:
             with self.step(f"{text} ({size / 1e6:.0f} MB)"):
                 yield lambda _count: None
@@ -55,11 +55,11 @@ class Steps:
 
 
 @contextmanager
-def counted(done: str) -> Iterator[Callable[[int], None]]:
-    """On a terminal, a count of rows that goes on while something is done with them."""
+def row_progress(action: str) -> Iterator[Callable[[int], None]]:
+    """On a terminal, a running count of rows, such as `1,000 rows written`."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield lambda _count: None
         return
-    with console.status(f"0 rows {done} …") as status:
-        yield lambda count: status.update(f"{count:,} rows {done} …")
+    with console.status(f"0 rows {action} …") as status:
+        yield lambda count: status.update(f"{count:,} rows {action} …")

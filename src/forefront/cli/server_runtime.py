@@ -1,4 +1,4 @@
-"""Models, a store and settings, wired together: a server that runs."""
+"""Wires models, store and settings into a running server."""
 
 import asyncio
 import gc
@@ -14,14 +14,14 @@ from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
 from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Price, Prices
-from forefront.gateway.ledger.usage_reports import Usage
-from forefront.gateway.limits.redis_limiter import SharedLimits, open_shared_limits
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import Price, PriceList
+from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.database import Database
 from forefront.server.app import Office, build_app
 from forefront.server.http.body_memory import Intake
@@ -30,35 +30,36 @@ from forefront.server.serve import Listen, serve
 
 log = logging.getLogger(__name__)
 
-# How long a thread may go on while another waits for Python, in seconds. The threads of ledger and engines ask for it
-# many times for each commit or step; at the usual 5 ms they spent most of their time waiting for a busy event loop.
-_SWITCH = 0.0005
-# Objects made before the youngest are looked through. At the usual 700, requests spent a fifth of their time on that.
-_YOUNG = 20_000
+# The interpreter's switch interval in seconds. The ledger and engine threads take the interpreter lock many times for
+# each commit or step; at the default of 5 ms they mostly wait for a busy event loop.
+_SWITCH_INTERVAL = 0.0005
+# The garbage collector's threshold of the youngest generation. At the default of 700, collections took a fifth of a
+# request's time.
+_GC_THRESHOLD = 20_000
 # Threads that parse large bodies. Parsing holds the interpreter lock: a second thread parses no faster, takes the lock
-# from the event loop twice as often, and keeps a heap of its own.
-_WORKERS = 1
-# Files that a server has open beside its connections: the store, models, pipes to child processes.
+# from the event loop twice as often, and has a heap of its own.
+_BODY_THREADS = 1
+# Open files of a server apart from its connections: the store, models, pipes to child processes.
 _OTHER_FILES = 512
 
 
 def run_server(
     catalog: Catalog, database: Database, settings: Config, bound: socket.socket, started: Callable[[], None]
 ) -> None:
-    """Serve until a signal ends it. `started` is called once it listens. Raises `StoreError`."""
+    """Serve until a signal arrives. `started` is called once the server listens. Raises `StoreError`."""
     tune_interpreter()
     tune_allocator()
-    allow_files(settings.server.connections)
+    raise_file_limit(settings.server.connections)
 
     async def run() -> None:
-        writer, server = Writer(database), settings.server
+        ledger, server = Ledger(database), settings.server
         intake = Intake(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
-        async with open_shared_limits(settings.redis.url) as shared:
-            office, runs = _office(settings, database, writer, shared), SharedRuns()
-            workers = WorkerPool(_WORKERS, "forefront-bodies")
+        async with open_redis_limiter(settings.redis.url) as redis_limiter:
+            office, runs = _office(settings, database, ledger, redis_limiter), SharedRuns()
+            workers = WorkerPool(_BODY_THREADS, "forefront-bodies")
             app = build_app(catalog, office, workers, intake, server.cors_origins, runs)
             try:
-                await serve(app, catalog, writer, runs, bound, _listen(server), started)
+                await serve(app, catalog, ledger, runs, bound, _listen(server), started)
             finally:
                 workers.close()
 
@@ -67,37 +68,35 @@ def run_server(
 
 
 def tune_interpreter() -> None:
-    """Set threads and the garbage collector up for serving. What has been loaded stays, so it is never looked at."""
-    sys.setswitchinterval(_SWITCH)
+    """Set the switch interval and the garbage collector. Objects that exist already are excluded from collection."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 10, 10)
+    gc.set_threshold(_GC_THRESHOLD, 10, 10)
 
 
-def allow_files(connections: int) -> None:
-    """Raise this process' soft limit of open files so that every connection can be taken, as far as it may.
+def raise_file_limit(connections: int) -> None:
+    """Raise the soft limit of open files, up to the hard limit, so that every connection can be accepted.
 
-    Whoever had as many connections as there may be files would keep the store from opening its own.
+    Otherwise a client with that many connections would keep the store from opening its files.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHER_FILES
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < wanted:
-        text = (
-            "this process may have %d files open, too few for the %d connections of `server.connections`: lower that, "
-        )
-        log.warning(text + "or raise the limit (ulimit -n)", most, connections)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    if limit < wanted:
+        text = "this process may open %d files, too few for the %d connections of `server.connections`: lower it, "
+        log.warning(text + "or raise the limit (ulimit -n)", limit, connections)
 
 
-def _office(settings: Config, database: Database, writer: Writer, shared: SharedLimits | None) -> Office:
+def _office(settings: Config, database: Database, ledger: Ledger, limiter: RedisLimiter | None) -> Office:
     prices = {
         model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
     }
-    turns = Turns(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(writer, Prices(prices), turns, shared=shared)
-    return Office(KeyRing(database), gateway, KeyStore(database), Usage(database))
+    queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
+    gateway = Gateway(ledger, PriceList(prices), queue, shared=limiter)
+    return Office(KeyCache(database), gateway, KeyStore(database), UsageReports(database))
 
 
 def _listen(settings: ServerSettings) -> Listen:

@@ -1,17 +1,17 @@
-"""Settings that a server can use, and that may not do what is meant: said in the log when it starts."""
+"""Warnings at startup about valid settings that are probably mistakes."""
 
 from collections.abc import Collection, Iterator
 
 from forefront.cli.config import did_you_mean
-from forefront.gateway.keys.key_store import KeyStore, lives
+from forefront.gateway.keys.key_store import KeyStore, is_active
 from forefront.wire.admin import Budget, Key
 
 
-def doubts(store: KeyStore, priced: Collection[str], served: Collection[str]) -> Iterator[str]:
-    """A line for each. `priced` and `served` are names of models. Raises `StoreError`."""
-    keys = [key for key in store.list_keys() if lives(key)]
+def find_warnings(store: KeyStore, priced: Collection[str], served: Collection[str]) -> Iterator[str]:
+    """One line for each warning. `priced` and `served` are names of models. Raises `StoreError`."""
+    keys = [key for key in store.list_keys() if is_active(key)]
     if not keys:
-        yield "no key is valid, so nobody can come in; `forefront keys create NAME` makes one"
+        yield "no key is valid, so every request is refused; `forefront keys create NAME` makes one"
     for model in priced:
         if model not in served:
             yield f"prices for `{model}`, which is not served{did_you_mean(model, served)}"

@@ -1,4 +1,4 @@
-"""The store that a command works on, and how a command fails."""
+"""Store and error handling of short commands."""
 
 import os
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from forefront.catalog.store import default_home
 from forefront.cli.config import ConfigError, find_config, load_config
+from forefront.cli.printable import printable
 from forefront.gateway.store.database import Database, StoreError, default_url, open_database
 from forefront.wire.errors import ApiError
 
@@ -19,15 +20,23 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         envvar="FOREFRONT_CONFIG",
-        help="Settings to read. [default: forefront.toml here, else in FOREFRONT_HOME, if there is one]",
+        help="Settings file. [default: forefront.toml in the working directory, or else in FOREFRONT_HOME]",
         show_default=False,
     ),
 ]
 
 
+def find_home() -> Path:
+    """`FOREFRONT_HOME`, or `~/.forefront`. Raises `ConfigError` for a user without a home directory."""
+    try:
+        return default_home()
+    except RuntimeError:
+        raise ConfigError("this user has no home directory: set FOREFRONT_HOME to a directory") from None
+
+
 @contextmanager
 def open_store(home: Path, url: str | None) -> Iterator[Database]:
-    """The database of that URL, else the SQLite file of `home`. Raises `StoreError`."""
+    """The database of that URL, or else the SQLite file in `home`. Raises `StoreError`."""
     database = open_database(url or default_url(home))
     try:
         yield database
@@ -37,10 +46,10 @@ def open_store(home: Path, url: str | None) -> Iterator[Database]:
 
 @contextmanager
 def command_store() -> Iterator[Database]:
-    """The same for a short command, which ends with status 1 and a line when something is wrong."""
+    """The database of the settings. Errors end the command with status 1 and one line."""
     try:
-        home = default_home()
-        settings = load_config(find_config(_named_file(), home))
+        home = find_home()
+        settings = load_config(find_config(_config_path(), home))
         with open_store(home, settings.store.url) as database:
             yield database
     except ConfigError as error:
@@ -49,15 +58,17 @@ def command_store() -> Iterator[Database]:
         fail(f"the store cannot be used: {error}")
     except ApiError as error:
         fail(error.message)
+    except UnicodeEncodeError:  # bytes of an argument that are not UTF-8
+        fail("an argument is not valid UTF-8 text")
 
 
-def _named_file() -> Path | None:
-    named = os.environ.get("FOREFRONT_CONFIG")
-    return Path(named) if named else None
+def _config_path() -> Path | None:
+    path = os.environ.get("FOREFRONT_CONFIG")
+    return Path(path) if path else None
 
 
 def fail(*reasons: str) -> NoReturn:
-    """End the command with status 1 and a line for each reason."""
+    """End the command with status 1 and one line for each reason."""
     for reason in reasons:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"forefront: {reason}", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"forefront: {printable(reason)}", markup=False)
     raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Tables on standard output. Nothing in them is ever cut: people copy ids from them, and programs read them."""
+"""Tables on standard output. Cells are never truncated: ids are copied from them, and programs read them."""
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -10,10 +10,10 @@ from rich.text import Text
 
 from forefront.cli.printable import printable
 
-# How narrow a column that folds may become, in characters.
-_NARROWEST = 20
+# The minimum width of a folded column, in characters.
+_MIN_WIDTH = 20
 _PADDING = 2
-_END = "\0"  # between cells, in which it cannot be
+_SEPARATOR = "\0"  # of joined cells, which never contain it
 
 
 def print_table(
@@ -21,8 +21,8 @@ def print_table(
 ) -> None:
     """Print the rows below the columns' names.
 
-    On a terminal the columns in `folds` go on in further lines where there is no room for them. All others stay whole,
-    if need be beyond the terminal's width. Elsewhere each row is one line. `right`: columns of numbers.
+    On a terminal, the columns in `folds` are wrapped where the width is too small; all others stay whole, beyond the
+    terminal's width if necessary. Elsewhere each row is one line. `right`: columns of numbers.
     """
     shown = ([printable(cell) for cell in row] for row in rows)
     if folds and sys.stdout.isatty():
@@ -32,15 +32,15 @@ def print_table(
 
 
 def _print_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str]) -> None:
-    """A line for each row. Reports have hundreds of thousands, for which rich takes minutes and gigabytes."""
+    """Print one line for each row. For the hundreds of thousands of a report, rich takes minutes and gigabytes."""
     widths = list(map(cell_len, columns))
-    kept = []
+    joined = []
     for row in rows:
         widths = list(map(max, widths, map(_length, row)))
-        kept.append(_END.join(row))  # a quarter of the memory of a list
+        joined.append(_SEPARATOR.join(row))  # a quarter of the memory of a list
     aligned = [name in right for name in columns]
     Console(highlight=False, soft_wrap=True).print(Text(_line(columns, widths, aligned), style="bold"))
-    sys.stdout.writelines(f"{_line(row.split(_END), widths, aligned)}\n" for row in kept)
+    sys.stdout.writelines(f"{_line(row.split(_SEPARATOR), widths, aligned)}\n" for row in joined)
 
 
 def _print_folded(
@@ -51,7 +51,7 @@ def _print_folded(
         no_wrap = name not in folds
         table.add_column(name, justify="right" if name in right else "left", no_wrap=no_wrap, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # as text: names may have brackets
+        table.add_row(*(Text(cell) for cell in row))  # as `Text`, since names may contain markup
     console = Console(highlight=False)
     console.width = max(console.width, _needed(columns, rows, folds))
     console.print(table)
@@ -73,5 +73,5 @@ def _needed(columns: Sequence[str], rows: Sequence[Sequence[str]], folds: Collec
     width = 0
     for place, name in enumerate(columns):
         longest = max(cell_len(text) for text in (name, *(row[place] for row in rows)))
-        width += _PADDING + (min(longest, _NARROWEST) if name in folds else longest)
+        width += _PADDING + (min(longest, _MIN_WIDTH) if name in folds else longest)
     return width

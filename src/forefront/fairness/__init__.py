@@ -1,1 +1,1 @@
-"""Division of scarce resources among tenants: whose turn it is, and how much each may hold."""
+"""Fair division of shared resources among tenants: order of admission and amounts held."""

@@ -1,4 +1,4 @@
-"""A semaphore that tenants share: who waits is let in by weighted fair queueing."""
+"""A semaphore that tenants share: waiting calls are admitted by weighted fair queueing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,14 +9,14 @@ from forefront.fairness.tenant import Tenant
 
 
 class SemaphoreClosedError(Exception):
-    """No more slots are given out."""
+    """The semaphore is closed and grants no more slots."""
 
 
 class Ticket:
     """One call's place in the queue, then its slot."""
 
-    def __init__(self, tenant: Tenant, cost: int, turn: "asyncio.Future[None]") -> None:
-        self.tenant, self.cost, self.turn = tenant, cost, turn
+    def __init__(self, tenant: Tenant, cost: int, granted: "asyncio.Future[None]") -> None:
+        self.tenant, self.cost, self.granted = tenant, cost, granted
         self.started = False
 
 
@@ -26,7 +26,7 @@ class FairSemaphore:
     bounded by the caller."""
 
     def __init__(self, slots: int) -> None:
-        self._queue: FairQueue[Ticket] = FairQueue(slots, room=2**31, most=max(slots // 2, 1))
+        self._queue: FairQueue[Ticket] = FairQueue(slots, max_waiting=2**31, max_per_tenant=max(slots // 2, 1))
         self._waiting: set[Ticket] = set()
         self._closed = False
 
@@ -40,7 +40,7 @@ class FairSemaphore:
         self._waiting.add(ticket)
         self._start_next()
         try:
-            await ticket.turn
+            await ticket.granted
         except (asyncio.CancelledError, SemaphoreClosedError):
             if ticket.started:
                 self.release(ticket)
@@ -52,8 +52,8 @@ class FairSemaphore:
         return ticket
 
     def release(self, ticket: Ticket) -> None:
-        """Give the slot back, once."""
-        self._queue.done(ticket.tenant.name, ticket, ticket.cost, ticket.cost)
+        """Return the slot. Call once."""
+        self._queue.finish(ticket.tenant.name, ticket, ticket.cost, ticket.cost)
         self._start_next()
 
     @asynccontextmanager
@@ -66,14 +66,14 @@ class FairSemaphore:
             self.release(ticket)
 
     def close(self) -> None:
-        """Refuse the calls that wait, and all later ones."""
+        """Refuse the waiting calls and all later ones."""
         self._closed = True
         for ticket in self._waiting:
-            if not ticket.turn.done():
-                ticket.turn.set_exception(SemaphoreClosedError())
+            if not ticket.granted.done():
+                ticket.granted.set_exception(SemaphoreClosedError())
 
     def _start_next(self) -> None:
-        while (ticket := self._queue.next()) is not None:
+        while (ticket := self._queue.start_next()) is not None:
             ticket.started = True
-            if not ticket.turn.done():  # its task may have been cancelled in this turn of the loop
-                ticket.turn.set_result(None)
+            if not ticket.granted.done():  # its task may have been cancelled in this iteration of the loop
+                ticket.granted.set_result(None)

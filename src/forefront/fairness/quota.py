@@ -1,4 +1,4 @@
-"""Room that owners share: each may hold up to half of what the others leave.
+"""A capacity that owners share: each may hold up to half of what the others leave.
 
 The rule is the dynamic threshold of shared-memory switches (Choudhury and Hahne, 1998). An owner may grow while it
 holds less than `share` times the free room. One owner alone can take half (at `share` 1), two owners a third each, so
@@ -71,8 +71,8 @@ class NestedQuota:
         return self._projects.free
 
     @property
-    def most(self) -> int:
-        """The units that one key can hold at best."""
+    def max_per_key(self) -> int:
+        """The most units that one key can hold."""
         return self.capacity // 3
 
     def full(self, amount: int) -> bool:

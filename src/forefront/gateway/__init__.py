@@ -1,1 +1,1 @@
-"""Who may ask. Keys are known by their hashes alone."""
+"""Authentication, rate limits, budgets, admission and accounting of requests."""

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Prices
-from forefront.gateway.limits.rate_limiter import Allowance, rate_headers
-from forefront.gateway.limits.redis_limiter import SharedLimits
-from forefront.gateway.limits.redis_reservation import Subject
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import PriceList
+from forefront.gateway.limits.rate_limiter import RateLimiter, rate_headers
+from forefront.gateway.limits.redis_limiter import RedisLimiter
+from forefront.gateway.limits.redis_reservation import LimitedSubject
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 
@@ -18,7 +18,7 @@ from forefront.wire.errors import ApiError
 class Reading:
     """Counts one request among those whose bodies are being read."""
 
-    def __init__(self, counted: Sequence[Allowance | Subject]) -> None:
+    def __init__(self, counted: Sequence[RateLimiter | LimitedSubject]) -> None:
         self._counted = counted
 
     def __enter__(self) -> None:
@@ -31,26 +31,26 @@ class Reading:
 
 
 class Gateway:
-    """Hands out leases. One for a server; on its event loop. `clock` counts seconds.
+    """FakeClock out leases. One for a server; on its event loop. `clock` counts seconds.
 
     Limits are counted in memory, or with `shared` by Redis, for several servers together.
     """
 
     def __init__(
         self,
-        writer: Writer,
-        prices: Prices,
-        turns: Turns,
+        writer: Ledger,
+        prices: PriceList,
+        turns: AdmissionQueue,
         clock: Callable[[], float] = time.monotonic,
-        shared: SharedLimits | None = None,
+        shared: RedisLimiter | None = None,
     ) -> None:
         self.turns = turns
         self._writer = writer
         self._prices = prices
         self._clock = clock
         self._shared = shared
-        self._allowances: dict[tuple[str, str], Allowance] = {}
-        self._latest: dict[str, tuple[Principal, list[Allowance]]] = {}  # by the id of a key
+        self._allowances: dict[tuple[str, str], RateLimiter] = {}
+        self._latest: dict[str, tuple[Principal, list[RateLimiter]]] = {}  # by the id of a key
         self._revision = -1
 
     def admit(self, principal: Principal, model: str, completion: str) -> Lease:
@@ -58,14 +58,14 @@ class Gateway:
 
         Raises `ApiError`: 403 for a model that the key may not use, and what `check` raises.
         """
-        principal.need_model(model)
+        principal.require_model(model)
         allowances = self.check(principal)
-        claim = None if self._shared is None else self._shared.claim(principal)
+        claim = None if self._shared is None else self._shared.reservation(principal)
         return Lease(
             principal, model, completion, allowances, self._prices[model], self._writer, self.turns, self._clock, claim
         )
 
-    def check(self, principal: Principal) -> list[Allowance]:
+    def check(self, principal: Principal) -> list[RateLimiter]:
         """Whether there is room for one more request of theirs, of whatever size; the limits that it counts for.
 
         Raises `ApiError`: 429 over a limit, 503 when the queue is full, and while the store cannot be written, since
@@ -91,20 +91,20 @@ class Gateway:
         """The context in which a request's body is read: it counts towards the limits of requests at a time."""
         return Reading(self._of(principal) if self._shared is None else self._shared.subjects(principal))
 
-    def _of(self, principal: Principal) -> list[Allowance]:
+    def _of(self, principal: Principal) -> list[RateLimiter]:
         if principal.revision > self._revision:
             self._forget(principal.revision)
         asked, found = self._latest.get(principal.key.id, (None, []))
         if asked is not principal:
-            found = [self._find(of, name, limits, principal.revision) for of, name, limits in principal.limited()]
+            found = [self._find(of, name, limits, principal.revision) for of, name, limits in principal.limits()]
             self._latest[principal.key.id] = (principal, found)
         return found
 
-    def _find(self, of: str, name: str, limits: Limits, revision: int) -> Allowance:
+    def _find(self, of: str, name: str, limits: Limits, revision: int) -> RateLimiter:
         allowance = self._allowances.get((of, name))
         if allowance is None:
-            allowance = self._allowances[of, name] = Allowance(of)
-        allowance.renew(limits, revision)
+            allowance = self._allowances[of, name] = RateLimiter(of)
+        allowance.update(limits, revision)
         return allowance
 
     def _forget(self, revision: int) -> None:

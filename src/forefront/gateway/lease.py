@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 
-from forefront.gateway.admission_queue import Turn, Turns
+from forefront.gateway.admission_queue import AdmissionQueue, QueueEntry
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.ledger.budget_lease import Hold
-from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetRefusal, ReservationRequest
+from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import Price
-from forefront.gateway.ledger.statements import Refusal, Reservation, Row
-from forefront.gateway.limits.rate_limiter import Allowance, Taken, rate_headers
-from forefront.gateway.limits.redis_reservation import Claim
+from forefront.gateway.ledger.settlement import LedgerRow
+from forefront.gateway.limits.rate_limiter import RateLimiter, TokenCharge, rate_headers
+from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Status
 from forefront.wire.errors import ApiError
@@ -30,12 +30,12 @@ class Lease:
         principal: Principal,
         model: str,
         completion: str,
-        allowances: Sequence[Allowance],
+        allowances: Sequence[RateLimiter],
         price: Price,
-        writer: Writer,
-        turns: Turns,
+        writer: Ledger,
+        turns: AdmissionQueue,
         clock: Callable[[], float],
-        claim: Claim | None = None,
+        claim: RedisReservation | None = None,
     ) -> None:
         self.input_tokens = self.cached_tokens = self.output_tokens = self.reasoning_tokens = 0
         self.started: float | None = None
@@ -44,16 +44,16 @@ class Lease:
         self._writer, self._turns, self._clock = writer, turns, clock
         self._received = time.time()
         self._claim = claim
-        self._taken: list[Taken] = []
-        self._hold: Hold | None = None
+        self._taken: list[TokenCharge] = []
+        self._hold: BudgetHold | None = None
         self._settled = False
-        self.turn: Turn | None = None
-        turns.come(principal.project.name)
+        self.turn: QueueEntry | None = None
+        turns.reserve(principal.project.name)
         now = clock()
         for allowance in allowances:
             allowance.running += 1
             if allowance.requests is not None:
-                allowance.requests.take(now, 1)
+                allowance.requests.add(now, 1)
 
     def headers(self) -> dict[str, str]:
         """The `x-ratelimit-*` headers, as they stand now."""
@@ -84,10 +84,10 @@ class Lease:
             await self._claim.take(input_tokens + output_tokens)
         self._take_tokens(input_tokens + output_tokens)
         await self._reserve_budget(input_tokens, output_tokens)
-        self.turn = self._turns.enter(
+        self.turn = self._turns.enqueue(
             self._principal.project.name, self._principal.project.weight, input_tokens + output_tokens
         )
-        await self.turn.granted()
+        await self.turn.wait()
         self.input_tokens = input_tokens
 
     def begin(self, cached_tokens: int) -> None:
@@ -98,7 +98,7 @@ class Lease:
     def end_turn(self, output_tokens: int) -> None:
         """The engine has finished, with so many tokens sampled: the slot is free, however slowly the client reads."""
         if self.turn is not None:
-            self.turn.leave(self.input_tokens + output_tokens)
+            self.turn.release(self.input_tokens + output_tokens)
 
     async def settle(self, status: Status, finish_reason: str | None) -> None:
         """Return once the row is in the ledger. Raises `ApiError` 503 when it could not be written."""
@@ -113,7 +113,7 @@ class Lease:
             text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
             raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
         if self._claim is not None:
-            await self._claim.given_back()  # on its way since before the row was
+            await self._claim.wait_released()  # on its way since before the row was
 
     def abandon(self, status: Status) -> None:
         """The same for a request that did not come to its end; nobody waits for the row."""
@@ -126,25 +126,25 @@ class Lease:
             allowance.check_tokens(now, amount)
         for allowance in self._allowances:
             if (window := allowance.tokens) is not None:
-                self._taken.append(Taken(window, window.take(now, amount), amount))
+                self._taken.append(TokenCharge(window, window.add(now, amount), amount))
 
     async def _reserve_budget(self, input_tokens: int, output_tokens: int) -> None:
         key, project = self._principal.key, self._principal.project
         if key.budget is None and project.budget is None:
             return
-        cost = self._price.bound(input_tokens, output_tokens)
+        cost = self._price.max_cost(input_tokens, output_tokens)
         amount = input_tokens + output_tokens
-        wanted = Reservation(key.id, project.name, amount, cost, key.budget, project.budget)
+        wanted = ReservationRequest(key.id, project.name, amount, cost, key.budget, project.budget)
         try:
             held = await self._writer.reserve(wanted)
         except StoreError:
             text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
             raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
-        if isinstance(held, Refusal):
+        if isinstance(held, BudgetRefusal):
             raise _exhausted(held)
         self._hold = held
 
-    def _close(self, status: Status, finish_reason: str | None) -> Row | None:
+    def _close(self, status: Status, finish_reason: str | None) -> LedgerRow | None:
         """Give everything back but what was used; the row, unless the request never began."""
         self._settled = True
         for allowance in self._allowances:
@@ -153,19 +153,19 @@ class Lease:
         for taken in self._taken:
             taken.correct(used)
         if self._claim is not None:
-            self._claim.close(used)
+            self._claim.release(used)
         if self.turn is not None:
-            self.turn.leave(used)
+            self.turn.release(used)
         else:
-            self._turns.stay_away(self._principal.project.name)
+            self._turns.cancel(self._principal.project.name)
         if not self.input_tokens:
             if self._hold is not None:
-                self._writer.give_back(self._hold)
+                self._writer.release(self._hold)
             return None
         cost = 0 if status == "failed" else self._price.cost(self.input_tokens, self.cached_tokens, self.output_tokens)
-        return Row(
+        return LedgerRow(
             id=self._completion,
-            key=self._principal.key.id,
+            key_id=self._principal.key.id,
             project=self._principal.project.name,
             model=self._model,
             status=status,
@@ -174,18 +174,18 @@ class Lease:
             cached_tokens=self.cached_tokens,
             output_tokens=self.output_tokens,
             reasoning_tokens=self.reasoning_tokens,
-            cost=cost,
-            received=self._received,
-            started=self.started,
-            finished=time.time(),
+            cost_nanos=cost,
+            received_at=self._received,
+            first_token_at=self.started,
+            finished_at=time.time(),
         )
 
 
-def _exhausted(refusal: Refusal) -> ApiError:
+def _exhausted(refusal: BudgetRefusal) -> ApiError:
     period = {"day": "of today", "month": "of this month", "ever": ""}[refusal.period]
     unit = "tokens" if refusal.unit == "tokens" else "units of money"
     text = (
-        f"The budget {period} of this {refusal.of} is {refusal.limit:g} {unit}; {refusal.left:g} are left, and this "
-        f"request can take {refusal.wanted:g}. A smaller `max_tokens` takes less."
+        f"The budget {period} of this {refusal.subject} is {refusal.limit:g} {unit}; {refusal.remaining:g} are left, "
+        f"and this request can take {refusal.requested:g}. A smaller `max_tokens` takes less."
     ).replace("  ", " ")
     return ApiError("insufficient_credits", text, headers={"x-should-retry": "false"})

@@ -12,9 +12,9 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body_memory import Intake
 from forefront.server.idempotency.idempotency_key import Idempotent
 from forefront.server.idempotency.shared_runs import SharedRuns
@@ -36,10 +36,10 @@ from forefront.wire.errors import ApiError
 class Office:
     """What the application needs of the gateway."""
 
-    ring: KeyRing
+    ring: KeyCache
     gateway: Gateway
     keys: KeyStore
-    usage: Usage
+    usage: UsageReports
 
 
 def build_app(

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
-from forefront.gateway.ledger.ledger import Writer
+from forefront.gateway.ledger.ledger import Ledger
 from forefront.server.http.connection_limits import ConnectionLimits
 from forefront.server.http.protocol import Bounds, bounded_protocol
 from forefront.server.http.tls_listener import HttpProtocol, TlsListener
@@ -90,7 +90,7 @@ def bind(host: str, port: int) -> socket.socket:
 async def serve(
     app: ASGIApp,
     catalog: Catalog,
-    writer: Writer,
+    writer: Ledger,
     runs: SharedRuns,
     bound: socket.socket,
     listen: Listen,

@@ -133,6 +133,7 @@ async def test_a_regex_that_is_a_catastrophe_elsewhere_is_none_here(mini: Bound)
     assert set(answer) == {"a"}
 
 
+@pytest.mark.slow
 async def test_what_never_finishes_compiling_is_ended_and_the_next_grammar_compiles(mini: Bound) -> None:
     runaway = "start: A\nA: /(a?){2000}a{2000}/ & ~/(b?){2000}b{2000}/"
     started = time.monotonic()

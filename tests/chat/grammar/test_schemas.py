@@ -41,6 +41,7 @@ async def test_answers_of_a_random_model_validate(tiny_parts: ModelParts) -> Non
         assert await check_all(made, range(40))
 
 
+@pytest.mark.slow
 async def test_answers_of_the_built_in_model_validate(mini_parts: ModelParts) -> None:
     async with bound(mini_parts) as made:
         finished = await check_all(made, range(1_000, 1_040))

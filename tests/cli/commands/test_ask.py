@@ -34,7 +34,7 @@ def command(server: RunningServer, *arguments: str, **options: Any) -> subproces
     )
 
 
-def test_complete_streams_what_json_holds(server: RunningServer) -> None:
+def test_complete_streams_the_text_of_json(server: RunningServer) -> None:
     plain = command(server, "complete", "Serves 2, ready in", *FIRST_GREEDY)
     whole = command(server, "complete", "Serves 2, ready in", "--json", *FIRST_GREEDY)
     assert (plain.returncode, whole.returncode) == (0, 0), plain.stderr + whole.stderr
@@ -76,7 +76,7 @@ def test_chat_as_json(server: RunningServer) -> None:
         ("complete", ["hi"], None, {"FOREFRONT_API_KEY": "wrong-key-0123456789-abcdef"}, 1, "(401 invalid_api_key"),
         ("complete", ["hi"], None, {"FOREFRONT_API_KEY": ""}, 1, "There is no API key"),
         ("complete", ["hi"], None, {"FOREFRONT_BASE_URL": "nonsense"}, 1, "The base URL must look like"),
-        ("complete", [], " \n", {}, 1, "There is no prompt."),
+        ("complete", [], " \n", {}, 1, "The prompt is empty."),
         ("complete", ["hi", "--max-tokens", "0"], None, {}, 2, "--max-tokens"),
         ("chat", ["hi", "--model", "nothing"], None, {}, 1, "forefront: There is no model `nothing` here."),
     ],
@@ -114,7 +114,7 @@ def test_ctrl_c(server: RunningServer) -> None:
     assert errors == b"(stopped)\n"
 
 
-def test_asking_loads_nothing_that_serves() -> None:
+def test_the_client_commands_import_no_server() -> None:
     script = "import forefront.cli.client_app, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in run.stdout.split()}

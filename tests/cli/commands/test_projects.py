@@ -5,9 +5,9 @@ from pathlib import Path
 from tests.cli.commands.test_serve import forefront
 
 
-def test_set_changes_what_is_named_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_set_changes_the_given_settings(tmp_path: Path) -> None:
     for arguments, says in (
-        ("--rpm 600 --weight 2", "shop (made): weight 2, limits: 600 requests/min"),
+        ("--rpm 600 --weight 2", "shop (created): weight 2, limits: 600 requests/min"),
         ("--tpm 5000", "shop: weight 2, limits: 600 requests/min, 5000 tokens/min"),
         ("", "shop: weight 2, limits: 600 requests/min, 5000 tokens/min"),
         (

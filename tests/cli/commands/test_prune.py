@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from forefront.gateway.ledger.statements import Row, settle
+from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.store.database import default_url, open_database
 from forefront.gateway.store.tables import completions
 from tests.cli.commands.test_serve import forefront
@@ -23,9 +23,11 @@ def home(tmp_path: Path) -> Path:
     """A store with three completions of January and one of now."""
     database = open_database(default_url(tmp_path))
     times = [datetime(2026, 1, day, 12, tzinfo=UTC).timestamp() for day in (1, 2, 3)] + [datetime.now(UTC).timestamp()]
-    rows = [Row(f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, 0, at, at, at) for n, at in enumerate(times)]
+    rows = [
+        LedgerRow(f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, 0, at, at, at) for n, at in enumerate(times)
+    ]
     with database.write() as connection:
-        settle(connection, rows, again=False)
+        write_rows(connection, rows, retry=False)
     database.close()
     return tmp_path
 
@@ -38,17 +40,18 @@ def left(home: Path) -> list[str]:
     return found
 
 
-def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
+@pytest.mark.slow
+def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
     before = forefront("usage", "--by", "day", "--csv", home=home).stdout
     assert len(before.splitlines()) == 5
     refused = forefront("prune", "--before", "2026-01-03", home=home)
     assert (refused.returncode, refused.stderr) == (
         1,
-        "forefront: 2 completions of before 2026-01-03 (UTC) would be deleted for good: say --yes\n",
+        "forefront: 2 completions before 2026-01-03 (UTC) would be deleted for good: confirm with --yes\n",
     )
     assert left(home) == ["c0", "c1", "c2", "c3"]
     done = forefront("prune", "--before", "2026-01-03", "--yes", home=home)
-    assert (done.stdout, done.stderr) == ("2 completions of before 2026-01-03 deleted\n", "")
+    assert (done.stdout, done.stderr) == ("2 completions before 2026-01-03 deleted\n", "")
     assert forefront("prune", "--before", _YESTERDAY, "--yes", home=home).stdout.startswith("1 completions")
     assert left(home) == ["c3"]
     assert forefront("usage", "--by", "day", "--csv", home=home).stdout == before
@@ -60,11 +63,11 @@ def test_what_is_named_goes_and_reports_stay(home: Path) -> None:
     [
         ("soon", "--before 'soon' is not a day such as 2026-01-31"),
         ("2026-02-30", "--before '2026-02-30' is not a day"),
-        (datetime.now(UTC).date().isoformat(), "yesterday is the last day that can be named"),
-        ("2999-01-01", "yesterday is the last day that can be named"),
+        (datetime.now(UTC).date().isoformat(), "the latest possible day is yesterday"),
+        ("2999-01-01", "the latest possible day is yesterday"),
     ],
 )
-def test_a_day_that_is_none_or_not_over_is_refused(home: Path, day: str, says: str) -> None:
+def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, says: str) -> None:
     refused = forefront("prune", "--before", day, "--yes", home=home)
     assert refused.returncode == 1
     assert says in refused.stderr
@@ -83,6 +86,6 @@ def test_on_a_terminal_it_asks(home: Path, reply: bytes, stay: int) -> None:
         shown = process.stdout.read()
     os.close(its)
     os.close(ours)
-    assert "Delete 2 completions of before 2026-01-03 (UTC) for good? Sums stay. [y/N]" in shown
+    assert "Delete 2 completions before 2026-01-03 (UTC) for good? Sums stay. [y/N]" in shown
     assert process.returncode == (0 if stay == 2 else 1)
     assert len(left(home)) == stay

@@ -45,6 +45,7 @@ def begin(server: RunningServer, max_tokens: int) -> tuple[threading.Thread, lis
     return thread, lines
 
 
+@pytest.mark.slow
 def test_first_start_shows_a_key_that_works_and_the_second_does_not_show_it(tiny_gguf: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with run_server([str(tiny_gguf)], home, key=None) as server:
@@ -88,6 +89,7 @@ def test_running_requests_finish_and_no_new_ones_begin(tiny_gguf: Path, tmp_path
     assert json.loads(lines[-2].removeprefix("data: "))["choices"][0]["finish_reason"] == "length"
 
 
+@pytest.mark.slow
 def test_after_the_grace_period_a_stream_ends_with_an_error(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([str(tiny_gguf), "--grace", "0.3"], tmp_path / "home", environment={"NO_COLOR": "1"}) as server:
         thread, lines = begin(server, 2000)
@@ -98,7 +100,8 @@ def test_after_the_grace_period_a_stream_ends_with_an_error(tiny_gguf: Path, tmp
     assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
 
 
-def test_the_first_signal_says_what_a_second_one_does(tiny_gguf: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_first_signal_announces_the_second(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([str(tiny_gguf)], tmp_path / "home") as server:
         threads = [begin(server, 2000)[0] for _ in range(2)]
         server.process.send_signal(signal.SIGINT)
@@ -132,6 +135,7 @@ def test_environment_sets_host_and_port(tiny_gguf: Path, tmp_path: Path) -> None
         assert httpx.get(server.url + "/health").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_directory_is_served_as_it_is(tiny_directory: Path, tmp_path: Path) -> None:
     with run_server([f"ir={tiny_directory}"], tmp_path / "home") as server:
         models: dict[str, Any] = server.get("/v1/models").json()
@@ -139,6 +143,7 @@ def test_a_directory_is_served_as_it_is(tiny_directory: Path, tmp_path: Path) ->
     assert not (tmp_path / "home" / "models").exists()
 
 
+@pytest.mark.slow
 def test_activations_are_exact_if_wanted_and_the_receipt_says_so(tiny_gguf: Path, tmp_path: Path) -> None:
     body: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
     options = [str(tiny_gguf), "--exact-activations", "--device", "CPU"]
@@ -147,7 +152,8 @@ def test_activations_are_exact_if_wanted_and_the_receipt_says_so(tiny_gguf: Path
     assert "full activations" in json.dumps(answer["receipt"])
 
 
-def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(tiny_gguf.read_bytes()[:5000])
     with socket.socket() as taken:
@@ -157,7 +163,7 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
         cases = [
             (["serve", str(tmp_path / "missing.gguf")], {}, "no such file"),
             (["serve", str(broken), "--port", "0"], {}, "the file is cut off or damaged"),
-            (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are called tiny"),
+            (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are named tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
             (["serve", str(tiny_gguf), "--port", "0"], {"FOREFRONT_API_KEY": "short"}, "20 visible ASCII"),
             (["serve", str(tiny_gguf), "--host", "no.such.host.invalid"], {}, "choose another with --host"),
@@ -174,6 +180,7 @@ def test_wrong_use_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -> 
             assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_key_that_is_not_adopted_is_named_as_it_is(tiny_gguf: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     made = json.loads(forefront("keys", "create", "[/bold] phone", "--json", home=home).stdout)
@@ -184,6 +191,7 @@ def test_a_key_that_is_not_adopted_is_named_as_it_is(tiny_gguf: Path, tmp_path: 
     assert len(json.loads(forefront("keys", "list", "--json", home=home).stdout)) == 1
 
 
+@pytest.mark.slow
 def test_help_and_version(tmp_path: Path) -> None:
     result = forefront("--version", home=tmp_path)
     assert result.stdout.startswith("forefront 0.")

@@ -7,15 +7,15 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from forefront.gateway.keys import key_cache as ring_module
-from forefront.gateway.keys.api_key import UnfitKeyError
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys import key_cache as cache_module
+from forefront.gateway.keys.api_key import InvalidApiKeyError
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import ALL_SCOPES, KeyStore
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.tables import keys, state
+from forefront.gateway.store.tables import api_keys, store_revision
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
-from tests.gateway.helpers import rename
+from tests.gateway.helpers import FakeClock, rename
 
 FULL = NewKey(
     name="full",
@@ -28,17 +28,7 @@ FULL = NewKey(
 )
 
 
-class Hands:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_key_is_kept_with_all_its_settings_but_its_text(database: Database) -> None:
+def test_a_key_is_stored_with_its_settings_and_without_its_text(database: Database) -> None:
     store = KeyStore(database)
     made = store.create(FULL)
     assert made.key.startswith("ff-")
@@ -49,14 +39,14 @@ def test_a_key_is_kept_with_all_its_settings_but_its_text(database: Database) ->
     for name in ("name", "project", "scopes", "models", "expires", "limits", "budget"):
         assert kept[name] == FULL[name]
     with database.read() as connection:
-        row = connection.execute(sa.select(keys).where(keys.c.id == made.id)).one()
+        row = connection.execute(sa.select(api_keys).where(api_keys.c.id == made.id)).one()
     assert made.key not in str(row)
     assert made.key[3:20] not in str(row)
     assert len(row.hash) == 64
 
 
 async def test_revoking_and_rotating_take_effect_within_a_second(database: Database) -> None:
-    store, other_server = KeyStore(database), KeyRing(database)
+    store, other_server = KeyStore(database), KeyCache(database)
     made = store.create(FULL)
     found = await other_server.find(made.key)
     assert found is not None
@@ -72,9 +62,9 @@ async def test_revoking_and_rotating_take_effect_within_a_second(database: Datab
     assert store.rotate(made.id) is None
 
 
-async def test_a_key_of_a_project_that_is_made_in_this_moment_breaks_nothing(database: Database) -> None:
+async def test_a_project_created_during_a_read_breaks_nothing(database: Database) -> None:
     """Between the statements of one reading."""
-    store, ring = KeyStore(database), KeyRing(database)
+    store, cache = KeyStore(database), KeyCache(database)
     made = store.create(FULL)
     late: list[str] = []
 
@@ -84,81 +74,81 @@ async def test_a_key_of_a_project_that_is_made_in_this_moment_breaks_nothing(dat
             late.append("")  # once; SQLite has a snapshot for the whole reading
             late[0] = store.create(NewKey(name="late", project="new")).key
 
-    assert await ring.find(made.key) is not None
+    assert await cache.find(made.key) is not None
     sa.event.remove(database.engine, "after_cursor_execute", interfere)
     await asyncio.sleep(0.5)
-    assert await ring.find(late[0]) is not None
+    assert await cache.find(late[0]) is not None
 
 
 async def test_a_store_that_does_not_answer_is_not_waited_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ring_module, "_PATIENCE", 0.2)
-    ring, go = KeyRing(database), threading.Event()
-    monkeypatch.setattr(ring, "_read", lambda _revision: go.wait())
+    monkeypatch.setattr(cache_module, "_STORE_TIMEOUT", 0.2)
+    cache, go = KeyCache(database), threading.Event()
+    monkeypatch.setattr(cache, "_read", lambda _revision: go.wait())
     with pytest.raises(ApiError) as caught:
-        await ring.find("ff-something")
+        await cache.find("ff-something")
     assert caught.value.status == 503
     go.set()
 
 
-async def test_an_expired_key_opens_nothing(database: Database) -> None:
-    store, ring = KeyStore(database), KeyRing(database)
-    assert await ring.find(store.create(NewKey(name="old", expires=int(time.time()) - 1)).key) is None
+async def test_an_expired_key_is_refused(database: Database) -> None:
+    store, cache = KeyStore(database), KeyCache(database)
+    assert await cache.find(store.create(NewKey(name="old", expires=int(time.time()) - 1)).key) is None
 
 
-async def test_other_texts_open_nothing(database: Database) -> None:
-    made, ring = KeyStore(database).create(FULL).key, KeyRing(database)
+async def test_other_texts_are_no_keys(database: Database) -> None:
+    made, cache = KeyStore(database).create(FULL).key, KeyCache(database)
     for text in ("", made[:-1], made + "x", made.swapcase(), "' OR '1'='1", "%", "\ud800", "\0", "ä" * 50):
-        assert await ring.find(text) is None
-    assert await ring.find(made) is not None
+        assert await cache.find(text) is None
+    assert await cache.find(made) is not None
 
 
-async def test_what_cannot_be_read_lets_nobody_in(database: Database) -> None:
-    clock = Hands()
-    made, ring = KeyStore(database).create(FULL).key, KeyRing(database, clock)
-    assert await ring.find(made) is not None
-    rename(database, "state", "hidden")
+async def test_an_unreadable_store_refuses_every_key(database: Database) -> None:
+    clock = FakeClock()
+    made, cache = KeyStore(database).create(FULL).key, KeyCache(database, clock)
+    assert await cache.find(made) is not None
+    rename(database, "store_revision", "hidden")
     clock.now += 1
     with pytest.raises(ApiError) as caught:
-        await ring.find(made)
+        await cache.find(made)
     assert caught.value.status == 503
-    rename(database, "hidden", "state")
-    assert await ring.find(made) is not None
+    rename(database, "hidden", "store_revision")
+    assert await cache.find(made) is not None
 
 
 async def test_an_empty_store_gets_one_admin_key(database: Database) -> None:
     store = KeyStore(database)
-    text = store.open(None)
+    text = store.ensure_admin_key(None)
     assert text is not None
-    assert store.open(None) is None
-    principal = await KeyRing(database).find(text)
+    assert store.ensure_admin_key(None) is None
+    principal = await KeyCache(database).find(text)
     assert principal is not None
     assert principal.key.scopes == ALL_SCOPES
 
 
-async def test_an_adopted_key_takes_the_place_of_the_one_adopted_before(database: Database) -> None:
+async def test_an_adopted_key_replaces_the_previous_one(database: Database) -> None:
     store = KeyStore(database)
-    made = store.open(None)
+    made = store.ensure_admin_key(None)
     assert made is not None
     for text in ("first-key-of-twenty-or-more", "first-key-of-twenty-or-more", "second-key-of-twenty-or-more"):
-        assert store.open(text) is None
-    assert store.open(None) is None
-    ring = KeyRing(database)
-    assert await ring.find("first-key-of-twenty-or-more") is None
-    assert await ring.find("second-key-of-twenty-or-more") is not None
-    assert await ring.find(made) is not None
+        assert store.ensure_admin_key(text) is None
+    assert store.ensure_admin_key(None) is None
+    cache = KeyCache(database)
+    assert await cache.find("first-key-of-twenty-or-more") is None
+    assert await cache.find("second-key-of-twenty-or-more") is not None
+    assert await cache.find(made) is not None
     assert len(store.list_keys()) == 3
-    with pytest.raises(UnfitKeyError, match="revoked"):
-        store.open("first-key-of-twenty-or-more")
+    with pytest.raises(InvalidApiKeyError, match="revoked"):
+        store.ensure_admin_key("first-key-of-twenty-or-more")
 
 
 ADOPTED, OTHER = "first-key-of-twenty-or-more", "second-key-of-twenty-or-more"
 
 
 async def test_a_rotated_text_is_never_adopted(database: Database) -> None:
-    store, ring = KeyStore(database), KeyRing(database)
-    assert store.open(ADOPTED) is None
+    store, cache = KeyStore(database), KeyCache(database)
+    assert store.ensure_admin_key(ADOPTED) is None
     [own] = store.list_keys()
     rotated = store.rotate(own.id)
     assert rotated is not None
@@ -168,11 +158,11 @@ async def test_a_rotated_text_is_never_adopted(database: Database) -> None:
     client = store.create(NewKey(name="c" * 128))
     assert store.rotate(client.id) is not None
     for text in (ADOPTED, rotated.key, client.key):
-        with pytest.raises(UnfitKeyError, match="rotated or revoked"):
-            store.open(text)
-        assert await ring.find(text) is None
-    store.open(again.key)
-    principal = await ring.find(again.key)
+        with pytest.raises(InvalidApiKeyError, match="rotated or revoked"):
+            store.ensure_admin_key(text)
+        assert await cache.find(text) is None
+    store.ensure_admin_key(again.key)
+    principal = await cache.find(again.key)
     assert principal is not None
     assert principal.key.id == own.id
     ended = [key for key in store.list_keys() if key.revoked is not None]
@@ -180,17 +170,17 @@ async def test_a_rotated_text_is_never_adopted(database: Database) -> None:
     assert [key.source for key in ended].count("environment") == 1
 
 
-async def test_a_known_admin_key_takes_the_place_of_the_adopted_one(database: Database) -> None:
-    store, ring = KeyStore(database), KeyRing(database)
+async def test_a_known_admin_key_replaces_the_adopted_one(database: Database) -> None:
+    store, cache = KeyStore(database), KeyCache(database)
     admin = store.create(NewKey(name="admin", scopes=["admin"]))
-    store.open(ADOPTED)
-    assert await ring.find(ADOPTED) is not None
-    store.open(admin.key)
+    store.ensure_admin_key(ADOPTED)
+    assert await cache.find(ADOPTED) is not None
+    store.ensure_admin_key(admin.key)
     await asyncio.sleep(1)
-    assert await ring.find(ADOPTED) is None
-    assert await ring.find(admin.key) is not None
-    store.open(OTHER)
-    assert await ring.find(admin.key) is not None
+    assert await cache.find(ADOPTED) is None
+    assert await cache.find(admin.key) is not None
+    store.ensure_admin_key(OTHER)
+    assert await cache.find(admin.key) is not None
 
 
 @pytest.mark.parametrize(
@@ -200,46 +190,47 @@ async def test_a_known_admin_key_takes_the_place_of_the_adopted_one(database: Da
         (NewKey(name="old", scopes=["admin"], expires=1), r"\(old\), which has expired; choose another"),
     ],
 )
-async def test_a_known_key_that_is_no_administrators_is_not_adopted(
-    database: Database, wanted: NewKey, says: str
-) -> None:
+async def test_a_known_key_without_admin_scope_is_not_adopted(database: Database, wanted: NewKey, says: str) -> None:
     store = KeyStore(database)
-    store.open(ADOPTED)
+    store.ensure_admin_key(ADOPTED)
     known = store.create(wanted)
     before = store.list_keys()
-    with pytest.raises(UnfitKeyError, match=f"{known.id} {says}"):
-        store.open(known.key)
+    with pytest.raises(InvalidApiKeyError, match=f"{known.id} {says}"):
+        store.ensure_admin_key(known.key)
     assert store.list_keys() == before
-    assert await KeyRing(database).find(ADOPTED) is not None
+    assert await KeyCache(database).find(ADOPTED) is not None
 
 
 def test_a_start_with_the_same_adopted_key_changes_nothing(database: Database) -> None:
     store = KeyStore(database)
-    store.open(ADOPTED)
+    store.ensure_admin_key(ADOPTED)
     with database.read() as connection:
-        before = connection.execute(sa.select(state)).all(), connection.execute(sa.select(keys)).all()
-    store.open(ADOPTED)
+        before = connection.execute(sa.select(store_revision)).all(), connection.execute(sa.select(api_keys)).all()
+    store.ensure_admin_key(ADOPTED)
     with database.read() as connection:
-        assert before == (connection.execute(sa.select(state)).all(), connection.execute(sa.select(keys)).all())
+        assert before == (
+            connection.execute(sa.select(store_revision)).all(),
+            connection.execute(sa.select(api_keys)).all(),
+        )
 
 
 @pytest.mark.parametrize(
     "key", ["short", "x" * 19, "with a blank in the middle", "umläut-in-it-0123456789", "x" * 19 + "\n"]
 )
-def test_an_unfit_key_is_refused(database: Database, key: str) -> None:
-    with pytest.raises(UnfitKeyError, match="20 visible ASCII"):
-        KeyStore(database).open(key)
+def test_an_invalid_key_is_refused(database: Database, key: str) -> None:
+    with pytest.raises(InvalidApiKeyError, match="20 visible ASCII"):
+        KeyStore(database).ensure_admin_key(key)
     assert KeyStore(database).list_keys() == []
 
 
 async def test_a_projects_settings_reach_its_keys(database: Database) -> None:
-    store, clock = KeyStore(database), Hands()
-    ring = KeyRing(database, clock)
+    store, clock = KeyStore(database), FakeClock()
+    cache = KeyCache(database, clock)
     made = store.create(FULL)
     settings = ProjectSettings(weight=3, limits=Limits(concurrency=7), budget=Budget(tokens=9, period="ever"))
     store.set_project("shop", settings)
     clock.now += 1
-    principal = await ring.find(made.key)
+    principal = await cache.find(made.key)
     assert principal is not None
     assert (principal.project.weight, principal.project.limits, principal.project.budget) == (
         3,
@@ -249,7 +240,7 @@ async def test_a_projects_settings_reach_its_keys(database: Database) -> None:
     assert [project.name for project in store.list_projects()] == ["shop"]
 
 
-def test_a_change_of_a_project_is_made_of_what_it_was(database: Database) -> None:
+def test_an_update_of_a_project_receives_its_settings(database: Database) -> None:
     store = KeyStore(database)
 
     def one_more(before: ProjectSettings) -> ProjectSettings:
@@ -261,41 +252,41 @@ def test_a_change_of_a_project_is_made_of_what_it_was(database: Database) -> Non
 
     settings = ProjectSettings(weight=3, budget=Budget(tokens=9, money=0.5, period="ever"))
     store.set_project("shop", settings)
-    threads = [threading.Thread(target=store.change_project, args=("shop", one_more)) for _ in range(5)]
+    threads = [threading.Thread(target=store.update_project, args=("shop", one_more)) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    project, made = store.change_project("shop", one_more)
+    project, made = store.update_project("shop", one_more)
     assert (project.weight, project.limits, project.budget) == (3, Limits(concurrency=6), settings.budget)
     assert not made
     for name in ("shop", "new"):
         with pytest.raises(ApiError):
-            store.change_project(name, refuse)
+            store.update_project(name, refuse)
     assert store.list_projects() == [project]
-    assert store.change_project("new", one_more)[1]
+    assert store.update_project("new", one_more)[1]
 
 
 async def test_unknown_keys_do_not_keep_the_store_busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty clients that guess, each as fast as it is answered."""
-    store, ring = KeyStore(database), KeyRing(database)
-    readings, read = 0, ring._read
+    store, cache = KeyStore(database), KeyCache(database)
+    readings, read = 0, cache._read
 
     def counted(revision: int) -> object:
         nonlocal readings
         readings += 1
         return read(revision)
 
-    monkeypatch.setattr(ring, "_read", counted)
+    monkeypatch.setattr(cache, "_read", counted)
     lookups, end = 0, time.monotonic() + 0.5
 
     async def guess(name: int) -> None:
         nonlocal lookups
         while time.monotonic() < end:
-            assert await ring.find(f"unknown-{name}-{lookups}") is None
+            assert await cache.find(f"unknown-{name}-{lookups}") is None
             lookups += 1
 
     await asyncio.gather(*(guess(name) for name in range(50)))
     assert readings <= 0.5 / 0.05 + 3
     assert lookups >= readings
-    assert await ring.find(store.create(FULL).key) is not None, "one that has just been made is found"
+    assert await cache.find(store.create(FULL).key) is not None, "one that has just been made is found"

@@ -1,7 +1,7 @@
-"""Requests of two servers on one store, in any order of what can happen to them: no budget is exceeded, nothing stays
-held, and the ledger says what clients saw.
+"""Requests of two servers on one store, with events in any order: no budget is exceeded, nothing stays held, and the
+ledger agrees with the responses.
 
-The servers are real but for their threads: a step of the machine is what the ledger's thread does in one turn.
+The servers are real except for their threads: a step of the state machine is one batch of the ledger thread.
 """
 
 import asyncio
@@ -22,25 +22,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from forefront.gateway import lease as lease_module
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.gateway.ledger import budget_transaction as books_module
-from forefront.gateway.ledger import ledger as writer_module
-from forefront.gateway.ledger import statements as ledger
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Price, Prices
+from forefront.gateway.ledger import budget_transaction as transaction_module
+from forefront.gateway.ledger import ledger as ledger_module
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import Price, PriceList
+from forefront.gateway.store import liveness
 from forefront.gateway.store.database import StoreError, open_database
-from forefront.gateway.store.tables import completions, days, reservations
+from forefront.gateway.store.tables import budget_leases, completions, daily_usage
 from forefront.wire.admin import Budget, Key, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 
 Fault = Literal["none", "refused", "unknown"]
 End = Literal["answered", "left", "broken"]
 
-_PRICES = Prices({"m": Price.per_million(1000.0, 2000.0)})
+_PRICES = PriceList({"m": Price.per_million(1000.0, 2000.0)})
 _TOKENS = (5000, 2500)  # what the project's budget is set to, now and then
 _MONEY = 5.0
 _DAY = 86_400
@@ -48,20 +48,20 @@ _DAY = 86_400
 
 @dataclass(eq=False)
 class Request:
-    """One that runs, and when it ends, how."""
+    """A running request, and how it ends."""
 
     id: str
     server: "Server"
     lease: Lease
     most: int
     task: asyncio.Task[None]
-    told: "asyncio.Future[tuple[End, int]]"
+    ending: "asyncio.Future[tuple[End, int]]"
 
     @property
     def answering(self) -> bool:
-        """Whether it was let in, and has not been told to end."""
+        """Whether it was admitted and has not ended."""
         turn = self.lease.turn
-        return turn is not None and not turn.waits and not self.task.done() and not self.told.done()
+        return turn is not None and not turn.waiting and not self.task.done() and not self.ending.done()
 
 
 class Server:
@@ -72,11 +72,11 @@ class Server:
         self.database = open_database(url)
         self._write = self.database.write
         self.database.write = self.write  # type: ignore[method-assign]
-        self.writer = Writer(self.database)
-        self.clerk = self.writer._clerk
-        self.clerk._thread = SimpleNamespace(start=lambda: None)  # type: ignore[assignment]
-        self.gateway = Gateway(self.writer, _PRICES, Turns(4, 3))
-        self.writer.start()
+        self.ledger = Ledger(self.database)
+        self.thread = self.ledger._thread
+        self.thread._thread = SimpleNamespace(start=lambda: None)  # type: ignore[assignment]
+        self.gateway = Gateway(self.ledger, _PRICES, AdmissionQueue(4, 3))
+        self.ledger.start()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -88,23 +88,23 @@ class Server:
             raise StoreError("the connection was lost before COMMIT was answered")
 
     def step(self, fault: Fault, *, late: bool = False) -> None:
-        settlements, wishes = self.writer._inbox.take(0.0)
+        settlements, reservations = self.ledger._queue.take(0.0)
         if late:
-            for one in (*self.clerk._kept, *settlements):
+            for one in (*self.thread._unwritten, *settlements):
                 one.deadline = 0.0
         self.fault = fault
-        self.clerk._commit(settlements, wishes)
+        self.thread._commit(settlements, reservations)
         self.fault = "none"
 
     def sweep(self, *, idle: bool) -> None:
-        for one in self.writer._allotments._all:
+        for one in self.ledger._leases._all:
             one.used_at -= 10.0 if idle else 0.0
-        self.writer._sweep()
+        self.ledger._sweep()
 
 
 @dataclass
-class Seen:
-    """What clients were told."""
+class ClientView:
+    """The outcomes that clients saw."""
 
     answered: dict[str, int] = field(default_factory=dict)  # with the tokens sampled
     withheld: dict[str, Server] = field(default_factory=dict)
@@ -126,11 +126,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.url = f"sqlite:///{self.folder / 'f.db'}"
         self.loop = asyncio.new_event_loop()
         self.wall, self.made, self.pid = 20_000.0 * _DAY, 0, 100
-        self.seen = Seen()
+        self.seen = ClientView()
         self.patch.setattr(lease_module, "time", SimpleNamespace(time=lambda: self.wall))
-        self.patch.setattr(books_module, "period_start", self.period_start)
-        self.patch.setattr(ledger, "_runs", lambda pid: any(one.pid == pid and one.alive for one in self.servers))
-        self.patch.setattr(ledger, "os", SimpleNamespace(getpid=lambda: self.pid, readlink=lambda _: "here"))
+        self.patch.setattr(transaction_module, "period_start", self.period_start)
+        self.patch.setattr(
+            liveness, "_process_exists", lambda pid: any(one.pid == pid and one.alive for one in self.servers)
+        )
+        self.patch.setattr(liveness, "os", SimpleNamespace(getpid=lambda: self.pid, readlink=lambda _: "here"))
         for _ in range(2):
             self.servers.append(self.new_server())
         self.keys = KeyStore(self.servers[0].database)
@@ -154,7 +156,7 @@ class AnyOrder(RuleBasedStateMachine):
         return datetime.fromtimestamp(self.wall, UTC).date().isoformat()
 
     def run(self, work: Coroutine[Any, Any, None] | None = None) -> None:
-        """Let everything on the loop go on until it waits."""
+        """Run the event loop until every task waits."""
 
         async def for_a_while() -> None:
             if work is not None:
@@ -173,17 +175,17 @@ class AnyOrder(RuleBasedStateMachine):
             error = request.task.exception()
             if error is not None:
                 assert isinstance(error, ApiError | RuntimeError), error
-                if isinstance(error, ApiError) and request.told.done():
+                if isinstance(error, ApiError) and request.ending.done():
                     self.seen.withheld[request.id] = request.server
-            elif request.told.result()[0] == "answered":
-                self.seen.answered[request.id] = request.told.result()[1]
-                assert self.row(request.id) is not None  # there before anybody hears of the end
+            elif request.ending.result()[0] == "answered":
+                self.seen.answered[request.id] = request.ending.result()[1]
+                assert self.row(request.id) is not None  # written before the client sees the end
 
     def row(self, id_: str) -> Any:
         with self.servers[0].database.read() as connection:
             return connection.execute(sa.select(completions).where(completions.c.id == id_)).first()
 
-    # What clients do.
+    # Clients.
 
     @rule(
         place=st.integers(0, 1),
@@ -193,7 +195,7 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def ask(self, place: int, sizes: list[int], hurry: int, commits: bool) -> None:
         server = self.servers[place]
-        if not server.writer.healthy:  # nobody would come in
+        if not server.ledger.healthy:  # every request would be refused
             server.step("none")
             self.run()
         with self.impatient(hurry):
@@ -212,16 +214,16 @@ class AnyOrder(RuleBasedStateMachine):
         except ApiError as error:
             assert error.code == "overloaded"
             return
-        told: asyncio.Future[tuple[End, int]] = self.loop.create_future()
+        ending: asyncio.Future[tuple[End, int]] = self.loop.create_future()
         prompt = max(size // 3, 1)
-        task = self.loop.create_task(self.answer(lease, prompt, size - prompt, told))
-        self.requests.append(Request(name, server, lease, size - prompt, task, told))
+        task = self.loop.create_task(self.answer(lease, prompt, size - prompt, ending))
+        self.requests.append(Request(name, server, lease, size - prompt, task, ending))
 
-    async def answer(self, lease: Lease, prompt: int, most: int, told: "asyncio.Future[tuple[End, int]]") -> None:
+    async def answer(self, lease: Lease, prompt: int, most: int, ending: "asyncio.Future[tuple[End, int]]") -> None:
         with lease:
             await lease.admit(prompt, most)
             lease.begin(0)
-            end, lease.output_tokens = await asyncio.shield(told)
+            end, lease.output_tokens = await asyncio.shield(ending)
             if end == "broken":
                 raise RuntimeError
             if end == "answered":
@@ -229,10 +231,10 @@ class AnyOrder(RuleBasedStateMachine):
 
     @contextmanager
     def impatient(self, hurry: int) -> Iterator[None]:
-        """Nobody waits for a store that does not answer at once."""
+        """No request waits for a store that does not respond at once."""
         with pytest.MonkeyPatch.context() as patch:
             if hurry:
-                patch.setattr(writer_module, "HUNG", 0.0)
+                patch.setattr(ledger_module, "STORE_TIMEOUT", 0.0)
             yield
 
     @precondition(lambda self: any(one.answering for one in self.requests))
@@ -244,14 +246,14 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def end(self, data: st.DataObject, end: End, share: float, hurry: int) -> None:
         request = data.draw(st.sampled_from([one for one in self.requests if one.answering]))
-        request.told.set_result((end, int(share * request.most)))
+        request.ending.set_result((end, int(share * request.most)))
         with self.impatient(hurry):
             self.run()
 
     @precondition(lambda self: self.requests)
-    @rule(data=st.data(), moment=st.sampled_from(["any", "told", "behind"]))
+    @rule(data=st.data(), moment=st.sampled_from(["any", "ending", "behind"]))
     def leave(self, data: st.DataObject, moment: str) -> None:
-        """Whatever it waits for; also in the very moment in which that comes, and in the next."""
+        """Cancel a request at any await, also at the moment of its result and right after."""
         request = data.draw(st.sampled_from(self.requests))
         if moment != "any":
             request.server.step("none")
@@ -263,7 +265,7 @@ class AnyOrder(RuleBasedStateMachine):
 
         self.run(cancel())
 
-    # What servers and their store do.
+    # Servers and their store.
 
     @rule(
         place=st.integers(0, 1),
@@ -287,7 +289,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.made >= 5 * (len(self.killed) + 1))
     @rule(place=st.integers(0, 1), committed=st.booleans())
     def kill(self, place: int, committed: bool) -> None:
-        """And start another; what it had committed at last, nobody was told."""
+        """Kill a server and start another. Its last commit may be unknown to its clients."""
         dead = self.servers[place]
         if committed:
             dead.step("unknown")
@@ -316,16 +318,20 @@ class AnyOrder(RuleBasedStateMachine):
         if not self.servers:
             return
         with self.servers[0].database.read() as connection:
-            held = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(reservations.c.tokens), 0))).scalar_one()
-            used = sa.func.sum(days.c.input_tokens + days.c.output_tokens)
-            by_day = connection.execute(sa.select(days.c.day, used).group_by(days.c.day)).all()
+            held = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(budget_leases.c.tokens), 0))).scalar_one()
+            used = sa.func.sum(daily_usage.c.input_tokens + daily_usage.c.output_tokens)
+            by_day = connection.execute(sa.select(daily_usage.c.day, used).group_by(daily_usage.c.day)).all()
             tokens = {row[0]: int(row[1]) for row in by_day}
             mine = self.holders[1].id
             held_money = connection.execute(
-                sa.select(sa.func.coalesce(sa.func.sum(reservations.c.cost), 0)).where(reservations.c.key == mine)
+                sa.select(sa.func.coalesce(sa.func.sum(budget_leases.c.cost_nanos), 0)).where(
+                    budget_leases.c.key_id == mine
+                )
             ).scalar_one()
             money = connection.execute(
-                sa.select(sa.func.coalesce(sa.func.sum(days.c.cost), 0)).where(days.c.key == mine)
+                sa.select(sa.func.coalesce(sa.func.sum(daily_usage.c.cost_nanos), 0)).where(
+                    daily_usage.c.key_id == mine
+                )
             ).scalar_one()
         assert all(spent <= _TOKENS[0] for spent in tokens.values())
         assert tokens.get(self.today, 0) + held <= _TOKENS[0]
@@ -347,8 +353,8 @@ class AnyOrder(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         for _ in range(100):
             for request in self.requests:
-                if not request.told.done():
-                    request.told.set_result(("answered", 1))
+                if not request.ending.done():
+                    request.ending.set_result(("answered", 1))
             for server in self.servers:
                 server.step("none")
             self.run()
@@ -364,22 +370,30 @@ class AnyOrder(RuleBasedStateMachine):
     def compare(self) -> None:
         for server in self.servers:
             assert (server.gateway.turns.running, server.gateway.turns.waiting) == (0, 0)
-            assert len(server.writer._allotments) == 0
-            assert not server.clerk._holding
+            assert len(server.ledger._leases) == 0
+            assert not server.thread._holding
         with self.servers[0].database.read() as connection:
-            assert not connection.execute(sa.select(reservations)).all()
+            assert not connection.execute(sa.select(budget_leases)).all()
             rows = {row.id: row for row in connection.execute(sa.select(completions)).all()}
             sums = connection.execute(
-                sa.select(sa.func.sum(days.c.requests), sa.func.sum(days.c.output_tokens), sa.func.sum(days.c.cost))
+                sa.select(
+                    sa.func.sum(daily_usage.c.requests),
+                    sa.func.sum(daily_usage.c.output_tokens),
+                    sa.func.sum(daily_usage.c.cost_nanos),
+                )
             ).one()
-        found = [len(rows), sum(row.output_tokens for row in rows.values()), sum(row.cost for row in rows.values())]
+        found = [
+            len(rows),
+            sum(row.output_tokens for row in rows.values()),
+            sum(row.cost_nanos for row in rows.values()),
+        ]
         assert [int(one or 0) for one in sums] == found
         for name, tokens in self.seen.answered.items():
             assert (rows[name].status, rows[name].output_tokens) == ("completed", tokens)
         # A server that is killed may have had no time to take back what was committed after all.
         for name in [one for one, server in self.seen.withheld.items() if server not in self.killed]:
-            assert name not in rows or (rows[name].status, rows[name].cost) == ("failed", 0)
+            assert name not in rows or (rows[name].status, rows[name].cost_nanos) == ("failed", 0)
 
 
-TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder = pytest.mark.slow(AnyOrder.TestCase)
 TestAnyOrder.settings = settings(max_examples=30, stateful_step_count=60, deadline=None)

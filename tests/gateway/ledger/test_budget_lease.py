@@ -6,12 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from forefront.gateway.ledger.pricing import Price
-from forefront.gateway.ledger.statements import report_alive
 from forefront.gateway.store.database import Database, open_database
-from forefront.gateway.store.tables import completions, instances, reservations
+from forefront.gateway.store.liveness import send_heartbeat
+from forefront.gateway.store.tables import budget_leases, completions, servers
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
-from tests.gateway.helpers import answer, open_desk, rename, waited
+from tests.gateway.helpers import answer, open_gateway, rename, stale_liveness
 
 PRICES = {"m": Price.per_million(1.0, 1.0)}
 
@@ -19,7 +19,7 @@ PRICES = {"m": Price.per_million(1.0, 1.0)}
 def held(database: Database) -> int:
     """Tokens that are held by all servers."""
     with database.read() as connection:
-        return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(reservations.c.tokens), 0))).scalar_one())
+        return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(budget_leases.c.tokens), 0))).scalar_one())
 
 
 def spent(database: Database) -> int:
@@ -30,12 +30,12 @@ def spent(database: Database) -> int:
 
 
 async def test_a_request_is_admitted_from_memory(database: Database) -> None:
-    async with open_desk(database) as desk:
-        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100_000)))
-        await answer(desk.gateway.admit(principal, "m", "first"), 60, 40, 10)
+    async with open_gateway(database) as fixture:
+        principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=100_000)))
+        await answer(fixture.gateway.admit(principal, "m", "first"), 60, 40, 10)
         before = held(database)
         assert 200 <= before <= 100_000 // 16
-        with database.write(), desk.gateway.admit(principal, "m", "second") as lease:  # nobody else can commit now
+        with database.write(), fixture.gateway.admit(principal, "m", "second") as lease:  # nobody else can commit now
             await asyncio.wait_for(lease.admit(60, 40), 1)
         assert spent(database) + held(database) <= 100_000
 
@@ -43,17 +43,17 @@ async def test_a_request_is_admitted_from_memory(database: Database) -> None:
 @pytest.mark.parametrize("budget", [Budget(tokens=30_000), Budget(money=0.03)])
 @pytest.mark.parametrize("owner", ["key", "project"])
 async def test_a_budget_is_used_to_its_end_and_no_further(database: Database, budget: Budget, owner: str) -> None:
-    async with open_desk(database, prices=PRICES) as desk:
+    async with open_gateway(database, prices=PRICES) as fixture:
         if owner == "project":
-            desk.keys.set_project("default", ProjectSettings(budget=budget))
+            fixture.keys.set_project("default", ProjectSettings(budget=budget))
         wanted = NewKey(name="b", budget=budget if owner == "key" else None)
-        principals = [await desk.principal(wanted)]
+        principals = [await fixture.principal(wanted)]
         if owner == "project":
-            principals.append(await desk.principal(wanted))
+            principals.append(await fixture.principal(wanted))
         outcomes: list[BaseException | None] = []
         for start in range(0, 350, 50):
             jobs = (
-                answer(desk.gateway.admit(principals[n % len(principals)], "m", f"c{n}"), 60, 40, 40)
+                answer(fixture.gateway.admit(principals[n % len(principals)], "m", f"c{n}"), 60, 40, 40)
                 for n in range(start, start + 50)
             )
             outcomes += await asyncio.gather(*jobs, return_exceptions=True)
@@ -65,7 +65,7 @@ async def test_a_budget_is_used_to_its_end_and_no_further(database: Database, bu
 
 async def test_two_servers_never_hold_more_than_there_is(database: Database, database_url: str) -> None:
     other = open_database(database_url)
-    async with open_desk(database) as one, open_desk(other) as two:
+    async with open_gateway(database) as one, open_gateway(other) as two:
         principal = await one.principal(NewKey(name="b", budget=Budget(tokens=20_000)))
         fitted = 0
         for start in range(0, 300, 30):
@@ -82,64 +82,65 @@ async def test_two_servers_never_hold_more_than_there_is(database: Database, dat
     assert held(database) == 0
 
 
-async def test_what_a_killed_server_had_taken_can_be_used(database: Database) -> None:
-    async with open_desk(database) as desk:
-        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=10_000)))
-        await answer(desk.gateway.admit(principal, "m", "first"), 60, 40, 40)
+async def test_the_leases_of_a_killed_server_return(database: Database) -> None:
+    async with open_gateway(database) as fixture:
+        principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=10_000)))
+        await answer(fixture.gateway.admit(principal, "m", "first"), 60, 40, 40)
         taken = held(database)
         assert taken
         with database.read() as connection:
-            rows = [dict(row) for row in connection.execute(sa.select(reservations)).mappings()]
+            rows = [dict(row) for row in connection.execute(sa.select(budget_leases)).mappings()]
     with database.write() as connection:  # as kill -9 leaves it
-        connection.execute(sa.insert(reservations), rows)
-        dead = rows[0]["instance"]
-        connection.execute(sa.insert(instances).values(id=dead, host="elsewhere", pid=1, seen=0.0))
-        report_alive(connection, "next", waited(connection))
+        connection.execute(sa.insert(budget_leases), rows)
+        dead = rows[0]["server_id"]
+        connection.execute(sa.insert(servers).values(id=dead, host="elsewhere", pid=1, heartbeat_at=0.0))
+        send_heartbeat(connection, "next", stale_liveness(connection))
     assert held(database) == 0
-    async with open_desk(database) as desk:
-        await answer(desk.gateway.admit(principal, "m", "rest"), 60, 9840, 9840)
+    async with open_gateway(database) as fixture:
+        await answer(fixture.gateway.admit(principal, "m", "rest"), 60, 9840, 9840)
     assert spent(database) == 10_000
 
 
 async def test_an_idle_server_keeps_nothing(database: Database) -> None:
-    async with open_desk(database) as desk:
-        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=100_000)))
-        await answer(desk.gateway.admit(principal, "m", "c"), 60, 40, 40)
+    async with open_gateway(database) as fixture:
+        principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=100_000)))
+        await answer(fixture.gateway.admit(principal, "m", "c"), 60, 40, 40)
         assert held(database)
         async with asyncio.timeout(10):
             while held(database):
                 await asyncio.sleep(0.05)
-        await answer(desk.gateway.admit(principal, "m", "d"), 60, 40, 40)
+        await answer(fixture.gateway.admit(principal, "m", "d"), 60, 40, 40)
 
 
-async def test_a_budget_that_was_cut_holds_for_what_was_taken_before(database: Database) -> None:
-    async with open_desk(database) as desk:
-        principal = await desk.principal(NewKey(name="b"))
+async def test_a_reduced_budget_covers_earlier_leases(database: Database) -> None:
+    async with open_gateway(database) as fixture:
+        principal = await fixture.principal(NewKey(name="b"))
         settings = ProjectSettings(budget=Budget(tokens=100_000))
-        first = principal.__class__(principal.key, desk.keys.set_project("default", settings))
-        await answer(desk.gateway.admit(first, "m", "c"), 60, 40, 40)
+        first = principal.__class__(principal.key, fixture.keys.set_project("default", settings))
+        await answer(fixture.gateway.admit(first, "m", "c"), 60, 40, 40)
         assert held(database)
         less = principal.__class__(
-            principal.key, desk.keys.set_project("default", ProjectSettings(budget=Budget(tokens=150)))
+            principal.key, fixture.keys.set_project("default", ProjectSettings(budget=Budget(tokens=150)))
         )
         with pytest.raises(ApiError) as caught:
-            await answer(desk.gateway.admit(less, "m", "d"), 60, 40, 40)
+            await answer(fixture.gateway.admit(less, "m", "d"), 60, 40, 40)
         assert caught.value.status == 403
-        await answer(desk.gateway.admit(less, "m", "e"), 30, 20, 20)
+        await answer(fixture.gateway.admit(less, "m", "e"), 30, 20, 20)
 
 
+@pytest.mark.slow
 async def test_a_store_that_fails_for_a_while_loses_nothing_of_a_budget(database: Database) -> None:
-    async with open_desk(database) as desk:
-        principal = await desk.principal(NewKey(name="b", budget=Budget(tokens=10_000)))
-        await answer(desk.gateway.admit(principal, "m", "before"), 60, 40, 40)
-        with desk.gateway.admit(principal, "m", "during") as lease:
+    async with open_gateway(database) as fixture:
+        principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=10_000)))
+        await answer(fixture.gateway.admit(principal, "m", "before"), 60, 40, 40)
+        with fixture.gateway.admit(principal, "m", "during") as lease:
             await lease.admit(60, 40)
             lease.output_tokens = 40
             rename(database, "completions", "hidden")
             with pytest.raises(ApiError):
                 await lease.settle("completed", "stop")
         rename(database, "hidden", "completions")
-        while not desk.writer.healthy:
+        while not fixture.ledger.healthy:
             await asyncio.sleep(0.01)
-        await answer(desk.gateway.admit(principal, "m", "rest"), 60, 9740, 9740)
+        await answer(fixture.gateway.admit(principal, "m", "rest"), 60, 9740, 9740)
     assert (spent(database), held(database)) == (10_000, 0)

@@ -18,7 +18,7 @@ def test_a_completion_costs_what_its_price_says_to_the_billionth(price: str) -> 
         exact = Fraction(price) * ((tokens - cached) + Fraction(cached, 2) + 4 * output) / 1_000_000 * NANOS
         cost = per_million.cost(tokens, cached, output)
         assert abs(cost - exact) <= 1
-        assert 0 <= cost <= per_million.bound(tokens, output)
+        assert 0 <= cost <= per_million.max_cost(tokens, output)
 
 
 def test_a_small_price_is_not_none() -> None:

@@ -6,10 +6,10 @@ import tracemalloc
 import msgspec
 import pytest
 
-from forefront.gateway.ledger.usage_reports import Usage
-from forefront.gateway.store.bulk_insert import Bulk
+from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.tables import days
+from forefront.gateway.store.tables import daily_usage
 from forefront.wire.admin import UsageReport
 from forefront.wire.parse_admin import ReportQuery
 
@@ -18,18 +18,18 @@ _EVERYTHING = ReportQuery(by=["day", "key", "project", "model"])
 
 
 @pytest.fixture
-def usage(database: Database) -> Usage:
+def usage(database: Database) -> UsageReports:
     """Reports on a store with many sums."""
     rows = [
         (f"2026-{month:02}-{day:02}", f"key_{key}", "shop", "m", 1, 10, 5, 2, 0, 10**9)
         for month, day, key in itertools.product(range(1, 11), range(1, 21), range(100))
     ]
     with database.write() as connection:
-        Bulk(days).insert(connection, rows)
-    return Usage(database)
+        BulkInsert(daily_usage).insert(connection, rows)
+    return UsageReports(database)
 
 
-def test_a_report_of_any_size_takes_little_memory(usage: Usage) -> None:
+def test_a_report_of_any_size_takes_little_memory(usage: UsageReports) -> None:
     sizes = []
     tracemalloc.start()
     try:
@@ -42,7 +42,7 @@ def test_a_report_of_any_size_takes_little_memory(usage: Usage) -> None:
     assert held < 5_000_000
 
 
-def test_what_is_written_row_by_row_is_one_report(usage: Usage) -> None:
+def test_rows_are_written_as_one_report(usage: UsageReports) -> None:
     for wanted, count in ((_EVERYTHING, _ROWS), (ReportQuery(key="key_7"), 200), (ReportQuery(key="none"), 0)):
         pieces: list[bytes] = []
         usage.write(pieces.append, wanted)

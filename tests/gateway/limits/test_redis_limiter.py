@@ -11,14 +11,14 @@ import pytest
 import redis
 
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.limits.redis_client import Line
-from forefront.gateway.limits.redis_limiter import LEASE, SharedLimits, open_shared_limits
-from forefront.gateway.limits.redis_reservation import Claim
+from forefront.gateway.limits.redis_client import RedisClient
+from forefront.gateway.limits.redis_limiter import SLOT_TTL, RedisLimiter, open_redis_limiter
+from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.limits.sliding_window import WINDOW
 from forefront.gateway.store.database import Database, StoreError, open_database
 from forefront.wire.admin import Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
-from tests.gateway.helpers import Desk, answer, open_desk
+from tests.gateway.helpers import GatewayFixture, answer, open_gateway
 from tests.support.redis import PASSWORD, RedisServer
 
 
@@ -29,9 +29,11 @@ def store(tmp_path: Path) -> Database:
 
 
 @asynccontextmanager
-async def open_shared(server: RedisServer, window: float = WINDOW, lease: float = LEASE) -> AsyncIterator[SharedLimits]:
+async def open_shared(
+    server: RedisServer, window: float = WINDOW, lease: float = SLOT_TTL
+) -> AsyncIterator[RedisLimiter]:
     """One server's view, started."""
-    shared = SharedLimits(Line(server.url), window, lease)
+    shared = RedisLimiter(RedisClient(server.url), window, lease)
     await shared.start()
     try:
         yield shared
@@ -41,24 +43,24 @@ async def open_shared(server: RedisServer, window: float = WINDOW, lease: float 
 
 @asynccontextmanager
 async def two_desks(
-    store: Database, server: RedisServer, window: float = WINDOW, lease: float = LEASE
-) -> AsyncIterator[list[Desk]]:
+    store: Database, server: RedisServer, window: float = WINDOW, lease: float = SLOT_TTL
+) -> AsyncIterator[list[GatewayFixture]]:
     """Two gateways on one store and one Redis, as two servers have them."""
     async with AsyncExitStack() as stack:
         shared = [await stack.enter_async_context(open_shared(server, window, lease)) for _ in range(2)]
-        yield [await stack.enter_async_context(open_desk(store, shared=one)) for one in shared]
+        yield [await stack.enter_async_context(open_gateway(store, shared=one)) for one in shared]
     store.close()
 
 
-async def taken(shared: SharedLimits, principal: Principal, amount: int) -> Claim:
+async def taken(shared: RedisLimiter, principal: Principal, amount: int) -> RedisReservation:
     """A claim of so many tokens."""
-    claim = shared.claim(principal)
+    claim = shared.reservation(principal)
     assert claim is not None
     await claim.take(amount)
     return claim
 
 
-async def until_taken(shared: SharedLimits, principal: Principal, amount: int) -> Claim:
+async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -> RedisReservation:
     """The same, asked for until it is granted."""
     async with asyncio.timeout(10):
         while True:
@@ -68,6 +70,7 @@ async def until_taken(shared: SharedLimits, principal: Principal, amount: int) -
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 async def test_no_window_and_no_moment_holds_more_than_the_limit(store: Database, redis_server: RedisServer) -> None:
     window, most_requests, most_tokens, most = 0.5, 40, 300, 3
     asked: list[tuple[float, float, float, int]] = []  # before it was asked and after, when it was closed, tokens
@@ -78,11 +81,11 @@ async def test_no_window_and_no_moment_holds_more_than_the_limit(store: Database
         principal = await desks[0].principal(NewKey(name="s", limits=limits))
         end = time.monotonic() + 3
 
-        async def work(desk: Desk, number: int) -> None:
+        async def work(fixture: GatewayFixture, number: int) -> None:
             while time.monotonic() < end:
                 begin = time.monotonic()
                 try:
-                    with desk.gateway.admit(principal, "m", f"{number}-{begin}") as lease:
+                    with fixture.gateway.admit(principal, "m", f"{number}-{begin}") as lease:
                         await lease.admit(3, 25)
                         granted = time.monotonic()
                         await asyncio.sleep(0.002)
@@ -105,7 +108,7 @@ async def test_no_window_and_no_moment_holds_more_than_the_limit(store: Database
     assert sum(tokens for *_, tokens in asked) > 2 * most_tokens  # windows move on
 
 
-async def test_what_was_not_used_is_given_back_to_every_server(store: Database, redis_server: RedisServer) -> None:
+async def test_unused_tokens_return_to_every_server(store: Database, redis_server: RedisServer) -> None:
     async with two_desks(store, redis_server) as (one, two):
         one.keys.set_project("default", ProjectSettings(limits=Limits(tokens_per_minute=100)))
         principal = await one.principal()
@@ -121,9 +124,7 @@ async def test_what_was_not_used_is_given_back_to_every_server(store: Database, 
         await answer(two.gateway.admit(principal, "m", "c"), 10, 65, 1)
 
 
-async def test_one_at_a_time_is_enough_for_a_client_that_waits_for_its_answers(
-    store: Database, redis_server: RedisServer
-) -> None:
+async def test_concurrency_one_suffices_for_a_sequential_client(store: Database, redis_server: RedisServer) -> None:
     async with two_desks(store, redis_server) as desks:
         principal = await desks[0].principal(NewKey(name="one", limits=Limits(concurrency=1)))
         for n in range(100):
@@ -140,20 +141,24 @@ async def test_one_at_a_time_is_enough_for_a_client_that_waits_for_its_answers(
     ],
 )
 @pytest.mark.parametrize("owner", ["key", "project"])
-async def test_refusals_say_what_they_say_in_memory(
+async def test_refusals_equal_those_of_limits_in_memory(
     store: Database, redis_server: RedisServer, limits: Limits, size: int, owner: str
 ) -> None:
-    async def refusal(desk: Desk, principal: Principal) -> ApiError:
+    async def refusal(fixture: GatewayFixture, principal: Principal) -> ApiError:
         async with AsyncExitStack() as stack:
             for n in range(2 if size == 5 else 0):
-                lease = desk.gateway.admit(principal, "m", f"{id(desk)}-{n}")
+                lease = fixture.gateway.admit(principal, "m", f"{id(fixture)}-{n}")
                 await stack.enter_context(lease).admit(1, 4)
             for _ in range(2):  # the second time it may be known already
-                with pytest.raises(ApiError) as caught, desk.gateway.admit(principal, "m", "c") as lease:
+                with pytest.raises(ApiError) as caught, fixture.gateway.admit(principal, "m", "c") as lease:
                     await lease.admit(1, size - 1)
         return caught.value
 
-    async with open_shared(redis_server) as shared, open_desk(store) as own, open_desk(store, shared=shared) as other:
+    async with (
+        open_shared(redis_server) as shared,
+        open_gateway(store) as own,
+        open_gateway(store, shared=shared) as other,
+    ):
         if owner == "project":
             own.keys.set_project("default", ProjectSettings(limits=limits))
         principal = await own.principal(NewKey(name="r", limits=limits if owner == "key" else Limits()))
@@ -168,27 +173,28 @@ async def test_refusals_say_what_they_say_in_memory(
         assert 50 < float(there.headers[name].removesuffix("s")) <= 60 or size == 13
 
 
-async def test_more_than_a_thousand_are_forgotten_and_waited_for(store: Database, redis_server: RedisServer) -> None:
-    async with open_shared(redis_server, window=3.0) as shared, open_desk(store) as desk:
-        principal = await desk.principal(NewKey(name="m", limits=Limits(tokens_per_minute=1200)))
+@pytest.mark.slow
+async def test_more_than_a_thousand_entries_expire(store: Database, redis_server: RedisServer) -> None:
+    async with open_shared(redis_server, window=3.0) as shared, open_gateway(store) as fixture:
+        principal = await fixture.principal(NewKey(name="m", limits=Limits(tokens_per_minute=1200)))
         claims = await asyncio.gather(*(taken(shared, principal, 1) for _ in range(1200)))
         assert min(int(claim.headers()["x-ratelimit-remaining-tokens"]) for claim in claims) == 0
         for amount in (1, 1100):
-            with pytest.raises(ApiError, match="0 of them now") as caught:
+            with pytest.raises(ApiError, match="has 0 left") as caught:
                 await taken(shared, principal, amount)
             assert 0 < int(caught.value.headers["retry-after-ms"]) <= 3000
         last = await until_taken(shared, principal, 1200)
-        last.close(7)
+        last.release(7)
         again = await taken(shared, principal, 1193)
         assert again.headers()["x-ratelimit-remaining-tokens"] == "0"
     store.close()
 
 
-async def test_slots_of_a_dead_server_come_free_and_those_of_a_living_one_do_not(
+async def test_slots_of_a_dead_server_expire_and_those_of_a_live_one_stay(
     store: Database, redis_server: RedisServer
 ) -> None:
-    async with open_shared(redis_server, lease=1.0) as living, open_desk(store) as desk:
-        principal = await desk.principal(NewKey(name="d", limits=Limits(concurrency=2)))
+    async with open_shared(redis_server, lease=1.0) as living, open_gateway(store) as fixture:
+        principal = await fixture.principal(NewKey(name="d", limits=Limits(concurrency=2)))
         async with open_shared(redis_server, lease=1.0) as dying:
             await taken(dying, principal, 1)
         await taken(living, principal, 1)
@@ -201,18 +207,18 @@ async def test_slots_of_a_dead_server_come_free_and_those_of_a_living_one_do_not
     store.close()
 
 
-async def test_nothing_is_left_behind_and_no_names_are_told(store: Database, redis_server: RedisServer) -> None:
+async def test_redis_keys_expire_and_contain_no_names(store: Database, redis_server: RedisServer) -> None:
     client = redis.Redis.from_url(redis_server.url)
     limits = Limits(requests_per_minute=100, tokens_per_minute=1000, concurrency=10)
-    async with open_shared(redis_server, window=0.5, lease=0.5) as shared, open_desk(store) as desk:
-        desk.keys.set_project("a-known-project", ProjectSettings(limits=limits))
-        principal = await desk.principal(NewKey(name="n", project="a-known-project", limits=limits))
+    async with open_shared(redis_server, window=0.5, lease=0.5) as shared, open_gateway(store) as fixture:
+        fixture.keys.set_project("a-known-project", ProjectSettings(limits=limits))
+        principal = await fixture.principal(NewKey(name="n", project="a-known-project", limits=limits))
         claim = await taken(shared, principal, 5)
         names = [name.decode() for name in client.scan_iter()]
         assert len(names) == 6
         assert all(name.startswith("forefront:limits:") and client.pttl(name) > 0 for name in names)
         assert not any(secret in name for name in names for secret in (principal.key.id, "a-known-project"))
-        claim.close(3)
+        claim.release(3)
         async with asyncio.timeout(10):
             while client.dbsize():
                 await asyncio.sleep(0.1)
@@ -224,10 +230,10 @@ async def test_nothing_is_left_behind_and_no_names_are_told(store: Database, red
 async def test_without_redis_only_limited_keys_are_refused_until_it_is_back(
     store: Database, redis_server: RedisServer, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_shared(redis_server) as shared, open_desk(store, shared=shared) as desk:
-        limited = await desk.principal(NewKey(name="l", limits=Limits(concurrency=1, tokens_per_minute=100)))
-        free = await desk.principal()
-        with desk.gateway.admit(limited, "m", "during") as lease:
+    async with open_shared(redis_server) as shared, open_gateway(store, shared=shared) as fixture:
+        limited = await fixture.principal(NewKey(name="l", limits=Limits(concurrency=1, tokens_per_minute=100)))
+        free = await fixture.principal()
+        with fixture.gateway.admit(limited, "m", "during") as lease:
             await lease.admit(10, 40)
             async with AsyncExitStack() as stack:
                 if fault == "paused":
@@ -237,33 +243,35 @@ async def test_without_redis_only_limited_keys_are_refused_until_it_is_back(
                 for n in range(3):
                     with pytest.raises(ApiError) as caught:
                         async with asyncio.timeout(5):
-                            await answer(desk.gateway.admit(limited, "m", f"r{n}"), 1, 1, 1)
+                            await answer(fixture.gateway.admit(limited, "m", f"r{n}"), 1, 1, 1)
                     assert (caught.value.code, caught.value.headers["retry-after"]) == ("store_unavailable", "1")
-                await answer(desk.gateway.admit(free, "m", "free"), 1, 1, 1)
+                await answer(fixture.gateway.admit(free, "m", "free"), 1, 1, 1)
                 lease.output_tokens = 4
                 async with asyncio.timeout(5):
                     await lease.settle("completed", "stop")  # what had begun is answered
             if fault == "stopped":
                 redis_server.start()
-        (await until_taken(shared, limited, 50)).close(0)
-        await answer(desk.gateway.admit(limited, "m", "after"), 10, 40, 1)
+        (await until_taken(shared, limited, 50)).release(0)
+        await answer(fixture.gateway.admit(limited, "m", "after"), 10, 40, 1)
     store.close()
     assert "Redis cannot be used" in caplog.text
-    assert "Redis answers again" in caplog.text
+    assert "Redis responds again" in caplog.text
     assert PASSWORD not in caplog.text
     assert str(redis_server.port) not in caplog.text
 
 
-async def test_who_leaves_while_redis_is_asked_holds_nothing(store: Database, redis_server: RedisServer) -> None:
-    async with open_shared(redis_server) as shared, open_desk(store, shared=shared) as desk:
-        principal = await desk.principal(NewKey(name="l", limits=Limits(concurrency=1)))
+async def test_a_client_that_disconnects_during_the_call_to_redis_holds_nothing(
+    store: Database, redis_server: RedisServer
+) -> None:
+    async with open_shared(redis_server) as shared, open_gateway(store, shared=shared) as fixture:
+        principal = await fixture.principal(NewKey(name="l", limits=Limits(concurrency=1)))
         with redis_server.paused():
-            leaving = asyncio.create_task(answer(desk.gateway.admit(principal, "m", "gone"), 1, 1, 1))
+            leaving = asyncio.create_task(answer(fixture.gateway.admit(principal, "m", "gone"), 1, 1, 1))
             await asyncio.sleep(0.1)
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await leaving
-        await answer(desk.gateway.admit(principal, "m", "next"), 1, 1, 1)
+        await answer(fixture.gateway.admit(principal, "m", "next"), 1, 1, 1)
     store.close()
 
 
@@ -271,23 +279,23 @@ async def test_redis_that_forgot_its_scripts_or_takes_no_writes(
     store: Database, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = redis.Redis.from_url(redis_server.url)
-    async with open_shared(redis_server) as shared, open_desk(store, shared=shared) as desk:
-        principal = await desk.principal(NewKey(name="l", limits=Limits(requests_per_minute=2)))
+    async with open_shared(redis_server) as shared, open_gateway(store, shared=shared) as fixture:
+        principal = await fixture.principal(NewKey(name="l", limits=Limits(requests_per_minute=2)))
         client.script_flush()
-        await answer(desk.gateway.admit(principal, "m", "a"), 1, 1, 1)
+        await answer(fixture.gateway.admit(principal, "m", "a"), 1, 1, 1)
         client.config_set("min-replicas-to-write", 1)
         for n in range(3):
             with pytest.raises(ApiError) as caught:
-                await answer(desk.gateway.admit(principal, "m", f"r{n}"), 1, 1, 1)
+                await answer(fixture.gateway.admit(principal, "m", f"r{n}"), 1, 1, 1)
             assert caught.value.code == "store_unavailable"
         client.config_set("min-replicas-to-write", 0)
-        await answer(desk.gateway.admit(principal, "m", "b"), 1, 1, 1)
+        await answer(fixture.gateway.admit(principal, "m", "b"), 1, 1, 1)
     client.close()
     store.close()
-    assert caplog.text.count("Redis refuses to count") == 1
+    assert caplog.text.count("Redis rejects the limit scripts") == 1
 
 
-async def test_what_cannot_be_used_is_said_at_the_start(
+async def test_an_unusable_redis_is_an_error_at_startup(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = redis_server.url
@@ -297,11 +305,11 @@ async def test_what_cannot_be_used_is_said_at_the_start(
         if number:
             redis_server.start()
         with pytest.raises(StoreError, match=says) as caught:
-            async with open_shared_limits(wrong):
+            async with open_redis_limiter(wrong):
                 pass
         assert PASSWORD not in str(caught.value)
     monkeypatch.delitem(sys.modules, "forefront.gateway.limits.redis_client")
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     with pytest.raises(StoreError, match=r"pip install 'forefront\[redis\]'"):
-        async with open_shared_limits(url):
+        async with open_redis_limiter(url):
             pass

@@ -3,14 +3,14 @@
 import pytest
 import sqlalchemy as sa
 
-from forefront.gateway.store.bulk_insert import Bulk
+from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.tables import completions, days, reservations
+from forefront.gateway.store.tables import budget_leases, completions, daily_usage
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 64, 200])
 def test_each_row_is_there_once_as_it_was_given(database: Database, count: int) -> None:
-    bulk = Bulk(completions)
+    bulk = BulkInsert(completions)
     text = 'it\'s "quoted", %s, ? and né'
     before, after = ("key", "project", text, "completed", None), (0, 1, 0)
     rows = [
@@ -24,14 +24,14 @@ def test_each_row_is_there_once_as_it_was_given(database: Database, count: int) 
 
 
 def test_a_row_that_is_there_is_added_to(database: Database) -> None:
-    bulk = Bulk(days, added=("requests", "cost"))
+    bulk = BulkInsert(daily_usage, added=("requests", "cost_nanos"))
     with database.write() as connection:
         bulk.insert(connection, [("2026-01-01", "key", "p", "m", 1, 5, 6, 7, 8, 9)])
         bulk.insert(
             connection, [("2026-01-01", "key", "p", "m", 2, 0, 0, 0, 0, 3), ("2026-01-01", "other", *"pm", *[1] * 6)]
         )
     with database.read() as connection:
-        found = connection.execute(sa.select(days).order_by(days.c.key)).all()
+        found = connection.execute(sa.select(daily_usage).order_by(daily_usage.c.key_id)).all()
     assert [tuple(row) for row in found] == [
         ("2026-01-01", "key", "p", "m", 3, 5, 6, 7, 8, 12),
         ("2026-01-01", "other", "p", "m", 1, 1, 1, 1, 1, 1),
@@ -39,20 +39,20 @@ def test_a_row_that_is_there_is_added_to(database: Database) -> None:
 
 
 def test_a_row_that_is_there_is_replaced(database: Database) -> None:
-    bulk = Bulk(reservations, replaced=("tokens",))
+    bulk = BulkInsert(budget_leases, replaced=("tokens",))
     with database.write() as connection:
         bulk.insert(connection, [("one", "i", "key", "p", 1, 2)])
         bulk.insert(connection, [("one", "i", "key", "p", 3, 4)])
     with database.read() as connection:
-        assert [tuple(row) for row in connection.execute(sa.select(reservations))] == [("one", "i", "key", "p", 3, 2)]
+        assert [tuple(row) for row in connection.execute(sa.select(budget_leases))] == [("one", "i", "key", "p", 3, 2)]
 
 
 def test_a_row_twice_is_a_bug_and_not_a_failure_of_the_store(database: Database) -> None:
-    bulk = Bulk(reservations)
+    bulk = BulkInsert(budget_leases)
     rows = [("one", "i", "key", "p", 1, 2)] * 2
     driver = database.engine.dialect.dbapi
     assert driver is not None
     with pytest.raises(driver.IntegrityError), database.write() as connection:
         bulk.insert(connection, rows)
     with database.read() as connection:
-        assert not connection.execute(sa.select(reservations)).all()
+        assert not connection.execute(sa.select(budget_leases)).all()

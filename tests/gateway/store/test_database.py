@@ -1,7 +1,7 @@
-"""The store's schema: what the migrations make is what the tables say, on both databases."""
+"""Schema, migrations and transactions of the store, on both databases."""
 
 import os
-import socket
+import shutil
 import stat
 import subprocess
 import threading
@@ -14,9 +14,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from forefront.gateway.store import database as database_module
-from forefront.gateway.store.bulk_insert import Bulk
-from forefront.gateway.store.database import Database, StoreError, open_database
-from forefront.gateway.store.tables import days, instances, metadata, months, reservations
+from forefront.gateway.store.bulk_insert import BulkInsert
+from forefront.gateway.store.database import MIGRATIONS, Database, StoreError, open_database
+from forefront.gateway.store.liveness import Liveness, remove_server, send_heartbeat
+from forefront.gateway.store.tables import budget_leases, daily_usage, metadata, servers
 from tests.support.postgres import new_database
 
 
@@ -25,64 +26,98 @@ def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def make_old(database: Database, *servers: tuple[str, int, float]) -> None:
-    """Leave the store as schema 0001 had it, with servers: host, process, seconds since its last word."""
+_STEP_0002 = '''"""A later step, which exists in this test alone: a copy of the daily sums by month."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create a table and fill it from another."""
+    op.create_table("tokens_by_month", sa.Column("month", sa.String(7)), sa.Column("tokens", sa.BigInteger))
+    op.execute(
+        "INSERT INTO tokens_by_month SELECT substr(day, 1, 7), sum(input_tokens + output_tokens) "
+        "FROM daily_usage GROUP BY substr(day, 1, 7)"
+    )
+'''
+
+
+@pytest.fixture
+def next_version(tmp_path: Path) -> Path:
+    """The migrations of a later version, with one more step."""
+    folder = shutil.copytree(MIGRATIONS, tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "step_0002.py").write_text(_STEP_0002)
+    return folder
+
+
+def add_servers(database: Database, *added: tuple[str, int, float]) -> None:
+    """Register servers, each with a budget lease: host, process, seconds since its last heartbeat."""
     with database.write() as connection:
-        connection.execute(sa.text("DROP TABLE months"))
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
-        for number, (host, pid, seconds) in enumerate(servers):
-            values = {"id": f"i{number}", "host": host, "pid": pid, "seen": time.time() - seconds}
-            connection.execute(instances.insert().values(values))
-            connection.execute(reservations.insert().values((f"r{number}", f"i{number}", "k", "p", 10, 10)))
+        for number, (host, pid, seconds) in enumerate(added):
+            values = {"id": f"s{number}", "host": host, "pid": pid, "heartbeat_at": time.time() - seconds}
+            connection.execute(servers.insert().values(values))
+            connection.execute(budget_leases.insert().values((f"l{number}", f"s{number}", "k", "p", 10, 10)))
 
 
-def test_a_store_of_before_gets_its_sums_by_month(database: Database, database_url: str) -> None:
+def this_host(database: Database) -> str:
+    """The host name that this machine's servers register."""
+    with database.write() as connection:
+        send_heartbeat(connection, "temporary", Liveness())
+        host = connection.execute(sa.select(servers.c.host)).scalar_one()
+        remove_server(connection, "temporary")
+    return str(host)
+
+
+def test_a_later_step_migrates_the_rows(database: Database, database_url: str, next_version: Path) -> None:
     sums = (1, 10, 0, 5, 0, 700)
-    make_old(database)
     with database.write() as connection:
         for day, key, model in (("2026-01-30", "k", "m"), ("2026-01-31", "k", "n"), ("2026-02-01", "l", "m")):
-            connection.execute(days.insert().values((day, key, "p", model, *sums)))
-    open_database(database_url).close()
-    with database.read() as connection:
-        found = connection.execute(sa.select(months)).all()
-    assert sorted(map(tuple, found)) == [
-        ("key", "k", "2026-01", 30, 1400),
-        ("key", "l", "2026-02", 15, 700),
-        ("project", "p", "2026-01", 30, 1400),
-        ("project", "p", "2026-02", 15, 700),
-    ]
-
-
-def old_host() -> str:
-    """What this machine was called in schema 0001."""
-    return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+            connection.execute(daily_usage.insert().values((day, key, "p", model, *sums)))
+    for _ in range(2):  # the second time there is nothing left to do
+        open_database(database_url, next_version).close()
+        with database.read() as connection:
+            found = connection.execute(sa.text("SELECT month, tokens FROM tokens_by_month ORDER BY month")).all()
+            assert list(map(tuple, found)) == [("2026-01", 30), ("2026-02", 15)]
+            assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == "0002"
+    with pytest.raises(StoreError, match=r"0002.*newer version"):
+        open_database(database_url)
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_a_store_is_not_changed_under_a_server_of_before(database: Database, database_url: str, here: bool) -> None:
-    """It would go on writing days, and the months that budgets read would lack them for good."""
-    make_old(database, (old_host() if here else "elsewhere pid:[1]", os.getppid(), 30))
-    with pytest.raises(StoreError, match=rf"older version.*process {os.getppid()} on .*0001; stop that one"):
-        open_database(database_url)
+def test_no_migration_while_a_server_of_the_old_version_runs(
+    database: Database, database_url: str, next_version: Path, here: bool
+) -> None:
+    """Its writes would lack what the new schema adds."""
+    add_servers(database, (this_host(database) if here else "elsewhere pid:[1]", os.getppid(), 30))
+    with pytest.raises(StoreError, match=rf"older version.*process {os.getppid()} on .*0001; stop that server"):
+        open_database(database_url, next_version)
     with database.read() as connection:
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == "0001"
-        assert connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one() == 1
+        assert connection.execute(sa.select(sa.func.count()).select_from(budget_leases)).scalar_one() == 1
 
 
-def test_what_servers_of_before_left_is_given_back(database: Database, database_url: str) -> None:
+def test_a_migration_removes_dead_servers_and_their_leases(
+    database: Database, database_url: str, next_version: Path
+) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    make_old(database, (old_host(), ended.pid, 1), ("elsewhere pid:[1]", 1, 100), (old_host(), os.getppid(), 100))
-    open_database(database_url).close()
+    host = this_host(database)
+    add_servers(database, (host, ended.pid, 1), ("elsewhere pid:[1]", 1, 100), (host, os.getppid(), 100))
+    open_database(database_url, next_version).close()
     with database.read() as connection:
-        for table in (instances, reservations):
+        for table in (servers, budget_leases):
             assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 0
 
 
-def test_a_statement_may_take_long_where_that_is_meant(postgres: str) -> None:
+def test_the_statement_timeout_can_be_disabled(postgres: str) -> None:
     database = open_database(new_database(postgres))
-    for patient, allowed in ((True, "0"), (False, "10s")):
-        with database.read(patient=patient) as connection:
+    for timeout, allowed in ((False, "0"), (True, "10s")):
+        with database.read(statement_timeout=timeout) as connection:
             assert connection.execute(sa.text("SHOW statement_timeout")).scalar_one() == allowed
     database.close()
 
@@ -95,20 +130,20 @@ def test_postgresql_plans_for_all_rows_and_not_for_the_first(postgres: str) -> N
     database.close()
 
 
-def test_a_journal_that_a_reader_let_grow_is_cut_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "_JOURNAL", 300_000)
+def test_the_write_ahead_log_is_truncated_after_a_long_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "_WAL_SIZE_LIMIT", 300_000)
     path = tmp_path / "forefront.db"
     database, journal = open_database(f"sqlite:///{path}"), tmp_path / "forefront.db-wal"
     with database.read() as reader:
-        reader.execute(sa.select(days)).all()
+        reader.execute(sa.select(daily_usage)).all()
         for number in range(60):
             with database.write() as connection:
                 values = [(f"{number}-{one}", "i", "k" * 32, "p" * 64, 1, 1) for one in range(100)]
-                Bulk(reservations).insert(connection, values)
+                BulkInsert(budget_leases).insert(connection, values)
         assert journal.stat().st_size > 4_500_000  # more than SQLite writes before it would begin anew
     for number in range(2):
         with database.write() as connection:
-            Bulk(reservations).insert(connection, [(f"last-{number}", "i", "k", "p", 1, 1)])
+            BulkInsert(budget_leases).insert(connection, [(f"last-{number}", "i", "k", "p", 1, 1)])
     assert journal.stat().st_size <= 300_000
     database.close()
 
@@ -116,7 +151,7 @@ def test_a_journal_that_a_reader_let_grow_is_cut_again(tmp_path: Path, monkeypat
 def test_opening_again_changes_nothing(database: Database, database_url: str) -> None:
     open_database(database_url).close()
     with database.read() as connection:
-        assert connection.execute(sa.text("SELECT count(*) FROM state")).scalar_one() == 1
+        assert connection.execute(sa.text("SELECT count(*) FROM store_revision")).scalar_one() == 1
 
 
 def test_a_newer_schema_is_refused_and_left_alone(database: Database, database_url: str) -> None:
@@ -150,6 +185,7 @@ def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None
     assert start_at_once(database_url) == []
 
 
+@pytest.mark.slow
 def test_a_new_file_can_be_opened_by_several_at_once(tmp_path: Path) -> None:
     """One in some sixty such moments made SQLite give up without waiting."""
     for number in range(60):
@@ -177,12 +213,12 @@ def count_together(database: Database) -> int:
         return int(connection.execute(sa.text("SELECT n FROM counted")).scalar_one())
 
 
-def test_writers_take_turns(database: Database) -> None:
+def test_writers_exclude_each_other(database: Database) -> None:
     assert count_together(database) == 40
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_writers_take_turns_whatever_the_server_is_set_to(postgres: str, level: str) -> None:
+def test_writers_exclude_each_other_at_any_default_isolation_level(postgres: str, level: str) -> None:
     url = new_database(postgres)
     opened = open_database(url)
     with opened.write() as connection:
@@ -194,19 +230,19 @@ def test_writers_take_turns_whatever_the_server_is_set_to(postgres: str, level: 
     database.close()
 
 
-def test_what_failed_is_not_written(database: Database) -> None:
+def test_a_failed_transaction_writes_nothing(database: Database) -> None:
     def fail() -> None:
         with database.write() as connection:
-            connection.execute(sa.text("UPDATE state SET revision = 77"))
+            connection.execute(sa.text("UPDATE store_revision SET revision = 77"))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     with database.read() as connection:
-        assert connection.execute(sa.text("SELECT revision FROM state")).scalar_one() == 0
+        assert connection.execute(sa.text("SELECT revision FROM store_revision")).scalar_one() == 0
 
 
-def test_only_its_owner_can_read_a_sqlite_store(tmp_path: Path) -> None:
+def test_a_sqlite_store_is_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "forefront.db"
     database = open_database(f"sqlite:///{path}")
     for file in path.parent.iterdir():
@@ -227,7 +263,7 @@ def test_only_its_owner_can_read_a_sqlite_store(tmp_path: Path) -> None:
         ("postgresql://u:secret@127.0.0.1:1/d", "refused"),
     ],
 )
-def test_an_unfit_url_is_refused_without_its_password(url: str, says: str) -> None:
+def test_an_invalid_url_is_refused_without_its_password(url: str, says: str) -> None:
     with pytest.raises(StoreError, match=says) as caught:
         open_database(url)
     assert "secret" not in str(caught.value)
@@ -244,7 +280,7 @@ def test_a_connection_that_was_cut_fails_once_at_most(
     postgres: str, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:
     """After a rest it is asked before it is used; before that, whoever is first is told."""
-    monkeypatch.setattr(database_module, "_REST", rest)
+    monkeypatch.setattr(database_module, "_TEST_AFTER", rest)
     database, other = (open_database(new_database(postgres)) for _ in range(2))
     name = sa.make_url(str(database.engine.url)).database
     with other.write() as connection:
@@ -254,11 +290,11 @@ def test_a_connection_that_was_cut_fails_once_at_most(
     for _ in range(3):
         try:
             with database.write() as connection:
-                Bulk(reservations, replaced=("cost",)).insert(connection, [("one", "i", "key", "p", 1, 2)])
+                BulkInsert(budget_leases, replaced=("cost_nanos",)).insert(connection, [("one", "i", "key", "p", 1, 2)])
         except StoreError:
             failed += 1
     assert failed == (0 if rest == 0.0 else 1)
     with database.read() as connection:
-        assert len(connection.execute(sa.select(reservations)).all()) == 1
+        assert len(connection.execute(sa.select(budget_leases)).all()) == 1
     database.close()
     other.close()

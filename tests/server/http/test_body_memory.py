@@ -145,6 +145,7 @@ async def test_bodies_that_are_announced_take_nothing_from_anybody(server: Runni
             one.writer.close()
 
 
+@pytest.mark.slow
 async def test_bytes_that_came_are_held_by_their_key(tiny_gguf: Path, tmp_path: Path) -> None:
     """24 MiB: 8 for one key, then it is refused, and its neighbours are not."""
     variables = {"FOREFRONT_SERVER_BODY_MEMORY_MIB": "24"}
@@ -183,6 +184,7 @@ async def answered(slow: list[Slow]) -> list[Slow]:
     return [tasks[task] for task in done]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "redis"])
 async def test_a_body_that_is_read_counts_as_a_request_at_a_time(
     kind: str, request: pytest.FixtureRequest, tiny_gguf: Path, tmp_path: Path
@@ -242,6 +244,7 @@ def resident(server: RunningServer) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endings", ["leave", "stay"])
 async def test_runs_that_outlive_their_connections_hold_their_bodies(tmp_path: Path, endings: str) -> None:
     """Deserted runs count: four of 2 MiB each are what one key of 24 MiB may hold."""

@@ -15,12 +15,12 @@ from forefront.catalog.catalog import Build, Catalog, ServedModel
 from forefront.chat.backend import Foresight
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.ledger.ledger import Writer
-from forefront.gateway.ledger.pricing import Prices
+from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.store.database import open_database
 from forefront.server.http.body_memory import Intake, Share
 from forefront.server.routes.completions import CHAT, Completions
@@ -75,10 +75,10 @@ class Connection:
 async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
     """A gateway on a store of its own, and who holds its first key."""
     database = open_database(f"sqlite:///{folder / 'store.db'}")
-    KeyStore(database).open(KEY)
-    writer = Writer(database)
+    KeyStore(database).ensure_admin_key(KEY)
+    writer = Ledger(database)
     writer.start()
-    yield Gateway(writer, Prices({}), Turns(4, 4)), await KeyRing(database).find(KEY)
+    yield Gateway(writer, PriceList({}), AdmissionQueue(4, 4)), await KeyCache(database).find(KEY)
     await writer.close()
     database.close()
 
@@ -94,11 +94,11 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
         app = Preflights(catalog_of(backend), gateway, workers)
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
         await backend.begun.wait()
-        assert gateway.turns._coming.total() == 1
+        assert gateway.turns._reserved.total() == 1
         client.left.set()
         await running
         assert backend.ended.is_set()
-        assert gateway.turns._coming.total() == 0
+        assert gateway.turns._reserved.total() == 0
         assert not client.sent
     workers.close()
 

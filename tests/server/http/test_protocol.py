@@ -60,6 +60,7 @@ def _read(client: socket.socket, seconds: float) -> int:
     return got
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 async def test_a_large_answer_may_take_longer_to_read_as_long_as_it_is_read(connection: str) -> None:
     async with _asking(connection) as client:

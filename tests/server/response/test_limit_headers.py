@@ -60,7 +60,7 @@ def test_every_answer_to_what_was_counted(
 
 def test_while_as_many_run_as_may(server: RunningServer) -> None:
     _, client = make_key(server, limits={"concurrency": 1, "requests_per_minute": 100})
-    body = CHAT | {"model": "tiny", "max_tokens": 1500, "stream": True}
+    body = CHAT | {"model": "tiny", "max_tokens": 1500, "n": 16, "stream": True}
     with client, client.stream("POST", "/v1/chat/completions", json=body) as running:
         next(running.iter_raw())
         refused = client.post("/v1/completions", json=TEXT | {"model": "tiny"})
@@ -69,6 +69,7 @@ def test_while_as_many_run_as_may(server: RunningServer) -> None:
     assert refused.headers.keys() >= REQUESTS
 
 
+@pytest.mark.slow
 def test_while_the_store_is_locked_and_for_web_pages(tmp_path: Path) -> None:
     """An answer that cannot be written, one that is refused for it, and errors of those who may not ask."""
     settings = Config(server=ServerSettings(cors_origins=[ORIGIN]))

@@ -1,4 +1,4 @@
-"""`forefront chat`: talk to a model in the terminal."""
+"""`forefront chat`: a conversation with a model in the terminal."""
 
 import re
 import sys
@@ -18,21 +18,22 @@ from forefront.cli.client_options import (
     MaxTokens,
     Model,
     Temperature,
-    complain,
-    failing_well,
+    connect,
+    default_model,
     finish,
-    first_model,
-    given_prompt,
-    printable,
+    handle_errors,
+    print_error,
+    read_prompt,
+    strip_controls,
     write,
 )
 
 HELP = """\
-/system TEXT   say how the model should behave; without TEXT, stop saying so
+/system TEXT   set the instructions of the model; without TEXT, remove them
 /clear         forget the conversation
 /help          show this
 /exit          leave, as Ctrl-D does
-Ctrl-C stops an answer. What was said of it stays in the conversation."""
+Ctrl-C stops an answer. Its text up to there stays in the conversation."""
 
 _COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<text>.*))?", re.DOTALL)
 
@@ -40,12 +41,10 @@ _COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<text>.*))?", re.DOTALL)
 def chat(
     prompt: Annotated[
         str | None,
-        typer.Argument(
-            help="Answer this once and exit. Without it, standard input is the prompt when it is no terminal."
-        ),
+        typer.Argument(help="Answer this prompt and exit. [default: standard input, unless it is a terminal]"),
     ] = None,
     model: Model = None,
-    system: Annotated[str | None, typer.Option(help="How the model should behave.", show_default=False)] = None,
+    system: Annotated[str | None, typer.Option(help="Instructions for the model.", show_default=False)] = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     as_json: AsJson = False,
@@ -55,45 +54,45 @@ def chat(
 
     In the conversation, `/help` lists the commands.
     """
-    with failing_well(), ForefrontClient(base_url=base_url) as client:
+    with handle_errors(), connect(base_url) as client:
         interactive = prompt is None and not as_json and _on_terminal()
-        text = None if interactive else given_prompt(prompt)
-        chosen = model or first_model(client)
-        conversation = Conversation(Asker(client, chosen, temperature, max_tokens), system)
+        text = None if interactive else read_prompt(prompt)
+        name = model or default_model(client)
+        conversation = Conversation(ChatModel(client, name, temperature, max_tokens), system)
         if text is None:
-            _converse(conversation, chosen)
+            _converse(conversation, name)
         elif as_json:
-            typer.echo(msgspec.json.encode(conversation.answer(text)).decode())
+            typer.echo(msgspec.json.encode(conversation.complete(text)).decode())
         else:
             _answer_once(conversation, text)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model said. `stopped` by Ctrl-C; `cut` by the limit of tokens."""
+class ChatReply:
+    """The text of an answer. `interrupted` by Ctrl-C; `truncated` by the limit of tokens."""
 
     text: str
-    stopped: bool = False
-    cut: bool = False
+    interrupted: bool = False
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Asks one model, always with the same settings."""
+class ChatModel:
+    """A model of a server, with the parameters of all requests."""
 
     client: ForefrontClient
-    model: str
+    name: str
     temperature: float | None = None
     max_tokens: int | None = None
 
-    def ask(self, messages: list[dict[str, str]], write: Callable[[str], None]) -> Answer:
-        """Stream the answer into `write`; Ctrl-C ends it. Raises `ForefrontError`."""
+    def stream(self, messages: list[dict[str, str]], write: Callable[[str], None]) -> ChatReply:
+        """Stream the answer into `write`. Ctrl-C ends it. Raises `ForefrontError`."""
         parts: list[str] = []
-        cut = False
+        truncated = False
         try:
             with self.client.chat.completions.create(
                 messages=messages,
-                model=self.model,
+                model=self.name,
                 temperature=self.temperature,
                 max_tokens=self.max_tokens,
                 stream=True,
@@ -102,60 +101,59 @@ class Asker:
                     for choice in chunk.choices:
                         parts.append(choice.delta.content or "")
                         write(parts[-1])
-                        cut = cut or choice.finish_reason == "length"
+                        truncated = truncated or choice.finish_reason == "length"
         except KeyboardInterrupt:
-            return Answer("".join(parts), stopped=True)
-        return Answer("".join(parts), cut=cut)
+            return ChatReply("".join(parts), interrupted=True)
+        return ChatReply("".join(parts), truncated=truncated)
 
-    def whole(self, messages: list[dict[str, str]]) -> ChatCompletion:
-        """The answer as the server gives it. Raises `ForefrontError`."""
+    def complete(self, messages: list[dict[str, str]]) -> ChatCompletion:
+        """The server's whole response. Raises `ForefrontError`."""
         return self.client.chat.completions.create(
-            messages=messages, model=self.model, temperature=self.temperature, max_tokens=self.max_tokens
+            messages=messages, model=self.name, temperature=self.temperature, max_tokens=self.max_tokens
         )
 
 
 @dataclass(slots=True)
 class Conversation:
-    """What has been said, and how the model should behave. Only turns that were answered are kept."""
+    """The instructions and the history: prompts that were answered, and their answers."""
 
-    asker: Asker
+    model: ChatModel
     system: str | None = None
-    turns: list[dict[str, str]] = field(default_factory=list)
+    history: list[dict[str, str]] = field(default_factory=list)
 
-    def say(self, prompt: str, write: Callable[[str], None]) -> Answer:
-        """Ask; the prompt and its answer stay unless there is no answer. Raises `ForefrontError`, and then forgets."""
-        answer = self.asker.ask(self._messages(prompt), write)
-        if answer.text or not answer.stopped:
-            question = {"role": "user", "content": prompt}
-            self.turns += [question, {"role": "assistant", "content": answer.text}]
-        return answer
+    def send(self, prompt: str, write: Callable[[str], None]) -> ChatReply:
+        """Stream an answer and add it to the history with its prompt. After a `ForefrontError` neither is added."""
+        reply = self.model.stream(self._messages(prompt), write)
+        if reply.text or not reply.interrupted:
+            self.history += [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply.text}]
+        return reply
 
-    def answer(self, prompt: str) -> ChatCompletion:
-        """The whole answer to `prompt`, which is not kept. Raises `ForefrontError`."""
-        return self.asker.whole(self._messages(prompt))
+    def complete(self, prompt: str) -> ChatCompletion:
+        """The whole response to `prompt`, without a change of the history. Raises `ForefrontError`."""
+        return self.model.complete(self._messages(prompt))
 
     def _messages(self, prompt: str) -> list[dict[str, str]]:
         system = [{"role": "system", "content": self.system}] if self.system else []
-        return [*system, *self.turns, {"role": "user", "content": prompt}]
+        return [*system, *self.history, {"role": "user", "content": prompt}]
 
-    def obey(self, name: str, text: str) -> str | None:
-        """Carry out the command; what to tell of it, or None to leave."""
+    def handle_command(self, name: str, text: str) -> str | None:
+        """Run the command. Returns its output, or None to leave."""
         match name:
             case "exit" | "quit":
                 return None
             case "clear":
-                self.turns.clear()
+                self.history.clear()
                 return "The conversation is forgotten."
             case "system":
                 self.system = text or None
-                return "The model will be told so." if text else "The model is no longer told how to behave."
+                return "The instructions are set." if text else "The instructions are removed."
             case "help":
                 return HELP
-        return f"There is no /{name}; /help shows what there is."
+        return f"There is no /{name}; /help lists the commands."
 
 
 def read_command(line: str) -> tuple[str, str] | None:
-    """The command and its text, or None when `line` is said to the model, as a path (`/etc/hosts`) is."""
+    """The command and its text, or None for a prompt, such as one that begins with a path (`/etc/hosts`)."""
     match = _COMMAND.fullmatch(line.strip())
     return (match["name"], match["text"] or "") if match else None
 
@@ -165,43 +163,43 @@ def _on_terminal() -> bool:
 
 
 def _answer_once(conversation: Conversation, prompt: str) -> None:
-    answer = conversation.say(prompt, write)
-    finish(answer.text, stopped=answer.stopped, cut=answer.cut)
-    if answer.stopped:
+    reply = conversation.send(prompt, write)
+    finish(reply.text, interrupted=reply.interrupted, truncated=reply.truncated)
+    if reply.interrupted:
         raise typer.Exit(130)
 
 
 def _converse(conversation: Conversation, model: str) -> None:
-    _prepare_line_editing()
-    typer.secho(f"This is {printable(model)}. /help shows the commands, Ctrl-D leaves.", dim=True)
+    _enable_line_editing()
+    typer.secho(f"This is {strip_controls(model)}. /help shows the commands, Ctrl-D leaves.", dim=True)
     while (line := _read_line()) is not None:
         if command := read_command(line):
-            told = conversation.obey(*command)
-            if told is None:
+            output = conversation.handle_command(*command)
+            if output is None:
                 return
-            typer.secho(told, dim=True)
+            typer.secho(output, dim=True)
         elif line.strip():
-            _take_turn(conversation, line)
+            _answer_line(conversation, line)
 
 
-def _take_turn(conversation: Conversation, line: str) -> None:
-    said: list[str] = []
+def _answer_line(conversation: Conversation, line: str) -> None:
+    written: list[str] = []
 
-    def say(text: str) -> None:
-        said.append(text)
+    def write_and_keep(text: str) -> None:
+        written.append(text)
         write(text)
 
     try:
-        answer = conversation.say(line, say)
-        finish(answer.text, stopped=answer.stopped, cut=answer.cut)
+        reply = conversation.send(line, write_and_keep)
+        finish(reply.text, interrupted=reply.interrupted, truncated=reply.truncated)
     except ERRORS as error:
-        if any(said):
+        if any(written):
             typer.echo()
-        complain(error)
+        print_error(error)
 
 
 def _read_line() -> str | None:
-    """What is typed at the prompt; None for Ctrl-D. Ctrl-C drops what was typed."""
+    """The next line from the terminal; None for Ctrl-D. Ctrl-C drops the line."""
     while True:
         try:
             return input("> ")
@@ -210,8 +208,10 @@ def _read_line() -> str | None:
             return None
         except KeyboardInterrupt:
             typer.echo()
+        except UnicodeDecodeError as error:
+            print_error(error)
 
 
-def _prepare_line_editing() -> None:
+def _enable_line_editing() -> None:
     with suppress(ImportError):
-        import readline  # noqa: F401 - `input` uses it once it is loaded
+        import readline  # noqa: F401 - `input` uses it once it is imported

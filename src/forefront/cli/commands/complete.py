@@ -1,4 +1,4 @@
-"""`forefront complete`: continue a text."""
+"""`forefront complete`: continues a text."""
 
 from typing import Annotated
 
@@ -12,34 +12,33 @@ from forefront.cli.client_options import (
     MaxTokens,
     Model,
     Temperature,
-    failing_well,
+    connect,
+    default_model,
     finish,
-    first_model,
-    given_prompt,
+    handle_errors,
+    read_prompt,
     write,
 )
 from forefront.client.resources.params import TextParams
 
 
 def complete(
-    prompt: Annotated[str | None, typer.Argument(help="Text to continue. Without it, standard input is.")] = None,
+    prompt: Annotated[str | None, typer.Argument(help="Text to continue. [default: standard input]")] = None,
     model: Model = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
-    stop: Annotated[
-        list[str] | None, typer.Option(help="Text that ends the answer; may be given several times.")
-    ] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="Text that ends the answer; repeatable.")] = None,
     as_json: AsJson = False,
     base_url: BaseUrl = None,
 ) -> None:
     """Continue a text, without a conversation. Needs a running server and its key in `FOREFRONT_API_KEY`.
 
-    Ends with status 0 when the answer is whole, 1 when it is not, 130 at Ctrl-C.
+    Exit status: 0 for a complete answer, 1 after an error, 130 after Ctrl-C.
     """
-    with failing_well(), ForefrontClient(base_url=base_url) as client:
-        text = given_prompt(prompt)
+    with handle_errors(), connect(base_url) as client:
+        text = read_prompt(prompt)
         params: TextParams = {
-            "model": model or first_model(client),
+            "model": model or default_model(client),
             "temperature": temperature,
             "max_tokens": max_tokens,
             "stop": stop or None,
@@ -58,6 +57,6 @@ def _stream(client: ForefrontClient, prompt: str, params: TextParams) -> None:
                 write(choice.text)
                 text, reason = text + choice.text, choice.finish_reason or reason
     except KeyboardInterrupt:
-        finish(text, stopped=True)
+        finish(text, interrupted=True)
         raise
-    finish(text, cut=reason == "length")
+    finish(text, truncated=reason == "length")

@@ -1,4 +1,4 @@
-"""`forefront keys`: make, list, show, rotate and revoke API keys."""
+"""`forefront keys`: create, list, show, rotate and revoke API keys."""
 
 import re
 import time
@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from forefront.cli.limit_options import BudgetTexts, Concurrency, Rpm, Tpm, read_budget, read_limits, show_bounds
+from forefront.cli.limit_options import BudgetOption, Concurrency, Rpm, Tpm, format_limits, read_budget, read_limits
 from forefront.cli.printable import printable
 from forefront.cli.store import command_store, fail
 from forefront.cli.table import print_table
@@ -18,7 +18,7 @@ from forefront.wire.admin import Key, MadeKey, NewKey
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import check_new_key, convert_named
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list, show, rotate and revoke API keys.")
+keys = typer.Typer(no_args_is_help=True, help="Create, list, show, rotate and revoke API keys.")
 
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `forefront keys list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,45 +26,45 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @keys.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    project: Annotated[str, typer.Option(help="The tenant it belongs to; made if it is new.")] = "default",
+    name: Annotated[str, typer.Argument(help="Purpose of the key.")],
+    project: Annotated[str, typer.Option(help="Project of the key; created if it is new.")] = "default",
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it opens: `chat`, `models`, `admin`; repeatable. [default: chat and models]"),
+        typer.Option(help="Permission: `chat`, `models` or `admin`; repeatable. [default: chat and models]"),
     ] = None,
-    model: Annotated[list[str] | None, typer.Option(help="A model it may use; repeatable. [default: all]")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Model of the key; repeatable. [default: all]")] = None,
     expires: Annotated[
-        str | None, typer.Option(metavar="DAY|Nd|Nh", help="When it ends: `2027-01-31` (UTC), or in `30d` or `12h`.")
+        str | None, typer.Option(metavar="DAY|Nd|Nh", help="Expiry: `2027-01-31` (UTC), or after `30d` or `12h`.")
     ] = None,
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
-    budget: BudgetTexts = None,
+    budget: BudgetOption = None,
     json: AsJson = False,
 ) -> None:
-    """Make a key and print it, this once. A running server takes it at once."""
+    """Create a key and print it, this once. Running servers accept it at once."""
     with command_store() as database:
         fields: dict[str, Any] = {"name": name, "project": project, "models": model or None}
         fields |= {"scopes": scope} if scope else {}
-        wanted = convert_named(fields, NewKey)
-        wanted.expires = None if expires is None else _time(expires)
-        wanted.limits = read_limits(rpm, tpm, concurrency)
-        wanted.budget = read_budget(budget)
-        check_new_key(wanted)
-        _show_made(KeyStore(database).create(wanted), json=json)
+        new = convert_named(fields, NewKey)
+        new.expires = None if expires is None else _time(expires)
+        new.limits = read_limits(rpm, tpm, concurrency)
+        new.budget = read_budget(budget)
+        check_new_key(new)
+        _print_new_key(KeyStore(database).create(new), json=json)
 
 
 @keys.command("list")
 def list_keys(json: AsJson = False) -> None:
     """List every key."""
     with command_store() as database:
-        found = KeyStore(database).list_keys()
+        listed = KeyStore(database).list_keys()
     if json:
-        _print_json(found)
+        _print_json(listed)
         return
     rows = [
-        (key.id, key.name, key.project, " ".join(key.scopes), show_bounds(key.limits, key.budget), _state(key))
-        for key in found
+        (key.id, key.name, key.project, " ".join(key.scopes), format_limits(key.limits, key.budget), _state(key))
+        for key in listed
     ]
     columns = ("id", "name", "project", "scopes", "limits", "state")
     print_table(columns, rows, folds=("name", "scopes", "limits"))
@@ -72,7 +72,7 @@ def list_keys(json: AsJson = False) -> None:
 
 @keys.command()
 def show(key_id: KeyId, json: AsJson = False) -> None:
-    """Show one key; its text cannot be shown again."""
+    """Show one key, without its text."""
     with command_store() as database:
         key = KeyStore(database).get(key_id)
     if key is None:
@@ -80,26 +80,26 @@ def show(key_id: KeyId, json: AsJson = False) -> None:
     elif json:
         _print_json(key)
     else:
-        _show(key)
+        _print_key(key)
 
 
 @keys.command()
 def rotate(key_id: KeyId, json: AsJson = False) -> None:
-    """Give a key another text and print it, this once. The old text ends within a second, and for good.
+    """Replace a key's text and print the new one, this once. The old text stops working within a second.
 
-    It stays in the list, as a key that has been revoked.
+    It stays in the list as a revoked key.
     """
     with command_store() as database:
-        made = KeyStore(database).rotate(key_id)
-    if made is None:
+        rotated = KeyStore(database).rotate(key_id)
+    if rotated is None:
         fail(f"there is no live key {key_id}")
     else:
-        _show_made(made, json=json)
+        _print_new_key(rotated, json=json)
 
 
 @keys.command()
 def revoke(key_id: KeyId) -> None:
-    """End a key for good, within a second. Requests that run or wait for their turn come to their end."""
+    """Revoke a key for good, within a second. Its running and waiting requests are completed."""
     with command_store() as database:
         key = KeyStore(database).revoke(key_id)
     if key is None:
@@ -112,9 +112,9 @@ def _time(text: str) -> int:
         return int(time.time()) + int(match[1]) * {"d": 86400, "h": 3600}[match[2]]
     try:
         return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ApiError(
-            "invalid_value", f"--expires {text!r} is not a day such as 2027-01-31, nor 30d, nor 12h"
+            "invalid_value", f"--expires {text!r} is not a day such as 2027-01-31, nor a duration such as 30d or 12h"
         ) from None
 
 
@@ -127,22 +127,22 @@ def _state(key: Key) -> str:
     return f"until {day}" if key.expires > time.time() else "expired"
 
 
-def _show_made(key: MadeKey, *, json: bool) -> None:
+def _print_new_key(key: MadeKey, *, json: bool) -> None:
     if json:
         _print_json(key)
         return
-    _show(key)
+    _print_key(key)
     Console(highlight=False, soft_wrap=True).print(f"\nShown this once:\n\n  {key.key}", markup=False)
 
 
-def _show(key: Key) -> None:
+def _print_key(key: Key) -> None:
     lines = {
         "id": key.id,
         "name": key.name,
         "project": key.project,
         "scopes": " ".join(key.scopes),
         "models": "all" if key.models is None else " ".join(key.models),
-        "limits": show_bounds(key.limits, key.budget),
+        "limits": format_limits(key.limits, key.budget),
         "state": _state(key),
     }
     text = "\n".join(f"{name:<8} {printable(value)}" for name, value in lines.items())

@@ -1,4 +1,4 @@
-"""`forefront projects`: the tenants, their limits, budgets and shares of the engine."""
+"""`forefront projects`: list projects, and set their weights, limits and budgets."""
 
 from typing import Annotated
 
@@ -6,13 +6,13 @@ import typer
 from rich.console import Console
 
 from forefront.cli.limit_options import (
-    BudgetChange,
-    ConcurrencyChange,
-    RpmChange,
-    TpmChange,
-    change_budget,
-    change_limits,
-    show_bounds,
+    BudgetUpdate,
+    ConcurrencyUpdate,
+    RpmUpdate,
+    TpmUpdate,
+    format_limits,
+    update_budget,
+    update_limits,
 )
 from forefront.cli.store import command_store
 from forefront.cli.table import print_table
@@ -20,46 +20,46 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import ProjectSettings
 from forefront.wire.parse_admin import parse_project_name
 
-projects = typer.Typer(no_args_is_help=True, help="List projects, and set what all keys of one share.")
+projects = typer.Typer(no_args_is_help=True, help="List projects, and set their weights, limits and budgets.")
 
 
 @projects.command("list")
 def list_projects() -> None:
     """List every project."""
     with command_store() as database:
-        found = KeyStore(database).list_projects()
-    rows = [(one.name, f"{one.weight:g}", show_bounds(one.limits, one.budget)) for one in found]
+        listed = KeyStore(database).list_projects()
+    rows = [(project.name, f"{project.weight:g}", format_limits(project.limits, project.budget)) for project in listed]
     print_table(("name", "weight", "limits"), rows, folds=("limits",), right=("weight",))
 
 
 @projects.command("set")
 def set_project(
-    name: Annotated[str, typer.Argument(help="The project; made if it is new.")],
+    name: Annotated[str, typer.Argument(help="Name of the project; created if it is new.")],
     weight: Annotated[
         float | None,
         typer.Option(
             min=0.01,
             max=100,
-            help="Its share of a busy engine beside other projects'; 1 for a new one.",
+            help="Share of a busy engine, relative to other projects; 1 for a new project.",
             show_default=False,
         ),
     ] = None,
-    rpm: RpmChange = None,
-    tpm: TpmChange = None,
-    concurrency: ConcurrencyChange = None,
-    budget: BudgetChange = None,
+    rpm: RpmUpdate = None,
+    tpm: TpmUpdate = None,
+    concurrency: ConcurrencyUpdate = None,
+    budget: BudgetUpdate = None,
 ) -> None:
-    """Change those of a project's settings that are given; the others stay. `none` takes a limit or the budget away."""
+    """Change the given settings of a project; the others stay. `none` removes a limit or the budget."""
 
-    def change(before: ProjectSettings) -> ProjectSettings:
+    def update(before: ProjectSettings) -> ProjectSettings:
         return ProjectSettings(
             weight=before.weight if weight is None else weight,
-            limits=change_limits(before.limits, rpm, tpm, concurrency),
-            budget=change_budget(before.budget, budget),
+            limits=update_limits(before.limits, rpm, tpm, concurrency),
+            budget=update_budget(before.budget, budget),
         )
 
     with command_store() as database:
-        project, made = KeyStore(database).change_project(parse_project_name(name), change)
-    bounds = show_bounds(project.limits, project.budget)
-    text = f"{project.name}{' (made)' if made else ''}: weight {project.weight:g}, limits: {bounds}"
+        project, created = KeyStore(database).update_project(parse_project_name(name), update)
+    limits = format_limits(project.limits, project.budget)
+    text = f"{project.name}{' (created)' if created else ''}: weight {project.weight:g}, limits: {limits}"
     Console(highlight=False, soft_wrap=True).print(text, markup=False)

@@ -1,4 +1,4 @@
-"""`forefront prune`: the single completions of long ago, deleted."""
+"""`forefront prune`: deletes old completions from the ledger."""
 
 import sys
 from datetime import UTC, date, datetime
@@ -7,41 +7,41 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.progress import counted
+from forefront.cli.progress import row_progress
 from forefront.cli.store import command_store, fail
-from forefront.gateway.store.prune import count_before, delete_before
+from forefront.gateway.store.prune import count_completions_before, delete_completions_before
 
 
 def prune(
     before: Annotated[
-        str, typer.Option(metavar="DAY", help="The first day (UTC) that stays, such as 2026-01-31; yesterday at last.")
+        str, typer.Option(metavar="DAY", help="First day (UTC) to keep, such as 2026-01-31; yesterday at the latest.")
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete the ledger's single completions of before a day, for good.
+    """Delete the completions before a day from the ledger, for good.
 
-    The sums by day, key, project and model stay: `forefront usage` and budgets are the same afterwards. Servers may
-    run meanwhile.
+    Sums by day, key, project and model stay, so `forefront usage` and budgets do not change. Servers may run
+    meanwhile.
     """
     day = _day(before)
     with command_store() as database:
-        found = count_before(database, day)
-        text = f"{found} completions of before {day} (UTC)"
-        if found and not yes:
+        count = count_completions_before(database, day)
+        text = f"{count} completions before {day} (UTC)"
+        if count and not yes:
             if not sys.stdin.isatty():
-                fail(f"{text} would be deleted for good: say --yes")
+                fail(f"{text} would be deleted for good: confirm with --yes")
             typer.confirm(f"Delete {text} for good? Sums stay.", abort=True)
-        with counted("deleted") as tell:
-            count = delete_before(database, day, tell)
-    Console(highlight=False, soft_wrap=True).print(f"{count} completions of before {day} deleted", markup=False)
+        with row_progress("deleted") as progress:
+            count = delete_completions_before(database, day, progress)
+    Console(highlight=False, soft_wrap=True).print(f"{count} completions before {day} deleted", markup=False)
 
 
 def _day(text: str) -> date:
-    """A day of which no server has anything left to write."""
+    """A day before today: servers may still write completions of today."""
     try:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         fail(f"--before {text!r} is not a day such as 2026-01-31")
     if day >= datetime.now(UTC).date():
-        fail(f"--before {text} is not over yet: yesterday is the last day that can be named")
+        fail(f"--before {text} is not over yet: the latest possible day is yesterday")
     return day

@@ -1,4 +1,4 @@
-"""`forefront export` and `forefront import`: a whole store as one file, to move it from one database to another."""
+"""`forefront export` and `forefront import`: a whole store as one file, for a move to another database."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,33 +6,38 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.progress import counted
+from forefront.cli.printable import printable
+from forefront.cli.progress import row_progress
 from forefront.cli.store import command_store, fail
-from forefront.gateway.store.transfer import TransferError, read_into, write_out
+from forefront.gateway.store.transfer import TransferError, export_database, import_database
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: one for each row of each table.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="File of JSON lines, one for each row of each table.")]
 
 
 def export_store(file: File) -> None:
-    """Write keys (their hashes), projects and the ledger to FILE, readable by you alone.
+    """Write keys (as hashes), projects and the ledger to FILE, readable by its owner alone.
 
-    A FILE that is there already stays as it is until the new one is whole.
+    An existing FILE is replaced only once the new one is complete.
     """
-    with command_store() as database, counted("written") as tell:
+    with command_store() as database, row_progress("written") as progress:
         try:
-            count = write_out(database, file, tell)
+            count = export_database(database, file, progress)
         except OSError as error:
             fail(f"{file} cannot be written: {error.strerror}")
-    Console(highlight=False, soft_wrap=True).print(f"{count} rows written to {file}", markup=False)
+        except ValueError:
+            fail(f"{str(file)!r} is not a valid path")
+    Console(highlight=False, soft_wrap=True).print(printable(f"{count} rows written to {file}"), markup=False)
 
 
 def import_store(file: File) -> None:
-    """Read FILE into a store that has no keys yet. A file that is not whole is refused, and nothing of it is kept."""
-    with command_store() as database, counted("read") as tell:
+    """Import FILE into a store without keys. An incomplete file is refused, and nothing of it is kept."""
+    with command_store() as database, row_progress("read") as progress:
         try:
-            count = read_into(database, file, tell)
+            count = import_database(database, file, progress)
         except OSError as error:
             fail(f"{file} cannot be read: {error.strerror}")
         except TransferError as error:
             fail(f"{file}: {error}")
-    Console(highlight=False, soft_wrap=True).print(f"{count} rows read from {file}", markup=False)
+        except ValueError:
+            fail(f"{str(file)!r} is not a valid path")
+    Console(highlight=False, soft_wrap=True).print(printable(f"{count} rows read from {file}"), markup=False)

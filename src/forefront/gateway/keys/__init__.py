@@ -1,1 +1,1 @@
-"""API keys and projects: hashing, storage, the cache of a running server."""
+"""API keys and projects: hashing, storage, and the key cache of a running server."""

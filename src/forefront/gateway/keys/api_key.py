@@ -1,4 +1,4 @@
-"""The text of a key: made once, shown once, kept as a hash."""
+"""The text of an API key: generated once, shown once, stored as a hash."""
 
 import secrets
 import string
@@ -6,24 +6,24 @@ from hashlib import sha256
 from typing import Final
 
 MIN_LENGTH: Final = 20
-_ALPHABET = string.ascii_letters + string.digits  # a double click selects all of it
+_ALPHABET = string.ascii_letters + string.digits  # without punctuation, so that a double click selects the whole key
 
 
-class UnfitKeyError(Exception):
-    """A text cannot be a key; the message says what to do."""
+class InvalidApiKeyError(Exception):
+    """A text cannot be used as an API key. The message gives the remedy."""
 
 
-def make_key() -> str:
-    """A new key: `ff-` and 256 bits."""
+def generate_key() -> str:
+    """A new key: `ff-` and 43 random characters, 256 bits."""
     return "ff-" + "".join(secrets.choice(_ALPHABET) for _ in range(43))
 
 
 def hash_key(text: str) -> str:
-    """What is kept of a key. A plain hash is enough: keys are random or, if adopted, as long as their owner wants."""
+    """The stored form of a key: SHA-256 in hexadecimal. Generated keys are random, so a slow hash would add nothing."""
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def check_key(text: str) -> None:
-    """Raise `UnfitKeyError` unless `text` can be a key: 20 visible ASCII characters or more."""
+def validate_key(text: str) -> None:
+    """Raise `InvalidApiKeyError` unless `text` has at least 20 visible ASCII characters and no others."""
     if len(text) < MIN_LENGTH or not all("!" <= character <= "~" for character in text):
-        raise UnfitKeyError(f"FOREFRONT_API_KEY must have at least {MIN_LENGTH} visible ASCII characters")
+        raise InvalidApiKeyError(f"FOREFRONT_API_KEY must have at least {MIN_LENGTH} visible ASCII characters")

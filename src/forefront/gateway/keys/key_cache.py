@@ -1,4 +1,4 @@
-"""The keys that open the door, as a running server holds them."""
+"""The in-memory cache of API keys of a running server."""
 
 import asyncio
 import hmac
@@ -8,25 +8,25 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from forefront.gateway.keys.api_key import hash_key
-from forefront.gateway.keys.key_store import lives, read_key, read_project
+from forefront.gateway.keys.key_store import is_active, read_key, read_project
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.store.database import Database, StoreError
-from forefront.gateway.store.run_in_thread import aside
-from forefront.gateway.store.tables import keys, projects, state
+from forefront.gateway.store.run_in_thread import run_in_thread
+from forefront.gateway.store.tables import api_keys, projects, store_revision
 from forefront.wire.errors import ApiError
 
-# What is older than this is asked for again before it is believed: a key that was revoked is refused within a second.
+# Seconds after which the cache is checked against the store: a revoked key is refused within a second.
 _MAX_AGE = 0.4
-# Seconds between the beginnings of two readings: unknown keys, which anybody can send, do not keep the store busy.
-_GAP = 0.05
-# Seconds to wait for a store that does not answer.
-_PATIENCE = 5.0
+# Minimum seconds between the starts of two reads: requests with unknown keys cannot keep the store busy.
+_MIN_INTERVAL = 0.05
+# Seconds to wait for a store that does not respond.
+_STORE_TIMEOUT = 5.0
 
 
-class KeyRing:
-    """A copy of every key by its hash, never older than half a second when it answers.
+class KeyCache:
+    """All active keys by hash. Every lookup sees the store as it was at most half a second ago.
 
-    Looking a key up takes the same time whether it is nearly right or not at all. `clock` counts seconds.
+    Lookups of unknown and of nearly correct keys take the same time. `clock` counts seconds.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,49 +34,49 @@ class KeyRing:
         self._clock = clock
         self._principals: dict[str, tuple[str, Principal]] = {}  # by hash, with the hash
         self._revision = -1
-        self._checked = float("-inf")
-        self._reading: asyncio.Task[None] | None = None
+        self._checked_at = float("-inf")
+        self._read_task: asyncio.Task[None] | None = None
 
     async def find(self, text: str) -> Principal | None:
-        """The holder of the key `text`, or None. Raises `ApiError` 503 when nobody can say."""
+        """The principal of the key `text`, or None. Raises `ApiError` 503 when the store cannot be read."""
         digest = hash_key(text)
         await self._refresh(_MAX_AGE)
         if digest not in self._principals:
-            await self._refresh(0)  # it may have been made in this very moment
+            await self._refresh(0)  # the key may have been created since
         known, principal = self._principals.get(digest, ("", None))
-        return principal if principal and hmac.compare_digest(known, digest) and lives(principal.key) else None
+        return principal if principal and hmac.compare_digest(known, digest) and is_active(principal.key) else None
 
-    async def _refresh(self, age: float) -> None:
-        asked = self._clock()
-        while asked - self._checked > age:
-            await self._read_once()
+    async def _refresh(self, max_age: float) -> None:
+        called_at = self._clock()
+        while called_at - self._checked_at > max_age:
+            await self._join_read()
 
-    async def _read_once(self) -> None:
-        # Whoever comes while the store is being read waits for that reading.
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_again())
+    async def _join_read(self) -> None:
+        """Wait for the read that is under way, or start one."""
+        if self._read_task is None or self._read_task.done():
+            self._read_task = asyncio.create_task(self._check_store())
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await asyncio.shield(self._reading)
+            async with asyncio.timeout(_STORE_TIMEOUT):
+                await asyncio.shield(self._read_task)
         except (StoreError, TimeoutError):
             raise ApiError("store_unavailable", "The server cannot read its keys at the moment; try again.") from None
 
-    async def _read_again(self) -> None:
-        await asyncio.sleep(min(self._checked + _GAP - self._clock(), _GAP))
-        asked = self._clock()
-        found = await aside(lambda: self._read(self._revision))
+    async def _check_store(self) -> None:
+        await asyncio.sleep(min(self._checked_at + _MIN_INTERVAL - self._clock(), _MIN_INTERVAL))
+        started_at = self._clock()
+        found = await run_in_thread(lambda: self._read(self._revision))
         if found is not None:
             self._revision, self._principals = found
-        self._checked = asked
+        self._checked_at = started_at
 
     def _read(self, revision: int) -> tuple[int, dict[str, tuple[str, Principal]]] | None:
-        """What the store holds, unless it is still at `revision`."""
+        """The store's revision and active keys, or None if it is still at `revision`."""
         with self._database.read() as connection:
-            current: int = connection.execute(sa.select(state.c.revision)).scalar_one()
+            current: int = connection.execute(sa.select(store_revision.c.revision)).scalar_one()
             if current == revision:
                 return None
-            # Keys before projects: a statement sees what has come since the one before it.
-            rows = connection.execute(sa.select(keys).where(keys.c.revoked.is_(None))).mappings().all()
+            # Keys before projects: the later statement also sees projects that were created in between.
+            rows = connection.execute(sa.select(api_keys).where(api_keys.c.revoked_at.is_(None))).mappings().all()
             by_name = {row["name"]: read_project(row) for row in connection.execute(sa.select(projects)).mappings()}
             return current, {
                 row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]], current)) for row in rows

@@ -1,4 +1,4 @@
-"""Keys and projects in the store. Every change counts the store's revision up, so that running servers notice."""
+"""Keys and projects in the store. Every change increments the store's revision, which running servers poll."""
 
 import secrets
 import time
@@ -7,65 +7,66 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from forefront.gateway.keys.api_key import UnfitKeyError, check_key, hash_key, make_key
-from forefront.gateway.keys.limit_columns import bounds_columns, read_budget, read_limits
-from forefront.gateway.store.database import Database, StoreError
-from forefront.gateway.store.tables import keys, projects, state
-from forefront.wire.admin import Key, MadeKey, NewKey, Project, ProjectSettings
+from forefront.gateway.keys.api_key import InvalidApiKeyError, generate_key, hash_key, validate_key
+from forefront.gateway.ledger.pricing import from_nanos, to_nanos
+from forefront.gateway.store.database import Database
+from forefront.gateway.store.tables import api_keys, projects, store_revision
+from forefront.wire.admin import Budget, Key, Limits, MadeKey, NewKey, Project, ProjectSettings
 
 ALL_SCOPES: list[Literal["chat", "models", "admin"]] = ["chat", "models", "admin"]
 _ROTATED = " (rotated)"
+_MAX_NAME = 128
 
 
 class KeyStore:
-    """Blocking calls, each one transaction; all raise `StoreError` when the database fails."""
+    """Blocking calls, each one transaction. All raise `StoreError` when the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, wanted: NewKey) -> MadeKey:
-        """A new key, with its text. Its project is made if there is none of that name."""
-        text = make_key()
+    def create(self, new: NewKey) -> MadeKey:
+        """Create a key and return it with its text. Its project is created if it does not exist."""
+        text = generate_key()
         with self._database.write() as connection:
-            key = _insert(connection, wanted, hash_key(text), "created")
-        return _made(key, text)
+            key = _insert_key(connection, new, hash_key(text), "created")
+        return _with_text(key, text)
 
     def list_keys(self) -> list[Key]:
-        """Every key, revoked ones too, the oldest first."""
+        """Every key, revoked ones included, oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute(sa.select(keys).order_by(keys.c.created, keys.c.id)).mappings()
+            rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)).mappings()
             return [read_key(row) for row in rows]
 
     def get(self, key_id: str) -> Key | None:
         """The key of that id."""
         with self._database.read() as connection:
-            return _get(connection, key_id)
+            return _get_key(connection, key_id)
 
     def rotate(self, key_id: str) -> MadeKey | None:
-        """Give the key another text; the old one ends at once. None if there is no such key, or it was revoked.
+        """Replace the key's text; the old text stops working at once. None for an unknown or a revoked key.
 
-        The old text stays in the store as a revoked key, or `open` would take it for one that nobody has known.
+        The old text stays in the store as a revoked key, so that `ensure_admin_key` does not adopt it as a new key.
         """
-        text = make_key()
+        text = generate_key()
         with self._database.write() as connection:
-            live = (keys.c.id == key_id) & keys.c.revoked.is_(None)
-            before = connection.execute(sa.select(keys).where(live)).mappings().first()
+            active = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+            before = connection.execute(sa.select(api_keys).where(active)).mappings().first()
             if before is None:
                 return None
-            connection.execute(sa.update(keys).where(live).values(hash=hash_key(text), source="created"))
-            _bury(connection, before)
-            _count_up(connection)
-            key = _get(connection, key_id)
+            connection.execute(sa.update(api_keys).where(active).values(hash=hash_key(text), source="created"))
+            _archive_rotated_key(connection, before)
+            _increment_revision(connection)
+            key = _get_key(connection, key_id)
         assert key is not None
-        return _made(key, text)
+        return _with_text(key, text)
 
     def revoke(self, key_id: str) -> Key | None:
-        """End the key for good; does nothing to one that has been ended. None if there is no such key."""
+        """Revoke the key for good. Does nothing to a revoked key. None if there is no such key."""
         with self._database.write() as connection:
-            live = (keys.c.id == key_id) & keys.c.revoked.is_(None)
-            connection.execute(sa.update(keys).where(live).values(revoked=int(time.time())))
-            _count_up(connection)
-            return _get(connection, key_id)
+            active = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+            connection.execute(sa.update(api_keys).where(active).values(revoked_at=int(time.time())))
+            _increment_revision(connection)
+            return _get_key(connection, key_id)
 
     def list_projects(self) -> list[Project]:
         """Every project, by name."""
@@ -74,118 +75,126 @@ class KeyStore:
             return [read_project(row) for row in rows]
 
     def set_project(self, name: str, settings: ProjectSettings) -> Project:
-        """Make the project or change its settings, all of them."""
-        project, _ = self.change_project(name, lambda _before: settings)
+        """Create the project, or replace all its settings."""
+        project, _ = self.update_project(name, lambda _before: settings)
         return project
 
-    def change_project(self, name: str, change: Callable[[ProjectSettings], ProjectSettings]) -> tuple[Project, bool]:
-        """Give the project the settings that `change` makes of those it has; whether it had to be made for that.
+    def update_project(self, name: str, update: Callable[[ProjectSettings], ProjectSettings]) -> tuple[Project, bool]:
+        """Replace the project's settings by `update(settings)`. Returns the project and whether it was created.
 
-        Nobody else changes them in between. What `change` raises leaves everything as it was.
+        The transaction excludes other writers. An error that `update` raises leaves the store unchanged.
         """
         with self._database.write() as connection:
-            made = _ensure_project(connection, name)
+            created = _ensure_project(connection, name)
             before = _get_project(connection, name)
-            settings = change(ProjectSettings(weight=before.weight, limits=before.limits, budget=before.budget))
-            values = {"weight": settings.weight, **bounds_columns(settings.limits, settings.budget)}
+            settings = update(ProjectSettings(weight=before.weight, limits=before.limits, budget=before.budget))
+            values = {"weight": settings.weight, **_limit_columns(settings.limits, settings.budget)}
             connection.execute(sa.update(projects).where(projects.c.name == name).values(**values))
-            _count_up(connection)
-            return _get_project(connection, name), made
+            _increment_revision(connection)
+            return _get_project(connection, name), created
 
-    def open(self, adopted: str | None) -> str | None:
-        """Make sure that somebody can come in; the text of a first key, if one had to be made.
+    def ensure_admin_key(self, environment_key: str | None) -> str | None:
+        """Make sure that an administrator has a key. Returns the text of the first key, if one was created.
 
-        `adopted`, the value of `FOREFRONT_API_KEY`, takes the place of the key that an earlier start made of it. Raises
-        `UnfitKeyError`, with nothing changed, for one that is too short, and for the text of a key that was rotated or
-        revoked, has expired or is no administrator's.
+        `environment_key`, the value of `FOREFRONT_API_KEY`, is adopted as an admin key and replaces the key that was
+        adopted at an earlier start. Raises `InvalidApiKeyError`, with nothing changed, for a key that is too short,
+        rotated, revoked, expired or without the scope `admin`.
         """
-        if adopted is not None:
-            self._adopt(adopted)
+        if environment_key is not None:
+            self._adopt(environment_key)
             return None
         with self._database.write() as connection:
-            if connection.execute(sa.select(keys.c.id).limit(1)).first():
+            if connection.execute(sa.select(api_keys.c.id).limit(1)).first():
                 return None
-            text = make_key()
-            _insert(connection, NewKey(name="first key", scopes=ALL_SCOPES), hash_key(text), "first")
+            text = generate_key()
+            _insert_key(connection, NewKey(name="first key", scopes=ALL_SCOPES), hash_key(text), "first")
             return text
 
     def _adopt(self, text: str) -> None:
-        check_key(text)
+        validate_key(text)
         digest = hash_key(text)
         with self._database.write() as connection:
-            known = connection.execute(sa.select(keys).where(keys.c.hash == digest)).mappings().first()
+            known = connection.execute(sa.select(api_keys).where(api_keys.c.hash == digest)).mappings().first()
             if known is not None:
-                _check_adoptable(read_key(known))
-            before = (keys.c.source == "environment") & keys.c.revoked.is_(None) & (keys.c.hash != digest)
-            if connection.execute(sa.update(keys).where(before).values(revoked=int(time.time()))).rowcount:
-                _count_up(connection)
+                _require_adoptable(read_key(known))
+            replaced = (
+                (api_keys.c.source == "environment") & api_keys.c.revoked_at.is_(None) & (api_keys.c.hash != digest)
+            )
+            if connection.execute(sa.update(api_keys).where(replaced).values(revoked_at=int(time.time()))).rowcount:
+                _increment_revision(connection)
             if known is None:
-                _insert(connection, NewKey(name="FOREFRONT_API_KEY", scopes=ALL_SCOPES), digest, "environment")
+                _insert_key(connection, NewKey(name="FOREFRONT_API_KEY", scopes=ALL_SCOPES), digest, "environment")
 
 
-def lives(key: Key) -> bool:
-    """Whether it opens the door now: neither revoked nor expired."""
+def is_active(key: Key) -> bool:
+    """Whether the key is neither revoked nor expired."""
     return key.revoked is None and (key.expires is None or time.time() < key.expires)
 
 
 def read_key(row: sa.RowMapping) -> Key:
-    """A row of the table."""
-    plain = {name: row[name] for name in ("id", "name", "project", "scopes", "models", "expires", "source", "created")}
-    return Key(**plain, revoked=row["revoked"], limits=read_limits(row), budget=read_budget(row))
+    """The record of a row of `api_keys`."""
+    plain = {name: row[name] for name in ("id", "name", "project", "scopes", "models", "source")}
+    times = {"expires": row["expires_at"], "created": row["created_at"], "revoked": row["revoked_at"]}
+    return Key(**plain, **times, limits=_read_limits(row), budget=_read_budget(row))
 
 
 def read_project(row: sa.RowMapping) -> Project:
-    """A row of the table."""
-    plain = {name: row[name] for name in ("name", "weight", "created")}
-    return Project(**plain, limits=read_limits(row), budget=read_budget(row))
+    """The record of a row of `projects`."""
+    return Project(
+        name=row["name"],
+        weight=row["weight"],
+        created=row["created_at"],
+        limits=_read_limits(row),
+        budget=_read_budget(row),
+    )
 
 
-def _get(connection: sa.Connection, key_id: str) -> Key | None:
-    row = connection.execute(sa.select(keys).where(keys.c.id == key_id)).mappings().first()
+def _get_key(connection: sa.Connection, key_id: str) -> Key | None:
+    row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
     return None if row is None else read_key(row)
 
 
-def _check_adoptable(key: Key) -> None:
-    """Raise `UnfitKeyError` unless `FOREFRONT_API_KEY` may hold the text of this key."""
+def _require_adoptable(key: Key) -> None:
+    """Raise `InvalidApiKeyError` unless `FOREFRONT_API_KEY` may be the text of this key."""
     if key.revoked is not None:
         text = "FOREFRONT_API_KEY holds a key that was rotated or revoked; set its new text, or choose another"
-        raise UnfitKeyError(text)
-    if not lives(key):
-        lacks = "has expired"
+        raise InvalidApiKeyError(text)
+    if not is_active(key):
+        problem = "has expired"
     elif "admin" not in key.scopes:
-        lacks = "has no admin scope"
+        problem = "has no admin scope"
     else:
         return
-    text = f"FOREFRONT_API_KEY holds the text of key {key.id} ({key.name}), which {lacks}"
-    raise UnfitKeyError(f"{text}; choose another value or unset it")
+    text = f"FOREFRONT_API_KEY holds the text of key {key.id} ({key.name}), which {problem}"
+    raise InvalidApiKeyError(f"{text}; choose another value or unset it")
 
 
-def _bury(connection: sa.Connection, before: sa.RowMapping) -> None:
-    """Keep the row of a key as it was, as a key of its own that has been revoked."""
-    name = before["name"][: 128 - len(_ROTATED)] + _ROTATED
-    row = {**before, "id": _new_id(), "name": name, "revoked": int(time.time())}
-    connection.execute(sa.insert(keys).values(**row))
+def _archive_rotated_key(connection: sa.Connection, before: sa.RowMapping) -> None:
+    """Insert the key's row from before the rotation as a revoked key of its own."""
+    name = before["name"][: _MAX_NAME - len(_ROTATED)] + _ROTATED
+    row = {**before, "id": _new_id(), "name": name, "revoked_at": int(time.time())}
+    connection.execute(sa.insert(api_keys).values(**row))
 
 
-def _insert(
-    connection: sa.Connection, wanted: NewKey, digest: str, source: Literal["created", "first", "environment"]
+def _insert_key(
+    connection: sa.Connection, new: NewKey, digest: str, source: Literal["created", "first", "environment"]
 ) -> Key:
-    _ensure_project(connection, wanted.project)
+    _ensure_project(connection, new.project)
     values: dict[str, Any] = {
         "id": _new_id(),
         "hash": digest,
-        "name": wanted.name,
-        "project": wanted.project,
-        "scopes": list(dict.fromkeys(wanted.scopes)),
-        "models": wanted.models,
-        "expires": wanted.expires,
+        "name": new.name,
+        "project": new.project,
+        "scopes": list(dict.fromkeys(new.scopes)),
+        "models": new.models,
+        "expires_at": new.expires,
         "source": source,
-        "created": int(time.time()),
-        **bounds_columns(wanted.limits, wanted.budget),
+        "created_at": int(time.time()),
+        **_limit_columns(new.limits, new.budget),
     }
-    connection.execute(sa.insert(keys).values(**values))
-    _count_up(connection)
-    key = _get(connection, values["id"])
+    connection.execute(sa.insert(api_keys).values(**values))
+    _increment_revision(connection)
+    key = _get_key(connection, values["id"])
     assert key is not None
     return key
 
@@ -199,19 +208,37 @@ def _get_project(connection: sa.Connection, name: str) -> Project:
 
 
 def _ensure_project(connection: sa.Connection, name: str) -> bool:
-    """Whether it had to be made."""
+    """Create the project unless it exists. Returns whether it was created."""
     if connection.execute(sa.select(projects.c.name).where(projects.c.name == name)).first() is not None:
         return False
-    connection.execute(sa.insert(projects).values(name=name, weight=1.0, created=int(time.time())))
+    connection.execute(sa.insert(projects).values(name=name, weight=1.0, created_at=int(time.time())))
     return True
 
 
-def _count_up(connection: sa.Connection) -> None:
-    connection.execute(sa.update(state).values(revision=state.c.revision + 1))
+def _limit_columns(limits: Limits, budget: Budget | None) -> dict[str, Any]:
+    return {
+        **{name: limits[name] for name in limits},
+        "budget_tokens": budget.tokens if budget else None,
+        "budget_nanos": to_nanos(budget.money) if budget and budget.money is not None else None,
+        "budget_period": budget.period if budget else None,
+    }
 
 
-def _made(key: Key, text: str) -> MadeKey:
+def _read_limits(row: sa.RowMapping) -> Limits:
+    return Limits(**{name: row[name] for name in Limits.__struct_fields__})
+
+
+def _read_budget(row: sa.RowMapping) -> Budget | None:
+    if row["budget_period"] is None:
+        return None
+    nanos = row["budget_nanos"]
+    money = None if nanos is None else from_nanos(nanos)
+    return Budget(tokens=row["budget_tokens"], money=money, period=row["budget_period"])
+
+
+def _increment_revision(connection: sa.Connection) -> None:
+    connection.execute(sa.update(store_revision).values(revision=store_revision.c.revision + 1))
+
+
+def _with_text(key: Key, text: str) -> MadeKey:
     return MadeKey(**{name: key[name] for name in key}, key=text)
-
-
-__all__ = ["ALL_SCOPES", "KeyStore", "StoreError", "UnfitKeyError", "lives", "read_key", "read_project"]

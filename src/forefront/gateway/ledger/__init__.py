@@ -1,1 +1,1 @@
-"""Reservations, settlements, budgets, prices and usage reports."""
+"""The ledger: rows of completions, their sums, budgets, prices and usage reports."""

@@ -1,4 +1,4 @@
-"""A server's share of a budget: taken from the store once, handed out to many requests from memory."""
+"""A server's share of a budget, leased from the store once and handed out to many requests from memory."""
 
 import time
 
@@ -6,44 +6,68 @@ import msgspec
 
 from forefront.wire.admin import Budget
 
-_IDLE = 1.0  # seconds without a request, after which nothing is kept
+_IDLE_AFTER = 1.0  # seconds without a request, after which a lease keeps nothing
 
 
-class Allotment:
-    """What this server holds for one key, under the budgets of the key and its project: one row of `reservations`.
+class ReservationRequest(msgspec.Struct, frozen=True):
+    """The most that one request may use, and the budgets that must have room for it. `cost` is in billionths."""
 
-    `held` is what the row says: `free`, what running requests may take, and what is on its way back. Amounts are tokens
-    and cost. `free`, `running`, `used_at` and `retired` belong to the event loop, the others to the writer's thread.
+    key_id: str
+    project: str
+    tokens: int
+    cost: int
+    key_budget: Budget | None
+    project_budget: Budget | None
+
+
+class BudgetRefusal(msgspec.Struct, frozen=True):
+    """The budget that has no room: `remaining` of its `limit` of `unit` is less than `requested`."""
+
+    subject: str
+    unit: str
+    period: str
+    limit: float
+    remaining: float
+    requested: float
+
+
+class BudgetLease:
+    """The amount that this server holds for one key, under the budgets of the key and of its project: one row of
+    `budget_leases`.
+
+    Amounts are pairs of tokens and cost. `held` is the amount in the row. It covers `free`, which requests can take
+    from memory, what running requests took, and what is on its way back. `free`, `running`, `used_at` and `retired`
+    belong to the event loop, all else to the ledger thread.
     """
 
     __slots__ = (
         "budgets",
         "free",
+        "has_headroom",
         "held",
         "id",
-        "key",
+        "key_id",
         "project",
         "read_at",
         "retired",
-        "rich",
         "running",
         "size",
         "used_at",
     )
 
-    def __init__(self, row: str, key: str, project: str, budgets: tuple[Budget | None, Budget | None]) -> None:
-        self.id, self.key, self.project, self.budgets = row, key, project, budgets
+    def __init__(self, id_: str, key_id: str, project: str, budgets: tuple[Budget | None, Budget | None]) -> None:
+        self.id, self.key_id, self.project, self.budgets = id_, key_id, project, budgets
         self.free = [0, 0]
         self.running = 0
         self.used_at = 0.0
         self.retired = False
         self.held = [0, 0]
         self.size = [0, 0]
-        self.rich = False
+        self.has_headroom = False  # False near the end of a budget, where every request is counted in the store
         self.read_at = 0.0
 
     def take(self, tokens: int, cost: int) -> bool:
-        """Take from what is free, if there is enough."""
+        """Take from the free amount, if it suffices."""
         if tokens > self.free[0] or cost > self.free[1]:
             return False
         self.free[0] -= tokens
@@ -51,72 +75,73 @@ class Allotment:
         return True
 
     def add(self, tokens: int, cost: int) -> None:
-        """Make more free."""
+        """Add to the free amount."""
         self.free[0] += tokens
         self.free[1] += cost
 
-    def surplus(self, now: float) -> "Hold | None":
-        """Take out of it what should go back: all of it near the end of a budget or without requests."""
+    def take_surplus(self, now: float) -> "BudgetHold | None":
+        """Take the amount that should return to the store: everything when idle or near the end of a budget."""
         keep = self.size
-        if self.retired or not self.rich or now - self.used_at >= _IDLE:
+        if self.retired or not self.has_headroom or now - self.used_at >= _IDLE_AFTER:
             keep = [0, 0]
         elif self.free[0] <= 2 * keep[0] and self.free[1] <= 2 * keep[1]:
             return None
-        back = Hold(self, max(self.free[0] - keep[0], 0), max(self.free[1] - keep[1], 0))
-        if not back.tokens and not back.cost:
+        surplus = BudgetHold(self, max(self.free[0] - keep[0], 0), max(self.free[1] - keep[1], 0))
+        if not surplus.tokens and not surplus.cost:
             return None
-        self.add(-back.tokens, -back.cost)
-        return back
+        self.add(-surplus.tokens, -surplus.cost)
+        return surplus
 
 
-class Hold(msgspec.Struct, frozen=True):
-    """What one request may take of an allotment."""
+class BudgetHold(msgspec.Struct, frozen=True):
+    """An amount that was taken from a lease, for one request or for the store."""
 
-    allotment: Allotment
+    lease: BudgetLease
     tokens: int
     cost: int
 
 
-class Allotments:
-    """One server's: one for each key, and retired ones until nothing runs on them. For the event loop."""
+class BudgetLeases:
+    """The leases of one server: one for each key, and retired ones until nothing runs on them. For the event loop."""
 
-    def __init__(self, instance: str) -> None:
-        self._instance = instance
-        self._made = 0
-        self._by_key: dict[str, Allotment] = {}
-        self._all: set[Allotment] = set()
+    def __init__(self, server_id: str) -> None:
+        self._server_id = server_id
+        self._count = 0
+        self._by_key: dict[str, BudgetLease] = {}
+        self._all: set[BudgetLease] = set()
 
-    def of(self, key: str, project: str, budgets: tuple[Budget | None, Budget | None]) -> Allotment:
-        """The key's; a new one when a budget has been changed, since the old one was measured by the old."""
-        mine = self._by_key.get(key)
-        if mine is None or mine.budgets != budgets or mine.project != project:
-            if mine is not None:
-                mine.retired = True
-            self._made += 1
-            mine = self._by_key[key] = Allotment(f"{self._instance}-{self._made}", key, project, budgets)
-            self._all.add(mine)
-        mine.used_at = time.monotonic()
-        return mine
+    def get(self, key_id: str, project: str, budgets: tuple[Budget | None, Budget | None]) -> BudgetLease:
+        """The key's lease. A changed budget retires the lease, whose size follows the old budget, and starts a new
+        one."""
+        lease = self._by_key.get(key_id)
+        if lease is None or lease.budgets != budgets or lease.project != project:
+            if lease is not None:
+                lease.retired = True
+            self._count += 1
+            lease = self._by_key[key_id] = BudgetLease(f"{self._server_id}-{self._count}", key_id, project, budgets)
+            self._all.add(lease)
+        lease.used_at = time.monotonic()
+        return lease
 
-    def recall(self, project: str) -> list[Hold]:
-        """Everything that is free under the project's budget."""
-        backs = [Hold(one, *one.free) for one in self._all if one.project == project and any(one.free)]
-        for back in backs:
-            back.allotment.free = [0, 0]
-        return backs
+    def recall(self, project: str) -> list[BudgetHold]:
+        """Take everything that is free under the project's budget."""
+        holds = [BudgetHold(lease, *lease.free) for lease in self._all if lease.project == project and any(lease.free)]
+        for hold in holds:
+            hold.lease.free = [0, 0]
+        return holds
 
-    def sweep(self) -> list[Hold]:
-        """What idle and retired ones have; those that nothing runs on are then forgotten."""
+    def sweep(self) -> list[BudgetHold]:
+        """Take the surplus of idle and retired leases, and drop those on which nothing runs."""
         now = time.monotonic()
-        idle = [one for one in self._all if one.retired or now - one.used_at >= _IDLE]
-        backs = [back for one in idle if (back := one.surplus(now)) is not None]
-        for one in idle:
-            if not one.running:
-                one.retired = True
-                self._all.discard(one)
-                if self._by_key.get(one.key) is one:
-                    del self._by_key[one.key]
-        return backs
+        idle = [lease for lease in self._all if lease.retired or now - lease.used_at >= _IDLE_AFTER]
+        surpluses = [surplus for lease in idle if (surplus := lease.take_surplus(now)) is not None]
+        for lease in idle:
+            if not lease.running:
+                lease.retired = True
+                self._all.discard(lease)
+                if self._by_key.get(lease.key_id) is lease:
+                    del self._by_key[lease.key_id]
+        return surpluses
 
     def __len__(self) -> int:
         return len(self._all)

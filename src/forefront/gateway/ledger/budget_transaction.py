@@ -1,40 +1,47 @@
-"""What has been used and is held under each budget: read once per transaction, changed, and written at its end."""
+"""The budgets of one store transaction: usage is read once, changed in memory, and written at the end."""
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from forefront.gateway.ledger.budget_lease import Allotment, Hold
+from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetLease, BudgetRefusal
 from forefront.gateway.ledger.pricing import from_nanos, to_nanos
-from forefront.gateway.ledger.statements import Refusal, period_start
-from forefront.gateway.store.bulk_insert import Bulk
-from forefront.gateway.store.tables import days, months, reservations
+from forefront.gateway.store.bulk_insert import BulkInsert
+from forefront.gateway.store.tables import budget_leases, daily_usage, monthly_usage
 from forefront.wire.admin import Budget
 
-# An allotment is worth this many times the requests of one commit, and at most one part in so many of what is left.
+# The target size of a lease: the requests of so many commits, but at most one part in so many of the remaining budget.
 _COMMITS = 8
-_PARTS = 16
-# With less than this share of that size within reach, the end of the budget is near: every request is counted alone.
-_NEAR = 0.25
-# Other servers spend too: so old, in seconds, may an allotment's last look at the budget be.
-_FRESH = 0.2
+_MAX_PART = 16
+# With less than this share of the target size available, the budget is near its end: requests are counted one by one.
+_MIN_SHARE = 0.25
+# Seconds after which a lease reads its budgets again, since other servers use them too.
+_MAX_AGE = 0.2
+_COLUMNS = {"key": "key_id", "project": "project"}  # of a subject's type, in `daily_usage` and `budget_leases`
 
 
-def _used(kind: str, period: str) -> sa.Select[Any]:
-    """Tokens and cost of one key or project: spent `since` a day, and held."""
-    mine: sa.BindParameter[str] = sa.bindparam("name")
+def _usage_query(subject_type: str, period: str) -> sa.Select[Any]:
+    """Tokens and cost that a key or project used since a day, and that servers hold for it."""
+    subject: sa.BindParameter[str] = sa.bindparam("subject")
     since: sa.BindParameter[str] = sa.bindparam("since", type_=sa.String)
+    column = _COLUMNS[subject_type]
     if period == "day":
-        tokens, cost = days.c.input_tokens + days.c.output_tokens, days.c.cost
-        spent = _sums(tokens, cost).where(days.c[kind] == mine, days.c.day >= since)
+        days = daily_usage.c
+        used = _sums(days.input_tokens + days.output_tokens, days.cost_nanos)
+        used = used.where(days[column] == subject, days.day >= since)
     else:
-        spent = _sums(months.c.tokens, months.c.cost)
-        spent = spent.where(months.c.kind == kind, months.c.name == mine, months.c.month >= sa.func.substr(since, 1, 7))
-    held = _sums(reservations.c.tokens, reservations.c.cost).where(reservations.c[kind] == mine)
-    one, two = spent.subquery(), held.subquery()
-    return sa.select(one, two).select_from(one.join(two, sa.true()))
+        months = monthly_usage.c
+        used = _sums(months.tokens, months.cost_nanos).where(
+            months.subject_type == subject_type,
+            months.subject_id == subject,
+            months.month >= sa.func.substr(since, 1, 7),
+        )
+    held = _sums(budget_leases.c.tokens, budget_leases.c.cost_nanos).where(budget_leases.c[column] == subject)
+    used_sums, held_sums = used.subquery(), held.subquery()
+    return sa.select(used_sums, held_sums).select_from(used_sums.join(held_sums, sa.true()))
 
 
 def _sums(*columns: sa.ColumnElement[int]) -> sa.Select[Any]:
@@ -42,150 +49,162 @@ def _sums(*columns: sa.ColumnElement[int]) -> sa.Select[Any]:
     return sa.select(*sums)
 
 
-_USED = {(kind, period): _used(kind, period) for kind in ("key", "project") for period in ("day", "month", "ever")}
-_HELD = Bulk(reservations, replaced=("tokens", "cost"))
-_DROP = sa.delete(reservations).where(reservations.c.completion == sa.bindparam("row"))
+_USAGE_QUERIES = {
+    (subject_type, period): _usage_query(subject_type, period)
+    for subject_type in ("key", "project")
+    for period in ("day", "month", "ever")
+}
+_UPSERT = BulkInsert(budget_leases, replaced=("tokens", "cost_nanos"))
+_DELETE = sa.delete(budget_leases).where(budget_leases.c.id == sa.bindparam("lease_id"))
 
 
-class Books:
-    """One transaction's view of budgets and allotments. Nothing of an allotment changes before `apply`.
+class BudgetTransaction:
+    """Budgets and leases within one transaction. Leases change only at `apply`, after the commit.
 
-    Rows are set to a sum, not changed by a difference: a commit whose outcome is not known can be repeated. `unsure`
-    names the allotments of such commits.
+    Rows of leases are set to a sum instead of changed by a difference, so that a commit with an unknown outcome can be
+    repeated. `unsure` are the leases of such commits.
     """
 
-    def __init__(self, connection: sa.Connection, instance: str, unsure: Iterable[Allotment] = ()) -> None:
-        self._connection, self._instance = connection, instance
-        self._used: dict[tuple[str, str, str], list[int]] = {}  # the last is the period's first day
-        self._held: dict[Allotment, list[int]] = {}
-        self._asked: dict[Allotment, list[int]] = {}
-        self.gained: dict[Allotment, list[int]] = {}
-        self._rich: dict[Allotment, tuple[bool, list[int]]] = {}
-        for allotment in unsure:
-            self._held[allotment] = list(allotment.held)
+    def __init__(self, connection: sa.Connection, server_id: str, unsure: Iterable[BudgetLease] = ()) -> None:
+        self._connection, self._server_id = connection, server_id
+        self._used: dict[tuple[str, str, str], list[int]] = {}  # by subject and first day of the period
+        self._held: dict[BudgetLease, list[int]] = {}
+        self._requested: dict[BudgetLease, list[int]] = {}
+        self._targets: dict[BudgetLease, tuple[bool, list[int]]] = {}  # `has_headroom` and `size`
+        self.freed: dict[BudgetLease, list[int]] = {}
+        for lease in unsure:
+            self._held[lease] = list(lease.held)
         self.write()
 
     @property
-    def changed(self) -> Iterable[Allotment]:
-        """Those of which another amount is held than before."""
+    def changed(self) -> Iterable[BudgetLease]:
+        """The leases whose held amount changes."""
         return self._held
 
-    def release(self, hold: Hold, used: tuple[int, int] | None) -> None:
-        """Take what was `used` out of the allotment, and what is left of the hold too unless it can be used again.
-
-        With None nothing of it stays.
-        """
-        allotment = hold.allotment
+    def release(self, hold: BudgetHold, used: tuple[int, int] | None) -> None:
+        """Subtract `used` from the lease. The rest of the hold stays free in a lease with headroom, and otherwise
+        returns to the budget. With None, the whole hold returns."""
+        lease = hold.lease
         keep = [0, 0]
         if used is not None:
-            self._ask(hold)
-            if allotment.rich and not allotment.retired:
+            self._count_request(hold)
+            if lease.has_headroom and not lease.retired:
                 keep = [max(hold.tokens - used[0], 0), max(hold.cost - used[1], 0)]
-        self._change(allotment, keep[0] - hold.tokens, keep[1] - hold.cost)
-        _add(self.gained.setdefault(allotment, [0, 0]), *keep)
+        self._change(lease, keep[0] - hold.tokens, keep[1] - hold.cost)
+        _add(self.freed.setdefault(lease, [0, 0]), *keep)
 
-    def take(self, hold: Hold) -> Refusal | None:
-        """Hold it for one request, or say why not."""
-        self._ask(hold)
-        for kind, name, budget in _subjects(hold.allotment):
-            if refusal := self._refusal(kind, name, budget, hold):
+    def take(self, hold: BudgetHold) -> BudgetRefusal | None:
+        """Hold an amount for one request, or return the refusal."""
+        self._count_request(hold)
+        for subject_type, subject, budget in _subjects(hold.lease):
+            if refusal := self._refusal(subject_type, subject, budget, hold):
                 return refusal
-        self._change(hold.allotment, hold.tokens, hold.cost)
+        self._change(hold.lease, hold.tokens, hold.cost)
         return None
 
-    def fill(self) -> None:
-        """Bring the allotments that were used to their sizes, as far as the budgets allow it."""
-        for allotment, asked in self._asked.items():
-            if allotment.retired:
+    def refill(self) -> None:
+        """Extend the leases that were used to their target sizes, as far as the budgets allow it."""
+        for lease, requested in self._requested.items():
+            if lease.retired:
                 continue
-            gained = self.gained.setdefault(allotment, [0, 0])
-            # Read while the event loop takes from it: good enough for a size.
-            free = [allotment.free[0] + gained[0], allotment.free[1] + gained[1]]
-            short = any(have * 2 < size for have, size in zip(free, allotment.size, strict=True))
-            stale = time.monotonic() - allotment.read_at > _FRESH
-            seen = all((kind, name, period_start(one)) in self._used for kind, name, one in _subjects(allotment))
-            if not seen and not (allotment.rich and (short or stale)):
+            freed = self.freed.setdefault(lease, [0, 0])
+            # The event loop changes `free` meanwhile, which is exact enough for a target size.
+            free = [lease.free[0] + freed[0], lease.free[1] + freed[1]]
+            short = any(have * 2 < size for have, size in zip(free, lease.size, strict=True))
+            stale = time.monotonic() - lease.read_at > _MAX_AGE
+            known = all((*subject, period_start(budget)) in self._used for *subject, budget in _subjects(lease))
+            if not known and not (lease.has_headroom and (short or stale)):
                 continue
-            size = [max(_COMMITS * now, before * 7 // 8) for now, before in zip(asked, allotment.size, strict=True)]
-            share = self._share(allotment, size)
-            self._rich[allotment] = (share >= _NEAR, [int(share * one) for one in size])
-            if share >= _NEAR:
-                more = [max(int(share * one) - have, 0) for one, have in zip(size, free, strict=True)]
-                self._change(allotment, *more)
-                _add(gained, *more)
-
-    def apply(self) -> None:
-        """The transaction has been committed: so it is, and `changed` are the allotments of which it is."""
-        for allotment, held in self._held.items():
-            allotment.held = held
-        for allotment, (rich, size) in self._rich.items():
-            allotment.rich, allotment.size, allotment.read_at = rich, size, time.monotonic()
+            size = [max(_COMMITS * now, before * 7 // 8) for now, before in zip(requested, lease.size, strict=True)]
+            share = self._available_share(lease, size)
+            self._targets[lease] = (share >= _MIN_SHARE, [int(share * amount) for amount in size])
+            if share >= _MIN_SHARE:
+                more = [max(int(share * amount) - have, 0) for amount, have in zip(size, free, strict=True)]
+                self._change(lease, *more)
+                _add(freed, *more)
 
     def write(self) -> None:
-        """Write what is held."""
-        there = [one for one, held in self._held.items() if any(held)]
-        gone = [one for one, held in self._held.items() if not any(held)]
-        if there:
-            _HELD.insert(
-                self._connection, [(one.id, self._instance, one.key, one.project, *self._held[one]) for one in there]
-            )
-        if gone:
-            self._connection.execute(_DROP, [{"row": one.id} for one in gone])
+        """Write the rows of the changed leases."""
+        rows = [
+            (lease.id, self._server_id, lease.key_id, lease.project, *held)
+            for lease, held in self._held.items()
+            if any(held)
+        ]
+        empty = [{"lease_id": lease.id} for lease, held in self._held.items() if not any(held)]
+        if rows:
+            _UPSERT.insert(self._connection, rows)
+        if empty:
+            self._connection.execute(_DELETE, empty)
 
-    def _ask(self, hold: Hold) -> None:
-        _add(self._asked.setdefault(hold.allotment, [0, 0]), hold.tokens, hold.cost)
+    def apply(self) -> None:
+        """Update the leases after the commit."""
+        for lease, held in self._held.items():
+            lease.held = held
+        for lease, (has_headroom, size) in self._targets.items():
+            lease.has_headroom, lease.size, lease.read_at = has_headroom, size, time.monotonic()
 
-    def _change(self, allotment: Allotment, tokens: int, cost: int) -> None:
-        if allotment not in self._held:
-            self._held[allotment] = list(allotment.held)
-        _add(self._held[allotment], tokens, cost)
-        for (kind, name, _), used in self._used.items():
-            if name == _name(allotment, kind):
+    def _count_request(self, hold: BudgetHold) -> None:
+        _add(self._requested.setdefault(hold.lease, [0, 0]), hold.tokens, hold.cost)
+
+    def _change(self, lease: BudgetLease, tokens: int, cost: int) -> None:
+        if lease not in self._held:
+            self._held[lease] = list(lease.held)
+        _add(self._held[lease], tokens, cost)
+        for (subject_type, subject, _), used in self._used.items():
+            if subject == _subject_id(lease, subject_type):
                 _add(used, tokens, cost)
 
-    def _share(self, allotment: Allotment, size: list[int]) -> float:
-        """How much of `size` one part of what is left is, 1 at most."""
+    def _available_share(self, lease: BudgetLease, size: list[int]) -> float:
+        """The part of `size`, at most 1, that one `_MAX_PART` of the remaining budgets covers."""
         share = 1.0
-        for kind, name, budget in _subjects(allotment):
-            used = self._read(kind, name, budget)
+        for subject_type, subject, budget in _subjects(lease):
+            used = self._read(subject_type, subject, budget)
             for number, limit in enumerate(_limits(budget)):
                 if limit is not None and size[number]:
-                    share = min(share, max(limit - used[number], 0) / (_PARTS * size[number]))
+                    share = min(share, max(limit - used[number], 0) / (_MAX_PART * size[number]))
         return share
 
-    def _refusal(self, kind: str, name: str, budget: Budget, wanted: Hold) -> Refusal | None:
-        tokens, cost = self._read(kind, name, budget)
-        if budget.tokens is not None and tokens + wanted.tokens > budget.tokens:
-            left = max(budget.tokens - tokens, 0)
-            return Refusal(kind, "tokens", budget.period, budget.tokens, left, wanted.tokens)
-        if budget.money is not None and cost + wanted.cost > (limit := to_nanos(budget.money)):
-            left_money = from_nanos(max(limit - cost, 0))
-            return Refusal(kind, "money", budget.period, budget.money, left_money, from_nanos(wanted.cost))
+    def _refusal(self, subject_type: str, subject: str, budget: Budget, hold: BudgetHold) -> BudgetRefusal | None:
+        tokens, cost = self._read(subject_type, subject, budget)
+        if budget.tokens is not None and tokens + hold.tokens > budget.tokens:
+            remaining = max(budget.tokens - tokens, 0)
+            return BudgetRefusal(subject_type, "tokens", budget.period, budget.tokens, remaining, hold.tokens)
+        if budget.money is not None and cost + hold.cost > (limit := to_nanos(budget.money)):
+            remaining_money, requested = from_nanos(max(limit - cost, 0)), from_nanos(hold.cost)
+            return BudgetRefusal(subject_type, "money", budget.period, budget.money, remaining_money, requested)
         return None
 
-    def _read(self, kind: str, name: str, budget: Budget) -> list[int]:
-        subject = (kind, name, period_start(budget))
-        if subject not in self._used:
-            wanted = {"name": name, "since": subject[2]}
-            tokens, cost, held_tokens, held_cost = self._connection.execute(_USED[kind, budget.period], wanted).one()
+    def _read(self, subject_type: str, subject: str, budget: Budget) -> list[int]:
+        """Tokens and cost that are used or held under a budget."""
+        entry = (subject_type, subject, period_start(budget))
+        if entry not in self._used:
+            query = _USAGE_QUERIES[subject_type, budget.period]
+            values = {"subject": subject, "since": entry[2]}
+            tokens, cost, held_tokens, held_cost = self._connection.execute(query, values).one()
             used = [int(tokens + held_tokens), int(cost + held_cost)]
-            for allotment, held in self._held.items():  # changed, and not yet written
-                if name == _name(allotment, kind):
-                    _add(used, held[0] - allotment.held[0], held[1] - allotment.held[1])
-            self._used[subject] = used
-        return self._used[subject]
+            for lease, held in self._held.items():  # changes that are not yet written
+                if subject == _subject_id(lease, subject_type):
+                    _add(used, held[0] - lease.held[0], held[1] - lease.held[1])
+            self._used[entry] = used
+        return self._used[entry]
 
 
-def _subjects(allotment: Allotment) -> list[tuple[str, str, Budget]]:
+def period_start(budget: Budget) -> str:
+    """The first UTC day of the budget's current period, in ISO format; empty for `ever`."""
+    today = datetime.now(UTC).date().isoformat()
+    return {"day": today, "month": today[:8] + "01", "ever": ""}[budget.period]
+
+
+def _subjects(lease: BudgetLease) -> list[tuple[str, str, Budget]]:
     return [
-        (kind, _name(allotment, kind), budget)
-        for kind, budget in zip(("key", "project"), allotment.budgets, strict=True)
+        (subject_type, _subject_id(lease, subject_type), budget)
+        for subject_type, budget in zip(_COLUMNS, lease.budgets, strict=True)
         if budget is not None
     ]
 
 
-def _name(allotment: Allotment, kind: str) -> str:
-    return allotment.key if kind == "key" else allotment.project
+def _subject_id(lease: BudgetLease, subject_type: str) -> str:
+    return lease.key_id if subject_type == "key" else lease.project
 
 
 def _limits(budget: Budget) -> tuple[int | None, int | None]:

@@ -1,142 +1,142 @@
-"""Reservations and settlements, on the event loop; a clerk's thread commits them in groups.
+"""Budget reservations and settlements of requests, on the event loop. A thread commits them in batches.
 
-Budgets are held by allotments: most requests are admitted from memory, and only their rows wait for a commit. What
-happens when the database fails, the clerk says.
+Budgets are held through leases: most requests are admitted from memory, and only their rows wait for a commit. See
+`ledger_thread.py` for failures of the database.
 """
 
 import asyncio
 import secrets
 import time
 
-from forefront.gateway.ledger.budget_lease import Allotments, Hold
-from forefront.gateway.ledger.ledger_thread import HUNG, PATIENCE, Clerk, reject
-from forefront.gateway.ledger.statements import Refusal, Reservation, Row
-from forefront.gateway.ledger.write_queue import Inbox, Settlement, Wish
+from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetLeases, BudgetRefusal, ReservationRequest
+from forefront.gateway.ledger.ledger_thread import STORE_TIMEOUT, WRITE_GRACE, LedgerThread, reject
+from forefront.gateway.ledger.settlement import LedgerRow
+from forefront.gateway.ledger.write_queue import PendingReservation, PendingSettlement, WriteQueue
 from forefront.gateway.store.database import Database, StoreError
 
-_SWEEP = 0.5  # seconds between looks for allotments that nobody uses
+_SWEEP_INTERVAL = 0.5  # seconds
 
 
-class Writer:
-    """Reserves and settles. `start` it on the event loop that calls it; `close` writes what is left."""
+class Ledger:
+    """Call `start` on the event loop that uses the ledger. `close` writes what is left."""
 
     def __init__(self, database: Database) -> None:
-        instance = secrets.token_hex(8)
-        self._inbox = Inbox()
-        self._allotments = Allotments(instance)
-        self._clerk = Clerk(database, instance, self._inbox, self._free, self._return)
+        server_id = secrets.token_hex(8)
+        self._queue = WriteQueue()
+        self._leases = BudgetLeases(server_id)
+        self._thread = LedgerThread(database, server_id, self._queue, self._free, self._return_to_store)
         self._sweeping = False
         self._stopping = False
 
     @property
     def healthy(self) -> bool:
-        """See `Clerk.healthy`."""
-        return self._clerk.healthy
+        """See `LedgerThread.healthy`."""
+        return self._thread.healthy
 
     def start(self) -> None:
-        """See `Clerk.start`."""
-        self._clerk.start()
+        """See `LedgerThread.start`."""
+        self._thread.start()
 
-    async def reserve(self, wanted: Reservation) -> Hold | Refusal:
-        """Hold the amount under every budget, or say why not. Raises `StoreError`."""
-        allotment = self._allotments.of(wanted.key, wanted.project, (wanted.key_budget, wanted.project_budget))
-        allotment.running += 1
-        hold = Hold(allotment, wanted.tokens, wanted.cost)
-        self._sweep_later()
-        if self.healthy and time.monotonic() < self._clerk.known_until and allotment.take(wanted.tokens, wanted.cost):
+    async def reserve(self, request: ReservationRequest) -> BudgetHold | BudgetRefusal:
+        """Hold the amount under every budget, or return the refusal. Raises `StoreError`."""
+        lease = self._leases.get(request.key_id, request.project, (request.key_budget, request.project_budget))
+        lease.running += 1
+        hold = BudgetHold(lease, request.tokens, request.cost)
+        self._schedule_sweep()
+        leases_valid = time.monotonic() < self._thread.leases_valid_until
+        if self.healthy and leases_valid and lease.take(request.tokens, request.cost):
             return hold
         granted = False
         try:
-            async with asyncio.timeout(HUNG):
-                refusal = await self._ask(hold)
-                if refusal is not None and (backs := self._allotments.recall(wanted.project)):
-                    # Near the end of a budget, what waits in memory is what is missing.
-                    for back in backs:
-                        self._return(back)
-                    refusal = await self._ask(hold)
+            async with asyncio.timeout(STORE_TIMEOUT):
+                refusal = await self._reserve_in_store(hold)
+                if refusal is not None and (recalled := self._leases.recall(request.project)):
+                    # Near the end of a budget, the free amounts of leases may be what is missing.
+                    for free in recalled:
+                        self._return_to_store(free)
+                    refusal = await self._reserve_in_store(hold)
             granted = refusal is None
         except TimeoutError:
-            raise StoreError("it does not answer") from None
+            raise StoreError("it does not respond") from None
         finally:
             if not granted:
-                allotment.running -= 1
+                lease.running -= 1
         return hold if refusal is None else refusal
 
-    async def settle(self, row: Row, hold: Hold | None) -> None:
-        """Return once the row has been committed, and what was held has been given back.
+    async def settle(self, row: LedgerRow, hold: BudgetHold | None) -> None:
+        """Return once the row is committed and the hold released.
 
-        Raises `StoreError` after some seconds; the row is then written as a failed one as soon as the store works.
+        Raises `StoreError` after some seconds. The row is then written as failed as soon as the store works.
         """
         done = self._settle(row, hold)
-        # Less than half of what `asyncio.timeout` takes, for every request.
-        giving_up = asyncio.get_running_loop().call_later(HUNG, self._give_up, row, done)
+        # A timer takes less than half of the time of `asyncio.timeout`, which would be spent on every request.
+        timer = asyncio.get_running_loop().call_later(STORE_TIMEOUT, self._time_out, row, done)
         try:
             await done
         finally:
-            giving_up.cancel()
+            timer.cancel()
 
-    def post(self, row: Row, hold: Hold | None) -> None:
-        """The same, without waiting."""
-        _ignore(self._settle(row, hold))
+    def post(self, row: LedgerRow, hold: BudgetHold | None) -> None:
+        """Like `settle`, without waiting."""
+        _ignore_error(self._settle(row, hold))
 
-    def give_back(self, hold: Hold) -> None:
-        """Release what a request holds that never ran, without waiting."""
-        hold.allotment.running -= 1
+    def release(self, hold: BudgetHold) -> None:
+        """Release the hold of a request that never ran, without waiting."""
+        hold.lease.running -= 1
         self._free(hold)
 
     async def close(self) -> None:
-        """Write what is left, for some seconds at most, and end."""
+        """Write what is left, for a few seconds at most, and end."""
         self._stopping = True
-        await self._clerk.close()
+        await self._thread.close()
 
-    async def _ask(self, hold: Hold) -> Refusal | None:
-        done: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(Wish(hold, done))
+    async def _reserve_in_store(self, hold: BudgetHold) -> BudgetRefusal | None:
+        done: asyncio.Future[BudgetRefusal | None] = asyncio.get_running_loop().create_future()
+        self._queue.put(PendingReservation(hold, done))
         try:
             return await done
         except asyncio.CancelledError:
             if not done.cancelled() and done.exception() is None and done.result() is None:
-                self._free(hold)  # granted at the very moment
+                self._free(hold)  # it was granted at the same moment
             raise
 
-    def _settle(self, row: Row, hold: Hold | None) -> asyncio.Future[None]:
+    def _settle(self, row: LedgerRow, hold: BudgetHold | None) -> asyncio.Future[None]:
         if hold is not None:
-            hold.allotment.running -= 1
-        return self._put(row, hold)
+            hold.lease.running -= 1
+        return self._enqueue(row, hold)
 
-    def _give_up(self, row: Row, done: asyncio.Future[None]) -> None:
-        if reject(done, StoreError("it does not answer")):
-            _ignore(self._put(row.withheld(), None, tried=True))  # should it be written after all
+    def _time_out(self, row: LedgerRow, done: asyncio.Future[None]) -> None:
+        if reject(done, StoreError("it does not respond")):
+            _ignore_error(self._enqueue(row.as_failed(), None, retry=True))  # the first try may still be committed
 
-    def _put(self, row: Row | None, hold: Hold | None, *, tried: bool = False) -> asyncio.Future[None]:
+    def _enqueue(self, row: LedgerRow | None, hold: BudgetHold | None, *, retry: bool = False) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(Settlement(row, hold, time.monotonic() + PATIENCE, done, tried))
+        self._queue.put(PendingSettlement(row, hold, time.monotonic() + WRITE_GRACE, done, retry))
         return done
 
-    def _free(self, hold: Hold) -> None:
-        hold.allotment.add(hold.tokens, hold.cost)
-        if (back := hold.allotment.surplus(time.monotonic())) is not None:
-            self._return(back)
+    def _free(self, hold: BudgetHold) -> None:
+        hold.lease.add(hold.tokens, hold.cost)
+        if (surplus := hold.lease.take_surplus(time.monotonic())) is not None:
+            self._return_to_store(surplus)
 
-    def _return(self, back: Hold) -> None:
-        """Let the store have it again."""
-        _ignore(self._put(None, back))
+    def _return_to_store(self, hold: BudgetHold) -> None:
+        _ignore_error(self._enqueue(None, hold))
 
-    def _sweep_later(self) -> None:
+    def _schedule_sweep(self) -> None:
         if not self._sweeping:
             self._sweeping = True
-            asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
+            asyncio.get_running_loop().call_later(_SWEEP_INTERVAL, self._sweep)
 
     def _sweep(self) -> None:
         self._sweeping = False
         if self._stopping:
             return
-        for back in self._allotments.sweep():
-            self._return(back)
-        if len(self._allotments):
-            self._sweep_later()
+        for surplus in self._leases.sweep():
+            self._return_to_store(surplus)
+        if len(self._leases):
+            self._schedule_sweep()
 
 
-def _ignore(future: asyncio.Future[None]) -> None:
-    """An exception that nobody asks for is not worth a warning: it has been logged."""
+def _ignore_error(future: asyncio.Future[None]) -> None:
+    """Mark the future's exception as retrieved. The ledger thread has logged it."""
     future.add_done_callback(lambda done: done.cancelled() or done.exception())

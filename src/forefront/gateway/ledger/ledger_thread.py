@@ -1,7 +1,7 @@
-"""The thread that writes the ledger: whatever has come while it committed is its next group.
+"""The thread that writes the ledger. What arrives during one commit is the batch of the next.
 
-When the database fails, settlements are kept and tried again until it works; callers wait a few seconds and are then
-told. Wishes are refused at once.
+When the database fails, settlements are kept and retried until it works. Their callers get an error after a few
+seconds, pending reservations at once.
 """
 
 import asyncio
@@ -13,212 +13,214 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from forefront.gateway.ledger import statements as ledger
-from forefront.gateway.ledger.budget_lease import Allotment, Hold
-from forefront.gateway.ledger.budget_transaction import Books
-from forefront.gateway.ledger.liveness import Silence
-from forefront.gateway.ledger.statements import Refusal
-from forefront.gateway.ledger.write_queue import Inbox, Settlement, Wish
+from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetLease, BudgetRefusal
+from forefront.gateway.ledger.budget_transaction import BudgetTransaction
+from forefront.gateway.ledger.settlement import write_rows
+from forefront.gateway.ledger.write_queue import PendingReservation, PendingSettlement, WriteQueue
 from forefront.gateway.store.database import Database, StoreError
+from forefront.gateway.store.liveness import DEAD_AFTER, Liveness, remove_server, send_heartbeat
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _HEARTBEAT = 20.0  # seconds
 _RETRY = 0.25
-PATIENCE = 5.0  # how long a caller waits for a store that fails, in seconds
-HUNG = 15.0  # and for one that does not answer
+WRITE_GRACE = 5.0  # seconds until a caller gets an error, if the store fails
+STORE_TIMEOUT = 15.0  # seconds until a caller gets an error, if the store does not respond
 
 
-class Clerk:
-    """Empties `inbox` on a thread of its own, and resolves on the event loop what was in it.
+class LedgerThread:
+    """Empties `queue` on a thread of its own and resolves its items on the event loop.
 
-    `free` is called there with what became free, `give_back` with what the store should have again.
+    There it also calls `free` with amounts that became free, and `give_back` with amounts to return to the store.
     """
 
     def __init__(
         self,
         database: Database,
-        instance: str,
-        inbox: Inbox,
-        free: Callable[[Hold], None],
-        give_back: Callable[[Hold], None],
+        server_id: str,
+        queue: WriteQueue,
+        free: Callable[[BudgetHold], None],
+        give_back: Callable[[BudgetHold], None],
     ) -> None:
-        self.known_until = 0.0  # until then no other server takes this one for dead
-        self._database, self._instance, self._inbox = database, instance, inbox
+        self.leases_valid_until = 0.0  # until then no other server counts this one as dead
+        self._database, self._server_id, self._queue = database, server_id, queue
         self._free, self._give_back = free, give_back
-        self._works = True
-        self._since: float | None = None  # when the commit under way began
-        self._kept: list[Settlement] = []
-        self._holding: set[Allotment] = set()
-        self._unsure: set[Allotment] = set()  # those of commits that failed, or only seemed to
+        self._store_works = True
+        self._commit_started_at: float | None = None
+        self._unwritten: list[PendingSettlement] = []
+        self._holding: set[BudgetLease] = set()
+        self._unsure: set[BudgetLease] = set()  # leases of commits with an unknown outcome
         self._stopping = False
         self._next_heartbeat = 0.0
-        self._silence = Silence()
-        self._thread = threading.Thread(target=self._work, name="forefront-ledger", daemon=True)
+        self._liveness = Liveness()
+        self._thread = threading.Thread(target=self._run, name="forefront-ledger", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def healthy(self) -> bool:
-        """Whether the last thing that was to be written could be, and nothing has been on its way for long."""
-        since = self._since
-        return self._works and (since is None or time.monotonic() - since < PATIENCE)
+        """Whether the last commit succeeded, and no commit has been under way for long."""
+        started_at = self._commit_started_at
+        return self._store_works and (started_at is None or time.monotonic() - started_at < WRITE_GRACE)
 
     def start(self) -> None:
-        """Begin to write, and give back what servers that died on this machine had reserved. Raises `StoreError`."""
+        """Send the first heartbeat, which removes dead servers, and start the thread. Raises `StoreError`."""
         with self._database.write() as connection:
-            ledger.report_alive(connection, self._instance, self._silence)
-        self._beaten()
+            send_heartbeat(connection, self._server_id, self._liveness)
+        self._schedule_heartbeat()
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     async def close(self) -> None:
-        """Write what is left, for some seconds at most, and end."""
+        """Write what is left, for a few seconds at most, and end the thread."""
         self._stopping = True
-        self._inbox.put(None)
+        self._queue.put(None)
         if self._thread.ident is not None:
-            await asyncio.to_thread(self._thread.join, HUNG)
+            await asyncio.to_thread(self._thread.join, STORE_TIMEOUT)
             if self._thread.is_alive():
-                log.error("the store does not answer: what it was not told is lost")
+                log.error("the store does not respond: completions that are not yet written are lost")
 
-    def _work(self) -> None:
-        while not self._stopping or not self._inbox.empty():
-            wait = self._next_heartbeat - time.monotonic() if self._works else _RETRY
-            self._commit(*self._inbox.take(max(wait, 0.001)))
-        end = time.monotonic() + PATIENCE
-        while self._kept and time.monotonic() < end:
+    def _run(self) -> None:
+        while not self._stopping or not self._queue.empty():
+            timeout = self._next_heartbeat - time.monotonic() if self._store_works else _RETRY
+            self._commit(*self._queue.take(max(timeout, 0.001)))
+        end = time.monotonic() + WRITE_GRACE
+        while self._unwritten and time.monotonic() < end:
             time.sleep(_RETRY)
             self._commit([], [])
-        if self._kept:
-            log.error("%d completions could not be written to the ledger", len(self._kept))
-        self._say_goodbye()
+        if self._unwritten:
+            log.error("%d completions could not be written to the ledger", len(self._unwritten))
+        self._unregister()
 
-    def _commit(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
-        settlements = self._kept + settlements
-        self._since = time.monotonic()
+    def _commit(self, settlements: list[PendingSettlement], reservations: list[PendingReservation]) -> None:
+        settlements = self._unwritten + settlements
+        self._commit_started_at = time.monotonic()
         try:
-            refusals, gained = self._write(settlements, [wish.hold for wish in wishes])
+            refusals, freed = self._write(settlements, [reservation.hold for reservation in reservations])
         except StoreError as error:
-            self._failed(error, settlements, wishes)
+            self._keep_for_retry(error, settlements, reservations)
             return
         except Exception:
-            log.exception("a group could not be written to the ledger, though the store works")
-            self._apart(settlements, wishes)
+            log.exception("a batch could not be written to the ledger, although the store works")
+            self._commit_separately(settlements, reservations)
             return
         finally:
-            self._since = None
-        if not self._works:
+            self._commit_started_at = None
+        if not self._store_works:
             log.warning("the store works again")
-        self._kept, self._works = [], True
+        self._unwritten, self._store_works = [], True
 
-        def tell() -> None:
+        def resolve() -> None:
             for settlement in settlements:
                 _resolve(settlement.done, None)
-            for wish, refusal in zip(wishes, refusals, strict=True):
-                if not _resolve(wish.done, refusal) and refusal is None:
-                    self._free(wish.hold)  # whoever wished has gone
-            for allotment, (tokens, cost) in gained.items():
-                self._free(Hold(allotment, tokens, cost))
+            for reservation, refusal in zip(reservations, refusals, strict=True):
+                if not _resolve(reservation.done, refusal) and refusal is None:
+                    self._free(reservation.hold)  # the caller was cancelled
+            for lease, (tokens, cost) in freed.items():
+                self._free(BudgetHold(lease, tokens, cost))
 
-        self._on_loop(tell)
+        self._call_on_loop(resolve)
 
     def _write(
-        self, settlements: Sequence[Settlement], wanted: Sequence[Hold]
-    ) -> tuple[list[Refusal | None], dict[Allotment, list[int]]]:
-        """Which of the wanted were refused, and what became free."""
-        beat = not self._works or time.monotonic() >= self._next_heartbeat
-        if not settlements and not wanted and not beat:
+        self, settlements: Sequence[PendingSettlement], holds: Sequence[BudgetHold]
+    ) -> tuple[list[BudgetRefusal | None], dict[BudgetLease, list[int]]]:
+        """Write one transaction. Returns a refusal or None for each of `holds`, and the amounts that became free."""
+        heartbeat = not self._store_works or time.monotonic() >= self._next_heartbeat
+        if not settlements and not holds and not heartbeat:
             return [], {}
         with self._database.write() as connection:
-            if beat and not self._report_alive(connection):
-                self._unsure |= self._holding  # others took this server for dead, and gave back what it holds
+            if heartbeat and not self._send_heartbeat(connection):
+                self._unsure |= self._holding  # other servers removed this one, with its budget leases
             rows = [settlement.row for settlement in settlements if settlement.row is not None]
-            ledger.settle(connection, rows, again=any(settlement.tried for settlement in settlements))
-            books = Books(connection, self._instance, self._unsure)
+            write_rows(connection, rows, retry=any(settlement.retry for settlement in settlements))
+            budgets = BudgetTransaction(connection, self._server_id, self._unsure)
             for settlement in settlements:
                 if settlement.hold is not None:
-                    books.release(settlement.hold, settlement.used())
-            refusals = [books.take(hold) for hold in wanted]
-            books.fill()
-            books.write()
-        books.apply()
+                    budgets.release(settlement.hold, settlement.used())
+            refusals = [budgets.take(hold) for hold in holds]
+            budgets.refill()
+            budgets.write()
+        budgets.apply()
         self._unsure.clear()
-        self._holding.difference_update(books.changed)
-        self._holding.update(one for one in books.changed if any(one.held))
-        if beat:
-            self._beaten()
-        return refusals, books.gained
+        self._holding.difference_update(budgets.changed)
+        self._holding.update(lease for lease in budgets.changed if any(lease.held))
+        if heartbeat:
+            self._schedule_heartbeat()
+        return refusals, budgets.freed
 
-    def _failed(self, error: StoreError, settlements: list[Settlement], wishes: list[Wish]) -> None:
-        if self._works:
+    def _keep_for_retry(
+        self, error: StoreError, settlements: list[PendingSettlement], reservations: list[PendingReservation]
+    ) -> None:
+        """Keep settlements after a failure of the store. Settlements past their deadlines fail for their callers."""
+        if self._store_works:
             log.error("the store cannot be written: %s", error)
-        self._works = False
-        late = [one for one in settlements if time.monotonic() > one.deadline]
+        self._store_works = False
+        late = [settlement for settlement in settlements if time.monotonic() > settlement.deadline]
         for settlement in settlements:
-            settlement.tried = True
-        self._unsure.update(one.hold.allotment for one in settlements if one.hold is not None)
-        self._unsure.update(wish.hold.allotment for wish in wishes)
+            settlement.retry = True
+        self._unsure.update(settlement.hold.lease for settlement in settlements if settlement.hold is not None)
+        self._unsure.update(reservation.hold.lease for reservation in reservations)
         for settlement in late:
             if settlement.row is not None and settlement.row.status == "completed":
-                settlement.row = settlement.row.withheld()
-        self._kept = settlements
+                settlement.row = settlement.row.as_failed()
+        self._unwritten = settlements
 
-        def tell() -> None:
+        def fail() -> None:
             for settlement in late:
                 reject(settlement.done, error)
-            for wish in wishes:
-                reject(wish.done, error)
+            for reservation in reservations:
+                reject(reservation.done, error)
 
-        self._on_loop(tell)
+        self._call_on_loop(fail)
 
-    def _apart(self, settlements: list[Settlement], wishes: list[Wish]) -> None:
-        """Write a group one by one, after it failed for what is in it; whatever fails alone is given up."""
-        self._kept = []
+    def _commit_separately(self, settlements: list[PendingSettlement], reservations: list[PendingReservation]) -> None:
+        """Write a batch item by item after an error in its content. An item that fails alone is dropped."""
+        self._unwritten = []
         self._next_heartbeat = time.monotonic() + _HEARTBEAT
-        if len(settlements) + len(wishes) > 1:
+        if len(settlements) + len(reservations) > 1:
             for settlement in settlements:
                 self._commit([settlement], [])
-            for wish in wishes:
-                self._commit([], [wish])
+            for reservation in reservations:
+                self._commit([], [reservation])
             return
         for settlement in settlements:
             if settlement.row is not None:
-                log.error("completion %s is not in the ledger: the row does not fit", settlement.row.id)
+                log.error("completion %s is not in the ledger: the store rejects its row", settlement.row.id)
 
-        def tell() -> None:
-            error = StoreError("the row does not fit")
-            for wish in wishes:
-                reject(wish.done, error)
+        def fail() -> None:
+            error = StoreError("the store rejects the row")
+            for reservation in reservations:
+                reject(reservation.done, error)
             for settlement in settlements:
                 reject(settlement.done, error)
                 if settlement.row is not None and settlement.hold is not None:
                     self._give_back(settlement.hold)
 
-        self._on_loop(tell)
+        self._call_on_loop(fail)
 
-    def _report_alive(self, connection: sa.Connection) -> bool:
-        """See `ledger.report_alive`. After a failure of the store everybody has been silent: nobody is judged by it."""
-        if time.monotonic() >= self.known_until:
-            self._silence.forget()
-        return ledger.report_alive(connection, self._instance, self._silence)
+    def _send_heartbeat(self, connection: sa.Connection) -> bool:
+        """See `send_heartbeat`. After an outage of the store all heartbeats are old, so the timers restart."""
+        if time.monotonic() >= self.leases_valid_until:
+            self._liveness.reset()
+        return send_heartbeat(connection, self._server_id, self._liveness)
 
-    def _beaten(self) -> None:
+    def _schedule_heartbeat(self) -> None:
         now = time.monotonic()
-        self._next_heartbeat, self.known_until = now + _HEARTBEAT, now + ledger.DEAD_AFTER / 2
+        self._next_heartbeat, self.leases_valid_until = now + _HEARTBEAT, now + DEAD_AFTER / 2
 
-    def _say_goodbye(self) -> None:
+    def _unregister(self) -> None:
         try:
             with self._database.write() as connection:
-                ledger.leave(connection, self._instance)
+                remove_server(connection, self._server_id)
         except StoreError as error:
-            log.warning("the store could not be told of the end: %s", error)
+            log.warning("this server could not be removed from the store: %s", error)
 
-    def _on_loop(self, call: Callable[[], None]) -> None:
+    def _call_on_loop(self, call: Callable[[], None]) -> None:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(call)
         except RuntimeError:
-            log.debug("the event loop has been closed: nobody is left to be told")
+            log.debug("the event loop is closed: no caller is left")
 
 
 def _resolve(future: asyncio.Future[T], value: T) -> bool:
@@ -229,7 +231,7 @@ def _resolve(future: asyncio.Future[T], value: T) -> bool:
 
 
 def reject(future: asyncio.Future[T], error: StoreError) -> bool:
-    """Tell whoever waits of the error; whether anybody still did."""
+    """Fail the future, unless it is done. Returns whether it was not."""
     if future.done():
         return False
     future.set_exception(error)

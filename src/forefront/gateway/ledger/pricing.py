@@ -1,4 +1,5 @@
-"""Prices and costs. Inside, money is a whole number of billionths of the currency's unit: sums of it are exact."""
+"""Prices of models and costs of requests. Money is a whole number of billionths of the currency's unit, so that sums
+are exact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,20 +8,20 @@ NANOS = 10**9
 
 
 def to_nanos(amount: float) -> int:
-    """An amount as people write it, in billionths."""
+    """Units of money in billionths."""
     return round(amount * NANOS)
 
 
 def from_nanos(nanos: int) -> float:
-    """Billionths as an amount that people read."""
+    """Billionths in units of money."""
     return nanos / NANOS
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million tokens cost, in billionths of the unit; what is rounded is the cost of a whole request.
+    """The prices of a million tokens, in billionths. Only the cost of a whole request is rounded.
 
-    `cached` is for input tokens that were found in the KV cache.
+    `cached` applies to input tokens from the KV cache.
     """
 
     input: int = 0
@@ -29,28 +30,28 @@ class Price:
 
     @classmethod
     def per_million(cls, input: float, output: float, cached: float | None = None) -> "Price":  # noqa: A002
-        """The price in units per million tokens; cached input costs the same as other input unless said."""
+        """Prices in units of money per million tokens. `cached` defaults to `input`."""
         return cls(to_nanos(input), to_nanos(input if cached is None else cached), to_nanos(output))
 
     def cost(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> int:
-        """What a completion costs, in billionths; `cached_tokens` are among the `input_tokens`."""
-        fresh = input_tokens - cached_tokens
-        return _whole(fresh * self.input + cached_tokens * self.cached + output_tokens * self.output)
+        """The cost of a completion in billionths. `input_tokens` includes `cached_tokens`."""
+        uncached = input_tokens - cached_tokens
+        return _round(uncached * self.input + cached_tokens * self.cached + output_tokens * self.output)
 
-    def bound(self, input_tokens: int, output_tokens: int) -> int:
-        """The most that a completion of this size can cost, whatever the cache holds."""
-        return _whole(input_tokens * max(self.input, self.cached) + output_tokens * self.output)
+    def max_cost(self, input_tokens: int, output_tokens: int) -> int:
+        """The highest cost of a completion of this size, for any state of the cache."""
+        return _round(input_tokens * max(self.input, self.cached) + output_tokens * self.output)
 
 
-def _whole(millionths: int) -> int:
+def _round(millionths: int) -> int:
     return (millionths + 500_000) // 1_000_000
 
 
-class Prices:
-    """The price of each model; one without an entry costs nothing."""
+class PriceList:
+    """The price of each model. Models without an entry are free."""
 
-    def __init__(self, of: Mapping[str, Price]) -> None:
-        self._of = dict(of)
+    def __init__(self, prices: Mapping[str, Price]) -> None:
+        self._prices = dict(prices)
 
     def __getitem__(self, model: str) -> Price:
-        return self._of.get(model, Price())
+        return self._prices.get(model, Price())

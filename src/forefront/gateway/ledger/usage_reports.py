@@ -1,67 +1,85 @@
-"""Reading the ledger: one completion, or sums over days, keys, projects and models."""
+"""Reports from the ledger: one completion, or sums over days, keys, projects and models."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
 from forefront.gateway.ledger.pricing import from_nanos
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.tables import completions, days
+from forefront.gateway.store.tables import completions, daily_usage
 from forefront.wire.admin import CompletionUsage, UsageReport, UsageRow
 from forefront.wire.parse_admin import ReportQuery
 
-_SUMS = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
+_SUMS: Final = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_nanos")
+# The API's field of a column, where the names differ.
+_FIELDS: Final = {
+    "key_id": "key",
+    "cost_nanos": "cost",
+    "received_at": "received",
+    "first_token_at": "started",
+    "finished_at": "finished",
+}
+_COLUMNS: Final = {field: column for column, field in _FIELDS.items()}
 
 
-class Usage:
-    """Blocking calls; all raise `StoreError` when the database fails."""
+class UsageReports:
+    """Blocking calls. All raise `StoreError` when the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, completion: str) -> CompletionUsage | None:
-        """The row of that completion."""
+    def completion(self, completion_id: str) -> CompletionUsage | None:
+        """The usage of one completion."""
         with self._database.read() as connection:
-            found = connection.execute(sa.select(completions).where(completions.c.id == completion)).mappings().first()
-        return None if found is None else CompletionUsage(**{**found, "cost": from_nanos(found["cost"])})
+            query = sa.select(completions).where(completions.c.id == completion_id)
+            found = connection.execute(query).mappings().first()
+        if found is None:
+            return None
+        fields = {_FIELDS.get(column, column): value for column, value in found.items()}
+        return CompletionUsage(**{**fields, "cost": from_nanos(fields["cost"])})
 
-    def rows(self, wanted: ReportQuery, *, patient: bool = False) -> Iterator[UsageRow]:
-        """Sums for each group of `wanted.by`, in its order, read from the store while they are taken.
+    def rows(self, query: ReportQuery, *, statement_timeout: bool = True) -> Iterator[UsageRow]:
+        """Sums for each group of `query.by`, in that order, streamed from the store.
 
-        Take them at once: until the last one a SQLite store cannot shorten its journal. Raises `StoreError`, and unless
-        `patient` also when PostgreSQL needs more than 10 seconds for the sums.
+        Consume them at once: until the last row SQLite cannot truncate its write-ahead log. Raises `StoreError`, also
+        when PostgreSQL takes more than 10 seconds, unless `statement_timeout` is off.
         """
-        with self._database.read(patient=patient) as connection:
-            for row in self._database.stream(connection, _query(wanted)):
-                yield _row(row, wanted.by)
+        with self._database.read(statement_timeout=statement_timeout) as connection:
+            for row in self._database.stream(connection, _select(query)):
+                yield _usage_row(row, query.by)
 
-    def write(self, put: Callable[[bytes], object], wanted: ReportQuery) -> None:
-        """Put a `UsageReport` as JSON somewhere, row by row: a year of days, keys and models may be hundreds of MiB."""
-        report = UsageReport(since=wanted.since, until=wanted.until, by=list(wanted.by), data=[])
-        head, between = msgspec.json.encode(report).removesuffix(b"]}"), b""
-        put(head)
-        for row in self.rows(wanted):
-            put(between + msgspec.json.encode(row))
-            between = b","
-        put(b"]}")
+    def write(self, write: Callable[[bytes], object], query: ReportQuery) -> None:
+        """Write a `UsageReport` as JSON, row by row: a year of days, keys and models may be hundreds of MiB."""
+        report = UsageReport(since=query.since, until=query.until, by=list(query.by), data=[])
+        head, separator = msgspec.json.encode(report).removesuffix(b"]}"), b""
+        write(head)
+        for row in self.rows(query):
+            write(separator + msgspec.json.encode(row))
+            separator = b","
+        write(b"]}")
 
 
-def _query(wanted: ReportQuery) -> sa.Select[Any]:
-    groups = [days.c[name] for name in wanted.by]
-    sums = [sa.func.coalesce(sa.func.sum(days.c[name]), 0).label(name) for name in _SUMS]
-    query = sa.select(*groups, *sums).group_by(*groups).order_by(*groups)
-    for name, value in (("key", wanted.key), ("project", wanted.project), ("model", wanted.model)):
+def _column(name: str) -> sa.Column[Any]:
+    return daily_usage.c[_COLUMNS.get(name, name)]
+
+
+def _select(query: ReportQuery) -> sa.Select[Any]:
+    groups = [_column(name) for name in query.by]
+    sums = [sa.func.coalesce(sa.func.sum(daily_usage.c[name]), 0).label(name) for name in _SUMS]
+    select = sa.select(*groups, *sums).group_by(*groups).order_by(*groups)
+    for name, value in (("key", query.key), ("project", query.project), ("model", query.model)):
         if value is not None:
-            query = query.where(days.c[name] == value)
-    if wanted.since is not None:
-        query = query.where(days.c.day >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(days.c.day <= wanted.until)
-    return query
+            select = select.where(_column(name) == value)
+    if query.since is not None:
+        select = select.where(daily_usage.c.day >= query.since)
+    if query.until is not None:
+        select = select.where(daily_usage.c.day <= query.until)
+    return select
 
 
-def _row(row: sa.RowMapping, by: Sequence[str]) -> UsageRow:
-    sums: dict[str, Any] = {name: int(row[name]) for name in _SUMS}
-    return UsageRow(group={name: row[name] for name in by}, **{**sums, "cost": from_nanos(sums["cost"])})
+def _usage_row(row: sa.RowMapping, by: Sequence[str]) -> UsageRow:
+    group = {name: row[_COLUMNS.get(name, name)] for name in by}
+    tokens: dict[str, int] = {name: int(row[name]) for name in _SUMS if name != "cost_nanos"}
+    return UsageRow(group=group, **tokens, cost=from_nanos(int(row["cost_nanos"])))

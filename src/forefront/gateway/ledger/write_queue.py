@@ -1,4 +1,4 @@
-"""What waits for the ledger's thread, taken in groups."""
+"""The queue from the event loop to the ledger thread, which takes everything that waits as one batch."""
 
 import asyncio
 import queue
@@ -6,69 +6,68 @@ import time
 
 import msgspec
 
-from forefront.gateway.ledger.budget_lease import Hold
-from forefront.gateway.ledger.statements import Refusal, Row
+from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetRefusal
+from forefront.gateway.ledger.settlement import LedgerRow
 
-_GROUP = 1000
-_GATHER = 0.001  # seconds, when many come: a larger group costs little more than a small one
+_MAX_BATCH = 1000
+_GATHER = 0.001  # seconds under load: a large batch costs little more than a small one
 
 
-class Settlement(msgspec.Struct):
-    """A row, and what had been held for it."""
+class PendingSettlement(msgspec.Struct):
+    """A row to write and the hold of its request."""
 
-    row: Row | None  # None: nothing to write, only something to give back
-    hold: Hold | None
+    row: LedgerRow | None  # None: only the hold is released
+    hold: BudgetHold | None
     deadline: float
     done: asyncio.Future[None]
-    tried: bool = False
+    retry: bool = False  # an earlier commit may have written the row
 
     def used(self) -> tuple[int, int] | None:
-        """Tokens and cost. None for what is only given back, and after a failure: the row may have been written
-        before, as one that cost more."""
-        if self.row is None or self.tried:
+        """Tokens and cost. None if there is no row, and on a retry, which may find a row of another cost."""
+        if self.row is None or self.retry:
             return None
-        return self.row.input_tokens + self.row.output_tokens, self.row.cost
+        return self.row.input_tokens + self.row.output_tokens, self.row.cost_nanos
 
 
-class Wish(msgspec.Struct):
-    """What one request wants to hold."""
+class PendingReservation(msgspec.Struct):
+    """The amount that one request wants to hold."""
 
-    hold: Hold
-    done: asyncio.Future[Refusal | None]
+    hold: BudgetHold
+    done: asyncio.Future[BudgetRefusal | None]
 
 
-class Inbox:
-    """Filled by the event loop, emptied by the writer's thread."""
+class WriteQueue:
+    """Filled by the event loop, emptied by the ledger thread."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Settlement | Wish | None] = queue.SimpleQueue()
-        self._busy = False  # more than one at a time comes, so that it pays to wait for the next
+        self._queue: queue.SimpleQueue[PendingSettlement | PendingReservation | None] = queue.SimpleQueue()
+        self._busy = False  # the last batch had several items, so waiting for more pays
 
-    def put(self, what: Settlement | Wish | None) -> None:
-        """Add it; None only wakes the thread."""
-        self._queue.put(what)
+    def put(self, item: PendingSettlement | PendingReservation | None) -> None:
+        """Add an item; None only wakes the thread."""
+        self._queue.put(item)
 
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no item waits."""
         return self._queue.empty()
 
-    def take(self, wait: float) -> tuple[list[Settlement], list[Wish]]:
-        """Everything that has come, after at most `wait` seconds for the first."""
-        settlements: list[Settlement] = []
-        wishes: list[Wish] = []
+    def take(self, timeout: float) -> tuple[list[PendingSettlement], list[PendingReservation]]:
+        """Everything that waits, after at most `timeout` seconds for the first item."""
+        settlements: list[PendingSettlement] = []
+        reservations: list[PendingReservation] = []
         try:
-            came = self._queue.get(timeout=wait)
+            item = self._queue.get(timeout=timeout)
             if self._busy:
                 time.sleep(_GATHER)
             while True:
-                if isinstance(came, Settlement):
-                    settlements.append(came)
-                elif came is not None:
-                    wishes.append(came)
-                if len(settlements) + len(wishes) >= _GROUP:
+                if isinstance(item, PendingSettlement):
+                    settlements.append(item)
+                elif item is not None:
+                    reservations.append(item)
+                if len(settlements) + len(reservations) >= _MAX_BATCH:
                     break
-                came = self._queue.get_nowait()
+                item = self._queue.get_nowait()
         except queue.Empty:
             pass
-        self._busy = len(settlements) + len(wishes) > 1
-        return settlements, wishes
+        self._busy = len(settlements) + len(reservations) > 1
+        return settlements, reservations

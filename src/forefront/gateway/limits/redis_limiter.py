@@ -1,7 +1,7 @@
-"""Limits that several servers share: counted by Redis, one step at a time, on Redis' own clock.
+"""Limits that several servers share: counted by Redis, atomically, on Redis' own clock.
 
-Not by the `limits` library: its moving window keeps one element for each unit, a million for a million tokens, on the
-callers' clocks, and cannot correct what was reserved.
+The library `limits` is unsuitable: its moving window keeps one element per unit (a million for a million tokens), uses
+the callers' clocks, and cannot correct a reserved amount.
 """
 
 import asyncio
@@ -12,95 +12,97 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.limits.redis_reservation import Claim, Subject, Terms, out_of_reach
+from forefront.gateway.limits.redis_reservation import LimitedSubject, RedisReservation, ReservationContext, unavailable
 from forefront.gateway.limits.sliding_window import WINDOW
 from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Limits
 
 if TYPE_CHECKING:
-    from forefront.gateway.limits.redis_client import Line
+    from forefront.gateway.limits.redis_client import RedisClient
 
-# After so many seconds without a word of its server a request is taken for dead; servers speak three times as often.
-LEASE: Final = 15.0
-_PART: Final = 1000  # slots that one step renews
-_NONE: Final = Limits()
+# Seconds after which a concurrency slot expires without a renewal. Servers renew their slots three times as often.
+SLOT_TTL: Final = 15.0
+_RENEWAL_BATCH: Final = 1000  # slots
+_NO_LIMITS: Final = Limits()
 
 
-class SharedLimits:
-    """One server's view of them. `start` it on the event loop that calls it."""
+class RedisLimiter:
+    """One server's access to the shared limits. Call `start` on the event loop that uses it."""
 
-    def __init__(self, line: "Line", window: float = WINDOW, lease: float = LEASE) -> None:
-        self._line = line
-        self._terms = Terms(line, window, lease)
-        self._instance = secrets.token_hex(8)
+    def __init__(self, client: "RedisClient", window: float = WINDOW, slot_ttl: float = SLOT_TTL) -> None:
+        self._client = client
+        self._context = ReservationContext(client, window, slot_ttl)
+        self._server_id = secrets.token_hex(8)
         self._numbers = itertools.count()
-        self._subjects: dict[tuple[str, str], Subject] = {}
+        self._subjects: dict[tuple[str, str], LimitedSubject] = {}
         self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect. Raises `StoreError`."""
-        await self._line.start()
-        self._renewal = asyncio.create_task(self._renew(), name="forefront-renew")
+        await self._client.start()
+        self._renewal = asyncio.create_task(self._renew_slots(), name="forefront-renew")
 
     async def close(self) -> None:
-        """Give back what is on its way, and disconnect."""
+        """Send pending releases, and disconnect."""
         if self._renewal is not None:
             self._renewal.cancel()
-        await self._line.close()
+        await self._client.close()
 
     def check(self, principal: Principal) -> None:
-        """Raise `ApiError` for a request that would be refused for certain: 429 over a limit, 503 without Redis."""
+        """Raise `ApiError` for a request that is certain to be refused: 429 over a limit, 503 without Redis."""
         subjects = self.subjects(principal)
-        if subjects and not self._line.healthy:
-            raise out_of_reach()
+        if subjects and not self._client.healthy:
+            raise unavailable()
         for subject in subjects:
             subject.check()
 
-    def claim(self, principal: Principal) -> Claim | None:
-        """For one request of theirs; None if they have no limits."""
+    def reservation(self, principal: Principal) -> RedisReservation | None:
+        """A reservation for one request; None for a principal without limits."""
         subjects = self.subjects(principal)
-        return Claim(f"{self._instance}-{next(self._numbers)}", subjects, self._terms) if subjects else None
+        if not subjects:
+            return None
+        return RedisReservation(f"{self._server_id}-{next(self._numbers)}", subjects, self._context)
 
-    def subjects(self, principal: Principal) -> list[Subject]:
-        """The key and the project, as far as they have limits."""
+    def subjects(self, principal: Principal) -> list[LimitedSubject]:
+        """The key and the project, if they have limits."""
         found = []
-        for of, name, limits in principal.limited():
-            if limits == _NONE:
+        for kind, name, limits in principal.limits():
+            if limits == _NO_LIMITS:
                 continue
-            subject = self._subjects.get((of, name))
+            subject = self._subjects.get((kind, name))
             if subject is None or subject.limits != limits:
-                subject = self._subjects[of, name] = Subject(of, name, limits)
+                subject = self._subjects[kind, name] = LimitedSubject(kind, name, limits)
             found.append(subject)
         return found
 
-    async def _renew(self) -> None:
-        """Say of what runs that it does. With nothing to say, see that Redis is still there."""
+    async def _renew_slots(self) -> None:
+        """Renew the slots of running requests. Without any, the call checks that Redis responds."""
         while True:
-            await asyncio.sleep(self._terms.lease / 3)
-            slots = [slot for claim in self._terms.running for slot in claim.slots()]
-            for begin in range(0, len(slots) or 1, _PART):
-                part = slots[begin : begin + _PART]
-                lease = int(self._terms.lease * 1e6)
-                self._line.post("renew", [key for key, _ in part], [lease, *(id_ for _, id_ in part)], 0.0)
+            await asyncio.sleep(self._context.slot_ttl / 3)
+            slots = [slot for reservation in self._context.running for slot in reservation.slots()]
+            for begin in range(0, len(slots) or 1, _RENEWAL_BATCH):
+                batch = slots[begin : begin + _RENEWAL_BATCH]
+                ttl = int(self._context.slot_ttl * 1e6)
+                self._client.post("renew", [key for key, _ in batch], [ttl, *(id_ for _, id_ in batch)], 0.0)
 
 
 @asynccontextmanager
-async def open_shared_limits(url: str | None) -> AsyncIterator[SharedLimits | None]:
-    """Those that this Redis counts; None without a URL. Raises `StoreError`: no package, connection or permission."""
+async def open_redis_limiter(url: str | None) -> AsyncIterator[RedisLimiter | None]:
+    """The limiter of that Redis; None without a URL. Raises `StoreError`: no package, connection or permission."""
     if url is None:
         yield None
         return
     try:
-        from forefront.gateway.limits.redis_client import Line  # redis is an extra, loaded only when it is asked for
+        from forefront.gateway.limits.redis_client import RedisClient  # `redis` is an optional dependency
     except ModuleNotFoundError:
         raise StoreError("limits in Redis need one more package: pip install 'forefront[redis]'") from None
     try:
-        line = Line(url)
+        client = RedisClient(url)
     except ValueError:
         raise StoreError("`redis.url` is not an address such as redis://host:6379/0") from None
-    shared = SharedLimits(line)
-    await shared.start()
+    limiter = RedisLimiter(client)
+    await limiter.start()
     try:
-        yield shared
+        yield limiter
     finally:
-        await shared.close()
+        await limiter.close()

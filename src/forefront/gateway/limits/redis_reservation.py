@@ -1,4 +1,4 @@
-"""What one request takes of limits that several servers share through Redis."""
+"""One request's reservation under limits that several servers share through Redis."""
 
 import asyncio
 import hashlib
@@ -7,170 +7,178 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from forefront.gateway.limits.rate_limiter import rate_headers, too_many_requests, too_many_running, too_many_tokens
+from forefront.gateway.limits.rate_limiter import (
+    concurrency_exceeded,
+    rate_headers,
+    requests_exceeded,
+    tokens_exceeded,
+)
 from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 
 if TYPE_CHECKING:
-    from forefront.gateway.limits.redis_client import Line
+    from forefront.gateway.limits.redis_client import RedisClient
 
-_RUNNING, _REQUESTS, _FOR_EVER = 1, 2, -1  # as take.lua has them
-_LINGER = 0.25  # seconds
+_CONCURRENCY, _REQUESTS, _NEVER = 1, 2, -1  # the codes of take.lua
+_MAX_RELEASE_WAIT = 0.25  # seconds
 
 
 @dataclass(slots=True)
-class Seen:
-    """What counted when Redis was asked."""
+class LimitSnapshot:
+    """Usage of one limit at the time of the last call to Redis."""
 
     limit: int
     used: int
-    ends: float  # when nothing of it counts any more, on the monotonic clock
+    expires_at: float  # when nothing of it counts any more, on the monotonic clock
 
     def remaining(self, now: float) -> int:
-        """See `Count.remaining`."""
-        return self.limit if now >= self.ends else max(self.limit - self.used, 0)
+        """See `LimitUsage.remaining`."""
+        return self.limit if now >= self.expires_at else max(self.limit - self.used, 0)
 
     def reset(self, now: float) -> float:
-        """See `Count.reset`."""
-        return max(self.ends - now, 0.0)
+        """See `LimitUsage.reset`."""
+        return max(self.expires_at - now, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What counted for one subject."""
+class SubjectSnapshot:
+    """Usage of one subject's limits."""
 
-    requests: Seen | None
-    tokens: Seen | None
+    requests: LimitSnapshot | None
+    tokens: LimitSnapshot | None
 
 
-class Subject:
-    """A key or a project that has limits, and where Redis counts for it: under a hash of its name."""
+class LimitedSubject:
+    """A key or a project that has limits, with its keys in Redis, which contain a hash of its name."""
 
-    __slots__ = ("_full", "keys", "limits", "numbers", "of", "reading")
+    __slots__ = ("_full", "bounds", "keys", "limits", "reading", "subject")
 
-    def __init__(self, of: str, name: str, limits: Limits) -> None:
-        self.of, self.limits = of, limits
+    def __init__(self, subject: str, name: str, limits: Limits) -> None:
+        self.subject, self.limits = subject, limits
         self.reading = 0  # requests whose bodies this server is reading
-        base = f"forefront:limits:{hashlib.sha256(f'{of}:{name}'.encode()).hexdigest()[:32]}"
+        base = f"forefront:limits:{hashlib.sha256(f'{subject}:{name}'.encode()).hexdigest()[:32]}"
         self.keys = (f"{base}:log", f"{base}:amounts", f"{base}:slots")
         bounds = (limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency)
-        self.numbers = tuple(-1 if bound is None else bound for bound in bounds)  # as take.lua reads them
-        self._full: tuple[float, Sequence[Standing]] = (0.0, ())
+        self.bounds = tuple(-1 if bound is None else bound for bound in bounds)  # arguments of take.lua
+        self._full: tuple[float, Sequence[SubjectSnapshot]] = (0.0, ())
 
     def check(self) -> None:
-        """Raise `ApiError` 429 if Redis has said that there is no room for a request before a time that is to come, or
-        if as many bodies are being read here as requests may run.
+        """Raise `ApiError` 429 if the last response of Redis rules a request out, or if this server reads as many
+        bodies as requests may run.
 
-        The former stays true whatever others do: a request that has been counted counts for a whole window.
+        The response stays valid whatever other servers do: a counted request counts for a whole window.
         """
         if self.limits.concurrency is not None and self.reading >= self.limits.concurrency:
-            raise too_many_running(self.of, self.limits.concurrency)
-        until, standings = self._full
+            raise concurrency_exceeded(self.subject, self.limits.concurrency)
+        until, snapshots = self._full
         if (wait := until - time.monotonic()) > 0:
             assert self.limits.requests_per_minute is not None
-            error = too_many_requests(self.of, self.limits.requests_per_minute, wait)
-            error.headers |= rate_headers(standings, time.monotonic())
+            error = requests_exceeded(self.subject, self.limits.requests_per_minute, wait)
+            error.headers |= rate_headers(snapshots, time.monotonic())
             raise error
 
-    def fill(self, until: float, standings: Sequence[Standing]) -> None:
-        """There is no room before `until`, on the monotonic clock."""
-        self._full = (until, standings)
+    def mark_full(self, until: float, snapshots: Sequence[SubjectSnapshot]) -> None:
+        """Refuse requests before `until`, on the monotonic clock."""
+        self._full = (until, snapshots)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """How claims are made good: the line to Redis, seconds of a window and of a slot that nobody renews, who runs."""
+class ReservationContext:
+    """What all reservations of a server share: the client, seconds of a window and of a slot, and the running ones."""
 
-    line: "Line"
+    client: "RedisClient"
     window: float
-    lease: float
-    running: set["Claim"] = field(default_factory=set)
+    slot_ttl: float
+    running: set["RedisReservation"] = field(default_factory=set)
 
 
-class Claim:
-    """Made for each request. `take` once its size is known; `close` when it is over, whatever came of it."""
+class RedisReservation:
+    """The reservation of one request. Call `take` once its size is known, and `release` at its end in any case."""
 
-    def __init__(self, id_: str, subjects: Sequence[Subject], terms: Terms) -> None:
+    def __init__(self, id_: str, subjects: Sequence[LimitedSubject], context: ReservationContext) -> None:
         self.id, self.subjects = id_, subjects
-        self._terms = terms
-        self._standings: Sequence[Standing] = ()
+        self._context = context
+        self._snapshots: Sequence[SubjectSnapshot] = ()
         self._amount = 0
-        self._asked = False
-        self._given_back: asyncio.Future[Any] | None = None
+        self._taken = False  # or perhaps taken, if Redis did not respond
+        self._released: asyncio.Future[Any] | None = None
 
     async def take(self, amount: int) -> None:
-        """Count one request of so many tokens. Raises `ApiError`: 429 over a limit, 503 when Redis cannot be asked."""
-        if not self._terms.line.healthy:
-            raise out_of_reach()
-        self._asked, self._amount = True, amount
-        times = (int(self._terms.window * 1e6), int(self._terms.lease * 1e6))
-        bounds = [number for subject in self.subjects for number in subject.numbers]
+        """Count one request of `amount` tokens. Raises `ApiError`: 429 over a limit, 503 without Redis."""
+        if not self._context.client.healthy:
+            raise unavailable()
+        self._taken, self._amount = True, amount
+        times = (int(self._context.window * 1e6), int(self._context.slot_ttl * 1e6))
+        bounds = [bound for subject in self.subjects for bound in subject.bounds]
         try:
-            answer = await self._terms.line.ask("take", self._keys(), [self.id, amount, *times, *bounds])
+            result = await self._context.client.call("take", self._keys(), [self.id, amount, *times, *bounds])
         except StoreError:
-            raise out_of_reach() from None
-        (which, what, wait), counts, now = answer[:3], answer[3:], time.monotonic()
-        self._standings = [_standing(one.limits, count, now) for one, count in zip(self.subjects, counts, strict=True)]
-        if which:
-            self._asked = False
-            error = self._refusal(which - 1, what, wait, now)
+            raise unavailable() from None
+        (refusing, limit, wait), usages, now = result[:3], result[3:], time.monotonic()
+        self._snapshots = [
+            _snapshot(subject.limits, usage, now) for subject, usage in zip(self.subjects, usages, strict=True)
+        ]
+        if refusing:
+            self._taken = False
+            error = self._refusal(refusing - 1, limit, wait, now)
             error.headers |= self.headers()
             raise error
-        self._terms.running.add(self)
+        self._context.running.add(self)
 
     def headers(self) -> dict[str, str]:
-        """The `x-ratelimit-*` headers: as it stood when Redis was asked, less what has been given back since."""
-        return rate_headers(self._standings, time.monotonic())
+        """The `x-ratelimit-*` headers: the last response of Redis, less what was released since."""
+        return rate_headers(self._snapshots, time.monotonic())
 
-    def close(self, used: int) -> None:
-        """Give back everything but what was used; nobody waits for it."""
-        self._terms.running.discard(self)
-        if not self._asked:
+    def release(self, used: int) -> None:
+        """Return all tokens but `used` and the concurrency slots, without waiting."""
+        self._context.running.discard(self)
+        if not self._taken:
             return
-        self._asked = False
-        self._given_back = self._terms.line.post("settle", self._keys(), [self.id, used], self._terms.window)
-        for standing in self._standings:
-            if standing.tokens is not None:
-                standing.tokens.used += used - self._amount
+        self._taken = False
+        self._released = self._context.client.post("settle", self._keys(), [self.id, used], self._context.window)
+        for snapshot in self._snapshots:
+            if snapshot.tokens is not None:
+                snapshot.tokens.used += used - self._amount
 
-    async def given_back(self) -> None:
-        """Return once others can have it, or after a moment: whoever sees an answer's end may ask again at once."""
-        back = self._given_back
-        if back is not None and not back.done() and self._terms.line.healthy:
-            await asyncio.wait((back,), timeout=_LINGER)
+    async def wait_released(self) -> None:
+        """Wait shortly for Redis to confirm `release`: a client may send its next request right after a response."""
+        released = self._released
+        if released is not None and not released.done() and self._context.client.healthy:
+            await asyncio.wait((released,), timeout=_MAX_RELEASE_WAIT)
 
     def slots(self) -> list[tuple[str, str]]:
-        """The keys of Redis under which it holds a slot, each with the id that holds it."""
-        return [(one.keys[2], self.id) for one in self.subjects if one.limits.concurrency is not None]
+        """The concurrency slots: the key in Redis and the id that holds the slot, for each subject that has that
+        limit."""
+        return [(subject.keys[2], self.id) for subject in self.subjects if subject.limits.concurrency is not None]
 
     def _keys(self) -> list[str]:
         return [key for subject in self.subjects for key in subject.keys]
 
-    def _refusal(self, number: int, what: int, wait: int, now: float) -> ApiError:
-        subject, standing, seconds = self.subjects[number], self._standings[number], wait / 1e6
-        if what == _RUNNING:
+    def _refusal(self, number: int, limit: int, wait: int, now: float) -> ApiError:
+        subject, snapshot, seconds = self.subjects[number], self._snapshots[number], wait / 1e6
+        if limit == _CONCURRENCY:
             assert subject.limits.concurrency is not None
-            return too_many_running(subject.of, subject.limits.concurrency)
-        if what == _REQUESTS:
-            assert standing.requests is not None
-            subject.fill(now + seconds, self._standings)
-            return too_many_requests(subject.of, standing.requests.limit, seconds)
-        assert standing.tokens is not None
-        return too_many_tokens(subject.of, standing.tokens, now, self._amount, None if wait == _FOR_EVER else seconds)
+            return concurrency_exceeded(subject.subject, subject.limits.concurrency)
+        if limit == _REQUESTS:
+            assert snapshot.requests is not None
+            subject.mark_full(now + seconds, self._snapshots)
+            return requests_exceeded(subject.subject, snapshot.requests.limit, seconds)
+        assert snapshot.tokens is not None
+        return tokens_exceeded(subject.subject, snapshot.tokens, now, self._amount, None if wait == _NEVER else seconds)
 
 
-def out_of_reach() -> ApiError:
-    """What is said while limits cannot be counted."""
+def unavailable() -> ApiError:
+    """The error of a request whose limits cannot be counted."""
     text = "The server cannot count this key's limits at the moment, so it takes no requests of it; try again."
     return ApiError("store_unavailable", text, headers={"retry-after": "1"})
 
 
-def _standing(limits: Limits, count: tuple[int, int, int], now: float) -> Standing:
-    requests, tokens, left = count
-    ends = now + left / 1e6
+def _snapshot(limits: Limits, usage: tuple[int, int, int], now: float) -> SubjectSnapshot:
+    requests, tokens, remaining_time = usage
+    expires_at = now + remaining_time / 1e6
 
-    def seen(limit: int | None, used: int) -> Seen | None:
-        return None if limit is None else Seen(limit, used, ends)
+    def snapshot(limit: int | None, used: int) -> LimitSnapshot | None:
+        return None if limit is None else LimitSnapshot(limit, used, expires_at)
 
-    return Standing(seen(limits.requests_per_minute, requests), seen(limits.tokens_per_minute, tokens))
+    return SubjectSnapshot(snapshot(limits.requests_per_minute, requests), snapshot(limits.tokens_per_minute, tokens))

@@ -1,1 +1,1 @@
-"""The database: connections, schema, migrations, export and import."""
+"""The database: connections, schema, migrations, heartbeats of servers, export, import and pruning."""

@@ -1,4 +1,4 @@
-"""The store's database: SQLite in one file, or PostgreSQL. Brought to this program's schema when it is opened."""
+"""The store's database: SQLite in one file, or PostgreSQL. Opening it applies pending migrations."""
 
 import logging
 import os
@@ -18,66 +18,67 @@ from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
-from forefront.gateway.ledger.statements import find_living, forget_all
+from forefront.gateway.store.liveness import find_live_server, remove_all_servers
 
 log = logging.getLogger(__name__)
 
-# Any number would do: all servers that share a PostgreSQL database take this lock for a moment to write.
-_LOCK = 0x666F7265
-# How long a statement may wait for another program that holds the database, in seconds.
-_PATIENCE = 2
-# Seconds: a connection whose other end has gone without a word is given up about as soon as a statement is.
-_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-# Bytes that SQLite's journal keeps of what it needed while somebody read for long.
-_JOURNAL = 64 * 2**20
-# Rows at a time, of many.
-_GROUP = 1000
-# After so many seconds without use a connection is asked whether it still works.
-_REST = 1.0
+MIGRATIONS = Path(__file__).parent / "migrations"
+# The advisory lock of PostgreSQL under which servers write. The number is arbitrary.
+_WRITE_LOCK = 0x666F7265
+# Seconds that a statement waits for another program's lock on the database.
+_LOCK_TIMEOUT = 2
+# Seconds, except for milliseconds of `tcp_user_timeout`: a dead connection is detected about as soon as a statement
+# times out.
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+# Bytes to which SQLite truncates its write-ahead log after a long read transaction.
+_WAL_SIZE_LIMIT = 64 * 2**20
+# Rows that `Database.stream` fetches at a time.
+_FETCH_SIZE = 1000
+# Seconds of disuse after which a connection is tested before its next use.
+_TEST_AFTER = 1.0
 
 
 class StoreError(Exception):
-    """The store cannot be used; the text says why, and holds no password."""
+    """The store cannot be used. The text gives the reason and contains no password."""
 
 
 class Database:
-    """Short transactions, to read or to write. Writers take turns, also between programs."""
+    """Short read and write transactions. Write transactions exclude each other, also between programs."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
 
     @contextmanager
-    def read(self, *, patient: bool = False) -> Iterator[sa.Connection]:
-        """A transaction that only reads. Raises `StoreError`, also for a statement that takes more than 10 seconds on
-        PostgreSQL, unless it is `patient`: a command's long report."""
-        with self._named(), self.engine.begin() as connection:
-            if patient:
-                self.take_time(connection)
+    def read(self, *, statement_timeout: bool = True) -> Iterator[sa.Connection]:
+        """A read-only transaction. Raises `StoreError`.
+
+        PostgreSQL cancels statements after 10 seconds, unless `statement_timeout` is off, as for long reports.
+        """
+        with self._store_errors(), self.engine.begin() as connection:
+            if not statement_timeout:
+                self.disable_statement_timeout(connection)
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that no other writer interleaves with: what it reads stays true until it has been committed.
-
-        Raises `StoreError`, with nothing written.
-        """
-        with self._named(), self.engine.connect() as raw:
+        """A transaction that excludes other writers until its commit. Raises `StoreError`, with nothing written."""
+        with self._store_errors(), self.engine.connect() as raw:
             connection = raw.execution_options(writes=True)
             with connection.begin():
                 if not self.is_sqlite:
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITE_LOCK)))
                 yield connection
 
     def stream(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[sa.RowMapping]:
-        """Rows while they are read, so that there may be any number of them."""
+        """The rows of a query in batches, for results of any size."""
         if not self.is_sqlite:
-            # Or PostgreSQL makes a plan that is good for the first tenth of the rows, and takes ten times as long.
+            # By default PostgreSQL plans a cursor for its first tenth of rows, which is ten times slower for all rows.
             connection.execute(sa.text("SET LOCAL cursor_tuple_fraction = 1"))
-        yield from connection.execute(query, execution_options={"yield_per": _GROUP}).mappings()
+        yield from connection.execute(query, execution_options={"yield_per": _FETCH_SIZE}).mappings()
 
-    def take_time(self, connection: sa.Connection) -> None:
-        """Let this transaction's statements take as long as they need."""
+    def disable_statement_timeout(self, connection: sa.Connection) -> None:
+        """Allow statements of this transaction any duration."""
         if not self.is_sqlite:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
 
@@ -86,9 +87,9 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Whatever the database says, as a `StoreError`. A row that contradicts another, or that no column can hold, is
-        a bug and stays what it is: trying again will not help."""
+    def _store_errors(self) -> Iterator[None]:
+        """Convert database errors to `StoreError`, except integrity and data errors, which are bugs that no retry
+        mends."""
         driver: Any = self.engine.dialect.dbapi
         try:
             yield
@@ -96,23 +97,25 @@ class Database:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if isinstance(cause, driver.IntegrityError | driver.DataError):
                 raise
-            first = str(cause).strip().splitlines()
-            raise StoreError(first[0] if first else "the database failed") from error
+            lines = str(cause).strip().splitlines()
+            raise StoreError(lines[0] if lines else "the database failed") from error
 
 
 def default_url(home: Path) -> str:
-    """The SQLite file of `home`."""
+    """The URL of the SQLite file in `home`."""
     return f"sqlite:///{home.absolute() / 'forefront.db'}"
 
 
-def open_database(url: str) -> Database:
-    """Connect and migrate. Raises `StoreError`: not a URL, no connection, no permission, a newer schema, an older one
-    which a server still uses."""
+def open_database(url: str, migrations: Path = MIGRATIONS) -> Database:
+    """Connect and apply pending `migrations`.
+
+    Raises `StoreError`: not a URL, no connection, no permission, a newer schema, or an older one with a live server.
+    """
     database = Database(_engine(url))
     try:
         with database.write() as connection:
-            database.take_time(connection)  # the store may be large
-            _migrate(connection)
+            database.disable_statement_timeout(connection)
+            _migrate(connection, migrations)
     except BaseException:
         database.close()
         raise
@@ -120,17 +123,19 @@ def open_database(url: str) -> Database:
 
 
 def parse_url(url: str) -> sa.URL:
-    """The address of a store, with the driver's name as SQLAlchemy has it. Raises `StoreError` for any other text."""
+    """The URL of a store, with SQLAlchemy's driver name. Raises `StoreError` for any other text."""
     try:
         parsed = sa.make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (ArgumentError, ValueError):  # ValueError: a port that is not a number
         raise StoreError("the database's address is not a URL such as postgresql://user@host/name") from None
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
         raise StoreError(f"{parsed.drivername} is not supported: the store is SQLite or PostgreSQL")
     if parsed.port is not None and not 0 < parsed.port < 2**16:
-        raise StoreError("the port of the database's address is no port")
+        raise StoreError("the port in the database's address is not between 1 and 65535")
+    if parsed.drivername == "sqlite" and parsed.query:
+        raise StoreError("the address of an SQLite store takes no parameters after `?`")
     if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StoreError("SQLite needs a file, as in sqlite:////var/lib/forefront/forefront.db")
     return parsed
@@ -139,57 +144,53 @@ def parse_url(url: str) -> sa.URL:
 def _engine(url: str) -> sa.Engine:
     parsed = parse_url(url)
     if parsed.drivername == "sqlite":
-        return _sqlite(parsed)
+        return _sqlite_engine(parsed)
     try:
-        options = f"-c statement_timeout={_PATIENCE * 5000} -c lock_timeout={_PATIENCE * 1000}"
-        arguments = {"connect_timeout": 5, "options": options, **_ALIVE}
-        # Whatever the server's own settings are: what a transaction reads must be no older than its lock.
-        return _postgres(
-            sa.create_engine(parsed, pool_timeout=_PATIENCE, connect_args=arguments, isolation_level="READ COMMITTED")
+        options = f"-c statement_timeout={_LOCK_TIMEOUT * 5000} -c lock_timeout={_LOCK_TIMEOUT * 1000}"
+        arguments = {"connect_timeout": 5, "options": options, **_KEEPALIVE}
+        # The isolation level overrides the server's default: reads must see everything committed before the lock.
+        engine = sa.create_engine(
+            parsed, pool_timeout=_LOCK_TIMEOUT, connect_args=arguments, isolation_level="READ COMMITTED"
         )
     except (NoSuchModuleError, ModuleNotFoundError):
         raise StoreError("PostgreSQL needs one more package: pip install 'forefront[postgres]'") from None
+    _check_idle_connections(engine)
+    return engine
 
 
-def _postgres(engine: sa.Engine) -> sa.Engine:
-    """The engine, which asks a connection that has rested whether it still is one. SQLAlchemy's own way asks every
-    time, which costs each commit a round trip."""
+def _check_idle_connections(engine: sa.Engine) -> None:
+    """Test a connection before use if it was idle. SQLAlchemy's `pool_pre_ping` tests every time, which costs each
+    commit a round trip."""
 
     @sa.event.listens_for(engine, "checkin")
-    def rest(_connection: Any, record: Any) -> None:
-        record.info["rests_since"] = time.monotonic()
+    def note_idle_start(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
 
     @sa.event.listens_for(engine, "checkout")
-    def ask(connection: Any, record: Any, _proxy: Any) -> None:
-        if time.monotonic() - record.info.get("rests_since", time.monotonic()) > _REST:
+    def check_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("idle_since", time.monotonic()) > _TEST_AFTER:
             try:
                 connection.execute("SELECT 1")
                 connection.rollback()
             except engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
                 raise sa.exc.DisconnectionError from error
 
-    return engine
 
-
-def _sqlite(url: sa.URL) -> sa.Engine:
-    assert url.database is not None  # `parse_url` has seen to it
-    path = Path(url.database)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Made here so that only its owner can read it; SQLite gives its side files the same mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
-    engine = sa.create_engine(url, poolclass=QueuePool, pool_timeout=_PATIENCE, connect_args={"timeout": _PATIENCE})
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    assert url.database is not None  # by `parse_url`
+    _create_private_file(Path(url.database))
+    engine = sa.create_engine(
+        url, poolclass=QueuePool, pool_timeout=_LOCK_TIMEOUT, connect_args={"timeout": _LOCK_TIMEOUT}
+    )
 
     @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where `begin` says, and nowhere else
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # `begin` below starts transactions, not the driver
         cursor = connection.cursor()
-        _write_ahead(cursor)
-        cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
+        _enable_wal(cursor)
+        cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power failure
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
+        cursor.execute(f"PRAGMA journal_size_limit = {_WAL_SIZE_LIMIT}")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")
@@ -200,9 +201,19 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Set the journal's mode. SQLite does not wait by itself for others that open a new file at the same time."""
-    end = time.monotonic() + _PATIENCE
+def _create_private_file(path: Path) -> None:
+    """Create the file with mode 0600, which SQLite also gives to its side files. Raises `StoreError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the path
+        reason = error.strerror if isinstance(error, OSError) else "it is not a valid path"
+        raise StoreError(f"{path} cannot be opened: {reason}") from None
+
+
+def _enable_wal(cursor: sqlite3.Cursor) -> None:
+    """Set the journal mode. SQLite's own timeout does not cover several programs that open a new file at once."""
+    end = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -214,9 +225,9 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
             return
 
 
-def _migrate(connection: sa.Connection) -> None:
+def _migrate(connection: sa.Connection, migrations: Path) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["connection"] = connection
     current = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(config)
@@ -228,15 +239,15 @@ def _migrate(connection: sa.Connection) -> None:
         raise StoreError(f"the schema of the store ({current}) is of a newer version of forefront; install that one")
     if current != scripts.get_current_head():
         if current is not None:
-            _take_over(connection, current)
+            _require_no_live_server(connection, current)
         command.upgrade(config, "head")
-        log.info("the store has been brought to schema %s", scripts.get_current_head())
+        log.info("migrated the store to schema %s", scripts.get_current_head())
 
 
-def _take_over(connection: sa.Connection, schema: str) -> None:
-    """Make sure that no server writes any more as that schema is: what it would write is missing in what comes with the
-    next one, for good. Where none lives, nothing is held."""
-    if living := find_living(connection):
-        text = f"a server of an older version uses it (process {living[1]} on {living[0]}), with schema {schema}"
-        raise StoreError(f"{text}; stop that one first. One that was killed may count for 90 seconds")
-    forget_all(connection)
+def _require_no_live_server(connection: sa.Connection, schema: str) -> None:
+    """Raise `StoreError` while a server of the old schema runs, since its writes would lack what the new schema adds.
+    Otherwise delete the registered servers and their budget leases."""
+    if live := find_live_server(connection):
+        text = f"a server of an older version uses it (process {live[1]} on {live[0]}), with schema {schema}"
+        raise StoreError(f"{text}; stop that server first. A killed server may count as running for 90 seconds")
+    remove_all_servers(connection)

@@ -1,4 +1,4 @@
-"""Single completions of long ago, deleted; the sums of days and months stay, and with them reports and budgets."""
+"""Deletion of old completions. Sums by day and month stay, and with them usage reports and budgets."""
 
 import time
 from collections.abc import Callable
@@ -9,37 +9,37 @@ import sqlalchemy as sa
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import completions
 
-# Rows at a time: servers wait for their turn to write meanwhile, for some hundredths of a second.
-_GROUP = 500
-_PAUSE = 0.01  # seconds at least
+# Rows in one transaction. Servers wait some hundredths of a second for it.
+_BATCH = 500
+_MIN_PAUSE = 0.01  # seconds
 
 
-def count_before(database: Database, day: date) -> int:
-    """How many completions ended before that day (UTC). Raises `StoreError`."""
-    query = sa.select(sa.func.count()).where(completions.c.finished < _begin(day))
-    with database.read(patient=True) as connection:
+def count_completions_before(database: Database, day: date) -> int:
+    """The number of completions that finished before that day (UTC). Raises `StoreError`."""
+    query = sa.select(sa.func.count()).where(completions.c.finished_at < _start_of(day))
+    with database.read(statement_timeout=False) as connection:
         return int(connection.execute(query).scalar_one())
 
 
-def delete_before(database: Database, day: date, tell: Callable[[int], object] = bool) -> int:
-    """Delete the completions that ended before that day (UTC), the oldest first; how many. Raises `StoreError`.
+def delete_completions_before(database: Database, day: date, progress: Callable[[int], object] = bool) -> int:
+    """Delete the completions that finished before that day (UTC), oldest first. Returns their number.
 
-    Each group is a transaction, and servers have as long to write between two of them as a group took. `tell` is told
-    how many have been deleted. Broken off, it can be begun again.
+    Each batch is a transaction. The pause after a batch is as long as the batch, so that servers can write. `progress`
+    receives the number of deleted rows. An interrupted deletion can be repeated. Raises `StoreError`.
     """
-    oldest = sa.select(completions.c.id).where(completions.c.finished < _begin(day))
-    group = oldest.order_by(completions.c.finished).limit(_GROUP)
+    oldest = sa.select(completions.c.id).where(completions.c.finished_at < _start_of(day))
+    batch = oldest.order_by(completions.c.finished_at).limit(_BATCH)
     count = 0
     while True:
         begin = time.monotonic()
         with database.write() as connection:
-            deleted = connection.execute(sa.delete(completions).where(completions.c.id.in_(group))).rowcount
+            deleted = connection.execute(sa.delete(completions).where(completions.c.id.in_(batch))).rowcount
         count += deleted
-        tell(count)
-        if deleted < _GROUP:
+        progress(count)
+        if deleted < _BATCH:
             return count
-        time.sleep(max(time.monotonic() - begin, _PAUSE))
+        time.sleep(max(time.monotonic() - begin, _MIN_PAUSE))
 
 
-def _begin(day: date) -> float:
+def _start_of(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()

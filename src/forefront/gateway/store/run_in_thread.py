@@ -1,4 +1,4 @@
-"""Calls that block on the store, off the event loop."""
+"""Runs blocking calls of the store outside the event loop."""
 
 import asyncio
 import threading
@@ -9,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def aside(call: Callable[[], T]) -> T:
-    """What `call` returns or raises, on a thread of its own.
+async def run_in_thread(call: Callable[[], T]) -> T:
+    """Return or raise the result of `call`, which runs in a daemon thread of its own.
 
-    Not on one of asyncio's: they are few, others need them, and the program does not end before they do. A store that
-    hangs would keep all of them.
+    asyncio's default executor is unsuitable: its threads are few and shared, and the process waits for them at exit. A
+    store that hangs would occupy all of them.
     """
     future: Future[T] = Future()
 

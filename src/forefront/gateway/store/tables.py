@@ -1,27 +1,27 @@
-"""The tables of the store. What `migrations` makes of an empty database is exactly this; a test compares the two."""
+"""The schema of the store. The migrations produce exactly these tables; a test compares the two."""
 
 from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table
 
 # Times are seconds since 1970 in UTC. Money is in billionths of the currency's unit, so that sums are exact.
 metadata = MetaData()
 
-# One row: `revision` grows with every change of keys or projects, so that a server notices by reading one number.
-state = Table(
-    "state",
+# One row. `revision` grows with every change of keys or projects, so that servers detect a change by one number.
+store_revision = Table(
+    "store_revision",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("revision", BigInteger, nullable=False),
 )
 
 
-def _bounds() -> list[Column[object]]:
-    """What keys and projects may have in common: limits and a budget. Null is no limit."""
+def _limit_columns() -> list[Column[object]]:
+    """Limits and a budget, of a key or a project. Null is no limit."""
     return [
         Column("requests_per_minute", Integer),
         Column("tokens_per_minute", BigInteger),
         Column("concurrency", Integer),
         Column("budget_tokens", BigInteger),
-        Column("budget_money", BigInteger),
+        Column("budget_nanos", BigInteger),
         Column("budget_period", String(8)),
     ]
 
@@ -31,12 +31,12 @@ projects = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("weight", Float, nullable=False),
-    *_bounds(),
-    Column("created", BigInteger, nullable=False),
+    *_limit_columns(),
+    Column("created_at", BigInteger, nullable=False),
 )
 
-keys = Table(
-    "keys",
+api_keys = Table(
+    "api_keys",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("hash", String(64), nullable=False, unique=True),
@@ -44,18 +44,18 @@ keys = Table(
     Column("project", String(64), ForeignKey("projects.name"), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("models", JSON(none_as_null=True)),
-    Column("expires", BigInteger),
-    *_bounds(),
+    Column("expires_at", BigInteger),
+    *_limit_columns(),
     Column("source", String(16), nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("revoked", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
 )
 
 completions = Table(
     "completions",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("key", String(32), nullable=False),
+    Column("key_id", String(32), nullable=False),
     Column("project", String(64), nullable=False),
     Column("model", String(256), nullable=False),
     Column("status", String(16), nullable=False),
@@ -64,19 +64,19 @@ completions = Table(
     Column("cached_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
-    Column("cost", BigInteger, nullable=False),
-    Column("received", Float(53), nullable=False),
-    Column("started", Float(53)),
-    Column("finished", Float(53), nullable=False),
-    Index("completions_finished", "finished"),
+    Column("cost_nanos", BigInteger, nullable=False),
+    Column("received_at", Float(53), nullable=False),
+    Column("first_token_at", Float(53)),
+    Column("finished_at", Float(53), nullable=False),
+    Index("completions_finished_at", "finished_at"),
 )
 
-# Sums of `completions` by UTC day, kept in the same transactions: reports read these, and budgets of a day.
-days = Table(
-    "days",
+# Sums of `completions` by UTC day, written in the same transactions. Reports and daily budgets read these.
+daily_usage = Table(
+    "daily_usage",
     metadata,
     Column("day", String(10), primary_key=True),
-    Column("key", String(32), primary_key=True),
+    Column("key_id", String(32), primary_key=True),
     Column("project", String(64), primary_key=True),
     Column("model", String(256), primary_key=True),
     Column("requests", BigInteger, nullable=False),
@@ -84,44 +84,44 @@ days = Table(
     Column("cached_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
-    Column("cost", BigInteger, nullable=False),
-    Index("days_key", "key", "day"),
-    Index("days_project", "project", "day"),
+    Column("cost_nanos", BigInteger, nullable=False),
+    Index("daily_usage_key_id", "key_id", "day"),
+    Index("daily_usage_project", "project", "day"),
 )
 
-# Sums of `days` for each key and each project by month, kept in the same transactions. Budgets read these, a row for
-# each month: after years there are too many days to add up while everybody waits.
-months = Table(
-    "months",
+# Sums of `daily_usage` by month, for each key and each project, written in the same transactions. Budgets read a row
+# for each month: after years, the sum over all days would take too long inside a commit.
+monthly_usage = Table(
+    "monthly_usage",
     metadata,
-    Column("kind", String(8), primary_key=True),  # "key" or "project"
-    Column("name", String(64), primary_key=True),
+    Column("subject_type", String(8), primary_key=True),  # "key" or "project"
+    Column("subject_id", String(64), primary_key=True),
     Column("month", String(7), primary_key=True),
     Column("tokens", BigInteger, nullable=False),
-    Column("cost", BigInteger, nullable=False),
+    Column("cost_nanos", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
-# What running requests of keys with a budget may still cost; a server that died leaves its rows to be given back.
-reservations = Table(
-    "reservations",
+# The part of a budget that each server holds for its running requests. Rows of a dead server are deleted.
+budget_leases = Table(
+    "budget_leases",
     metadata,
-    Column("completion", String(64), primary_key=True),
-    Column("instance", String(32), nullable=False),
-    Column("key", String(32), nullable=False),
+    Column("id", String(64), primary_key=True),
+    Column("server_id", String(32), nullable=False),
+    Column("key_id", String(32), nullable=False),
     Column("project", String(64), nullable=False),
     Column("tokens", BigInteger, nullable=False),
-    Column("cost", BigInteger, nullable=False),
-    Index("reservations_key", "key"),
-    Index("reservations_project", "project"),
+    Column("cost_nanos", BigInteger, nullable=False),
+    Index("budget_leases_key_id", "key_id"),
+    Index("budget_leases_project", "project"),
 )
 
-# The running servers, each with the last time it said that it lives.
-instances = Table(
-    "instances",
+# The running servers and their last heartbeats.
+servers = Table(
+    "servers",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("host", String(256), nullable=False),
     Column("pid", BigInteger, nullable=False),
-    Column("seen", Float(53), nullable=False),
+    Column("heartbeat_at", Float(53), nullable=False),
 )

@@ -17,7 +17,7 @@ class Intake:
         self.seconds = seconds
         self.memory = NestedQuota(memory)
         self.places = NestedQuota(bodies)
-        self.largest = min(_MAX_PARSED, self.memory.most)
+        self.largest = min(_MAX_PARSED, self.memory.max_per_key)
 
 
 class Share:
@@ -57,9 +57,9 @@ class Share:
         Raises `ApiError`: 429 when the owner holds too much, 503 when all owners together do.
         """
         more, memory = size - self._held, self.intake.memory
-        if size > memory.most:
-            text = f"This request needs more memory than one key may hold, {memory.most / 2**20:g} MiB. Smaller values "
-            text += "of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
+        if size > memory.max_per_key:
+            text = f"This request needs more memory than one key may hold, {memory.max_per_key / 2**20:g} MiB. Smaller "
+            text += "values of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
             raise ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
         if more > 0 and not memory.take(self._project, self._key, more, reserved=self._reserved):
             raise _refusal(memory, more, "memory for requests")

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forefront.gateway.keys.key_cache import KeyRing
+from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.middleware.error_handlers import error_response
@@ -22,7 +22,7 @@ class Guard:
     headers has a say. A valid key counts the connection towards the key's project, by `scope["authenticate"]`.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyCache) -> None:
         self._app = app
         self._keys = keys
 
@@ -34,7 +34,7 @@ class Guard:
                 if (authenticate := scope.get("authenticate")) is not None:
                     authenticate(principal.project.name)
                 if (needed := scope_for(scope["path"])) is not None:
-                    principal.need(needed)
+                    principal.require_scope(needed)
                 scope["principal"] = principal
 
             scope["identify"] = identify

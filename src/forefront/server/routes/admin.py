@@ -14,10 +14,10 @@ from forefront.catalog.catalog import Catalog
 from forefront.chat.backend import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.admission_queue import Turns
+from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body import process_body, read_json_body
 from forefront.server.store_calls import OffLoop
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
@@ -42,7 +42,9 @@ _IN_MEMORY = 2**20  # bytes
 class Admin:
     """The handlers. The guard has checked the scope before any of them is called."""
 
-    def __init__(self, keys: KeyStore, usage: Usage, turns: Turns, catalog: Catalog, workers: WorkerPool) -> None:
+    def __init__(
+        self, keys: KeyStore, usage: UsageReports, turns: AdmissionQueue, catalog: Catalog, workers: WorkerPool
+    ) -> None:
         self._keys = keys
         self._usage = usage
         self._turns = turns

@@ -157,7 +157,7 @@ async def _tell(
     event: Event | None, completion: Completion, lease: Lease, say: Callable[[bytes], Awaitable[None]]
 ) -> None:
     if event is None:
-        await say(waiting(*(lease.turn.outlook() if lease.turn is not None else (0, 0.0))))
+        await say(waiting(*(lease.turn.estimate() if lease.turn is not None else (0, 0.0))))
         return
     for chunk in completion.chunks(event):
         await say(frame(chunk))

@@ -19,7 +19,7 @@ def find_model(catalog: Catalog, principal: Principal, name: str) -> ServedModel
     Raises `ApiError`: 403 for every name that is not in the key's list, whether or not there is such a model; 404 for
     one that is not served. Neither names a model outside of the list.
     """
-    principal.need_model(name)
+    principal.require_model(name)
     return catalog.get(name, principal.key.models)
 
 

@@ -54,7 +54,7 @@ class Preflights:
     def _preflight(self, model: ServedModel, seen: Foresight, tenant: Tenant) -> Preflight:
         context = model.backend.context_length
         excess = max(seen.prompt_tokens + (seen.max_tokens or 1) - context, 0)
-        ahead, wait = self._gateway.turns.outlook_for_next(tenant.name, tenant.weight)
+        ahead, wait = self._gateway.turns.estimate_next(tenant.name, tenant.weight)
         return Preflight(
             model=model.name,
             prompt=seen.prompt,

@@ -7,19 +7,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.ledger.usage_reports import Usage
+from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.routes.admin import path_id
 from forefront.server.store_calls import OffLoop
 from forefront.wire.errors import ApiError
 
 
-def make_completion_usage(usage: Usage) -> Callable[[Request], Awaitable[Response]]:
+def make_completion_usage(usage: UsageReports) -> Callable[[Request], Awaitable[Response]]:
     """The handler. Another project's completion is not there, whatever its id."""
     off_loop = OffLoop()
 
     async def completion_usage(request: Request) -> Response:
         principal: Principal = request.scope["principal"]
-        row = await off_loop(lambda: usage.of(path_id(request)), principal.tenant)
+        row = await off_loop(lambda: usage.completion(path_id(request)), principal.tenant)
         if row is None or (row.project != principal.project.name and "admin" not in principal.key.scopes):
             raise ApiError("not_found", "There is no completion of that id in the ledger.")
         return Response(msgspec.json.encode(row), media_type="application/json")

@@ -1,13 +1,13 @@
--- Count what a request used in place of what it took, and free its slots. Doing it twice changes nothing.
+-- Replace the tokens that a request reserved by those that it used, and free its slots. Idempotent.
 --
--- KEYS as in take.lua. ARGV: the request's id, the tokens that it used.
+-- KEYS as in take.lua. ARGV: the request's id, the used tokens.
 local id, used = ARGV[1], tonumber(ARGV[2])
 for n = 1, #KEYS, 3 do
   local amounts, slots = KEYS[n + 1], KEYS[n + 2]
-  local taken = redis.call('HGET', amounts, id)
-  if taken then
+  local reserved = redis.call('HGET', amounts, id)
+  if reserved then
     redis.call('HSET', amounts, id, used)
-    redis.call('HINCRBY', amounts, 'sum', used - taken)
+    redis.call('HINCRBY', amounts, 'sum', used - reserved)
   end
   redis.call('ZREM', slots, id)
 end

@@ -1,1 +1,1 @@
-"""How the store's schema came to be, step by step. Steps are only ever added."""
+"""Alembic migrations of the store's schema. A released step is never changed; a new step follows it."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps, on the connection that `forefront.gateway.store.database` hands over."""
+"""Alembic's entry point: runs the steps on the connection from `forefront.gateway.store.database`."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Keys, projects, the ledger and what belongs to it."""
+"""The first schema: keys, projects, the ledger, its sums, budget leases and servers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,91 +9,112 @@ branch_labels = None
 depends_on = None
 
 
-def _bounds() -> list[sa.Column[object]]:
+def upgrade() -> None:
+    """Create every table."""
+    _create_key_tables()
+    _create_ledger_tables()
+    _create_server_tables()
+
+
+def _limit_columns() -> list[sa.Column[object]]:
     return [
         sa.Column("requests_per_minute", sa.Integer),
         sa.Column("tokens_per_minute", sa.BigInteger),
         sa.Column("concurrency", sa.Integer),
         sa.Column("budget_tokens", sa.BigInteger),
-        sa.Column("budget_money", sa.BigInteger),
+        sa.Column("budget_nanos", sa.BigInteger),
         sa.Column("budget_period", sa.String(8)),
     ]
 
 
-def _counts() -> list[sa.Column[object]]:
-    names = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
+def _usage_columns() -> list[sa.Column[object]]:
+    names = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_nanos")
     return [sa.Column(name, sa.BigInteger, nullable=False) for name in names]
 
 
-def upgrade() -> None:
-    """Make every table."""
-    state = op.create_table(
-        "state",
+def _create_key_tables() -> None:
+    store_revision = op.create_table(
+        "store_revision",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("revision", sa.BigInteger, nullable=False),
     )
-    op.bulk_insert(state, [{"id": 1, "revision": 0}])
+    op.bulk_insert(store_revision, [{"id": 1, "revision": 0}])
     op.create_table(
         "projects",
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("weight", sa.Float, nullable=False),
-        *_bounds(),
-        sa.Column("created", sa.BigInteger, nullable=False),
+        *_limit_columns(),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
     )
     op.create_table(
-        "keys",
+        "api_keys",
         sa.Column("id", sa.String(32), primary_key=True),
         sa.Column("hash", sa.String(64), nullable=False, unique=True),
         sa.Column("name", sa.String(128), nullable=False),
         sa.Column("project", sa.String(64), sa.ForeignKey("projects.name"), nullable=False),
         sa.Column("scopes", sa.JSON, nullable=False),
         sa.Column("models", sa.JSON),
-        sa.Column("expires", sa.BigInteger),
-        *_bounds(),
+        sa.Column("expires_at", sa.BigInteger),
+        *_limit_columns(),
         sa.Column("source", sa.String(16), nullable=False),
-        sa.Column("created", sa.BigInteger, nullable=False),
-        sa.Column("revoked", sa.BigInteger),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("revoked_at", sa.BigInteger),
     )
+
+
+def _create_ledger_tables() -> None:
     op.create_table(
         "completions",
         sa.Column("id", sa.String(64), primary_key=True),
-        sa.Column("key", sa.String(32), nullable=False),
+        sa.Column("key_id", sa.String(32), nullable=False),
         sa.Column("project", sa.String(64), nullable=False),
         sa.Column("model", sa.String(256), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("finish_reason", sa.String(32)),
-        *_counts(),
-        sa.Column("received", sa.Float(53), nullable=False),
-        sa.Column("started", sa.Float(53)),
-        sa.Column("finished", sa.Float(53), nullable=False),
-        sa.Index("completions_finished", "finished"),
+        *_usage_columns(),
+        sa.Column("received_at", sa.Float(53), nullable=False),
+        sa.Column("first_token_at", sa.Float(53)),
+        sa.Column("finished_at", sa.Float(53), nullable=False),
+        sa.Index("completions_finished_at", "finished_at"),
     )
     op.create_table(
-        "days",
+        "daily_usage",
         sa.Column("day", sa.String(10), primary_key=True),
-        sa.Column("key", sa.String(32), primary_key=True),
+        sa.Column("key_id", sa.String(32), primary_key=True),
         sa.Column("project", sa.String(64), primary_key=True),
         sa.Column("model", sa.String(256), primary_key=True),
         sa.Column("requests", sa.BigInteger, nullable=False),
-        *_counts(),
-        sa.Index("days_key", "key", "day"),
-        sa.Index("days_project", "project", "day"),
+        *_usage_columns(),
+        sa.Index("daily_usage_key_id", "key_id", "day"),
+        sa.Index("daily_usage_project", "project", "day"),
     )
     op.create_table(
-        "reservations",
-        sa.Column("completion", sa.String(64), primary_key=True),
-        sa.Column("instance", sa.String(32), nullable=False),
-        sa.Column("key", sa.String(32), nullable=False),
+        "monthly_usage",
+        sa.Column("subject_type", sa.String(8), primary_key=True),
+        sa.Column("subject_id", sa.String(64), primary_key=True),
+        sa.Column("month", sa.String(7), primary_key=True),
+        sa.Column("tokens", sa.BigInteger, nullable=False),
+        sa.Column("cost_nanos", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _create_server_tables() -> None:
+    op.create_table(
+        "budget_leases",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("server_id", sa.String(32), nullable=False),
+        sa.Column("key_id", sa.String(32), nullable=False),
         sa.Column("project", sa.String(64), nullable=False),
         sa.Column("tokens", sa.BigInteger, nullable=False),
-        sa.Column("cost", sa.BigInteger, nullable=False),
-        sa.Index("reservations_key", "key"),
-        sa.Index("reservations_project", "project"),
+        sa.Column("cost_nanos", sa.BigInteger, nullable=False),
+        sa.Index("budget_leases_key_id", "key_id"),
+        sa.Index("budget_leases_project", "project"),
     )
     op.create_table(
-        "instances",
+        "servers",
         sa.Column("id", sa.String(32), primary_key=True),
         sa.Column("host", sa.String(256), nullable=False),
         sa.Column("pid", sa.BigInteger, nullable=False),
-        sa.Column("seen", sa.Float(53), nullable=False),
+        sa.Column("heartbeat_at", sa.Float(53), nullable=False),
     )

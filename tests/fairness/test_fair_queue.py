@@ -1,0 +1,73 @@
+"""Weighted fair queueing: order, shares and counts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forefront.fairness.fair_queue import FairQueue
+
+
+def test_one_item_starts_before_five_hundred_of_another_tenant() -> None:
+    queue: FairQueue[str] = FairQueue(1, 1000)
+    for n in range(500):
+        queue.add("greedy", 1, f"g{n}", 100)
+    assert queue.start_next() == "g0"
+    queue.add("modest", 1, "m", 100)
+    assert queue.ahead("m") == (0, 0)
+    assert queue.ahead("g2") == (2, 200)
+    queue.finish("greedy", "g0", 100, 100)
+    assert queue.start_next() == "m"
+
+
+def test_a_changed_weight_gives_no_head_start() -> None:
+    queue: FairQueue[str] = FairQueue(1, 1000)
+    queue.add("a", 100, "a0", 10_000)
+    queue.add("b", 1, "b0", 10)
+    assert queue.start_next() == "a0"
+    for n in (1, 2):
+        queue.add("a", 0.01, f"a{n}", 10)
+    queue.finish("a", "a0", 10_000, 0)
+    assert queue.start_next() == "a1"
+    queue.finish("a", "a1", 10, 10)
+    assert queue.start_next() == "b0"
+
+
+def test_shares_follow_the_weights_in_tokens_used() -> None:
+    queue: FairQueue[tuple[str, int]] = FairQueue(1, 10_000)
+    sizes = {"small": 10, "large": 100, "heavy": 50}
+    weights = {"small": 1.0, "large": 1.0, "heavy": 2.0}
+    for tenant, size in sizes.items():
+        for n in range(3000):
+            queue.add(tenant, weights[tenant], (tenant, n), size * 4)  # four times what will be used
+    used = dict.fromkeys(sizes, 0)
+    while sum(used.values()) < 40_000:
+        item = queue.start_next()
+        assert item is not None
+        used[item[0]] += sizes[item[0]]
+        queue.finish(item[0], item, sizes[item[0]] * 4, sizes[item[0]])
+    assert used["small"] == pytest.approx(10_000, rel=0.05)
+    assert used["large"] == pytest.approx(10_000, rel=0.05)
+    assert used["heavy"] == pytest.approx(20_000, rel=0.05)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["add", "start", "finish", "remove"])), max_size=80))
+def test_counts_of_the_queue_stay_true(steps: list[tuple[str, str]]) -> None:
+    queue: FairQueue[int] = FairQueue(2, 100)
+    waiting: dict[str, list[int]] = {name: [] for name in "abc"}
+    running: dict[str, list[int]] = {name: [] for name in "abc"}
+    for number, (tenant, step) in enumerate(steps):
+        if step == "add":
+            queue.add(tenant, 1, number, 5)
+            waiting[tenant].append(number)
+        elif step == "remove" and waiting[tenant]:
+            queue.remove(tenant, waiting[tenant].pop())
+        elif step == "finish" and running[tenant]:
+            queue.finish(tenant, running[tenant].pop(), 5, 3)
+        elif step == "start" and (item := queue.start_next()) is not None:
+            [owner] = [name for name, items in waiting.items() if item in items]
+            assert waiting[owner][0] == item
+            waiting[owner].pop(0)
+            running[owner].append(item)
+        assert (queue.running, queue.waiting) == (sum(map(len, running.values())), sum(map(len, waiting.values())))
+        assert queue.tokens_waiting == 5 * queue.waiting
+        assert queue.running <= 2
