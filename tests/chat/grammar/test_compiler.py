@@ -24,7 +24,7 @@ from forefront.chat.grammar.source import (
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.loading import ModelParts
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from tests.chat.bound import Bound, bound
 
 PERSON = {
@@ -123,7 +123,7 @@ async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, 
         if kind == "json_schema":
             source = json_schema_source(json.loads(text), path, strict=True)
         await mini.grammars.compile(source, path)
-    assert (caught.value.status, caught.value.code) == (422, "invalid_value")
+    assert (ERRORS[caught.value.code].status, caught.value.code) == (422, "invalid_value")
     assert (caught.value.param or "").startswith(path)
     assert len(caught.value.message) < 400
 
