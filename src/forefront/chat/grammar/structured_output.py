@@ -8,7 +8,7 @@ from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.source import GrammarSource, json_schema_source
-from forefront.chat.model_format import Dialect
+from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.harmony import HarmonyFormat
 from forefront.chat.tools.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
@@ -42,18 +42,18 @@ class AnswerConstraint:
 class StructuredOutput:
     """Makes the constraints of one model's answers."""
 
-    def __init__(self, grammars: Grammars, dialect: Dialect) -> None:
+    def __init__(self, grammars: Grammars, model_format: ModelFormat) -> None:
         self._grammars = grammars
-        self._dialect = dialect
+        self._format = model_format
 
     def chat(self, request: ChatRequest, prompt: str) -> AnswerFormat | None:
         """The format of an answer to the rendered `prompt`, None for any text. Takes time that grows with the request.
         Raises `ApiError` (422) for one that cannot be enforced."""
-        if (harmony := self._dialect.harmony) is not None:
+        if (harmony := self._format.harmony) is not None:
             continued = harmony.final in prompt.rpartition("<|start|>")[2]
             return _requested(request) if continued else _in_channels(harmony, request)
-        ends = self._dialect.reasoning_ends(prompt)
-        wanted = self._with_tools(request, thought=bool(ends)) if request.offered else _requested(request)
+        ends = self._format.reasoning_ends(prompt)
+        wanted = self._with_tools(request, thought=bool(ends)) if request.active_tools else _requested(request)
         if wanted is None or not ends:
             return wanted
         return replace(wanted, source=_after_reasoning(wanted.source, ends))
@@ -80,7 +80,7 @@ class StructuredOutput:
             return self._calls_or(request, wanted, thought=thought)
         parallel = request.parallel_tool_calls is not False
         grammar = tool_grammar(
-            self._dialect.tools, request.callable_tools, request.call_mode, parallel=parallel, thought=thought
+            self._format.tools, request.callable_tools, request.call_mode, parallel=parallel, thought=thought
         )
         triggers = (grammar.trigger,) if grammar.trigger else ()
         source = GrammarSource("lark", grammar.lark, triggers, grammar.ends, whole=not free)
@@ -92,7 +92,7 @@ class StructuredOutput:
             text = f"`{wanted.param}` does not go with tools that the model may call or not: set `tool_choice`."
             raise ApiError("invalid_value", text, param=wanted.param)
         parallel = request.parallel_tool_calls is not False
-        calls = tool_grammar(self._dialect.tools, request.callable_tools, "required", parallel=parallel)
+        calls = tool_grammar(self._format.tools, request.callable_tools, "required", parallel=parallel)
         rules = calls.lark.replace("start:", "called:", 1)
         gap = _GAP if thought else ""
         lark = f"start: {gap} (called | answer)\nanswer: {wanted.source.text}\n{rules}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from forefront.chat.events import Delta, ToolCallBegin, ToolCallDelta
-from forefront.chat.output.choice_decoder import Reader
+from forefront.chat.output.output_parser import OutputParser
 
 _OPENING: Final = re.compile(r'\s*\{\s*"input"\s*:\s*"')
 # What is complete of a JSON string: characters, escapes, and pairs of escapes for one character.
@@ -15,26 +15,31 @@ _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-class CustomCallReader:
-    """Another `Reader`, with the calls of the custom tools `names` as calls with a text."""
+class CustomCallParser:
+    """Another `OutputParser`, with the calls of the custom tools `names` as calls with a text."""
 
-    def __init__(self, reader: Reader, names: Collection[str]) -> None:
-        self._reader = reader
+    def __init__(self, parser: OutputParser, names: Collection[str]) -> None:
+        self._parser = parser
         self._names = names
         self._texts: dict[int, _TextArgument] = {}  # by call
 
     @property
     def reasoning(self) -> bool:
-        """See `Reader.reasoning`."""
-        return self._reader.reasoning
+        """See `OutputParser.reasoning`."""
+        return self._parser.reasoning
+
+    @property
+    def in_content(self) -> bool:
+        """See `OutputParser.in_content`."""
+        return self._parser.in_content
 
     def feed(self, text: str) -> list[Delta]:
-        """See `Reader.feed`."""
-        return self._unwrapped(self._reader.feed(text))
+        """See `OutputParser.feed`."""
+        return self._unwrapped(self._parser.feed(text))
 
     def finish(self) -> list[Delta]:
-        """See `Reader.finish`."""
-        return self._unwrapped(self._reader.finish())
+        """See `OutputParser.finish`."""
+        return self._unwrapped(self._parser.finish())
 
     def _unwrapped(self, deltas: list[Delta]) -> list[Delta]:
         return [found for delta in deltas if (found := self._unwrapped_one(delta)) is not None]
