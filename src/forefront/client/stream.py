@@ -1,6 +1,5 @@
 """Streamed responses."""
 
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import aclosing, closing, suppress
 from types import TracebackType
@@ -107,30 +106,32 @@ class Stream(Generic[T]):
     def __init__(self, response: ByteStream, read: Callable[[dict[str, Any]], T]) -> None:
         self._response = response
         self._items = _items(response, EventReader(read, response.request_id))
-        self._reading = threading.Lock()
         self._closed = False
 
     def __next__(self) -> T:
-        if not self._reading.acquire(blocking=False):
-            raise ForefrontError("Another thread is reading this stream.")
         try:
             return next(self._items)
-        except APIError:
+        except (APIError, ValueError) as error:
+            if self._reads_elsewhere(error):
+                raise ForefrontError("Another thread is reading this stream.") from None
             if self._closed:
                 raise StopIteration from None
             raise
-        finally:
-            self._reading.release()
 
     def __iter__(self) -> Iterator[T]:
         # A generator of its own: a loop that is left ends it at once, even if the stream has other references.
         with closing(self):
-            while True:
-                try:
-                    item = next(self)
-                except StopIteration:
-                    return
-                yield item
+            try:
+                yield from self._items
+            except (APIError, ValueError) as error:
+                if self._reads_elsewhere(error):
+                    raise ForefrontError("Another thread is reading this stream.") from None
+                if not self._closed:
+                    raise
+
+    def _reads_elsewhere(self, error: Exception) -> bool:
+        """Whether `error` is the interpreter's refusal to run a generator in two threads."""
+        return isinstance(error, ValueError) and str(error) == "generator already executing"
 
     def __enter__(self) -> Self:
         return self
@@ -143,14 +144,12 @@ class Stream(Generic[T]):
     def close(self) -> None:
         """Stop the response and release the connection. The server then stops generating."""
         self._closed = True
-        if not self._reading.acquire(blocking=False):
-            self._response.abort()  # its reader closes it
-            return
         try:
             self._items.close()
-            self._response.close()  # a generator that has not begun runs no `finally`
-        finally:
-            self._reading.release()
+        except ValueError:  # another thread reads
+            self._response.abort()  # its reader closes it
+            return
+        self._response.close()  # a generator that has not begun runs no `finally`
 
 
 class AsyncStream(Generic[T]):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import multiprocessing
 import threading
 import warnings
@@ -225,7 +226,7 @@ def test_a_stream_closed_by_another_thread() -> None:
         reader = threading.Thread(target=read)
         reader.start()
         assert first.wait(10)
-        while not stream._reading.locked():
+        while inspect.getgeneratorstate(stream._items) != inspect.GEN_RUNNING:
             pass
         with pytest.raises(ForefrontError, match="Another thread"):
             next(stream)
