@@ -3,6 +3,7 @@
 from typing import Any
 
 import dspy
+import litellm
 import pytest
 
 
@@ -15,6 +16,10 @@ class Dinner(dspy.Signature):
 
 @pytest.fixture
 def lm(endpoint: Any) -> Any:
+    # DSPy sends a schema to models alone of which LiteLLM says that they take one.
+    litellm.register_model(
+        {f"openai/{endpoint.model}": {"litellm_provider": "openai", "supports_response_schema": True}}
+    )
     return dspy.LM(f"openai/{endpoint.model}", api_base=endpoint.url, api_key=endpoint.key, cache=False,
                    temperature=0, max_tokens=200, num_retries=0)  # fmt: skip
 

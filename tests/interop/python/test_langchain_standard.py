@@ -61,6 +61,10 @@ class TestIntegration(ChatModelIntegrationTests):
     async def test_tool_calling_async(self, model: BaseChatModel) -> None:
         await super().test_tool_calling_async(model)
 
+    @pytest.mark.xfail(reason="forefront-mini calls the tool several times", strict=False)
+    def test_tool_calling_with_no_arguments(self, model: BaseChatModel) -> None:
+        super().test_tool_calling_with_no_arguments(model)
+
     @pytest.mark.xfail(reason="forefront-mini writes JSON with other keys where no schema is sent", strict=False)
     def test_json_mode(self, model: BaseChatModel) -> None:
         super().test_json_mode(model)
