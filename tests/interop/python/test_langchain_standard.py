@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
@@ -72,3 +73,10 @@ class TestIntegration(ChatModelIntegrationTests):
     @pytest.mark.xfail(reason="forefront-mini knows no Chinese", strict=False)
     def test_unicode_tool_call_integration(self, model: BaseChatModel) -> None:
         super().test_unicode_tool_call_integration(model, tool_choice="any")
+
+
+def test_context_overflow(endpoint: Any) -> None:
+    """LangChain finds it by the error's text."""
+    fields = FIELDS | {"max_tokens": 10**6, "base_url": endpoint.url, "api_key": endpoint.key}
+    with pytest.raises(ContextOverflowError):
+        ChatOpenAI(**fields).invoke("Hello")
