@@ -1,11 +1,13 @@
 """Python clients and frameworks that other people made, unmodified, against the real server."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.support.interop_environment import ROOT, SUITES, install, run_suite
+from tests.support.node import PEERS
 from tests.support.server import RunningServer
 
 # Which lock has the packages of which suites.
@@ -44,11 +46,15 @@ def test_the_lock_names_no_registry(lock: str) -> None:
 
 
 def test_the_documented_versions_are_the_locked_ones() -> None:
-    locked = {
-        name.replace("_", "-").lower(): version
-        for lock in CLIENTS
-        for name, version in re.findall(r"^(\S+)==([^\s\\]+)", (ROOT / f"requirements/{lock}.txt").read_text(), re.M)
+    locks = "".join((ROOT / "requirements" / f"{name}.txt").read_text() for name in (*CLIENTS, "dev"))
+    locked = set(re.findall(r"^(\S+)==([^\s\\]+)", locks, re.M))
+    node = json.loads((PEERS / "package-lock.json").read_text())["packages"]
+    locked |= {(path.removeprefix("node_modules/"), package.get("version", "")) for path, package in node.items()}
+    rows = re.findall(r"^\| (`.+?) \((?:PyPI|npm)\) \| (.+?) \|", (ROOT / "docs" / "clients.md").read_text(), re.M)
+    documented = {
+        (name.strip("`"), version)
+        for names, versions in rows
+        for name, version in zip(names.split(", "), versions.split(", "), strict=True)
     }
-    rows = re.findall(r"^\| `([\w.-]+)` \(PyPI\) \| ([\d.]+) ", (ROOT / "docs" / "clients.md").read_text(), re.M)
-    assert len(rows) >= sum(len(suites) for suites in CLIENTS.values())
-    assert [(name, version) for name, version in rows if locked.get(name, version) != version] == []
+    assert len(documented) == 15
+    assert documented - locked == set()
