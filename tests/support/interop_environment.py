@@ -13,7 +13,6 @@ ENVIRONMENTS = ROOT / ".venv-interop"
 SUITES = ROOT / "tests" / "interop" / "python"
 # No client reports to its maker or loads anything from the network.
 _QUIET = {
-    "DSPY_CACHEDIR": "dspy",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
     "LANGSMITH_TRACING": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -23,7 +22,7 @@ _QUIET = {
 
 def install(name: str) -> Path:
     """The interpreter of the environment that `requirements/NAME.txt` locks. Installed at the first use and when the
-    lock has changed; where the package index is out of reach the test is skipped, with CI set it fails."""
+    lock has changed. Where the package index is out of reach the test is skipped; with CI set it fails."""
     lock, folder = ROOT / "requirements" / f"{name}.txt", ENVIRONMENTS / name
     python, installed = folder / "bin" / "python", folder / "installed.txt"
     if installed.exists() and installed.read_bytes() == lock.read_bytes():
