@@ -79,7 +79,7 @@ async def read_slowly(pieces: list[bytes]) -> tuple[Seen, int]:
             protocol.data_received(piece)
             while protocol.cycle is not None and not protocol.idle:
                 await asyncio.sleep(0)
-        return recorder.seen, sum(map(len, protocol._segments))
+        return recorder.seen, sum(map(len, protocol._head_segments))
 
 
 STREAMS = {

@@ -189,7 +189,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"temeperature": 1, "temperature": 2}, VALUE, "temeperature", "and `temperature` mean the same"),
         ({"max_completion_tokens": 1, "max_tokens": 2}, VALUE, "max_completion_tokens", "different values"),
         ({"tools": [{}]}, MISSING_PARAMETER, "tools[0].type", "is required."),
-        ({"tools": [{"type": "web_search"}]}, UNSUPPORTED, "tools[0].type", "only functions are."),
+        ({"tools": [{"type": "web_search"}]}, UNSUPPORTED, "tools[0].type", "only `function` and `custom` are."),
         ({"tools": [TOOL] * 129}, VALUE, "tools", "at most 128 items"),
         ({"tools": [TOOL, TOOL]}, VALUE, "tools[1].function.name", "Two tools have the name `f`."),
         ({"tools": [TOOL | {"function": {"name": "a b"}}]}, VALUE, "tools[0].function.name", "letters, digits"),

@@ -28,6 +28,8 @@ _PATTERNS: Final = {
 }
 _A_NAME: Final = "have 1 to 64 letters, digits, underscores, dots or dashes"
 _ENUM = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)
+# What the records of tools say when the object that their `type` names is missing.
+_NEEDS = re.compile(r"a \w+ of the type `\w+` needs a `(?P<field>\w+)`", re.IGNORECASE)
 _SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _PART = re.compile(r"messages\[\d+\]\.content\[\d+\]\.type")
 _TOOL = re.compile(r"tools\[\d+\]\.type")
@@ -62,6 +64,9 @@ def validation_error(text: str) -> ApiError:
     if match := _PATTERN.fullmatch(what):
         rule = next((rule for begin, rule in _PATTERNS.items() if begin in match["pattern"]), _A_NAME)
         return ApiError("invalid_value", f"{where} must {rule}.", param=param)
+    if match := _NEEDS.fullmatch(what):
+        missing = ".".join(part for part in (param, match["field"]) if part)
+        return ApiError("missing_parameter", f"`{missing}` is required: {what}.", param=missing)
     if match := _ENUM.fullmatch(what):
         return _wrong_choice(param, match["value"][:80])
     return ApiError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
@@ -73,7 +78,7 @@ def _wrong_choice(param: str, value: str) -> ApiError:
         text = f"Parts of type {value} are not supported: the models here read text alone."
         return ApiError("unsupported_parameter", text, param=param)
     if _TOOL.fullmatch(param):
-        text = f"Tools of type {value} are not supported: only functions are."
+        text = f"Tools of type {value} are not supported: only `function` and `custom` are."
         return ApiError("unsupported_parameter", text, param=param)
     if param.endswith("role"):
         roles = "must be `system`, `developer`, `user`, `assistant`, `tool` or `function`, not"
