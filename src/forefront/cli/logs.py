@@ -92,7 +92,7 @@ def _plain(value: object) -> object:
     """The JSON value of a record: an object of its fields that are set."""
     if isinstance(value, msgspec.Struct):
         config = value.__struct_config__
-        fields = {config.tag_field: config.tag} if config.tag_field is not None else {}
+        fields: dict[str, Any] = {config.tag_field: config.tag} if config.tag_field is not None else {}
         fields |= {name: getattr(value, name) for name in value.__struct_fields__}
         return {name: field for name, field in fields.items() if field is not None and field is not msgspec.UNSET}
     return str(value)
