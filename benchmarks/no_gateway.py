@@ -9,18 +9,19 @@ from multiprocessing.connection import Connection
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
 from forefront.cli.server_runtime import tune_interpreter
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
-from forefront.server.http.body_memory import Intake
+from forefront.server.http.body_memory import BodyMemory
 from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import Bounds, bounded_protocol
-from forefront.server.middleware.fast_route import Shortcut
-from forefront.server.middleware.request_context import Frame
-from forefront.server.routes.completions import CHAT, Completions
+from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
+from forefront.server.middleware.auth import AuthMiddleware
+from forefront.server.middleware.fast_route import FastRoute
+from forefront.server.middleware.request_id import RequestIdMiddleware
+from forefront.server.routes.completions import CHAT, CompletionsEndpoint
 from forefront.server.serve import bind
 from forefront.wire.admin import Key, Limits, Project
 from tests.support.instant import MODEL, InstantBackend
@@ -29,11 +30,11 @@ from tests.support.instant import MODEL, InstantBackend
 class _FreeLease:
     """A lease that counts nothing and keeps nothing."""
 
-    output_tokens = reasoning_tokens = 0
-    turn = None
+    cached_tokens = output_tokens = reasoning_tokens = 0
+    started = None
 
-    def headers(self) -> dict[str, str]:
-        return {}
+    def rate_limits(self) -> tuple[()]:
+        return ()
 
     def __enter__(self) -> "_FreeLease":
         return self
@@ -41,8 +42,6 @@ class _FreeLease:
     def __exit__(self, *_: object) -> None: ...
 
     async def admit(self, input_tokens: int, output_tokens: int) -> None: ...
-
-    def begin(self, cached_tokens: int) -> None: ...
 
     def end_turn(self, output_tokens: int) -> None: ...
 
@@ -61,11 +60,10 @@ class _FreeGateway:
         return _FreeLease()
 
 
-class _Everybody:
-    """In place of the guard."""
+class _AnyClient:
+    """Authenticates every client as the same principal."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self) -> None:
         limits = Limits()
         key = Key(
             id="none",
@@ -81,9 +79,8 @@ class _Everybody:
         )
         self._principal = Principal(key, Project(name="none", weight=1, limits=limits, budget=None, created=0))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["principal"] = self._principal
-        await self._app(scope, receive, send)
+    async def authenticate(self, _: Scope) -> Principal:
+        return self._principal
 
 
 @contextmanager
@@ -102,12 +99,12 @@ def serve_openly() -> Iterator[str]:
 
 def _serve(started: Connection) -> None:
     catalog = Catalog([ServedModel(MODEL, InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))])
-    chat = Completions(CHAT, catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
-    app = Shortcut(Starlette(), {"/v1/chat/completions": chat})
+    chat = CompletionsEndpoint(CHAT, catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
+    app = FastRoute(Starlette(), {"/v1/chat/completions": chat})
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
-        Frame(_Everybody(app), Intake()),
-        http=bounded_protocol(Bounds(ConnectionLimits(2000, 100), 20)),
+        RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory()),
+        http=bounded_protocol(ProtocolOptions(ConnectionLimits(2000, 100), 20)),
         lifespan="off",
         log_config=None,
         access_log=False,

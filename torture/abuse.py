@@ -1,4 +1,9 @@
-"""A soak: mixed abuse by one project, and meanwhile another project's first tokens, `/health` and memory."""
+"""A soak of mixed abuse by one project: another one's first tokens, `/health` and the server's memory meanwhile.
+
+First tokens are compared with those of the same server without abuse, while unrelated processes use as much processor
+time as server and load generator did. On an idle machine all processors serve one request, which no share of a busy
+one can equal.
+"""
 
 import asyncio
 import json
@@ -18,6 +23,7 @@ from tests.support.server import RunningServer
 from torture.client import CHAT, Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import opened
+from torture.processor import burning, children, processor_seconds
 
 _MODEL = "forefront-mini"
 # Of the soak, before memory is looked at.
@@ -28,16 +34,21 @@ _SHARE, _ROOM = 0.1, 192.0
 _SLOWER = 2.0
 _HEALTH = 0.05  # seconds
 _LONGEST = 30.0
+_BETWEEN = 0.1  # seconds between two of the neighbour's requests
 # Figures of time and memory mean something from this scale on.
 _JUDGED = 0.5
 
 
 @dataclass
 class Soak:
-    """What was seen: seconds to the neighbour's first token and of `/health`, MiB of the server with its children."""
+    """What was seen: seconds to the neighbour's first token (idle, beside unrelated processes, under abuse) and of
+    `/health`, the processors that were in use, MiB of the server with its children."""
 
     idle: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    processors: float = 0.0
     first: list[float] = field(default_factory=list)
+    asked: int = 0
     refused: int = 0
     health: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
@@ -55,11 +66,9 @@ async def _on(harness: Harness, kind: str, seconds: float) -> None:
     abuser, neighbour = await asyncio.to_thread(_make_keys, store)
     # A small KV cache: its blocks, which are in memory once they have been used, are all used soon.
     async with entered(harness.serve(store, _MODEL, "--kv-cache", "0.05")) as server:
-        end = time.monotonic() + max(seconds / 20, 1)
-        while time.monotonic() < end or len(soak.idle) < 5:
-            soak.idle.append(await _first_token(server, neighbour, soak))
+        soak.idle = await _undisturbed(server, neighbour, soak, seconds)
         watching = [asyncio.create_task(job) for job in _watchers(server, neighbour, soak)]
-        statuses = await _abuse(server, abuser, seconds)
+        statuses = await _abuse(server, abuser, seconds, soak)
         for job in watching:
             job.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
@@ -67,26 +76,42 @@ async def _on(harness: Harness, kind: str, seconds: float) -> None:
         works = await _recovered(server, neighbour)
         await asyncio.sleep(min(seconds / 4, 10))
         soak.afterwards = _memory(server.process.pid)
+        async with burning(soak.processors):
+            soak.busy = await _undisturbed(server, neighbour, soak, seconds)
     _report(harness, kind, soak, statuses, works=works)
 
 
-async def _abuse(server: RunningServer, key: str, seconds: float) -> dict[str, Counter[str]]:
+async def _undisturbed(server: RunningServer, key: str, soak: Soak, seconds: float) -> list[float]:
+    """Times to first tokens while nothing else is asked of the server."""
+    times: list[float] = []
+    end = time.monotonic() + max(seconds / 15, 1)
+    while time.monotonic() < end or len(times) < 5:
+        times.append(await _first_token(server, key, soak))
+        await asyncio.sleep(_BETWEEN)
+    return times
+
+
+async def _abuse(server: RunningServer, key: str, seconds: float, soak: Soak) -> dict[str, Counter[str]]:
     """What each kind of abuse was answered with, by status."""
+    began, used = time.monotonic(), processor_seconds(server.process.pid)
     command = ["-m", "torture.abuser", server.url, key, _MODEL, str(seconds)]
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
     try:
         output, _ = await process.communicate()
+        used = processor_seconds(server.process.pid) - used
     finally:
         if process.returncode is None:
             process.kill()
-    return {kind: Counter(counts) for kind, counts in json.loads(output).items()}
+    answered = json.loads(output)
+    soak.processors = (used + answered["processor_seconds"]) / (time.monotonic() - began)
+    return {kind: Counter(counts) for kind, counts in answered["statuses"].items()}
 
 
 def _watchers(server: RunningServer, key: str, soak: Soak) -> list[Coroutine[None, None, None]]:
     async def ask() -> None:
         while True:
             soak.first.append(await _first_token(server, key, soak))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_BETWEEN)
 
     async def look() -> None:
         client = Client(server.url, server.key)
@@ -104,7 +129,8 @@ def _watchers(server: RunningServer, key: str, soak: Soak) -> list[Coroutine[Non
 
 async def _first_token(server: RunningServer, key: str, soak: Soak) -> float:
     """Seconds until a short answer begins; what is refused counts as `_LONGEST`."""
-    number = len(soak.idle) + len(soak.first)
+    soak.asked += 1
+    number = soak.asked
     messages = [{"role": "user", "content": f"Repeat: number {number}"}]
     body = json.dumps({"model": _MODEL, "messages": messages, "max_tokens": 4, "stream": True}).encode()
     client, begin = Client(server.url, key), time.perf_counter()
@@ -146,12 +172,12 @@ def _report(harness: Harness, kind: str, soak: Soak, statuses: dict[str, Counter
         "abuse", kind, f"{len(statuses)} kinds at once by one key", found, good=works and tried and not wrong
     )
 
-    idle, first = statistics.median(soak.idle), statistics.median(soak.first or [_LONGEST])
-    found = f"{first * 1000:.0f} ms (median), {first / idle:.1f} × the {idle * 1000:.0f} ms of an idle server, "
-    found += (
-        f"{max(soak.first, default=_LONGEST) * 1000:.0f} ms at most; {soak.refused} of {len(soak.first)} not answered"
-    )
-    good = first <= _SLOWER * idle and not soak.refused
+    idle, busy, first = (statistics.median(times or [_LONGEST]) for times in (soak.idle, soak.busy, soak.first))
+    found = f"{first * 1000:.0f} ms (median), {first / busy:.1f} × the {busy * 1000:.0f} ms without abuse while "
+    found += f"unrelated processes use {soak.processors:.1f} processors, {first / idle:.1f} × the {idle * 1000:.0f} ms "
+    found += f"of an idle machine, {max(soak.first, default=_LONGEST) * 1000:.0f} ms at most; "
+    found += f"{soak.refused} of {len(soak.first)} not answered"
+    good = first <= _SLOWER * busy and not soak.refused
     harness.report("abuse", kind, "another project's first token", found, good=good or not judged)
 
     health = sorted(soak.health) or [_LONGEST]
@@ -180,10 +206,7 @@ def _make_keys(store: str) -> tuple[str, str]:
 def _memory(pid: int) -> float:
     """Resident MiB of a process and its children; those that end meanwhile count as nothing."""
     pages = 0
-    with suppress(OSError):
-        pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        for task in os.listdir(f"/proc/{pid}/task"):
-            for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
-                with suppress(OSError):
-                    pages += int(Path(f"/proc/{child}/statm").read_text().split()[1])
+    for process in (pid, *children(pid)):
+        with suppress(OSError):
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,12 +1,14 @@
 """One key's abuse of every kind at once, in a process of its own: `python -m torture.abuser URL KEY MODEL SECONDS`.
 
-The end is a line of JSON: for each kind, how many requests ended with which status (0: left, or cut off).
+The end is a line of JSON: `statuses`, for each kind how many requests ended with which status (0: left, or cut off),
+and `processor_seconds` of this process.
 """
 
 import asyncio
 import json
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -151,7 +153,7 @@ async def _main() -> None:
     url, key, model, seconds = sys.argv[1:]
     abuser = Abuser(url, key, model)
     await abuser.run(float(seconds))
-    print(json.dumps(abuser.statuses))
+    print(json.dumps({"statuses": abuser.statuses, "processor_seconds": time.process_time()}))
 
 
 if __name__ == "__main__":

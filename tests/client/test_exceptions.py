@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 import forefront
@@ -51,12 +52,13 @@ def test_statuses(status: int, name: str) -> None:
 @pytest.mark.parametrize("code", ERRORS)
 def test_every_error_of_the_table(code: str) -> None:
     sent = ApiError(code, "What went wrong.", param="messages[0]")
-    error = failure(httpx.Response(sent.status, content=sent.encode(), headers={"x-request-id": "req_1"}))
+    content, status = msgspec.json.encode(sent.body()), ERRORS[code].status
+    error = failure(httpx.Response(status, content=content, headers={"x-request-id": "req_1"}))
     assert isinstance(error, APIStatusError)
-    assert type(error) is exception_for(sent.status)
+    assert type(error) is exception_for(status)
     assert (error.message, error.code, error.param) == ("What went wrong.", code, "messages[0]")
-    assert (error.status_code, error.request_id) == (sent.status, "req_1")
-    assert str(error) == f"What went wrong. ({sent.status} {code}, request req_1)"
+    assert (error.status_code, error.request_id) == (status, "req_1")
+    assert str(error) == f"What went wrong. ({status} {code}, request req_1)"
     assert isinstance(error.body, dict)
 
 

@@ -1,5 +1,6 @@
 """A gateway on a real store, and requests without an engine."""
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -90,6 +91,6 @@ async def answer(lease: Lease, prompt: int, most: int, sampled: int) -> None:
     """Admit, begin and settle a request, as a backend and the server do."""
     with lease:
         await lease.admit(prompt, most)
-        lease.begin(0)
+        lease.started = time.time()
         lease.output_tokens = sampled
         await lease.settle("completed", "stop")

@@ -6,7 +6,7 @@ import pytest
 
 from forefront.fairness.fair_queue import FairQueue
 from forefront.gateway.admission_queue import AdmissionQueue, QueueEntry
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 
 
 def enter(turns: AdmissionQueue, project: str, tokens: int = 100, weight: float = 1) -> QueueEntry:
@@ -22,7 +22,7 @@ def fill(turns: AdmissionQueue, project: str) -> list[QueueEntry]:
         try:
             entered.append(enter(turns, project))
         except ApiError as error:
-            assert error.status == 503
+            assert ERRORS[error.code].status == 503
             return entered
 
 

@@ -17,7 +17,7 @@ from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import open_database
-from forefront.server.app import Office, build_app
+from forefront.server.app import Services, build_app
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "LINK", "PROPFIND")
 
@@ -26,8 +26,8 @@ def route_table(folder: Path) -> list[Route]:
     """Every route of the application that `forefront serve` runs."""
     database = open_database(f"sqlite:///{folder / 'routes.db'}")
     gateway = Gateway(Ledger(database), PriceList({}), AdmissionQueue(1, 1))
-    office = Office(KeyCache(database), gateway, KeyStore(database), UsageReports(database))
-    app = build_app(Catalog([]), office, WorkerPool(1, "bodies"))
+    services = Services(Catalog([]), gateway, KeyCache(database), KeyStore(database), UsageReports(database))
+    app = build_app(services, WorkerPool(1, "bodies"))
     while not isinstance(app, Starlette):
         app = app._app  # type: ignore[attr-defined]
     database.close()

@@ -13,7 +13,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import Database, open_database
 from forefront.server.response import send_body as pieces
-from forefront.server.store_calls import OffLoop
+from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin import NewKey
 from tests.server.routes.test_admin import make_key
 from tests.support.instant import KEY, MODEL, Instant, Nursery
@@ -120,7 +120,7 @@ def test_what_is_another_projects_is_as_what_is_not_there(server: RunningServer)
 
 async def test_a_backlog_of_one_projects_calls_to_the_store_delays_nobody() -> None:
     """Ten hanging calls of one project; as soon as one ends, another project's goes first."""
-    off_loop, gate, order = OffLoop(2), threading.Event(), []
+    off_loop, gate, order = StoreCalls(2), threading.Event(), []
 
     def slow() -> None:
         gate.wait(10)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import Bounds, bounded_protocol
+from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from tests.cli.test_config import make_pair
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
 from tests.security.raw import Said, connection, exchange, read_all, request
@@ -49,7 +49,7 @@ class Recorder:
 async def read_pieces(pieces: list[bytes]) -> tuple[Seen, bytes]:
     """What an application sees of bytes that arrive in these pieces, and what the client gets."""
     loop, recorder = asyncio.get_running_loop(), Recorder()
-    kind = bounded_protocol(Bounds(ConnectionLimits(10, 10), 5.0))
+    kind = bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 5.0))
     config = uvicorn.Config(recorder, http=kind, ws="none", lifespan="off", log_level="error")
     client, accepted = socket.socketpair()
     accepted.setblocking(False)
@@ -68,7 +68,7 @@ async def read_pieces(pieces: list[bytes]) -> tuple[Seen, bytes]:
 async def read_slowly(pieces: list[bytes]) -> tuple[Seen, int]:
     """What an application sees of pieces that come one after another, and how many of their bytes are kept."""
     loop, recorder = asyncio.get_running_loop(), Recorder()
-    kind: Any = bounded_protocol(Bounds(ConnectionLimits(10, 10), 5.0))
+    kind: Any = bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 5.0))
     config = uvicorn.Config(recorder, http=kind, ws="none", lifespan="off", log_level="error")
     client, accepted = socket.socketpair()
     accepted.setblocking(False)

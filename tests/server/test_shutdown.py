@@ -93,7 +93,7 @@ class Frozen:
 @pytest.mark.slow
 async def test_a_store_that_hangs_is_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(off_loop, "STORE_TIMEOUT", 0.1)
-    answers, call = threading.Event(), off_loop.OffLoop()
+    answers, call = threading.Event(), off_loop.StoreCalls()
     calls = [call(answers.wait) for _ in range(20)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
     assert {error.code for error in errors if isinstance(error, ApiError)} == {"store_unavailable"}

@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from forefront.graph.gguf.gguf_file import GgufFile
-from forefront.server.http.parsed_size import ParsedSize
+from forefront.server.http.parsed_size import parsed_size
 from forefront.tokenizer.gguf import gguf_tokenizer
 
 CHAT: Final = "/v1/chat/completions"
@@ -36,9 +36,8 @@ class Hostile:
 
 def _repeated(unit: str, size: int) -> str:
     """As many of `unit`, with commas between them, as a body of `size` may have."""
-    parsed = ParsedSize()
-    parsed.add(f"{unit},".encode())
-    return ",".join([unit] * min(size // (len(unit) + 1), _PARSED // parsed.total))
+    parsed = parsed_size(f"{unit},".encode(), _PARSED)
+    return ",".join([unit] * min(size // (len(unit) + 1), _PARSED // parsed))
 
 
 def _chat(extra: str = "", content: str = '"x"') -> bytes:

@@ -17,9 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
-from forefront.chat.backend import Foresight
+from forefront.chat.backend import PromptPreview, Run, RunUsage
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
-from forefront.chat.meter import Meter
 from forefront.cli.config import Config
 from forefront.cli.server_runtime import run_server
 from forefront.engine.engine import EngineStats
@@ -34,6 +33,15 @@ MODEL = "instant"
 PROMPT = 10
 
 
+@dataclass(frozen=True, slots=True)
+class InstantRequest:
+    """A prepared request: its size, and the text of each token."""
+
+    prompt_tokens: int
+    max_output_tokens: int
+    text: str
+
+
 class InstantBackend:
     """Takes every prompt for ten tokens and samples `max_tokens` of them, `pause` seconds apart. Each is a word, or
     more for a last message of 1000 characters and more, so that large answers need few."""
@@ -44,29 +52,32 @@ class InstantBackend:
         self._pause = pause
         self._sampled = 0
 
-    async def chat(self, request: ChatRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
-        """See `Backend.chat`."""
-        count = request.max_tokens or 16
+    async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> InstantRequest:
+        """See `Backend.prepare`."""
+        assert isinstance(request, ChatRequest)
         text = "word " * max(len(request.messages[-1].content or "") // 1000, 1)
-        await meter.admit(PROMPT, count)
-        meter.begin(0)
+        return InstantRequest(PROMPT, request.max_tokens or 16, text)
+
+    def run(self, prepared: InstantRequest, deadline: float | None = None) -> Run:
+        """See `Backend.run`."""
+        usage = RunUsage()
+        return Run(self._events(prepared, usage), usage, asyncio.get_running_loop().create_future())
+
+    async def _events(self, prepared: InstantRequest, usage: RunUsage) -> AsyncGenerator[Event, None]:
+        usage.started = time.time()
         yield Started(PROMPT, 0)
-        for _ in range(count):
+        for _ in range(prepared.max_output_tokens):
             if self._pause:
                 await asyncio.sleep(self._pause)
-            meter.output_tokens += 1
+            usage.output_tokens += 1
             self._sampled += 1
-            yield TextDelta(0, text)
+            yield TextDelta(0, prepared.text)
         yield ChoiceEnd(0, "length")
-        yield Completed(PROMPT, count, 0)
+        yield Completed(PROMPT, prepared.max_output_tokens, 0)
 
-    def complete(self, request: CompletionRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
-        """See `Backend.complete`."""
-        raise NotImplementedError
-
-    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
-        """See `Backend.foresee`."""
-        return Foresight("", PROMPT, 0, request.max_tokens)
+    async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
+        """See `Backend.preview`."""
+        return PromptPreview("", PROMPT, 0, request.max_tokens)
 
     def start(self) -> None:
         """Nothing has to be."""

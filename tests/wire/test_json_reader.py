@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from forefront.wire.json_reader import read_json
 
 MB = 1_000_000
@@ -17,7 +17,7 @@ TOO_DEEP = "Invalid JSON: a number is out of range, an escape is broken or it ne
 def refusal(body: bytes) -> str:
     with pytest.raises(ApiError) as caught:
         read_json(body)
-    assert (caught.value.status, caught.value.code, caught.value.param) == (400, "invalid_json", None)
+    assert (ERRORS[caught.value.code].status, caught.value.code, caught.value.param) == (400, "invalid_json", None)
     return caught.value.message
 
 

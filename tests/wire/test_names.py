@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from forefront.wire.admin import NewKey
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from forefront.wire.parse_admin import check_new_key, convert_named, parse_new_key
 
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
@@ -17,7 +17,7 @@ def refusal(**fields: object) -> str | None:
     try:
         check_new_key(convert_named({"name": "x"} | fields, NewKey))
     except ApiError as error:
-        assert error.status == 422
+        assert ERRORS[error.code].status == 422
         return error.param
     return None
 
@@ -50,4 +50,4 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
 def test_a_surrogate_by_itself_is_no_text() -> None:
     with pytest.raises(ApiError) as caught:
         parse_new_key(b'{"name": "a\\ud800b"}')
-    assert caught.value.status in (400, 422)
+    assert ERRORS[caught.value.code].status in (400, 422)

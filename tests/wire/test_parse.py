@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from forefront.wire.message import Message
 from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.request import ChatRequest, CompletionRequest
@@ -212,7 +212,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
 )  # fmt: skip
 def test_refusals(fields: dict[str, Any], kind: tuple[int, str], param: str, message: str) -> None:
     error = refusal(**fields)
-    assert ((error.status, error.code), error.param) == (kind, param)
+    assert ((ERRORS[error.code].status, error.code), error.param) == (kind, param)
     assert message in error.message
 
 
@@ -220,7 +220,7 @@ def test_refusals(fields: dict[str, Any], kind: tuple[int, str], param: str, mes
 def test_the_body_is_an_object(body: bytes) -> None:
     with pytest.raises(ApiError, match="must be a JSON object") as caught:
         parse_chat_request(body)
-    assert (caught.value.status, caught.value.code, caught.value.param) == (422, "invalid_type", None)
+    assert (ERRORS[caught.value.code].status, caught.value.code, caught.value.param) == (422, "invalid_type", None)
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"1e400", b"-Infinity", b"1" * 5000])
@@ -228,7 +228,7 @@ def test_numbers_that_json_lacks(number: bytes) -> None:
     body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": ' + number + b"}"
     with pytest.raises(ApiError) as caught:
         parse_chat_request(body)
-    assert (caught.value.status, caught.value.code) == (400, "invalid_json")
+    assert (ERRORS[caught.value.code].status, caught.value.code) == (400, "invalid_json")
 
 
 def test_aliases() -> None:
@@ -268,7 +268,7 @@ def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> Non
     try:
         taken = getattr(parse(**{name: number}, logprobs=True).request, name)
     except ApiError as error:
-        assert (error.status, error.param) == (422, name)
+        assert (ERRORS[error.code].status, error.param) == (422, name)
     else:
         assert taken == number
 
@@ -330,4 +330,4 @@ def test_refused_completions(fields: dict[str, Any], kind: tuple[int, str] | Non
         return
     with pytest.raises(ApiError) as caught:
         complete(**fields)
-    assert ((caught.value.status, caught.value.code), caught.value.param) == (kind, param)
+    assert ((ERRORS[caught.value.code].status, caught.value.code), caught.value.param) == (kind, param)

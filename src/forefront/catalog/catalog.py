@@ -4,6 +4,7 @@ import asyncio
 import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from forefront.chat.backend import Backend
 from forefront.wire.errors import ApiError
@@ -24,7 +25,7 @@ class ServedModel:
     """A model that answers. `created` is in seconds since 1970. `fingerprint`: see `fingerprint.py`."""
 
     name: str
-    backend: Backend
+    backend: Backend[Any]
     created: int
     fingerprint: str
     build: Build

@@ -1,46 +1,87 @@
-"""The one seam: whatever can answer a request. `LocalBackend` is this machine's engine."""
+"""The interface between the server and a model: prepare a request, then run it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from forefront.chat.events import Event
-from forefront.chat.meter import Meter
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.wire.request import ChatRequest, CompletionRequest
 
-__all__ = ["Backend", "EngineStats", "Foresight"]
+__all__ = ["Backend", "EngineStats", "PreparedRequest", "PromptPreview", "Run", "RunUsage"]
 
 
 @dataclass(frozen=True, slots=True)
-class Foresight:
-    """What a chat request would meet: the text that the model would read, its tokens, and how many of them are in the
-    KV cache; how many tokens of answer the request asks for, if it says so."""
+class PromptPreview:
+    """The prompt of a chat request: its text after the template, its tokens, and how many of them the KV cache holds.
+    `max_tokens` is that of the request."""
 
-    prompt: str
+    text: str
     prompt_tokens: int
     cached_tokens: int
     max_tokens: int | None
 
 
-class Backend(Protocol):
-    """Answers requests for one model.
+class PreparedRequest(Protocol):
+    """A request that can run. Its size is known, nothing has been computed."""
 
-    `chat` and `complete` yield events as `forefront.chat.events` describes and raise `ApiError` for a request that is
-    refused. Closing the generator early (`aclose`) stops the work. Nothing computed for one `tenant` is ever used for
-    another. `meter` says when the work may begin, and holds what was used once the generator has ended, however it
-    did.
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of all prompts."""
+
+    @property
+    def max_output_tokens(self) -> int:
+        """The most tokens that all choices together can have."""
+
+
+@dataclass(slots=True)
+class RunUsage:
+    """Tokens of one run. `cached_tokens` of the prompt came from the KV cache, `output_tokens` were sampled over all
+    choices, `reasoning_tokens` of those within reasoning. `started` is the Unix time of the first token."""
+
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    started: float | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """A request that is being answered. Closing `events` early (`aclose`) stops the work.
+
+    `usage` is final once `events` have ended or are closed. `computed` gets the number of sampled tokens when the
+    engine has finished, whether or not the events have been read.
+    """
+
+    events: AsyncGenerator[Event, None]
+    usage: RunUsage
+    computed: asyncio.Future[int]
+
+
+P = TypeVar("P", bound=PreparedRequest)
+
+
+class Backend(Protocol[P]):
+    """Answers requests for one model. `LocalBackend` is the engine of this process.
+
+    Nothing computed for one `tenant` is used for another.
     """
 
     context_length: int
 
-    def chat(self, request: ChatRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]: ...
+    async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> P:
+        """Render, tokenise and check a request. Raises `ApiError`."""
 
-    def complete(self, request: CompletionRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]: ...
+    def run(self, prepared: P, deadline: float | None = None) -> Run:
+        """Answer a prepared request, once. At `deadline`, a time of the event loop's clock, the answer is cut.
 
-    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
-        """What `chat` would meet, without answering. Raises `ApiError` as it would."""
+        Iterating `Run.events` raises `ApiError` for an answer that fails.
+        """
+
+    async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
+        """The prompt of a request, without running it. Raises `ApiError` like `prepare`."""
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""
@@ -49,7 +90,7 @@ class Backend(Protocol):
         """Return once a token has been generated, or raise."""
 
     def stats(self) -> EngineStats:
-        """What the engine behind it is doing."""
+        """The engine's load and counters."""
 
     async def close(self) -> None:
-        """Stop; requests that are still running end with an error."""
+        """Stop. Running requests end with an error."""

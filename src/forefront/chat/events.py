@@ -1,5 +1,5 @@
-"""What a backend says while it answers, in order: `Started`; for each choice any number of deltas and one `ChoiceEnd`;
-`Completed`. Whatever ends otherwise raises `ApiError`."""
+"""The events of an answer, in order: `Started`; for each choice any number of deltas and one `ChoiceEnd`; `Completed`.
+An answer that fails raises `ApiError` instead."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogpro
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first token is there: `prompt_tokens` were read, `cached_tokens` of them from the KV cache."""
+    """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache."""
 
     prompt_tokens: int
     cached_tokens: int
@@ -16,7 +16,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More text of choice `index`; `logprobs` are those of the tokens it came from, when asked for."""
+    """More text of choice `index`. `logprobs` are those of its tokens, if requested."""
 
     index: int
     text: str
@@ -25,7 +25,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """More of what the model thinks before it answers, in choice `index`."""
+    """More reasoning of choice `index`."""
 
     index: int
     text: str
@@ -33,7 +33,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallBegin:
-    """The model calls a function: the `call`th call of choice `index`, counted from 0."""
+    """A tool call begins: number `call` of choice `index`, counted from 0."""
 
     index: int
     call: int
@@ -42,7 +42,7 @@ class ToolCallBegin:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """More of the arguments of a call that has begun, as JSON text."""
+    """More of the arguments of a tool call, as JSON text."""
 
     index: int
     call: int
@@ -58,24 +58,24 @@ class ChoiceEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """How an answer was made: with which values, and how many seconds each part took."""
+class RunReport:
+    """The effective sampling values of an answer, and the seconds that it waited, read the prompt and generated."""
 
     sampling: EffectiveSampling
-    queue: float
-    prefill: float
-    decode: float
+    queue_seconds: float
+    prefill_seconds: float
+    decode_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Every choice is complete. `completion_tokens` is what the engine sampled for all of them, up to each end."""
+    """Every choice is complete. `completion_tokens` were sampled for all of them, each up to its end."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
     reasoning_tokens: int = 0
-    work: Work | None = None
+    report: RunReport | None = None
 
 
 Delta = TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta

@@ -23,10 +23,10 @@ from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.database import Database
-from forefront.server.app import Office, build_app
-from forefront.server.http.body_memory import Intake
+from forefront.server.app import Services, build_app
+from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.serve import Listen, serve
+from forefront.server.serve import ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +53,13 @@ def run_server(
 
     async def run() -> None:
         ledger, server = Ledger(database), settings.server
-        intake = Intake(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
+        body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_redis_limiter(settings.redis.url) as redis_limiter:
-            office, runs = _office(settings, database, ledger, redis_limiter), SharedRuns()
-            workers = WorkerPool(_BODY_THREADS, "forefront-bodies")
-            app = build_app(catalog, office, workers, intake, server.cors_origins, runs)
+            services = _services(settings, catalog, database, ledger, redis_limiter)
+            runs, workers = SharedRuns(), WorkerPool(_BODY_THREADS, "forefront-bodies")
+            app = build_app(services, workers, body_memory, runs, server.cors_origins)
             try:
-                await serve(app, catalog, ledger, runs, bound, _listen(server), started)
+                await serve(app, Shutdown(catalog, runs, ledger), bound, _server_options(server), started)
             finally:
                 workers.close()
 
@@ -90,17 +90,19 @@ def raise_file_limit(connections: int) -> None:
         log.warning(text + "or raise the limit (ulimit -n)", limit, connections)
 
 
-def _office(settings: Config, database: Database, ledger: Ledger, limiter: RedisLimiter | None) -> Office:
+def _services(
+    settings: Config, catalog: Catalog, database: Database, ledger: Ledger, redis_limiter: RedisLimiter | None
+) -> Services:
     prices = {
         model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
     }
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(ledger, PriceList(prices), queue, shared=limiter)
-    return Office(KeyCache(database), gateway, KeyStore(database), UsageReports(database))
+    gateway = Gateway(ledger, PriceList(prices), queue, redis_limiter=redis_limiter)
+    return Services(catalog, gateway, KeyCache(database), KeyStore(database), UsageReports(database))
 
 
-def _listen(settings: ServerSettings) -> Listen:
-    return Listen(
+def _server_options(settings: ServerSettings) -> ServerOptions:
+    return ServerOptions(
         settings.grace_seconds,
         settings.header_seconds,
         settings.send_seconds,

@@ -41,7 +41,7 @@ class Quota:
     def hold(self, owner: Hashable, amount: int) -> None:
         """Hold `amount` units more, which exist already: `free` may become negative."""
         self.free -= amount
-        self._held[owner] = self.held(owner) + amount
+        self._held[owner] = self._held.get(owner, 0) + amount
 
     def give_back(self, owner: Hashable, amount: int) -> None:
         """Release `amount` units of `owner`."""
@@ -86,10 +86,9 @@ class NestedQuota:
     def take(self, project: str, key: str, amount: int, *, reserved: bool = False) -> bool:
         """Hold `amount` units more, if they fit. With `reserved`, all free room counts, for owners that cannot wait."""
         held = self._keys.get(key, 0) + amount
-        if not reserved and held > self._projects.room(project, amount):
+        if not (self.free >= amount if reserved else held <= self._projects.room(project, amount)):
             return False
-        if not self._projects.take(project, amount, reserved=True):
-            return False
+        self._projects.hold(project, amount)
         self._keys[key] = held
         return True
 

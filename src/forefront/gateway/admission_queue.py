@@ -105,9 +105,9 @@ class AdmissionQueue:
         ahead, wait = self._queue.waiting + reserved, self._queue.tokens_waiting / self._throughput
         text = f"The server is busy: {ahead} requests are waiting, which will take about {math.ceil(wait)} s."
         # Places become free all the time: the next one long before the queue's end is reached.
-        seconds = max(math.ceil(wait / max(ahead, 1)), 1)
-        headers = {"retry-after": str(seconds), "x-queue-position": str(ahead)}
-        raise ApiError("overloaded", text, headers=headers)
+        error = ApiError("overloaded", text, retry_after=max(wait / max(ahead, 1), 1.0))
+        error.queue_position = ahead
+        raise error
 
     def finish(self, entry: QueueEntry, used: int) -> None:
         """See `QueueEntry.release`."""

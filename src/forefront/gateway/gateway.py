@@ -1,115 +1,124 @@
-"""Who may ask, how much, and what it cost: admit → reserve → wait for a turn → settle."""
+"""The door to the gateway: checks whether a key may make one more request, and gives out leases."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.lease import Lease
+from forefront.gateway.lease import Lease, LeasedRequest
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
-from forefront.gateway.limits.rate_limiter import RateLimiter, rate_headers
+from forefront.gateway.limits.local_reservation import LocalReservation
+from forefront.gateway.limits.rate_limiter import RateLimiter, rate_limits
 from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.limits.redis_reservation import LimitedSubject
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 
 
-class Reading:
-    """Counts one request among those whose bodies are being read."""
+class BodyRead:
+    """Counts a request whose body is being read towards the limits of concurrent requests."""
 
-    def __init__(self, counted: Sequence[RateLimiter | LimitedSubject]) -> None:
-        self._counted = counted
+    def __init__(self, limiters: Sequence[RateLimiter | LimitedSubject]) -> None:
+        self._limiters = limiters
 
     def __enter__(self) -> None:
-        for one in self._counted:
-            one.reading += 1
+        for limiter in self._limiters:
+            limiter.reading += 1
 
     def __exit__(self, *_: object) -> None:
-        for one in self._counted:
-            one.reading -= 1
+        for limiter in self._limiters:
+            limiter.reading -= 1
 
 
 class Gateway:
-    """FakeClock out leases. One for a server; on its event loop. `clock` counts seconds.
+    """Gives out leases. One for each server, on its event loop. `clock` is in seconds.
 
-    Limits are counted in memory, or with `shared` by Redis, for several servers together.
+    Limits are counted in memory, or by Redis with a `redis_limiter`, for several servers together.
     """
 
     def __init__(
         self,
-        writer: Ledger,
+        ledger: Ledger,
         prices: PriceList,
-        turns: AdmissionQueue,
+        queue: AdmissionQueue,
         clock: Callable[[], float] = time.monotonic,
-        shared: RedisLimiter | None = None,
+        redis_limiter: RedisLimiter | None = None,
     ) -> None:
-        self.turns = turns
-        self._writer = writer
+        self.queue = queue
+        self._ledger = ledger
         self._prices = prices
         self._clock = clock
-        self._shared = shared
-        self._allowances: dict[tuple[str, str], RateLimiter] = {}
-        self._latest: dict[str, tuple[Principal, list[RateLimiter]]] = {}  # by the id of a key
+        self._redis_limiter = redis_limiter
+        self._limiters: dict[tuple[str, str], RateLimiter] = {}
+        self._cached_limiters: dict[str, tuple[Principal, list[RateLimiter]]] = {}  # by the id of a key
         self._revision = -1
 
-    def admit(self, principal: Principal, model: str, completion: str) -> Lease:
-        """A lease for one request, which must be settled whatever happens.
+    def admit(self, principal: Principal, model: str, completion_id: str) -> Lease:
+        """A lease for one request, to be used as a context manager.
 
         Raises `ApiError`: 403 for a model that the key may not use, and what `check` raises.
         """
         principal.require_model(model)
-        allowances = self.check(principal)
-        claim = None if self._shared is None else self._shared.reservation(principal)
-        return Lease(
-            principal, model, completion, allowances, self._prices[model], self._writer, self.turns, self._clock, claim
-        )
+        limiters = self.check(principal)
+        redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
+        request = LeasedRequest(principal, model, completion_id, self._prices[model])
+        return Lease(request, redis or LocalReservation(limiters, self._clock), self._ledger, self.queue)
 
     def check(self, principal: Principal) -> list[RateLimiter]:
-        """Whether there is room for one more request of theirs, of whatever size; the limits that it counts for.
+        """Check whether there is room for one more request of any size. The limiters in memory that count it.
 
-        Raises `ApiError`: 429 over a limit, 503 when the queue is full, and while the store cannot be written, since
-        nothing may run that could not be accounted for. With shared limits, what Redis knows is asked by the lease.
+        Raises `ApiError`: 429 over a limit, 503 when the queue is full, and while the ledger cannot be written, since
+        usage could not be recorded. With Redis, the lease makes the exact check.
         """
         now = self._clock()
-        allowances = [] if self._shared is not None else self._of(principal)
+        limiters = [] if self._redis_limiter is not None else self._limiters_of(principal)
         try:
-            if not self._writer.healthy:
+            if not self._ledger.healthy:
                 text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
-                raise ApiError("store_unavailable", text, headers={"retry-after": "1"})
-            if self._shared is not None:
-                self._shared.check(principal)
-            for allowance in allowances:
-                allowance.check_request(now)
-            self.turns.check(principal.project.name)
+                raise ApiError("store_unavailable", text)
+            if self._redis_limiter is not None:
+                self._redis_limiter.check(principal)
+            for limiter in limiters:
+                limiter.check_request(now)
+            self.queue.check(principal.project.name)
         except ApiError as error:
-            error.headers |= rate_headers(allowances, now)
+            if self._redis_limiter is None:
+                error.rate_limits = rate_limits(limiters, now)
             raise
-        return allowances
+        return limiters
 
-    def reading(self, principal: Principal) -> "Reading":
-        """The context in which a request's body is read: it counts towards the limits of requests at a time."""
-        return Reading(self._of(principal) if self._shared is None else self._shared.subjects(principal))
+    def reading(self, principal: Principal) -> BodyRead:
+        """The context in which a request's body is read."""
+        if self._redis_limiter is not None:
+            return BodyRead(self._redis_limiter.subjects(principal))
+        return BodyRead(self._limiters_of(principal))
 
-    def _of(self, principal: Principal) -> list[RateLimiter]:
+    def wait_estimate(self, principal: Principal) -> tuple[int, float]:
+        """How many requests would be ahead of the project's next one in the queue, and the seconds that they take."""
+        return self.queue.estimate_next(principal.project.name, principal.project.weight)
+
+    def _limiters_of(self, principal: Principal) -> list[RateLimiter]:
         if principal.revision > self._revision:
-            self._forget(principal.revision)
-        asked, found = self._latest.get(principal.key.id, (None, []))
-        if asked is not principal:
-            found = [self._find(of, name, limits, principal.revision) for of, name, limits in principal.limits()]
-            self._latest[principal.key.id] = (principal, found)
-        return found
+            self._drop_idle(principal.revision)
+        cached_for, limiters = self._cached_limiters.get(principal.key.id, (None, []))
+        if cached_for is not principal:
+            limiters = [
+                self._limiter(subject, name, limits, principal.revision) for subject, name, limits in principal.limits()
+            ]
+            self._cached_limiters[principal.key.id] = (principal, limiters)
+        return limiters
 
-    def _find(self, of: str, name: str, limits: Limits, revision: int) -> RateLimiter:
-        allowance = self._allowances.get((of, name))
-        if allowance is None:
-            allowance = self._allowances[of, name] = RateLimiter(of)
-        allowance.update(limits, revision)
-        return allowance
+    def _limiter(self, subject: str, name: str, limits: Limits, revision: int) -> RateLimiter:
+        limiter = self._limiters.get((subject, name))
+        if limiter is None:
+            limiter = self._limiters[subject, name] = RateLimiter(subject)
+        limiter.update(limits, revision)
+        return limiter
 
-    def _forget(self, revision: int) -> None:
-        """Something has changed in the store: let go of those who ask no more, as of revoked keys."""
+    def _drop_idle(self, revision: int) -> None:
+        """Drop idle limiters, as those of revoked keys, after a change in the store."""
         self._revision = revision
         now = self._clock()
-        self._latest.clear()
-        self._allowances = {name: one for name, one in self._allowances.items() if not one.idle(now)}
+        self._cached_limiters.clear()
+        self._limiters = {name: limiter for name, limiter in self._limiters.items() if not limiter.idle(now)}

@@ -1,7 +1,7 @@
-"""One request's account: what it may use, what it used, and the row that says so."""
+"""One request's account: its rate limits, budget, place in the queue and row in the ledger."""
 
 import time
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from forefront.gateway.admission_queue import AdmissionQueue, QueueEntry
 from forefront.gateway.keys.principal import Principal
@@ -9,57 +9,54 @@ from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetRefusal, Res
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import Price
 from forefront.gateway.ledger.settlement import LedgerRow
-from forefront.gateway.limits.rate_limiter import RateLimiter, TokenCharge, rate_headers
+from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Status
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, RateLimitState
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedRequest:
+    """The request of a lease: the holder of its key, its model, the id of its completion, and its price."""
+
+    principal: Principal
+    model: str
+    completion_id: str
+    price: Price
 
 
 class Lease:
-    """The meter of one request, and a context: whatever has not been settled when it is left is written as broken off,
-    and an error that leaves it gets the `x-ratelimit-*` headers.
+    """Gives a request what it takes of limits, budgets and the queue, and gives back what it does not use.
 
-    Made by `Gateway.admit`, which has counted the request. Whoever answers it calls `admit` once its size is known and
-    `begin` with the first token, keeps the counts of tokens true, and calls `settle` before the end can be seen. Limits
-    that servers share are counted by a `claim`, in the allowances' place, once the size is known.
+    `Gateway.admit` makes one for each request and counts the request. Then: `admit` once the size is known; keep the
+    counts of tokens and `started`, the Unix time of the first token, true; `settle` before the client sees the end of
+    the response. A context manager: a lease that is left without being settled is settled as aborted or failed, and an
+    `ApiError` that leaves it gets the rate limits.
     """
 
     def __init__(
         self,
-        principal: Principal,
-        model: str,
-        completion: str,
-        allowances: Sequence[RateLimiter],
-        price: Price,
-        writer: Ledger,
-        turns: AdmissionQueue,
-        clock: Callable[[], float],
-        claim: RedisReservation | None = None,
+        request: LeasedRequest,
+        reservation: LocalReservation | RedisReservation,
+        ledger: Ledger,
+        queue: AdmissionQueue,
     ) -> None:
         self.input_tokens = self.cached_tokens = self.output_tokens = self.reasoning_tokens = 0
         self.started: float | None = None
-        self._principal, self._model, self._completion = principal, model, completion
-        self._allowances, self._price = allowances, price
-        self._writer, self._turns, self._clock = writer, turns, clock
+        self.queue_entry: QueueEntry | None = None
+        self._request = request
+        self._reservation = reservation
+        self._ledger = ledger
+        self._queue = queue
         self._received = time.time()
-        self._claim = claim
-        self._taken: list[TokenCharge] = []
         self._hold: BudgetHold | None = None
         self._settled = False
-        self.turn: QueueEntry | None = None
-        turns.reserve(principal.project.name)
-        now = clock()
-        for allowance in allowances:
-            allowance.running += 1
-            if allowance.requests is not None:
-                allowance.requests.add(now, 1)
+        queue.reserve(request.principal.project.name)
 
-    def headers(self) -> dict[str, str]:
-        """The `x-ratelimit-*` headers, as they stand now."""
-        if self._claim is not None:
-            return self._claim.headers()
-        return rate_headers(self._allowances, self._clock())
+    def rate_limits(self) -> tuple[RateLimitState, ...]:
+        """The rate limits of the key and its project, as they are now."""
+        return self._reservation.rate_limits()
 
     def __enter__(self) -> "Lease":
         return self
@@ -67,38 +64,32 @@ class Lease:
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         self.abandon("failed" if isinstance(error, Exception) else "aborted")
         if isinstance(error, ApiError):
-            error.headers |= self.headers()  # the request has been counted, whatever came of it
+            error.rate_limits = self.rate_limits()
 
     async def count(self) -> None:
-        """Count a request that generates nothing, towards limits that servers share as well. Raises `ApiError` like
-        `admit`."""
-        if self._claim is not None:
-            await self._claim.take(0)
+        """Count a request that generates nothing, with Redis too. Raises `ApiError` like `admit`."""
+        await self._reservation.take(0)
 
     async def admit(self, input_tokens: int, output_tokens: int) -> None:
-        """Hold what the request may take of limits and budgets, then wait until it is its turn.
+        """Reserve what the request can take of limits and budgets, then wait in the queue for a slot.
 
         Raises `ApiError`: 429 over a limit, 403 for a budget, 503 when the store fails.
         """
-        if self._claim is not None:
-            await self._claim.take(input_tokens + output_tokens)
-        self._take_tokens(input_tokens + output_tokens)
+        project, tokens = self._request.principal.project, input_tokens + output_tokens
+        await self._reservation.take(tokens)
         await self._reserve_budget(input_tokens, output_tokens)
-        self.turn = self._turns.enqueue(
-            self._principal.project.name, self._principal.project.weight, input_tokens + output_tokens
-        )
-        await self.turn.wait()
+        self.queue_entry = self._queue.enqueue(project.name, project.weight, tokens)
+        await self.queue_entry.wait()
         self.input_tokens = input_tokens
 
-    def begin(self, cached_tokens: int) -> None:
-        """The first token is there."""
-        self.cached_tokens = cached_tokens
-        self.started = time.time()
+    def wait_estimate(self) -> tuple[int, float]:
+        """How many requests are ahead in the queue, and the seconds that they will take."""
+        return (0, 0.0) if self.queue_entry is None else self.queue_entry.estimate()
 
     def end_turn(self, output_tokens: int) -> None:
-        """The engine has finished, with so many tokens sampled: the slot is free, however slowly the client reads."""
-        if self.turn is not None:
-            self.turn.release(self.input_tokens + output_tokens)
+        """Free the slot of a request whose engine has finished after so many tokens, whether or not they are read."""
+        if self.queue_entry is not None:
+            self.queue_entry.release(self.input_tokens + output_tokens)
 
     async def settle(self, status: Status, finish_reason: str | None) -> None:
         """Return once the row is in the ledger. Raises `ApiError` 503 when it could not be written."""
@@ -108,84 +99,72 @@ class Lease:
         if row is None:
             return
         try:
-            await self._writer.settle(row, self._hold)
+            await self._ledger.settle(row, self._hold)
         except StoreError:
             text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
-            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
-        if self._claim is not None:
-            await self._claim.wait_released()  # on its way since before the row was
+            raise ApiError("store_unavailable", text) from None
+        await self._reservation.wait_released()
 
     def abandon(self, status: Status) -> None:
-        """The same for a request that did not come to its end; nobody waits for the row."""
+        """Settle a request that has not come to its end, without waiting for the row."""
         if not self._settled and (row := self._close(status, None)) is not None:
-            self._writer.post(row, self._hold)
-
-    def _take_tokens(self, amount: int) -> None:
-        now = self._clock()
-        for allowance in self._allowances:
-            allowance.check_tokens(now, amount)
-        for allowance in self._allowances:
-            if (window := allowance.tokens) is not None:
-                self._taken.append(TokenCharge(window, window.add(now, amount), amount))
+            self._ledger.post(row, self._hold)
 
     async def _reserve_budget(self, input_tokens: int, output_tokens: int) -> None:
-        key, project = self._principal.key, self._principal.project
+        key, project = self._request.principal.key, self._request.principal.project
         if key.budget is None and project.budget is None:
             return
-        cost = self._price.max_cost(input_tokens, output_tokens)
-        amount = input_tokens + output_tokens
-        wanted = ReservationRequest(key.id, project.name, amount, cost, key.budget, project.budget)
+        cost, tokens = self._request.price.max_cost(input_tokens, output_tokens), input_tokens + output_tokens
+        request = ReservationRequest(key.id, project.name, tokens, cost, key.budget, project.budget)
         try:
-            held = await self._writer.reserve(wanted)
+            hold = await self._ledger.reserve(request)
         except StoreError:
             text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
-            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
-        if isinstance(held, BudgetRefusal):
-            raise _exhausted(held)
-        self._hold = held
+            raise ApiError("store_unavailable", text) from None
+        if isinstance(hold, BudgetRefusal):
+            raise _budget_exceeded(hold)
+        self._hold = hold
 
     def _close(self, status: Status, finish_reason: str | None) -> LedgerRow | None:
-        """Give everything back but what was used; the row, unless the request never began."""
+        """Give back everything unused. The row for the ledger, unless the request was never admitted."""
         self._settled = True
-        for allowance in self._allowances:
-            allowance.running -= 1
         used = self.input_tokens + self.output_tokens
-        for taken in self._taken:
-            taken.correct(used)
-        if self._claim is not None:
-            self._claim.release(used)
-        if self.turn is not None:
-            self.turn.release(used)
+        self._reservation.release(used)
+        if self.queue_entry is not None:
+            self.queue_entry.release(used)
         else:
-            self._turns.cancel(self._principal.project.name)
+            self._queue.cancel(self._request.principal.project.name)
         if not self.input_tokens:
             if self._hold is not None:
-                self._writer.release(self._hold)
+                self._ledger.release(self._hold)
             return None
-        cost = 0 if status == "failed" else self._price.cost(self.input_tokens, self.cached_tokens, self.output_tokens)
+        return self._row(status, finish_reason)
+
+    def _row(self, status: Status, finish_reason: str | None) -> LedgerRow:
+        request, tokens = self._request, (self.input_tokens, self.cached_tokens, self.output_tokens)
         return LedgerRow(
-            id=self._completion,
-            key_id=self._principal.key.id,
-            project=self._principal.project.name,
-            model=self._model,
+            id=request.completion_id,
+            key_id=request.principal.key.id,
+            project=request.principal.project.name,
+            model=request.model,
             status=status,
             finish_reason=finish_reason,
             input_tokens=self.input_tokens,
             cached_tokens=self.cached_tokens,
             output_tokens=self.output_tokens,
             reasoning_tokens=self.reasoning_tokens,
-            cost_nanos=cost,
+            cost_nanos=0 if status == "failed" else request.price.cost(*tokens),
             received_at=self._received,
             first_token_at=self.started,
             finished_at=time.time(),
         )
 
 
-def _exhausted(refusal: BudgetRefusal) -> ApiError:
+def _budget_exceeded(refusal: BudgetRefusal) -> ApiError:
     period = {"day": "of today", "month": "of this month", "ever": ""}[refusal.period]
     unit = "tokens" if refusal.unit == "tokens" else "units of money"
     text = (
         f"The budget {period} of this {refusal.subject} is {refusal.limit:g} {unit}; {refusal.remaining:g} are left, "
         f"and this request can take {refusal.requested:g}. A smaller `max_tokens` takes less."
     ).replace("  ", " ")
-    return ApiError("insufficient_credits", text, headers={"x-should-retry": "false"})
+    return ApiError("insufficient_credits", text, retryable=False)

@@ -1,1 +1,1 @@
-"""HTTP: routes, server-sent events, error bodies. Knows what may be asked and how it is answered, not what answers."""
+"""HTTP: routes, middleware, connections, server-sent events and error responses."""

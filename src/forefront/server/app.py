@@ -1,4 +1,4 @@
-"""The ASGI application: every request passes frame → guard → shortcut or route."""
+"""The ASGI application: every request passes request id → authentication → fast route or router."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,56 +15,55 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_reports import UsageReports
-from forefront.server.http.body_memory import Intake
-from forefront.server.idempotency.idempotency_key import Idempotent
+from forefront.server.http.body_memory import BodyMemory
+from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.middleware.auth import Guard
+from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
-from forefront.server.middleware.fast_route import Shortcut
-from forefront.server.middleware.request_context import Frame
-from forefront.server.routes.admin import Admin
-from forefront.server.routes.completions import CHAT, TEXT, Completions
+from forefront.server.middleware.fast_route import FastRoute
+from forefront.server.middleware.request_id import RequestIdMiddleware
+from forefront.server.routes.admin import AdminRoutes
+from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
-from forefront.server.routes.preflight import Preflights
+from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.server.routes.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
-    """What the application needs of the gateway."""
+class Services:
+    """What the routes call: the models, and the parts of the gateway."""
 
-    ring: KeyCache
+    catalog: Catalog
     gateway: Gateway
-    keys: KeyStore
+    key_cache: KeyCache
+    key_store: KeyStore
     usage: UsageReports
 
 
 def build_app(
-    catalog: Catalog,
-    office: Office,
+    services: Services,
     workers: WorkerPool,
-    intake: Intake | None = None,
-    cors_origins: Sequence[str] = (),
+    body_memory: BodyMemory | None = None,
     runs: SharedRuns | None = None,
+    cors_origins: Sequence[str] = (),
 ) -> ASGIApp:
-    """The application that serves `catalog` to those whom `office` lets in; to web pages of `cors_origins` too.
-    `workers` parse what is large."""
-    runs = runs or SharedRuns()
+    """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
+    catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     posts = {
-        "/v1/chat/completions": Idempotent(Completions(CHAT, catalog, office.gateway, workers), runs, workers),
-        "/v1/completions": Idempotent(Completions(TEXT, catalog, office.gateway, workers), runs, workers),
+        "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
+        "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
     }
-    admin = Admin(office.keys, office.usage, office.gateway.turns, catalog, workers)
+    admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
-            Route("/v1/chat/completions/preflight", Preflights(catalog, office.gateway, workers), methods=["POST"]),
+            Route("/v1/chat/completions/preflight", PreflightEndpoint(catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
-            Route("/v1/usage/{id}", make_completion_usage(office.usage)),
+            Route("/v1/usage/{id}", make_completion_usage(services.usage)),
             *admin.routes(),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
@@ -73,10 +72,10 @@ def build_app(
         exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    guarded: ASGIApp = Guard(Shortcut(app, posts), office.ring)
+    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache))
     if cors_origins:
-        # Outside of the guard: browsers ask whether they may ask, and send no key with that.
-        guarded = CORSMiddleware(
-            guarded, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
+        # Outside of authentication: the preflight requests of browsers carry no key.
+        authenticated = CORSMiddleware(
+            authenticated, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
         )
-    return Frame(guarded, intake or Intake())
+    return RequestIdMiddleware(authenticated, body_memory or BodyMemory())

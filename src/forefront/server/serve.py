@@ -1,4 +1,4 @@
-"""Running the application: a socket that is bound early, and a shutdown that drains."""
+"""Running the application: a socket that is bound before the models load, and a graceful shutdown."""
 
 import asyncio
 import contextlib
@@ -15,24 +15,26 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import Bounds, bounded_protocol
+from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.http.tls_listener import HttpProtocol, TlsListener
 from forefront.server.idempotency.shared_runs import SharedRuns
 
 log = logging.getLogger(__name__)
 
-# Seconds in which requests end after their models have, and after they have been cancelled.
-_FAREWELL = 0.5
-# Bytes that the system takes of a connection before it sends them. Without a bound, megabytes wait for a slow client.
-_UNSENT = 2**17
+# Seconds for requests to end after their models are closed, and again after they are cancelled.
+_END_SECONDS = 0.5
+# Unsent bytes that the system buffers for a connection. Without a bound, megabytes wait for a slow client.
+_NOTSENT_LOWAT = 2**17
+_BACKLOG = 2048
+_KEEPALIVE_SECONDS = 75
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
-    """How connections are taken: seconds of grace at the end, for headers and for reading what is sent; how many in
-    all, and of one address without a key; and TLS by files."""
+class ServerOptions:
+    """Seconds of grace at a shutdown, for the headers of a request and for a client that does not read; the number of
+    connections in all, and without a key from one address; the files for TLS."""
 
-    grace: float
+    grace_seconds: float
     header_seconds: float
     send_seconds: float
     connections: int
@@ -41,15 +43,33 @@ class Listen:
     tls_key: str | None = None
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, less its signal handling: it would end the process by the signal instead of with status 0.
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """What has to be closed, in this order: models and shared runs, requests, the ledger."""
 
-    With TLS, a handshake has `handshake_seconds` and is within `limits`; uvicorn gives it a minute and no limit.
+    catalog: Catalog
+    runs: SharedRuns
+    ledger: Ledger
+
+    async def close(self, requests: Callable[[], set[asyncio.Task[None]]]) -> None:
+        """Close everything. `requests` are the tasks of those that are still running."""
+        try:
+            await self.runs.close()
+            await self.catalog.close()
+            await _end(requests())
+        finally:
+            await self.ledger.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling, which would end the process by the signal instead of with status 0.
+
+    With TLS, a handshake has `handshake_seconds` and counts in `limits`. uvicorn gives it a minute and no limit.
     """
 
     def __init__(self, config: uvicorn.Config, handshake_seconds: float, limits: ConnectionLimits) -> None:
         super().__init__(config)
-        self._seconds = handshake_seconds
+        self._handshake_seconds = handshake_seconds
         self._limits = limits
 
     @contextlib.contextmanager
@@ -63,13 +83,53 @@ class _Server(uvicorn.Server):
             return
         await super().startup([])
         for bound in sockets or ():
-            listener: Any = TlsListener(bound, context, self._seconds, self._limits, self._protocol)
+            listener: Any = TlsListener(bound, context, self._handshake_seconds, self._limits, self._protocol)
             self.servers.append(listener)
 
     def _protocol(self) -> HttpProtocol:
         kind: Any = self.config.http_protocol_class
-        made: HttpProtocol = kind(self.config, self.server_state, self.lifespan.state)
-        return made
+        protocol: HttpProtocol = kind(self.config, self.server_state, self.lifespan.state)
+        return protocol
+
+
+class _SignalHandler:
+    """SIGINT and SIGTERM: the first begins the shutdown, a second one ends it at once."""
+
+    def __init__(self, server: uvicorn.Server, catalog: Catalog, grace_seconds: float) -> None:
+        self._server = server
+        self._catalog = catalog
+        self._grace_seconds = grace_seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing: list[asyncio.Task[None]] = []
+
+    def install(self) -> None:
+        """Handle the signals, on the running event loop."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop)
+
+    def cancel_timer(self) -> None:
+        """End the grace period without closing the models."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def models_closed(self) -> None:
+        """Wait for models that a signal has closed."""
+        await asyncio.gather(*self._closing)
+
+    def _stop(self) -> None:
+        if self._server.should_exit:
+            self._server.force_exit = True
+            self._close_models("second signal")
+            return
+        seconds = self._grace_seconds
+        log.info("shutting down: %s", _shutdown_message(len(self._server.server_state.tasks), seconds))
+        self._server.should_exit = True
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self._close_models, f"the grace period of {seconds:g} s is over")
+
+    def _close_models(self, reason: str) -> None:
+        log.warning("%s: ending the remaining requests", reason)
+        self._closing.append(asyncio.get_running_loop().create_task(self._catalog.close()))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -79,7 +139,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)  # connections inherit it
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOTSENT_LOWAT)  # connections inherit it
         bound.bind((host, port))
     except OSError:
         bound.close()
@@ -88,85 +148,60 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    app: ASGIApp,
-    catalog: Catalog,
-    writer: Ledger,
-    runs: SharedRuns,
-    bound: socket.socket,
-    listen: Listen,
-    started: Callable[[], None],
+    app: ASGIApp, shutdown: Shutdown, bound: socket.socket, options: ServerOptions, started: Callable[[], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then take no more requests, give those that run `listen.grace` seconds, return.
+    """Serve until SIGTERM or SIGINT. Then accept no more requests, give the running ones `grace_seconds`, and return.
 
-    What still runs after that ends with a clean error. A second signal ends it at once.
+    Requests that are left then end with an error. A second signal ends the grace period. `started` is called once the
+    socket listens.
     """
-    limits = ConnectionLimits(listen.connections, listen.connections_per_address)
-    config = uvicorn.Config(
-        app,
-        http=bounded_protocol(Bounds(limits, listen.header_seconds, listen.send_seconds)),
-        ws="none",
-        ssl_certfile=listen.tls_certificate,
-        ssl_keyfile=listen.tls_key,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # nothing here looks at the client's address
-        server_header=False,
-        timeout_keep_alive=75,
-        # Longer than the grace period: the engine's stop ends the requests, so that each gets its error.
-        timeout_graceful_shutdown=int(listen.grace) + 5,
-    )
-    server, grace = _Server(config, listen.header_seconds, limits), listen.grace
-    loop = asyncio.get_running_loop()
-    cutting: list[asyncio.TimerHandle] = []
-    closing: list[asyncio.Task[None]] = []
-
-    def cut(reason: str) -> None:
-        log.warning("%s: ending what still runs", reason)
-        closing.append(loop.create_task(catalog.close()))
-
-    def leave() -> None:
-        if server.should_exit:
-            server.force_exit = True
-            cut("stopped again")
-        else:
-            log.info("shutting down: %s", _farewell(len(server.server_state.tasks), grace))
-            server.should_exit = True
-            cutting.append(loop.call_later(grace, cut, f"the grace period of {grace:g} s is over"))
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, leave)
-    writer.start()
-    catalog.start()
-    bound.listen(2048)
+    limits = ConnectionLimits(options.connections, options.connections_per_address)
+    server = _Server(_uvicorn_config(app, limits, options), options.header_seconds, limits)
+    signals = _SignalHandler(server, shutdown.catalog, options.grace_seconds)
+    signals.install()
+    shutdown.ledger.start()
+    shutdown.catalog.start()
+    bound.listen(_BACKLOG)
     started()
     try:
         await server.serve(sockets=[bound])
     finally:
-        for timer in cutting:
-            timer.cancel()
-        try:
-            await runs.close()
-            await catalog.close()
-            await asyncio.gather(*closing)
-            await _see_off(set(server.server_state.tasks))
-        finally:
-            await writer.close()
+        signals.cancel_timer()
+        await shutdown.close(lambda: set(server.server_state.tasks))
+        await signals.models_closed()
 
 
-async def _see_off(requests: set[asyncio.Task[None]]) -> None:
-    """Wait until no request is left that could have a row for the ledger; cancel those that do not end by themselves,
-    such as one whose client does not read."""
+def _uvicorn_config(app: ASGIApp, limits: ConnectionLimits, options: ServerOptions) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=bounded_protocol(ProtocolOptions(limits, options.header_seconds, options.send_seconds)),
+        ws="none",
+        ssl_certfile=options.tls_certificate,
+        ssl_keyfile=options.tls_key,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # nothing uses the client's address
+        server_header=False,
+        timeout_keep_alive=_KEEPALIVE_SECONDS,
+        # Longer than the grace period: requests end by the closing of their models, so that each gets its error.
+        timeout_graceful_shutdown=int(options.grace_seconds) + 5,
+    )
+
+
+async def _end(requests: set[asyncio.Task[None]]) -> None:
+    """Wait until no request is left that could write to the ledger. Cancel those that do not end by themselves, such as
+    one whose client does not read."""
     if requests:
-        _, left = await asyncio.wait(requests, timeout=_FAREWELL)
+        _, left = await asyncio.wait(requests, timeout=_END_SECONDS)
         for request in left:
             request.cancel()
         if left:
-            await asyncio.wait(left, timeout=_FAREWELL)
+            await asyncio.wait(left, timeout=_END_SECONDS)
 
 
-def _farewell(running: int, grace: float) -> str:
+def _shutdown_message(running: int, seconds: float) -> str:
     if not running:
         return "no request is running"
-    those, them = ("the 1 that runs", "it") if running == 1 else (f"the {running} that run", "them")
-    return f"no new requests, up to {grace:g} s for {those} (Ctrl-C again ends {them})"
+    requests = "1 running request" if running == 1 else f"{running} running requests"
+    return f"no new requests, up to {seconds:g} s for {requests} (Ctrl-C again ends the wait)"

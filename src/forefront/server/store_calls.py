@@ -1,4 +1,4 @@
-"""The store, as handlers call it."""
+"""Blocking calls to the store from the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,23 +13,23 @@ from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
 
-# At a time, of each kind of handler; two kinds leave connections for the ledger and the keys.
-_MOST: Final = 6
+# Concurrent calls of one kind of handler. Two kinds leave connections for the ledger and the keys.
+_MAX_CALLS: Final = 6
 
 
-class OffLoop:
-    """Runs calls that block on the store beside the event loop: `most` at a time, each for so many `seconds`. Projects
-    take turns, so that one whose calls are many or slow delays another's by the calls that run at most."""
+class StoreCalls:
+    """Runs calls in threads: `max_calls` at a time, each for at most so many `seconds`. Projects take turns, so many or
+    slow calls of one delay another's by the calls that already run."""
 
-    def __init__(self, most: int = _MOST, seconds: float = STORE_TIMEOUT) -> None:
-        self._room = FairSemaphore(most)
+    def __init__(self, max_calls: int = _MAX_CALLS, seconds: float = STORE_TIMEOUT) -> None:
+        self._slots = FairSemaphore(max_calls)
         self._seconds = seconds
 
     async def __call__(self, call: Callable[[], T], tenant: Tenant = NO_TENANT) -> T:
-        """What `call` returns, in a turn of `tenant`. Raises `ApiError` 503 when the store fails or does not answer."""
+        """The result of `call`, in a turn of `tenant`. Raises `ApiError` 503 if the store fails or does not answer."""
         try:
-            async with asyncio.timeout(self._seconds), self._room.slot(tenant):
+            async with asyncio.timeout(self._seconds), self._slots.slot(tenant):
                 return await run_in_thread(call)
         except (StoreError, TimeoutError):
             text = "The server cannot use its store at the moment; try again."
-            raise ApiError("store_unavailable", text, headers={"retry-after": "1"}) from None
+            raise ApiError("store_unavailable", text) from None

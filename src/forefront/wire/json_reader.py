@@ -20,7 +20,7 @@ _RELAXED = 2**19
 _NO_VALUE_BEFORE = (b"", b"[", b"{", b",", b":")
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes | bytearray) -> Any:
     """The value that `body` spells, as dicts, lists and scalars.
 
     Raises `ApiError` `invalid_json` (400) with line, column and what was expected there.
@@ -41,19 +41,19 @@ def read_json(body: bytes) -> Any:
     raise _broken(relaxed)
 
 
-def _check_text(body: bytes) -> None:
+def _check_text(body: bytes | bytearray) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise ApiError("invalid_json", f"The body is not UTF-8: byte {error.start} cannot be read.") from None
 
 
-def _without_trailing_commas(body: bytes) -> bytes:
+def _without_trailing_commas(body: bytes | bytearray) -> bytes:
     """`body` with a space for each comma that stands between a value and a closing bracket, so that every other
     character keeps its line and column. `[,]` and `[1,,]` keep their commas."""
     relaxed = bytearray(body)  # changed in place: a list of the parts would take up to 40 times the body's size
     end = 0
-    last = b""  # the last character before the comma that is not white space
+    last: bytes | bytearray = b""  # the last character before the comma that is not white space
     for match in _TOKEN.finditer(body):
         last = body[end : match.start()].rstrip()[-1:] or last
         end = match.end()
@@ -64,7 +64,7 @@ def _without_trailing_commas(body: bytes) -> bytes:
     return bytes(relaxed)
 
 
-def _broken(body: bytes) -> ApiError:
+def _broken(body: bytes | bytearray) -> ApiError:
     """The error that says where `body` stops being JSON."""
     text = body.decode()
     for match in _TOKEN.finditer(body) if len(body) <= _RELAXED else ():
@@ -83,7 +83,7 @@ def _broken(body: bytes) -> ApiError:
     return ApiError("invalid_json", "Invalid JSON: a number is out of range, an escape is broken or it nests too deep.")
 
 
-def _position(body: bytes, index: int) -> tuple[int, int]:
+def _position(body: bytes | bytearray, index: int) -> tuple[int, int]:
     """The one-based line and column, in characters, of the byte at `index`."""
     line = body.rfind(b"\n", 0, index) + 1
     return body.count(b"\n", 0, index) + 1, len(body[line:index].decode()) + 1

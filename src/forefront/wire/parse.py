@@ -29,7 +29,7 @@ class ParsedRequest(Generic[R]):
     ignored: tuple[str, ...]
 
 
-def parse_chat_request(body: bytes) -> ParsedRequest[ChatRequest]:
+def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     """Read the body of `POST /v1/chat/completions`. A `prompt` in place of `messages` is one message of the user.
 
     Raises `ApiError`: 400 when it is not JSON, lacks a field or asks for what cannot be done here; 422 when a field
@@ -42,14 +42,14 @@ def parse_chat_request(body: bytes) -> ParsedRequest[ChatRequest]:
     return parsed
 
 
-def parse_completion_request(body: bytes) -> ParsedRequest[CompletionRequest]:
+def parse_completion_request(body: bytes | bytearray) -> ParsedRequest[CompletionRequest]:
     """Read the body of `POST /v1/completions`. Raises `ApiError` like `parse_chat_request`."""
     parsed = _convert(_fields(body), CompletionRequest)
     _check_completion(parsed.request)
     return parsed
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def _fields(body: bytes | bytearray) -> dict[str, Any]:
     """The body's fields that are given, under their own names."""
     fields = read_json(body)
     if not isinstance(fields, dict):

@@ -33,14 +33,14 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     model: ModelName | None = None
 
 
-def parse_new_key(body: bytes) -> NewKey:
+def parse_new_key(body: bytes | bytearray) -> NewKey:
     """The body of `POST /admin/keys`. Raises `ApiError` 400 or 422."""
     wanted = convert_named(read_json(body), NewKey)
     check_new_key(wanted)
     return wanted
 
 
-def parse_project_settings(body: bytes) -> ProjectSettings:
+def parse_project_settings(body: bytes | bytearray) -> ProjectSettings:
     """The body of `PUT /admin/projects/{name}`. Raises `ApiError` 400 or 422."""
     settings = convert_named(read_json(body), ProjectSettings)
     check_budget(settings.budget)

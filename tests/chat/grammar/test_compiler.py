@@ -16,7 +16,7 @@ from forefront.chat.grammar.source import GrammarSource, Kind, json_lark
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.loading import ModelParts
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from tests.chat.bound import Bound, bound
 
 PERSON = {
@@ -74,7 +74,7 @@ async def test_too_few_tokens_for_any_answer_are_known_before(mini: Bound) -> No
     grammar.require(grammar.shortest)
     with pytest.raises(ApiError) as caught:
         grammar.require(grammar.shortest - 1)
-    assert (caught.value.status, caught.value.param) == (422, "max_tokens")
+    assert (ERRORS[caught.value.code].status, caught.value.param) == (422, "max_tokens")
 
 
 async def test_control_tokens_stay_out(mini: Bound) -> None:
@@ -112,7 +112,7 @@ BAD: list[tuple[Kind, str]] = [
 async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, text: str) -> None:
     with pytest.raises(ApiError) as caught:
         await mini.grammars.compile(GrammarSource(kind, text), "response_format.json_schema.schema")
-    assert (caught.value.status, caught.value.code) == (422, "invalid_value")
+    assert (ERRORS[caught.value.code].status, caught.value.code) == (422, "invalid_value")
     assert caught.value.param == "response_format.json_schema.schema"
     assert len(caught.value.message) < 400
 

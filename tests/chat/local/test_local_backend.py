@@ -9,12 +9,12 @@ from forefront.wire.message import Message
 from forefront.wire.request import ChatRequest
 
 
-async def test_after_the_end_nothing_is_foreseen(tiny_parts: ModelParts) -> None:
+async def test_a_closed_backend_refuses_previews(tiny_parts: ModelParts) -> None:
     backend = load_backend(tiny_parts, ModelOptions())
     backend.start()
     request = ChatRequest(model="tiny", messages=[Message(role="user", content="Hello")])
-    assert (await backend.foresee(request, NO_TENANT)).prompt_tokens
+    assert (await backend.preview(request, NO_TENANT)).prompt_tokens
     await backend.close()
     with pytest.raises(ApiError) as caught:
-        await backend.foresee(request, NO_TENANT)
+        await backend.preview(request, NO_TENANT)
     assert caught.value.code == "shutting_down"

@@ -95,7 +95,7 @@ def test_after_the_grace_period_a_stream_ends_with_an_error(tiny_gguf: Path, tmp
         thread, lines = begin(server, 2000)
         assert server.stop() == 0
         thread.join(60)
-        assert "the grace period of 0.3 s is over: ending what still runs" in server.log.read_text()
+        assert "the grace period of 0.3 s is over: ending the remaining requests" in server.log.read_text()
     assert "data: [DONE]" not in lines
     assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "shutting_down"
 
@@ -111,8 +111,8 @@ def test_the_first_signal_announces_the_second(tiny_gguf: Path, tmp_path: Path) 
         for thread in threads:
             thread.join(60)
         log = server.log.read_text()
-    assert "shutting down: no new requests, up to 30 s for the 2 that run (Ctrl-C again ends them)" in log
-    assert "stopped again: ending what still runs" in log
+    assert "shutting down: no new requests, up to 30 s for 2 running requests (Ctrl-C again ends the wait)" in log
+    assert "second signal: ending the remaining requests" in log
     assert "is over" not in log
 
 
@@ -213,4 +213,4 @@ def test_as_many_files_may_be_open_as_connections_need(tiny_gguf: Path, tmp_path
         soft = Path(f"/proc/{server.process.pid}/limits").read_text().split("Max open files")[1].split()[0]
         log = server.log.read_text()
     assert int(soft) == min(hard, 2512)
-    assert ("this process may have 300 files open, too few for the 2000 connections" in log) is (hard == 300)
+    assert ("this process may open 300 files, too few for the 2000 connections" in log) is (hard == 300)

@@ -14,7 +14,7 @@ from forefront.gateway.keys.key_store import ALL_SCOPES, KeyStore
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import api_keys, store_revision
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from tests.gateway.helpers import FakeClock, rename
 
 FULL = NewKey(
@@ -88,7 +88,7 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(
     monkeypatch.setattr(cache, "_read", lambda _revision: go.wait())
     with pytest.raises(ApiError) as caught:
         await cache.find("ff-something")
-    assert caught.value.status == 503
+    assert ERRORS[caught.value.code].status == 503
     go.set()
 
 
@@ -112,7 +112,7 @@ async def test_an_unreadable_store_refuses_every_key(database: Database) -> None
     clock.now += 1
     with pytest.raises(ApiError) as caught:
         await cache.find(made)
-    assert caught.value.status == 503
+    assert ERRORS[caught.value.code].status == 503
     rename(database, "hidden", "store_revision")
     assert await cache.find(made) is not None
 

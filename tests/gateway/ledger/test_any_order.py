@@ -7,6 +7,7 @@ The servers are real except for their threads: a step of the state machine is on
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class Request:
     @property
     def answering(self) -> bool:
         """Whether it was admitted and has not ended."""
-        turn = self.lease.turn
+        turn = self.lease.queue_entry
         return turn is not None and not turn.waiting and not self.task.done() and not self.ending.done()
 
 
@@ -222,7 +223,7 @@ class AnyOrder(RuleBasedStateMachine):
     async def answer(self, lease: Lease, prompt: int, most: int, ending: "asyncio.Future[tuple[End, int]]") -> None:
         with lease:
             await lease.admit(prompt, most)
-            lease.begin(0)
+            lease.started = time.time()
             end, lease.output_tokens = await asyncio.shield(ending)
             if end == "broken":
                 raise RuntimeError
@@ -369,7 +370,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def compare(self) -> None:
         for server in self.servers:
-            assert (server.gateway.turns.running, server.gateway.turns.waiting) == (0, 0)
+            assert (server.gateway.queue.running, server.gateway.queue.waiting) == (0, 0)
             assert len(server.ledger._leases) == 0
             assert not server.thread._holding
         with self.servers[0].database.read() as connection:

@@ -10,7 +10,7 @@ from forefront.gateway.store.database import Database, open_database
 from forefront.gateway.store.liveness import send_heartbeat
 from forefront.gateway.store.tables import budget_leases, completions, servers
 from forefront.wire.admin import Budget, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from tests.gateway.helpers import answer, open_gateway, rename, stale_liveness
 
 PRICES = {"m": Price.per_million(1.0, 1.0)}
@@ -59,7 +59,10 @@ async def test_a_budget_is_used_to_its_end_and_no_further(database: Database, bu
             outcomes += await asyncio.gather(*jobs, return_exceptions=True)
             assert spent(database) + held(database) <= 30_000
         assert sum(outcome is None for outcome in outcomes) == 300
-        assert all(outcome is None or (isinstance(outcome, ApiError) and outcome.status == 403) for outcome in outcomes)
+        assert all(
+            outcome is None or (isinstance(outcome, ApiError) and ERRORS[outcome.code].status == 403)
+            for outcome in outcomes
+        )
     assert (spent(database), held(database)) == (30_000, 0)
 
 
@@ -124,7 +127,7 @@ async def test_a_reduced_budget_covers_earlier_leases(database: Database) -> Non
         )
         with pytest.raises(ApiError) as caught:
             await answer(fixture.gateway.admit(less, "m", "d"), 60, 40, 40)
-        assert caught.value.status == 403
+        assert ERRORS[caught.value.code].status == 403
         await answer(fixture.gateway.admit(less, "m", "e"), 30, 20, 20)
 
 

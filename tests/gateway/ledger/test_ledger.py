@@ -22,8 +22,9 @@ from forefront.gateway.store import liveness
 from forefront.gateway.store.database import Database, open_database
 from forefront.gateway.store.liveness import Liveness, send_heartbeat
 from forefront.gateway.store.tables import budget_leases, completions, daily_usage, monthly_usage, servers
+from forefront.server.http.error_response import error_headers
 from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from forefront.wire.parse_admin import ReportQuery
 from tests.gateway.helpers import answer, open_gateway, rename, stale_liveness
 
@@ -40,7 +41,7 @@ async def test_a_completion_is_one_row_with_its_cost(database: Database) -> None
         principal = await fixture.principal()
         with fixture.gateway.admit(principal, "m", "chatcmpl-1") as lease:
             await lease.admit(100, 50)
-            lease.begin(40)
+            lease.cached_tokens, lease.started = 40, time.time()
             lease.output_tokens = 10
             await lease.settle("completed", "stop")
             row = fixture.usage.completion("chatcmpl-1")  # there before the context, and so the request, has ended
@@ -111,8 +112,8 @@ async def test_of_200_requests_at_once_exactly_ten_fit(database: Database, budge
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
         refused = [outcome for outcome in outcomes if isinstance(outcome, ApiError)]
         assert len(refused) == 190
-        assert {(error.status, error.code) for error in refused} == {(403, "insufficient_credits")}
-        assert refused[0].headers["x-should-retry"] == "false"
+        assert {(ERRORS[error.code].status, error.code) for error in refused} == {(403, "insufficient_credits")}
+        assert error_headers(refused[0])["x-should-retry"] == "false"
         [total] = fixture.usage.rows(ReportQuery(by=["key"]))
         assert (total.requests, total.input_tokens + total.output_tokens) == (10, 1000)
     assert count(database, budget_leases) == 0
@@ -126,7 +127,10 @@ async def test_two_servers_share_one_budget(database: Database, database_url: st
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
     other.close()
     assert sum(outcome is None for outcome in outcomes) == 10
-    assert all(outcome is None or (isinstance(outcome, ApiError) and outcome.status == 403) for outcome in outcomes)
+    assert all(
+        outcome is None or (isinstance(outcome, ApiError) and ERRORS[outcome.code].status == 403)
+        for outcome in outcomes
+    )
 
 
 async def test_unused_reservations_return(database: Database) -> None:
@@ -373,12 +377,12 @@ async def test_a_cancelled_waiting_request_releases_everything(database: Databas
         with fixture.gateway.admit(principal, "m", "first") as lease:
             await lease.admit(10, 90)
             waiting = asyncio.create_task(answer(fixture.gateway.admit(principal, "m", "second"), 10, 90, 5))
-            while not fixture.gateway.turns.waiting:
+            while not fixture.gateway.queue.waiting:
                 await asyncio.sleep(0.001)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            assert fixture.gateway.turns.waiting == 0
+            assert fixture.gateway.queue.waiting == 0
         await answer(fixture.gateway.admit(principal, "m", "third"), 10, 885, 5)
     assert count(database, budget_leases) == 0
     assert fixture.usage.completion("second") is None
@@ -401,8 +405,8 @@ async def test_a_store_that_cannot_be_written_refuses_requests_until_it_works(
             assert caught.value.code == "store_unavailable"
         with pytest.raises(ApiError) as caught:
             fixture.gateway.admit(principal, "m", "refused")
-        assert (caught.value.status, caught.value.headers["retry-after"]) == (503, "1")
-        assert caught.value.headers["x-ratelimit-remaining-requests"] == "98"
+        assert (ERRORS[caught.value.code].status, error_headers(caught.value)["retry-after"]) == (503, "1")
+        assert error_headers(caught.value)["x-ratelimit-remaining-requests"] == "98"
         rename(database, "hidden", "completions")
         while not fixture.ledger.healthy:
             await asyncio.sleep(0.01)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from forefront.gateway.lease import Lease
 from forefront.gateway.limits.sliding_window import BUCKET, WINDOW, SlidingWindow
 from forefront.gateway.store.database import open_database
+from forefront.server.http.error_response import error_headers, rate_limit_headers
 from forefront.wire.admin import Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ERRORS, ApiError
 from tests.gateway.helpers import answer, open_gateway
 
 
@@ -77,10 +78,10 @@ async def test_requests_per_minute(tmp_path: Path) -> None:
                 await answer(fixture.gateway.admit(principal, "m", f"c{n}"), 1, 1, 1)
                 passed += 1
             except ApiError as error:
-                assert (error.status, error.code) == (429, "rate_limit_exceeded")
-                assert error.headers["retry-after"] == "60"
-                assert error.headers["x-ratelimit-limit-requests"] == "10"
-                assert error.headers["x-ratelimit-remaining-requests"] == "0"
+                assert (ERRORS[error.code].status, error.code) == (429, "rate_limit_exceeded")
+                assert error_headers(error)["retry-after"] == "60"
+                assert error_headers(error)["x-ratelimit-limit-requests"] == "10"
+                assert error_headers(error)["x-ratelimit-remaining-requests"] == "0"
         assert passed == 10
         fixture.clock.now += 60
         await answer(fixture.gateway.admit(principal, "m", "later"), 1, 1, 1)
@@ -93,18 +94,20 @@ async def test_tokens_per_minute_are_reserved_and_given_back(tmp_path: Path) -> 
         principal = await fixture.principal()
         with fixture.gateway.admit(principal, "m", "a") as lease:
             await lease.admit(20, 70)
-            assert lease.headers()["x-ratelimit-remaining-tokens"] == "10"
+            assert rate_limit_headers(lease.rate_limits())["x-ratelimit-remaining-tokens"] == "10"
             with pytest.raises(ApiError) as caught:
                 await answer(fixture.gateway.admit(principal, "m", "b"), 10, 1, 1)
-            assert caught.value.headers["retry-after"] == "60"
+            assert error_headers(caught.value)["retry-after"] == "60"
             lease.output_tokens = 5
             await lease.settle("completed", "stop")
-            assert lease.headers()["x-ratelimit-remaining-tokens"] == "75"
+            assert rate_limit_headers(lease.rate_limits())["x-ratelimit-remaining-tokens"] == "75"
         await answer(fixture.gateway.admit(principal, "m", "c"), 10, 65, 1)
         with pytest.raises(ApiError) as caught:
             await answer(fixture.gateway.admit(principal, "m", "d"), 100, 1, 1)
-        assert caught.value.headers["x-should-retry"] == "false"
-        assert not {"retry-after", "retry-after-ms"} & caught.value.headers.keys()  # it will not fit later either
+        assert error_headers(caught.value)["x-should-retry"] == "false"
+        assert (
+            not {"retry-after", "retry-after-ms"} & error_headers(caught.value).keys()
+        )  # it will not fit later either
         fixture.database.close()
 
 
@@ -150,7 +153,7 @@ async def test_a_limit_that_was_taken_away_and_set_again_counts_from_nothing(tmp
                 await answer(fixture.gateway.admit(await fixture.principal(), "m", "c"), 0, 0, 0)
         fixture.clock.now += 120
         with fixture.gateway.admit(await fixture.principal(), "m", "later") as lease:
-            assert lease.headers()["x-ratelimit-remaining-tokens"] == "1000"
+            assert rate_limit_headers(lease.rate_limits())["x-ratelimit-remaining-tokens"] == "1000"
         fixture.database.close()
 
 
@@ -162,8 +165,8 @@ async def test_keys_that_ask_no_more_take_no_room(tmp_path: Path) -> None:
             with fixture.gateway.admit(who, "m", "c"):
                 pass
             fixture.clock.now += 61
-        assert len(fixture.gateway._allowances) <= 6
-        assert running._allowances[0] in fixture.gateway._allowances.values()
+        assert len(fixture.gateway._limiters) <= 6
+        assert running._reservation._limiters[0] in fixture.gateway._limiters.values()  # type: ignore[union-attr]
         running.abandon("aborted")
         fixture.database.close()
 
@@ -177,13 +180,13 @@ async def test_a_full_queue_refuses_with_a_computed_wait(tmp_path: Path) -> None
                 asyncio.create_task(answer(fixture.gateway.admit(principal, "m", f"w{n}"), 10, 990, 1))
                 for n in range(2)
             ]
-            while fixture.gateway.turns.waiting < 2:
+            while fixture.gateway.queue.waiting < 2:
                 await asyncio.sleep(0.001)
             with pytest.raises(ApiError, match="2 requests are waiting") as caught:
                 await answer(fixture.gateway.admit(principal, "m", "refused"), 10, 10, 1)
-            assert caught.value.status == 503
-            assert int(caught.value.headers["retry-after"]) >= 1
-            assert caught.value.headers["x-queue-position"] == "2"
+            assert ERRORS[caught.value.code].status == 503
+            assert int(error_headers(caught.value)["retry-after"]) >= 1
+            assert error_headers(caught.value)["x-queue-position"] == "2"
         await asyncio.gather(*waiting)
         fixture.database.close()
 
@@ -204,12 +207,12 @@ async def test_no_more_requests_are_prepared_than_can_enter(tmp_path: Path) -> N
         await three.admit(1, 1)
         entering = asyncio.create_task(one.admit(1, 1))
         await asyncio.sleep(0)
-        assert (fixture.gateway.turns.running, fixture.gateway.turns.waiting) == (1, 1)
+        assert (fixture.gateway.queue.running, fixture.gateway.queue.waiting) == (1, 1)
         with pytest.raises(ApiError, match="The server is busy: 1 requests are waiting"):
             come()
         three.abandon("aborted")
         await entering
         come().abandon("aborted")
         one.abandon("aborted")
-        assert fixture.gateway.turns.running == 0
+        assert fixture.gateway.queue.running == 0
         fixture.database.close()

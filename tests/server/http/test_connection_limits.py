@@ -3,7 +3,8 @@
 import pytest
 
 from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.wire.errors import ApiError
+from forefront.server.http.error_response import error_headers
+from forefront.wire.errors import ERRORS, ApiError
 
 
 class Held:
@@ -115,7 +116,7 @@ def test_a_project_has_three_quarters(clock: list[float]) -> None:
     third = opened(limits, "192.0.2.1", 1)[0]
     with pytest.raises(ApiError) as refused:
         limits.authenticate(third, "a")
-    assert (refused.value.status, refused.value.headers["connection"]) == (503, "close")
+    assert (ERRORS[refused.value.code].status, error_headers(refused.value)["connection"]) == (503, "close")
     limits.authenticate(third, "b")
     assert count(first) == 29
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
-from forefront.chat.backend import Foresight
+from forefront.chat.backend import PromptPreview
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
@@ -22,24 +22,24 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.store.database import open_database
-from forefront.server.http.body_memory import Intake, Share
-from forefront.server.routes.completions import CHAT, Completions
-from forefront.server.routes.preflight import Preflights
+from forefront.server.routes.completions import CHAT, CompletionsEndpoint
+from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.wire.request import ChatRequest
+from tests.server.request_scope import authenticate_as
 from tests.support.instant import KEY, MODEL, InstantBackend
 
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
 
 
 class Endless(InstantBackend):
-    """A backend whose foresight never ends by itself."""
+    """A backend whose previews never end by themselves."""
 
     def __init__(self) -> None:
         super().__init__()
         self.begun, self.ended = asyncio.Event(), asyncio.Event()
 
-    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
-        """See `Backend.foresee`."""
+    async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
+        """See `Backend.preview`."""
         self.begun.set()
         try:
             return await asyncio.Event().wait()  # type: ignore[return-value]
@@ -51,10 +51,8 @@ class Connection:
     """A client that sends a request and leaves when it is told to."""
 
     def __init__(self, principal: Any, body: bytes) -> None:
-        self.scope = {
-            "type": "http", "method": "POST", "path": "/", "headers": [], "principal": principal,
-            "intake": Share(Intake()), "identify": None,
-        }  # fmt: skip
+        self.scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        authenticate_as(self.scope, principal)
         self.left = asyncio.Event()
         self.sent: list[Message] = []
         self._body = [body]
@@ -91,14 +89,14 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
     backend, workers = Endless(), WorkerPool(1, "test")
     async with office(tmp_path) as (gateway, principal), asyncio.timeout(10):
         client = Connection(principal, json.dumps(BODY).encode())
-        app = Preflights(catalog_of(backend), gateway, workers)
+        app = PreflightEndpoint(catalog_of(backend), gateway, workers)
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
         await backend.begun.wait()
-        assert gateway.turns._reserved.total() == 1
+        assert gateway.queue._reserved.total() == 1
         client.left.set()
         await running
         assert backend.ended.is_set()
-        assert gateway.turns._reserved.total() == 0
+        assert gateway.queue._reserved.total() == 0
         assert not client.sent
     workers.close()
 
@@ -109,7 +107,10 @@ async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: P
     async with office(tmp_path) as (gateway, principal), asyncio.timeout(10):
         occupied = asyncio.ensure_future(workers.run(Tenant("other"), 1, gate.wait))
         catalog = catalog_of(InstantBackend())
-        preflights, completions = Preflights(catalog, gateway, workers), Completions(CHAT, catalog, gateway, workers)
+        preflights, completions = (
+            PreflightEndpoint(catalog, gateway, workers),
+            CompletionsEndpoint(CHAT, catalog, gateway, workers),
+        )
         app = preflights if endpoint == "preflight" else completions
         client = Connection(principal, json.dumps(BODY | {"user": "x" * 2**17}).encode())
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))

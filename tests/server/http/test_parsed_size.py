@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.server.http.body_memory import Intake
-from forefront.server.http.parsed_size import ParsedSize, small_parsed_size
+from forefront.server.http.body_memory import BodyMemory
+from forefront.server.http.parsed_size import parsed_size, small_parsed_size
 from forefront.wire.json_reader import read_json
 
 HOSTILE = [
@@ -40,12 +40,25 @@ HOSTILE = [
 ]
 
 
-def size(text: bytes, *cuts: int) -> int:
-    """The bound of a text that comes in parts."""
-    counted = ParsedSize()
-    for start, end in zip((0, *cuts), (*cuts, len(text)), strict=True):
-        counted.add(text[start:end])
-    return counted.total
+ALL = 2**60
+
+
+def size(text: bytes, piece: int = 2**18) -> int:
+    """The bound of a text that is counted in pieces of so many bytes."""
+    return parsed_size(text, ALL, piece)
+
+
+def counted(text: bytes) -> int:
+    """The same, one byte after the other."""
+    objects = quotes = 0
+    in_string = escaped = False
+    for byte in text.decode("latin-1"):
+        if byte == '"' and not escaped:
+            in_string, quotes = not in_string, quotes + 1
+        elif not in_string:
+            objects += {",": 40, ":": 44, "[": 192, "{": 184}.get(byte, 0)
+        escaped = byte == "\\" and not escaped
+    return objects + 25 * quotes
 
 
 def taken(text: bytes) -> int:
@@ -97,12 +110,12 @@ def test_large_prompts_fit(count: int, content: str) -> None:
     messages = [{"role": "user", "content": content}] * count
     text = json.dumps({"model": "x", "messages": messages}, ensure_ascii=False).encode()
     assert len(text) > 7 * 2**20
-    assert size(text) <= Intake().largest
+    assert size(text) <= BodyMemory().largest
 
 
 def test_a_batch_of_token_ids_fits() -> None:
     text = json.dumps({"model": "x", "prompt": [[12_345] * 3000] * 256}, separators=(",", ":")).encode()
-    assert size(text) <= Intake().largest
+    assert size(text) <= BodyMemory().largest
 
 
 @settings(max_examples=25, deadline=None)
@@ -111,13 +124,23 @@ def test_it_holds_wherever_the_text_is_cut(data: Any) -> None:
     inner = st.text() | st.integers()
     value = data.draw(st.recursive(inner, lambda one: st.lists(one) | st.dictionaries(st.text(), one)))
     text = json.dumps([value] * 50, ensure_ascii=data.draw(st.booleans())).encode(errors="replace")
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
-    assert size(text, *cuts) + 500 >= taken(text)
+    assert size(text, data.draw(st.integers(1, len(text)))) + 500 >= taken(text)
 
 
-def test_cuts_between_every_two_bytes_keep_strings_and_values_apart() -> None:
+@given(st.lists(st.sampled_from(['"', "\\", "\\\\\\", '\\"', ",", "[", "{", ":", "x", "x" * 63, "[" * 64])))
+def test_it_counts_what_is_outside_of_strings(parts: list[str]) -> None:
+    text = "".join(parts).encode()
+    assert size(text) - len(text) in range(counted(text) - 25, counted(text) + 1)
+
+
+def test_pieces_of_any_size_keep_strings_and_values_apart() -> None:
     text = json.dumps({"a": 'x\\"[[[[,,,,' * 20, "b": "\\" * 7, "c": "{" * 100}).encode()
     whole = size(text)
-    for cut in range(len(text)):
-        assert size(text, cut) <= whole + 2000  # of 30,000, were all of it outside of strings
+    for piece in range(1, len(text)):
+        assert whole - 2000 <= size(text, piece) <= whole  # of 30,000, were all of it outside of strings
     assert whole < len(text) + 1000
+
+
+def test_what_lies_behind_the_bound_is_not_read() -> None:
+    """A text that is too large costs no more than one that is not."""
+    assert parsed_size(b"[" * 2**24, 2**20) < 2**20 + 193 * 2**18 + 2**24

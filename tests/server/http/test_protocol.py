@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import Bounds, bounded_protocol
+from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.serve import bind
 
 _BODY = 6 * 2**20
@@ -33,7 +33,7 @@ async def _large(_scope: Scope, _receive: Receive, send: Send) -> None:
 @contextlib.asynccontextmanager
 async def _asking(connection: str) -> AsyncIterator[socket.socket]:
     """A client that has asked for a large answer, with little room for it, and for the connection to be kept or not."""
-    kind = bounded_protocol(Bounds(ConnectionLimits(10, 10), 5.0, _SECONDS))
+    kind = bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 5.0, _SECONDS))
     server = _Server(uvicorn.Config(_large, http=kind, ws="none", lifespan="off", log_level="error"))
     with socket.socket() as listening, socket.socket() as client:
         listening.bind(("127.0.0.1", 0))

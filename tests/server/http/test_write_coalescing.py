@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-from forefront.server.http.write_coalescing import Gathered
+from forefront.server.http.write_coalescing import CoalescingTransport
 
 
 class _Speaker(asyncio.Protocol):
@@ -17,7 +17,7 @@ class _Speaker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self.transport = Gathered(transport, asyncio.get_running_loop())
+        self.transport = CoalescingTransport(transport, asyncio.get_running_loop())
         self._say(self)
 
     def pause_writing(self) -> None:

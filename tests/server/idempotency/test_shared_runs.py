@@ -12,7 +12,7 @@ from starlette.types import Message, Send
 
 from forefront.server.idempotency.replay_buffer import WINDOW
 from forefront.server.idempotency.shared_run import SharedRun
-from forefront.server.idempotency.shared_runs import Keeping, SharedRuns
+from forefront.server.idempotency.shared_runs import Retention, SharedRuns
 from forefront.server.response.sse import DONE
 from forefront.wire.errors import ApiError
 
@@ -69,7 +69,7 @@ async def play(
         told.append(message)
 
     with run.attached():
-        await run.play(send, again=again)
+        await run.play(send, replayed=again)
     return b"".join(message.get("body", b"") for message in told)
 
 
@@ -88,7 +88,7 @@ async def settle() -> None:
 
 
 async def test_results_are_kept_and_the_least_recently_used_goes_first() -> None:
-    runs, endpoint = SharedRuns(Keeping(entries=2)), answer()
+    runs, endpoint = SharedRuns(Retention(entries=2)), answer()
     for name in ("a", "b", "a", "c", "a", "b"):
         assert await play(runs, endpoint, name) == b"xxxx"
     # a, b and c once each, and b again: c had taken its place.
@@ -96,20 +96,20 @@ async def test_results_are_kept_and_the_least_recently_used_goes_first() -> None
 
 
 async def test_bytes_are_bounded_over_all_results() -> None:
-    runs, endpoint = SharedRuns(Keeping(memory=25_000)), answer(10_000)
+    runs, endpoint = SharedRuns(Retention(memory=25_000)), answer(10_000)
     for name in ("a", "b", "c", "c", "b", "a"):
         await play(runs, endpoint, name)
     assert endpoint.begun == 4
 
 
 async def test_a_result_that_is_too_large_is_told_and_not_kept() -> None:
-    runs, endpoint = SharedRuns(Keeping(largest=1000)), answer(5000)
+    runs, endpoint = SharedRuns(Retention(largest=1000)), answer(5000)
     assert await play(runs, endpoint) == await play(runs, endpoint) == b"x" * 5000
     assert endpoint.begun == 2
 
 
 async def test_results_expire() -> None:
-    runs, endpoint = SharedRuns(Keeping(seconds=0.05)), answer()
+    runs, endpoint = SharedRuns(Retention(seconds=0.05)), answer()
     await play(runs, endpoint)
     await play(runs, endpoint)
     assert endpoint.begun == 1
@@ -149,7 +149,7 @@ async def test_everybody_gets_the_error_and_the_next_a_new_run() -> None:
 
 
 async def test_a_deserted_run_goes_on_for_a_while_which_depends_on_what_was_sent() -> None:
-    runs = SharedRuns(Keeping(grace=0.05, grace_begun=60))
+    runs = SharedRuns(Retention(grace=0.05, grace_begun=60))
     silent, begun = Endpoint(piece(b"x")), Endpoint(START, piece(b"x", more=False))
     await desert(runs, silent, "silent")
     await desert(runs, begun, "begun")
@@ -161,7 +161,7 @@ async def test_a_deserted_run_goes_on_for_a_while_which_depends_on_what_was_sent
 
 
 async def test_who_comes_back_keeps_it() -> None:
-    runs, endpoint = SharedRuns(Keeping(grace=0.05)), Endpoint(piece(b"x"))
+    runs, endpoint = SharedRuns(Retention(grace=0.05)), Endpoint(piece(b"x"))
     run = await desert(runs, endpoint)
     with run.attached():
         await asyncio.sleep(0.1)
@@ -174,7 +174,7 @@ async def test_who_comes_back_keeps_it() -> None:
 
 
 async def test_the_longest_deserted_gives_way() -> None:
-    runs = SharedRuns(Keeping(deserted=2))
+    runs = SharedRuns(Retention(deserted=2))
     endpoints = [Endpoint(piece(b"x")) for _ in range(4)]
     for number, endpoint in enumerate(endpoints):
         await desert(runs, endpoint, f"{number}", "greedy" if number < 3 else "other")
@@ -185,7 +185,7 @@ async def test_the_longest_deserted_gives_way() -> None:
 
 async def test_a_reader_that_stalls_makes_the_writer_wait_once_nothing_is_kept() -> None:
     pieces = [piece(bytes(1000)) for _ in range(2000)]
-    runs, endpoint = SharedRuns(Keeping(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
+    runs, endpoint = SharedRuns(Retention(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
     endpoint.go.set()
     run, _ = runs.join("owner", "a", b"", endpoint)
     told, may = 0, asyncio.Event()
@@ -196,7 +196,7 @@ async def test_a_reader_that_stalls_makes_the_writer_wait_once_nothing_is_kept()
         told += len(message.get("body", b""))
 
     with run.attached():
-        reading = asyncio.ensure_future(run.play(send, again=False))
+        reading = asyncio.ensure_future(run.play(send, replayed=False))
         await settle()
         assert endpoint.sent < WINDOW / 1000 + 20
         assert not reading.done()
@@ -207,7 +207,7 @@ async def test_a_reader_that_stalls_makes_the_writer_wait_once_nothing_is_kept()
 
 async def test_one_that_stalls_does_not_hold_up_another() -> None:
     pieces = [piece(bytes(1000)) for _ in range(2000)]
-    runs, endpoint = SharedRuns(Keeping(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
+    runs, endpoint = SharedRuns(Retention(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
     run, _ = runs.join("owner", "a", b"", endpoint)
     told, may = [0, 0], asyncio.Event()
 
@@ -219,8 +219,8 @@ async def test_one_that_stalls_does_not_hold_up_another() -> None:
         told[1] += len(message.get("body", b""))
 
     with run.attached():
-        stalled = asyncio.ensure_future(run.play(send_late, again=False))
-        quick = asyncio.ensure_future(run.play(send, again=True))
+        stalled = asyncio.ensure_future(run.play(send_late, replayed=False))
+        quick = asyncio.ensure_future(run.play(send, replayed=True))
         await settle()
         endpoint.go.set()
         await quick
@@ -231,7 +231,7 @@ async def test_one_that_stalls_does_not_hold_up_another() -> None:
 
 
 async def test_what_nobody_can_join_ends_with_its_last_reader() -> None:
-    runs, endpoint = SharedRuns(Keeping(largest=100)), Endpoint(START, piece(bytes(1000)), piece(b"", more=False))
+    runs, endpoint = SharedRuns(Retention(largest=100)), Endpoint(START, piece(bytes(1000)), piece(b"", more=False))
     await desert(runs, endpoint)
     await settle()
     assert endpoint.cancelled == 1
@@ -255,7 +255,7 @@ async def asked_again(runs: SharedRuns, name: str, owner: str) -> bool:
 
 
 async def test_a_flood_of_one_owner_evicts_its_own() -> None:
-    runs = SharedRuns(Keeping(memory=200_000, entries=50))
+    runs = SharedRuns(Retention(memory=200_000, entries=50))
     await play(runs, answer(10_000), "mine", "modest")
     for number in range(60):
         await play(runs, answer(8_000), f"large{number}", "greedy")
@@ -268,7 +268,7 @@ async def test_a_flood_of_one_owner_evicts_its_own() -> None:
 
 async def test_runs_in_progress_count_for_their_owner() -> None:
     """What a run under way has sent takes room too, and an owner that has nothing else gives that up."""
-    runs = SharedRuns(Keeping(memory=100_000))
+    runs = SharedRuns(Retention(memory=100_000))
     await play(runs, answer(10_000), "mine", "modest")
     endpoints = [Endpoint(START, piece(bytes(30_000)), piece(b"", more=False)) for _ in range(4)]
     for number, endpoint in enumerate(endpoints):
@@ -283,7 +283,7 @@ async def test_runs_in_progress_count_for_their_owner() -> None:
 
 async def test_what_may_be_retried_goes_last() -> None:
     """Of one owner's answers, those that a client has seen whole go first, whatever their age."""
-    runs = SharedRuns(Keeping(memory=60_000))
+    runs = SharedRuns(Retention(memory=60_000))
     lost = Endpoint(START, piece(bytes(10_000)), piece(b"", more=False))
     await desert(runs, lost, "lost")
     lost.go.set()
@@ -301,7 +301,7 @@ async def test_what_may_be_retried_goes_last() -> None:
 
 
 async def test_a_running_answer_that_is_given_up_still_reaches_its_client() -> None:
-    runs = SharedRuns(Keeping(memory=100_000))
+    runs = SharedRuns(Retention(memory=100_000))
     endpoint = Endpoint(START, *[piece(bytes(1000)) for _ in range(60)], piece(b"", more=False))
     reading = asyncio.ensure_future(play(runs, endpoint, "large", "greedy"))
     await settle()
@@ -323,7 +323,7 @@ STEPS = st.lists(
 async def test_an_owner_within_its_share_loses_nothing_to_others(steps: list[tuple[str, int, str]]) -> None:
     """`modest` keeps one answer and loses neither bytes nor entries, in whatever order three others come, run, leave
     and are answered; and nothing is counted that is not there."""
-    keeping = Keeping(memory=80_000, entries=12, largest=40_000, grace=60, grace_begun=60, deserted=3)
+    keeping = Retention(memory=80_000, entries=12, largest=40_000, grace=60, grace_begun=60, deserted=3)
     runs, begun = SharedRuns(keeping), 0
     sizes = {"small": 100, "large": 30_000, "wide": 9_000}
     mine = answer(10_000)  # within a quarter of the room

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from forefront.server.middleware.fast_route import Shortcut
+from forefront.server.middleware.fast_route import FastRoute
 from forefront.wire.errors import ApiError
+from tests.server.request_scope import authenticate_as
 
 
 async def _elsewhere(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -30,13 +31,14 @@ async def _ask(endpoint: ASGIApp, sent: list[Message], method: str = "POST", pat
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [], "request_id": "req_1"}
-    await Shortcut(_elsewhere, {"/x": endpoint})(scope, receive, send)
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": []}
+    authenticate_as(scope, None)
+    await FastRoute(_elsewhere, {"/x": endpoint})(scope, receive, send)
 
 
 async def test_errors_of_the_api_are_answered() -> None:
     sent: list[Message] = []
-    await _ask(_raising(ApiError("overloaded", "Later.", headers={"retry-after": "3"})), sent)
+    await _ask(_raising(ApiError("overloaded", "Later.", retry_after=3)), sent)
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"3") in sent[0]["headers"]
     assert json.loads(sent[1]["body"])["error"]["message"] == "Later."

@@ -5,7 +5,7 @@ import time
 
 from starlette.types import Scope
 
-from forefront.server.response.event_throttle import GAP, spaced
+from forefront.server.response.event_throttle import GAP, throttled
 
 
 def _scope(agent: str) -> Scope:
@@ -18,7 +18,7 @@ async def test_events_for_a_bare_fetch_are_apart() -> None:
     async def say(body: bytes) -> None:
         said.append((body, time.monotonic()))
 
-    say_apart = spaced(_scope("node"), say)
+    say_apart = throttled(_scope("node"), say)
     for body in (b"a", b"b", b"c"):
         await say_apart(body)
     assert [body for body, _ in said] == [b"a", b"b", b"c"]
@@ -31,4 +31,4 @@ async def test_others_get_them_as_they_come() -> None:
         raise AssertionError
 
     for agent in ("python-httpx/0.28", "OpenAI/JS 4.104.0", "forefront-node/0.1.0", ""):
-        assert spaced(_scope(agent), say) is say
+        assert throttled(_scope(agent), say) is say

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from forefront.server.response.keepalive import with_pauses
+from forefront.server.response.keepalive import with_keepalive
 from forefront.wire.errors import ApiError
 
 
@@ -20,7 +20,7 @@ async def test_a_pause_is_told_and_nothing_is_lost() -> None:
         yield 2
 
     seen: list[int | None] = []
-    async with aclosing(with_pauses(events(), 0.01)) as paced:
+    async with aclosing(with_keepalive(events(), 0.01)) as paced:
         async for event in paced:
             seen.append(event)
             if seen.count(None) == 2:
@@ -40,7 +40,7 @@ async def test_leaving_in_a_pause_closes_the_events() -> None:
         finally:
             closed.set()
 
-    async with aclosing(with_pauses(events(), 0.01)) as paced:
+    async with aclosing(with_keepalive(events(), 0.01)) as paced:
         assert await anext(paced) is None
     assert closed.is_set()
 
@@ -50,7 +50,7 @@ async def test_an_error_comes_through() -> None:
         yield 1
         raise ApiError("engine_failed", "x")
 
-    paced = with_pauses(events(), 1)
+    paced = with_keepalive(events(), 1)
     assert await anext(paced) == 1
     with pytest.raises(ApiError):
         await anext(paced)
@@ -65,7 +65,7 @@ async def test_a_slow_client_slows_the_source_down() -> None:
             yield made
 
     seen = []
-    async with aclosing(with_pauses(events(), 1)) as paced:
+    async with aclosing(with_keepalive(events(), 1)) as paced:
         async for event in paced:
             seen.append(event)
             await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def test_what_was_there_before_an_error_comes_first() -> None:
 
     seen: list[int | None] = []
     with pytest.raises(ApiError):
-        async for event in with_pauses(events(), 1):
+        async for event in with_keepalive(events(), 1):
             seen.append(event)
             await asyncio.sleep(0.001)
     assert seen == [0, 1, 2, 3, 4]
@@ -96,7 +96,7 @@ async def test_the_source_waits_for_a_slow_reader() -> None:
             made += 1
             yield made
 
-    async with aclosing(with_pauses(events(), 10)) as paced:
+    async with aclosing(with_keepalive(events(), 10)) as paced:
         for wanted in range(1, 50):
             assert await anext(paced) == wanted
             await asyncio.sleep(0)
@@ -121,7 +121,7 @@ async def test_events_are_closed_when_their_reader_is_cancelled_twice() -> None:
             raise ValueError
 
     async def read() -> None:
-        async with aclosing(with_pauses(events(), 10)) as paced:
+        async with aclosing(with_keepalive(events(), 10)) as paced:
             async for _ in paced:
                 pass
 

@@ -105,7 +105,9 @@ def test_a_prompt_that_cannot_fit_is_refused_by_its_bytes(server: RunningServer)
         for path in (PATH, CHAT):
             error = client.post(path, json=body(messages=messages)).json()["error"]
             assert (error["code"], error["param"]) == ("context_length_exceeded", "messages")
-            assert "300050 bytes of text" in error["message"]
+            assert "300000 characters" in error["message"]
             assert "of 2048" in error["message"]
+        rendered = body(messages=[{"role": "user", "content": "<|im_end|>" * 10_000}])
+        assert "100050 bytes of text" in client.post(PATH, json=rendered).json()["error"]["message"]
         error = client.post("/v1/completions", json={"model": "tiny", "prompt": ["a", "b" * 10**6]}).json()["error"]
     assert (error["code"], error["param"]) == ("context_length_exceeded", "prompt[1]")

@@ -4,6 +4,7 @@ cannot be stopped from within. What the child has compiled in time is safe to co
     python -m forefront.chat.grammar.grammar_worker FD     the child; FD is its end of the connection
 """
 
+import os
 import subprocess
 import sys
 from multiprocessing.connection import Connection
@@ -20,6 +21,8 @@ TIME_LIMIT = 3.0
 _START_LIMIT = 30.0
 _MEMORY_LIMIT = 4 * 2**30
 _SEARCH_LIMIT = 0.25
+# A grammar that takes seconds leaves the processor to the event loop and the engine.
+_NICE = 5
 # States of a lexer take up to 2 KiB each, and stay as long as the grammar is kept.
 _LIMITS = {"verbose_errors": False, "max_lexer_states": 20_000, "initial_lexer_fuel": 1_000_000}
 
@@ -77,6 +80,7 @@ class Prover:
 
 
 def _serve(connection: Connection) -> None:
+    os.nice(_NICE)
     bound_memory(_MEMORY_LIMIT)
     tune_allocator()
     index = TokenIndex(connection.recv())

@@ -1,4 +1,4 @@
-"""Several prompts' generations, as one stream of tokens."""
+"""The generations of several prompts as one stream of tokens."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,10 +10,10 @@ from forefront.engine.request import GenerateRequest
 
 
 class Batch:
-    """Submits `requests` when it is made; iterate it once, and close it in any case.
+    """Submits `requests` on construction. Iterate it once, and close it in any case.
 
-    Choices are counted on over all requests: those of the second begin where those of the first end. Raises what
-    `Engine.submit` raises, and iteration what the generations raise.
+    Choices are numbered over all requests. The constructor raises what `Engine.submit` raises, and the iteration what
+    the generations raise.
     """
 
     def __init__(self, engine: Engine, requests: Sequence[GenerateRequest]) -> None:
@@ -30,16 +30,16 @@ class Batch:
 
     @property
     def cached_tokens(self) -> int:
-        """How many prompt tokens were found in the cache; true for each prompt from its first token on."""
+        """Prompt tokens that came from the KV cache: of each prompt, once its first token is sampled."""
         return sum(generation.cached_tokens for generation in self._firsts)
 
     @property
     def sampled(self) -> int:
-        """How many tokens have been sampled."""
+        """Tokens sampled so far."""
         return sum(generation.sampled for generation in self._firsts)
 
     def when_computed(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the engine has let go of all generations, read or not."""
+        """Call `callback` once the engine has released all generations, read or not."""
 
         def released(_: object) -> None:
             self._computing -= 1
@@ -56,15 +56,15 @@ class Batch:
                     yield tokens
             return
         unfinished = dict(self._firsts)
-        # Each generation once, in the order of news. Tokens stay with their generations, which count them.
+        # Each generation once, in order of arrival. Tokens stay with their generations, which count them.
         ready: dict[Generation, None] = dict.fromkeys(unfinished)
-        news = asyncio.Event()
+        arrival = asyncio.Event()
         for generation in unfinished:
-            generation.notify = _notifier(generation, ready, news)
+            generation.notify = _notifier(generation, ready, arrival)
         while unfinished:
             if not ready:
-                news.clear()
-                await news.wait()
+                arrival.clear()
+                await arrival.wait()
             generation = next(iter(ready))
             del ready[generation]
             if generation not in unfinished:
@@ -76,20 +76,20 @@ class Batch:
                 del unfinished[generation]
 
     def leave(self) -> None:
-        """Stop computing; the iteration ends after what has arrived."""
+        """Stop computing. The iteration ends after the tokens that have arrived."""
         for generation in self._firsts:
             generation.leave()
 
     async def aclose(self) -> int:
-        """Stop computing, and return how many tokens were sampled once the engine has let go."""
+        """Stop computing. The number of sampled tokens, once the engine has released all generations."""
         for generation in self._firsts:
             generation.cancel()
         return sum([await generation.aclose() for generation in self._firsts])
 
 
-def _notifier(generation: Generation, ready: dict[Generation, None], news: asyncio.Event) -> Callable[[], None]:
+def _notifier(generation: Generation, ready: dict[Generation, None], arrival: asyncio.Event) -> Callable[[], None]:
     def notify() -> None:
         ready[generation] = None
-        news.set()
+        arrival.set()
 
     return notify

@@ -1,4 +1,4 @@
-"""From a model's graph and tokenizer to a backend that answers."""
+"""From a model's graph and tokenizer to a `LocalBackend`."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.structured_output import Former
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.local_backend import LocalBackend
-from forefront.chat.local.planner import Planner
+from forefront.chat.local.preparation import ModelLimits, RequestPreparer
 from forefront.chat.model_format import Dialect
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from forefront.chat.prompt.context_limit import TextBound
@@ -31,8 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What must be known of a model beside its graph: its context in tokens, and tokens that end an answer beside those
-    that the tokenizer declares."""
+    """Facts that neither graph nor tokenizer hold: the context in tokens, and more tokens that end an answer."""
 
     context_length: int
     end_tokens: frozenset[int] = frozenset()
@@ -40,7 +39,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelParts:
-    """A model as it was read, not compiled yet."""
+    """A model before it is compiled."""
 
     graph: PagedGraph
     tokenizer: Tokenizer
@@ -48,15 +47,13 @@ class ModelParts:
 
 
 class LoadError(Exception):
-    """A model cannot be served. The text says why, fit to be shown to whoever starts the server."""
+    """A model cannot be served. The message is written for the operator."""
 
 
 def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> LocalBackend:
     """Compile the model; takes seconds.
 
-    `chat_template` takes the place of the model's own. A model without one takes no messages.
-
-    Raises `LoadError`. The backend answers once it has been started on an event loop.
+    `chat_template` replaces that of the model. A model without a template takes no messages. Raises `LoadError`.
     """
     tokenizer, facts = parts.tokenizer, parts.facts
     try:
@@ -72,17 +69,9 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     engine = Engine(model)
     former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
     bound = TextBound(engine.context_limit, tokenizer.longest)
-    planner = Planner(
-        tokenizer,
-        None if template is None else PromptEncoder(tokenizer, template, bound),
-        dialect,
-        former,
-        end_tokens,
-        bound,
-        engine.context_limit,
-        engine.vocabulary_size,
-    )
-    return LocalBackend(engine, planner)
+    prompts = None if template is None else PromptEncoder(tokenizer, template, bound)
+    limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens)
+    return LocalBackend(engine, RequestPreparer(tokenizer, prompts, dialect, former, limits))
 
 
 def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:

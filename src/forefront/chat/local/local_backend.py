@@ -1,68 +1,71 @@
-"""Answers from this machine's engine: plan → admit → run → text."""
+"""The backend of a model that runs in this process: prepare → submit to the engine → events."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 
-from forefront.chat.backend import Foresight
-from forefront.chat.events import Completed, Event, Started
+from forefront.chat.backend import PromptPreview, Run, RunUsage
+from forefront.chat.events import ChoiceEnd, Completed, Event, RunReport, Started
 from forefront.chat.local.batch import Batch
-from forefront.chat.local.plan import Plan
-from forefront.chat.local.planner import Planner
-from forefront.chat.local.timings import Stopwatch
-from forefront.chat.meter import Meter
+from forefront.chat.local.preparation import PreparedGeneration, RequestPreparer
+from forefront.chat.local.sampling import effective_sampling
+from forefront.chat.output.choice_decoder import Answer
 from forefront.engine.engine import Engine, EngineStats
 from forefront.engine.errors import ConstraintError, EngineStoppedError, StepFailedError
+from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest
 
-# How long after its last token an engine is taken to work without trying.
+# Seconds: a token that was sampled so recently proves that the engine works.
 _PROBE_AGE = 2.0
-# Seconds of work on the event loop after which others have their turn.
-_BUSY = 0.005
+# Seconds of work on the event loop after which other tasks run.
+_TIME_SLICE = 0.005
 # No project can have this name.
-_PROBE = Tenant("\0probe")
+_PROBE_TENANT = Tenant("\0probe")
 
 
 class LocalBackend:
-    """The `Backend` of a model that runs in this process."""
+    """The `Backend` of this process' engine."""
 
-    def __init__(self, engine: Engine, planner: Planner) -> None:
+    def __init__(self, engine: Engine, preparer: RequestPreparer) -> None:
         self.context_length = engine.context_limit
         self._engine = engine
-        self._planner = planner
-        self._probing = asyncio.Lock()
+        self._preparer = preparer
+        self._probe_lock = asyncio.Lock()
 
-    def chat(self, request: ChatRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
-        """See `Backend.chat`."""
-        return self._answer(lambda: self._planner.chat(request, tenant), meter, request.deadline_ms)
+    async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> PreparedGeneration:
+        """See `Backend.prepare`."""
+        if isinstance(request, ChatRequest):
+            return await self._preparer.chat(request, tenant)
+        return await self._preparer.completion(request, tenant)
 
-    def complete(self, request: CompletionRequest, tenant: Tenant, meter: Meter) -> AsyncGenerator[Event, None]:
-        """See `Backend.complete`."""
-        return self._answer(lambda: self._planner.complete(request, tenant), meter, request.deadline_ms)
+    def run(self, prepared: PreparedGeneration, deadline: float | None = None) -> Run:
+        """See `Backend.run`."""
+        usage, computed = RunUsage(), asyncio.get_running_loop().create_future()
+        return Run(self._events(prepared, deadline, usage, computed), usage, computed)
 
-    async def foresee(self, request: ChatRequest, tenant: Tenant) -> Foresight:
-        """See `Backend.foresee`."""
-        prompt = await self._planner.prompt(request, tenant)
-        with _as_api_errors():
+    async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
+        """See `Backend.preview`."""
+        prompt = await self._preparer.prompt(request, tenant)
+        with _engine_errors():
             cached = await self._engine.cached_tokens(prompt.tokens, tenant)
-        return Foresight(prompt.text, len(prompt.tokens), cached, request.max_tokens)
+        return PromptPreview(prompt.text, len(prompt.tokens), cached, request.max_tokens)
 
     def start(self) -> None:
         """See `Backend.start`."""
         self._engine.start()
 
     async def probe(self) -> None:
-        """See `Backend.probe`. A token that was sampled in the last seconds is proof enough, and one try at a time."""
-        async with self._probing:
+        """See `Backend.probe`. One attempt at a time, and none when a token has just been sampled."""
+        async with self._probe_lock:
             if time.monotonic() - self._engine.stats().last_token < _PROBE_AGE:
                 return
-            generation = self._engine.submit(GenerateRequest([0], 1, tenant=_PROBE))
+            generation = self._engine.submit(GenerateRequest([0], 1, tenant=_PROBE_TENANT))
             try:
                 async for _ in generation:
                     pass
@@ -72,81 +75,77 @@ class LocalBackend:
     async def close(self) -> None:
         """See `Backend.close`."""
         await self._engine.stop()
-        await asyncio.to_thread(self._planner.close)
+        await asyncio.to_thread(self._preparer.close)
 
     def stats(self) -> EngineStats:
-        """What the engine is doing."""
+        """See `Backend.stats`."""
         return self._engine.stats()
 
-    async def _answer(
-        self, make_plan: Callable[[], Awaitable[Plan]], meter: Meter, deadline_ms: int | None
+    async def _events(
+        self, prepared: PreparedGeneration, deadline: float | None, usage: RunUsage, computed: asyncio.Future[int]
     ) -> AsyncGenerator[Event, None]:
-        watch = Stopwatch()
-        loop = asyncio.get_running_loop()
-        end = None if deadline_ms is None else loop.time() + deadline_ms / 1000
+        begin = first = rested = time.monotonic()
+        unfinished = len(prepared.answers)
+        with _engine_errors():
+            batch = Batch(self._engine, prepared.requests)
+        batch.when_computed(lambda: computed.set_result(batch.sampled))
+        timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, batch.leave)
         try:
-            async with asyncio.timeout_at(end):
-                plan = await make_plan()
-                await meter.admit(plan.prompt_tokens, plan.most_tokens)
-        except TimeoutError:
-            raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
-        watch.turn()
-        with _as_api_errors():
-            batch = Batch(self._engine, plan.requests)
-        batch.when_computed(lambda: meter.end_turn(batch.sampled))
-        timer = None if end is None else loop.call_at(end, batch.leave)
-        started, unfinished, rested = False, len(plan.answers), time.monotonic()
-        try:
-            with _as_api_errors():
+            with _engine_errors():
                 async for tokens in batch:
-                    if not started:
-                        started = True
-                        watch.first()
-                        meter.begin(batch.cached_tokens)
-                        yield Started(plan.prompt_tokens, batch.cached_tokens)
-                    for index, own in groupby(sorted(tokens, key=attrgetter("choice")), key=attrgetter("choice")):
-                        answer = plan.answers[index]
-                        ended = answer.ended
-                        for event in answer.events(list(own)):
-                            yield event
-                            rested = await _rest(rested)
-                        unfinished -= answer.ended and not ended
+                    if usage.started is None:
+                        usage.started, first = time.time(), time.monotonic()
+                        yield Started(prepared.prompt_tokens, batch.cached_tokens)
+                    for event in _decode(prepared.answers, tokens):
+                        unfinished -= isinstance(event, ChoiceEnd)
+                        yield event
+                        rested = await _rest(rested)
                     if not unfinished:
                         break
         finally:
             if timer is not None:
                 timer.cancel()
-            meter.output_tokens = await batch.aclose()
-            meter.reasoning_tokens = sum(answer.reasoning_tokens for answer in plan.answers)
-        if not started:
-            yield Started(plan.prompt_tokens, batch.cached_tokens)
-        # What has not ended by now was cut by the deadline.
-        for answer in plan.answers:
+            usage.output_tokens = await batch.aclose()
+            usage.cached_tokens = batch.cached_tokens
+            usage.reasoning_tokens = sum(answer.reasoning_tokens for answer in prepared.answers)
+        if usage.started is None:
+            yield Started(prepared.prompt_tokens, usage.cached_tokens)
+        for answer in prepared.answers:  # only those that the deadline has cut have an end left
             for event in answer.cut():
                 yield event
-        meter.output_tokens = sum(answer.tokens for answer in plan.answers)
-        work = watch.work(plan.requests[0])
-        yield Completed(plan.prompt_tokens, meter.output_tokens, batch.cached_tokens, meter.reasoning_tokens, work)
+        usage.output_tokens = sum(answer.tokens for answer in prepared.answers)
+        waited, prefill, decode = begin - prepared.received, first - begin, time.monotonic() - first
+        report = RunReport(effective_sampling(prepared.requests[0]), waited, prefill, decode)
+        counts = usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+        yield Completed(prepared.prompt_tokens, *counts, report)
+
+
+def _decode(answers: Sequence[Answer], tokens: Sequence[Token]) -> Iterator[Event]:
+    """The events of new tokens, choice by choice. What is sampled beyond the end of a choice adds nothing."""
+    choice = attrgetter("choice")
+    for index, group in groupby(sorted(tokens, key=choice), key=choice):
+        if not answers[index].ended:
+            yield from answers[index].events(list(group))
 
 
 async def _rest(since: float) -> float:
-    """Let the event loop do other work if it has not for a while; when it last did."""
+    """Yield to the event loop if the last time, `since`, is a time slice ago. The time of the last yield."""
     now = time.monotonic()
-    if now - since < _BUSY:
+    if now - since < _TIME_SLICE:
         return since
     await asyncio.sleep(0)
     return now
 
 
 @contextmanager
-def _as_api_errors() -> Iterator[None]:
-    """The engine's errors as the API's."""
+def _engine_errors() -> Iterator[None]:
+    """Raise the engine's errors as `ApiError`."""
     try:
         yield
     except StepFailedError:
         raise ApiError("engine_failed", "The model failed while it answered this request; try again.") from None
     except ConstraintError:
-        text = "The answer could not be held to the form that was asked for: it takes too much to follow."
+        text = "The constraint of this answer could not be followed within its limits of time and memory."
         raise ApiError("form_failed", text) from None
     except EngineStoppedError:
         raise shutting_down() from None

@@ -1,14 +1,15 @@
-"""A request's sampling values, defaults filled in."""
+"""Sampling values: from a request to the engine, and from the engine's request to the receipt."""
 
 import secrets
 
-from forefront.engine.request import SamplingParams
+from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.wire.errors import ApiError
 from forefront.wire.request import SampledRequest
+from forefront.wire.response import EffectiveSampling
 
 
 def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:
-    """How the engine draws this request's tokens. Raises `ApiError` for a bias on a token that does not exist."""
+    """The request's values, with defaults. Raises `ApiError` for a bias on a token outside of the vocabulary."""
     bias = {int(token): value for token, value in (request.logit_bias or {}).items()}
     if bias and max(bias) >= vocabulary_size:
         text = f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {vocabulary_size - 1}."
@@ -22,9 +23,25 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
         frequency_penalty=_default(request.frequency_penalty, 0.0),
         repetition_penalty=_default(request.repetition_penalty, 1.0),
         logit_bias=bias,
-        # Drawn here, so that the receipt can name it; small enough for every JSON reader.
+        # Drawn here, so that the receipt can name it. 53 bits are exact in every JSON reader.
         seed=secrets.randbits(53) if request.seed is None else request.seed,
         top_logprobs=top_logprobs,
+    )
+
+
+def effective_sampling(request: GenerateRequest) -> EffectiveSampling:
+    """The values that the engine samples with, as the receipt shows them."""
+    sampling = request.sampling
+    return EffectiveSampling(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        presence_penalty=sampling.presence_penalty,
+        frequency_penalty=sampling.frequency_penalty,
+        repetition_penalty=sampling.repetition_penalty,
+        max_tokens=request.max_tokens,
+        seed=sampling.seed,
     )
 
 

@@ -4,6 +4,8 @@ from forefront.wire.errors import ApiError
 
 # A tokenizer may leave out or shorten some of a text: so many bytes may stand behind one token at least.
 _BYTES_PER_TOKEN = 16
+# A template may leave out messages, or parts of them: conversations up to so many times the bound are rendered.
+_LEFT_OUT = 4
 
 
 def fit(prompt: int, wanted: int | None, limit: int) -> int:
@@ -42,3 +44,11 @@ class TextBound:
             f"room for an answer that is at least {excess} more than the context of {self._limit}.",
             param=param,
         )
+
+    def check_messages(self, size: int) -> None:
+        """Raises the same for messages of `size` characters that cannot fit, whatever their template leaves out."""
+        most = self._limit * self._token * _LEFT_OUT
+        if size > most:
+            text = f"The messages have {size} characters; {most} are more than fit into the context of {self._limit} "
+            text += "tokens, whatever the model's chat template leaves out."
+            raise ApiError("context_length_exceeded", text, param="messages")

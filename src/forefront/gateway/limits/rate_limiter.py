@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from forefront.gateway.limits.sliding_window import SlidingWindow, WindowEntry
 from forefront.wire.admin import Limits
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, RateLimitState
 
 
 class RateLimiter:
@@ -96,30 +96,27 @@ class SubjectUsage(Protocol):
         """Tokens within a minute."""
 
 
-def rate_headers(subjects: Sequence[SubjectUsage], now: float) -> dict[str, str]:
-    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of the subject that has the least left; resets in
-    seconds."""
-    headers: dict[str, str] = {}
-    _add_headers(headers, "requests", [subject.requests for subject in subjects], now)
-    _add_headers(headers, "tokens", [subject.tokens for subject in subjects], now)
-    return headers
+def rate_limits(subjects: Sequence[SubjectUsage], now: float) -> tuple[RateLimitState, ...]:
+    """The limit of requests and the limit of tokens with the least left."""
+    requests = _tightest("requests", [subject.requests for subject in subjects], now)
+    tokens = _tightest("tokens", [subject.tokens for subject in subjects], now)
+    return requests + tokens
 
 
-def _add_headers(headers: dict[str, str], unit: str, usages: Sequence[LimitUsage | None], now: float) -> None:
+def _tightest(
+    unit: Literal["requests", "tokens"], usages: Sequence[LimitUsage | None], now: float
+) -> tuple[RateLimitState, ...]:
     tightest, least = None, 0
     for usage in usages:
         if usage is not None and ((remaining := usage.remaining(now)) < least or tightest is None):
             tightest, least = usage, remaining
-    if tightest is not None:
-        headers[f"x-ratelimit-limit-{unit}"] = str(tightest.limit)
-        headers[f"x-ratelimit-remaining-{unit}"] = str(least)
-        headers[f"x-ratelimit-reset-{unit}"] = f"{tightest.reset(now):.3f}s"
+    return () if tightest is None else (RateLimitState(unit, tightest.limit, least, tightest.reset(now)),)
 
 
 def concurrency_exceeded(subject: str, limit: int) -> ApiError:
     """The error of a request over the limit of concurrent requests."""
     text = f"This {subject} may run {limit} requests at a time, and as many are running."
-    return ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})
+    return ApiError("rate_limit_exceeded", text)
 
 
 def requests_exceeded(subject: str, limit: int, wait: float) -> ApiError:
@@ -133,7 +130,7 @@ def tokens_exceeded(subject: str, usage: LimitUsage, now: float, amount: int, wa
     text = f"This {subject} may use {usage.limit} tokens per minute and has {usage.remaining(now)} left,"
     text += f" and this request can take {amount} (its prompt and `max_tokens` together)."
     if wait is None:
-        return ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
+        return ApiError("rate_limit_exceeded", text, retryable=False)
     return _retry_later(text, wait)
 
 
@@ -148,5 +145,4 @@ def _with_limit(window: SlidingWindow | None, limit: int | None) -> SlidingWindo
 
 def _retry_later(text: str, wait: float) -> ApiError:
     seconds = max(math.ceil(wait), 1)
-    headers = {"retry-after": str(seconds), "retry-after-ms": str(math.ceil(wait * 1000))}
-    return ApiError("rate_limit_exceeded", f"{text} Try again in {seconds} s.", headers=headers)
+    return ApiError("rate_limit_exceeded", f"{text} Try again in {seconds} s.", retry_after=wait)

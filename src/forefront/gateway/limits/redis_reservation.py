@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from forefront.gateway.limits.rate_limiter import (
     concurrency_exceeded,
-    rate_headers,
+    rate_limits,
     requests_exceeded,
     tokens_exceeded,
 )
 from forefront.gateway.store.database import StoreError
 from forefront.wire.admin import Limits
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import ApiError, RateLimitState
 
 if TYPE_CHECKING:
     from forefront.gateway.limits.redis_client import RedisClient
@@ -75,7 +75,7 @@ class LimitedSubject:
         if (wait := until - time.monotonic()) > 0:
             assert self.limits.requests_per_minute is not None
             error = requests_exceeded(self.subject, self.limits.requests_per_minute, wait)
-            error.headers |= rate_headers(snapshots, time.monotonic())
+            error.rate_limits = rate_limits(snapshots, time.monotonic())
             raise error
 
     def mark_full(self, until: float, snapshots: Sequence[SubjectSnapshot]) -> None:
@@ -122,13 +122,13 @@ class RedisReservation:
         if refusing:
             self._taken = False
             error = self._refusal(refusing - 1, limit, wait, now)
-            error.headers |= self.headers()
+            error.rate_limits = self.rate_limits()
             raise error
         self._context.running.add(self)
 
-    def headers(self) -> dict[str, str]:
-        """The `x-ratelimit-*` headers: the last response of Redis, less what was released since."""
-        return rate_headers(self._snapshots, time.monotonic())
+    def rate_limits(self) -> tuple[RateLimitState, ...]:
+        """The limits by the last response of Redis, less what was released since."""
+        return rate_limits(self._snapshots, time.monotonic())
 
     def release(self, used: int) -> None:
         """Return all tokens but `used` and the concurrency slots, without waiting."""
@@ -171,7 +171,7 @@ class RedisReservation:
 def unavailable() -> ApiError:
     """The error of a request whose limits cannot be counted."""
     text = "The server cannot count this key's limits at the moment, so it takes no requests of it; try again."
-    return ApiError("store_unavailable", text, headers={"retry-after": "1"})
+    return ApiError("store_unavailable", text)
 
 
 def _snapshot(limits: Limits, usage: tuple[int, int, int], now: float) -> SubjectSnapshot:

@@ -9,33 +9,32 @@ from starlette.types import Receive, Scope
 
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.gateway.keys.principal import Principal
-from forefront.server.http.body_memory import Share
+from forefront.server.http.body_memory import RequestMemory
+from forefront.server.http.error_response import ClosingError
 from forefront.server.http.headers import header
-from forefront.server.http.parsed_size import ParsedSize, small_parsed_size
+from forefront.server.http.parsed_size import parsed_size, small_parsed_size
+from forefront.server.http.request_context import request_context
 from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
 
 MAX_BODY = 8 * 2**20
-# Bytes. Parsed in a millisecond; in a few at worst.
+# Bytes that are parsed in about a millisecond.
 _SMALL = 2**14
-# Bodies of so many bytes that come in one piece, as nearly all do, are measured quickly.
-_TINY = 2**13
-# A key's holder is never older than a second when a request begins: so long, in seconds, may its body have taken.
-_LONG = 0.25
+# Seconds. A request whose body takes longer is authenticated again.
+_SLOW = 0.25
 
 
-async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes:
-    """The whole body of a request that says it is JSON.
+async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = False) -> bytes | bytearray:
+    """The whole body of a request with a JSON content type.
 
-    Memory for its parsed form is held as it arrives, for the key of `scope["principal"]`; with `reserved`, also from
-    the part that no project can take.
+    Its memory is held as it arrives, for the key of the context's principal; with `reserved`, also from the part that
+    no project can take.
 
-    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes or what its
-    parsed form may take, 400 when the client leaves in the middle of it, 408 when it takes too long, 429 when the key's
-    or its project's share of the memory is used up, 503 when all of it is; and what the guard raises, which is asked
-    again after a body that took its time: `scope["principal"]` is another one then.
+    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
+    client disconnects in the middle of it, 408 when it takes too long, 429 when the key's or its project's share of the
+    memory is used up, 503 when all of it is; and what authentication raises. A slow request is authenticated again
+    after its body: its context then has another principal.
     """
     kind = header(scope, b"content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -44,52 +43,77 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
         raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
     length = header(scope, b"content-length")
     announced = int(length[:20]) if length.isdecimal() else 0
-    share: Share = scope["intake"]
-    if announced > (most := min(MAX_BODY, share.intake.largest)):
+    context = request_context(scope)
+    memory = context.memory
+    if announced > (most := min(MAX_BODY, memory.pool.largest)):
         raise _too_large(most)
-    principal: Principal = scope["principal"]
-    began, seconds = time.monotonic(), share.intake.seconds
-    share.begin(principal.project.name, principal.key.id, reserved=reserved)
+    principal = context.principal
+    began, seconds = time.monotonic(), memory.pool.seconds
+    memory.begin(principal.project.name, principal.key.id, reserved=reserved)
     try:
-        share.check(announced)  # what is announced is not held: nothing of it may ever come
+        if announced > _SMALL:
+            memory.check(announced)  # what is announced is not held: nothing of it may ever come
         async with asyncio.timeout(seconds):
-            body = await _read(receive, share)
+            body = await _read(receive, memory, principal.tenant)
     except TimeoutError:
         text = f"The body did not arrive within {seconds:g} s."
-        raise ApiError("request_timeout", text, headers={"connection": "close"}) from None
+        raise ClosingError("request_timeout", text) from None
     finally:
-        share.end()
-    if time.monotonic() - began > _LONG:
-        await scope["identify"]()  # the key may have been revoked meanwhile, or have other limits
+        memory.end()
+    if time.monotonic() - began > _SLOW:
+        await context.authenticate_again(scope)  # the key may have been revoked meanwhile, or have other limits
     return body
 
 
-async def process_body(process: Callable[[bytes], T], body: bytes, workers: WorkerPool, tenant: Tenant) -> T:
-    """`process(body)`; one of `workers` does it, in `tenant`'s turn, when others would have to wait for it."""
-    return process(body) if len(body) <= _SMALL else await workers.run(tenant, len(body), lambda: process(body))
+async def parse_body(
+    parse: Callable[[bytes | bytearray], T],
+    body: bytes | bytearray,
+    memory: RequestMemory,
+    workers: WorkerPool,
+    tenant: Tenant,
+) -> T:
+    """`parse(body)`. For a large body a worker thread runs it, in `tenant`'s turn, once `memory` holds the memory of
+    the parsed form. Raises `ApiError` 413 for too many values, 429 and 503 for want of memory."""
+    if is_small(body):
+        return parse(body)
+    most = memory.pool.largest
+    size = await workers.run(tenant, len(body), lambda: parsed_size(body, most))
+    if size > most:
+        raise _too_many_values(most)
+    memory.hold(size)
+    return await process_body(parse, body, workers, tenant)
 
 
-async def _read(receive: Receive, share: Share) -> bytes:
-    body, parsed = bytearray(), ParsedSize()
-    most = min(MAX_BODY, share.intake.largest)
+async def process_body(
+    process: Callable[[bytes | bytearray], T], body: bytes | bytearray, workers: WorkerPool, tenant: Tenant
+) -> T:
+    """`process(body)`. For a large body a worker thread runs it, in `tenant`'s turn."""
+    return process(body) if is_small(body) else await workers.run(tenant, len(body), lambda: process(body))
+
+
+def is_small(body: bytes | bytearray) -> bool:
+    """Whether a body is parsed at once, without a worker thread."""
+    return len(body) <= _SMALL
+
+
+async def _read(receive: Receive, memory: RequestMemory, tenant: Tenant) -> bytes | bytearray:
+    body: bytes | bytearray = b""
+    most = min(MAX_BODY, memory.pool.largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError("incomplete_body", "The body ended before its end.")
+            raise ApiError("incomplete_body", "Incomplete request body.")
         chunk, more = message.get("body", b""), message.get("more_body", False)
-        if not (more or body) and len(chunk) <= _TINY:
-            share.hold(small_parsed_size(chunk))
-            return bytes(chunk)
-        if chunk:
+        if isinstance(body, bytearray):
             body += chunk
-            if len(body) > most:
-                raise _too_large(most)
-            parsed.add(chunk)
-            if parsed.total > share.intake.largest:
-                raise _too_many_values(share.intake.largest)
-            share.hold(parsed.total)
+        else:
+            body = bytearray(chunk) if more else chunk
+        if len(body) > most:
+            raise _too_large(most)
+        memory.hold(len(body) if more or len(body) > _SMALL else small_parsed_size(body))
         if not more:
-            return bytes(body)
+            return body
+        await memory.pool.pace(tenant, len(chunk))
 
 
 def _too_large(most: int) -> ApiError:

@@ -1,15 +1,20 @@
 """The memory for request bodies and whole answers, and how much of it each project and key may hold."""
 
+import asyncio
 from typing import Final
 
+from forefront.fairness.fair_semaphore import FairSemaphore
 from forefront.fairness.quota import NestedQuota
+from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError
 
 # Bytes that the parsed form of one body takes at most. Parsing holds the interpreter lock: up to 0.7 ms for each MiB.
 _MAX_PARSED: Final = 40 * 2**20
+# At which bodies are read that come in more than one piece. To read, count and parse 8 MiB takes 40 ms of a processor.
+_BYTES_PER_SECOND: Final = 64 * 2**20
 
 
-class Intake:
+class BodyMemory:
     """Bounds bodies: `seconds` for each to arrive, `memory` bytes for all that are being read or answered, and
     `bodies` that are being read at a time. Projects and their keys share the bytes and the places by quotas."""
 
@@ -18,13 +23,23 @@ class Intake:
         self.memory = NestedQuota(memory)
         self.places = NestedQuota(bodies)
         self.largest = min(_MAX_PARSED, self.memory.max_per_key)
+        self._reading = FairSemaphore(1)
+
+    async def pace(self, tenant: Tenant, size: int) -> None:
+        """Wait until `tenant` may read more of a body, after a piece of `size` bytes.
+
+        One body goes on at a time, projects in turns, and all of them at `_BYTES_PER_SECOND`: large bodies on many
+        connections would otherwise fill every iteration of the event loop, and the threads that parse them.
+        """
+        async with self._reading.slot(tenant, size):
+            await asyncio.sleep(size / _BYTES_PER_SECOND)
 
 
-class Share:
-    """What one request holds of the intake, until the context is left."""
+class RequestMemory:
+    """The memory that one request holds, as a context manager that gives it back."""
 
-    def __init__(self, intake: Intake) -> None:
-        self.intake = intake
+    def __init__(self, pool: BodyMemory) -> None:
+        self.pool = pool
         self._project = self._key = ""
         self._reserved = False
         self._held = 0
@@ -37,17 +52,17 @@ class Share:
         owner reads too many bodies at a time, 503 when all owners together do.
         """
         self._project, self._key, self._reserved = project, key, reserved
-        places = self.intake.places
+        places = self.pool.places
         if not places.take(project, key, 1, reserved=reserved):
             raise _refusal(places, 1, "places for bodies that arrive")
 
     def end(self) -> None:
         """The body has been read, or will not be."""
-        self.intake.places.give_back(self._project, self._key, 1)
+        self.pool.places.give_back(self._project, self._key, 1)
 
     def check(self, size: int) -> None:
         """Raise like `hold` if `size` bytes could not be held now."""
-        memory = self.intake.memory
+        memory = self.pool.memory
         if not self._reserved and not memory.fits(self._project, self._key, size - self._held):
             raise _refusal(memory, size - self._held, "memory for requests")
 
@@ -56,11 +71,11 @@ class Share:
 
         Raises `ApiError`: 429 when the owner holds too much, 503 when all owners together do.
         """
-        more, memory = size - self._held, self.intake.memory
+        more, memory = size - self._held, self.pool.memory
         if size > memory.max_per_key:
             text = f"This request needs more memory than one key may hold, {memory.max_per_key / 2**20:g} MiB. Smaller "
             text += "values of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
-            raise ApiError("rate_limit_exceeded", text, headers={"x-should-retry": "false"})
+            raise ApiError("rate_limit_exceeded", text, retryable=False)
         if more > 0 and not memory.take(self._project, self._key, more, reserved=self._reserved):
             raise _refusal(memory, more, "memory for requests")
         if more < 0:
@@ -71,7 +86,7 @@ class Share:
         """Hold `more` bytes beside those that are held. Raises like `hold`."""
         self.hold(self._held + more)
 
-    def __enter__(self) -> "Share":
+    def __enter__(self) -> "RequestMemory":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,6 +97,6 @@ class Share:
 def _refusal(quota: NestedQuota, amount: int, what: str) -> ApiError:
     """The error for an amount that does not fit: the server's fault if it would not fit for any owner."""
     if quota.full(amount):
-        return ApiError("overloaded", f"The server has no {what} left; try again.", headers={"retry-after": "1"})
+        return ApiError("overloaded", f"The server has no {what} left; try again.")
     text = f"The requests of this key or project hold their whole share of the server's {what}; try again."
-    return ApiError("rate_limit_exceeded", text, headers={"retry-after": "1"})
+    return ApiError("rate_limit_exceeded", text)

@@ -1,8 +1,9 @@
-"""How many connections are open, and whose they are: a connection belongs to its peer's address until a valid key
-arrives on it, and to the key's project from then on.
+"""Limits of open connections. A connection belongs to its peer's address until a valid key arrives on it, and to the
+key's project from then on.
 
-No address and no project can hold all places. A newcomer always gets one: the oldest idle connection of the address
-with the most connections is closed for it. A refusal would keep out honest clients that share an address with a flood.
+No address and no project can hold all places. A new connection always gets one: the oldest idle connection of the
+address with the most connections is closed for it. A refusal would exclude honest clients that share an address with a
+flood.
 """
 
 import socket
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from forefront.wire.errors import ApiError
+from forefront.server.http.error_response import ClosingError
 
 # Seconds in which a new connection has time to send its first request. Connections arrive in bursts, and
 # the event loop accepts a whole burst before it reads the first request.
@@ -18,7 +19,7 @@ _GRACE: Final = 1.0
 
 
 class Connection(Protocol):
-    """An open connection, its handshake included."""
+    """An open connection, or one during its handshake."""
 
     @property
     def idle(self) -> bool:
@@ -104,7 +105,7 @@ class ConnectionLimits:
         chosen = _oldest_idle(self._projects[project])
         if chosen is None:
             text = "Too many connections are busy; close some, or send requests on those that are open."
-            raise ApiError("overloaded", text, headers={"connection": "close"})
+            raise ClosingError("overloaded", text)
         self.close(chosen)
         chosen.evict()
 

@@ -1,31 +1,32 @@
-"""Work that is worth doing only while the client is there."""
+"""Work that ends when its client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.types import Receive
 
+T = TypeVar("T")
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until it is done or the client has gone, in which case it is cancelled and waited for.
 
-    To be used once the body has been read: what `receive` then has to say is only that the client has left.
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `work`; None if the client disconnects first. Then `work` is cancelled and awaited.
+
+    For use after the body has been read: `receive` has only the disconnection left to report.
     """
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(receive))
+    disconnected = asyncio.ensure_future(_disconnection(receive))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
+        await asyncio.wait({working, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
     finally:
-        leaving.cancel()
+        disconnected.cancel()
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working
 
 
-async def _left(receive: Receive) -> None:
+async def _disconnection(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,6 +1,6 @@
-"""Headers as ASGI has them: pairs of bytes, names in lower case.
+"""ASGI headers: pairs of bytes, names in lower case.
 
-Every request looks for several, and Starlette's mappings take several times as long to make and to ask.
+Each request looks up several. Starlette's mappings take several times as long.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 def header(scope: Scope, name: bytes, default: str = "") -> str:
-    """The first value that the client sent under `name`, which must be in lower case."""
+    """The first value of the request header `name`, which must be in lower case."""
     for known, value in scope["headers"]:
         if known == name:
             text: str = value.decode("latin-1")
@@ -20,5 +20,5 @@ def header(scope: Scope, name: bytes, default: str = "") -> str:
 
 
 def raw(headers: Mapping[str, str]) -> RawHeaders:
-    """The server's own headers, with names in lower case, as they are sent."""
+    """Response headers, with names in lower case, as ASGI takes them."""
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

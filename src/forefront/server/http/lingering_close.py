@@ -1,4 +1,4 @@
-"""The end of a connection in stages, so that its last answer is not lost (RFC 9112, 9.6).
+"""Closing a connection in stages, so that its last response is not lost (RFC 9112, 9.6).
 
 Data that arrives at a closed socket resets the connection, and a reset destroys what the client has not read yet.
 """
@@ -6,20 +6,20 @@ Data that arrives at a closed socket resets the connection, and a reset destroys
 import asyncio
 from typing import Final
 
-from forefront.server.http.send_timeout import bytes_taken
-from forefront.server.http.write_coalescing import Gathered
+from forefront.server.http.send_timeout import bytes_acknowledged
+from forefront.server.http.write_coalescing import CoalescingTransport
 
 # Seconds without data in either direction.
-_QUIET: Final = 1.0
+_IDLE: Final = 1.0
 # Bytes that are discarded: twice the largest body that is accepted.
-_DISCARDED: Final = 2**24
+_MAX_DISCARDED: Final = 2**24
 
 
-class Lingering(Gathered):
+class LingeringTransport(CoalescingTransport):
     """A transport whose `close` ends the sending side and leaves the other open until the client closes it, for a
     second without data, `seconds` in all, and 16 MiB. The protocol reports what arrives meanwhile to `discard`.
 
-    What is still to be sent has `send_seconds` without progress. With TLS, asyncio itself reads until the client's end.
+    Unsent data may make no progress for `send_seconds`. With TLS, asyncio itself reads until the client closes.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Lingering(Gathered):
         return self._closing or self._transport.is_closing()
 
     def close(self) -> None:
-        """Send what is kept, then end the connection in stages."""
+        """Send what is buffered, then end the connection in stages."""
         if self.is_closing():
             return
         if not self._transport.can_write_eof():
@@ -55,13 +55,13 @@ class Lingering(Gathered):
         self._check(self._progress(), now, now)
 
     def close_at_once(self) -> None:
-        """Send what is kept, then close. Data that arrives later resets the connection."""
+        """Send what is buffered, then close. Data that arrives later resets the connection."""
         super().close()
 
     def discard(self, size: int) -> None:
         """Data of `size` bytes has arrived after `close`."""
         self._discarded += size
-        if self._discarded > _DISCARDED:
+        if self._discarded > _MAX_DISCARDED:
             self._transport.abort()
 
     def lost(self) -> None:
@@ -70,7 +70,7 @@ class Lingering(Gathered):
             self._timer.cancel()
 
     def _check(self, before: tuple[int, int], since: float, began: float) -> None:
-        """End the connection if nothing has happened for long enough: `before` is the progress at the time `since`."""
+        """End the connection if it makes no progress for too long. `before` is the progress at the time `since`."""
         now, progress = self._loop.time(), self._progress()
         if progress != before:
             since = now
@@ -78,10 +78,10 @@ class Lingering(Gathered):
             if now - since >= self._send_seconds:
                 self._transport.abort()
                 return
-        elif now - since >= _QUIET or now - began >= self._seconds:
+        elif now - since >= _IDLE or now - began >= self._seconds:
             self._transport.close()
             return
-        self._timer = self._loop.call_later(_QUIET, self._check, progress, since, began)
+        self._timer = self._loop.call_later(_IDLE, self._check, progress, since, began)
 
     def _progress(self) -> tuple[int, int]:
-        return self._discarded, bytes_taken(self._transport)
+        return self._discarded, bytes_acknowledged(self._transport)

@@ -19,24 +19,24 @@ _FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _ABSOLUTE = re.compile(rb"https?://[^/?#@]+(?:/.*)?", re.IGNORECASE)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[A-Za-z0-9.:_~%-]+\])(?::[0-9]*)?")
 
-# Of a length in bytes that everyone can count with: the next digit does not fit 63 bits.
-_DIGITS: Final = 18
+# Digits of a content length: one more does not fit into 63 bits.
+_MAX_DIGITS: Final = 18
 
 
-class UnclearRequestError(Exception):
-    """A request that is refused because of its head."""
+class AmbiguousRequestError(Exception):
+    """A request whose head has no certain meaning or framing."""
 
 
 def check_head(method: bytes, version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise `UnclearRequestError` for a head whose meaning or framing is not certain.
+    """Raise `AmbiguousRequestError` for a head that two implementations could read differently.
 
     `version` is `"1.1"` for HTTP/1.1. Names of `headers` are in lower case. llhttp has checked the grammar and
     `Content-Length` before.
     """
     if version not in _VERSIONS or method in _REFUSED_METHODS:
-        raise UnclearRequestError
+        raise AmbiguousRequestError
     if b"#" in target or not (target.startswith(b"/") or _ABSOLUTE.fullmatch(target)):
-        raise UnclearRequestError
+        raise AmbiguousRequestError
     hosts = codings = 0
     for name, value in headers:
         if name not in _FRAMING:
@@ -44,19 +44,19 @@ def check_head(method: bytes, version: str, target: bytes, headers: Iterable[tup
         if name == b"host":
             hosts += 1
             if not _is_host(value):
-                raise UnclearRequestError
+                raise AmbiguousRequestError
         elif name == b"content-length":
-            if len(value) > _DIGITS:
-                raise UnclearRequestError
+            if len(value) > _MAX_DIGITS:
+                raise AmbiguousRequestError
         else:
             codings += 1
             if value.strip(b" \t").lower() != b"chunked":
-                raise UnclearRequestError
+                raise AmbiguousRequestError
     if version == "1.1":
         if hosts != 1 or codings > 1:
-            raise UnclearRequestError
+            raise AmbiguousRequestError
     elif hosts > 1 or codings:  # HTTP/1.0 has no transfer codings (RFC 9112, 6.1)
-        raise UnclearRequestError
+        raise AmbiguousRequestError
 
 
 @lru_cache(256)
@@ -65,7 +65,7 @@ def _is_host(value: bytes) -> bool:
 
 
 def is_rtsp(target: bytes, content: bytes) -> bool:
-    """Whether a request line in `content` with this target is RTSP's. llhttp reads those too, and does not say so."""
+    """Whether a request line in `content` with this target is RTSP's. llhttp accepts those without notice."""
     at = content.find(b" RTSP/")
     while at >= 0:
         end = at

@@ -1,17 +1,17 @@
-"""Whether a client still reads its answer."""
+"""Disconnecting clients that do not read their response."""
 
 import asyncio
 import socket
 import sys
 from typing import Final
 
-# Bytes: a client that takes so many in the time is reading.
-_SOME: Final = 48 * 2**10
-_ACKNOWLEDGED: Final = 120  # where Linux has `tcpi_bytes_acked` in its `tcp_info`
+# Bytes: a client that reads so many within the timeout is connected.
+_MIN_PROGRESS: Final = 48 * 2**10
+_BYTES_ACKED: Final = 120  # the offset of `tcpi_bytes_acked` in Linux' `tcp_info`
 
 
-class SendWatch:
-    """Aborts `transport` when, between `start` and `stop`, the client takes next to nothing for `seconds`."""
+class SendTimeout:
+    """Aborts `transport` when, between `start` and `stop`, the client reads almost nothing for `seconds`."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._transport = transport
@@ -22,7 +22,7 @@ class SendWatch:
     def start(self) -> None:
         """The transport's buffer is full."""
         self.stop()
-        self._timer = self._loop.call_later(self._seconds, self._judge, bytes_taken(self._transport))
+        self._timer = self._loop.call_later(self._seconds, self._check, bytes_acknowledged(self._transport))
 
     def stop(self) -> None:
         """The transport's buffer has room, or the connection is lost."""
@@ -30,22 +30,22 @@ class SendWatch:
             self._timer.cancel()
             self._timer = None
 
-    def _judge(self, before: int) -> None:
-        """End the connection, unless the client has been reading an answer that is too large for the time."""
-        if bytes_taken(self._transport) - before < _SOME:
+    def _check(self, before: int) -> None:
+        """End the connection unless the client has read some of a response that takes longer."""
+        if bytes_acknowledged(self._transport) - before < _MIN_PROGRESS:
             self._transport.abort()
         else:
             self.start()
 
 
-def bytes_taken(transport: asyncio.Transport) -> int:
-    """How much the client has taken so far, in bytes from any beginning.
+def bytes_acknowledged(transport: asyncio.Transport) -> int:
+    """A counter of the bytes that the client has acknowledged. Only differences have a meaning.
 
-    Linux knows what has been acknowledged. What waits in this process says less: the system's own buffer may hold
-    megabytes more, and takes the next when a third of them have gone.
+    Linux counts them. Elsewhere the size of the transport's buffer has to do, which changes late: the system's own
+    buffer may hold megabytes, and takes more when a third of them have been sent.
     """
     try:
-        info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED + 8)
-        return int.from_bytes(info[_ACKNOWLEDGED : _ACKNOWLEDGED + 8], sys.byteorder)
+        info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
+        return int.from_bytes(info[_BYTES_ACKED : _BYTES_ACKED + 8], sys.byteorder)
     except (AttributeError, OSError):
         return -transport.get_write_buffer_size()

@@ -1,6 +1,6 @@
-"""Accepting TLS connections such that their handshakes are within the limits on connections.
+"""Accepting TLS connections, whose handshakes count towards the limits of connections.
 
-asyncio's own servers show a connection after its handshake, when it has held a file open for that long.
+asyncio's servers report a connection after its handshake, which has held a file descriptor until then.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from forefront.server.http.connection_limits import ConnectionLimits
 
 log = logging.getLogger(__name__)
 
-# Connections that are accepted in one turn of the event loop.
+# Connections accepted in one iteration of the event loop.
 _BURST: Final = 64
-# Seconds before the next attempt when the process has no file left for a connection.
+# Seconds until the next attempt when the process has no file descriptor left.
 _PAUSE: Final = 0.1
 
 
 class Handshake:
-    """A connection whose handshake is under way."""
+    """A connection during its handshake."""
 
     idle = True
 
@@ -31,7 +31,7 @@ class Handshake:
 
     def evict(self) -> None:
         """End it at once."""
-        with suppress(OSError):  # the peer was faster
+        with suppress(OSError):  # the peer has closed it
             self._accepted.shutdown(socket.SHUT_RDWR)
 
 
@@ -42,9 +42,9 @@ class HttpProtocol(Protocol):
 
 
 class TlsListener:
-    """Accepts connections on `bound`, which listens. `seconds` is the time for a handshake, and for the end of TLS.
+    """Accepts connections on `bound`, a listening socket. `seconds` limits a handshake, and the end of TLS.
 
-    Closes as servers of asyncio do.
+    It is closed like asyncio's servers.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class TlsListener:
         self._watch()
 
     def close(self) -> None:
-        """Accept no more connections, and end the handshakes that are under way."""
+        """Accept no more connections, and cancel the running handshakes."""
         self._loop.remove_reader(self._bound)
         if self._retry is not None:
             self._retry.cancel()

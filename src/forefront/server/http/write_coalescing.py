@@ -1,34 +1,34 @@
-"""A connection's transport that sends together what is written in one turn of the event loop.
+"""A transport that sends all writes of one event-loop iteration together.
 
-uvicorn writes headers and body apart: two system calls and two packets, and a client that wakes up twice.
+uvicorn writes headers and body apart: two system calls, two packets, and a client that wakes up twice.
 """
 
 import asyncio
 from typing import Any, Final
 
-# Bytes that are not kept back for more: whoever writes without pause must feel that the client is slow.
-_MOST: Final = 2**16
+# Bytes after which the buffer is sent at once: a fast writer must feel the back-pressure of a slow client.
+_MAX_BUFFERED: Final = 2**16
 
 
-class Gathered:
-    """Around `transport`: everything but `write`, `is_closing` and `close` is its own."""
+class CoalescingTransport:
+    """Wraps `transport`, which has everything but `write`, `is_closing` and `close`."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._kept: list[bytes] = []
+        self._buffer: list[bytes] = []
         self._size = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send it, at the end of this turn at the latest."""
-        if not self._kept:
+        """Send the data at the end of this iteration at the latest."""
+        if not self._buffer:
             self._loop.call_soon(self._flush)
-        self._kept.append(data)
+        self._buffer.append(data)
         self._size += len(data)
-        if self._size > _MOST:
+        if self._size > _MAX_BUFFERED:
             self._flush()
 
     def is_closing(self) -> bool:
@@ -36,12 +36,12 @@ class Gathered:
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Send what is kept, then close."""
+        """Send what is buffered, then close."""
         self._flush()
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._kept:
-            kept, self._kept, self._size = self._kept, [], 0
+        if self._buffer:
+            buffer, self._buffer, self._size = self._buffer, [], 0
             if not self.is_closing():
-                self._transport.write(kept[0] if len(kept) == 1 else b"".join(kept))
+                self._transport.write(buffer[0] if len(buffer) == 1 else b"".join(buffer))

@@ -1,4 +1,4 @@
-"""What an application sends, kept so that any number of connections can be told all of it, each at its own pace."""
+"""The messages of one response, buffered for any number of connections, each at its own pace."""
 
 import asyncio
 from collections import deque
@@ -9,16 +9,16 @@ from starlette.types import Message
 from forefront.server.response.sse import DONE
 
 WINDOW = 256 * 2**10
-# What a message takes beside its body: it is a dictionary in a queue.
-_EACH = 300
+# Bytes of a message beside its body: a dictionary in a queue.
+_MESSAGE_OVERHEAD = 300
 
 
-class Tape:
+class ReplayBuffer:
     """The messages of one response, in order. While `whole`, all are held, and readers start at the first.
 
-    `hold` is asked for room for so many more bytes. Once it has none, the tape is whole no more: from then on the
-    writer waits whenever more than `WINDOW` bytes are held that its foremost reader has yet to send, and what that
-    reader has sent is dropped, so that one which lags behind it ends early.
+    `hold` reserves memory for so many more bytes, if there is any. Once there is none, the buffer is not whole any
+    more. From then on the writer waits whenever more than `WINDOW` bytes are held that the foremost reader has not
+    sent. What that reader has sent is dropped, so slower readers end early.
     """
 
     def __init__(self, hold: Callable[[int], bool]) -> None:
@@ -30,16 +30,16 @@ class Tape:
         self._dropped = 0
         self._bytes = 0
         self._read: dict[object, int] = {}  # reader → how many messages it has sent
-        self._news = asyncio.Event()
+        self._change = asyncio.Event()
 
     @property
     def begun(self) -> bool:
-        """Whether anything has been written."""
+        """Whether a message has been written."""
         return bool(self._messages) or self._dropped > 0
 
     @property
     def complete(self) -> bool:
-        """Whether this is the whole of a success: of status 200, and for a stream of events with its last one."""
+        """Whether this is a whole successful response: status 200, and of a stream also the last event."""
         if not (self.done and self.whole and self.error is None and self._messages):
             return False
         start, *bodies = self._messages
@@ -54,25 +54,25 @@ class Tape:
         self._messages.append(message)
         self._bytes += size
         self.whole = self.whole and self._hold(size)
-        self._tell()
+        self._notify()
         while not self.whole and self._bytes > WINDOW:
-            news = self._news
+            change = self._change
             if not self._drop():
-                await news.wait()
+                await change.wait()
 
     def release(self) -> None:
-        """There is no more room for it: it is whole no more, and what its foremost reader has sent is dropped."""
+        """Give memory back: drop what the foremost reader has sent. The buffer is not whole any more."""
         self.whole = False
         while self._bytes > WINDOW and self._drop():
             pass
 
     def end(self, error: Exception | None = None) -> None:
-        """Nothing more comes. Readers that have read everything end, by `error` if there is one."""
+        """End the response. Readers that have read everything end, with `error` if there is one."""
         self.done, self.error = True, error
-        self._tell()
+        self._notify()
 
     async def read(self) -> AsyncGenerator[Message, None]:
-        """Every message from the first on, then those that come. Asking for the next says that one has been sent."""
+        """Every message from the first on, then new ones. Reading the next one marks the last as sent."""
         reader = object()
         self._read[reader] = 0
         try:
@@ -80,29 +80,29 @@ class Tape:
                 if place < self._dropped + len(self._messages):
                     yield self._messages[place - self._dropped]
                     self._read[reader] += 1
-                    self._tell()
+                    self._notify()
                 elif not self.done:
-                    await self._news.wait()
+                    await self._change.wait()
                 elif self.error is not None:
                     raise self.error
                 else:
                     return
         finally:
             del self._read[reader]
-            self._tell()
+            self._notify()
 
     def _drop(self) -> bool:
-        """Forget the first message if a reader has sent it; whether one had."""
+        """Drop the first message if a reader has sent it; whether one has."""
         if max(self._read.values(), default=0) <= self._dropped:
             return False
         self._bytes -= _size(self._messages.popleft())
         self._dropped += 1
         return True
 
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _notify(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
 
 
 def _size(message: Message) -> int:
-    return len(message.get("body", b"")) + _EACH
+    return len(message.get("body", b"")) + _MESSAGE_OVERHEAD

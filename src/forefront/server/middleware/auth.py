@@ -1,4 +1,4 @@
-"""No key, no answer: everything but a written list of paths needs a bearer key."""
+"""Authentication: every path but a fixed list needs a bearer key, with the scope of the path."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
+from forefront.server.http.request_context import Authenticator, request_context
 from forefront.server.middleware.error_handlers import error_response
 from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
@@ -14,38 +15,43 @@ from forefront.wire.errors import ApiError
 OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
 
 
-class Guard:
-    """Lets a request through with its `Principal` in `scope["principal"]`, or answers 401, or 403 for want of a scope.
-    Whoever has waited for the client since asks again, by `scope["identify"]`.
+class AuthMiddleware:
+    """Sets the request context's principal, or answers 401 or 403.
 
-    Decides on `scope["path"]`, the very string that the router routes by; nothing that a client writes into other
-    headers has a say. A valid key counts the connection towards the key's project, by `scope["authenticate"]`.
+    It decides on `scope["path"]`, the string that the router uses. Other headers than `authorization` have no effect.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyCache) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
         self._app = app
-        self._keys = keys
+        self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] not in OPEN_PATHS:
-
-            async def identify() -> None:
-                principal = await self._principal(header(scope, b"authorization"))
-                if (authenticate := scope.get("authenticate")) is not None:
-                    authenticate(principal.project.name)
-                if (needed := scope_for(scope["path"])) is not None:
-                    principal.require_scope(needed)
-                scope["principal"] = principal
-
-            scope["identify"] = identify
             try:
-                await identify()
+                await request_context(scope).authenticate(scope, self._authenticator)
             except ApiError as error:
                 await error_response(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    async def _principal(self, authorization: str) -> Principal:
+
+class KeyAuthenticator:
+    """Identifies clients by their API keys. A valid key counts the connection towards the key's project."""
+
+    def __init__(self, keys: KeyCache) -> None:
+        self._keys = keys
+
+    async def authenticate(self, scope: Scope) -> Principal:
+        """See `Authenticator`. Raises `ApiError` 503 too: without a free connection for the project, and when the keys
+        cannot be read."""
+        principal = await self._find(header(scope, b"authorization"))
+        if (connection := scope.get("connection")) is not None:
+            connection.authenticate(principal.project.name)
+        if (needed := scope_for(scope["path"])) is not None:
+            principal.require_scope(needed)
+        return principal
+
+    async def _find(self, authorization: str) -> Principal:
         scheme, _, key = authorization.partition(" ")
         key = key.strip()
         if not key or scheme.lower() != "bearer":
@@ -63,7 +69,7 @@ class Guard:
 
 
 def scope_for(path: str) -> KeyScope | None:
-    """The scope that a key needs for a path; None for those that every key may ask for."""
+    """The scope that a key needs for a path; None where any key is enough."""
     if path == "/admin" or path.startswith("/admin/"):
         return "admin"
     if path == "/v1/models" or path.startswith("/v1/models/"):

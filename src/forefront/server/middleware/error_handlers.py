@@ -1,45 +1,47 @@
-"""What is sent when a request fails: errors in the API's own shape, with a status and no internals."""
+"""Exceptions of the application as error responses: statuses from the table of codes, no internals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from forefront.server.http.error_response import encode_error, error_headers, error_status
+from forefront.server.http.request_context import request_context
 from forefront.wire.errors import ApiError
 
 
-def error_response(error: ApiError) -> Response:
-    """The error as it is sent."""
-    return Response(error.encode(), error.status, error.headers, "application/json")
+def error_response(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
+    """The response for an error, with more `headers` if given."""
+    return Response(encode_error(error), error_status(error), {**error_headers(error), **(headers or {})})
 
 
 async def api_error(_request: Request, error: Exception) -> Response:
-    """What the server says of a request."""
+    """The handler of `ApiError`."""
     assert isinstance(error, ApiError)
     return error_response(error)
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """What the router says of paths and methods, in the API's own shape."""
+    """The handler of Starlette's own errors: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     path, method = request.scope["path"][:256], request.method
     if error.status_code == 405:
         allowed = _allowed(request)
         text = f"{path} does not take {method} requests, only {allowed}."
-        return error_response(ApiError("method_not_allowed", text, headers={"allow": allowed}))
+        return error_response(ApiError("method_not_allowed", text), {"allow": allowed})
     return error_response(ApiError("unknown_url", f"There is nothing at {path}."))
 
 
 async def internal_error(request: Request, _error: Exception) -> Response:
-    """What is said of a mistake in the server: nothing but where to look."""
-    text = f"Something went wrong in the server. Its log has more under {request.scope['request_id']}."
+    """The handler of every other exception: it names the request id, under which the log has the traceback."""
+    text = f"Internal server error; see the server log for request {request_context(request.scope).request_id}."
     return error_response(ApiError("internal_error", text))
 
 
 def _allowed(request: Request) -> str:
-    """Every method that the path takes. The router itself knows those of the first route alone."""
+    """Every method of the path. Starlette's 405 lists those of the first matching route only."""
     routes: Sequence[Route] = request.app.routes
     fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))

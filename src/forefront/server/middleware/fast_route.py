@@ -1,4 +1,4 @@
-"""Past the router: completions are what nearly every request asks for, and what a busy server mostly refuses."""
+"""A route past Starlette's router for completions, the most frequent requests."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from forefront.server.middleware.error_handlers import api_error, internal_error
 from forefront.wire.errors import ApiError
 
 
-class Shortcut:
-    """Leads POST requests straight to their endpoints by the paths of `posts`, and all others to `app`.
+class FastRoute:
+    """Calls the endpoints of `posts` for POST requests to their paths, and `app` for all others.
 
-    What an endpoint raises before it has sent anything is answered as `app` would answer it.
+    An exception before the response has begun gets the same error response as in `app`.
     """
 
     def __init__(self, app: ASGIApp, posts: Mapping[str, ASGIApp]) -> None:
@@ -24,21 +24,21 @@ class Shortcut:
         if endpoint is None:
             await self._app(scope, receive, send)
             return
-        begun = False
+        started = False
 
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
             await send(message)
 
         try:
-            await endpoint(scope, receive, noting)
+            await endpoint(scope, receive, send_and_note)
         except Exception as error:
-            if begun:
+            if started:
                 raise
-            tell = api_error if isinstance(error, ApiError) else internal_error
-            response = await tell(Request(scope), error)
+            handler = api_error if isinstance(error, ApiError) else internal_error
+            response = await handler(Request(scope), error)
             await response(scope, receive, send)
-            if tell is internal_error:
+            if handler is internal_error:
                 raise
-            error.__traceback__ = None  # one error may be told to several connections, and would grow with each
+            error.__traceback__ = None  # a shared run raises one error for several connections: it would grow with each

@@ -1,4 +1,4 @@
-"""The document, put together from the table of operations and the types that it names."""
+"""The OpenAPI document, from the table of operations and their types."""
 
 import re
 from collections.abc import Iterable
@@ -17,40 +17,45 @@ from forefront.wire.request import SampledRequest
 _ABOUT: Final = """\
 A chat-completions platform: one process that serves language models, with keys, limits, budgets and a ledger.
 
-**Fields.** `null` means the same as leaving a field out. Unknown fields of requests for completions are let through and
-named in the header `x-ignored-params`; at most 64 of them. A field whose name is nearly that of a known one
-(`temprature`) is refused with a 422 that names both, since ignoring it would be a lie. Unknown fields of
-administrators' requests are refused.
+**Fields.** `null` is the same as leaving a field out. Unknown fields of completion requests, at most 64, have no effect
+and are listed in the header `x-ignored-params`. An unknown field whose name resembles that of a known one
+(`temprature`) gets a 422 that names both. Unknown fields of administration requests get a 422.
 
 **Errors.** Every error has the same body, `ErrorBody`. `code` is for programs, `param` names the field. The headers
-`x-should-retry` and `retry-after` say whether and when to try again.\
+`x-should-retry` and `retry-after` state whether and when to retry.\
 """
 _HEADERS: Final[dict[str, tuple[str, Schema]]] = {
-    "x-request-id": ("The request's id: the client's own, or one that was made.", {"type": "string"}),
-    "openai-processing-ms": ("Milliseconds until the answer began.", {"type": "integer", "minimum": 0}),
-    "x-should-retry": ("Whether another try may succeed.", {"enum": ["true", "false"]}),
-    "retry-after": ("Seconds after which to try again.", {"type": "integer", "minimum": 0}),
+    "x-request-id": ("The id of the request: the client's if it sent a valid one, else a new one.", {"type": "string"}),
+    "openai-processing-ms": ("Milliseconds until the response began.", {"type": "integer", "minimum": 0}),
+    "x-should-retry": ("Whether a retry may succeed.", {"enum": ["true", "false"]}),
+    "retry-after": ("Seconds to wait before a retry.", {"type": "integer", "minimum": 0}),
     "retry-after-ms": ("The same in milliseconds.", {"type": "integer", "minimum": 0}),
-    "www-authenticate": ("How to say who asks.", {"type": "string"}),
+    "www-authenticate": ("The authentication scheme.", {"type": "string"}),
     "x-ignored-params": ("The fields that had no effect, separated by commas.", {"type": "string"}),
-    "idempotent-replayed": ("The answer is that of an earlier request.", {"enum": ["true"]}),
-    "x-ratelimit-limit-requests": ("Requests within any 60 seconds.", {"type": "integer", "minimum": 0}),
-    "x-ratelimit-limit-tokens": ("Tokens within any 60 seconds.", {"type": "integer", "minimum": 0}),
-    "x-ratelimit-remaining-requests": ("How many are left.", {"type": "integer", "minimum": 0}),
-    "x-ratelimit-remaining-tokens": ("How many are left.", {"type": "integer", "minimum": 0}),
-    "x-ratelimit-reset-requests": ("Until all are there again.", {"type": "string", "pattern": r"^[0-9.]+s$"}),
-    "x-ratelimit-reset-tokens": ("Until all are there again.", {"type": "string", "pattern": r"^[0-9.]+s$"}),
+    "idempotent-replayed": ("The response is that of an earlier request.", {"enum": ["true"]}),
+    "x-ratelimit-limit-requests": ("The limit of requests in any 60 seconds.", {"type": "integer", "minimum": 0}),
+    "x-ratelimit-limit-tokens": ("The limit of tokens in any 60 seconds.", {"type": "integer", "minimum": 0}),
+    "x-ratelimit-remaining-requests": ("What remains of the limit.", {"type": "integer", "minimum": 0}),
+    "x-ratelimit-remaining-tokens": ("What remains of the limit.", {"type": "integer", "minimum": 0}),
+    "x-ratelimit-reset-requests": (
+        "Time until the whole limit is available.",
+        {"type": "string", "pattern": r"^[0-9.]+s$"},
+    ),
+    "x-ratelimit-reset-tokens": (
+        "Time until the whole limit is available.",
+        {"type": "string", "pattern": r"^[0-9.]+s$"},
+    ),
 }
-_ALWAYS: Final = ("x-request-id", "openai-processing-ms")
-_RATES: Final = tuple(name for name in _HEADERS if "ratelimit" in name)
-_OF_COMPLETIONS: Final = ("idempotent-replayed", *_RATES)
-# What is refused before a request has been counted.
+_COMMON_HEADERS: Final = ("x-request-id", "openai-processing-ms")
+_RATE_LIMIT_HEADERS: Final = tuple(name for name in _HEADERS if "ratelimit" in name)
+_COMPLETION_HEADERS: Final = ("idempotent-replayed", *_RATE_LIMIT_HEADERS)
+# Errors before a request is counted.
 _UNCOUNTED: Final = frozenset({401, 404, 413, 415})
 
 
 @cache
 def build_document() -> bytes:
-    """The document's JSON, made once."""
+    """The document as JSON. It is built once."""
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -71,10 +76,10 @@ def build_document() -> bytes:
 
 
 def _schemas() -> dict[str, Schema]:
-    asked = [operation.body for operation in OPERATIONS if operation.body]
+    bodies = [operation.body for operation in OPERATIONS if operation.body]
     answers = [operation.answer for operation in OPERATIONS if isinstance(operation.answer, type)]
     streamed = [operation.stream for operation in OPERATIONS if operation.stream]
-    return components(asked, [*answers, *streamed, ErrorBody])
+    return components(bodies, [*answers, *streamed, ErrorBody])
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def _not_null(schema: Schema) -> Schema:
 def _key(operation: Operation) -> list[Any]:
     if not operation.idempotent:
         return []
-    text = "A text of one's own for this request. Sent again with the same body, it gets the first one's answer."
+    text = "An id that the client chooses for this request. A retry with the same id and body gets the first response."
     schema = {"type": "string", "pattern": "^[!-~]{1,255}$"}
     return [{"name": "Idempotency-Key", "in": "header", "description": text, "schema": schema}]
 
@@ -143,12 +148,16 @@ def _success(operation: Operation) -> dict[str, Any]:
     if operation.stream:
         content["text/event-stream"] = {"schema": _event(operation.stream)}
     ignored = operation.body is not None and issubclass(operation.body, SampledRequest)
-    names = [*_ALWAYS, *(["x-ignored-params"] if ignored else []), *(_OF_COMPLETIONS if operation.stream else ())]
+    names = [
+        *_COMMON_HEADERS,
+        *(["x-ignored-params"] if ignored else []),
+        *(_COMPLETION_HEADERS if operation.stream else ()),
+    ]
     return {"description": operation.summary + ".", "headers": _headers(names), "content": content}
 
 
 def _event(type_: type[msgspec.Struct]) -> Schema:
-    """One event of a stream, as this version of OpenAPI has no way to describe a sequence of them."""
+    """One event of a stream: OpenAPI 3.1 cannot describe a sequence."""
     held = {"anyOf": [schema_of(type_), schema_of(ErrorBody)]}
     json = {"type": "string", "contentMediaType": "application/json", "contentSchema": held}
     data = {"anyOf": [json, {"const": "[DONE]"}], "description": "JSON; an error ends the stream, else `[DONE]` does."}
@@ -159,10 +168,10 @@ def _event(type_: type[msgspec.Struct]) -> Schema:
 def _errors(operation: Operation) -> dict[str, Any]:
     responses = {}
     for status, codes in operation.codes.items():
-        names = [*_ALWAYS, "x-should-retry"]
-        names += ["retry-after"] if status in (429, 503) else ["www-authenticate"] if status == 401 else []
-        names += ["retry-after-ms"] if status == 429 else []
-        names += _RATES if operation.stream and status not in _UNCOUNTED else ()
+        names = [*_COMMON_HEADERS, "x-should-retry"]
+        names += ["retry-after", "retry-after-ms"] if status in (429, 503) else []
+        names += ["www-authenticate"] if status == 401 else []
+        names += _RATE_LIMIT_HEADERS if operation.stream and status not in _UNCOUNTED else ()
         responses[str(status)] = {
             "description": ", ".join(f"`{code}`" for code in codes),
             "headers": _headers(names),

@@ -1,4 +1,4 @@
-"""One operation: what the document says of a method on a path, beside the types."""
+"""One operation of the API: a method on a path, its types and errors."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 
 from forefront.wire.errors import ERRORS
 
-# Codes of `ERRORS` that go together.
+# Groups of error codes.
 ALWAYS = ("request_timeout", "headers_too_large", "internal_error", "overloaded")
 GUARDED = ("invalid_api_key",)
 BODY = (
@@ -28,10 +28,10 @@ LIMITS = ("insufficient_credits", "rate_limit_exceeded", "deadline_exceeded", "s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """`answer` is what a success holds: a type, whose JSON it is, or a media type. With `stream`, server-sent events
-    hold that type each. `example` is a `body`. `path_types` are the types of the path's parameters; the fields of
-    `query` are those of the query. `errors` are codes of `ERRORS`; `scope` is what a key needs, None where any key
-    will do; `open` operations need no key."""
+    """`answer` is the body of a success: a type that is sent as JSON, or a media type. `stream` is the type of a
+    server-sent event. `example` is an example of `body`. `path_types` are the types of the path's parameters; the
+    fields of `query` are those of the query. `errors` are codes of `ERRORS`. `scope` is what a key needs, None where
+    any key is enough; `open` operations need no key."""
 
     method: str
     path: str
@@ -53,10 +53,10 @@ class Operation:
 
     @property
     def codes(self) -> dict[int, list[str]]:
-        """Every error code that may come, by status."""
+        """All error codes of the operation, by status."""
         found: dict[int, list[str]] = {}
         guarded = () if self.open else (*GUARDED, *(("insufficient_scope",) if self.scope else ()))
-        again = ("invalid_value", "idempotency_key_reused") if self.idempotent else ()
-        for code in dict.fromkeys((*self.errors, *guarded, *(BODY if self.body else ()), *again, *ALWAYS)):
-            found.setdefault(ERRORS[code][0], []).append(code)
+        idempotency = ("invalid_value", "idempotency_key_reused") if self.idempotent else ()
+        for code in dict.fromkeys((*self.errors, *guarded, *(BODY if self.body else ()), *idempotency, *ALWAYS)):
+            found.setdefault(ERRORS[code].status, []).append(code)
         return dict(sorted(found.items()))

@@ -51,9 +51,9 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="POST", path="/v1/chat/completions/preflight", group="Completions", name="preflightChatCompletion",
-        scope="chat", summary="What a conversation would meet",
-        description="The prompt as the model would read it, its tokens, what fits and what is cached, without an "
-        "answer. It costs nothing, but counts as a request towards limits.",
+        scope="chat", summary="Check a conversation without answering it",
+        description="The prompt after the template, its tokens, whether it fits and how much of it is cached. It costs "
+        "nothing, but counts as a request towards limits.",
         body=ChatRequest, example=CONVERSATION, answer=Preflight,
         errors=(*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE),
     ),
@@ -75,14 +75,14 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="GET", path="/v1/usage/{id}", group="Usage", name="retrieveUsage",
-        summary="What one completion used",
-        description="Exact also when the client left in the middle. For the project's own keys and for administrators; "
-        "it is there once the completion is over.",
+        summary="The usage of one completion",
+        description="Exact even if the client disconnected early. For keys of its project and for administrators, "
+        "once the completion has ended.",
         answer=CompletionUsage, path_types={"id": Id}, errors=NOT_FOUND + STORE,
     ),
     Operation(
         method="POST", path="/admin/keys", group="Administration", name="createKey", scope="admin",
-        summary="Make a key", description="The answer is the only place where the key's text is shown.",
+        summary="Make a key", description="Only this response shows the key's text.",
         body=NewKey, example={"name": "mobile app", "limits": {"requests_per_minute": 60}},
         answer=MadeKey, status=201, errors=STORE,
     ),
@@ -112,13 +112,13 @@ OPERATIONS: Final = (
     Operation(
         method="PUT", path="/admin/projects/{name}", group="Administration", name="setProject", scope="admin",
         summary="Make a project, or change one",
-        description="All of its settings: what the body leaves out is no limit, no budget, and a weight of 1.",
+        description="Sets all settings. Defaults: no limits, no budget, a weight of 1.",
         body=ProjectSettings, example={"weight": 2}, answer=Project,
         path_types={"name": ProjectName}, errors=("unknown_url", *STORE),
     ),
     Operation(
         method="GET", path="/admin/usage", group="Administration", name="reportUsage", scope="admin",
-        summary="What was used, in sums", query=ReportQuery, answer=UsageReport,
+        summary="Sums of usage", query=ReportQuery, answer=UsageReport,
         errors=("invalid_type", "invalid_value", "unknown_parameter", *STORE),
     ),
     Operation(

@@ -1,4 +1,4 @@
-"""What must hold between the fields of a request, which their types do not say, as JSON schema says it."""
+"""Rules between the fields of a request, as JSON schema. The types hold those of single fields."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from forefront.wire.request import ChatRequest, CompletionRequest
 
 
 def _given(name: str, **constraint: Any) -> dict[str, Any]:
-    """The field is there and not null."""
+    """The field is present and not null."""
     return {"required": [name], "properties": {name: constraint or {"not": {"type": "null"}}}}
 
 
@@ -31,8 +31,8 @@ _FORMS: Final = (
 _SAMPLED: Final = (
     _needs("stream_options", _given("stream", const=True)),
     *(
-        {"not": {"allOf": [one, other]}}
-        for index, one in enumerate(_FORMS)
+        {"not": {"allOf": [form, other]}}
+        for index, form in enumerate(_FORMS)
         for other in _FORMS[index + 1 :]
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""JSON schemas of the wire's types, as they are on the wire: with aliases, advice and what is refused by name."""
+"""JSON schemas of the wire's types, with aliases, ignored fields and fields that are refused by name."""
 
 import inspect
 import re
@@ -17,17 +17,17 @@ Schema = dict[str, Any]
 _REFERENCE = "#/components/schemas/{name}"
 
 
-def components(asked: Iterable[Any], answered: Iterable[Any]) -> dict[str, Schema]:
-    """The schemas of all structs in these types, by name. What is only ever answered has all its fields."""
-    asked, answered = list(asked), list(answered)
-    _, found = msgspec.json.schema_components([*asked, *answered], ref_template=_REFERENCE)
-    read = set(_structs(asked))
-    for struct in _structs([*asked, *answered]):
+def components(requests: Iterable[Any], responses: Iterable[Any]) -> dict[str, Schema]:
+    """The schemas of all structs in these types, by name. Structs of responses alone have all their fields."""
+    requests, responses = list(requests), list(responses)
+    _, found = msgspec.json.schema_components([*requests, *responses], ref_template=_REFERENCE)
+    in_requests = set(_structs(requests))
+    for struct in _structs([*requests, *responses]):
         schema = found[struct.__name__]
         schema["description"] = _docs(struct)
         schema |= RULES.get(struct, {})
         _describe(schema)
-        if struct in read:
+        if struct in in_requests:
             _add_unknown(schema, struct)
         elif not struct.__struct_config__.omit_defaults:
             schema["required"] = list(schema["properties"])
@@ -65,14 +65,14 @@ def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
 
 
 def _docs(struct: type[msgspec.Struct]) -> str:
-    """Its docstring, and those of what it extends."""
+    """The docstrings of the struct and its bases."""
     kinds = struct.__mro__[: struct.__mro__.index(Record if issubclass(struct, Record) else msgspec.Struct)]
     texts = [inspect.cleandoc(kind.__doc__) for kind in kinds if kind.__doc__]
     return "\n\n".join(re.sub(r"(?<!\n)\n(?!\n)", " ", text) for text in dict.fromkeys(texts))
 
 
 def _describe(schema: Schema) -> None:
-    """Give each property the sentences of the description that speak of it."""
+    """Give each property the sentences of the description that mention it."""
     sentences = re.split(r"(?<=[.:])\s+(?=[A-Z`])", schema["description"])
     for name, property_ in schema["properties"].items():
         about = [sentence for sentence in sentences if f"`{name}`" in sentence]
@@ -81,7 +81,7 @@ def _describe(schema: Schema) -> None:
 
 
 def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
-    """Fields that the struct does not have, but that are known by name."""
+    """Add fields that the struct does not have, but that have a meaning by name."""
     properties = schema["properties"]
     for name, refusal in REFUSED.get(struct, {}).items():
         values = [*refusal.harmless, None]
@@ -89,7 +89,7 @@ def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
     if not issubclass(struct, SampledRequest):
         return
     for name in sorted(ADVICE):
-        properties[name] = {"description": "Accepted, and without effect here."}
+        properties[name] = {"description": "Accepted, without effect."}
     for alias, name in ALIASES.items():
         if name in properties:
             properties[alias] = {**properties[name], "description": f"Another name of `{name}`."}
@@ -101,7 +101,7 @@ def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Without `default: null`, which says no more than that a field may be left out, and Python's own in patterns."""
+    """Without `default: null`, which `required` implies, and without syntax of Python in patterns."""
     if isinstance(value, dict):
         kept = {key: _plain(inner) for key, inner in value.items() if not (key == "default" and inner is None)}
         if isinstance(kept.get("pattern"), str):

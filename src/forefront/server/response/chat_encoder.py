@@ -1,4 +1,4 @@
-"""The shape of `POST /v1/chat/completions`: messages with text, reasoning and calls."""
+"""The responses of `POST /v1/chat/completions`: messages with text, reasoning and tool calls."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -16,8 +16,8 @@ from forefront.chat.events import (
     ToolCallBegin,
     ToolCallDelta,
 )
-from forefront.server.response.response_encoder import Completion, usage_of
-from forefront.server.response.response_memory import AnswerMemory
+from forefront.server.response.response_encoder import ResponseEncoder, usage_of
+from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import ChatRequest
 from forefront.wire.response import (
     ChatCompletion,
@@ -34,7 +34,7 @@ from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall
 from forefront.wire.tools import ToolCallDelta as ToolCallChunk
 
 
-class ChatAnswer(Completion):
+class ChatCompletionEncoder(ResponseEncoder):
     """A chat completion, whole or in chunks."""
 
     def __init__(self, request: ChatRequest, model: ServedModel) -> None:
@@ -42,8 +42,8 @@ class ChatAnswer(Completion):
         self._count = request.n or 1
         self._logprobs = bool(request.logprobs)
 
-    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> ChatCompletion:
-        """See `Completion.whole`."""
+    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> ChatCompletion:
+        """See `ResponseEncoder.whole`."""
         drafts = [_Draft(memory) for _ in range(self._count)]
         usage, receipt = Usage.of(0, 0, 0), None
         async for event in events:
@@ -66,8 +66,8 @@ class ChatAnswer(Completion):
             receipt=receipt,
         )
 
-    def pieces(self, event: Event) -> list[ChatCompletionChunk]:
-        """See `Completion.pieces`."""
+    def deltas(self, event: Event) -> list[ChatCompletionChunk]:
+        """See `ResponseEncoder.deltas`."""
         match event:
             case Started():
                 # The role comes first and by itself, for every choice.
@@ -93,11 +93,11 @@ class ChatAnswer(Completion):
         return []
 
     def end(self, event: ChoiceEnd) -> ChatCompletionChunk:
-        """See `Completion.end`."""
+        """See `ResponseEncoder.end`."""
         return self._chunk(event.index, ChoiceDelta(), reason=event.reason)
 
-    def closing(self, usage: Usage) -> ChatCompletionChunk:
-        """See `Completion.closing`."""
+    def usage_chunk(self, usage: Usage) -> ChatCompletionChunk:
+        """See `ResponseEncoder.usage_chunk`."""
         return self._message([], usage)
 
     def _chunk(
@@ -123,9 +123,9 @@ class ChatAnswer(Completion):
 
 @dataclass(slots=True)
 class _Draft:
-    """A choice while its events come."""
+    """A choice whose events are being collected."""
 
-    memory: AnswerMemory
+    memory: ResponseMemory
     texts: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -161,8 +161,8 @@ class _Draft:
             reasoning_content=reasoning,
             reasoning=reasoning,
         )
-        told = ChoiceLogprobs(content=self.logprobs) if logprobs else None
-        return Choice(index=index, message=message, logprobs=told, finish_reason=self.reason)
+        collected = ChoiceLogprobs(content=self.logprobs) if logprobs else None
+        return Choice(index=index, message=message, logprobs=collected, finish_reason=self.reason)
 
 
 def _tool_calls(calls: Sequence[tuple[str, list[str]]]) -> list[ToolCall]:

@@ -1,7 +1,7 @@
-"""Time between the events of a stream, for clients that take one network read for one event.
+"""A gap between the events of a stream, for clients that take each network read for one event.
 
-The published Node client of 2024 does, and loses the second of two events that arrive together. It cannot be told from
-other programs that call the bare `fetch` of Node, so these get the same: at most 200 events a second, none lost.
+The published Node client of 2024 does, and loses the second of two events that arrive together. Its `user-agent` is
+that of the bare `fetch` of Node, so all such programs get at most 200 events a second, and lose none.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from forefront.server.http.headers import header
 GAP: Final = 0.005  # seconds
 _BARE_FETCH: Final = frozenset({"node", "undici"})
 
-Say = Callable[[bytes], Awaitable[None]]
+Write = Callable[[bytes], Awaitable[None]]
 
 
-def spaced(scope: Scope, say: Say) -> Say:
-    """`say`, or for such clients a `say` that waits until `GAP` has passed since the one before."""
+def throttled(scope: Scope, write: Write) -> Write:
+    """`write`; for such clients, a `write` that waits until `GAP` has passed since the one before."""
     if header(scope, b"user-agent") not in _BARE_FETCH:
-        return say
+        return write
     last = -GAP
 
-    async def say_apart(body: bytes) -> None:
+    async def write_after_gap(body: bytes) -> None:
         nonlocal last
         if (left := last + GAP - time.monotonic()) > 0:
             await asyncio.sleep(left)
-        await say(body)
+        await write(body)
         last = time.monotonic()
 
-    return say_apart
+    return write_after_gap

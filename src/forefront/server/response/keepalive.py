@@ -1,4 +1,4 @@
-"""Events, and word of it when none comes for a while."""
+"""Events with a sign of life when none has come for a while, since proxies close idle connections."""
 
 import asyncio
 from collections import deque
@@ -8,53 +8,52 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-# Events that may wait for a client that takes them slowly; then their source waits too.
-_AHEAD: Final = 16
+# Events that are read ahead of a slow client. Then their source waits.
+_READ_AHEAD: Final = 16
 
 
-async def with_pauses(events: AsyncGenerator[T, None], seconds: float) -> AsyncGenerator[T | None, None]:
-    """The same events, and None each time that nothing has come for `seconds`. Closes `events` when it is closed."""
+async def with_keepalive(events: AsyncGenerator[T, None], seconds: float) -> AsyncGenerator[T | None, None]:
+    """The same events, and None whenever none has come for `seconds`. Closes `events` when it is closed."""
     loop = asyncio.get_running_loop()
-    ahead = _Ahead(events)
+    reader = _EventReader(events)
     try:
         while True:
-            while ahead.ready:
-                yield ahead.take()
-            if ahead.task.done():
-                ahead.task.result()
+            while reader.ready:
+                yield reader.take()
+            if reader.task.done():
+                reader.task.result()
                 return
-            news = ahead.news = loop.create_future()
-            timer = loop.call_later(seconds, _tell, news, False)
+            arrival = reader.arrival = loop.create_future()
+            timer = loop.call_later(seconds, _resolve, arrival, False)
             try:
-                came = await news
+                arrived = await arrival
             finally:
                 timer.cancel()
-            if not came:
+            if not arrived:
                 yield None
     finally:
-        await ahead.close()
+        await reader.close()
 
 
-class _Ahead(Generic[T]):
-    """Takes events in a task of its own: one task for a stream, where waiting for each with a limit of time would need
-    one for each."""
+class _EventReader(Generic[T]):
+    """Reads events in a task. One task for a stream costs less than a wait with a timeout for each event."""
 
     def __init__(self, events: AsyncGenerator[T, None]) -> None:
         self.ready: deque[T] = deque()
-        self.news: asyncio.Future[bool] | None = None
+        self.arrival: asyncio.Future[bool] | None = None
         self._room: asyncio.Future[bool] | None = None
         self.task = asyncio.ensure_future(self._run(events))
 
     def take(self) -> T:
-        """The first that is ready."""
+        """The first event that is ready."""
         event = self.ready.popleft()
-        _tell(self._room)
+        _resolve(self._room)
         return event
 
     async def close(self) -> None:
-        """Return once the events have been closed, also when that is cancelled in turn: it goes on to the task then."""
+        """Return once the events are closed, also when this call is cancelled: the task is cancelled then, too."""
         self.task.cancel()
-        with suppress(asyncio.CancelledError, Exception):  # nobody is left to be told
+        with suppress(asyncio.CancelledError, Exception):  # the stream is over: an error has no receiver
             await self.task
 
     async def _run(self, events: AsyncGenerator[T, None]) -> None:
@@ -62,14 +61,14 @@ class _Ahead(Generic[T]):
             async with aclosing(events):
                 async for event in events:
                     self.ready.append(event)
-                    _tell(self.news)
-                    if len(self.ready) >= _AHEAD:
+                    _resolve(self.arrival)
+                    if len(self.ready) >= _READ_AHEAD:
                         self._room = asyncio.get_running_loop().create_future()
                         await self._room
         finally:
-            _tell(self.news)
+            _resolve(self.arrival)
 
 
-def _tell(future: asyncio.Future[bool] | None, value: bool = True) -> None:
+def _resolve(future: asyncio.Future[bool] | None, value: bool = True) -> None:
     if future is not None and not future.done():
         future.set_result(value)

@@ -1,6 +1,7 @@
-"""A backend's events, as the two things that are sent: one whole completion, or a stream of chunks.
+"""From a backend's events to what is sent: one whole completion, or a stream of chunks.
 
-`Completion` is what the two endpoints have in common; `ChatAnswer` and `TextAnswer` spell events each in its own shape.
+`ResponseEncoder` is the common part. `ChatCompletionEncoder` and `TextCompletionEncoder` have the shapes of the two
+endpoints.
 """
 
 import secrets
@@ -11,17 +12,16 @@ from typing import Any
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event
-from forefront.server.response.response_memory import AnswerMemory
+from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.response import Receipt, Usage
 
 
-class Completion(ABC):
-    """One answer to one request: its id, its model, and how its events are spelled."""
+class ResponseEncoder(ABC):
+    """Encodes the response to one request, which has an id and a model."""
 
     def __init__(self, prefix: str, model: ServedModel, *, include_usage: bool) -> None:
         now = time.time()
-        # In the order of time, so that the ledger's newest rows are neighbours in its index: a group of random ones
-        # would touch as many pages, each to be written.
+        # Ordered by time: new rows of the ledger are neighbours in its index, so that a group of them writes few pages.
         self.id = f"{prefix}-{int(now * 1000):012x}{secrets.token_hex(8)}"
         self.created = int(now)
         self.model = model
@@ -29,56 +29,56 @@ class Completion(ABC):
         self._last_end: Any = None
 
     @abstractmethod
-    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> Any:
-        """Wait for every event; the completion that they make. What is collected is counted by `memory`."""
+    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> Any:
+        """Collect all events into a completion. `memory` counts what is collected."""
 
     def chunks(self, event: Event) -> list[Any]:
-        """What one event adds to the stream. The end of a choice waits for what follows it: the last chunk of all
-        carries the receipt."""
+        """The chunks of one event. The end of a choice is held back until the next event: the last chunk carries the
+        receipt."""
         held, self._last_end = self._last_end, None
-        before = [] if held is None else [held]
+        chunks = [] if held is None else [held]
         match event:
             case ChoiceEnd():
                 self._last_end = self.end(event)
             case Completed():
                 if self._include_usage:
-                    before.append(self.closing(usage_of(event)))
-                if before:
-                    before[-1].receipt = self.receipt(event)
+                    chunks.append(self.usage_chunk(usage_of(event)))
+                if chunks:
+                    chunks[-1].receipt = self.receipt(event)
             case _:
-                before += self.pieces(event)
-        return before
+                chunks += self.deltas(event)
+        return chunks
 
     @abstractmethod
-    def pieces(self, event: Event) -> list[Any]:
-        """The chunks of an event that is neither the end of a choice nor of all."""
+    def deltas(self, event: Event) -> list[Any]:
+        """The chunks of an event other than `ChoiceEnd` and `Completed`."""
 
     @abstractmethod
     def end(self, event: ChoiceEnd) -> Any:
         """The chunk that ends a choice."""
 
     @abstractmethod
-    def closing(self, usage: Usage) -> Any:
-        """The chunk that holds no choice, but the usage."""
+    def usage_chunk(self, usage: Usage) -> Any:
+        """The chunk with the usage and no choice."""
 
     def receipt(self, event: Completed) -> Receipt | None:
-        """How the answer was made."""
-        build, work = self.model.build, event.work
-        if work is None:
+        """How the answer was computed."""
+        build, report = self.model.build, event.report
+        if report is None:
             return None
         return Receipt(
             weights=build.weights,
             quantization=build.quantization,
             engine=build.engine,
-            sampling=work.sampling,
-            queue_ms=_milliseconds(work.queue),
-            prefill_ms=_milliseconds(work.prefill),
-            decode_ms=_milliseconds(work.decode),
+            sampling=report.sampling,
+            queue_ms=_milliseconds(report.queue_seconds),
+            prefill_ms=_milliseconds(report.prefill_seconds),
+            decode_ms=_milliseconds(report.decode_seconds),
         )
 
 
 def usage_of(event: Completed) -> Usage:
-    """The usage as it is sent."""
+    """The usage of the whole request, as it is sent."""
     return Usage.of(event.prompt_tokens, event.completion_tokens, event.cached_tokens, event.reasoning_tokens)
 
 

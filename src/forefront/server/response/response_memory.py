@@ -1,4 +1,4 @@
-"""The memory of an answer that is collected before it is sent, as its request's share of the intake has it."""
+"""The memory of an answer that is collected before it is sent, counted as its request's."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -10,7 +10,7 @@ _EACH: Final = 64  # bytes of an object beside what it holds
 _encoder = msgspec.json.Encoder()
 
 
-class AnswerMemory:
+class ResponseMemory:
     """Holds memory in steps by `grow`, which raises `ApiError` when there is none left. The first step is free."""
 
     def __init__(self, grow: Callable[[int], None]) -> None:

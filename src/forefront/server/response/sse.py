@@ -1,8 +1,8 @@
-"""Events as server-sent events, framed so that every client in use can read them.
+"""Server-sent events, framed such that every client in use can read them.
 
-A comment line, the JSON, a blank line: `: message\\ndata: {…}\\n\\n`. Parsers of the standard skip the comment; the
-published Forefront client for Node takes the word behind the first colon for the event's name and the second line for
-its data. `event:` fields are not sent, because some OpenAI clients drop what has them.
+A comment line, the JSON, a blank line: `: message\\ndata: {…}\\n\\n`. Parsers of the standard skip the comment. The
+published Forefront client for Node takes the word after the first colon for the event's name and the second line for
+its data. `event:` fields are not sent, because some OpenAI clients drop such events.
 """
 
 import math
@@ -15,13 +15,13 @@ DONE: Final = b": message\ndata: [DONE]\n\n"
 _encoder = msgspec.json.Encoder()
 
 
-def frame(payload: Any) -> bytes:
-    """One event."""
+def encode_event(payload: Any) -> bytes:
+    """One event with `payload` as JSON."""
     return b": message\ndata: " + _encoder.encode(payload) + b"\n\n"
 
 
-def waiting(ahead: int, seconds: float) -> bytes:
-    """A comment, which every parser skips: how many requests are ahead in the queue, and the wait that this means."""
+def encode_waiting(ahead: int, seconds: float) -> bytes:
+    """A comment for a stream without events: the number of requests ahead in the queue, and the estimated wait."""
     if ahead == 0:
         return b": waiting\n\n"
     return f": waiting, {ahead} ahead, about {math.ceil(seconds)} s\n\n".encode()

@@ -1,4 +1,4 @@
-"""The shape of `POST /v1/completions`: plain continuations of plain prompts."""
+"""The responses of `POST /v1/completions`: continuations of prompts."""
 
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator
@@ -6,28 +6,28 @@ from math import isnan
 
 from forefront.catalog.catalog import ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
-from forefront.server.response.response_encoder import Completion, usage_of
-from forefront.server.response.response_memory import AnswerMemory
+from forefront.server.response.response_encoder import ResponseEncoder, usage_of
+from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
 from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
 
 
-class TextAnswer(Completion):
+class TextCompletionEncoder(ResponseEncoder):
     """A text completion, whole or in pieces."""
 
     def __init__(self, request: CompletionRequest, model: ServedModel) -> None:
         super().__init__("cmpl", model, include_usage=request.include_usage)
         self._count = len(request.prompts) * (request.n or 1)
         self._alternatives = request.logprobs
-        # The text of each choice up to the last token told of; tokens need not be whole characters.
+        # The decoders of each choice's tokens with log-probabilities: a token need not end with a whole character.
         self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
         self._offsets = [0] * self._count
 
-    async def whole(self, events: AsyncIterator[Event], memory: AnswerMemory) -> TextCompletion:
-        """See `Completion.whole`."""
+    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> TextCompletion:
+        """See `ResponseEncoder.whole`."""
         texts: list[list[str]] = [[] for _ in range(self._count)]
-        logprobs = [self._spell(index, []) for index in range(self._count)]
+        logprobs = [self._logprobs(index, []) for index in range(self._count)]
         reasons: list[FinishReason | None] = [None] * self._count
         made = self._message([])
         async for event in events:
@@ -51,20 +51,20 @@ class TextAnswer(Completion):
         ]
         return made
 
-    def pieces(self, event: Event) -> list[TextCompletion]:
-        """See `Completion.pieces`."""
+    def deltas(self, event: Event) -> list[TextCompletion]:
+        """See `ResponseEncoder.deltas`."""
         if not isinstance(event, TextDelta):
             return []
-        logprobs = self._spell(event.index, event.logprobs or [])
+        logprobs = self._logprobs(event.index, event.logprobs or [])
         choice = CompletionChoice(index=event.index, text=event.text, logprobs=logprobs, finish_reason=None)
         return [self._message([choice])]
 
     def end(self, event: ChoiceEnd) -> TextCompletion:
-        """See `Completion.end`."""
+        """See `ResponseEncoder.end`."""
         return self._message([CompletionChoice(index=event.index, text="", finish_reason=event.reason)])
 
-    def closing(self, usage: Usage) -> TextCompletion:
-        """See `Completion.closing`."""
+    def usage_chunk(self, usage: Usage) -> TextCompletion:
+        """See `ResponseEncoder.usage_chunk`."""
         made = self._message([])
         made.usage = usage
         return made
@@ -78,9 +78,9 @@ class TextAnswer(Completion):
             choices=choices,
         )
 
-    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: AnswerMemory) -> None:
+    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: ResponseMemory) -> None:
         """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
-        added = self._spell(event.index, event.logprobs or [])
+        added = self._logprobs(event.index, event.logprobs or [])
         if added is None or collected is None:
             return
         collected.tokens += added.tokens
@@ -91,8 +91,8 @@ class TextAnswer(Completion):
         if collected.top_logprobs is not None:
             collected.top_logprobs += memory.encode(added.top_logprobs or [])
 
-    def _spell(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
-        """The log-probabilities of `tokens`, whose text goes on where the choice's last ones ended."""
+    def _logprobs(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
+        """The log-probabilities of `tokens`, which follow the last ones of the choice."""
         if self._alternatives is None:
             return None
         offsets = []

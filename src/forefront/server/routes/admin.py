@@ -1,4 +1,4 @@
-"""`/admin/*`, for keys with the scope `admin`: keys, projects, usage."""
+"""`/admin/*`, for keys with the scope `admin`: keys, projects, usage, status."""
 
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -16,10 +16,10 @@ from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.gateway.keys.principal import Principal
 from forefront.gateway.ledger.usage_reports import UsageReports
-from forefront.server.http.body import process_body, read_json_body
-from forefront.server.store_calls import OffLoop
+from forefront.server.http.body import parse_body, read_json_body
+from forefront.server.http.request_context import request_context
+from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import (
@@ -31,27 +31,27 @@ from forefront.wire.parse_admin import (
 
 T = TypeVar("T")
 
-# At a time, and for how long, in seconds: a year of a SQLite store takes some ten.
-_REPORTS = 2
+# Concurrent reports, and the seconds for each: a year of a SQLite store takes about ten.
+_MAX_REPORTS = 2
 _REPORT_SECONDS = 120.0
-_UNSENT = 16  # reports that are being made or sent: each may take hundreds of MiB on disk
-_PIECE = 2**16  # bytes
+_MAX_UNSENT = 16  # reports that are being made or sent: each may take hundreds of MiB on disk
+_CHUNK = 2**16  # bytes
 _IN_MEMORY = 2**20  # bytes
 
 
-class Admin:
-    """The handlers. The guard has checked the scope before any of them is called."""
+class AdminRoutes:
+    """The handlers. `AuthMiddleware` has checked the scope before."""
 
     def __init__(
-        self, keys: KeyStore, usage: UsageReports, turns: AdmissionQueue, catalog: Catalog, workers: WorkerPool
+        self, keys: KeyStore, usage: UsageReports, queue: AdmissionQueue, catalog: Catalog, workers: WorkerPool
     ) -> None:
         self._keys = keys
         self._usage = usage
-        self._turns = turns
+        self._queue = queue
         self._catalog = catalog
         self._workers = workers
-        self._off_loop = OffLoop()
-        self._reporting = OffLoop(_REPORTS, _REPORT_SECONDS)
+        self._store_calls = StoreCalls()
+        self._report_calls = StoreCalls(_MAX_REPORTS, _REPORT_SECONDS)
         self._unsent = 0
 
     def routes(self) -> list[Route]:
@@ -70,57 +70,57 @@ class Admin:
 
     async def _create_key(self, request: Request) -> Response:
         wanted = await self._parsed(request, parse_new_key)
-        return _json(await self._off_loop(lambda: self._keys.create(wanted), _tenant(request)), 201)
+        return _json(await self._store_calls(lambda: self._keys.create(wanted), _tenant(request)), 201)
 
     async def _list_keys(self, request: Request) -> Response:
-        return _json(KeyList(data=await self._off_loop(self._keys.list_keys, _tenant(request))))
+        return _json(KeyList(data=await self._store_calls(self._keys.list_keys, _tenant(request))))
 
     async def _show_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.get(path_id(request)), _tenant(request)))
+        return _found(await self._store_calls(lambda: self._keys.get(path_id(request)), _tenant(request)))
 
     async def _revoke_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.revoke(path_id(request)), _tenant(request)))
+        return _found(await self._store_calls(lambda: self._keys.revoke(path_id(request)), _tenant(request)))
 
     async def _rotate_key(self, request: Request) -> Response:
-        return _found(await self._off_loop(lambda: self._keys.rotate(path_id(request)), _tenant(request)))
+        return _found(await self._store_calls(lambda: self._keys.rotate(path_id(request)), _tenant(request)))
 
     async def _list_projects(self, request: Request) -> Response:
-        return _json(ProjectList(data=await self._off_loop(self._keys.list_projects, _tenant(request))))
+        return _json(ProjectList(data=await self._store_calls(self._keys.list_projects, _tenant(request))))
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
         settings = await self._parsed(request, parse_project_settings)
-        return _json(await self._off_loop(lambda: self._keys.set_project(name, settings), _tenant(request)))
+        return _json(await self._store_calls(lambda: self._keys.set_project(name, settings), _tenant(request)))
 
     async def _report(self, request: Request) -> Response:
         wanted = parse_report_query(dict(request.query_params))
-        if self._unsent >= _UNSENT:
-            raise ApiError("overloaded", f"The server holds {_UNSENT} reports that have not been read; try again.")
-        # In memory or on disk before the first byte is sent: a client that is slow does not keep the store.
+        if self._unsent >= _MAX_UNSENT:
+            raise ApiError("overloaded", f"The server holds {_MAX_UNSENT} reports that have not been read; try again.")
+        # The report is complete before the first byte is sent: a slow client does not hold the store.
         file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
         self._unsent += 1
         try:
-            await self._reporting(lambda: self._usage.write(file.write, wanted), _tenant(request))
+            await self._report_calls(lambda: self._usage.write(file.write, wanted), _tenant(request))
         except BaseException:
             self._unsent -= 1
             raise
         return _Report(file, self._sent)
 
-    async def _parsed(self, request: Request, parse: Callable[[bytes], T]) -> T:
-        """The request's body, which may be as large as any other."""
+    async def _parsed(self, request: Request, parse: Callable[[bytes | bytearray], T]) -> T:
+        """The parsed body."""
         body = await read_json_body(request.scope, request.receive, reserved=True)
-        return await process_body(parse, body, self._workers, _tenant(request))
+        return await parse_body(parse, body, request_context(request.scope).memory, self._workers, _tenant(request))
 
     def _sent(self) -> None:
         self._unsent -= 1
 
     async def _status(self, _request: Request) -> Response:
         models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
-        return _json(ServerStatus(running=self._turns.running, waiting=self._turns.waiting, models=models))
+        return _json(ServerStatus(running=self._queue.running, waiting=self._queue.waiting, models=models))
 
 
 class _Report(StreamingResponse):
-    """A file with JSON, which is closed when it has been sent or its client has left. `ended` is then called."""
+    """Sends a file with JSON. When it is sent or the client has disconnected, closes it and calls `ended`."""
 
     def __init__(self, file: IO[bytes], ended: Callable[[], None]) -> None:
         self._file, self._ended = file, ended
@@ -136,14 +136,13 @@ class _Report(StreamingResponse):
             self._ended()
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        while piece := self._file.read(_PIECE):
+        while piece := self._file.read(_CHUNK):
             yield piece
 
 
 def _tenant(request: Request) -> Tenant:
-    """The key: those of administrators mostly belong to one project, and one of them keeps no other out."""
-    principal: Principal = request.scope["principal"]
-    return principal.key_tenant
+    """The key, not its project: one administrator's calls do not delay another's of the same project."""
+    return request_context(request.scope).principal.key_tenant
 
 
 def _engine(stats: EngineStats) -> EngineStatus:
@@ -151,7 +150,7 @@ def _engine(stats: EngineStats) -> EngineStatus:
 
 
 def path_id(request: Request) -> str:
-    """The id in a path. Raises `ApiError` 404 for what no id can be: PostgreSQL takes no NUL, not even to look for."""
+    """The id in a path. Raises `ApiError` 404 for characters that no id has: PostgreSQL refuses NUL in a query."""
     text: str = request.path_params["id"]
     if not (text.isascii() and text.isprintable()):
         raise ApiError("not_found", "There is nothing of that id.")

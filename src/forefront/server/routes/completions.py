@@ -1,166 +1,134 @@
-"""`POST /v1/chat/completions`, `POST /v1/completions`: read → parse → ask the backend → send it whole or streamed."""
+"""`POST /v1/chat/completions` and `POST /v1/completions`: the way of a request, step by step."""
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
 
-import msgspec
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.chat.backend import Backend
-from forefront.chat.events import Event
-from forefront.chat.meter import Meter
+from forefront.chat.backend import Backend, Run
+from forefront.chat.events import ChoiceEnd, Completed, Event
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.server.http.body import process_body, read_json_body
-from forefront.server.http.body_memory import Share
 from forefront.server.http.disconnect import while_connected
-from forefront.server.http.headers import raw
-from forefront.server.response.chat_encoder import ChatAnswer
-from forefront.server.response.event_throttle import spaced
-from forefront.server.response.keepalive import with_pauses
-from forefront.server.response.response_encoder import Completion
-from forefront.server.response.response_memory import AnswerMemory
-from forefront.server.response.send_body import send_body
-from forefront.server.response.settle_stream import settled
-from forefront.server.response.sse import DONE, frame, waiting
-from forefront.server.response.text_encoder import TextAnswer
+from forefront.server.http.request_context import request_context
+from forefront.server.response.chat_encoder import ChatCompletionEncoder
+from forefront.server.response.response_encoder import ResponseEncoder
+from forefront.server.response.response_sender import ResponseSender, ignored_header
+from forefront.server.response.text_encoder import TextCompletionEncoder
 from forefront.server.routes.models import find_model
+from forefront.server.routes.request_body import read_request
 from forefront.wire.errors import ApiError
 from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.request import ChatRequest, CompletionRequest
 
-R = TypeVar("R", bound=SampledRequest)
+R = TypeVar("R", bound=ChatRequest | CompletionRequest)
 
-# Silent unless the settings ask for it.
-_prompts = logging.getLogger("forefront.prompts")
-
-_WHOLE_HEADERS = {"content-type": "application/json"}
-_STREAM_HEADERS = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    "x-accel-buffering": "no",  # proxies must pass events on as they come
-}
+# Silent unless the settings enable it.
+_prompt_log = logging.getLogger("forefront.prompts")
 
 
 @dataclass(frozen=True)
-class Kind(Generic[R]):
-    """What tells one endpoint from the other: how a body is read, who is asked, how the answer is spelled."""
+class CompletionApi(Generic[R]):
+    """What differs between the two endpoints: request parser, response encoder, and the prompt in a request."""
 
-    parse: Callable[[bytes], ParsedRequest[R]]
-    ask: Callable[[Backend, R, Tenant, Meter], AsyncGenerator[Event, None]]
-    answer: Callable[[R, ServedModel], Completion]
-    asked: Callable[[R], Any]
+    parse: Callable[[bytes | bytearray], ParsedRequest[R]]
+    encoder: Callable[[R, ServedModel], ResponseEncoder]
+    prompt: Callable[[R], Any]
 
 
-CHAT: Kind[ChatRequest] = Kind(
-    parse_chat_request,
-    lambda backend, request, tenant, meter: backend.chat(request, tenant, meter),
-    ChatAnswer,
-    lambda request: request.messages,
+CHAT: CompletionApi[ChatRequest] = CompletionApi(
+    parse_chat_request, ChatCompletionEncoder, lambda request: request.messages
 )
-TEXT: Kind[CompletionRequest] = Kind(
-    parse_completion_request,
-    lambda backend, request, tenant, meter: backend.complete(request, tenant, meter),
-    TextAnswer,
-    lambda request: request.prompt,
+TEXT: CompletionApi[CompletionRequest] = CompletionApi(
+    parse_completion_request, TextCompletionEncoder, lambda request: request.prompt
 )
 
 
-class Completions(Generic[R]):
-    """An endpoint, as an ASGI application: it must see the client leave while it works."""
+class CompletionsEndpoint(Generic[R]):
+    """The endpoint, as an ASGI application, since it has to see the client disconnect.
+
+    parse → find the model → prepare → admit → run → settle → send
+    """
 
     def __init__(
-        self, kind: Kind[R], catalog: Catalog, gateway: Gateway, workers: WorkerPool, keep_alive: float = 5.0
+        self,
+        api: CompletionApi[R],
+        catalog: Catalog,
+        gateway: Gateway,
+        workers: WorkerPool,
+        keepalive_seconds: float = 5.0,
     ) -> None:
-        self._kind = kind
-        self._workers = workers
-        self._keep_alive = keep_alive
+        self._api = api
         self._catalog = catalog
         self._gateway = gateway
+        self._workers = workers
+        self._keepalive_seconds = keepalive_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Asked again when the request is known, and when its size is; whoever can be told now costs next to nothing.
-        self._gateway.check(scope["principal"])
-        with self._gateway.reading(scope["principal"]):
-            work = self._answer(scope, await read_json_body(scope, receive), send)
-        await while_connected(receive, work)
-
-    async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
-        principal: Principal = scope["principal"]
-        with self._gateway.reading(principal):
-            parsed = await process_body(self._kind.parse, body, self._workers, principal.tenant)
-        del body  # it is not needed for as long as the answer takes
-        request = parsed.request
+        parsed = await read_request(scope, receive, self._api.parse, self._gateway, self._workers)
+        if parsed is None:
+            return
+        request, principal = parsed.request, request_context(scope).principal
         model = find_model(self._catalog, principal, request.model)
-        headers = ignored_header(parsed.ignored)
-        completion = self._kind.answer(request, model)
-        if _prompts.isEnabledFor(logging.INFO):
-            _prompts.info("asked", extra={"completion": completion.id, "prompt": self._kind.asked(request)})
-        with self._gateway.admit(principal, model.name, completion.id) as lease:
-            answer = self._kind.ask(model.backend, request, principal.tenant, lease)
-            if request.stream:
-                async with aclosing(with_pauses(settled(answer, lease), self._keep_alive)) as paced:
-                    await _stream(paced, completion, headers, lease, scope, send)
-                return
-            share: Share = scope["intake"]
-            async with aclosing(settled(answer, lease)) as events:
-                whole = msgspec.json.encode(await completion.whole(events, AnswerMemory(share.grow)))
-            await send(_start(headers | lease.headers() | _WHOLE_HEADERS | {"content-length": str(len(whole))}))
-            await send_body(send, whole)
+        encoder = self._api.encoder(request, model)
+        if _prompt_log.isEnabledFor(logging.INFO):
+            _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": self._api.prompt(request)})
+        with self._gateway.admit(principal, model.name, encoder.id) as lease:
+            events = answer(request, model.backend, principal.tenant, lease)
+            sender = ResponseSender(scope, send, encoder, lease, ignored_header(parsed.ignored))
+            sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
+            await while_connected(receive, sending)
 
 
-async def _stream(
-    events: AsyncGenerator[Event | None, None],
-    completion: Completion,
-    headers: dict[str, str],
-    lease: Lease,
-    scope: Scope,
-    send: Send,
-) -> None:
-    # The first event is awaited before anything is sent, so that a request that fails has an error status. One that
-    # waits for long is told so instead (None), since proxies give up on connections that say nothing.
-    first = await anext(events)
-    await send(_start(headers | lease.headers() | _STREAM_HEADERS))
+async def answer(
+    request: ChatRequest | CompletionRequest, backend: Backend[Any], tenant: Tenant, lease: Lease
+) -> AsyncGenerator[Event, None]:
+    """The events of a request: prepare → admit → run → settle.
 
-    async def write(body: bytes) -> None:
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-
-    say = spaced(scope, write)
+    The last end of a choice and `Completed` come once the request's row is in the ledger. Raises `ApiError`.
+    """
+    milliseconds = request.deadline_ms
+    deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
+    ends: list[ChoiceEnd] = []
     try:
-        await _tell(first, completion, lease, say)
-        async for event in events:
-            await _tell(event, completion, lease, say)
-        await say(DONE)
-    except ApiError as error:
-        # Too late for a status; no [DONE] follows, so nobody takes the stream for complete.
-        await say(frame(error.body()))
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        try:
+            async with asyncio.timeout_at(deadline):
+                prepared = await backend.prepare(request, tenant)
+                await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+        except TimeoutError:
+            text = "The deadline was over before the answer could begin."
+            raise ApiError("deadline_exceeded", text) from None
+        run = backend.run(prepared, deadline)
+        run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
+        try:
+            async with aclosing(run.events) as events:
+                async for event in events:
+                    if isinstance(event, ChoiceEnd):
+                        ends.append(event)
+                        continue
+                    if isinstance(event, Completed):
+                        _record(run, lease)
+                        await lease.settle("completed", ends[-1].reason if ends else None)
+                    for end in ends:
+                        yield end
+                    ends.clear()
+                    yield event
+        finally:
+            _record(run, lease)
+    except Exception:
+        lease.abandon("failed")
+        raise
 
 
-def _start(headers: dict[str, str]) -> Message:
-    return {"type": "http.response.start", "status": 200, "headers": raw(headers)}
-
-
-async def _tell(
-    event: Event | None, completion: Completion, lease: Lease, say: Callable[[bytes], Awaitable[None]]
-) -> None:
-    if event is None:
-        await say(waiting(*(lease.turn.estimate() if lease.turn is not None else (0, 0.0))))
-        return
-    for chunk in completion.chunks(event):
-        await say(frame(chunk))
-
-
-def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
-    """Names the fields that had no effect; whatever cannot stand in a header is percent-encoded."""
-    if not names:
-        return {}
-    return {"x-ignored-params": ", ".join(quote(name[:128], safe="[]._-$") for name in names)}
+def _record(run: Run, lease: Lease) -> None:
+    """Copy the usage of a run to its lease."""
+    usage = run.usage
+    lease.cached_tokens, lease.output_tokens = usage.cached_tokens, usage.output_tokens
+    lease.reasoning_tokens, lease.started = usage.reasoning_tokens, usage.started

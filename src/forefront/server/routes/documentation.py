@@ -1,4 +1,4 @@
-"""`GET /openapi.json`, and `GET /docs`: a page that shows it and loads nothing from elsewhere. Neither needs a key."""
+"""`GET /openapi.json`, and `GET /docs`: a page that shows it, without external resources. Neither needs a key."""
 
 import base64
 import hashlib
@@ -10,13 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from forefront.server.openapi.document import build_document
-from forefront.server.response.send_body import Pieces
+from forefront.server.response.send_body import ChunkedResponse
 
 PAGE: Final = files("forefront.server") / "page"
 
 
 def documentation_routes() -> list[Route]:
-    """The routes. Both answers are made once, here."""
+    """The routes. Both bodies are made once, here."""
     document, (page, policy) = build_document(), _page()
     headers = {
         "content-security-policy": policy,
@@ -26,16 +26,16 @@ def documentation_routes() -> list[Route]:
     }
 
     async def openapi(_request: Request) -> Response:
-        return Pieces(document, media_type="application/json")
+        return ChunkedResponse(document, media_type="application/json")
 
     async def docs(_request: Request) -> Response:
-        return Pieces(page, 200, headers, "text/html")
+        return ChunkedResponse(page, 200, headers, "text/html")
 
     return [Route("/openapi.json", openapi, methods=["GET"]), Route("/docs", docs, methods=["GET"])]
 
 
 def _page() -> tuple[str, str]:
-    """The page with its style and its script in it, and the policy under which nothing else is loaded or run."""
+    """The page with its style and script inline, and the content security policy that allows these alone."""
     style, script = ((PAGE / name).read_text() for name in ("docs.css", "docs.js"))
     page = (PAGE / "docs.html").read_text().replace("/*style*/", style, 1).replace("/*script*/", script, 1)
     policy = (

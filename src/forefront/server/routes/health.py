@@ -1,4 +1,4 @@
-"""`GET /health`: the process answers. `GET /ready`: every model generates tokens. Neither needs a key."""
+"""`GET /health`: the process is alive. `GET /ready`: every model generates tokens. Neither needs a key."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,22 +16,22 @@ _READY_TIMEOUT = 10.0
 
 
 async def health(_request: Request) -> Response:
-    """Alive; says nothing of the models."""
-    return _answer(Health(status="ok"))
+    """The handler of `GET /health`. It does not look at the models."""
+    return _response(Health(status="ok"))
 
 
 def make_ready(catalog: Catalog) -> Callable[[Request], Awaitable[Response]]:
-    """The handler that has a token generated, or relies on one that has just been."""
+    """The handler of `GET /ready`. It has each model generate a token, unless one has just been."""
 
     async def ready(_request: Request) -> Response:
         try:
             await asyncio.wait_for(catalog.probe(), _READY_TIMEOUT)
         except Exception as error:
             raise ApiError("not_ready", "No token could be generated; the server's log may say why.") from error
-        return _answer(Health(status="ready"))
+        return _response(Health(status="ready"))
 
     return ready
 
 
-def _answer(health: Health) -> Response:
+def _response(health: Health) -> Response:
     return Response(msgspec.json.encode(health), media_type="application/json")

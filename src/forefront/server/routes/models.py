@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.gateway.keys.principal import Principal
+from forefront.server.http.request_context import request_context
 from forefront.wire.response import ModelList
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -27,7 +28,7 @@ def make_list_models(catalog: Catalog) -> Handler:
     """The handler that lists every model that the key may use."""
 
     async def list_models(request: Request) -> Response:
-        principal: Principal = request.scope["principal"]
+        principal = request_context(request.scope).principal
         models = ModelList(data=[model.describe() for model in catalog.visible(principal.key.models)])
         return Response(msgspec.json.encode(models), media_type="application/json")
 
@@ -38,7 +39,7 @@ def make_retrieve_model(catalog: Catalog) -> Handler:
     """The handler that describes one model."""
 
     async def retrieve_model(request: Request) -> Response:
-        model = find_model(catalog, request.scope["principal"], request.path_params["id"]).describe()
+        model = find_model(catalog, request_context(request.scope).principal, request.path_params["id"]).describe()
         return Response(msgspec.json.encode(model), media_type="application/json")
 
     return retrieve_model

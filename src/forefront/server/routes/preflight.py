@@ -4,23 +4,25 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.chat.backend import Foresight
-from forefront.fairness.tenant import Tenant
+from forefront.chat.backend import PromptPreview
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
-from forefront.server.http.body import process_body, read_json_body
 from forefront.server.http.disconnect import while_connected
+from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
+from forefront.server.http.request_context import request_context
+from forefront.server.response.response_sender import ignored_header
 from forefront.server.response.send_body import send_body
-from forefront.server.routes.completions import ignored_header
 from forefront.server.routes.models import find_model
-from forefront.wire.parse import parse_chat_request
+from forefront.server.routes.request_body import read_request
+from forefront.wire.parse import ParsedRequest, parse_chat_request
+from forefront.wire.request import ChatRequest
 from forefront.wire.response import Preflight
 
 
-class Preflights:
-    """The endpoint, as an ASGI application: it ends when the client leaves.
+class PreflightEndpoint:
+    """The endpoint, as an ASGI application: it ends when the client disconnects.
 
     A preflight costs nothing and is in no ledger. It counts as a request of its key and project while it runs and for
     the minute after, since it takes the work of preparing one.
@@ -32,36 +34,32 @@ class Preflights:
         self._workers = workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._gateway.check(scope["principal"])
-        with self._gateway.reading(scope["principal"]):
-            work = self._answer(scope, await read_json_body(scope, receive), send)
-        await while_connected(receive, work)
+        parsed = await read_request(scope, receive, parse_chat_request, self._gateway, self._workers)
+        if parsed is not None:
+            await while_connected(receive, self._answer(parsed, request_context(scope).principal, send))
 
-    async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
-        principal: Principal = scope["principal"]
-        with self._gateway.reading(principal):
-            parsed = await process_body(parse_chat_request, body, self._workers, principal.tenant)
+    async def _answer(self, parsed: ParsedRequest[ChatRequest], principal: Principal, send: Send) -> None:
         model = find_model(self._catalog, principal, parsed.request.model)
         with self._gateway.admit(principal, model.name, "") as lease:
             await lease.count()
-            seen = await model.backend.foresee(parsed.request, principal.tenant)
-            content = msgspec.json.encode(self._preflight(model, seen, principal.tenant))
-            headers = ignored_header(parsed.ignored) | lease.headers()
+            preview = await model.backend.preview(parsed.request, principal.tenant)
+            content = msgspec.json.encode(self._preflight(model, preview, principal))
+            headers = ignored_header(parsed.ignored) | rate_limit_headers(lease.rate_limits())
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
         await send_body(send, content)
 
-    def _preflight(self, model: ServedModel, seen: Foresight, tenant: Tenant) -> Preflight:
+    def _preflight(self, model: ServedModel, preview: PromptPreview, principal: Principal) -> Preflight:
         context = model.backend.context_length
-        excess = max(seen.prompt_tokens + (seen.max_tokens or 1) - context, 0)
-        ahead, wait = self._gateway.turns.estimate_next(tenant.name, tenant.weight)
+        excess = max(preview.prompt_tokens + (preview.max_tokens or 1) - context, 0)
+        ahead, wait = self._gateway.wait_estimate(principal)
         return Preflight(
             model=model.name,
-            prompt=seen.prompt,
-            prompt_tokens=seen.prompt_tokens,
-            cached_tokens=seen.cached_tokens,
+            prompt=preview.text,
+            prompt_tokens=preview.prompt_tokens,
+            cached_tokens=preview.cached_tokens,
             context_length=context,
-            max_tokens=max(context - seen.prompt_tokens, 0),
+            max_tokens=max(context - preview.prompt_tokens, 0),
             fits=excess == 0,
             excess=excess,
             ahead=ahead,

@@ -1,11 +1,12 @@
-"""From a request to a plan: prompt, room, sampling, form, and who reads the answer."""
+"""From a request to what the engine runs: prompt tokens, sampling, constraint, and a decoder for each choice."""
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from forefront.chat.grammar.structured_output import Form, Former
-from forefront.chat.local.plan import Plan
 from forefront.chat.local.sampling import sampling_of
 from forefront.chat.model_format import Dialect
 from forefront.chat.output.choice_decoder import Answer
@@ -27,15 +28,44 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`, as the field has it
+_DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`
 # Threads that render and tokenise. A project has half of them at most. More threads take the interpreter lock from the
 # event loop: with four, another project's first token took 1.7 times as long under abuse.
 _THREADS = 2
 
 
-class Planner:
-    """Makes plans for one model: `limit` tokens of context, `vocabulary_size` tokens to choose from, `end_tokens` that
-    end an answer. Without `prompts` it takes no messages."""
+@dataclass(frozen=True, slots=True)
+class PreparedGeneration:
+    """A `PreparedRequest` for the engine: one of `requests` for each prompt, one of `answers` for each choice, in the
+    order of the prompts. `received` is the monotonic time at which its preparation began."""
+
+    requests: Sequence[GenerateRequest]
+    answers: Sequence[Answer]
+    received: float
+
+    @property
+    def prompt_tokens(self) -> int:
+        """See `PreparedRequest`."""
+        return sum(len(request.prompt) for request in self.requests)
+
+    @property
+    def max_output_tokens(self) -> int:
+        """See `PreparedRequest`."""
+        return sum(request.max_tokens * request.n for request in self.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """The context in tokens and in bytes of text, the size of the vocabulary, and the tokens that end an answer."""
+
+    context: int
+    text_bound: TextBound
+    vocabulary_size: int
+    end_tokens: frozenset[int]
+
+
+class RequestPreparer:
+    """Prepares the requests of one model. Without `prompts` the model takes no messages."""
 
     def __init__(
         self,
@@ -43,44 +73,39 @@ class Planner:
         prompts: PromptEncoder | None,
         dialect: Dialect,
         former: Former,
-        end_tokens: frozenset[int],
-        bound: TextBound,
-        limit: int,
-        vocabulary_size: int,
+        limits: ModelLimits,
     ) -> None:
         self._tokenizer = tokenizer
         self._prompts = prompts
         self._dialect = dialect
         self._former = former
-        self._end_tokens = end_tokens
-        self._bound = bound
-        self._limit = limit
-        self._vocabulary_size = vocabulary_size
+        self._limits = limits
         self._workers = WorkerPool(_THREADS, "forefront-prompts")
 
     def close(self) -> None:
-        """End what works beside the event loop."""
+        """End the worker threads and those of the grammars."""
         self._workers.close()
         self._former.close()
 
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
-        """What the model reads. Raises `ApiError` for what its template has no place for, and for a prompt that
-        cannot fit into the context, by its bytes."""
-        return await self._in_turn(tenant, _size(request), lambda: self._prompt(request))
+        """The prompt of a conversation. Raises `ApiError` for messages that the template does not take, and for a text
+        that is too large for the context by its bytes."""
+        return await self._rendered(request, tenant, self._prompt)
 
-    async def chat(self, request: ChatRequest, tenant: Tenant) -> Plan:
-        """The plan for an answer to messages."""
-        prompt, form = await self._in_turn(tenant, _size(request), lambda: self._prompt_and_form(request))
-        most = fit(len(prompt.tokens), request.max_tokens, self._limit)
+    async def chat(self, request: ChatRequest, tenant: Tenant) -> PreparedGeneration:
+        """Prepare an answer to messages."""
+        received = time.monotonic()
+        prompt, form = await self._rendered(request, tenant, self._prompt_and_form)
+        max_tokens = fit(len(prompt.tokens), request.max_tokens, self._limits.context)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
-        wanted = GenerateRequest(
+        generate = GenerateRequest(
             prompt=prompt.tokens,
-            max_tokens=most,
-            sampling=sampling_of(request, top_logprobs, self._vocabulary_size),
+            max_tokens=max_tokens,
+            sampling=sampling_of(request, top_logprobs, self._limits.vocabulary_size),
             n=request.n or 1,
-            stop_tokens=self._end_tokens,
+            stop_tokens=self._limits.end_tokens,
             tenant=tenant,
-            constraint=await self._former.constraint(form, most, tenant),
+            constraint=await self._former.constraint(form, max_tokens, tenant),
         )
         pieces, stops = self._dialect.pieces(request.offered), StopStrings(request.stops)
         answers = [
@@ -91,27 +116,28 @@ class Planner:
                 logprobs=bool(request.logprobs),
                 reader=self._dialect.reader(index, prompt.text, request.offered),
             )
-            for index in range(wanted.n)
+            for index in range(generate.n)
         ]
-        return Plan([wanted], answers)
+        return PreparedGeneration([generate], answers, received)
 
-    async def complete(self, request: CompletionRequest, tenant: Tenant) -> Plan:
-        """The plan for continuations of prompts."""
+    async def completion(self, request: CompletionRequest, tenant: Tenant) -> PreparedGeneration:
+        """Prepare continuations of prompts."""
+        received = time.monotonic()
         prompts = [await self._tokens(prompt, index, request, tenant) for index, prompt in enumerate(request.prompts)]
-        most = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-        sampling = sampling_of(request, request.logprobs, self._vocabulary_size)
-        constraint = await self._former.constraint(await self._form(request, tenant), max(most, 1), tenant)
-        scores = request.logprobs if request.echo else None
+        max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+        sampled = max(max_tokens, 1)
+        sampling = sampling_of(request, request.logprobs, self._limits.vocabulary_size)
+        constraint = await self._former.constraint(await self._form(request, tenant), sampled, tenant)
         requests = [
             GenerateRequest(
                 prompt=tokens,
-                max_tokens=fit(len(tokens), max(most, 1), self._limit),
+                max_tokens=fit(len(tokens), sampled, self._limits.context),
                 sampling=sampling,
                 n=request.n or 1,
-                stop_tokens=self._end_tokens,
+                stop_tokens=self._limits.end_tokens,
                 tenant=tenant,
                 constraint=constraint,
-                prompt_logprobs=scores,
+                prompt_logprobs=request.logprobs if request.echo else None,
             )
             for tokens in prompts
         ]
@@ -123,11 +149,11 @@ class Planner:
                 stops,
                 logprobs=request.logprobs is not None,
                 echo=prompt if request.echo else (),
-                mute=most == 0,
+                mute=max_tokens == 0,
             )
-            for index, prompt in enumerate(wanted.prompt for wanted in requests for _ in range(wanted.n))
+            for index, prompt in enumerate(each.prompt for each in requests for _ in range(each.n))
         ]
-        return Plan(requests, answers)
+        return PreparedGeneration(requests, answers, received)
 
     def _prompt(self, request: ChatRequest) -> Prompt:
         if self._prompts is None:
@@ -145,53 +171,60 @@ class Planner:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None
         except TokenizerError as error:
-            raise _unfit(error, "messages") from None
+            raise _not_encodable(error, "messages") from None
 
     def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, Form | None]:
         prompt = self._prompt(request)
         return prompt, self._former.chat(request, prompt.text)
 
     async def _form(self, request: CompletionRequest, tenant: Tenant) -> Form | None:
-        """The form of a text; only a schema is worth a thread."""
+        """The constraint's source. Only a JSON schema takes long enough for a thread."""
         if request.response_format is None:
             return self._former.text(request)
-        return await self._in_turn(tenant, 0, lambda: self._former.text(request))
+        return await self._in_worker(tenant, 0, lambda: self._former.text(request))
 
     async def _tokens(
         self, prompt: str | list[int], index: int, request: CompletionRequest, tenant: Tenant
     ) -> list[int]:
-        """A prompt as tokens; of a text, control tokens that it spells are such, as its author means them."""
+        """A prompt as tokens. Control tokens in a text are encoded as such."""
         param = "prompt" if isinstance(request.prompt, str) else f"prompt[{index}]"
         if isinstance(prompt, str):
-            self._bound.check(prompt, param)
+            self._limits.text_bound.check(prompt, param)
             text = self._dialect.opening + prompt
             try:
-                tokens = await self._in_turn(tenant, len(text), lambda: self._tokenizer.encode(text))
+                tokens = await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))
             except TokenizerError as error:
-                raise _unfit(error, param) from None
+                raise _not_encodable(error, param) from None
         else:
             tokens = prompt
-            if tokens and max(tokens) >= self._vocabulary_size:
-                text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {self._vocabulary_size - 1}."
+            size = self._limits.vocabulary_size
+            if tokens and max(tokens) >= size:
+                text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {size - 1}."
                 raise ApiError("invalid_value", text, param=param)
         if not tokens:
-            raise ApiError("invalid_value", f"`{param}` is empty: there is nothing to continue.", param=param)
+            raise ApiError("invalid_value", f"`{param}` is empty.", param=param)
         return tokens
 
-    async def _in_turn(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
-        """What `work` on a text of so many characters returns, in a thread, in `tenant`'s turn."""
+    async def _rendered(self, request: ChatRequest, tenant: Tenant, render: Callable[[ChatRequest], T]) -> T:
+        """`render(request)`, in a worker thread. Raises `ApiError` for messages that cannot fit, before any work."""
+        size = _text_size(request)
+        self._limits.text_bound.check_messages(size)
+        return await self._in_worker(tenant, size, lambda: render(request))
+
+    async def _in_worker(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
+        """Run `work` in a worker thread, in `tenant`'s turn. `size` is in characters."""
         try:
             return await self._workers.run(tenant, size + 1, work)
         except SemaphoreClosedError:
             raise shutting_down() from None
 
 
-def _size(request: ChatRequest) -> int:
-    """The characters of a conversation."""
+def _text_size(request: ChatRequest) -> int:
+    """The characters of all messages."""
     return sum(len(message.text) for message in request.messages)
 
 
-def _unfit(error: TokenizerError, param: str) -> ApiError:
-    """The error for a text that the model's tokenizer cannot encode; the library's reason is for the log."""
+def _not_encodable(error: TokenizerError, param: str) -> ApiError:
+    """The error for a text that the tokenizer cannot encode. The library's reason goes to the log."""
     _log.warning("a text cannot be encoded: %s", error)
     return ApiError("invalid_value", "The model's tokenizer cannot encode this text.", param=param)

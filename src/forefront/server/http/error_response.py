@@ -1,0 +1,54 @@
+"""Errors as HTTP responses: status, headers and body."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from forefront.wire.errors import ERRORS, ApiError, RateLimitState
+
+# Statuses of errors that may pass.
+_RETRYABLE: Final = frozenset({408, 429, 500, 503})
+
+
+class ClosingError(ApiError):
+    """An error whose response is the connection's last."""
+
+
+def error_status(error: ApiError) -> int:
+    """The HTTP status."""
+    return ERRORS[error.code].status
+
+
+def error_headers(error: ApiError) -> dict[str, str]:
+    """`x-should-retry`; for 429 and 503 that may pass `retry-after`; what else the error and its status call for."""
+    status = error_status(error)
+    retryable = status in _RETRYABLE if error.retryable is None else error.retryable
+    headers = {"content-type": "application/json", "x-should-retry": "true" if retryable else "false"}
+    if retryable and status in (429, 503):
+        headers["retry-after"] = str(max(math.ceil(error.retry_after or 0), 1))
+        if error.retry_after is not None:
+            headers["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if error.queue_position is not None:
+        headers["x-queue-position"] = str(error.queue_position)
+    if isinstance(error, ClosingError):
+        headers["connection"] = "close"
+    return headers | rate_limit_headers(error.rate_limits)
+
+
+def rate_limit_headers(limits: Sequence[RateLimitState]) -> dict[str, str]:
+    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`; resets in seconds."""
+    headers = {}
+    for unit, limit, remaining, reset in limits:
+        headers[f"x-ratelimit-limit-{unit}"] = str(limit)
+        headers[f"x-ratelimit-remaining-{unit}"] = str(remaining)
+        headers[f"x-ratelimit-reset-{unit}"] = f"{reset:.3f}s"
+    return headers
+
+
+def encode_error(error: ApiError) -> bytes:
+    """The JSON body."""
+    return msgspec.json.encode(error.body())

@@ -1,0 +1,66 @@
+"""The request context: what the server knows of one request beside its ASGI scope."""
+
+from typing import Final, Protocol
+
+from starlette.types import Scope
+
+from forefront.gateway.keys.principal import Principal
+from forefront.server.http.body_memory import RequestMemory
+
+# The key of the context in the scope.
+_KEY: Final = "forefront.context"
+
+
+class Authenticator(Protocol):
+    """Identifies the client of a request."""
+
+    async def authenticate(self, scope: Scope) -> Principal:
+        """The holder of the request's API key. Raises `ApiError`: 401 without a valid key, 403 without the scope."""
+
+
+class RequestContext:
+    """The id of one request, the memory that it holds and, on paths that need a key, the key's holder."""
+
+    def __init__(self, request_id: str, memory: RequestMemory) -> None:
+        self.request_id = request_id
+        self.memory = memory
+        self._authenticator: Authenticator | None = None
+        self._principal: Principal | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """The holder of the API key."""
+        assert self._principal is not None, "this path needs no key"
+        return self._principal
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether there is a `principal`."""
+        return self._principal is not None
+
+    async def authenticate(self, scope: Scope, authenticator: Authenticator) -> None:
+        """Set the principal. Raises what `authenticator` raises."""
+        self._authenticator = authenticator
+        self._principal = await authenticator.authenticate(scope)
+
+    async def authenticate_again(self, scope: Scope) -> None:
+        """Renew the principal of a request that has waited for its client: its key may have been revoked."""
+        if self._authenticator is not None:
+            await self.authenticate(scope, self._authenticator)
+
+    def with_memory(self, memory: RequestMemory) -> "RequestContext":
+        """The same request, with other memory."""
+        context = RequestContext(self.request_id, memory)
+        context._authenticator, context._principal = self._authenticator, self._principal
+        return context
+
+
+def request_context(scope: Scope) -> RequestContext:
+    """The context of the request."""
+    context: RequestContext = scope[_KEY]
+    return context
+
+
+def set_request_context(scope: Scope, context: RequestContext) -> None:
+    """Put the context into the request's scope."""
+    scope[_KEY] = context

@@ -1,0 +1,90 @@
+"""Sending a completion: as one JSON body, or as server-sent events."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from starlette.types import Message, Scope, Send
+
+from forefront.chat.events import Event
+from forefront.gateway.lease import Lease
+from forefront.server.http.error_response import rate_limit_headers
+from forefront.server.http.headers import raw
+from forefront.server.http.request_context import request_context
+from forefront.server.response.event_throttle import throttled
+from forefront.server.response.keepalive import with_keepalive
+from forefront.server.response.response_encoder import ResponseEncoder
+from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.response.send_body import send_body
+from forefront.server.response.sse import DONE, encode_event, encode_waiting
+from forefront.wire.errors import ApiError
+
+_STREAM_HEADERS: Final = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",  # proxies must not hold events back
+}
+
+
+class ResponseSender:
+    """Sends the response to one request."""
+
+    def __init__(
+        self, scope: Scope, send: Send, encoder: ResponseEncoder, lease: Lease, headers: Mapping[str, str]
+    ) -> None:
+        self._scope = scope
+        self._send = send
+        self._encoder = encoder
+        self._lease = lease
+        self._headers = headers
+
+    async def whole(self, events: AsyncGenerator[Event, None]) -> None:
+        """Collect all events, then send them as one body."""
+        memory = ResponseMemory(request_context(self._scope).memory.grow)
+        async with aclosing(events):
+            body = msgspec.json.encode(await self._encoder.whole(events, memory))
+        await self._send(self._start({"content-type": "application/json", "content-length": str(len(body))}))
+        await send_body(self._send, body)
+
+    async def stream(self, events: AsyncGenerator[Event, None], keepalive_seconds: float) -> None:
+        """Send each event as it comes, and a comment whenever none has come for so long.
+
+        Nothing is sent before the first of these: a request that fails until then gets an error status. A later error
+        is an event of the stream, without the final `[DONE]`.
+        """
+        write = throttled(self._scope, self._write)
+        async with aclosing(with_keepalive(events, keepalive_seconds)) as paced:
+            first = await anext(paced)
+            await self._send(self._start(_STREAM_HEADERS))
+            try:
+                for payload in self._encoded(first):
+                    await write(payload)
+                async for event in paced:
+                    for payload in self._encoded(event):
+                        await write(payload)
+                await write(DONE)
+            except ApiError as error:
+                await write(encode_event(error.body()))
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _encoded(self, event: Event | None) -> list[bytes]:
+        """An event as server-sent events. None stands for a pause."""
+        if event is None:
+            return [encode_waiting(*self._lease.wait_estimate())]
+        return [encode_event(chunk) for chunk in self._encoder.chunks(event)]
+
+    async def _write(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    def _start(self, headers: Mapping[str, str]) -> Message:
+        all_headers = {**self._headers, **rate_limit_headers(self._lease.rate_limits()), **headers}
+        return {"type": "http.response.start", "status": 200, "headers": raw(all_headers)}
+
+
+def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
+    """The header that lists the request fields without effect, percent-encoded where needed."""
+    if not names:
+        return {}
+    return {"x-ignored-params": ", ".join(quote(name[:128], safe="[]._-$") for name in names)}
