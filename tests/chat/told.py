@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from forefront.chat.events import ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.output.choice_decoder import Reader
+from forefront.chat.output.output_parser import OutputParser
 from forefront.chat.tools.hermes import HermesFormat
 from forefront.chat.tools.llama import LlamaFormat
 from forefront.chat.tools.named import MistralFormat
@@ -21,7 +21,7 @@ FORMATS = (HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED)
 Entry = tuple[str, int, str]
 
 
-def told(reader: Reader, pieces: Iterable[str]) -> list[Entry]:
+def told(reader: OutputParser, pieces: Iterable[str]) -> list[Entry]:
     """(kind, call, text) in the order of the answer, neighbours of a kind as one."""
     entries: list[Entry] = []
     for deltas in [*map(reader.feed, pieces), reader.finish()]:
@@ -50,7 +50,7 @@ def cut(text: str, places: Sequence[int]) -> list[str]:
 
 
 class Plain(ToolParser):
-    """A tool parser as a `Reader`: nothing in its answers is reasoning."""
+    """A tool parser as an `OutputParser`: nothing in its answers is reasoning."""
 
     reasoning = False
 

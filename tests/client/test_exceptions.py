@@ -49,6 +49,11 @@ def test_statuses(status: int, name: str) -> None:
     assert exception_for(status) is getattr(forefront, name)
 
 
+def test_a_field_that_is_out_of_range_is_a_bad_request_too() -> None:
+    """Other servers answer 400 where ours has 422: one `except` serves both."""
+    assert issubclass(forefront.UnprocessableEntityError, BadRequestError)
+
+
 @pytest.mark.parametrize("code", ERRORS)
 def test_every_error_of_the_table(code: str) -> None:
     sent = ApiError(code, "What went wrong.", param="messages[0]")

@@ -105,8 +105,10 @@ def test_max_completion_tokens(peer: OpenAI) -> None:
 
 
 def test_every_role_and_kind_of_content(peer: OpenAI) -> None:
-    parts = [{"type": "text", "text": "Write a recipe "}, {"type": "text", "text": "for an italian dinner"}]
-    assert text(peer, messages=[{"role": "user", "content": parts}]) == text(peer)
+    lines = ["Write a recipe", "for an italian dinner"]
+    parts = [{"type": "text", "text": line} for line in lines]
+    whole = [{"role": "user", "content": "\n".join(lines)}]
+    assert text(peer, messages=[{"role": "user", "content": parts}]) == text(peer, messages=whole)
     developer, system = ([{"role": role, "content": "Be brief."}, QUESTION] for role in ("developer", "system"))
     assert text(peer, messages=developer) == text(peer, messages=system)
     begun = text(peer)[:5]

@@ -9,8 +9,8 @@ import pytest
 
 from forefront.chat.local.loading import ModelParts
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import as_dicts, offers, split_beginning
-from forefront.chat.prompt.prompt_builder import PromptEncoder
+from forefront.chat.prompt.message_rendering import split_prefill, template_messages, tool_definitions
+from forefront.chat.prompt.prompt_builder import PromptBuilder
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.parse import parse_chat_request
 from tests.security.errors import watched
@@ -57,11 +57,11 @@ CONVERSATIONS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=["tiny", "forefront-mini"])
 def encoder(
     request: pytest.FixtureRequest, tiny_parts: ModelParts, mini_parts: ModelParts
-) -> tuple[Tokenizer, PromptEncoder]:
+) -> tuple[Tokenizer, PromptBuilder]:
     """The tiny model's, whose template takes no tools, and the built-in one's, whose template does."""
     tokenizer = (mini_parts if request.param == "forefront-mini" else tiny_parts).tokenizer
     template = ChatTemplate(tokenizer.chat_template, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
-    return tokenizer, PromptEncoder(tokenizer, template)
+    return tokenizer, PromptBuilder(tokenizer, template)
 
 
 def written(conversation: dict[str, Any], text: str) -> bytes:
@@ -72,19 +72,19 @@ def written(conversation: dict[str, Any], text: str) -> bytes:
     return spelled.replace("@", inner).encode()
 
 
-def control_tokens(encoder: tuple[Tokenizer, PromptEncoder], body: bytes) -> Counter[int]:
+def control_tokens(encoder: tuple[Tokenizer, PromptBuilder], body: bytes) -> Counter[int]:
     """How often each control token is in the prompt."""
     tokenizer, prompts = encoder
     request = parse_chat_request(body).request
-    messages, beginning = split_beginning(request.messages)
-    variables = {"tools": offers(request.offered)} if request.offered else {}
-    prompt = prompts.encode(as_dicts(messages), variables, beginning)
+    messages, beginning = split_prefill(request.messages)
+    variables = {"tools": tool_definitions(request.active_tools)} if request.active_tools else {}
+    prompt = prompts.encode(template_messages(messages), variables, beginning)
     control = set(tokenizer.control.values())
     return Counter(token for token in prompt.tokens if token in control)
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_no_text_adds_or_takes_a_control_token(encoder: tuple[Tokenizer, PromptEncoder], name: str) -> None:
+def test_no_text_adds_or_takes_a_control_token(encoder: tuple[Tokenizer, PromptBuilder], name: str) -> None:
     plain = control_tokens(encoder, written(CONVERSATIONS[name], "harmless"))
     assert plain
     control = sorted(encoder[0].control)
@@ -94,7 +94,7 @@ def test_no_text_adds_or_takes_a_control_token(encoder: tuple[Tokenizer, PromptE
         assert control_tokens(encoder, written(CONVERSATIONS[name], text)) == plain, text
 
 
-def test_the_spellings_would_be_control_tokens_if_they_were_not_text(encoder: tuple[Tokenizer, PromptEncoder]) -> None:
+def test_the_spellings_would_be_control_tokens_if_they_were_not_text(encoder: tuple[Tokenizer, PromptBuilder]) -> None:
     """Or the test above would pass for a tokenizer that has none."""
     tokenizer, _ = encoder
     assert len(tokenizer.control) >= 3

@@ -46,8 +46,8 @@ def still_works(client: httpx.Client) -> None:
         (b"{'model': 'tiny'}", "double quotes"),
         (b'{"model": "tiny",,}', "column 18"),
         (b"[" * 200_000, "too deep"),
-        (b'{"model": "\xff"}', "UTF-8"),
-        (b'{"model": "\\ud800"}', "escape"),
+        (b'{"model": "\xff"}', "UTF-8 at line 1, column 12"),
+        (b'{"model": "\\ud800\\q"}', "escape"),
     ],
 )
 def test_malformed_json(server: RunningServer, content: bytes, says: str) -> None:
@@ -86,7 +86,7 @@ def test_malformed_json(server: RunningServer, content: bytes, says: str) -> Non
         ({"temperature": "hot"}, 422, "invalid_type", "temperature"),
         ({"top_p": 0}, 422, "invalid_value", "top_p"),
         ({"top_p": 1.01}, 422, "invalid_value", "top_p"),
-        ({"top_k": -1}, 422, "invalid_value", "top_k"),
+        ({"top_k": -2}, 422, "invalid_value", "top_k"),
         ({"min_p": 1.5}, 422, "invalid_value", "min_p"),
         ({"n": 0}, 422, "invalid_value", "n"),
         ({"n": 1_000_000_000}, 422, "invalid_value", "n"),
@@ -228,3 +228,57 @@ def test_models_health_and_readiness(server: RunningServer) -> None:
         check(client.get("/v1/models/other"), 404, "model_not_found", "model")
     assert httpx.get(server.url + "/health").json() == {"status": "ok"}
     assert httpx.get(server.url + "/ready").json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/v1/chat/completions", PATH),
+        ("/chat/completions", PATH),
+        (PATH + "/", PATH),
+        ("//v1/chat/completions", PATH),
+        ("/v1//chat/completions", PATH),
+        ("/api/v1/chat/completions", PATH),
+        ("/v1/chat/completions/chat/completions", PATH),
+        ("/completions", "/v1/completions"),
+        ("/models", "/v1/models"),
+        ("/v1/models/", "/v1/models"),
+        ("/v1/v1/models", "/v1/models"),
+    ],
+)
+def test_a_wrong_base_url_gets_a_hint(server: RunningServer, path: str, meant: str) -> None:
+    with server.client() as client:
+        for method in ("GET", "POST"):
+            if (method, path) != ("POST", "/v1/models/"):
+                message = check(client.request(method, server.url + path), 404, "unknown_url")
+                assert f"Did you mean {meant}?" in message
+
+
+def test_a_path_like_no_other_gets_no_hint(server: RunningServer) -> None:
+    with server.client() as client:
+        assert check(client.get("/v1/embeddings"), 404, "unknown_url") == "There is nothing at /v1/embeddings."
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/models", "/v1/completions"])
+def test_a_preflight_of_a_browser_needs_no_key(server: RunningServer, path: str) -> None:
+    headers = {"origin": "https://app.example", "access-control-request-method": "POST"}
+    response = httpx.options(server.url + path, headers=headers)
+    assert response.status_code == 204
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_an_overflow_is_recognised_by_its_text(server: RunningServer) -> None:
+    """LiteLLM and LangChain look for these words."""
+    long: dict[str, Any] = {"prompt": "word " * 5000, "messages": None}
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        (PATH, {"max_tokens": 10**6}, "max_tokens"),
+        (PATH, {"max_tokens": 2045}, "max_tokens"),
+        (PATH, long, "messages"),
+        (PATH, {"prompt": "word " * 50_000, "messages": None}, "messages"),
+        ("/v1/completions", long | {"prompt": [65] * 3000}, "messages"),
+    ]
+    with server.client() as client:
+        for path, change, param in cases:
+            message = check(client.post(path, json=GOOD | change), 400, "context_length_exceeded", param)
+            assert "maximum context length is 2048 tokens" in message
+            assert "prompt is too long" in message

@@ -62,7 +62,7 @@ def test_every_error_belongs_to_an_operation() -> None:
 
 def test_texts_come_from_the_types() -> None:
     schemas = DOCUMENT["components"]["schemas"]
-    assert schemas["Budget"]["description"].startswith("How much: tokens (in and out), money, or both")
+    assert schemas["Budget"]["description"].startswith("A budget: tokens (in and out), money, or both")
     assert "`seed` makes sampling repeatable." in schemas["ChatRequest"]["properties"]["seed"]["description"]
     assert all(schema["description"] for schema in schemas.values())
     assert not re.search(r"\\\\Z|  ", json.dumps(schemas))

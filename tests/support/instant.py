@@ -26,7 +26,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.serve import bind
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 KEY = "instant-key-0123456789-abcdefghij"
 MODEL = "instant"
@@ -78,6 +78,10 @@ class InstantBackend:
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
         """See `Backend.preview`."""
         return PromptPreview("", PROMPT, 0, request.max_tokens)
+
+    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
+        """Every field has an effect."""
+        return ()
 
     def start(self) -> None:
         """Nothing has to be."""

@@ -7,7 +7,7 @@ import pytest
 
 from forefront.wire.admin import NewKey
 from forefront.wire.errors import ERRORS, ApiError
-from forefront.wire.parse_admin import check_new_key, convert_named, parse_new_key
+from forefront.wire.parse_admin import check_new_key, convert_or_raise, parse_new_key
 
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
 
@@ -15,7 +15,7 @@ _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
 def refusal(**fields: object) -> str | None:
     """The field that is refused, if one is."""
     try:
-        check_new_key(convert_named({"name": "x"} | fields, NewKey))
+        check_new_key(convert_or_raise({"name": "x"} | fields, NewKey))
     except ApiError as error:
         assert ERRORS[error.code].status == 422
         return error.param

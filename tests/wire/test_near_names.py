@@ -37,7 +37,8 @@ def test_the_same_names_are_found_as_by_comparing_all() -> None:
     chance, names, found = random.Random(1), NearNames(NAMES), 0
     for _ in range(3000):
         name = misspelt(chance.choice(NAMES), chance)
-        expected = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
+        folded = [known for known in NAMES if known.replace("_", "") == name.replace("_", "")]
+        expected = folded or difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
         assert names.find(name) == (expected[0] if expected else None), name
         found += bool(expected)
     assert 300 < found < 2700

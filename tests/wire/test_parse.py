@@ -15,6 +15,8 @@ from forefront.wire.request import ChatRequest, CompletionRequest
 USER = {"role": "user", "content": "Hello"}
 MISSING = object()
 TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+FUNCTION = TOOL["function"]
+LEGACY = {"name": "f", "arguments": "{}"}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 ASKED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "c", "content": "1"}
@@ -57,12 +59,14 @@ def test_the_documented_curl_body() -> None:
 def test_everything() -> None:
     fields: dict[str, Any] = {
         "max_tokens": 1, "temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0, "stop": ["a", "b"], "seed": -1, "n": 16,
+        "stop_token_ids": [5], "min_tokens": 1,
         "logprobs": True, "top_logprobs": 20, "presence_penalty": -2, "frequency_penalty": 2, "repetition_penalty": 1,
         "logit_bias": {"12": -100}, "stream": True, "stream_options": {"include_usage": True}, "tools": [TOOL],
         "tool_choice": "required", "parallel_tool_calls": False, "reasoning_effort": "low", "deadline_ms": 1000,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"x": 1}, "strict": True}},
+        "response_format": {"type": "text"},
     }  # fmt: skip
-    assert set(fields) | {"regex", "grammar"} | {"model", "messages"} == set(ChatRequest.__struct_fields__)
+    others = {"regex", "grammar", "functions", "function_call", "ignore_eos", "model", "messages"}
+    assert set(fields) | others == set(ChatRequest.__struct_fields__)
     request = parse(**fields).request
     assert request.stops == ["a", "b"]
     assert request.stream_options is not None
@@ -101,7 +105,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
             {"messages": [USER, USER | {"role": "robot"}]},
             VALUE,
             "messages[1].role",
-            "must be `system`, `developer`, `user`, `assistant` or `tool`, not 'robot'.",
+            "must be `system`, `developer`, `user`, `assistant`, `tool` or `function`, not 'robot'.",
         ),
         ({"messages": [USER | {"role": 1}]}, TYPE, "messages[0].role", "must be a string, not an integer."),
         ({"messages": [USER | {"content": None}]}, MISSING_PARAMETER, "messages[0].content", "is required."),
@@ -116,7 +120,19 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"messages": [USER | {"tool_calls": [1]}]}, TYPE, "messages[0].tool_calls[0]", "must be an object"),
         ({"messages": [USER | {"tool_calls": [CALL]}]}, VALUE, "messages[0].tool_calls", "Only messages of the assist"),
         ({"messages": [USER | {"tool_call_id": "c"}]}, VALUE, "messages[0].tool_call_id", "Only messages of the role"),
-        ({"messages": [USER | {"function_call": {}}]}, UNSUPPORTED, "messages[0].function_call", "use `tool_calls`"),
+        ({"messages": [USER | {"function_call": {}}]}, MISSING_PARAMETER, "messages[0].function_call.name", "required"),
+        ({"messages": [USER | {"function_call": LEGACY}]}, VALUE, "messages[0].function_call", "Only messages of"),
+        (
+            {"messages": [ASKED | {"function_call": LEGACY}]},
+            VALUE, "messages[0].function_call", "both `function_call` and `tool_calls`",
+        ),
+        (
+            {"messages": [USER, {"role": "function", "name": "f", "content": "1"}]},
+            VALUE, "messages[1].name", "holds no `function_call` of `f`",
+        ),
+        ({"messages": [USER, {"role": "function", "content": "1"}]}, MISSING_PARAMETER, "messages[1].name", "required"),
+        ({"messages": [{"role": "assistant", "content": None}]}, MISSING_PARAMETER, "messages[0].content", "required"),
+        ({"messages": [USER | {"content": None, "refusal": "No."}]}, MISSING_PARAMETER, "messages[0].content", "req"),
         ({"messages": [USER, RESULT]}, VALUE, "messages[1].tool_call_id", "made no call of the id `c`"),
         ({"messages": [ASKED, RESULT, RESULT]}, VALUE, "messages[2].tool_call_id", "has its result already"),
         ({"messages": [ASKED, USER, RESULT]}, VALUE, "messages[2].tool_call_id", "made no call"),
@@ -131,12 +147,6 @@ UNSUPPORTED = (400, "unsupported_parameter")
             VALUE,
             "messages[0].tool_calls[1].id",
             "there is a call of the id `c` already",
-        ),
-        (
-            {"messages": [ASKED | {"tool_calls": [CALL | {"function": {"name": "f", "arguments": "[1]"}}]}]},
-            VALUE,
-            "messages[0].tool_calls[0].function.arguments",
-            "must be the text of a JSON object",
         ),
         ({"max_tokens": 0}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
         ({"max_tokens": -1}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
@@ -199,15 +209,26 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ),
         ({"response_format": {"type": "xml"}}, VALUE, "response_format.type", "cannot be 'xml'"),
         ({"response_format": {"type": "json_schema"}}, MISSING_PARAMETER, "response_format.json_schema", "is req"),
-        ({"response_format": {"type": "json_object"}, "regex": "a"}, VALUE, "regex", "both say what form"),
+        ({"response_format": {"type": "json_object"}, "regex": "a"}, VALUE, "regex", "both set the form"),
+        ({"min_tokens": 3, "max_tokens": 2}, VALUE, "min_tokens", "at most `max_tokens`"),
+        ({"ignore_eos": True, "regex": "a"}, VALUE, "ignore_eos", "does not go with `regex`"),
+        ({"ignore_eos": True, "tools": [TOOL]}, VALUE, "ignore_eos", "does not go with `tools`"),
+        ({"stop_token_ids": [-1]}, VALUE, "stop_token_ids[0]", "at least 0"),
         ({"store": True}, UNSUPPORTED, "store", "nothing is stored here"),
-        ({"functions": [{}]}, UNSUPPORTED, "functions", "use `tools`"),
+        ({"functions": [{}]}, MISSING_PARAMETER, "functions[0].name", "required"),
+        ({"functions": [FUNCTION], "tools": [TOOL]}, VALUE, "tools", "older form"),
+        ({"functions": [FUNCTION], "tool_choice": "auto"}, VALUE, "tool_choice", "older form"),
+        ({"function_call": {"name": "f"}}, VALUE, "function_call", "there are no `functions`"),
+        ({"functions": [FUNCTION], "function_call": {"name": "g"}}, VALUE, "function_call", "not among the functions"),
         ({"audio": {}}, UNSUPPORTED, "audio", "write text alone"),
         ({"prompt": "x"}, VALUE, "prompt", "`prompt` stands in place of `messages`"),
         ({"prompt": [1], "messages": MISSING}, TYPE, "prompt", "must be a string here"),
         ({"deadline_ms": 0}, VALUE, "deadline_ms", "at least 1"),
         ({f"unknown{i:04}": i for i in range(65)}, UNKNOWN, "unknown0064", "More than 64 unknown parameters."),
-        ({"messages": [USER | {"xyz": 1}] * 65}, UNKNOWN, "messages[64].xyz", "More than 64 unknown parameters."),
+        (
+            {"messages": [USER | {f"unknown{i:04}": i} for i in range(65)]},
+            UNKNOWN, "messages[64].unknown0064", "More than 64 unknown parameters.",
+        ),
     ],
 )  # fmt: skip
 def test_refusals(fields: dict[str, Any], kind: tuple[int, str], param: str, message: str) -> None:
@@ -242,7 +263,7 @@ def test_unknown_fields_are_let_through_by_name() -> None:
         messages=[USER, USER | {"refusal_reason": "x"}],
         user="me",
         store=False,
-        tool_choice="auto",
+        function_call="auto",
         response_format={"type": "text", "more": 1},
         stream=True,
         stream_options={"include_usage": True, "include_obfuscation": False},
@@ -276,7 +297,7 @@ def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> Non
 def test_messages_in_parts_and_with_calls() -> None:
     parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
     request = parse(messages=[parts, ASKED, RESULT]).request
-    assert [message.text for message in request.messages] == ["ab", "", "1"]
+    assert [message.text for message in request.messages] == ["a\nb", "", "1"]
     assert request.messages[1].tool_calls is not None
     assert request.messages[1].tool_calls[0].function.name == "f"
 
@@ -286,8 +307,8 @@ def test_a_prompt_is_one_message_of_the_user() -> None:
 
 
 def test_tools_are_offered_unless_none_may_be_called() -> None:
-    assert [tool.function.name for tool in parse(tools=[TOOL]).request.offered] == ["f"]
-    assert parse(tools=[TOOL], tool_choice="none").request.offered == []
+    assert [tool.function.name for tool in parse(tools=[TOOL]).request.active_tools] == ["f"]
+    assert parse(tools=[TOOL], tool_choice="none").request.active_tools == []
 
 
 def complete(**fields: Any) -> CompletionRequest:

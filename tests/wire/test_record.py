@@ -8,9 +8,9 @@ from forefront.wire.response import ResponseMessage, Usage
 def test_fields_are_keys() -> None:
     message = ResponseMessage(role="assistant", content="Hi")
     assert message["content"] == message.content == message.get("content") == "Hi"
-    assert message.to_dict() == {"role": "assistant", "content": "Hi"}
+    assert message.to_dict() == {"role": "assistant", "content": "Hi", "refusal": None}
     assert dict(message) == {**message} == message.to_dict() | dict.fromkeys(list(message)[2:])
-    assert list(message)[:3] == ["role", "content", "tool_calls"]
+    assert list(message)[:3] == ["role", "content", "refusal"]
     assert "content" in message
     assert "other" not in message
 

@@ -11,7 +11,7 @@ export interface ToolCall {
 }
 
 /** Why an answer ended. Servers of other makes may have further reasons. */
-export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "deadline" | (string & {});
+export type FinishReason = "stop" | "length" | "tool_calls" | "function_call" | "content_filter" | "deadline" | (string & {});
 
 export interface TopLogprob {
   token: string;
@@ -32,7 +32,10 @@ export interface ResponseMessage {
   role: "assistant";
   /** Null when the model calls tools and says nothing. */
   content: string | null;
+  refusal?: string | null;
   tool_calls?: ToolCall[] | null;
+  /** The one call of an answer to a request with `functions`, the older form of `tools`. */
+  function_call?: { name: string; arguments: string } | null;
   /** What the model thought before it answered; `reasoning` says it again. */
   reasoning_content?: string | null;
   reasoning?: string | null;
@@ -114,7 +117,9 @@ export interface ToolCallDelta {
 export interface ChoiceDelta {
   role?: "assistant" | null;
   content?: string | null;
+  refusal?: string | null;
   tool_calls?: ToolCallDelta[] | null;
+  function_call?: { name?: string | null; arguments?: string | null } | null;
   reasoning_content?: string | null;
   reasoning?: string | null;
 }
@@ -198,6 +203,9 @@ export interface Model {
   created: number;
   owned_by: string;
   context_length?: number | null;
+  /** vLLM's name for `context_length`. */
+  max_model_len?: number | null;
+  root?: string | null;
 }
 
 export interface ModelList {

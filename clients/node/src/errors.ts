@@ -9,11 +9,11 @@
  *         │   └── APITimeoutError           … none within the time allowed
  *         └── APIStatusError                the server answered with an error
  *             ├── BadRequestError           400  malformed, incomplete, or asks for what cannot be done
+ *             │   └── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt, or an idempotency key is used again
  *             ├── AuthenticationError       401  no valid key
  *             ├── PermissionDeniedError     403  out of credits
  *             ├── NotFoundError             404  unknown model or path
  *             ├── ConflictError             409  it clashes with another request
- *             ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt, or an idempotency key is used again
  *             ├── RateLimitError            429  over a limit
  *             └── InternalServerError       5xx  the server's fault
  *
@@ -123,7 +123,7 @@ export class AuthenticationError extends APIStatusError {}
 export class PermissionDeniedError extends APIStatusError {}
 export class NotFoundError extends APIStatusError {}
 export class ConflictError extends APIStatusError {}
-export class UnprocessableEntityError extends APIStatusError {}
+export class UnprocessableEntityError extends BadRequestError {}
 export class RateLimitError extends APIStatusError {}
 export class InternalServerError extends APIStatusError {}
 

@@ -26,6 +26,16 @@ export interface AssistantMessage {
   tool_calls?: ToolCall[] | null;
   /** What the model thought before; for templates that show it. */
   reasoning_content?: string | null;
+  refusal?: string | null;
+  /** The older form of `tool_calls`. */
+  function_call?: { name: string; arguments: string } | null;
+}
+
+/** The result of the `function_call` before it. */
+export interface FunctionMessage {
+  role: "function";
+  name: string;
+  content: string | TextPart[];
 }
 
 /** The result of the call that `tool_call_id` names. */
@@ -36,7 +46,7 @@ export interface ToolMessage {
 }
 
 /** A turn of the conversation. The message of an earlier completion is one too. */
-export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
+export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage;
 
 /** A JSON schema, as a plain object. */
 export type JSONSchema = { [keyword: string]: unknown };
@@ -79,6 +89,12 @@ interface Sampling {
   min_p?: number | null;
   /** Up to 16 strings that end the answer; they are not part of it. */
   stop?: string | readonly string[] | null;
+  /** Token ids that end the answer; they are not part of it. */
+  stop_token_ids?: readonly number[] | null;
+  /** The fewest tokens that the answer may have. */
+  min_tokens?: number | null;
+  /** True: the model's end token does not end the answer. */
+  ignore_eos?: boolean | null;
   seed?: number | null;
   /** How many answers to give. */
   n?: number | null;
@@ -117,6 +133,10 @@ export interface ChatCompletionCreateParamsBase extends Sampling {
   tool_choice?: ToolChoice | null;
   /** False: one call at most. */
   parallel_tool_calls?: boolean | null;
+  /** The older form of `tools`. */
+  functions?: readonly Tool["function"][] | null;
+  /** The older form of `tool_choice`. */
+  function_call?: "none" | "auto" | { name: string } | null;
   /** For models whose template knows it. */
   reasoning_effort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | null;
 }

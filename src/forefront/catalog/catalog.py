@@ -32,8 +32,14 @@ class ServedModel:
 
     def describe(self) -> Model:
         """The model as `GET /v1/models` shows it."""
+        context = self.backend.context_length
         return Model(
-            id=self.name, created=self.created, owned_by="forefront", context_length=self.backend.context_length
+            id=self.name,
+            created=self.created,
+            owned_by="forefront",
+            context_length=context,
+            max_model_len=context,
+            root=self.name,
         )
 
 

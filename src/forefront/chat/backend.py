@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from forefront.chat.events import Event
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 __all__ = ["Backend", "EngineStats", "PreparedRequest", "PromptPreview", "Run", "RunUsage"]
 
@@ -82,6 +82,9 @@ class Backend(Protocol[P]):
 
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
         """The prompt of a request, without running it. Raises `ApiError` like `prepare`."""
+
+    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
+        """The request's fields that have no effect for this model. Raises `ApiError` for one that must have."""
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""

@@ -1,17 +1,17 @@
-"""What a model's template and vocabulary are made for: tools, reasoning, how a text begins and ends."""
+"""The format of one model: how it writes tool calls and reasoning, and how its text begins and ends."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from forefront.chat.end_tokens import find_end_tokens
-from forefront.chat.output.choice_decoder import Reader
-from forefront.chat.output.harmony import HarmonyFormat, HarmonyReader, find_harmony
-from forefront.chat.output.output_parser import AnswerReader
+from forefront.chat.output.choice_decoder import TokenTexts
+from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
+from forefront.chat.output.output_parser import MarkupParser, OutputParser
 from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_format
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import CallStyle, as_dicts, offers, with_tools
-from forefront.chat.prompt.template_style import find_call_style
+from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages, tool_definitions, with_tools
+from forefront.chat.prompt.template_style import find_template_style
 from forefront.chat.tools.arguments import schema_of
 from forefront.chat.tools.detect import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
@@ -26,10 +26,11 @@ _THINKING = re.compile(r"\b(?:if|elif|and|or|not)\s+thinking\b")
 _HARMONY_EFFORTS = {"none": "low", "minimal": "low", "xhigh": "high"}
 
 
-class Dialect:
-    """The manner of one model, found from its chat template and its control tokens.
+class ModelFormat:
+    """The format of one model, found from its chat template and its control tokens.
 
     `opening` comes before a text that is no conversation. `harmony` is set for a model that answers in channels.
+    `plain_texts` are the tokens' texts where no parser follows.
     """
 
     def __init__(self, template: ChatTemplate | None, tokenizer: Tokenizer) -> None:
@@ -38,13 +39,17 @@ class Dialect:
         self._template = template
         self._tools = None if self.harmony else find_tool_format(source, control)
         self._reasoning = None if self.harmony else find_reasoning_format(source, control)
-        self._style = CallStyle()
+        self._style = TemplateStyle()
         if template is not None:
-            self._style = find_call_style(template, self._tools, harmony=self.harmony is not None)
+            self._style = find_template_style(template, self._tools, harmony=self.harmony is not None)
         # A vocabulary is too long to be gone through for each request.
         markers = self.harmony or self._reasoning
-        self._pieces = _spelled(tokenizer.pieces, markers.spelled if markers else {})
-        self._pieces_with_calls = _spelled(self._pieces, self._tools.spelled if self._tools else {})
+        names = {token: text for text, token in control.items()}
+        pieces = _with_markers(tokenizer.pieces, markers.marker_bytes if markers else {})
+        pieces_with_calls = _with_markers(pieces, self._tools.marker_bytes if self._tools else {})
+        self.plain_texts = TokenTexts(tokenizer.pieces, names)
+        self._texts = TokenTexts(pieces, names)
+        self._texts_with_calls = TokenTexts(pieces_with_calls, names)
         # Models whose template puts it there have never read a text without it.
         adds_bos = tokenizer.add_bos
         if adds_bos is None:
@@ -66,15 +71,15 @@ class Dialect:
 
     def messages(self, messages: Sequence[Message], offered: Sequence[Tool]) -> list[dict[str, Any]]:
         """The messages as the template takes them."""
-        plain = as_dicts(messages, self._style)
+        plain = template_messages(messages, self._style)
         return with_tools(plain, offered, self._style) if offered else plain
 
     def variables(self, effort: str | None, offered: Sequence[Tool]) -> dict[str, Any]:
         """What else the template looks at. Raises `ApiError` 400."""
-        variables = self.reasoning_variables(effort)
+        variables = self.reasoning_variables(effort) if effort and self.takes_effort(effort) else {}
         if offered:
             self.need_tools()
-            variables |= dict.fromkeys(self._style.tool_variables, offers(offered))
+            variables |= dict.fromkeys(self._style.tool_variables, tool_definitions(offered))
         return variables
 
     def lead(self, beginning: str) -> str:
@@ -88,11 +93,21 @@ class Dialect:
             text = "This model cannot use tools: its chat template has no place for them, or one of an unknown kind."
             raise ApiError("unsupported_parameter", text, param="tools")
 
+    def takes_effort(self, effort: str) -> bool:
+        """Whether `reasoning_effort` has an effect for this model. Raises `ApiError` 400 where reasoning is to be left
+        out and cannot be."""
+        if self.reasoning_variables(effort):
+            return True
+        if effort == "none" and self._reasoning is not None:
+            text = "This model always reasons before it answers."
+            raise ApiError("unsupported_parameter", text, param="reasoning_effort")
+        return False
+
     def reasoning_variables(self, effort: str | None) -> dict[str, Any]:
-        """What tells the template how much to think. Raises `ApiError` 400 for a model that cannot be told."""
+        """The template's variables for how much to reason; none for a template that has no such variable."""
         if effort is None:
             return {}
-        if self.harmony is not None:  # it knows three, and always thinks
+        if self.harmony is not None:  # it knows three, and always reasons
             return {"reasoning_effort": _HARMONY_EFFORTS.get(effort, effort)}
         if self._mentions("reasoning_effort"):
             return {"reasoning_effort": effort}
@@ -100,10 +115,7 @@ class Dialect:
             return {"enable_thinking": effort != "none"}
         if self._template is not None and _THINKING.search(self._template.source):
             return {"thinking": effort != "none"}
-        if effort == "none" and self._reasoning is None:
-            return {}
-        text = "This model cannot be told how much to think before it answers."
-        raise ApiError("unsupported_parameter", text, param="reasoning_effort")
+        return {}
 
     def reasoning_ends(self, prompt: str) -> tuple[str, ...]:
         """What may end the reasoning within which `prompt` ends; nothing where it ends within none."""
@@ -111,26 +123,26 @@ class Dialect:
             return ()
         return self._reasoning.closings
 
-    def pieces(self, offered: Sequence[Tool]) -> Sequence[bytes]:
-        """The tokens' bytes as an answer is to be read: markers that are control tokens are spelled out."""
-        return self._pieces_with_calls if offered else self._pieces
+    def texts(self, offered: Sequence[Tool]) -> TokenTexts:
+        """The tokens' texts for a parser: markers that are control tokens have theirs."""
+        return self._texts_with_calls if offered else self._texts
 
-    def reader(self, index: int, prompt: str, offered: Sequence[Tool]) -> Reader | None:
-        """What reads choice `index` of an answer to `prompt`; None where all of it is content."""
+    def parser(self, index: int, prompt: str, offered: Sequence[Tool]) -> OutputParser | None:
+        """The parser of choice `index` of an answer to `prompt`; None where all of it is content."""
         schemas = {tool.function.name: schema_of(tool) for tool in offered}
         if self.harmony is not None:
-            return HarmonyReader(index, prompt, schemas)
-        thoughts, calls = None, None
+            return HarmonyParser(index, prompt, schemas)
+        reasoning, calls = None, None
         if self._reasoning is not None:
-            thoughts = ReasoningParser(self._reasoning, opened=self._reasoning.opened(prompt))
+            reasoning = ReasoningParser(self._reasoning, opened=self._reasoning.opened(prompt))
         if offered:
             calls = ToolParser(index, self.tools, schemas)
-        return AnswerReader(index, thoughts, calls) if thoughts or calls else None
+        return MarkupParser(index, reasoning, calls) if reasoning or calls else None
 
     def _mentions(self, word: str) -> bool:
         return self._template is not None and self._template.mentions(word)
 
 
-def _spelled(pieces: Sequence[bytes], texts: Mapping[int, bytes]) -> Sequence[bytes]:
-    """The same pieces, but for the tokens that `texts` spells."""
+def _with_markers(pieces: Sequence[bytes], texts: Mapping[int, bytes]) -> Sequence[bytes]:
+    """The same pieces, but for the tokens (id → text) in `texts`."""
     return [texts.get(token, piece) for token, piece in enumerate(pieces)] if texts else pieces

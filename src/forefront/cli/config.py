@@ -16,7 +16,7 @@ from msgspec import Meta
 from forefront.cli.tls import find_certificate_error
 from forefront.gateway.store.database import StoreError, parse_url
 from forefront.wire.errors import ApiError
-from forefront.wire.validation_errors import named_error
+from forefront.wire.validation_errors import validation_error
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Price = Annotated[float, Meta(ge=0, le=1e6)]
@@ -201,7 +201,7 @@ def _explain(text: str, fields: dict[str, Any], path: Path | None, variables: Ma
         kind = known.get(section.partition(".")[0])
         where = f"[{section}] has" if section else "there is"
         return f"{path}: {where} no setting `{name}`{did_you_mean(name, kind.__struct_fields__ if kind else known)}"
-    error: ApiError = named_error(text)
+    error: ApiError = validation_error(text)
     setting = error.param or ""
     return f"{_source(setting, path, variables)}: {error.message.rstrip('.')}{_choices(setting)}"
 

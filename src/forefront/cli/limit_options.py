@@ -7,7 +7,7 @@ import typer
 
 from forefront.wire.admin import Budget, Limits
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import convert_named
+from forefront.wire.parse_admin import convert_or_raise
 
 _RPM = "Maximum requests within any 60 seconds."
 _TPM = "Maximum tokens, input and output, within any 60 seconds."
@@ -36,7 +36,7 @@ _BUDGET = re.compile(r"(?P<whole>\d{1,18})(?P<fraction>\.\d+)? ?(?P<tokens>token
 def read_limits(rpm: int | None, tpm: int | None, concurrency: int | None) -> Limits:
     """Limits from the options. Raises `ApiError`."""
     fields = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
-    return convert_named(fields, Limits)
+    return convert_or_raise(fields, Limits)
 
 
 def read_budget(texts: list[str] | None) -> Budget | None:
@@ -54,7 +54,7 @@ def read_budget(texts: list[str] | None) -> Budget | None:
             raise ApiError("invalid_value", f"--budget {text!r}: the number of tokens is a whole number")
         amount = match["whole"] if match["tokens"] else match["whole"] + (match["fraction"] or "")
         fields |= {"period": match["period"], unit: int(amount) if match["tokens"] else float(amount)}
-    return convert_named(fields, Budget) if fields else None
+    return convert_or_raise(fields, Budget) if fields else None
 
 
 def update_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency: str | None) -> Limits:
@@ -65,7 +65,7 @@ def update_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency:
         "concurrency": ("--concurrency", concurrency),
     }
     changed = {name: _limit(option, text) for name, (option, text) in given.items() if text is not None}
-    return convert_named(limits.to_dict() | changed, Limits)
+    return convert_or_raise(limits.to_dict() | changed, Limits)
 
 
 def update_budget(budget: Budget | None, texts: list[str] | None) -> Budget | None:

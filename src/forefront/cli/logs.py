@@ -91,6 +91,8 @@ def _to_json(value: object) -> str:
 def _plain(value: object) -> object:
     """The JSON value of a record: an object of its fields that are not None."""
     if isinstance(value, msgspec.Struct):
-        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        config = value.__struct_config__
+        fields = {config.tag_field: config.tag} if config.tag_field is not None else {}
+        fields |= {name: getattr(value, name) for name in value.__struct_fields__}
         return {name: field for name, field in fields.items() if field is not None}
     return str(value)

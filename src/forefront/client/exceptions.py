@@ -7,11 +7,11 @@
         │   └── APITimeoutError           … none within the time allowed
         └── APIStatusError                the server answered with an error
             ├── BadRequestError           400  malformed, incomplete, or asks for what cannot be done
+            │   └── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt
             ├── AuthenticationError       401  no valid key
             ├── PermissionDeniedError     403  out of credits
             ├── NotFoundError             404  unknown model or path
             ├── ConflictError             409  at odds with another request
-            ├── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt
             ├── RateLimitError            429  over a limit
             └── InternalServerError       5xx  the server's fault
 
@@ -141,8 +141,9 @@ class ConflictError(APIStatusError):
     """409: the request is at odds with another one, as servers of other makes say it."""
 
 
-class UnprocessableEntityError(APIStatusError):
-    """422: a field has the wrong type, is out of range or misspelt."""
+class UnprocessableEntityError(BadRequestError):
+    """422: a field has the wrong type, is out of range or misspelt. A `BadRequestError` too, since other servers answer
+    400 here."""
 
 
 class RateLimitError(APIStatusError):

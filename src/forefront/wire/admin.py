@@ -1,4 +1,4 @@
-"""What administrators send and see: keys, projects, limits, budgets, usage.
+"""Administration: keys, projects, limits, budgets, usage.
 
 Amounts of money are numbers in the unit that the prices are in; times are seconds since 1970.
 """
@@ -17,7 +17,7 @@ Status = Literal["completed", "aborted", "failed"]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Tokens = Annotated[int, Meta(ge=1, le=2**53)]
 Money = Annotated[float, Meta(ge=0, le=1e9)]
-# One line that steers no terminal, so that it can stand in a table or a log. (PostgreSQL cannot keep a NUL either.)
+# One line without control characters, fit for tables, logs and PostgreSQL.
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z"
 Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_LINE)]
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, pattern=_LINE)]
@@ -27,7 +27,7 @@ ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
 class Limits(Record, kw_only=True, forbid_unknown_fields=True):
-    """How fast: requests and tokens within any 60 seconds, and requests at a time. None: as much as one likes."""
+    """Rate limits: requests and tokens within any 60 seconds, and requests at a time. None: no limit."""
 
     requests_per_minute: Count | None = None
     tokens_per_minute: Tokens | None = None
@@ -35,7 +35,7 @@ class Limits(Record, kw_only=True, forbid_unknown_fields=True):
 
 
 class Budget(Record, kw_only=True, forbid_unknown_fields=True):
-    """How much: tokens (in and out), money, or both, in each `period` (a day or month in UTC, or for ever)."""
+    """A budget: tokens (in and out), money, or both, in each `period` (a day or month in UTC, or for ever)."""
 
     tokens: Tokens | None = None
     money: Money | None = None
@@ -43,8 +43,8 @@ class Budget(Record, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /admin/keys`. `models`: the only ones that may be asked; none given: all. `expires`: a time in
-    the future. `name` and `models` hold visible characters and single spaces between them."""
+    """The body of `POST /admin/keys`. `models`: those that the key may use, all by default. `expires`: a time in the
+    future. `name` and `models` hold visible characters and single spaces between them."""
 
     name: Name
     project: ProjectName = "default"
@@ -58,7 +58,7 @@ class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
 
 
 class Key(Record, kw_only=True):
-    """A key as it is listed: everything but its text, of which only a hash is kept."""
+    """A key without its text, of which only a hash is stored."""
 
     id: str
     object: Literal["key"] = "key"
@@ -75,7 +75,7 @@ class Key(Record, kw_only=True):
 
 
 class MadeKey(Key, kw_only=True):
-    """A key that was just made or rotated: the only time that `key`, its text, is shown."""
+    """A new or rotated key. Its text, `key`, is shown this once."""
 
     key: str
 
@@ -114,7 +114,8 @@ class ProjectList(Record, kw_only=True):
 
 
 class CompletionUsage(Record, kw_only=True):
-    """One completion in the ledger. `aborted`: the client left before the end; `failed`: not their fault; free."""
+    """One completion in the ledger. `aborted`: the client left before the end. `failed`: a fault of the server, at no
+    cost."""
 
     id: str
     object: Literal["usage"] = "usage"
@@ -134,7 +135,7 @@ class CompletionUsage(Record, kw_only=True):
 
 
 class UsageRow(Record, kw_only=True):
-    """A line of a report: one value for each of the columns that it is `by`, then sums."""
+    """A row of a report: a value for each grouping column, then sums."""
 
     group: dict[str, str]
     requests: int
@@ -146,7 +147,7 @@ class UsageRow(Record, kw_only=True):
 
 
 class UsageReport(Record, kw_only=True):
-    """What was used from the day `since` to the day `until`, both in it."""
+    """Usage from the day `since` to the day `until`, both included."""
 
     object: Literal["usage.report"] = "usage.report"
     since: str | None
@@ -156,7 +157,7 @@ class UsageReport(Record, kw_only=True):
 
 
 class EngineStatus(Record, kw_only=True):
-    """What a model's engine does: sequences, blocks of its KV cache, and counts since the server's start."""
+    """The state of a model's engine: sequences, blocks of its KV cache, and counts since the server's start."""
 
     running: int
     waiting: int
@@ -169,7 +170,7 @@ class EngineStatus(Record, kw_only=True):
 
 
 class ServerStatus(Record, kw_only=True):
-    """What the server does at the moment: requests that have their turn, and requests that wait for it."""
+    """The server's load: running and waiting requests."""
 
     object: Literal["status"] = "status"
     running: int

@@ -1,4 +1,4 @@
-"""Finds the known name that a misspelt one stands for, at a cost that no spelling drives up."""
+"""Finds the known name that is nearest to a misspelt one, at a bounded cost."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -17,6 +17,8 @@ class NearNames:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
+        names = list(names)
+        self._folded = {_fold(name): name for name in names}
         self._names = [(name, len(name), pairs := _pairs(name), len(name) - 1 - len(pairs)) for name in names]
         self._longest = max((length for _, length, _, _ in self._names), default=0) / (_CUTOFF / (2 - _CUTOFF))
 
@@ -24,6 +26,8 @@ class NearNames:
         """The known name that is most similar, if any is similar enough."""
         if len(name) > self._longest:
             return None
+        if (same := self._folded.get(_fold(name))) is not None:
+            return same
         found = max(((ratio, known) for known, ratio in self._similar(name)), default=None)
         return None if found is None else found[1]
 
@@ -40,6 +44,11 @@ class NearNames:
             matcher.set_seq1(known)
             if (ratio := matcher.ratio()) >= _CUTOFF:
                 yield known, ratio
+
+
+def _fold(name: str) -> str:
+    """A name in the style of no language: `maxTokens` and `max-tokens` are `maxtokens`."""
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def _pairs(name: str) -> frozenset[str]:

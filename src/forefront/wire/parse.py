@@ -1,29 +1,28 @@
-"""From a request's bytes to a typed request: parsed once, at the door, with an error that names the field."""
+"""From a request's bytes to a typed request, with an error that names the field."""
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
+from forefront.wire.legacy_functions import resolve_functions
 from forefront.wire.message_validation import check_conversation
+from forefront.wire.other_engines import rewrite
 from forefront.wire.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response_format import TextFormat
 from forefront.wire.tools import NamedToolChoice
-from forefront.wire.unknown_fields import ignored_fields, same
-from forefront.wire.validation_errors import named_error
+from forefront.wire.unknown_fields import ignored_fields
+from forefront.wire.validation_errors import validation_error
 
 R = TypeVar("R", bound=SampledRequest)
-
-# alias → field: the published documentation's misspelling, and the newer name that the field's clients send.
-ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_tokens"}
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest(Generic[R]):
-    """A request and the names of the fields that were let through without effect, as paths."""
+    """A request, and the paths of the fields that have no effect."""
 
     request: R
     ignored: tuple[str, ...]
@@ -32,39 +31,30 @@ class ParsedRequest(Generic[R]):
 def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     """Read the body of `POST /v1/chat/completions`. A `prompt` in place of `messages` is one message of the user.
 
-    Raises `ApiError`: 400 when it is not JSON, lacks a field or asks for what cannot be done here; 422 when a field
+    Raises `ApiError`: 400 for what is not JSON, a missing field or an unsupported one; 422 when a field
     has the wrong type, is out of range, or nearly matches a known one.
     """
-    fields = _fields(body)
+    fields = rewrite(_fields(body), chat=True)
     _resolve_prompt(fields)
     parsed = _convert(fields, ChatRequest)
-    _check_chat(parsed.request)
-    return parsed
+    request = resolve_functions(parsed.request)
+    _check_chat(request)
+    return ParsedRequest(request, parsed.ignored)
 
 
 def parse_completion_request(body: bytes | bytearray) -> ParsedRequest[CompletionRequest]:
     """Read the body of `POST /v1/completions`. Raises `ApiError` like `parse_chat_request`."""
-    parsed = _convert(_fields(body), CompletionRequest)
+    parsed = _convert(rewrite(_fields(body), chat=False), CompletionRequest)
     _check_completion(parsed.request)
     return parsed
 
 
 def _fields(body: bytes | bytearray) -> dict[str, Any]:
-    """The body's fields that are given, under their own names."""
+    """The body's fields that are not null."""
     fields = read_json(body)
     if not isinstance(fields, dict):
         raise ApiError("invalid_type", f"The body must be a JSON object, not {_kind(fields)}.")
-    fields = {name: value for name, value in fields.items() if value is not None}
-    for alias, name in ALIASES.items():
-        if alias not in fields:
-            continue
-        value = fields.pop(alias)
-        if name in fields and not same(fields[name], value):
-            raise ApiError(
-                "invalid_value", f"`{alias}` and `{name}` mean the same but have different values.", param=alias
-            )
-        fields[name] = value
-    return fields
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
@@ -72,8 +62,11 @@ def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
     try:
         request = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        raise named_error(str(error)) from None
+        raise validation_error(str(error)) from None
     _check_sampled(request)
+    _check_window(fields, request)
+    if request.answers_json:
+        ignored += tuple(name for name in ("stop", "stop_token_ids") if fields.get(name))
     return ParsedRequest(request, ignored)
 
 
@@ -89,7 +82,7 @@ def _resolve_prompt(fields: dict[str, Any]) -> None:
 
 
 def _check_sampled(request: SampledRequest) -> None:
-    """What depends on more than one field, whichever the endpoint."""
+    """Rules between fields of both endpoints."""
     if request.stream_options is not None and not request.stream:
         raise ApiError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
     for token in request.logit_bias or ():
@@ -98,17 +91,32 @@ def _check_sampled(request: SampledRequest) -> None:
                 "invalid_value", 'The keys of `logit_bias` must be token ids, such as "1234".', param="logit_bias"
             )
     formatted = request.response_format is not None and not isinstance(request.response_format, TextFormat)
-    forms = [
-        name
-        for name, given in (("response_format", formatted), ("regex", request.regex), ("grammar", request.grammar))
-        if given
-    ]
+    given = {"response_format": formatted, "regex": request.regex, "grammar": request.grammar}
+    forms = [name for name, form in given.items() if form]
     if len(forms) > 1:
-        text = f"`{forms[0]}` and `{forms[1]}` both say what form the answer has: send one of them."
+        text = f"`{forms[0]}` and `{forms[1]}` both set the form of the answer: send one of them."
         raise ApiError("invalid_value", text, param=forms[1])
+    if request.ignore_eos and (forms or getattr(request, "tools", None) or getattr(request, "functions", None)):
+        text = f"`ignore_eos` does not go with `{forms[0] if forms else 'tools'}`: the answer ends where its form does."
+        raise ApiError("invalid_value", text, param="ignore_eos")
+
+
+def _check_window(fields: dict[str, Any], request: SampledRequest) -> None:
+    """llama.cpp's penalties may look back at some tokens; ours are over all of them."""
+    penalties = (request.presence_penalty, request.frequency_penalty, (request.repetition_penalty or 1) - 1)
+    for name in ("repeat_last_n", "penalty_last_n"):
+        if fields.get(name, -1) != -1 and any(penalties):
+            text = f"`{name}` is not supported: penalties are over all tokens. Leave it out, or set it to -1."
+            raise ApiError("unsupported_parameter", text, param=name)
+
+
+def _check_length(request: ChatRequest | CompletionRequest) -> None:
+    if request.min_tokens and request.max_tokens is not None and request.min_tokens > request.max_tokens:
+        raise ApiError("invalid_value", "`min_tokens` must be at most `max_tokens`.", param="min_tokens")
 
 
 def _check_chat(request: ChatRequest) -> None:
+    _check_length(request)
     if request.top_logprobs is not None and not request.logprobs:
         raise ApiError("invalid_value", "`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")
     names = [tool.function.name for tool in request.tools or ()]
@@ -126,6 +134,7 @@ def _check_chat(request: ChatRequest) -> None:
 
 
 def _check_completion(request: CompletionRequest) -> None:
+    _check_length(request)
     if not isinstance(request.prompt, str):
         kinds = {type(entry) for entry in request.prompt}
         if len(kinds) > 1:

@@ -1,4 +1,4 @@
-"""From administrators' bodies and queries to records: an error names the field."""
+"""Bodies and queries of the admin API as records; an error names the field."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from msgspec import Meta
 from forefront.wire.admin import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
 from forefront.wire.json_reader import read_json
-from forefront.wire.validation_errors import named_error
+from forefront.wire.validation_errors import validation_error
 
 T = TypeVar("T")
 
@@ -35,16 +35,21 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def parse_new_key(body: bytes | bytearray) -> NewKey:
     """The body of `POST /admin/keys`. Raises `ApiError` 400 or 422."""
-    wanted = convert_named(read_json(body), NewKey)
+    wanted = convert_or_raise(_read(body), NewKey)
     check_new_key(wanted)
     return wanted
 
 
 def parse_project_settings(body: bytes | bytearray) -> ProjectSettings:
     """The body of `PUT /admin/projects/{name}`. Raises `ApiError` 400 or 422."""
-    settings = convert_named(read_json(body), ProjectSettings)
+    settings = convert_or_raise(_read(body), ProjectSettings)
     check_budget(settings.budget)
     return settings
+
+
+def _read(body: bytes | bytearray) -> Any:
+    """The body's value. Names are kept as they are, so nothing in them is replaced."""
+    return read_json(body, replace_surrogates=False)
 
 
 def parse_project_name(text: str) -> str:
@@ -75,7 +80,7 @@ def parse_report_query(query: dict[str, str]) -> ReportQuery:
         raise _named(error) from None
 
 
-def convert_named(value: Any, kind: type[T]) -> T:
+def convert_or_raise(value: Any, kind: type[T]) -> T:
     """`value` as a record. Raises `ApiError` 400 or 422 that names the field."""
     try:
         return msgspec.convert(value, kind)
@@ -84,8 +89,7 @@ def convert_named(value: Any, kind: type[T]) -> T:
 
 
 def check_new_key(wanted: NewKey) -> None:
-    """Raise `ApiError` for a name that does not look like what it is, and for a key that would be of no use: with a
-    budget of nothing, or expired before it is made."""
+    """Raise `ApiError` for a name with invisible characters, an empty budget, or an expiry in the past."""
     _check_text(wanted.name, "name")
     for index, model in enumerate(wanted.models or ()):
         _check_text(model, f"models[{index}]")
@@ -95,7 +99,7 @@ def check_new_key(wanted: NewKey) -> None:
 
 
 def check_budget(budget: Budget | None) -> None:
-    """Raise `ApiError` for a budget of nothing."""
+    """Raise `ApiError` for a budget without tokens and money."""
     if budget is not None and budget.tokens is None and budget.money is None:
         raise ApiError("missing_parameter", "A budget needs `tokens`, `money` or both.", param="budget.tokens")
 
@@ -120,4 +124,4 @@ def _named(error: msgspec.ValidationError) -> ApiError:
     if match := _UNKNOWN.fullmatch(str(error)):
         param = ".".join(part for part in (match["path"], match["field"]) if part)
         return ApiError("unknown_parameter", f"`{param[:128]}` is not a parameter.", param=param[:128])
-    return named_error(str(error))
+    return validation_error(str(error))

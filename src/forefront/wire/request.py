@@ -1,4 +1,4 @@
-"""What a client may ask: the fields of the requests for completions, their types and their ranges."""
+"""Requests for completions: fields, types and ranges."""
 
 from typing import Annotated, Literal
 
@@ -6,11 +6,12 @@ import msgspec
 from msgspec import Meta
 
 from forefront.wire.message import Message
-from forefront.wire.response_format import Grammar, ResponseFormat
-from forefront.wire.tools import MAX_TOOLS, Tool, ToolChoice
+from forefront.wire.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, ResponseFormat
+from forefront.wire.tools import MAX_TOOLS, ChosenFunction, Function, Tool, ToolChoice
 
 MAX_STOPS = 16
 MAX_STOP_LENGTH = 1024
+MAX_STOP_TOKENS = 64
 MAX_CHOICES = 16
 MAX_BIASES = 1024
 MAX_PROMPTS = 256
@@ -30,20 +31,26 @@ class StreamOptions(msgspec.Struct, kw_only=True):
 
 
 class SampledRequest(msgspec.Struct, kw_only=True):
-    """What both kinds of request have: how tokens are drawn, and where the answer ends.
+    """The fields of both endpoints: sampling, and the end of the answer.
 
-    `null` means the same as leaving a field out. `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 and `min_p` 0 keep
-    every token. `seed` makes sampling repeatable. `logit_bias` maps token ids, written as strings, to a number added to
-    their logits. `response_format`, `regex` and `grammar` (at most one of them) say what form the answer has.
-    `deadline_ms` ends the answer, with the finish reason `deadline`, that long after the request has come.
+    `null` means the same as leaving a field out. `temperature` 0 is greedy. `top_k` 0 (or -1), `top_p` 1 and `min_p` 0
+    keep every token. `seed` makes sampling repeatable. `logit_bias` maps token ids, written as strings, to a number
+    added to their logits. `stop` and `stop_token_ids` end the answer before a text or a token of its content; they have
+    no effect on tool calls, reasoning and JSON. Neither they nor the model's end tokens end it before `min_tokens`
+    tokens. With `ignore_eos` the model's end tokens do not end it. `response_format`, `regex` and `grammar` (at most
+    one of them) set the form of the answer. `deadline_ms` ends the answer, with the finish reason `deadline`, that long
+    after the request has come.
     """
 
     model: NonEmpty
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    top_k: Natural | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     stop: Stop | Annotated[list[Stop], Meta(max_length=MAX_STOPS)] | None = None
+    stop_token_ids: Annotated[list[TokenId], Meta(max_length=MAX_STOP_TOKENS)] | None = None
+    min_tokens: Natural | None = None
+    ignore_eos: bool | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
     presence_penalty: Penalty | None = None
@@ -59,10 +66,20 @@ class SampledRequest(msgspec.Struct, kw_only=True):
 
     @property
     def stops(self) -> list[str]:
-        """The stop strings, none, one or many, as a list."""
-        if self.stop is None:
+        """The stop strings as a list; none where the answer is JSON."""
+        if self.stop is None or self.answers_json:
             return []
         return [self.stop] if isinstance(self.stop, str) else self.stop
+
+    @property
+    def stop_tokens(self) -> frozenset[int]:
+        """The tokens that end the answer beside the model's own; none where the answer is JSON."""
+        return frozenset() if self.answers_json else frozenset(self.stop_token_ids or ())
+
+    @property
+    def answers_json(self) -> bool:
+        """Whether the answer is JSON of a form, which no stop string may cut."""
+        return isinstance(self.response_format, JsonObjectFormat | JsonSchemaFormat)
 
     @property
     def include_usage(self) -> bool:
@@ -74,8 +91,9 @@ class ChatRequest(SampledRequest, kw_only=True):
     """The body of `POST /v1/chat/completions`. Each of its fields has an effect.
 
     `max_tokens` counts the answer's tokens (default: what is left of the context). `tool_choice` is `auto` where tools
-    are offered; with `parallel_tool_calls` false the model makes one call at most. `reasoning_effort` is for models
-    whose template knows it.
+    are offered; with `parallel_tool_calls` false the model makes one call at most. `functions` and `function_call` are
+    the older form of `tools` and `tool_choice`; the answer then has that form too. `reasoning_effort` has an effect for
+    models whose template knows it.
     """
 
     messages: Annotated[list[Message], Meta(min_length=1, max_length=4096)]
@@ -85,10 +103,12 @@ class ChatRequest(SampledRequest, kw_only=True):
     tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    functions: Annotated[list[Function], Meta(max_length=MAX_TOOLS)] | None = None
+    function_call: Literal["none", "auto"] | ChosenFunction | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
 
     @property
-    def offered(self) -> list[Tool]:
+    def active_tools(self) -> list[Tool]:
         """The tools that the model is shown: none where it must not call any."""
         return [] if self.tool_choice == "none" else self.tools or []
 
@@ -97,8 +117,8 @@ class CompletionRequest(SampledRequest, kw_only=True):
     """The body of `POST /v1/completions`. Each of its fields has an effect.
 
     `prompt` is a text, a list of token ids, or a list of either; each gets `n` choices. `max_tokens` is 16 where it is
-    left out; 0 needs `echo`. `logprobs` is how many alternatives are told at each position; with `echo`, which puts the
-    prompt before the answer, of the prompt's tokens too.
+    left out; 0 needs `echo`. `logprobs` is the number of alternatives at each position; with `echo`, which puts the
+    prompt before the answer, of the prompt's tokens too. They include the end token, which `usage` counts.
     """
 
     prompt: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]

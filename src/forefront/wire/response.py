@@ -1,4 +1,4 @@
-"""What the server answers: completions, stream chunks, preflights, models.
+"""Responses: completions, stream chunks, preflights, models.
 
 A superset of two shapes, so that clients written for either read it: the documented one (`message` at the top,
 `usage.input_tokens`, `usage.output_tokens`) and the field's (`id`, `object`, `choices[].finish_reason`,
@@ -7,12 +7,18 @@ A superset of two shapes, so that clients written for either read it: the docume
 
 from typing import Literal
 
-from forefront.wire.record import Record
-from forefront.wire.tools import ToolCall, ToolCallDelta
+import msgspec
 
-# `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results.
-# `deadline`: the time that `deadline_ms` gives was over.
-FinishReason = Literal["stop", "length", "tool_calls", "deadline"]
+from forefront.wire.record import Record
+from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall, ToolCallDelta
+
+# `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results, and
+# so with `function_call` for requests with `functions`. `deadline`: the time of `deadline_ms` was over.
+FinishReason = Literal["stop", "length", "tool_calls", "function_call", "deadline"]
+
+
+def _null() -> None:
+    """The default of a field that is sent as null, where other defaults are left out."""
 
 
 class TopLogprob(Record, kw_only=True):
@@ -37,12 +43,15 @@ class ChoiceLogprobs(Record, kw_only=True):
 
 
 class ResponseMessage(Record, kw_only=True, omit_defaults=True):
-    """The model's message. `role` and `content` are always there; `content` is null where calls are all that it says.
-    What a model thinks before it answers is in `reasoning_content`, and again in `reasoning`: clients read either."""
+    """The model's message. `role`, `content` and `refusal` (null) are always there; `content` is null where there are
+    only calls. Reasoning is in `reasoning_content`, and again in `reasoning`: clients read either. `function_call` is
+    the one call of an answer to a request with `functions`."""
 
     role: Literal["assistant"]
     content: str | None
+    refusal: str | None = msgspec.field(default_factory=_null)
     tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
@@ -63,7 +72,7 @@ class PromptTokensDetails(Record, kw_only=True):
 
 
 class CompletionTokensDetails(Record, kw_only=True):
-    """What the answer was made of: `reasoning_tokens` of it were the model's reasoning."""
+    """The parts of the answer: `reasoning_tokens` of it were the model's reasoning."""
 
     reasoning_tokens: int
 
@@ -94,7 +103,7 @@ class Usage(Record, kw_only=True):
 
 
 class EffectiveSampling(Record, kw_only=True):
-    """The values that tokens were drawn with, defaults filled in. `seed` is drawn when none is given: sent back in a
+    """The sampling values of an answer, defaults filled in. `seed` is drawn when the request has none; sent back in a
     request, it repeats the answer."""
 
     temperature: float
@@ -109,7 +118,7 @@ class EffectiveSampling(Record, kw_only=True):
 
 
 class Receipt(Record, kw_only=True):
-    """What made an answer, so that it can be told apart and repeated.
+    """How an answer was made, so that it can be repeated.
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
     and a version. Times are in milliseconds: waiting for a turn, reading the prompt until the first token, and from
@@ -140,13 +149,21 @@ class ChatCompletion(Record, kw_only=True):
 
 
 class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
-    """What a chunk adds to a choice; fields that add nothing are left out."""
+    """The addition of a chunk to a choice; fields that add nothing are left out."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    refusal: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
+    function_call: FunctionCallDelta | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+
+
+class OpeningDelta(ChoiceDelta, kw_only=True):
+    """The first delta of a choice: its role, and that there is no refusal."""
+
+    refusal: str | None = msgspec.field(default_factory=_null)
 
 
 class ChunkChoice(Record, kw_only=True):
@@ -159,8 +176,8 @@ class ChunkChoice(Record, kw_only=True):
 
 
 class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
-    """One event of a stream. The last one carries the `receipt`, and `usage` if `stream_options.include_usage` asks for
-    it."""
+    """One event of a stream. The last one carries the `receipt`, and `usage` with
+    `stream_options.include_usage`."""
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -173,9 +190,11 @@ class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
 
 
 class CompletionLogprobs(Record, kw_only=True):
-    """Log-probabilities as `POST /v1/completions` tells them, one entry per token. `token_logprobs` are natural
-    logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens' texts to theirs; `text_offset`
-    says with which character of `text` a token begins."""
+    """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts.
+
+    `token_logprobs` are natural logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens'
+    texts to theirs; `text_offset` is the place in `text` where a token begins. The text of a control token is its name,
+    that of a token without whole characters is `bytes:` and its bytes (`bytes:\\xe2\\x82`)."""
 
     tokens: list[str]
     token_logprobs: list[float | None]
@@ -193,7 +212,7 @@ class CompletionChoice(Record, kw_only=True):
 
 
 class Completion(Record, kw_only=True):
-    """What `POST /v1/completions` answers; in a stream, each of its events."""
+    """The response of `POST /v1/completions`; in a stream, each of its events."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"
@@ -206,11 +225,11 @@ class Completion(Record, kw_only=True):
 
 
 class Preflight(Record, kw_only=True):
-    """What a request would meet, computed without answering it. All but `wait_seconds` are tokens or text.
+    """The prospects of a request, computed without answering it. All but `wait_seconds` are tokens or text.
 
-    `prompt` is the text that the model would read. `cached_tokens` of the `prompt_tokens` are in the KV cache now.
-    `max_tokens` is the longest answer that fits; `fits` says whether what the request asks for does, and `excess` by
-    how much it does not. `ahead` requests would have their turn before it, which takes about `wait_seconds`.
+    `prompt` is the rendered prompt. `cached_tokens` of the `prompt_tokens` are in the KV cache now.
+    `max_tokens` is the longest answer that fits; `fits` says whether the requested one does, and `excess` by how many
+    tokens it does not. `ahead` requests would run before it, which takes about `wait_seconds`.
     """
 
     object: Literal["chat.completion.preflight"] = "chat.completion.preflight"
@@ -227,13 +246,16 @@ class Preflight(Record, kw_only=True):
 
 
 class Model(Record, kw_only=True):
-    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together."""
+    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
+    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: str
     context_length: int | None = None
+    max_model_len: int | None = None
+    root: str | None = None
 
 
 class ModelList(Record, kw_only=True):

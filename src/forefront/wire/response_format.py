@@ -1,4 +1,4 @@
-"""What form an answer must have: JSON, JSON of a schema, a regular expression, a grammar."""
+"""The form of an answer: JSON, JSON of a schema, a regular expression, a grammar."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Tools: how a client offers functions, and how the model calls them."""
+"""Tools that a client offers, and the calls of a model."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What msgspec says of a wrong value, in our words and with the field's path."""
+"""msgspec's validation errors as `ApiError`, with the path of the field."""
 
 import re
 from typing import Final
@@ -20,7 +20,7 @@ _TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>\w+)`")
 _LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<sign>[<>]=?) (?P<bound>\d+)")
 _RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=?) (?P<bound>\S+)")
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>.*)", re.DOTALL)
-# What a pattern means, by its beginning as msgspec shows it.
+# The rule of a pattern, by its beginning in msgspec's text.
 _PATTERNS: Final = {
     r"^[^\\x00": "hold no control characters",
     r"^\\d{4}-": "be a day, such as 2026-01-31",
@@ -33,8 +33,8 @@ _PART = re.compile(r"messages\[\d+\]\.content\[\d+\]\.type")
 _TOOL = re.compile(r"tools\[\d+\]\.type")
 
 
-def named_error(text: str) -> ApiError:
-    """The error for what msgspec said. Its texts end in ` - at `$.path``, and may hold a value of any length."""
+def validation_error(text: str) -> ApiError:
+    """The error for a text of msgspec, which ends in ` - at `$.path`` and may hold a value of any length."""
     if len(text) > 2 * _SHOWN:
         text = text[:_SHOWN] + text[-_SHOWN:]
     if match := _MISSING.fullmatch(text):
@@ -60,8 +60,8 @@ def named_error(text: str) -> ApiError:
         bound = match["bound"].removesuffix(".0")
         return ApiError("invalid_value", f"{where} must be {kind} of {_SIGNS[match['sign']]} {bound}.", param=param)
     if match := _PATTERN.fullmatch(what):
-        meant = next((said for begin, said in _PATTERNS.items() if begin in match["pattern"]), _A_NAME)
-        return ApiError("invalid_value", f"{where} must {meant}.", param=param)
+        rule = next((rule for begin, rule in _PATTERNS.items() if begin in match["pattern"]), _A_NAME)
+        return ApiError("invalid_value", f"{where} must {rule}.", param=param)
     if match := _ENUM.fullmatch(what):
         return _wrong_choice(param, match["value"][:80])
     return ApiError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
@@ -76,6 +76,6 @@ def _wrong_choice(param: str, value: str) -> ApiError:
         text = f"Tools of type {value} are not supported: only functions are."
         return ApiError("unsupported_parameter", text, param=param)
     if param.endswith("role"):
-        roles = "must be `system`, `developer`, `user`, `assistant` or `tool`, not"
+        roles = "must be `system`, `developer`, `user`, `assistant`, `tool` or `function`, not"
         return ApiError("invalid_value", f"`{param}` {roles} {value}.", param=param)
     return ApiError("invalid_value", f"`{param}` cannot be {value}.", param=param)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer
 
 from forefront.chat.grammar.source import json_lark
-from forefront.chat.output.harmony import HarmonyFormat, HarmonyReader, find_harmony
+from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
 from forefront.wire.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.told import Entry, calls, content, cut, told
@@ -34,7 +34,7 @@ BITS = [*MARKERS, "assistant", "analysis", "final", "commentary", " to=functions
 
 
 def read(text: str, places: Any = (), prompt: str = PROMPT) -> list[Entry]:
-    return told(HarmonyReader(0, prompt, SCHEMAS), cut(text, places))
+    return told(HarmonyParser(0, prompt, SCHEMAS), cut(text, places))
 
 
 def reasoning(entries: list[Entry]) -> str:
@@ -84,7 +84,7 @@ def test_cuts_do_not_matter_and_no_text_fails(text: str, places: list[int]) -> N
 
 
 def test_it_is_known_whether_reasoning_goes_on() -> None:
-    reader = HarmonyReader(0, PROMPT, {})
+    reader = HarmonyParser(0, PROMPT, {})
     active = []
     for piece in ["<|channel|>", "analysis", "<|message|>", "a", "<|end|>", "<|start|>assistant", FINAL]:
         reader.feed(piece)

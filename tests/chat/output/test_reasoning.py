@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.chat.output.output_parser import AnswerReader
+from forefront.chat.output.output_parser import MarkupParser
 from forefront.chat.output.reasoning import ReasoningFormat, ReasoningParser, find_reasoning_format
 from forefront.chat.tools.tool_parser import ToolParser
 from tests.chat.told import HERMES, NAMES, calls, content, cut, told
@@ -19,7 +19,7 @@ CUTS = st.lists(st.integers(0, 60), max_size=12)
 
 def split(text: str, places: list[int], *, opened: bool) -> tuple[str, str]:
     """Reasoning and content."""
-    entries = told(AnswerReader(0, ReasoningParser(THINK, opened=opened), None), cut(text, places))
+    entries = told(MarkupParser(0, ReasoningParser(THINK, opened=opened), None), cut(text, places))
     return "".join(text for kind, _, text in entries if kind == "reasoning"), content(entries)
 
 
@@ -80,14 +80,14 @@ def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
     assert find_reasoning_format("{{ content.split('</think>')[-1] }}", {}) == THINK
     spelled = find_reasoning_format("", {"[THINK]": 34, "[/THINK]": 35})
     assert spelled == ReasoningFormat(("[THINK]",), ("[/THINK]",), control={"[THINK]": 34, "[/THINK]": 35})
-    assert spelled.spelled == {34: b"[THINK]", 35: b"[/THINK]"}
+    assert spelled.marker_bytes == {34: b"[THINK]", 35: b"[/THINK]"}
     assert find_reasoning_format("{{ messages }}", {"[INST]": 3}) is None
 
 
 @given(CUTS)
 def test_a_call_in_reasoning_is_none_and_one_behind_it_is(places: list[int]) -> None:
     text = f"<think>\nI could {call('f', {})}\n</think>\n\nSo: {call('f', {'a': 1})}"
-    reader = AnswerReader(0, ReasoningParser(THINK, opened=False), ToolParser(0, HERMES, {name: {} for name in NAMES}))
+    reader = MarkupParser(0, ReasoningParser(THINK, opened=False), ToolParser(0, HERMES, {name: {} for name in NAMES}))
     entries = told(reader, cut(text, places))
     assert [kind for kind, _, _ in entries] == ["reasoning", "content", "begin", "arguments"]
     assert calls(entries) == [("f", '{"a": 1}')]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forefront.chat.prompt import control_tokens as control_text
-from forefront.chat.prompt.control_tokens import ControlText
+from forefront.chat.prompt.control_tokens import ControlTokenFinder
 
 SPELLINGS = st.lists(st.text("<|ab>", min_size=1, max_size=6), max_size=8)
 
@@ -20,7 +20,7 @@ def test_it_finds_what_a_plain_search_finds(spellings: list[str], text: str) -> 
         if len(spelling) > 1
         for match in re.finditer(f"(?={re.escape(spelling)})", text)
     }
-    found = ControlText(spellings)
+    found = ControlTokenFinder(spellings)
     assert list(found.places(text)) == sorted(wanted)
     assert found.occurs_in(text) == bool(wanted)
 
@@ -28,14 +28,14 @@ def test_it_finds_what_a_plain_search_finds(spellings: list[str], text: str) -> 
 def test_a_spelling_across_the_border_of_two_pieces_is_found_once() -> None:
     for before in range(control_text._PIECE - 12, control_text._PIECE + 2):
         text = "x" * before + "<|im_end|>" + "y" * 20
-        assert list(ControlText(["<|im_end|>", "<|im_start|>"]).places(text)) == [before]
+        assert list(ControlTokenFinder(["<|im_end|>", "<|im_start|>"]).places(text)) == [before]
 
 
 def test_many_control_tokens_cost_no_more_than_one() -> None:
     text = "<|reserved_special_token_<" * 20_000
 
     def seconds(count: int) -> float:
-        found = ControlText([f"<|reserved_special_token_{number}|>" for number in range(count)])
+        found = ControlTokenFinder([f"<|reserved_special_token_{number}|>" for number in range(count)])
         begin = time.perf_counter()
         assert not found.occurs_in(text)
         return time.perf_counter() - begin
@@ -45,4 +45,4 @@ def test_many_control_tokens_cost_no_more_than_one() -> None:
 
 def test_spellings_that_branch_without_end_are_taken_too() -> None:
     spellings = ["a" * length + "b" for length in range(1, 2000)]
-    assert list(ControlText(spellings).places("caab")) == [1, 2]
+    assert list(ControlTokenFinder(spellings).places("caab")) == [1, 2]

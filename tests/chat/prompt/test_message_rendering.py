@@ -1,19 +1,20 @@
 """Conversations as templates take them."""
 
+import json
 from typing import Any
 
 import msgspec
 import pytest
 
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import CallStyle, as_dicts
-from forefront.chat.prompt.template_style import find_call_style
+from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages
+from forefront.chat.prompt.template_style import find_template_style
 from forefront.wire.message import Message
 from tests.chat.told import HERMES, LLAMA3, MISTRAL
 
 
-def messages(*ids: str) -> list[Message]:
-    calls = [{"id": id_, "function": {"name": f"f{place}", "arguments": '{"a": 1}'}} for place, id_ in enumerate(ids)]
+def messages(*ids: str, arguments: str = '{"a": 1}') -> list[Message]:
+    calls = [{"id": id_, "function": {"name": f"f{place}", "arguments": arguments}} for place, id_ in enumerate(ids)]
     results = [{"role": "tool", "tool_call_id": id_, "content": f"result of {id_}"} for id_ in reversed(ids)]
     question: dict[str, Any] = {"role": "user", "content": "?"}
     turn = [question, {"role": "assistant", "content": "I look.", "tool_calls": calls}, *results]
@@ -32,7 +33,7 @@ def _ids(message: dict[str, Any]) -> list[str]:
 
 
 def test_calls_are_shown_as_they_came() -> None:
-    shown = as_dicts(messages("call_1", "call_2"))
+    shown = template_messages(messages("call_1", "call_2"))
     assert shown[1]["tool_calls"][1] == {
         "id": "call_2",
         "type": "function",
@@ -49,7 +50,7 @@ def test_calls_are_shown_as_they_came() -> None:
 
 def test_ids_have_nine_characters_where_no_others_are_taken() -> None:
     given = ("call_0123456789abcdef", "aB3dE6gH9", "x", "é" * 9)
-    shown = as_dicts(messages(*given), CallStyle(short_ids=True))
+    shown = template_messages(messages(*given), TemplateStyle(short_ids=True))
     ids = [call["id"] for call in shown[1]["tool_calls"]]
     assert all(len(id_) == 9 and id_.isascii() and id_.isalnum() for id_ in ids)
     assert len(set(ids)) == 4
@@ -67,7 +68,7 @@ def test_each_call_has_its_own_message_where_no_more_are_taken() -> None:
         ("assistant", "", ["3"]),
         ("tool", "result of 3", ["3"]),
     ]
-    shown = as_dicts(messages("1", "2", "3"), CallStyle(single=True))
+    shown = template_messages(messages("1", "2", "3"), TemplateStyle(single=True))
     assert told(shown) == [*turn, *turn, turn[0]]
     assert [message["name"] for message in shown if message["role"] == "tool"][:3] == ["f0", "f1", "f2"]
 
@@ -80,19 +81,21 @@ def shown(arguments: str) -> str:
     return CALLS.replace("ARGUMENTS", arguments)
 
 
+AS_OBJECT = TemplateStyle(text_fallback=True)
+AS_TEXT = TemplateStyle(text_arguments=True, text_fallback=True)
 RAISE = "{{ raise_exception('no') }}"
 
 
 @pytest.mark.parametrize(
     ("source", "form", "expected"),
     [
-        (LOOP + shown("{{ c.function.arguments | tojson }}") + "{% endfor %}", HERMES, CallStyle()),
-        (LOOP + shown("{{ '' + c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True)),
-        (LOOP + shown("{{ c.function.arguments }}") + "{% endfor %}", HERMES, CallStyle(text_arguments=True)),
+        (LOOP + shown("{{ c.function.arguments | tojson }}") + "{% endfor %}", HERMES, AS_OBJECT),
+        (LOOP + shown("{{ '' + c.function.arguments }}") + "{% endfor %}", HERMES, AS_TEXT),
+        (LOOP + shown("{{ c.function.arguments }}") + "{% endfor %}", HERMES, AS_TEXT),
         (
             LOOP + "{% if m.tool_calls %}{{ m.tool_calls[0].function | tojson }}{% endif %}{% endfor %}",
             LLAMA3,
-            CallStyle(single=True),
+            TemplateStyle(single=True, text_fallback=True),
         ),
         (
             LOOP
@@ -100,19 +103,27 @@ RAISE = "{{ raise_exception('no') }}"
             + shown("{{ c.function.arguments | tojson }}")
             + "{% endfor %}",
             MISTRAL,
-            CallStyle(short_ids=True),
+            TemplateStyle(short_ids=True, text_fallback=True),
         ),
-        (LOOP + "{% endfor %}", HERMES, CallStyle(written=HERMES)),
+        (
+            LOOP + shown("{% for k, v in c.function.arguments.items() %}{{ k }}={{ v }}{% endfor %}") + "{% endfor %}",
+            HERMES,
+            TemplateStyle(),
+        ),
+        (LOOP + "{% endfor %}", HERMES, TemplateStyle(written=HERMES)),
         (
             LOOP + "{% if m.role == 'tool' %}" + RAISE + "{% endif %}{% endfor %}",
             HERMES,
-            CallStyle(written=HERMES, user_results=True),
+            TemplateStyle(written=HERMES, user_results=True),
         ),
     ],
 )  # fmt: skip
-def test_what_a_template_takes_is_found_by_trying(source: str, form: Any, expected: CallStyle) -> None:
-    found = find_call_style(ChatTemplate(source + "{# tools #}"), form)
+def test_what_a_template_takes_is_found_by_trying(source: str, form: Any, expected: TemplateStyle) -> None:
+    found = find_template_style(ChatTemplate(source + "{# tools #}"), form)
     assert found == expected
-    prompt = ChatTemplate(source).render(as_dicts(messages("1", "2"), found))
+    prompt = ChatTemplate(source).render(template_messages(messages("1", "2"), found))
     for text in ("f0", "f1", "result of 1", "result of 2"):
         assert prompt.count(text) >= 2
+    for arguments in ('{"city": "Ro', "[1", "7", '"Rome"', "Rome"):
+        prompt = ChatTemplate(source).render(template_messages(messages("1", "2", arguments=arguments), found))
+        assert any(text in prompt for text in (arguments, json.dumps(arguments)[1:-1]))

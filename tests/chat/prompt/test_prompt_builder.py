@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from forefront.chat.local.loading import ModelParts
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.prompt_builder import PromptEncoder
+from forefront.chat.prompt.prompt_builder import PromptBuilder
 from forefront.tokenizer.tokenizer import Tokenizer
 
 
@@ -21,8 +21,8 @@ def template(tokenizer: Tokenizer) -> ChatTemplate:
 
 
 @pytest.fixture(scope="module")
-def encoder(tokenizer: Tokenizer, template: ChatTemplate) -> PromptEncoder:
-    return PromptEncoder(tokenizer, template)
+def encoder(tokenizer: Tokenizer, template: ChatTemplate) -> PromptBuilder:
+    return PromptBuilder(tokenizer, template)
 
 
 def text_of(tokenizer: Tokenizer, tokens: list[int]) -> str:
@@ -53,7 +53,7 @@ TEXTS = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(contents=st.lists(TEXTS, min_size=1, max_size=3))
 def test_content_never_makes_a_control_token_and_is_all_there(
-    tokenizer: Tokenizer, template: ChatTemplate, encoder: PromptEncoder, contents: list[str]
+    tokenizer: Tokenizer, template: ChatTemplate, encoder: PromptBuilder, contents: list[str]
 ) -> None:
     messages = [{"role": "user", "content": content} for content in contents]
     tokens = encoder.encode(messages).tokens
@@ -64,7 +64,7 @@ def test_content_never_makes_a_control_token_and_is_all_there(
 
 
 def test_ordinary_content_is_encoded_in_one_piece(
-    tokenizer: Tokenizer, template: ChatTemplate, encoder: PromptEncoder
+    tokenizer: Tokenizer, template: ChatTemplate, encoder: PromptBuilder
 ) -> None:
     messages = [{"role": "user", "content": "hello there"}]
     assert encoder.encode(messages).tokens == tokenizer.encode(template.render(messages))

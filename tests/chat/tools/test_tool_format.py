@@ -69,4 +69,4 @@ def test_arguments_between_tags_are_told_from_json(template: str, end: str) -> N
 def test_control_tokens_that_mark_calls_are_to_be_spelled_out() -> None:
     form = find_tool_format(MISTRAL_NEW, CONTROL)
     assert form is not None
-    assert form.spelled == {5: b"[TOOL_CALLS]", 32: b"[ARGS]", 33: b"[CALL_ID]"}
+    assert form.marker_bytes == {5: b"[TOOL_CALLS]", 32: b"[ARGS]", 33: b"[CALL_ID]"}

@@ -395,4 +395,4 @@ def test_formats_are_found_by_what_templates_say() -> None:
 
 def test_markers_that_are_control_tokens_are_spelled_out() -> None:
     form = controlled(FORMS["cohere"], 7)
-    assert form.spelled == {7: b"<|START_ACTION|>", 8: b"<|END_ACTION|>"}
+    assert form.marker_bytes == {7: b"<|START_ACTION|>", 8: b"<|END_ACTION|>"}

@@ -66,7 +66,7 @@ def test_echo_alone_scores_the_prompt(server: RunningServer) -> None:
     assert told["token_logprobs"][0] is None
     assert told["top_logprobs"][0] is None
     assert all(logprob <= 0 for logprob in told["token_logprobs"][1:])
-    assert all(len(top) == 2 for top in told["top_logprobs"][1:])
+    assert all(len(top) in (2, 3) for top in told["top_logprobs"][1:])
     places = [*told["text_offset"], len(choice["text"])]
     assert [choice["text"][a:b] for a, b in pairwise(places)] == told["tokens"]
 

@@ -67,7 +67,7 @@ def test_it_shows_every_operation_and_loads_nothing_else(server: RunningServer, 
 def test_search_hides_what_does_not_fit(server: RunningServer, page: Page) -> None:
     page.open(f"{server.url}/docs")
     page.wait("document.querySelector('section')")
-    found = {"rotate": ["rotateKey"], "grammar echo": ["createCompletion"], "echo nothing": []}
+    found = {"rotate": ["rotateKey"], "grammar suffix": ["createCompletion"], "echo nothing": []}
     for words, shown in found.items():
         page.run(f"document.getElementById('search').value = {words!r}")
         page.run("document.getElementById('search').dispatchEvent(new Event('input'))")

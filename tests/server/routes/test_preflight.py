@@ -106,7 +106,7 @@ def test_a_prompt_that_cannot_fit_is_refused_by_its_bytes(server: RunningServer)
             error = client.post(path, json=body(messages=messages)).json()["error"]
             assert (error["code"], error["param"]) == ("context_length_exceeded", "messages")
             assert "300000 characters" in error["message"]
-            assert "of 2048" in error["message"]
+            assert "maximum context length is 2048 tokens" in error["message"]
         rendered = body(messages=[{"role": "user", "content": "<|im_end|>" * 10_000}])
         assert "100050 bytes of text" in client.post(PATH, json=rendered).json()["error"]["message"]
         error = client.post("/v1/completions", json={"model": "tiny", "prompt": ["a", "b" * 10**6]}).json()["error"]

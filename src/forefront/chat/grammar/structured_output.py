@@ -9,7 +9,7 @@ from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.source import GrammarSource, json_lark
-from forefront.chat.model_format import Dialect
+from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.harmony import HarmonyFormat
 from forefront.chat.tools.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
@@ -35,18 +35,18 @@ class Form:
 class Former:
     """Makes the constraints of one model's answers."""
 
-    def __init__(self, grammars: Grammars, dialect: Dialect) -> None:
+    def __init__(self, grammars: Grammars, model_format: ModelFormat) -> None:
         self._grammars = grammars
-        self._dialect = dialect
+        self._format = model_format
 
     def chat(self, request: ChatRequest, prompt: str) -> Form | None:
         """The form of an answer to the rendered `prompt`, None for any text. Takes time that grows with the request.
         Raises `ApiError` (422) for one that cannot be kept to."""
-        if (harmony := self._dialect.harmony) is not None:
+        if (harmony := self._format.harmony) is not None:
             continued = harmony.final in prompt.rpartition("<|start|>")[2]
             return _alone(request) if continued else _in_channels(harmony, request)
-        ends = self._dialect.reasoning_ends(prompt)
-        form = self._with_tools(request, thought=bool(ends)) if request.offered else _alone(request)
+        ends = self._format.reasoning_ends(prompt)
+        form = self._with_tools(request, thought=bool(ends)) if request.active_tools else _alone(request)
         if form is None or not ends:
             return form
         return Form(_behind(form.source, ends), form.param)
@@ -75,7 +75,7 @@ class Former:
             return Form(self._calls_or(request, form.source, form.param, thought=thought), form.param)
         parallel = request.parallel_tool_calls is not False
         grammar = tool_grammar(
-            self._dialect.tools, request.offered, request.tool_choice, parallel=parallel, thought=thought
+            self._format.tools, request.active_tools, request.tool_choice, parallel=parallel, thought=thought
         )
         triggers = (grammar.trigger,) if grammar.trigger else ()
         return Form(GrammarSource("lark", grammar.lark, triggers, grammar.ends, grammar.hints), "tools")
@@ -86,7 +86,7 @@ class Former:
             text = f"`{param}` does not go with tools that the model may call or not: set `tool_choice`."
             raise ApiError("invalid_value", text, param=param)
         parallel = request.parallel_tool_calls is not False
-        calls = tool_grammar(self._dialect.tools, request.offered, "required", parallel=parallel)
+        calls = tool_grammar(self._format.tools, request.active_tools, "required", parallel=parallel)
         rules = calls.lark.replace("start:", "called:", 1)
         gap = _GAP if thought else ""
         return GrammarSource(
@@ -116,7 +116,7 @@ def _alone(request: SampledRequest) -> Form | None:
 def _in_channels(harmony: HarmonyFormat, request: ChatRequest) -> Form | None:
     """The form of a whole answer in the harmony format."""
     form = _alone(request)
-    tools, forced = list(request.offered), request.tool_choice not in (None, "auto")
+    tools, forced = list(request.active_tools), request.tool_choice not in (None, "auto")
     if tools and isinstance(request.tool_choice, NamedToolChoice):
         tools = [tool for tool in tools if tool.function.name == request.tool_choice.function.name]
     if not tools and form is None:

@@ -7,10 +7,10 @@ from forefront.chat.grammar.structured_output import Former
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import ModelLimits, RequestPreparer
-from forefront.chat.model_format import Dialect
+from forefront.chat.model_format import ModelFormat
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from forefront.chat.prompt.context_limit import TextBound
-from forefront.chat.prompt.prompt_builder import PromptEncoder
+from forefront.chat.prompt.context_limit import PromptSizeLimit
+from forefront.chat.prompt.prompt_builder import PromptBuilder
 from forefront.engine.engine import Engine
 from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
@@ -63,15 +63,15 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
         raise LoadError(str(error)) from None
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
-    dialect = Dialect(template, tokenizer)
-    end_tokens = dialect.end_tokens(facts.end_tokens | tokenizer.end_tokens)
+    model_format = ModelFormat(template, tokenizer)
+    end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
     engine = Engine(model)
-    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), dialect)
-    bound = TextBound(engine.context_limit, tokenizer.longest)
-    prompts = None if template is None else PromptEncoder(tokenizer, template, bound)
+    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), model_format)
+    bound = PromptSizeLimit(engine.context_limit, tokenizer.longest)
+    prompts = None if template is None else PromptBuilder(tokenizer, template, bound)
     limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens)
-    return LocalBackend(engine, RequestPreparer(tokenizer, prompts, dialect, former, limits))
+    return LocalBackend(engine, RequestPreparer(tokenizer, prompts, model_format, former, limits))
 
 
 def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:

@@ -12,14 +12,14 @@ from forefront.chat.events import ChoiceEnd, Completed, Event, RunReport, Starte
 from forefront.chat.local.batch import Batch
 from forefront.chat.local.preparation import PreparedGeneration, RequestPreparer
 from forefront.chat.local.sampling import effective_sampling
-from forefront.chat.output.choice_decoder import Answer
+from forefront.chat.output.choice_decoder import ChoiceDecoder
 from forefront.engine.engine import Engine, EngineStats
 from forefront.engine.errors import ConstraintError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 # Seconds: a token that was sampled so recently proves that the engine works.
 _PROBE_AGE = 2.0
@@ -55,6 +55,10 @@ class LocalBackend:
         with _engine_errors():
             cached = await self._engine.cached_tokens(prompt.tokens, tenant)
         return PromptPreview(prompt.text, len(prompt.tokens), cached, request.max_tokens)
+
+    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
+        """See `Backend.ignored`."""
+        return self._preparer.ignored(request) if isinstance(request, ChatRequest) else ()
 
     def start(self) -> None:
         """See `Backend.start`."""
@@ -120,7 +124,7 @@ class LocalBackend:
         yield Completed(prepared.prompt_tokens, *counts, report)
 
 
-def _decode(answers: Sequence[Answer], tokens: Sequence[Token]) -> Iterator[Event]:
+def _decode(answers: Sequence[ChoiceDecoder], tokens: Sequence[Token]) -> Iterator[Event]:
     """The events of new tokens, choice by choice. What is sampled beyond the end of a choice adds nothing."""
     choice = attrgetter("choice")
     for index, group in groupby(sorted(tokens, key=choice), key=choice):

@@ -8,13 +8,15 @@ from typing import TypeVar
 
 from forefront.chat.grammar.structured_output import Form, Former
 from forefront.chat.local.sampling import sampling_of
-from forefront.chat.model_format import Dialect
-from forefront.chat.output.choice_decoder import Answer
-from forefront.chat.output.stop_strings import StopStrings
+from forefront.chat.model_format import ModelFormat
+from forefront.chat.output.choice_decoder import ChoiceDecoder
+from forefront.chat.output.decoders import chat_decoders, text_decoders
+from forefront.chat.output.min_tokens import at_least
 from forefront.chat.prompt.chat_template import TemplateError
-from forefront.chat.prompt.context_limit import TextBound, fit
-from forefront.chat.prompt.message_rendering import split_beginning
-from forefront.chat.prompt.prompt_builder import Prompt, PromptEncoder
+from forefront.chat.prompt.context_limit import PromptSizeLimit, fit_answer
+from forefront.chat.prompt.message_rendering import split_prefill
+from forefront.chat.prompt.prompt_builder import Prompt, PromptBuilder
+from forefront.engine.constraint import ConstraintFactory
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
@@ -22,7 +24,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class PreparedGeneration:
     order of the prompts. `received` is the monotonic time at which its preparation began."""
 
     requests: Sequence[GenerateRequest]
-    answers: Sequence[Answer]
+    answers: Sequence[ChoiceDecoder]
     received: float
 
     @property
@@ -59,7 +61,7 @@ class ModelLimits:
     """The context in tokens and in bytes of text, the size of the vocabulary, and the tokens that end an answer."""
 
     context: int
-    text_bound: TextBound
+    text_bound: PromptSizeLimit
     vocabulary_size: int
     end_tokens: frozenset[int]
 
@@ -70,14 +72,14 @@ class RequestPreparer:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        prompts: PromptEncoder | None,
-        dialect: Dialect,
+        prompts: PromptBuilder | None,
+        model_format: ModelFormat,
         former: Former,
         limits: ModelLimits,
     ) -> None:
         self._tokenizer = tokenizer
         self._prompts = prompts
-        self._dialect = dialect
+        self._format = model_format
         self._former = former
         self._limits = limits
         self._workers = WorkerPool(_THREADS, "forefront-prompts")
@@ -96,28 +98,18 @@ class RequestPreparer:
         """Prepare an answer to messages."""
         received = time.monotonic()
         prompt, form = await self._rendered(request, tenant, self._prompt_and_form)
-        max_tokens = fit(len(prompt.tokens), request.max_tokens, self._limits.context)
+        max_tokens = fit_answer(len(prompt.tokens), request.max_tokens, self._limits.context)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
         generate = GenerateRequest(
             prompt=prompt.tokens,
             max_tokens=max_tokens,
             sampling=sampling_of(request, top_logprobs, self._limits.vocabulary_size),
             n=request.n or 1,
-            stop_tokens=self._limits.end_tokens,
+            stop_tokens=self._ends(request),
             tenant=tenant,
-            constraint=await self._former.constraint(form, max_tokens, tenant),
+            constraint=self._at_least(request, await self._former.constraint(form, max_tokens, tenant)),
         )
-        pieces, stops = self._dialect.pieces(request.offered), StopStrings(request.stops)
-        answers = [
-            Answer(
-                index,
-                pieces,
-                stops,
-                logprobs=bool(request.logprobs),
-                reader=self._dialect.reader(index, prompt.text, request.offered),
-            )
-            for index in range(generate.n)
-        ]
+        answers = chat_decoders(request, self._format, prompt.text)
         return PreparedGeneration([generate], answers, received)
 
     async def completion(self, request: CompletionRequest, tenant: Tenant) -> PreparedGeneration:
@@ -128,32 +120,36 @@ class RequestPreparer:
         sampled = max(max_tokens, 1)
         sampling = sampling_of(request, request.logprobs, self._limits.vocabulary_size)
         constraint = await self._former.constraint(await self._form(request, tenant), sampled, tenant)
+        constraint = self._at_least(request, constraint)
         requests = [
             GenerateRequest(
                 prompt=tokens,
-                max_tokens=fit(len(tokens), sampled, self._limits.context),
+                max_tokens=fit_answer(len(tokens), sampled, self._limits.context),
                 sampling=sampling,
                 n=request.n or 1,
-                stop_tokens=self._limits.end_tokens,
+                stop_tokens=self._ends(request),
                 tenant=tenant,
                 constraint=constraint,
                 prompt_logprobs=request.logprobs if request.echo else None,
             )
             for tokens in prompts
         ]
-        stops = StopStrings(request.stops)
-        answers = [
-            Answer(
-                index,
-                self._tokenizer.pieces,
-                stops,
-                logprobs=request.logprobs is not None,
-                echo=prompt if request.echo else (),
-                mute=max_tokens == 0,
-            )
-            for index, prompt in enumerate(each.prompt for each in requests for _ in range(each.n))
-        ]
+        answers = text_decoders(request, self._format.plain_texts, prompts)
         return PreparedGeneration(requests, answers, received)
+
+    def ignored(self, request: ChatRequest) -> tuple[str, ...]:
+        """The fields that have no effect for this model. Raises `ApiError` 400 for one that cannot be ignored."""
+        effort = request.reasoning_effort
+        return ("reasoning_effort",) if effort is not None and not self._format.takes_effort(effort) else ()
+
+    def _ends(self, request: SampledRequest) -> frozenset[int]:
+        """The tokens that end the answer in the engine."""
+        return frozenset() if request.ignore_eos else self._limits.end_tokens
+
+    def _at_least(self, request: SampledRequest, constraint: ConstraintFactory | None) -> ConstraintFactory | None:
+        if not request.min_tokens or request.ignore_eos:
+            return constraint
+        return at_least(request.min_tokens, self._limits.end_tokens, self._limits.vocabulary_size, constraint)
 
     def _prompt(self, request: ChatRequest) -> Prompt:
         if self._prompts is None:
@@ -162,11 +158,11 @@ class RequestPreparer:
                 "server with `--chat-template FILE` or one of the built-in names."
             )
             raise ApiError("unsupported_parameter", text, param="messages")
-        variables = self._dialect.variables(request.reasoning_effort, request.offered)
-        messages, beginning = split_beginning(request.messages)
-        plain = self._dialect.messages(messages, request.offered)
+        variables = self._format.variables(request.reasoning_effort, request.active_tools)
+        messages, beginning = split_prefill(request.messages)
+        plain = self._format.messages(messages, request.active_tools)
         try:
-            return self._prompts.encode(plain, variables, beginning, self._dialect.lead(beginning))
+            return self._prompts.encode(plain, variables, beginning, self._format.lead(beginning))
         except TemplateError as error:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None
@@ -190,7 +186,7 @@ class RequestPreparer:
         param = "prompt" if isinstance(request.prompt, str) else f"prompt[{index}]"
         if isinstance(prompt, str):
             self._limits.text_bound.check(prompt, param)
-            text = self._dialect.opening + prompt
+            text = self._format.opening + prompt
             try:
                 tokens = await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))
             except TokenizerError as error:

@@ -14,10 +14,13 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
     if bias and max(bias) >= vocabulary_size:
         text = f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {vocabulary_size - 1}."
         raise ApiError("invalid_value", text, param="logit_bias")
+    if request.stop_token_ids and max(request.stop_token_ids) >= vocabulary_size:
+        text = f"`stop_token_ids` names token {max(request.stop_token_ids)}, but the vocabulary ends at "
+        raise ApiError("invalid_value", f"{text}{vocabulary_size - 1}.", param="stop_token_ids")
     return SamplingParams(
         temperature=_default(request.temperature, 1.0),
         top_p=_default(request.top_p, 1.0),
-        top_k=request.top_k or 0,
+        top_k=max(request.top_k or 0, 0),
         min_p=_default(request.min_p, 0.0),
         presence_penalty=_default(request.presence_penalty, 0.0),
         frequency_penalty=_default(request.frequency_penalty, 0.0),

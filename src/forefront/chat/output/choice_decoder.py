@@ -1,131 +1,160 @@
-"""One choice of an answer: tokens in, what is shown out."""
+"""One choice of an answer: from tokens to events."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Protocol
 
 from forefront.chat.events import ChoiceEnd, Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.output.detokenizer import Detokenizer
+from forefront.chat.output.output_parser import OutputParser
 from forefront.chat.output.stop_strings import StopMatcher, StopStrings
 from forefront.engine.generation import Logprob, Token
 from forefront.wire.response import FinishReason, TokenLogprob, TopLogprob
 
 # Tokens at a time: with 20 alternatives each, a few milliseconds.
-_PIECE = 128
+_BATCH = 128
 
 
-class Reader(Protocol):
-    """Tells apart what an answer's text is made of. Any way of cutting the text gives the same deltas, put together."""
+@dataclass(frozen=True, slots=True)
+class TokenTexts:
+    """The texts of a vocabulary: `pieces` are the bytes that each token adds to an answer, `names` the names of control
+    tokens, which log-probabilities show."""
 
-    @property
-    def reasoning(self) -> bool:
-        """Whether what comes next belongs to the model's reasoning, as far as can be told."""
-
-    def feed(self, text: str) -> list[Delta]:
-        """What more text adds."""
-
-    def finish(self) -> list[Delta]:
-        """What was held back, at the end."""
+    pieces: Sequence[bytes]
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
-class Answer:
-    """Turns the tokens of choice `index` into events, until the model, a stop string or the token limit ends it.
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """How the choices of one request are decoded.
 
-    `pieces` are the tokens' bytes; without a `reader` all text is content. The tokens `echo` are shown before the first
-    one. A `mute` answer shows none of its own. `tokens` counts what the engine sampled up to the end, and
-    `reasoning_tokens` those within reasoning; what it sampled on before it could be told of a stop string is not
+    `stops` and `stop_tokens` end a choice before a text or a token of its content, once it has `min_tokens` tokens.
+    With `logprobs` text carries log-probabilities, with `end_logprob` those of the end token too. A `mute` choice shows
+    nothing of its own: the request only scores its prompt.
+    """
+
+    stops: StopStrings
+    stop_tokens: frozenset[int] = frozenset()
+    min_tokens: int = 0
+    logprobs: bool = False
+    end_logprob: bool = False
+    mute: bool = False
+
+
+class ChoiceDecoder:
+    """Turns the tokens of choice `index` into events, until the model, a stop or the token limit ends it.
+
+    Without a `parser` all text is content. Stops apply to content alone, never to reasoning, calls or their markup. The
+    tokens `echo` are shown before the first one. `tokens` counts what the engine sampled up to the end, the end
+    token included, and `reasoning_tokens` those within reasoning; what it samples before it learns of a stop is not
     counted.
     """
 
     def __init__(
         self,
         index: int,
-        pieces: Sequence[bytes],
-        stops: StopStrings,
-        *,
-        logprobs: bool,
-        reader: Reader | None = None,
+        texts: TokenTexts,
+        options: DecodeOptions,
+        parser: OutputParser | None = None,
         echo: Sequence[int] = (),
-        mute: bool = False,
     ) -> None:
         self.index = index
         self.tokens = self.reasoning_tokens = 0
         self.ended = False
-        self._pieces = pieces
-        self._detokenizer = Detokenizer(pieces)
-        self._stops = StopMatcher(stops)
-        self._reader = reader
+        self._texts = texts
+        self._options = options
+        self._stop_tokens, self._min_tokens = options.stop_tokens, options.min_tokens
+        self._wants_logprobs = options.logprobs
+        self._detokenizer = Detokenizer(texts.pieces)
+        self._stops = StopMatcher(options.stops)
+        self._parser = parser
         self._echo = echo
-        self._mute = mute
         self._calls = 0
-        self._wants_logprobs = logprobs
-        self._logprobs: deque[tuple[int, TokenLogprob]] = deque()  # not shown yet, each with its place in the text
-        self._read = 0  # characters decoded
-        self._shown = 0  # characters let through
+        # Log-probabilities that are not shown yet, each with the number of characters before it.
+        self._logprobs: deque[tuple[int, TokenLogprob]] = deque()
+        self._decoded = 0  # characters
+        self._held = 0  # characters of content that the stop strings hold back, or have cut off
 
     def events(self, tokens: Sequence[Token]) -> Iterator[Delta | ChoiceEnd]:
-        """What `tokens`, all of this choice, add to the answer, and the end.
+        """The events of `tokens`, all of this choice, and the end.
 
-        Between two events lies the work of a few milliseconds at most, so that the event loop can do other work there.
+        Between two events lie a few milliseconds of work at most, so that the event loop can do other work there.
         """
         if tokens and self._echo:
             yield from self._echoed(tokens[0])
-        for begin in range(0, len(tokens), _PIECE):
-            yield from self._events(tokens[begin : begin + _PIECE])
+        for begin in range(0, len(tokens), _BATCH):
+            yield from self._events(tokens[begin : begin + _BATCH])
             if self.ended:
                 break
-
-    def _events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
-        deltas: list[Delta] = []
-        reason: FinishReason | None = None
-        for token in tokens:
-            if self._mute:
-                self.ended, reason = True, "length"
-                break
-            text, reason = self._feed(token)
-            deltas += self._deltas(text)
-            if self.ended:
-                break
-        return self._finished(deltas, reason)
 
     def cut(self) -> list[Delta | ChoiceEnd]:
-        """The end of an answer whose time is over; nothing if it has ended by itself."""
+        """The end of a choice whose deadline is over; nothing if it has ended before."""
         if self.ended:
             return []
         self.ended = True
-        text = self._stops.flush()
-        self._shown += len(text)
-        return self._finished(self._deltas(text), "deadline")
+        return self._finished([], "deadline")
 
-    def _feed(self, token: Token) -> tuple[str, FinishReason | None]:
-        """The text to show now, and why the answer ends if it does."""
+    def _events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
+        deltas: list[Delta] = []
+        for token in tokens:
+            if self._options.mute:
+                self.ended = True
+                return self._finished(deltas, "length")
+            reason = self._add(token, deltas)
+            if reason is not None:
+                self.ended = True
+                return self._finished(deltas, reason)
+        return self._finished(deltas, None)
+
+    def _add(self, token: Token, deltas: list[Delta]) -> FinishReason | None:
+        """Add what a token shows to `deltas`; returns why the choice ends, if it does."""
+        parser = self._parser
         self.tokens += 1
-        if self._reader is not None and self._reader.reasoning:
+        if parser is not None and parser.reasoning:
             self.reasoning_tokens += 1
-        stopped = token.finish == "stop"
-        decoded = "" if stopped else self._detokenizer.feed(token.token)
-        if self._wants_logprobs and not stopped:
-            self._logprobs.append((self._read, self._describe(token)))
-        self._read += len(decoded)
-        text = self._stops.feed(decoded)
-        self.ended = self._stops.stopped or token.finish is not None
-        if self.ended:
-            text += self._stops.flush()
-        self._shown += len(text)
-        if self._stops.stopped:
-            return text, "stop"
-        return text, "length" if token.finish == "length" else "stop" if token.finish else None
+        is_end = token.finish == "stop" or (token.token in self._stop_tokens and self._may_stop())
+        text = "" if is_end else self._detokenizer.feed(token.token)
+        if self._wants_logprobs and (not is_end or self._options.end_logprob):
+            self._logprobs.append((self._decoded, self._describe(token)))
+        self._decoded += len(text)
+        if parser is not None:
+            self._show(parser.feed(text) if text else (), deltas)
+        elif text and (text := self._let_through(text)):
+            deltas.append(TextDelta(self.index, text))
+        if self._stops.stopped or is_end:
+            return "stop"
+        return "length" if token.finish == "length" else None
 
-    def _deltas(self, text: str) -> list[Delta]:
-        if self._reader is None:
-            return [TextDelta(self.index, text)] if text else []
-        return self._reader.feed(text) if text else []
+    def _may_stop(self) -> bool:
+        return self.tokens > self._min_tokens and (self._parser is None or self._parser.in_content)
+
+    def _let_through(self, content: str) -> str:
+        """The content that the stop strings let through now."""
+        if self.tokens <= self._min_tokens:
+            return content
+        shown = self._stops.feed(content)
+        self._held += len(content) - len(shown)
+        return shown
+
+    def _show(self, parsed: Sequence[Delta], deltas: list[Delta]) -> bool:
+        """Add what the stop strings let through, nothing after a match; returns whether there was one."""
+        for delta in parsed:
+            if isinstance(delta, TextDelta):
+                if text := self._let_through(delta.text):
+                    deltas.append(TextDelta(self.index, text))
+            elif not self._stops.stopped:
+                deltas.append(delta)
+        return self._stops.stopped
 
     def _finished(self, deltas: list[Delta], reason: FinishReason | None) -> list[Delta | ChoiceEnd]:
-        """The deltas, neighbours of a kind put together, with their log-probabilities; and the end, if it has come."""
-        if reason is not None and self._reader is not None:
-            deltas += self._reader.finish()
+        """The deltas, neighbours of a kind as one, with their log-probabilities; and the end, if it has come."""
+        if reason is not None and not self._stops.stopped:
+            if self._parser is not None and self._show(self._parser.finish(), deltas):
+                reason = "stop"
+            if held := self._stops.flush():
+                self._held -= len(held)
+                deltas.append(TextDelta(self.index, held))
         self._calls += sum(isinstance(delta, ToolCallBegin) for delta in deltas)
         events: list[Delta | ChoiceEnd] = list(self._with_logprobs(_joined(deltas)))
         if reason is not None:
@@ -138,35 +167,38 @@ class Answer:
             return deltas
         for place, delta in enumerate(deltas):
             if isinstance(delta, TextDelta):
-                told = (delta.logprobs or []) + released
-                return [*deltas[:place], TextDelta(self.index, delta.text, told), *deltas[place + 1 :]]
+                logprobs = (delta.logprobs or []) + released
+                return [*deltas[:place], TextDelta(self.index, delta.text, logprobs), *deltas[place + 1 :]]
         return [*deltas, TextDelta(self.index, "", released)]
 
     def _released(self) -> list[TokenLogprob]:
         """Log-probabilities of the tokens whose text has begun to show; a stop string's own tokens never are."""
         done = self.ended and not self._stops.stopped
+        shown = self._decoded - self._held
         released: list[TokenLogprob] = []
-        while self._logprobs and (done or self._logprobs[0][0] < self._shown):
+        while self._logprobs and (done or self._logprobs[0][0] < shown):
             released.append(self._logprobs.popleft()[1])
         return released
 
     def _echoed(self, token: Token) -> Iterator[TextDelta]:
         """The prompt, which comes before the first token; that one brings the prompt's log-probabilities."""
         echo, self._echo = self._echo, ()
-        detokenizer = Detokenizer(self._pieces)
-        for begin in range(0, len(echo), _PIECE):
-            text = "".join(map(detokenizer.feed, echo[begin : begin + _PIECE]))
-            entries = token.prompt[begin : begin + _PIECE] if self._wants_logprobs else ()
+        detokenizer = Detokenizer(self._texts.pieces)
+        for begin in range(0, len(echo), _BATCH):
+            text = "".join(map(detokenizer.feed, echo[begin : begin + _BATCH]))
+            entries = token.prompt[begin : begin + _BATCH] if self._wants_logprobs else ()
             yield TextDelta(self.index, text, [self._describe(entry) for entry in entries] or None)
 
     def _describe(self, token: Token) -> TokenLogprob:
         top = [self._entry(other) for other in token.top]
-        own = self._entry(Logprob(token.token, token.logprob))
-        return TokenLogprob(token=own.token, logprob=own.logprob, bytes=own.bytes, top_logprobs=top)
+        entry = self._entry(Logprob(token.token, token.logprob))
+        return TokenLogprob(token=entry.token, logprob=entry.logprob, bytes=entry.bytes, top_logprobs=top)
 
-    def _entry(self, told: Logprob) -> TopLogprob:
-        piece = self._pieces[told.token] if told.token < len(self._pieces) else b""
-        return TopLogprob(token=piece.decode(errors="replace"), logprob=told.logprob, bytes=list(piece))
+    def _entry(self, logprob: Logprob) -> TopLogprob:
+        texts, token = self._texts, logprob.token
+        piece = texts.pieces[token] if token < len(texts.pieces) else b""
+        name = texts.names.get(token) or piece.decode(errors="replace")
+        return TopLogprob(token=name, logprob=logprob.logprob, bytes=list(piece))
 
 
 def _joined(deltas: Sequence[Delta]) -> list[Delta]:

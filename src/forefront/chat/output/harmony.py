@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any, Final, Literal
 
 from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.output.marker_scanner import Machine, Reading, Take, until
+from forefront.chat.output.marker_scanner import Reading, Take, TextScanner, until
 from forefront.chat.tools.arguments import json_arguments
 from forefront.chat.tools.tool_format import literal
 from forefront.wire.tools import Tool
@@ -37,7 +37,7 @@ class HarmonyFormat:
     control: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def spelled(self) -> dict[int, bytes]:
+    def marker_bytes(self) -> dict[int, bytes]:
         """The text of each control token that the reader has to see, by id."""
         return {token: text.encode() for text, token in self.control.items()}
 
@@ -95,34 +95,36 @@ def find_harmony(template: str, control: Mapping[str, int]) -> HarmonyFormat | N
     return HarmonyFormat({marker: control[marker] for marker in _MARKERS if marker in control})
 
 
-class HarmonyReader:
-    """The `Reader` of choice `index`, whose `prompt` ends before or within a message's header, or in a message; calls
-    are those of `tools` (name → JSON schema of the arguments).
+class HarmonyParser:
+    """The `OutputParser` of choice `index`, whose `prompt` ends before or within a message's header, or in a message;
+    calls are those of `tools` (name → JSON schema of the arguments).
 
     Text without a channel is content, and so is a message to an unknown function, header included. Line breaks stand
     between messages of a kind. Any way of cutting the text gives the same deltas, put together.
     """
 
     def __init__(self, index: int, prompt: str, tools: Mapping[str, Mapping[str, Any]]) -> None:
-        self.reasoning = False
+        self.reasoning = self.in_content = False
         self._index = index
         self._tools = tools
         self._calls = 0
-        self._said: list[tuple[Kind, int, str]] = []
+        self._parts: list[tuple[Kind, int, str]] = []
         self._shown: set[Kind] = set()
         self._gap = ""  # what stands between the next text and the message before it
         self._pending = ""  # the marker that begins the next header
         header, opened, _ = prompt.rpartition("<|start|>")[2].partition("<|message|>")
-        self._machine = Machine(self._answer(header if opened else None), _MARKERS)
-        self.reasoning = bool(opened) and self._kind(header)[0] == "reasoning"
+        self._machine = TextScanner(self._answer(header if opened else None), _MARKERS)
+        if opened:
+            kind = self._kind(header)[0]
+            self.reasoning, self.in_content = kind == "reasoning", kind == "content"
 
     def feed(self, text: str) -> list[Delta]:
-        """See `Reader.feed`."""
+        """See `OutputParser.feed`."""
         self._machine.feed(text)
         return self._deltas()
 
     def finish(self) -> list[Delta]:
-        """See `Reader.finish`."""
+        """See `OutputParser.finish`."""
         self._machine.finish()
         return self._deltas()
 
@@ -162,18 +164,19 @@ class HarmonyReader:
             while char.isspace():
                 char = yield None
             if char == "{" or not char:
-                self._said.append(("call", self._calls, name))
+                self._parts.append(("call", self._calls, name))
                 self._calls += 1
             else:
                 kind = "content"
         if kind == "content" and name:
             self._take("content", header)
+        self.in_content = kind == "content"
         take: Take = partial(self._take, "argument" if kind == "call" else kind)
         found = yield from until(_MARKERS, char, take)
         while found in ("<|message|>", "<|constrain|>"):
             take(found)
             found = yield from until(_MARKERS, (yield None), take)
-        self.reasoning = False
+        self.reasoning = self.in_content = False
         if found in ("<|start|>", "<|channel|>"):
             self._pending = found
         elif found not in _MARKERS:
@@ -193,15 +196,15 @@ class HarmonyReader:
 
     def _take(self, kind: Kind, text: str) -> None:
         if kind == "argument":
-            self._said.append(("argument", self._calls - 1, text))
+            self._parts.append(("argument", self._calls - 1, text))
         elif text:
-            self._said.append((kind, -1, self._gap + text))
+            self._parts.append((kind, -1, self._gap + text))
             self._gap = ""
             self._shown.add(kind)
 
     def _deltas(self) -> list[Delta]:
         deltas: list[Delta] = []
-        for (kind, call), entries in groupby(self._said, key=lambda entry: entry[:2]):
+        for (kind, call), entries in groupby(self._parts, key=lambda entry: entry[:2]):
             text = "".join(entry[2] for entry in entries)
             match kind:
                 case "reasoning":
@@ -212,5 +215,5 @@ class HarmonyReader:
                     deltas.append(ToolCallBegin(self._index, call, text))
                 case "argument":
                     deltas.append(ToolCallDelta(self._index, call, text))
-        self._said.clear()
+        self._parts.clear()
         return deltas

@@ -1,4 +1,4 @@
-"""Reading character by character, so that how a text is cut cannot matter.
+"""Scans a text character by character, so that any way of cutting it gives the same result.
 
 A reading is a generator. It is sent one character at a time, "" at the end of the text, and returns what it found. What
 it yields, if anything, takes all text up to the next character that may matter, so that long runs need not be sent.
@@ -18,7 +18,7 @@ Reading = Generator[Take | None, str, Found]
 _STOPS = '<"\\'
 
 
-class Machine:
+class TextScanner:
     """Runs a reading on a text that comes in pieces; `markers` are those that the reading looks for."""
 
     def __init__(self, reading: Reading[None], markers: Sequence[str]) -> None:

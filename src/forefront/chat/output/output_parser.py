@@ -1,33 +1,59 @@
-"""What reads an answer: first its reasoning, then content and calls of tools."""
+"""Separates an answer's text into reasoning, content and tool calls."""
+
+from typing import Protocol
 
 from forefront.chat.events import Delta, ReasoningDelta, TextDelta
 from forefront.chat.output.reasoning import ReasoningParser
 from forefront.chat.tools.tool_parser import ToolParser
 
 
-class AnswerReader:
-    """The `Reader` of choice `index`. Without `thoughts` nothing is reasoning, without `tools` nothing is a call."""
-
-    def __init__(self, index: int, thoughts: ReasoningParser | None, tools: ToolParser | None) -> None:
-        self._index = index
-        self._thoughts = thoughts
-        self._tools = tools
+class OutputParser(Protocol):
+    """Parses the text of one choice. Any way of cutting the text gives the same deltas, put together."""
 
     @property
     def reasoning(self) -> bool:
-        """See `Reader.reasoning`."""
-        return self._thoughts is not None and self._thoughts.active
+        """Whether what comes next belongs to the model's reasoning, as far as is known."""
+
+    @property
+    def in_content(self) -> bool:
+        """Whether what comes next is content: neither reasoning, nor within a call or a message's header."""
 
     def feed(self, text: str) -> list[Delta]:
-        """See `Reader.feed`."""
-        return self._told(*(self._thoughts.feed(text) if self._thoughts else ("", text)))
+        """The deltas of more text."""
 
     def finish(self) -> list[Delta]:
-        """See `Reader.finish`."""
-        deltas = self._told(*(self._thoughts.finish() if self._thoughts else ("", "")))
+        """The deltas of what was held back, at the end of the answer."""
+
+
+class MarkupParser:
+    """The `OutputParser` of choice `index` for markup: reasoning at the beginning, then content and calls. Without
+    `reasoning_parser` nothing is reasoning, without `tool_parser` nothing is a call."""
+
+    def __init__(self, index: int, reasoning_parser: ReasoningParser | None, tool_parser: ToolParser | None) -> None:
+        self._index = index
+        self._reasoning = reasoning_parser
+        self._tools = tool_parser
+
+    @property
+    def reasoning(self) -> bool:
+        """See `OutputParser.reasoning`."""
+        return self._reasoning is not None and self._reasoning.active
+
+    @property
+    def in_content(self) -> bool:
+        """See `OutputParser.in_content`."""
+        return not self.reasoning and (self._tools is None or self._tools.in_content)
+
+    def feed(self, text: str) -> list[Delta]:
+        """See `OutputParser.feed`."""
+        return self._deltas(*(self._reasoning.feed(text) if self._reasoning else ("", text)))
+
+    def finish(self) -> list[Delta]:
+        """See `OutputParser.finish`."""
+        deltas = self._deltas(*(self._reasoning.finish() if self._reasoning else ("", "")))
         return deltas + (self._tools.finish() if self._tools else [])
 
-    def _told(self, reasoning: str, content: str) -> list[Delta]:
+    def _deltas(self, reasoning: str, content: str) -> list[Delta]:
         deltas: list[Delta] = [ReasoningDelta(self._index, reasoning)] if reasoning else []
         if content:
             deltas += self._tools.feed(content) if self._tools else [TextDelta(self._index, content)]

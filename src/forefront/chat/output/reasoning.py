@@ -1,10 +1,10 @@
-"""What a model thinks before it answers, told apart from the answer."""
+"""Separates a model's reasoning from its answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from forefront.chat.output.marker_scanner import Machine, Reading, until
+from forefront.chat.output.marker_scanner import Reading, TextScanner, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class ReasoningFormat:
     """The markers around reasoning; any of `openings` begins it and any of `closings` ends it.
 
     `answer` are the markers that may stand around the answer itself. `control` are the markers that are control tokens
-    (text → id): the detokenizer has to spell them out.
+    (text → id), whose bytes the detokenizer needs.
     """
 
     openings: tuple[str, ...]
@@ -21,7 +21,7 @@ class ReasoningFormat:
     control: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def spelled(self) -> dict[int, bytes]:
+    def marker_bytes(self) -> dict[int, bytes]:
         """The text of each control token that the parser has to see, by id."""
         return {token: text.encode() for text, token in self.control.items()}
 
@@ -73,7 +73,7 @@ def _named(marker: str, template: str) -> bool:
 
 
 class ReasoningParser:
-    """Splits an answer into reasoning and content. `opened` says that the prompt has opened the reasoning.
+    """Splits an answer into reasoning and content. `opened`: the prompt has opened the reasoning.
 
     Reasoning is what stands between the markers at the beginning of the answer; markers further on are content. White
     space at both ends of the reasoning and behind it is dropped, and so are markers around the answer itself. An answer
@@ -82,14 +82,14 @@ class ReasoningParser:
     """
 
     def __init__(self, form: ReasoningFormat, *, opened: bool) -> None:
-        self.active = opened  # what comes next belongs to the reasoning, as far as can be told
+        self.active = opened  # what comes next belongs to the reasoning, as far as is known
         self._form = form
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._white: list[str] = []
         self._begun = False
         markers = (*form.closings, *(form.answer or ()))
-        self._machine = Machine(self._answer(), markers)
+        self._machine = TextScanner(self._answer(), markers)
 
     def feed(self, text: str) -> tuple[str, str]:
         """What more text adds to the reasoning, and to the content."""
@@ -109,7 +109,7 @@ class ReasoningParser:
             markers = (*self._form.openings, begin) if begin else self._form.openings
             found, read, char = yield from self._opening(markers, char)
         if self.active:
-            char = yield from self._thoughts(char)
+            char = yield from self._reasoning_text(char)
             found, read, char = (yield from self._opening((begin,), char)) if begin else ("", "", char)
         if found:
             char = yield from self._framed(end, char)
@@ -134,11 +134,11 @@ class ReasoningParser:
             char = yield None
         return "", read + held, char
 
-    def _thoughts(self, char: str) -> Reading[str]:
+    def _reasoning_text(self, char: str) -> Reading[str]:
         """Reads up to the first character of the content."""
-        found = yield from until(self._form.closings, char, self._think)
+        found = yield from until(self._form.closings, char, self._add_reasoning)
         if found not in self._form.closings:
-            self._think(found)
+            self._add_reasoning(found)
             return ""
         self.active = False
         char = yield None
@@ -156,7 +156,7 @@ class ReasoningParser:
             return ""
         return (yield None)
 
-    def _think(self, text: str) -> None:
+    def _add_reasoning(self, text: str) -> None:
         if not self._begun:
             text = text.lstrip()
         solid = text.rstrip()

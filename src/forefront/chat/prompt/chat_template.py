@@ -23,54 +23,54 @@ class TemplateError(Exception):
 class ChatTemplate:
     """A Jinja template that turns messages into a prompt. Thread-safe.
 
-    A template comes with a model's file, from a stranger: it may ask for all memory, or never end, in ways that cannot
-    be stopped from within. So it is rendered by child processes (`jinja.py`), one for each rendering at a time. One
-    that was too much for its process costs the others nothing. Raises `TemplateError` at construction for a template
-    that cannot be compiled.
+    A template comes with a model's file, so it is untrusted: it may take all memory or never end, in ways that cannot
+    be stopped from within. Child processes (`template_worker.py`) render it, one for each rendering at a time; one that
+    exceeds its limits costs the others nothing. Raises `TemplateError` at construction for a template that cannot be
+    compiled.
     """
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
         self.source = source
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
         self._words = frozenset(re.findall(r"\w+", source))
-        self._idle = [self._started()]
+        self._idle = [self._start()]
 
     def mentions(self, word: str) -> bool:
-        """Whether the template's source has the word: a variable that it does not name has no effect."""
+        """Whether the template's source has the word: a variable that is not in it has no effect."""
         return word in self._words
 
     def render(self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None) -> str:
-        """The prompt for an answer to `messages`, each with `role` and `content`. `variables` are what else the
-        template may look at, such as `tools`."""
-        wanted = {"messages": messages, "tools": None} | self._variables | dict(variables or {})
+        """The prompt for an answer to `messages`, each with `role` and `content`. `variables` are further ones of the
+        template, such as `tools`."""
+        message = {"messages": messages, "tools": None} | self._variables | dict(variables or {})
         try:
             child = self._idle.pop()
         except IndexError:  # all of them are rendering
-            child = self._started()
+            child = self._start()
         try:
-            return child.ask(wanted, TIME_LIMIT)
+            return child.request(message, TIME_LIMIT)
         except _EndedError as ended:
             raise TemplateError(str(ended)) from None
         finally:
             if child.alive:
                 self._idle.append(child)
 
-    def _started(self) -> "_Child":
+    def _start(self) -> "_Child":
         """A child that has compiled the template."""
         child = _Child()
         try:
-            child.ask(self.source, _START_LIMIT)
+            child.request(self.source, _START_LIMIT)
         except _EndedError as ended:
             raise TemplateError(str(ended)) from None
         return child
 
 
 class _EndedError(Exception):
-    """The child has come to its end; the text says over what."""
+    """The child process has ended; the text has the reason."""
 
 
 class _Child:
-    """The process, which ends with this object."""
+    """A child process; it ends with this object."""
 
     def __init__(self) -> None:
         process, self._connection = start_child("forefront.chat.prompt.template_worker")
@@ -81,14 +81,14 @@ class _Child:
         """Whether it can be used again."""
         return self._end.alive
 
-    def ask(self, wanted: Any, seconds: float) -> str:
-        """What it answers within `seconds`. Raises `TemplateError`, and `_EndedError` when it is no longer there."""
+    def request(self, message: Any, seconds: float) -> str:
+        """The answer to a message, within `seconds`. Raises `TemplateError`, and `_EndedError` if the process ends."""
         try:
-            request = msgspec.json.encode(wanted)
+            content = msgspec.json.encode(message)
         except RecursionError:
             raise TemplateError("it nests too deep") from None
         try:
-            self._connection.send_bytes(request)
+            self._connection.send_bytes(content)
             if not self._connection.poll(seconds):
                 self._end()
                 raise _EndedError(f"it takes longer than {seconds:.0f} seconds to render")

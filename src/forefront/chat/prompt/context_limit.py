@@ -8,21 +8,34 @@ _BYTES_PER_TOKEN = 16
 _LEFT_OUT = 4
 
 
-def fit(prompt: int, wanted: int | None, limit: int) -> int:
-    """The longest answer that a request can have: what it wants, or what is left. In tokens. Raises `ApiError`
-    `context_length_exceeded`, with the numbers, where that does not fit."""
+def fit_answer(prompt: int, wanted: int | None, limit: int) -> int:
+    """The longest answer that a request can have, in tokens: `wanted`, or what is left of the context of `limit`.
+
+    Raises `ApiError` `context_length_exceeded`, with the numbers, where prompt and answer do not fit. Its texts hold
+    "maximum context length is" and "prompt is too long": clients recognise an overflow by these words.
+    """
     most = wanted if wanted is not None else max(limit - prompt, 1)
     excess = prompt + most - limit
     if excess <= 0:
         return most
     if prompt >= limit:
-        text = f"The prompt has {prompt} tokens; with room for an answer that is {excess} more than the"
-        raise ApiError("context_length_exceeded", f"{text} context of {limit}.", param="messages")
-    text = f"The prompt has {prompt} tokens and `max_tokens` asks for {most} more: {excess} over"
-    raise ApiError("context_length_exceeded", f"{text} the context of {limit}.", param="max_tokens")
+        text = (
+            f"{_limit(limit)} The prompt is too long: it has {prompt} tokens, {excess} more than fit with room for an "
+            "answer."
+        )
+        raise ApiError("context_length_exceeded", text, param="messages")
+    text = (
+        f"{_limit(limit)} The prompt is too long for an answer of {most} tokens (`max_tokens`): it has {prompt}, "
+        f"together {excess} more than fit."
+    )
+    raise ApiError("context_length_exceeded", text, param="max_tokens")
 
 
-class TextBound:
+def _limit(limit: int) -> str:
+    return f"This model's maximum context length is {limit} tokens."
+
+
+class PromptSizeLimit:
     """Refuses texts that cannot fit, by their bytes, before they are encoded. `limit` is the context in tokens;
     `longest` are the bytes of the longest token."""
 
@@ -38,17 +51,18 @@ class TextBound:
             return
         least = -(-size // self._token)
         excess = max(least + 1 - self._limit, 1)
-        raise ApiError(
-            "context_length_exceeded",
-            f"The prompt has {size} bytes of text, which are at least {least} tokens of {self._token} bytes; with "
-            f"room for an answer that is at least {excess} more than the context of {self._limit}.",
-            param=param,
+        text = (
+            f"{_limit(self._limit)} The prompt is too long: its {size} bytes of text are at least {least} tokens of "
+            f"{self._token} bytes, which is at least {excess} more than fit with room for an answer."
         )
+        raise ApiError("context_length_exceeded", text, param=param)
 
     def check_messages(self, size: int) -> None:
-        """Raises the same for messages of `size` characters that cannot fit, whatever their template leaves out."""
+        """Raises the same for messages of `size` characters that no template can make fit."""
         most = self._limit * self._token * _LEFT_OUT
         if size > most:
-            text = f"The messages have {size} characters; {most} are more than fit into the context of {self._limit} "
-            text += "tokens, whatever the model's chat template leaves out."
+            text = (
+                f"{_limit(self._limit)} The prompt is too long: its messages have {size} characters, and more than "
+                f"{most} cannot fit."
+            )
             raise ApiError("context_length_exceeded", text, param="messages")

@@ -1,4 +1,4 @@
-"""Where a text spells control tokens."""
+"""Finds the texts of control tokens in other texts."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,15 +10,15 @@ _PIECE = 2**16
 _DEPTH = 20  # of branches within branches, which Python's compiler reads recursively
 
 
-class ControlText:
-    """Finds the spellings of control tokens in texts, overlapping ones too.
+class ControlTokenFinder:
+    """Finds the texts of control tokens, overlapping ones too.
 
-    The pattern is the trie of all spellings, so a character costs the same however many control tokens there are.
-    Spellings of one character are left out: such a text cannot be cut.
+    The pattern is the trie of all texts, so a character costs the same however many control tokens there are. Texts of
+    one character are left out, since they cannot be cut.
     """
 
-    def __init__(self, spellings: Iterable[str]) -> None:
-        texts = [text for text in spellings if len(text) > 1]
+    def __init__(self, token_texts: Iterable[str]) -> None:
+        texts = [text for text in token_texts if len(text) > 1]
         self._longest = max(map(len, texts), default=0)
         self._pattern = re.compile(f"(?={_trie(texts)})") if texts else None
         self._firsts = {text[0] for text in texts}
@@ -28,7 +28,7 @@ class ControlText:
         return next(self.places(text), None) is not None
 
     def places(self, text: str) -> Iterator[int]:
-        """Where each spelling begins, in order."""
+        """The place of each of them, in order."""
         if self._pattern is None or not any(first in text for first in self._firsts):
             return
         for begin in range(0, len(text), _PIECE):

@@ -1,4 +1,4 @@
-"""A conversation as chat templates expect it: plain dicts, in the manner of Hugging Face's."""
+"""A conversation as chat templates take it: plain dicts in the format of Hugging Face."""
 
 import hashlib
 import re
@@ -17,8 +17,8 @@ _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallStyle:
-    """What a template needs, where it is not the usual.
+class TemplateStyle:
+    """How a template takes calls and results, where it differs from the usual.
 
     - `single`: one call in a message, no more.
     - `short_ids`: ids of nine letters and digits.
@@ -26,6 +26,8 @@ class CallStyle:
     - `written`: the template has no place for calls; they go into the content in this format.
     - `user_results`: it has no role `tool`; results are messages of the user.
     - `thinking`: reasoning is also called `thinking`; beside calls it takes the content's place, where `exclusive`.
+    - `text_fallback`: arguments that are no JSON object, as of a call that was cut off, may stand as text; else they
+      are the member `arguments` of an object.
     - `tools_in_message`: the system's message holds the tools, as JSON text.
     - `tool_variables`: what the template calls the tools.
     """
@@ -37,16 +39,17 @@ class CallStyle:
     user_results: bool = False
     thinking: bool = False
     exclusive: bool = False
+    text_fallback: bool = False
     tools_in_message: bool = False
     tool_variables: tuple[str, ...] = ("tools",)
 
 
-USUAL = CallStyle()
+DEFAULT_STYLE = TemplateStyle()
 
 
-def as_dicts(messages: Sequence[Message], style: CallStyle = USUAL) -> list[dict[str, Any]]:
-    """The messages, arguments of calls as objects and results under the names of their functions; all of it in the
-    style that the template takes."""
+def template_messages(messages: Sequence[Message], style: TemplateStyle = DEFAULT_STYLE) -> list[dict[str, Any]]:
+    """The messages in the style that the template takes, with arguments of calls as objects and results under the names
+    of their functions."""
     if style.single:
         messages = _one_by_one(messages)
     names: dict[str, str] = {}
@@ -54,10 +57,10 @@ def as_dicts(messages: Sequence[Message], style: CallStyle = USUAL) -> list[dict
     for message in messages:
         role = "system" if message.role == "developer" else message.role
         plain: dict[str, Any] = {"role": role, "content": message.text}
-        if message.reasoning_content:
-            plain["reasoning_content"] = message.reasoning_content
+        if message.reasoning_text:
+            plain["reasoning_content"] = message.reasoning_text
             if style.thinking:
-                plain["thinking"] = message.reasoning_content
+                plain["thinking"] = message.reasoning_text
         if message.tool_calls:
             names = {call.id: call.function.name for call in message.tool_calls}
             plain |= _calls(message, plain, style)
@@ -71,17 +74,17 @@ def as_dicts(messages: Sequence[Message], style: CallStyle = USUAL) -> list[dict
     return _alternating(shown) if style.user_results else shown
 
 
-def with_tools(messages: list[dict[str, Any]], tools: Sequence[Tool], style: CallStyle) -> list[dict[str, Any]]:
+def with_tools(messages: list[dict[str, Any]], tools: Sequence[Tool], style: TemplateStyle) -> list[dict[str, Any]]:
     """The same messages; the system's holds the tools, where the template looks for them there."""
     if not style.tools_in_message:
         return messages
     if not messages or messages[0]["role"] != "system":
         messages = [{"role": "system", "content": ""}, *messages]
-    return [messages[0] | {"tools": compact([offer["function"] for offer in offers(tools)])}, *messages[1:]]
+    return [messages[0] | {"tools": compact([offer["function"] for offer in tool_definitions(tools)])}, *messages[1:]]
 
 
-def offers(tools: Sequence[Tool]) -> list[dict[str, Any]]:
-    """The tools' definitions, in one order whatever the client's, so that models read what they were trained on."""
+def tool_definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    """The tools' definitions. Their members are in one order, the usual one of training data."""
     shown = []
     for tool in tools:
         function: dict[str, Any] = {"name": tool.function.name}
@@ -92,19 +95,21 @@ def offers(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     return shown
 
 
-def split_beginning(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:
-    """The messages to answer, and the beginning of the answer: a last message of the assistant without calls."""
+def split_prefill(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:
+    """The messages to answer, and the beginning of the answer: the text of a last message of the assistant without
+    calls."""
     last = messages[-1]
     if last.role == "assistant" and not last.tool_calls:
         return messages[:-1], last.text
     return messages, ""
 
 
-def _calls(message: Message, plain: dict[str, Any], style: CallStyle) -> dict[str, Any]:
-    """What a message's calls add to it, or change."""
+def _calls(message: Message, plain: dict[str, Any], style: TemplateStyle) -> dict[str, Any]:
+    """The fields that a message's calls add or change."""
     made = [(call, _arguments(call)) for call in message.tool_calls or ()]
     if style.written is not None:
-        text = style.written.write([(call.function.name, arguments) for call, arguments in made])
+        calls = [(call.function.name, _object(arguments)) for call, arguments in made]
+        text = style.written.write(calls)
         return {"content": f"{message.text}\n{text}" if message.text else text}
     added: dict[str, Any] = {"tool_calls": [_call(call, arguments, style) for call, arguments in made]}
     if style.exclusive and message.text and "thinking" in plain:
@@ -112,18 +117,33 @@ def _calls(message: Message, plain: dict[str, Any], style: CallStyle) -> dict[st
     return added
 
 
-def _arguments(call: ToolCall) -> dict[str, Any]:
-    decoded: dict[str, Any] = msgspec.json.decode(call.function.arguments) if call.function.arguments.strip() else {}
-    return decoded
+def _arguments(call: ToolCall) -> dict[str, Any] | str:
+    """The arguments as an object, or as text where they are none: a call may have been cut off."""
+    text = call.function.arguments
+    if not text.strip():
+        return {}
+    try:
+        decoded = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return text
+    return decoded if isinstance(decoded, dict) else text
 
 
-def _call(call: ToolCall, arguments: dict[str, Any], style: CallStyle) -> dict[str, Any]:
-    shown = compact(arguments) if style.text_arguments else arguments
+def _object(arguments: dict[str, Any] | str) -> dict[str, Any]:
+    return {"arguments": arguments} if isinstance(arguments, str) else arguments
+
+
+def _call(call: ToolCall, arguments: dict[str, Any] | str, style: TemplateStyle) -> dict[str, Any]:
+    shown: dict[str, Any] | str = arguments
+    if style.text_arguments:
+        shown = arguments if isinstance(arguments, str) else compact(arguments)
+    elif not style.text_fallback:
+        shown = _object(arguments)
     function = {"name": call.function.name, "arguments": shown}
     return {"id": _id(call.id, style), "type": "function", "function": function}
 
 
-def _id(given: str, style: CallStyle) -> str:
+def _id(given: str, style: TemplateStyle) -> str:
     """A call's id, or nine letters and digits in its place."""
     if not style.short_ids or _SHORT_ID.fullmatch(given):
         return given

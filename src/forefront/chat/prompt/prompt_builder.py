@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.context_limit import TextBound
-from forefront.chat.prompt.control_tokens import ControlText
+from forefront.chat.prompt.context_limit import PromptSizeLimit
+from forefront.chat.prompt.control_tokens import ControlTokenFinder
 from forefront.tokenizer.tokenizer import Tokenizer
 
 # Noncharacters: Unicode sets them aside for use within a program.
@@ -15,25 +15,25 @@ _MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the model reads: as text, and as tokens."""
+    """A prompt as text and as tokens."""
 
     text: str
     tokens: list[int]
 
 
-class PromptEncoder:
+class PromptBuilder:
     """Renders messages with a model's template and encodes the result.
 
-    Where content spells a control token (`<|im_end|>`), the text is cut inside that spelling and its parts are encoded
-    by themselves, so the model reads the same characters as plain text. Everything else is encoded in one piece, as it
-    was when the model was trained. What `bound` refuses is not encoded.
+    Where content contains the text of a control token (`<|im_end|>`), it is cut inside that text and its parts are
+    encoded separately, so the model reads the same characters as plain text. Everything else is encoded in one piece,
+    as in training. What `bound` refuses is not encoded.
     """
 
-    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, bound: TextBound | None = None) -> None:
+    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, bound: PromptSizeLimit | None = None) -> None:
         self._tokenizer = tokenizer
         self._template = template
         self._bound = bound
-        self._control = ControlText(tokenizer.control)
+        self._control = ControlTokenFinder(tokenizer.control)
 
     def encode(
         self,
@@ -44,7 +44,7 @@ class PromptEncoder:
     ) -> Prompt:
         """The prompt for an answer that starts with `beginning`, which the model's own `lead` announces.
 
-        Whatever a client wrote is in `messages`, `variables` and `beginning`. Raises `TemplateError` when the template
+        The client's texts are in `messages`, `variables` and `beginning`. Raises `TemplateError` when the template
         refuses the messages, and `ApiError` 400 for a prompt that cannot fit into the context.
         """
         written = (messages, variables or {}, beginning)
@@ -64,7 +64,7 @@ class PromptEncoder:
             self._bound.check(text, "messages")
 
     def _break(self, value: Any, mark: str) -> Any:
-        """`value` with `mark` after the first character of each control token that its texts spell."""
+        """`value` with `mark` after the first character of each control token's text in it."""
         if isinstance(value, Mapping):
             return {self._break(key, mark): self._break(entry, mark) for key, entry in value.items()}
         if isinstance(value, list | tuple):

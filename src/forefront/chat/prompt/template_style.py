@@ -1,24 +1,26 @@
-"""How a chat template takes calls and their results: found by rendering a conversation that has some."""
+"""Finds how a chat template takes calls and their results, by rendering a conversation that has some."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from forefront.chat.prompt.message_rendering import CallStyle, as_dicts
+from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.wire.message import Message
 
 _IN_MESSAGE: Final = re.compile(r"""\bmessage(\.tools\b|\[["']tools["']\])""")
 _THINKING: Final = re.compile(r"""\.thinking\b|\[["']thinking["']\]|["']thinking["']\s+in\b""")
 _PLACES: Final = ("probe-place-1", "probe-place-2")
+_CUT_OFF: Final = ("probe-cut-off-1", "probe-cut-off-2")
 _RESULTS: Final = ("probe-result-1", "probe-result-2")
 
 
-def find_call_style(template: ChatTemplate, form: ToolFormat | None, *, harmony: bool = False) -> CallStyle:
+def find_template_style(template: ChatTemplate, form: ToolFormat | None, *, harmony: bool = False) -> TemplateStyle:
     """The first style in which the template shows two calls with their results."""
     shared: dict[str, Any] = {
         "thinking": bool(_THINKING.search(template.source)),
@@ -27,9 +29,11 @@ def find_call_style(template: ChatTemplate, form: ToolFormat | None, *, harmony:
         "tool_variables": tuple(name for name in ("tools", "xml_tools") if template.mentions(name)),
     }
     if form is None and not harmony:
-        return CallStyle(**shared)
-    styles = (CallStyle(**shared, **style) for style in _candidates(form))
-    return next((style for style in styles if _shows(template, style)), CallStyle(**shared))
+        return TemplateStyle(**shared)
+    styles = (TemplateStyle(**shared, **style) for style in _candidates(form))
+    style = next((style for style in styles if _shows(template, style)), TemplateStyle(**shared))
+    with_text = replace(style, text_fallback=True)
+    return with_text if style.written is None and _shows_cut_off(template, with_text) else style
 
 
 def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
@@ -41,9 +45,9 @@ def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
         yield {"written": form, "user_results": user_results}
 
 
-def _shows(template: ChatTemplate, style: CallStyle) -> bool:
+def _shows(template: ChatTemplate, style: TemplateStyle) -> bool:
     try:
-        prompt = template.render(as_dicts(_conversation(), style))
+        prompt = template.render(template_messages(_conversation(), style))
     except TemplateError:
         return False
     # An object that is printed as Python has single quotes.
@@ -51,11 +55,21 @@ def _shows(template: ChatTemplate, style: CallStyle) -> bool:
     return shown and "{'place': 'probe-place-1'}" not in prompt and json.dumps('{"place"')[1:-1] not in prompt
 
 
-def _conversation() -> list[Message]:
+def _shows_cut_off(template: ChatTemplate, style: TemplateStyle) -> bool:
+    """Whether the template takes arguments that are no JSON, as text."""
+    try:
+        prompt = template.render(template_messages(_conversation(*_CUT_OFF), style))
+    except TemplateError:
+        return False
+    return all(text in prompt for text in (*_CUT_OFF, *_RESULTS))
+
+
+def _conversation(*arguments: str) -> list[Message]:
     """A question, two calls with their results, and another question."""
+    arguments = arguments or tuple(json.dumps({"place": place}) for place in _PLACES)
     calls = [
-        {"id": f"call_{number}", "function": {"name": "probe", "arguments": json.dumps({"place": place})}}
-        for number, place in enumerate(_PLACES)
+        {"id": f"call_{number}", "function": {"name": "probe", "arguments": text}}
+        for number, text in enumerate(arguments)
     ]
     results = [
         {"role": "tool", "tool_call_id": f"call_{number}", "content": text} for number, text in enumerate(_RESULTS)

@@ -1,4 +1,4 @@
-"""Renders one chat template in a process of its own, with limits of time, memory and access.
+"""The child process of one chat template: renders it, with limits of time, memory and access.
 
     python -m forefront.chat.prompt.template_worker FD       FD is this process's end of the connection
 

@@ -59,7 +59,7 @@ class ToolFormat(ABC):
     more: ClassVar[str] = ""
 
     @property
-    def spelled(self) -> dict[int, bytes]:
+    def marker_bytes(self) -> dict[int, bytes]:
         """The text of each control token that the parser has to see, by id."""
         return {token: text.encode() for text, token in self.control.items()}
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.output.marker_scanner import Machine, Reading, until
+from forefront.chat.output.marker_scanner import Reading, TextScanner, until
 from forefront.chat.tools.call_parser import CallReader, NotACallError
 from forefront.chat.tools.tool_format import ToolFormat
 
@@ -25,6 +25,7 @@ class ToolParser:
     """
 
     def __init__(self, index: int, form: ToolFormat, tools: Mapping[str, Mapping[str, Any]]) -> None:
+        self.in_content = True  # what comes next is outside of a run of calls
         self._index = index
         self._form = form
         self._tools = tools
@@ -32,7 +33,7 @@ class ToolParser:
         self._said: list[tuple[int, str, str]] = []  # call or -1, its name where it begins, text
         self._content = _Content(self._said)
         self._markers = (*form.openings, *form.closings)
-        self._machine = Machine(self._answer(), self._markers)
+        self._machine = TextScanner(self._answer(), self._markers)
 
     def feed(self, text: str) -> list[Delta]:
         """What more text adds."""
@@ -56,6 +57,7 @@ class ToolParser:
         while char:
             found = yield from until(self._markers, char, self._content.take)
             if found in self._form.openings:
+                self.in_content = False
                 char = yield from self._run(found, (yield None))
                 continue
             if not (self._content.behind_call and any(mark.startswith(found) for mark in self._form.closings)):
@@ -64,6 +66,12 @@ class ToolParser:
 
     def _run(self, marker: str, char: str) -> Reading[str]:
         """Calls behind `marker`; returns the first character behind them."""
+        self.in_content = False
+        char = yield from self._run_of_calls(marker, char)
+        self.in_content = True
+        return char
+
+    def _run_of_calls(self, marker: str, char: str) -> Reading[str]:
         opening = marker
         while True:
             reader = CallReader(self._tools, self._begin, self._argument, opening)

@@ -16,7 +16,7 @@ from forefront.cli.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import Key, MadeKey, NewKey
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import check_new_key, convert_named
+from forefront.wire.parse_admin import check_new_key, convert_or_raise
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list, show, rotate and revoke API keys.")
 
@@ -46,7 +46,7 @@ def create(
     with command_store() as database:
         fields: dict[str, Any] = {"name": name, "project": project, "models": model or None}
         fields |= {"scopes": scope} if scope else {}
-        new = convert_named(fields, NewKey)
+        new = convert_or_raise(fields, NewKey)
         new.expires = None if expires is None else _time(expires)
         new.limits = read_limits(rpm, tpm, concurrency)
         new.budget = read_budget(budget)

@@ -28,6 +28,9 @@ class SampledParams(TypedDict, total=False):
     top_k: int | None
     min_p: float | None
     stop: str | Sequence[str] | None
+    stop_token_ids: Sequence[int] | None
+    min_tokens: int | None
+    ignore_eos: bool | None
     seed: int | None
     n: int | None
     presence_penalty: float | None
@@ -56,6 +59,8 @@ class ConversationParams(SampledParams, total=False):
     tools: Iterable[Mapping[str, Any]] | None
     tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
     parallel_tool_calls: bool | None
+    functions: Iterable[Mapping[str, Any]] | None
+    function_call: Literal["none", "auto"] | Mapping[str, Any] | None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
     metadata: Mapping[str, str] | None
     store: bool | None

@@ -1,6 +1,6 @@
 """Exceptions of the application as error responses: statuses from the table of codes, no internals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,7 +31,22 @@ async def http_error(request: Request, error: Exception) -> Response:
         allowed = _allowed(request)
         text = f"{path} does not take {method} requests, only {allowed}."
         return error_response(ApiError("method_not_allowed", text), {"allow": allowed})
-    return error_response(ApiError("unknown_url", f"There is nothing at {path}."))
+    text = f"There is nothing at {path}."
+    if (hint := similar_path(path, [route.path for route in request.app.routes])) is not None:
+        text += f" Did you mean {hint}? The base URL of clients ends with `/v1`."
+    return error_response(ApiError("unknown_url", text))
+
+
+def similar_path(path: str, known: Collection[str]) -> str | None:
+    """The known path that a client with a wrong base URL means: one with a missing or repeated `/v1`, another prefix or
+    a slash too many."""
+    parts = [part for part in path.split("/") if part]
+    for start in range(len(parts)):
+        rest = "/".join(parts[start:])
+        for candidate in (f"/{rest}", f"/v1/{rest}"):
+            if candidate in known and candidate != path:
+                return candidate
+    return None
 
 
 async def internal_error(request: Request, _error: Exception) -> Response:

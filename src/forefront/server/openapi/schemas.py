@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from forefront.server.openapi.rules import RULES
-from forefront.wire.parse import ALIASES
+from forefront.wire.other_engines import ALIASES
 from forefront.wire.record import Record
+from forefront.wire.refused_fields import ADVICE, REFUSED
 from forefront.wire.request import ChatRequest, SampledRequest
-from forefront.wire.unknown_fields import ADVICE, REFUSED
 
 Schema = dict[str, Any]
 _REFERENCE = "#/components/schemas/{name}"

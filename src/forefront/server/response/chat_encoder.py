@@ -27,6 +27,7 @@ from forefront.wire.response import (
     ChoiceLogprobs,
     ChunkChoice,
     FinishReason,
+    OpeningDelta,
     ResponseMessage,
     Usage,
 )
@@ -41,6 +42,7 @@ class ChatCompletionEncoder(ResponseEncoder):
         super().__init__("chatcmpl", model, include_usage=request.include_usage)
         self._count = request.n or 1
         self._logprobs = bool(request.logprobs)
+        self._legacy = request.functions is not None
 
     async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> ChatCompletion:
         """See `ResponseEncoder.whole`."""
@@ -55,6 +57,9 @@ class ChatCompletionEncoder(ResponseEncoder):
                 case _:
                     drafts[event.index].add(event)
         choices = [draft.choice(index, self._logprobs) for index, draft in enumerate(drafts)]
+        if self._legacy:
+            for choice in choices:
+                _make_legacy(choice)
         return ChatCompletion(
             id=self.id,
             created=self.created,
@@ -71,7 +76,7 @@ class ChatCompletionEncoder(ResponseEncoder):
         match event:
             case Started():
                 # The role comes first and by itself, for every choice.
-                opening = ChoiceDelta(role="assistant", content="")
+                opening = OpeningDelta(role="assistant", content="")
                 return [self._chunk(index, opening) for index in range(self._count)]
             case TextDelta():
                 logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
@@ -79,6 +84,8 @@ class ChatCompletionEncoder(ResponseEncoder):
             case ReasoningDelta():
                 delta = ChoiceDelta(reasoning_content=event.text, reasoning=event.text)
                 return [self._chunk(event.index, delta)]
+            case ToolCallBegin() | ToolCallDelta() if self._legacy:
+                return self._legacy_call(event)
             case ToolCallBegin():
                 call = ToolCallChunk(
                     index=event.call,
@@ -94,11 +101,22 @@ class ChatCompletionEncoder(ResponseEncoder):
 
     def end(self, event: ChoiceEnd) -> ChatCompletionChunk:
         """See `ResponseEncoder.end`."""
-        return self._chunk(event.index, ChoiceDelta(), reason=event.reason)
+        reason = _legacy_reason(event.reason) if self._legacy else event.reason
+        return self._chunk(event.index, ChoiceDelta(), reason=reason)
 
     def usage_chunk(self, usage: Usage) -> ChatCompletionChunk:
         """See `ResponseEncoder.usage_chunk`."""
         return self._message([], usage)
+
+    def _legacy_call(self, event: ToolCallBegin | ToolCallDelta) -> list[ChatCompletionChunk]:
+        """A part of the one call of an answer to a request with `functions`."""
+        if event.call:
+            return []
+        if isinstance(event, ToolCallBegin):
+            call = FunctionCallDelta(name=event.name, arguments="")
+        else:
+            call = FunctionCallDelta(arguments=event.arguments)
+        return [self._chunk(event.index, ChoiceDelta(function_call=call))]
 
     def _chunk(
         self,
@@ -163,6 +181,18 @@ class _Draft:
         )
         collected = ChoiceLogprobs(content=self.logprobs) if logprobs else None
         return Choice(index=index, message=message, logprobs=collected, finish_reason=self.reason)
+
+
+def _make_legacy(choice: Choice) -> None:
+    """Rewrite a choice for a request with `functions`: its first call is `function_call`."""
+    message = choice.message
+    if message.tool_calls:
+        message.function_call, message.tool_calls = message.tool_calls[0].function, None
+    choice.finish_reason = _legacy_reason(choice.finish_reason)
+
+
+def _legacy_reason(reason: FinishReason | None) -> FinishReason | None:
+    return "function_call" if reason == "tool_calls" else reason
 
 
 def _tool_calls(calls: Sequence[tuple[str, list[str]]]) -> list[ToolCall]:

@@ -1,6 +1,6 @@
 """Sending a completion: as one JSON body, or as server-sent events."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from forefront.server.response.send_body import send_body
 from forefront.server.response.sse import DONE, encode_event, encode_waiting
 from forefront.wire.errors import ApiError
 
+_MAX_LIST: Final = 2048  # bytes of names in a header
 _STREAM_HEADERS: Final = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -84,7 +85,19 @@ class ResponseSender:
 
 
 def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
-    """The header that lists the request fields without effect, percent-encoded where needed."""
-    if not names:
-        return {}
-    return {"x-ignored-params": ", ".join(quote(name[:128], safe="[]._-$") for name in names)}
+    """The header that lists the request fields without effect, percent-encoded where needed. Names beyond 2 KiB are
+    counted alone, so that proxies take the header."""
+    return {"x-ignored-params": _bounded_list(names)} if names else {}
+
+
+def _bounded_list(names: Sequence[str]) -> str:
+    shown: list[str] = []
+    size = 0
+    for name in names:
+        quoted = quote(name[:128], safe="[]._-$")
+        size += len(quoted) + 2
+        if size > _MAX_LIST:
+            shown.append(f"and {len(names) - len(shown)} more")
+            break
+        shown.append(quoted)
+    return ", ".join(shown)

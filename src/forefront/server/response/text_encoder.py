@@ -10,7 +10,7 @@ from forefront.server.response.response_encoder import ResponseEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
-from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, Usage
+from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, TopLogprob, Usage
 
 
 class TextCompletionEncoder(ResponseEncoder):
@@ -100,7 +100,7 @@ class TextCompletionEncoder(ResponseEncoder):
             offsets.append(self._offsets[index])
             self._offsets[index] += len(self._decoders[index].decode(bytes(token.bytes or ())))
         return CompletionLogprobs(
-            tokens=[token.token for token in tokens],
+            tokens=[_name(token) for token in tokens],
             # Nothing stands before a prompt's first token, so it has no probability.
             token_logprobs=[None if isnan(token.logprob) else token.logprob for token in tokens],
             top_logprobs=[_top(token) for token in tokens] if self._alternatives else None,
@@ -109,4 +109,18 @@ class TextCompletionEncoder(ResponseEncoder):
 
 
 def _top(token: TokenLogprob) -> dict[str, float] | None:
-    return None if isnan(token.logprob) else {other.token: other.logprob for other in token.top_logprobs}
+    if isnan(token.logprob):
+        return None
+    # The chosen token is always there. Of two tokens with one text the likelier one counts, which comes first.
+    return {_name(token): token.logprob} | {_name(other): other.logprob for other in reversed(token.top_logprobs)}
+
+
+def _name(token: TopLogprob) -> str:
+    """A token's text; of one that is no whole characters, its bytes."""
+    if "\ufffd" not in token.token or not token.bytes:
+        return token.token
+    data = bytes(token.bytes)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)

@@ -77,12 +77,13 @@ class CompletionsEndpoint(Generic[R]):
             return
         request, principal = parsed.request, request_context(scope).principal
         model = find_model(self._catalog, principal, request.model)
+        ignored = ignored_header(parsed.ignored + model.backend.ignored(request))
         encoder = self._api.encoder(request, model)
         if _prompt_log.isEnabledFor(logging.INFO):
             _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": self._api.prompt(request)})
         with self._gateway.admit(principal, model.name, encoder.id) as lease:
             events = answer(request, model.backend, principal.tenant, lease)
-            sender = ResponseSender(scope, send, encoder, lease, ignored_header(parsed.ignored))
+            sender = ResponseSender(scope, send, encoder, lease, ignored)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             await while_connected(receive, sending)
 

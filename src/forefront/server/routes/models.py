@@ -9,6 +9,7 @@ from starlette.responses import Response
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.request_context import request_context
+from forefront.wire.errors import ApiError
 from forefront.wire.response import ModelList
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -39,7 +40,10 @@ def make_retrieve_model(catalog: Catalog) -> Handler:
     """The handler that describes one model."""
 
     async def retrieve_model(request: Request) -> Response:
-        model = find_model(catalog, request_context(request.scope).principal, request.path_params["id"]).describe()
+        name = request.path_params["id"]
+        if not name.strip("/"):
+            raise ApiError("unknown_url", "There is nothing at /v1/models/. Did you mean /v1/models?")
+        model = find_model(catalog, request_context(request.scope).principal, name).describe()
         return Response(msgspec.json.encode(model), media_type="application/json")
 
     return retrieve_model

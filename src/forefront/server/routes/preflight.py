@@ -44,7 +44,8 @@ class PreflightEndpoint:
             await lease.count()
             preview = await model.backend.preview(parsed.request, principal.tenant)
             content = msgspec.json.encode(self._preflight(model, preview, principal))
-            headers = ignored_header(parsed.ignored) | rate_limit_headers(lease.rate_limits())
+            ignored = ignored_header(parsed.ignored + model.backend.ignored(parsed.request))
+            headers = ignored | rate_limit_headers(lease.rate_limits())
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
         await send_body(send, content)
