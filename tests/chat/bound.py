@@ -1,11 +1,12 @@
 """An engine and the grammars of its model, for tests of what constrained answers look like."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from forefront.chat.grammar.compiler import CompiledGrammar, Grammars
-from forefront.chat.grammar.source import GrammarSource, Kind
+from forefront.chat.grammar.source import GrammarSource, Kind, json_schema_source
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
@@ -24,7 +25,10 @@ class Bound:
     tokenizer: Tokenizer
 
     async def compile(self, text: str, kind: Kind = "json_schema", triggers: tuple[str, ...] = ()) -> CompiledGrammar:
-        return await self.grammars.compile(GrammarSource(kind, text, triggers), "grammar")
+        source = GrammarSource(kind, text, triggers)
+        if kind == "json_schema":
+            source = json_schema_source(json.loads(text), "grammar", strict=True)
+        return await self.grammars.compile(source, "grammar")
 
     async def answer(
         self,

@@ -20,9 +20,10 @@ PERSON = {"type": "object", "properties": {"name": {"type": "string", "maxLength
 DEEP = '{"properties": {"a": ' * 10_000 + "{}" + "}}" * 10_000
 
 
-def formed(schema: str) -> bytes:
+def formed(schema: str, *, strict: bool = True) -> bytes:
     """A request for an answer of that schema; put together as text, since Python refuses to nest so deep."""
-    form = '{"type": "json_schema", "json_schema": {"name": "x", "schema": ' + schema + "}}"
+    mode = "true" if strict else "false"
+    form = '{"type": "json_schema", "json_schema": {"name": "x", "strict": ' + mode + ', "schema": ' + schema + "}}"
     return json.dumps(ASKED)[:-1].encode() + b', "response_format": ' + form.encode() + b"}"
 
 

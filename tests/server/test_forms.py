@@ -69,8 +69,33 @@ def test_any_object(server: RunningServer) -> None:
     assert isinstance(json.loads(made["message"]["content"]), dict)
 
 
-def test_too_few_tokens_for_any_answer(server: RunningServer) -> None:
-    assert refusal(server, response_format=schema_format(SCHEMA), max_tokens=3) == (422, "invalid_value", "max_tokens")
+def test_every_limit_gives_complete_json_or_an_answer_that_is_cut(server: RunningServer) -> None:
+    complete = []
+    for max_tokens in range(1, 40, 2):
+        form = schema_format(SCHEMA)
+        made = choice(server, "tiny", response_format=form, max_tokens=max_tokens, temperature=1.5, seed=max_tokens)
+        text = made["message"]["content"]
+        assert made["finish_reason"] == "length"
+        complete.append(text.endswith("}"))
+        if complete[-1]:
+            jsonschema.validate(json.loads(text), SCHEMA)
+    assert complete == sorted(complete)
+    assert complete[-1]
+
+
+def test_keywords_that_cannot_be_enforced_are_named(server: RunningServer) -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string", "pattern": r"(a)\1"}}, "required": ["name"]}
+    loose = {"type": "json_schema", "json_schema": {"name": "box", "schema": schema}}
+    path = "response_format.json_schema.schema.properties.name.pattern"
+    for stream in (False, True):
+        fields = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "max_tokens": 60, "stream": stream}
+        with server.client() as client:
+            answer = client.post(PATH, json=fields | {"response_format": loose})
+            assert answer.status_code == 200
+            assert answer.headers["x-unenforced-keywords"] == path
+            refused = client.post(PATH, json=fields | {"response_format": schema_format(schema)})
+            assert refused.json()["error"]["param"] == path
+            assert "back-reference" in refused.json()["error"]["message"]
 
 
 def test_a_regular_expression(server: RunningServer) -> None:
@@ -115,8 +140,8 @@ def test_a_stream_of_an_object_is_the_object(server: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"response_format": schema_format({"type": "nonsense"})}, "response_format.json_schema.schema"),
-        ({"response_format": schema_format({"$ref": "#/nowhere"})}, "response_format.json_schema.schema"),
+        ({"response_format": schema_format({"type": "nonsense"})}, "response_format.json_schema.schema.type"),
+        ({"response_format": schema_format({"$ref": "#/nowhere"})}, "response_format.json_schema.schema.$ref"),
         ({"regex": "(a"}, "regex"),
         ({"regex": "(?<=a)b"}, "regex"),
         ({"grammar": "start: undefined_rule"}, "grammar"),

@@ -1,6 +1,7 @@
 """Tools over real HTTP, on the built-in model: calls, streamed calls, results, choices."""
 
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -143,7 +144,10 @@ def test_a_hundred_and_twenty_eight_tools(server: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "nonsense"}}}]}, "tools"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"not": {}}, "strict": True}}]},
+            "tools[f].function.parameters",
+        ),
         ({"tools": [{"type": "function", "function": {"name": "f\n"}}]}, "tools[0].function.name"),
         ({"regex": "a+"}, "regex"),
     ],
@@ -153,3 +157,96 @@ def test_refusals(server: RunningServer, fields: dict[str, Any], param: str) -> 
         answer = client.post(PATH, json=body(**fields))
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["param"] == param
+
+
+def test_a_schema_that_cannot_be_enforced_does_not_keep_the_other_tools_from_being_used(server: RunningServer) -> None:
+    def named(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+    tools = [
+        WEATHER,
+        named("twice", {"type": "object", "properties": {"a": {"type": "string", "pattern": r"^(a|b)\1$"}}}),
+        named("never", {"type": "object", "properties": {"a": {"not": {}}}, "required": ["a"]}),
+        named("wrong", {"type": "dict", "properties": {"a": {"type": "float"}}}),
+    ]
+    for choice_ in ("auto", "required"):
+        with server.client() as client:
+            answer = client.post(PATH, json=body(tools=tools, tool_choice=choice_))
+        assert answer.status_code == 200, answer.text
+        left_out = answer.headers["x-unenforced-keywords"].split(", ")
+        assert "tools[twice].function.parameters.properties.a.pattern" in left_out
+        assert "tools[never].function.parameters" in left_out
+        assert "tools[wrong].function.parameters.properties.a.type" in left_out
+        [call] = answer.json()["choices"][0]["message"]["tool_calls"]
+        valid(call, WEATHER)
+
+
+def test_only_allowed_tools_are_called(server: RunningServer) -> None:
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "add"}}]}
+    made = choice(server, tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
+    for call in made["message"]["tool_calls"]:
+        valid(call, ADD)
+    allowed = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "get_weather"}}]}
+    [call] = choice(server, tool_choice={"type": "allowed_tools", "allowed_tools": allowed})["message"]["tool_calls"]
+    valid(call, WEATHER)
+
+
+@pytest.mark.parametrize("name", ["get_weather", None])
+def test_a_forced_call_without_room_is_left_out(server: RunningServer, name: str | None) -> None:
+    forced: Any = "required" if name is None else {"type": "function", "function": {"name": name}}
+    for max_tokens in (1, 2, 8):
+        made = choice(server, tool_choice=forced, max_tokens=max_tokens)
+        assert made["finish_reason"] == "length"
+        assert not made["message"].get("tool_calls")
+        assert not made["message"]["content"]
+
+
+CODE: dict[str, Any] = {
+    "type": "custom",
+    "custom": {
+        "name": "calculate",
+        "description": "Calculates an expression",
+        "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": r'[0-9]{1,3} [+*/] "[0-9]{1,3}"\n'}},
+    },
+}
+LARK = 'start: term (" + " term){1,2}\nterm: NUMBER | "\\"" NUMBER "\\""\nNUMBER: /[1-9][0-9]{0,2}/'
+
+
+@pytest.mark.parametrize(
+    ("grammar", "pattern"),
+    [
+        (CODE["custom"]["format"]["grammar"], r'[0-9]{1,3} [+*/] "[0-9]{1,3}"\n'),
+        ({"syntax": "lark", "definition": LARK}, r'("?)[1-9][0-9]{0,2}\1( \+ ("?)[1-9][0-9]{0,2}\3){1,2}'),
+    ],
+)
+def test_a_custom_tool_takes_text_of_its_grammar(server: RunningServer, grammar: dict[str, str], pattern: str) -> None:
+    format_ = {"type": "grammar", "grammar": grammar}
+    tool = {"type": "custom", "custom": CODE["custom"] | {"format": format_}}
+    forced = {"type": "custom", "custom": {"name": "calculate"}}
+    fields = body(tools=[tool, WEATHER], tool_choice=forced, temperature=1.0, seed=3)
+    with server.client() as client:
+        whole = client.post(PATH, json=fields).json()
+        chunks = client.post(PATH, json=fields | {"stream": True}).text
+    [call] = whole["choices"][0]["message"]["tool_calls"]
+    assert (call["type"], call["custom"]["name"], "function" in call) == ("custom", "calculate", False)
+    assert re.fullmatch(pattern, call["custom"]["input"])
+    deltas = [
+        delta
+        for line in chunks.splitlines()
+        if line.startswith("data: {")
+        for chosen in json.loads(line[6:])["choices"]
+        for delta in chosen["delta"].get("tool_calls") or ()
+    ]
+    assert deltas[0]["type"] == "custom"
+    assert deltas[0]["custom"]["name"] == "calculate"
+    assert "".join(delta["custom"].get("input") or "" for delta in deltas) == call["custom"]["input"]
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "7"}
+    again = [QUESTION, whole["choices"][0]["message"], result]
+    assert choice(server, tools=[tool, WEATHER], messages=again)["message"]
+
+
+def test_a_custom_tool_takes_any_text(server: RunningServer) -> None:
+    tool = {"type": "custom", "custom": {"name": "write"}}
+    made = choice(server, tools=[tool], tool_choice="required", temperature=1.5, seed=1, max_tokens=60)
+    assert [call["custom"]["name"] for call in made["message"]["tool_calls"]] == ["write"]
+    assert made["message"]["tool_calls"][0]["custom"]["input"]

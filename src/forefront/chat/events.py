@@ -8,10 +8,12 @@ from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogpro
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache."""
+    """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache. `unenforced` are the
+    paths of keywords of schemas that do not bind the answer."""
 
     prompt_tokens: int
     cached_tokens: int
+    unenforced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +35,22 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallBegin:
-    """A tool call begins: number `call` of choice `index`, counted from 0."""
+    """A call of a function or a custom tool begins: number `call` of choice `index`, counted from 0."""
 
     index: int
     call: int
     name: str
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """More of the arguments of a tool call, as JSON text."""
+    """More of the arguments of a tool call: JSON text, or the input of a custom tool."""
 
     index: int
     call: int
     arguments: str
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

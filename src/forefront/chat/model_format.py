@@ -13,6 +13,7 @@ from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages, tool_definitions, with_tools
 from forefront.chat.prompt.template_style import find_template_style
 from forefront.chat.tools.arguments import schema_of
+from forefront.chat.tools.custom_calls import CustomCallParser
 from forefront.chat.tools.detect import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_parser import ToolParser
@@ -130,6 +131,13 @@ class ModelFormat:
     def parser(self, index: int, prompt: str, offered: Sequence[Tool]) -> OutputParser | None:
         """The parser of choice `index` of an answer to `prompt`; None where all of it is content."""
         schemas = {tool.function.name: schema_of(tool) for tool in offered}
+        custom = frozenset(tool.function.name for tool in offered if tool.type == "custom")
+        parser = self._parser(index, prompt, offered, schemas)
+        return CustomCallParser(parser, custom) if custom and parser is not None else parser
+
+    def _parser(
+        self, index: int, prompt: str, offered: Sequence[Tool], schemas: Mapping[str, Mapping[str, Any]]
+    ) -> OutputParser | None:
         if self.harmony is not None:
             return HarmonyParser(index, prompt, schemas)
         reasoning, calls = None, None

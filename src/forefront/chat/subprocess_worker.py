@@ -1,4 +1,4 @@
-"""Child processes that do what may take all time and memory there is, for inputs that strangers wrote."""
+"""Child processes for work on untrusted input, with bounds on their memory and processor time."""
 
 import os
 import resource
@@ -11,35 +11,35 @@ _SECRETS: Final = ("FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL", "FOREFRONT_RED
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment, less what opens the server, its store or its Redis."""
+    """This process's environment without the secrets of the server, its store and its Redis."""
     return {name: value for name, value in os.environ.items() if name not in _SECRETS}
 
 
 def start_child(module: str) -> tuple[subprocess.Popen[bytes], Connection]:
-    """`python -m MODULE FD` in a process of its own, where FD is its end of a connection; and this end."""
-    ours, theirs = Pipe()
+    """Start `python -m MODULE FD`, where FD is the child's end of a connection. The process, and the parent's end."""
+    parent_end, child_end = Pipe()
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", module, str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
+        [sys.executable, "-m", module, str(child_end.fileno())],
+        pass_fds=[child_end.fileno()],
         env=child_environment(),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    theirs.close()
-    return process, ours
+    child_end.close()
+    return process, parent_end
 
 
-def bound_memory(most: int) -> None:
-    """Let this process write to at most `most` bytes of memory of its own, and leave no core file.
+def bound_memory(max_bytes: int) -> None:
+    """Bound the private writable memory of this process, and disable core files.
 
-    Not the address space: threads and OpenVINO reserve many times of it what they use.
+    The address space stays unbounded: threads and OpenVINO reserve many times what they use.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))
 
 
 def bound_processor_time(seconds: float) -> None:
-    """End this process once it has computed for `seconds` more on every core, should its parent no longer be there."""
+    """End this process after `seconds` more of computation on every core, in case its parent is gone."""
     spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-    most = int(spent + seconds * (os.cpu_count() or 1)) + 2
-    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+    limit = int(spent + seconds * (os.cpu_count() or 1)) + 2
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))

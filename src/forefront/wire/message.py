@@ -39,6 +39,10 @@ class Message(msgspec.Struct, kw_only=True):
     refusal: str | None = None
     function_call: FunctionCall | None = None
 
+    def __post_init__(self) -> None:
+        if self.tool_calls is not None:
+            self.tool_calls = [call.as_function() for call in self.tool_calls]
+
     @property
     def text(self) -> str:
         """The content as one text, empty when there is none."""

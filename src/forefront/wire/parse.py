@@ -125,9 +125,10 @@ def _check_chat(request: ChatRequest) -> None:
             text = f"Two tools have the name `{name}`."
             raise ApiError("invalid_value", text, param=f"tools[{index}].function.name")
     choice = request.tool_choice
-    if isinstance(choice, NamedToolChoice) and choice.function.name not in names:
-        text = f"`tool_choice` names `{choice.function.name[:64]}`, which is not among the tools."
-        raise ApiError("invalid_value", text, param="tool_choice")
+    for name in choice.names if isinstance(choice, NamedToolChoice) else ():
+        if name not in names:
+            text = f"`tool_choice` names `{name[:64]}`, which is not among the tools."
+            raise ApiError("invalid_value", text, param="tool_choice")
     if choice == "required" and not names:
         raise ApiError("invalid_value", "`tool_choice` is `required`, but there are no tools.", param="tool_choice")
     check_conversation(request.messages)

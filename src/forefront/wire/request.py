@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from forefront.wire.message import Message
 from forefront.wire.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, ResponseFormat
-from forefront.wire.tools import MAX_TOOLS, ChosenFunction, Function, Tool, ToolChoice
+from forefront.wire.tools import MAX_TOOLS, ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
 
 MAX_STOPS = 16
 MAX_STOP_LENGTH = 1024
@@ -111,6 +111,22 @@ class ChatRequest(SampledRequest, kw_only=True):
     def active_tools(self) -> list[Tool]:
         """The tools that the model is shown: none where it must not call any."""
         return [] if self.tool_choice == "none" else self.tools or []
+
+    @property
+    def callable_tools(self) -> list[Tool]:
+        """The tools that the model may call: all that are offered, or those that `tool_choice` names."""
+        if not isinstance(self.tool_choice, NamedToolChoice):
+            return self.active_tools
+        names = set(self.tool_choice.names)
+        return [tool for tool in self.active_tools if tool.function.name in names]
+
+    @property
+    def call_mode(self) -> Literal["auto", "required", "one"]:
+        """Whether the model may call tools, has to, or has to make exactly one call."""
+        choice = self.tool_choice
+        if isinstance(choice, NamedToolChoice):
+            return choice.allowed_tools.mode if choice.allowed_tools is not None else "one"
+        return "required" if choice == "required" else "auto"
 
 
 class CompletionRequest(SampledRequest, kw_only=True):

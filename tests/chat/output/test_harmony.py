@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer
 
-from forefront.chat.grammar.source import json_lark
+from forefront.chat.grammar.source import GrammarSource, expand, schema_lark
 from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
 from forefront.wire.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
@@ -112,7 +112,7 @@ def offered() -> list[Tool]:
 
 
 def accepts(tokenizer: LLTokenizer, lark: str, text: str) -> bool:
-    matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(lark), log_level=0)
+    matcher = LLMatcher(tokenizer, expand(GrammarSource("lark", lark)).llguidance, log_level=0)
     assert not matcher.is_error(), matcher.get_error()
     for marker, token in FORM.control.items():
         text = text.replace(marker, chr(0xF0000 + token))
@@ -125,8 +125,8 @@ def accepts(tokenizer: LLTokenizer, lark: str, text: str) -> bool:
 def test_grammars_bind_the_channel_that_is_meant(tokenizer: LLTokenizer) -> None:
     forced = FORM.grammar(offered(), None, forced=True)
     free = FORM.grammar(offered(), None, forced=False)
-    answer = FORM.grammar([], json_lark({"enum": ["warm", "cold"]}), forced=False)
-    either = FORM.grammar(offered(), json_lark({"enum": ["warm", "cold"]}), forced=False)
+    answer = FORM.grammar([], schema_lark({"enum": ["warm", "cold"]}, "form", strict=True), forced=False)
+    either = FORM.grammar(offered(), schema_lark({"enum": ["warm", "cold"]}, "form", strict=True), forced=False)
     json_final = '<|channel|>final<|message|>"warm"'
     expected = {
         THOUGHT + CALL: (True, True, False, True),
@@ -142,7 +142,9 @@ def test_grammars_bind_the_channel_that_is_meant(tokenizer: LLTokenizer) -> None
 
 
 def test_sampled_calls_are_valid(tokenizer: LLTokenizer) -> None:
-    matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(FORM.grammar(offered(), None, forced=True)), log_level=0)
+    matcher = LLMatcher(
+        tokenizer, expand(GrammarSource("lark", FORM.grammar(offered(), None, forced=True))).llguidance, log_level=0
+    )
     dice = random.Random(1)
     for _ in range(5):
         state, tokens = matcher.deep_copy(), list[int]()

@@ -9,12 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
+from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource, expand
 from forefront.chat.tools.llama import LlamaFormat
 from forefront.chat.tools.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat
-from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
+from forefront.chat.tools.tool_grammar import CallMode, ToolGrammar, tool_grammar
 from forefront.chat.tools.tool_parser import ToolParser
-from forefront.wire.tools import ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
+from forefront.wire.tools import Function, Tool
 from tests.chat.told import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Plain, calls, content, told
 from training.dialogues.tools import call as trained_call
 
@@ -89,7 +90,7 @@ def tokenizer() -> LLTokenizer:
 
 
 def compiled(tokenizer: LLTokenizer, grammar: ToolGrammar) -> LLMatcher:
-    matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(grammar.lark), log_level=0)
+    matcher = LLMatcher(tokenizer, expand(GrammarSource("lark", grammar.lark)).llguidance, log_level=0)
     assert not matcher.is_error(), matcher.get_error()
     return matcher
 
@@ -133,14 +134,13 @@ def check(form: ToolFormat, text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("choice", ["required", "auto", None, "tree"])
+@pytest.mark.parametrize("choice", ["required", "auto", "one"])
 @pytest.mark.parametrize("parallel", [True, False])
 def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
     tokenizer: LLTokenizer, form: ToolFormat, choice: Any, parallel: bool
 ) -> None:
-    if choice == "tree":
-        choice = NamedToolChoice(type="function", function=ChosenFunction(name="tree"))
-    grammar = tool_grammar(form, offer(SCHEMAS), choice, parallel=parallel)
+    tools = offer(SCHEMAS if choice != "one" else {"tree": SCHEMAS["tree"]})
+    grammar = tool_grammar(form, tools, choice, parallel=parallel)
     matcher = compiled(tokenizer, grammar)
     dice = random.Random(f"{form} {choice} {parallel}")
     counts = set()
@@ -148,14 +148,14 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
         text = grammar.trigger + sample(matcher.deep_copy(), dice)
         if (
             isinstance(form, LlamaFormat)
-            and choice in ("auto", None)
+            and choice == "auto"
             and not calls(told(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text]))
         ):
             continue  # the grammar holds for the whole answer, which need not be a call
         found = check(form, text)
         counts.add(len(found))
         assert found
-        assert isinstance(choice, str | None) or [name for name, _ in found] == ["tree"]
+        assert choice != "one" or [name for name, _ in found] == ["tree"]
     assert parallel or counts <= {1}
 
 
@@ -163,7 +163,8 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
 @pytest.mark.parametrize(
     ("form", "text"),
     [
-        (HERMES, trained_call("get_weather", {"city": "Rome", "n": [1, {"a": None}]})),
+        (HERMES, trained_call("get_weather", {"city": "Rome"})),
+        (HERMES, trained_call("any", {"n": [1, {"a": None}]})),
         (controlled(HERMES, "<tool_call>", "</tool_call>"), trained_call("get_weather", {"city": "Rome"})),
         (LLAMA3, '{"name": "get_weather", "parameters": {"city": "Rome"}}'),
         (LLAMA3, '{"type": "function", "name": "get_weather", "parameters": {"city": "Rome"}}'),
@@ -174,13 +175,13 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
     ],
 )
 def test_calls_are_written_as_models_were_trained_to(
-    tokenizer: LLTokenizer, choice: ToolChoice, form: ToolFormat, text: str
+    tokenizer: LLTokenizer, choice: CallMode, form: ToolFormat, text: str
 ) -> None:
     grammar = tool_grammar(form, offer(SCHEMAS), choice, parallel=False)
     assert text.startswith(grammar.trigger)
     matcher = compiled(tokenizer, grammar)
     assert accepts(matcher.deep_copy(), form, text.removeprefix(grammar.trigger))
-    for other in (text.replace(": ", ":", 1), text.replace("get_weather", "get_news"), text.replace('"Rome"', "5")):
+    for other in (text.replace(": ", ":", 1), text.replace('"name": "', '"name": "x', 1), text.replace('"Rome"', "5")):
         assert other == text or not accepts(matcher.deep_copy(), form, other.removeprefix(grammar.trigger))
 
 
@@ -265,5 +266,7 @@ def test_keywords_that_cannot_be_kept_are_refused_only_where_strict(tokenizer: L
     schemas: dict[str, dict[str, Any] | None] = {"f": {"type": "object", "not": {"required": ["a"]}}}
     loose = tool_grammar(HERMES, offer(schemas, strict=False), "required", parallel=True)
     strict = tool_grammar(HERMES, offer(schemas, strict=True), "required", parallel=True)
-    assert not LLMatcher(tokenizer, LLMatcher.grammar_from_lark(loose.lark), log_level=0).is_error()
-    assert LLMatcher(tokenizer, LLMatcher.grammar_from_lark(strict.lark), log_level=0).is_error()
+    assert not LLMatcher(tokenizer, expand(GrammarSource("lark", loose.lark)).llguidance, log_level=0).is_error()
+    with pytest.raises(GrammarRefusedError) as caught:
+        expand(GrammarSource("lark", strict.lark))
+    assert caught.value.path == "tools[f].function.parameters.not"

@@ -1,17 +1,17 @@
-"""Grammars of one model: compiled off the event loop, kept for the next request, refused in plain words."""
+"""Grammars of one model: compiled off the event loop and cached."""
 
 import asyncio
 import contextlib
 import queue
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llguidance import LLMatcher
 
-from forefront.chat.grammar.completion_search import Completer
+from forefront.chat.grammar.automaton.completion import Completer
+from forefront.chat.grammar.automaton.network import INFINITE
 from forefront.chat.grammar.grammar_constraint import GrammarConstraint
-from forefront.chat.grammar.grammar_worker import Prover, compile_here
+from forefront.chat.grammar.grammar_worker import CheckedGrammar, GrammarWorker, compile_here
 from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource
 from forefront.chat.grammar.triggered_constraint import TriggeredConstraint, Triggers
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
@@ -34,41 +34,35 @@ _WAITING = 64
 
 
 class CompiledGrammar:
-    """A grammar in its first state. `start` begins one continuation; it is what `GenerateRequest.constraint` takes.
+    """A grammar in its first state. `start` begins one continuation; `GenerateRequest.constraint` takes it.
 
-    `shortest` is the length in tokens of the shortest answer that was found, None if none was.
+    `shortest` is the fewest tokens of an answer as `Completer.distance` counts them, None if it is not known.
+    `left_out` are the paths of keywords of schemas that are not enforced.
     """
 
-    def __init__(
-        self,
-        matcher: LLMatcher,
-        completer: Completer,
-        index: TokenIndex,
-        plan: Sequence[int] | None,
-        source: GrammarSource,
-    ) -> None:
-        self.shortest = len(plan) if plan is not None and not source.triggers else None
+    def __init__(self, matcher: LLMatcher, index: TokenIndex, checked: CheckedGrammar, source: GrammarSource) -> None:
+        self.left_out = checked.left_out
         self._matcher = matcher
-        self._completer = completer.hinted(source.hints)
         self._vocabulary = index.vocabulary
-        self._plan = plan
-        self._ends = source.ends
+        self._completer: Completer | None = None
+        self.shortest: int | None = None
+        if checked.network is not None:
+            checked.network.attach(index.longest)
+            self._completer = Completer(checked.network, index.vocabulary.pieces)
+            distance = self._completer.distance(self._completer.start())
+            self.shortest = distance if distance < INFINITE else None
+        self._source = source
         self._triggers = Triggers(source.triggers, matcher, index) if source.triggers else None
 
     def start(self) -> Constraint:
         """A constraint for one continuation."""
         if self._triggers is not None:
-            return TriggeredConstraint(self._triggers, self._bound, len(self._plan or ()), ends=self._ends)
+            return TriggeredConstraint(self._triggers, self._bound, self.shortest or 0, ends=self._source.ends)
         return self._bound()
 
-    def require(self, max_tokens: int) -> None:
-        """Raise `ApiError` (422, `max_tokens`) if so few tokens are not enough for any answer."""
-        if self.shortest is not None and max_tokens < self.shortest:
-            text = f"`max_tokens` is {max_tokens}, but the shortest answer of this form has {self.shortest} tokens."
-            raise ApiError("invalid_value", text, param="max_tokens")
-
     def _bound(self) -> GrammarConstraint:
-        return GrammarConstraint(self._matcher.deep_copy(), self._vocabulary, self._completer, self._plan)
+        whole = self._source.whole and self._triggers is None
+        return GrammarConstraint(self._matcher.deep_copy(), self._vocabulary, self._completer, whole=whole)
 
 
 @dataclass(slots=True)
@@ -90,14 +84,13 @@ class Grammars:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._index = TokenIndex(vocabulary)
-        self._completer = Completer(self._index)
         self._cache: OrderedDict[tuple[str, bytes], _Compilation] = OrderedDict()
         self._cached: Counter[str] = Counter()  # by tenant
         self._waiting = Quota(_WAITING)
         self._pool = WorkerPool(_WORKERS, "forefront-grammars")
-        self._provers: queue.SimpleQueue[Prover] = queue.SimpleQueue()
+        self._workers: queue.SimpleQueue[GrammarWorker] = queue.SimpleQueue()
         for _ in range(_WORKERS):
-            self._provers.put(Prover(vocabulary))
+            self._workers.put(GrammarWorker(vocabulary))
 
     async def compile(self, source: GrammarSource, param: str, tenant: Tenant = NO_TENANT) -> CompiledGrammar:
         """The compiled grammar. Raises `ApiError`: 422 `invalid_value` with `param` and the reason if it cannot be
@@ -112,8 +105,7 @@ class Grammars:
         except SemaphoreClosedError:
             raise shutting_down() from None
         except GrammarRefusedError as error:
-            reason = " ".join(str(error).replace("<non-verbose/>", "").split())[:_REASON_LIMIT]
-            raise ApiError("invalid_value", f"`{param}` cannot be used: {reason}", param=param) from None
+            raise _refusal(error, param) from None
         finally:
             found.waiting -= 1
             if not found.waiting and not found.started:
@@ -125,7 +117,7 @@ class Grammars:
         self._pool.close()
         with contextlib.suppress(queue.Empty):
             while True:
-                self._provers.get_nowait().stop()
+                self._workers.get_nowait().stop()
 
     def _find(self, key: tuple[str, bytes], source: GrammarSource, tenant: Tenant) -> _Compilation:
         """What is cached, refusals included, or a compilation that has begun; a tenant's equal ones share it."""
@@ -161,9 +153,24 @@ class Grammars:
 
     def _compile(self, source: GrammarSource, compilation: _Compilation) -> CompiledGrammar:
         compilation.started = True
-        prover = self._provers.get()
+        worker = self._workers.get()
         try:
-            plan = prover.prove(source)
+            checked = worker.check(source)
         finally:
-            self._provers.put(prover)
-        return CompiledGrammar(compile_here(self._index, source), self._completer, self._index, plan, source)
+            self._workers.put(worker)
+        return CompiledGrammar(compile_here(self._index, checked.llguidance), self._index, checked, source)
+
+
+def _refusal(error: GrammarRefusedError, param: str) -> ApiError:
+    """The error for a client: it names what the client wrote, and shows nothing of a grammar made from it."""
+    if error.path:
+        place = error.path.removeprefix(param).lstrip(".")
+        where = (
+            f"`{error.path}`" if error.path.startswith("tools") else f"`{param}`" + (f" at `{place}`" if place else "")
+        )
+        text = f"{where} cannot be used: {error}"
+        return ApiError("invalid_value", text[:_REASON_LIMIT], param=error.path[:_REASON_LIMIT])
+    reason = " ".join(str(error).replace("<non-verbose/>", "").split())
+    if param.startswith(("tools", "response_format")):
+        reason = reason if reason.startswith("it ") or reason.startswith("the server") else "it is too complex"
+    return ApiError("invalid_value", f"`{param}` cannot be used: {reason[:_REASON_LIMIT]}", param=param)

@@ -1,5 +1,5 @@
-"""Grammars are tried out in a child process first: compiling some of them takes hours, or all memory there is, and
-cannot be stopped from within. What the child has compiled in time is safe to compile here.
+"""A child process compiles every new grammar first: some take hours, or all memory, and cannot be stopped from within.
+What the child has compiled in time is safe to compile here.
 
     python -m forefront.chat.grammar.grammar_worker FD     the child; FD is its end of the connection
 """
@@ -7,12 +7,21 @@ cannot be stopped from within. What the child has compiled in time is safe to co
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from llguidance import LLMatcher, LLParserLimits
 
-from forefront.chat.grammar.completion_search import Completer
-from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource
+from forefront.chat.grammar.automaton.lark_reader import LarkSyntaxError, read_lark
+from forefront.chat.grammar.automaton.network import INFINITE, Network, UnsupportedGrammarError, available_bytes
+from forefront.chat.grammar.automaton.regex_automaton import RegexAutomaton
+from forefront.chat.grammar.source import (
+    MAX_RELAXATION,
+    ExpandedGrammar,
+    GrammarRefusedError,
+    GrammarSource,
+    expand,
+)
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.chat.subprocess_worker import bound_memory, bound_processor_time, start_child
 from forefront.engine.allocator import tune_allocator
@@ -20,48 +29,67 @@ from forefront.engine.allocator import tune_allocator
 TIME_LIMIT = 3.0
 _START_LIMIT = 30.0
 _MEMORY_LIMIT = 4 * 2**30
-_SEARCH_LIMIT = 0.25
 # A grammar that takes seconds leaves the processor to the event loop and the engine.
 _NICE = 5
 # States of a lexer take up to 2 KiB each, and stay as long as the grammar is kept.
 _LIMITS = {"verbose_errors": False, "max_lexer_states": 20_000, "initial_lexer_fuel": 1_000_000}
 
 
-def compile_here(index: TokenIndex, source: GrammarSource) -> LLMatcher:
+@dataclass(frozen=True, slots=True)
+class CheckedGrammar:
+    """A grammar that compiles: its form for llguidance, its network where it has one, and the paths of the keywords of
+    schemas that it does not enforce."""
+
+    llguidance: str
+    network: Network | None
+    left_out: tuple[str, ...]
+
+
+def compile_here(index: TokenIndex, llguidance: str) -> LLMatcher:
     """The grammar in its first state. Raises `GrammarRefusedError`."""
-    matcher = LLMatcher(index.masks, source.compile(), log_level=0, limits=LLParserLimits(**_LIMITS))
+    matcher = LLMatcher(index.masks, llguidance, log_level=0, limits=LLParserLimits(**_LIMITS))
     if matcher.is_error():
         raise GrammarRefusedError(matcher.get_error())
     return matcher
 
 
-class Prover:
-    """A child process that tries grammars, one at a time; made anew when one was too much for it."""
+class GrammarWorker:
+    """A child process that compiles grammars, one at a time; replaced when a grammar was too much for it."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    def prove(self, source: GrammarSource) -> list[int] | None:
-        """A completion of the grammar, None if none was found. Blocks for `TIME_LIMIT` seconds at most, and some more
-        if a child has to be started. Raises `GrammarRefusedError`."""
+    def check(self, source: GrammarSource) -> CheckedGrammar:
+        """The checked grammar, its schemas relaxed as far as they have to be. Blocks for `TIME_LIMIT` seconds for each
+        attempt, and longer if a child has to be started. Raises `GrammarRefusedError`."""
+        relaxed = MAX_RELAXATION if '"strict": false' in source.text else 0
+        for relaxation in range(relaxed):
+            try:
+                return self._attempt(source, relaxation)
+            except GrammarRefusedError as error:
+                if error.path:
+                    raise
+        return self._attempt(source, relaxed)
+
+    def _attempt(self, source: GrammarSource, relaxation: int) -> CheckedGrammar:
         connection = self._connection or self._start()
         try:
-            connection.send(source)
+            connection.send((source, relaxation))
             if not connection.poll(TIME_LIMIT):
                 self.stop()
                 raise GrammarRefusedError(f"it takes longer than {TIME_LIMIT:.0f} seconds to compile")
-            answer: str | list[int] | None = connection.recv()
+            answer: GrammarRefusedError | CheckedGrammar = connection.recv()
         except (EOFError, OSError):
             self.stop()
             raise GrammarRefusedError("it takes too much memory to compile") from None
-        if isinstance(answer, str):
-            raise GrammarRefusedError(answer)
+        if isinstance(answer, GrammarRefusedError):
+            raise answer
         return answer
 
     def stop(self) -> None:
-        """End the child, whatever it does."""
+        """End the child, in any state."""
         if self._child is not None and self._connection is not None:
             self._connection.close()
             self._child.kill()
@@ -69,14 +97,14 @@ class Prover:
         self._child = self._connection = None
 
     def _start(self) -> Connection:
-        self._child, ours = start_child("forefront.chat.grammar.grammar_worker")
-        self._connection = ours
-        ours.send(self._vocabulary)
-        if not ours.poll(_START_LIMIT):
+        self._child, connection = start_child("forefront.chat.grammar.grammar_worker")
+        self._connection = connection
+        connection.send(self._vocabulary)
+        if not connection.poll(_START_LIMIT):
             self.stop()
             raise GrammarRefusedError("the server is too busy to compile it")
-        ours.recv()
-        return ours
+        connection.recv()
+        return connection
 
 
 def _serve(connection: Connection) -> None:
@@ -84,30 +112,53 @@ def _serve(connection: Connection) -> None:
     bound_memory(_MEMORY_LIMIT)
     tune_allocator()
     index = TokenIndex(connection.recv())
-    completer = Completer(index)
     connection.send("ready")
     while True:
         try:
-            source = connection.recv()
+            source, relaxation = connection.recv()
         except EOFError:  # the server is gone
             return
         bound_processor_time(TIME_LIMIT)
-        connection.send(_try(index, completer, source))
+        try:
+            answer: GrammarRefusedError | CheckedGrammar = check_grammar(index, source, relaxation)
+        except GrammarRefusedError as error:
+            answer = error
+        connection.send(answer)
 
 
-def _try(index: TokenIndex, completer: Completer, source: GrammarSource) -> str | list[int] | None:
+def check_grammar(index: TokenIndex, source: GrammarSource, relaxation: int = 0) -> CheckedGrammar:
+    """The work of the child. Raises `GrammarRefusedError`."""
+    expanded = expand(source, relaxation)
+    network = _network(index, expanded)
+    unsatisfiable = _unsatisfiable(expanded, network)
+    if unsatisfiable:
+        expanded = expand(source, relaxation, unsatisfiable)
+        network = _network(index, expanded)
+    matcher = compile_here(index, expanded.llguidance)
+    matcher.compute_bitmask()
+    if matcher.is_error():
+        raise GrammarRefusedError(matcher.get_error())
+    return CheckedGrammar(expanded.llguidance, network, expanded.left_out)
+
+
+def _network(index: TokenIndex, expanded: ExpandedGrammar) -> Network | None:
+    """The grammar's network, None for one that is beyond it."""
+    automaton = RegexAutomaton(available_bytes(index.vocabulary.pieces))
     try:
-        matcher = compile_here(index, source)
-        matcher.compute_bitmask()
-        if matcher.is_error():
-            raise GrammarRefusedError(matcher.get_error())
-        plan = completer.hinted(source.hints).find(matcher, 1, _SEARCH_LIMIT)
-    except GrammarRefusedError as error:
-        return str(error)
-    if plan is None and source.kind in ("json_object", "json_schema"):
-        return "no value satisfies it, or none that could be found"
-    return plan
+        return Network(read_lark(expanded.lark), automaton, index.longest)
+    except (LarkSyntaxError, UnsupportedGrammarError):
+        return None
+
+
+def _unsatisfiable(expanded: ExpandedGrammar, network: Network | None) -> list[str]:
+    """The paths of schemas that no value satisfies."""
+    if network is None:
+        return []
+    return [path for path, rule in expanded.schemas.items() if network.rule_distance(rule) >= INFINITE]
 
 
 if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])))
+    # As a module that others import, so that what is sent has the same class there.
+    from forefront.chat.grammar.grammar_worker import _serve as serve
+
+    serve(Connection(int(sys.argv[1])))

@@ -68,7 +68,7 @@ class Triggers:
 
 
 class _State(NamedTuple):
-    """What `accept` changes. The grammar behind a trigger, if any, accepted the token too."""
+    """What `accept` changes. The grammar behind a trigger, if any, has accepted the token too."""
 
     ended: bool
     forced_finish: bool
@@ -77,8 +77,8 @@ class _State(NamedTuple):
 
 
 class TriggeredConstraint:
-    """The `Constraint` that `bound` makes, each time that a trigger has come; `least` tokens are needed for it. With
-    `ends`, nothing follows the first one."""
+    """The constraint that `bound` makes, behind every trigger; it needs `least` tokens. With `ends`, the answer is over
+    behind the first one."""
 
     def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
         self.ended = False
@@ -91,11 +91,11 @@ class TriggeredConstraint:
         self._inner: GrammarConstraint | None = None
         self._history: deque[_State] = deque(maxlen=MAX_ROLLBACK)  # before each `accept`
 
-    def mask(self, left: int) -> Mask | None:
+    def mask(self, tokens_left: int) -> Mask | None:
         """See `Constraint.mask`."""
-        return self._triggers.mask(self._beginning) if self._inner is None else self._inner.mask(left)
+        return self._triggers.mask(self._beginning) if self._inner is None else self._inner.mask(tokens_left)
 
-    def accept(self, token: int, left: int) -> int:
+    def accept(self, token: int, tokens_left: int) -> int:
         """See `Constraint.accept`. Where there is no room for what must follow a trigger, the answer ends instead."""
         self._history.append(_State(self.ended, self.forced_finish, self._beginning, self._inner))
         if self._inner is None:
@@ -103,13 +103,13 @@ class TriggeredConstraint:
             if rest is None:
                 self._beginning = beginning
                 return token
-            if left - 1 < self._least:
+            if tokens_left - 1 < self._least:
                 self.forced_finish = True
                 return self._triggers.end_token
             self._inner = self._bound()
             self._inner.begin(self._triggers.tokens(rest))
         else:
-            token = self._inner.accept(token, left)
+            token = self._inner.accept(token, tokens_left)
             self.forced_finish |= self._inner.forced_finish
         if self._inner is not None and self._inner.ended:
             self._inner, self._beginning = None, b""

@@ -1,14 +1,9 @@
 """A model's tokens as llguidance wants them."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from llguidance import LLTokenizer, TokenizerWrapper
-
-# How llguidance spells a control token within bytes.
-_CONTROL = re.compile(rb"\xff\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +39,19 @@ class TokenIndex:
         a grammar is in the same state behind it, so this need not be the way that the model learnt."""
         tokens, start = [], 0
         while start < len(data):
-            for end in range(min(len(data), start + self._longest), start, -1):
-                token = self._ids.get(data[start:end])
-                if token is not None:
-                    tokens.append(token)
-                    break
-            else:
-                end = start + 1
-            start = end
+            found = self.longest(data, start)
+            if found is not None:
+                tokens.append(found[0])
+            start = start + 1 if found is None else found[1]
         return tokens
 
-    def forced(self, data: bytes) -> list[int]:
-        """Tokens of what llguidance says must come, control tokens among them."""
-        parts: list[bytes] = _CONTROL.split(data)
-        return [token for place, part in enumerate(parts) for token in ([int(part)] if place % 2 else self.cut(part))]
-
-    def merged(self, tokens: Iterable[int]) -> list[int]:
-        """The same text in fewer tokens; control tokens stay what they are."""
-        pieces = self.vocabulary.pieces
-        merged: list[int] = []
-        for is_text, group in groupby(tokens, key=lambda token: bool(pieces[token])):
-            run = list(group)
-            merged += self.cut(b"".join(pieces[token] for token in run)) if is_text else run
-        return merged
+    def longest(self, data: bytes, start: int) -> tuple[int, int] | None:
+        """The longest token that `data` has at `start`, and where it ends; None if no token begins there."""
+        for end in range(min(len(data), start + self._longest), start, -1):
+            token = self._ids.get(data[start:end])
+            if token is not None:
+                return token, end
+        return None
 
 
 class _Tokens:

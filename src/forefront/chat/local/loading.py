@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from forefront.chat.grammar.compiler import Grammars
-from forefront.chat.grammar.structured_output import Former
+from forefront.chat.grammar.structured_output import StructuredOutput
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import ModelLimits, RequestPreparer
@@ -67,11 +67,13 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
     engine = Engine(model)
-    former = Former(Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), model_format)
+    structured_output = StructuredOutput(
+        Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), model_format
+    )
     bound = PromptSizeLimit(engine.context_limit, tokenizer.longest)
     prompts = None if template is None else PromptBuilder(tokenizer, template, bound)
     limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens)
-    return LocalBackend(engine, RequestPreparer(tokenizer, prompts, model_format, former, limits))
+    return LocalBackend(engine, RequestPreparer(tokenizer, prompts, model_format, structured_output, limits))
 
 
 def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from forefront.chat.grammar.structured_output import Form, Former
+from forefront.chat.grammar.structured_output import AnswerFormat, StructuredOutput
 from forefront.chat.local.sampling import sampling_of
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.choice_decoder import ChoiceDecoder
@@ -39,11 +39,13 @@ _THREADS = 2
 @dataclass(frozen=True, slots=True)
 class PreparedGeneration:
     """A `PreparedRequest` for the engine: one of `requests` for each prompt, one of `answers` for each choice, in the
-    order of the prompts. `received` is the monotonic time at which its preparation began."""
+    order of the prompts. `received` is the monotonic time at which its preparation began, `unenforced` are the paths of
+    keywords of schemas that do not bind the answers."""
 
     requests: Sequence[GenerateRequest]
     answers: Sequence[ChoiceDecoder]
     received: float
+    unenforced: tuple[str, ...] = ()
 
     @property
     def prompt_tokens(self) -> int:
@@ -74,20 +76,20 @@ class RequestPreparer:
         tokenizer: Tokenizer,
         prompts: PromptBuilder | None,
         model_format: ModelFormat,
-        former: Former,
+        structured_output: StructuredOutput,
         limits: ModelLimits,
     ) -> None:
         self._tokenizer = tokenizer
         self._prompts = prompts
         self._format = model_format
-        self._former = former
+        self._structured_output = structured_output
         self._limits = limits
         self._workers = WorkerPool(_THREADS, "forefront-prompts")
 
     def close(self) -> None:
         """End the worker threads and those of the grammars."""
         self._workers.close()
-        self._former.close()
+        self._structured_output.close()
 
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
         """The prompt of a conversation. Raises `ApiError` for messages that the template does not take, and for a text
@@ -100,6 +102,7 @@ class RequestPreparer:
         prompt, form = await self._rendered(request, tenant, self._prompt_and_form)
         max_tokens = fit_answer(len(prompt.tokens), request.max_tokens, self._limits.context)
         top_logprobs = (request.top_logprobs or 0) if request.logprobs else None
+        constraint = await self._structured_output.constraint(form, tenant)
         generate = GenerateRequest(
             prompt=prompt.tokens,
             max_tokens=max_tokens,
@@ -107,10 +110,10 @@ class RequestPreparer:
             n=request.n or 1,
             stop_tokens=self._ends(request),
             tenant=tenant,
-            constraint=self._at_least(request, await self._former.constraint(form, max_tokens, tenant)),
+            constraint=self._at_least(request, constraint.start),
         )
         answers = chat_decoders(request, self._format, prompt.text)
-        return PreparedGeneration([generate], answers, received)
+        return PreparedGeneration([generate], answers, received, constraint.left_out)
 
     async def completion(self, request: CompletionRequest, tenant: Tenant) -> PreparedGeneration:
         """Prepare continuations of prompts."""
@@ -119,8 +122,8 @@ class RequestPreparer:
         max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         sampled = max(max_tokens, 1)
         sampling = sampling_of(request, request.logprobs, self._limits.vocabulary_size)
-        constraint = await self._former.constraint(await self._form(request, tenant), sampled, tenant)
-        constraint = self._at_least(request, constraint)
+        constraint = await self._structured_output.constraint(await self._form(request, tenant), tenant)
+        start = self._at_least(request, constraint.start)
         requests = [
             GenerateRequest(
                 prompt=tokens,
@@ -129,13 +132,13 @@ class RequestPreparer:
                 n=request.n or 1,
                 stop_tokens=self._ends(request),
                 tenant=tenant,
-                constraint=constraint,
+                constraint=start,
                 prompt_logprobs=request.logprobs if request.echo else None,
             )
             for tokens in prompts
         ]
         answers = text_decoders(request, self._format.plain_texts, prompts)
-        return PreparedGeneration(requests, answers, received)
+        return PreparedGeneration(requests, answers, received, constraint.left_out)
 
     def ignored(self, request: ChatRequest) -> tuple[str, ...]:
         """The fields that have no effect for this model. Raises `ApiError` 400 for one that cannot be ignored."""
@@ -169,15 +172,15 @@ class RequestPreparer:
         except TokenizerError as error:
             raise _not_encodable(error, "messages") from None
 
-    def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, Form | None]:
+    def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, AnswerFormat | None]:
         prompt = self._prompt(request)
-        return prompt, self._former.chat(request, prompt.text)
+        return prompt, self._structured_output.chat(request, prompt.text)
 
-    async def _form(self, request: CompletionRequest, tenant: Tenant) -> Form | None:
+    async def _form(self, request: CompletionRequest, tenant: Tenant) -> AnswerFormat | None:
         """The constraint's source. Only a JSON schema takes long enough for a thread."""
         if request.response_format is None:
-            return self._former.text(request)
-        return await self._in_worker(tenant, 0, lambda: self._former.text(request))
+            return self._structured_output.text(request)
+        return await self._in_worker(tenant, 0, lambda: self._structured_output.text(request))
 
     async def _tokens(
         self, prompt: str | list[int], index: int, request: CompletionRequest, tenant: Tenant

@@ -222,8 +222,8 @@ def _merged(group: Sequence[Delta]) -> Iterator[Delta]:
             yield TextDelta(index, "".join(delta.text for delta in texts), logprobs or None)
         case ReasoningDelta(index=index):
             yield ReasoningDelta(index, "".join(delta.text for delta in group if isinstance(delta, ReasoningDelta)))
-        case ToolCallDelta(index=index, call=call):
+        case ToolCallDelta(index=index, call=call, custom=custom):
             arguments = [delta.arguments for delta in group if isinstance(delta, ToolCallDelta)]
-            yield ToolCallDelta(index, call, "".join(arguments))
+            yield ToolCallDelta(index, call, "".join(arguments), custom)
         case _:
             yield from group

@@ -77,11 +77,6 @@ class HarmonyFormat:
         """What comes before the text of an answer."""
         return "<|channel|>final<|message|>"
 
-    def hints(self, *, forced: bool) -> tuple[bytes, ...]:
-        """What leads to the end of an answer: see `GrammarSource.hints`."""
-        end = self.control.get("<|end|>")
-        return (b"<|end|>" if end is None else b"\xff[%d]" % end, b"commentary to=" if forced else b"final")
-
     @property
     def message_end(self) -> frozenset[int]:
         """What ends a message, though it may be named as the end of an answer."""

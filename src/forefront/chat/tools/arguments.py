@@ -1,22 +1,22 @@
 """The grammar of arguments, in the several ways in which models write them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from forefront.chat.grammar.source import json_lark
+from forefront.chat.grammar.schema.ecma_pattern import RAW_TEXT
+from forefront.chat.grammar.schema.schema_leaves import lengths, string_conditions
+from forefront.chat.grammar.schema.schema_merge import NoValueError
+from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
+from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
+from forefront.chat.grammar.source import schema_lark
 from forefront.chat.tools.schema import enumerated, is_open, part_alone, properties, required, resolve, types
 from forefront.chat.tools.tool_format import Rules, compact, literal
-from forefront.wire.errors import ApiError
-from forefront.wire.tools import Tool
+from forefront.wire.tools import TEXT_GRAMMAR, Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
 # A name of an argument where the schema leaves it open.
 FREE_NAME: Final = "/[a-zA-Z_][a-zA-Z0-9_]{0,63}/"
-# Characters that a string may be bound to have, at most: a lexer has a state for each.
-_LONGEST: Final = 1000
-# Parts of a pattern that mean something else, or nothing, in llguidance.
-_FOREIGN: Final = re.compile(r"\(\?|\\[bBkKpPuxc1-9]")
 
 
 def schema_of(tool: Tool) -> dict[str, Any]:
@@ -24,14 +24,22 @@ def schema_of(tool: Tool) -> dict[str, Any]:
     return _NO_PARAMETERS if tool.function.parameters is None else tool.function.parameters
 
 
+def path_of(tool: Tool) -> str:
+    """Where a request has that schema, the tool named in place of its index."""
+    return f"tools[{tool.function.name}].function.parameters"
+
+
 def json_arguments(tool: Tool) -> str:
     """Lark expression for the arguments as one JSON object."""
-    return json_lark({"type": "object", **schema_of(tool)}, lenient=not tool.function.strict)
+    schema = {"type": "object", **schema_of(tool)}
+    return schema_lark(schema, path_of(tool), strict=bool(tool.function.strict), fallback={"type": "object"})
 
 
-def json_value(part: Any, tool: Tool) -> str:
-    """Lark expression for JSON of a part of the tool's schema."""
-    return json_lark(part_alone(part, schema_of(tool)), lenient=not tool.function.strict)
+def json_value(part: Any, tool: Tool, key: str = "") -> str:
+    """Lark expression for JSON of a part of the tool's schema: that of the argument `key`."""
+    path = path_of(tool) + (f".properties.{key}" if key else "")
+    schema = part_alone(part, schema_of(tool))
+    return schema_lark(schema, path, strict=bool(tool.function.strict), fallback={})
 
 
 def sequence(
@@ -55,67 +63,63 @@ def sequence(
     return first
 
 
-def raw_text(part: Any, tool: Tool, end: str, rules: Rules, marker: str = "") -> str:
-    """Lark expression for a value between tags: a string as it is, anything else as JSON; `end` behind it, which is
-    the Lark expression `marker` if it is a control token.
-
-    The pattern and the lengths of a string hold where llguidance can keep them.
-    """
+def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: str = "") -> str:
+    """Lark expression for the value of the argument `key` between tags: a string as it is, anything else as JSON; `end`
+    behind it, which is the Lark expression `marker` if it is a control token."""
     root = schema_of(tool)
     behind = marker or literal(end)
     values = enumerated(part, root)
     if values is not None:
         return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {behind}"
+    grammar = resolve(part, root).get(TEXT_GRAMMAR)
+    if grammar is not None:
+        return f"{custom_text(grammar, tool, key, rules)} {behind}"
     allowed = types(part, root)
     if not allowed or "string" not in allowed:
-        return f"{json_value(part, tool)} {behind}"
-    return free_text(end, rules, string_limits(resolve(part, root), tool) if allowed == {"string"} else {}, marker)
+        return f"{json_value(part, tool, key)} {behind}"
+    conditions = text_conditions(resolve(part, root), tool, key, rules) if allowed == {"string"} else ()
+    return free_text(end, rules, conditions, marker)
 
 
-def string_limits(schema: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
-    """The keywords of a string's schema that hold for text that is not JSON.
-
-    Others are left out, or, in a function with `strict`, raise `ApiError` (422).
-    """
-    kept = {key: schema[key] for key in ("minLength", "maxLength", "pattern") if key in schema}
-    if "pattern" in kept and not _expressible(kept["pattern"]):
-        del kept["pattern"]
-    for key in ("minLength", "maxLength"):
-        if key in kept and not (isinstance(kept[key], int) and 0 <= kept[key] <= _LONGEST):
-            del kept[key]
-    lost = [key for key in ("format", "pattern", "minLength", "maxLength") if key in schema and key not in kept]
-    if lost and tool.function.strict:
-        text = f"`{lost[0]}` of a string in `{tool.function.name}` cannot be held to in this model's format of calls."
-        raise ApiError("invalid_value", f"`tools`: {text} Leave it out, or set `strict` to false.", param="tools")
-    return kept
-
-
-def _expressible(pattern: Any) -> bool:
-    """Whether llguidance reads the pattern as it is meant."""
-    if not isinstance(pattern, str) or _FOREIGN.search(pattern):
-        return False
+def custom_text(grammar: Any, tool: Tool, key: str, rules: Rules) -> str:
+    """Lark expression for the text of a custom tool. Raises `UnenforceableError`."""
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return True
+        if grammar["syntax"] == "regex":
+            return rules.terminal(regex_within(grammar["definition"], RAW_TEXT))
+        prefix = rules.rule(literal(tool.function.name)) + "_"
+        start, lines = lark_within(grammar["definition"], RAW_TEXT, prefix)
+    except (TypeError, KeyError, *TextGrammarError) as error:
+        path = f"{path_of(tool)}.properties.{key}.{TEXT_GRAMMAR}"
+        raise UnenforceableError(path, "grammar", str(error)) from None
+    for line in lines:
+        rules.choice(*line.split(": ", 1))
+    return start
 
 
-def free_text(end: str, rules: Rules, limits: Mapping[str, Any] | None = None, marker: str = "") -> str:
-    """Lark expression for text up to `end`, which it includes; see `raw_text`. `limits`: see `string_limits`."""
-    limits = limits or {}
-    least, most = limits.get("minLength", 0), limits.get("maxLength")
-    count = "*" if not least and most is None else f"{{{least},{'' if most is None else most}}}"
-    escaped = escape(end)
+def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rules) -> Sequence[str]:
+    """Lark expressions, for use in a terminal, that a string which is not JSON must match.
+
+    Keywords that cannot be enforced are left out. Raises `UnenforceableError` in a function with `strict`.
+    """
+    report = SchemaReport(strict=bool(tool.function.strict))
+    path = f"{path_of(tool)}.properties.{key}"
+    try:
+        conditions = string_conditions(dict(schema), path, report, RAW_TEXT)
+        limits = lengths(dict(schema), path, report)
+    except NoValueError:
+        report.leave_out(path, "maxLength", "no value satisfies it")
+        return ()
+    rules.left_out += report.left_out
+    return conditions if limits is None else [*conditions, f"/{RAW_TEXT.any_character}{limits}/"]
+
+
+def free_text(end: str, rules: Rules, conditions: Sequence[str] = (), marker: str = "") -> str:
+    """Lark expression for text up to `end`, which it includes; see `raw_text` and `text_conditions`."""
     # As one terminal with its end: a lexer would not give back what text alone has taken of it.
-    last = "" if marker else escaped
-    expression = f"/(?s:.{count}){last}/ & ~/(?s:.*){escape(end.lstrip())}(?s:{'.*' if marker else '.+'})/"
-    pattern = limits.get("pattern")
-    if pattern is not None:
-        begin = "" if pattern.startswith("^") else "(?s:.*)"
-        finish = "" if pattern.endswith("$") else "(?s:.*)"
-        body = pattern.removeprefix("^").removesuffix("$").replace("/", "\\/")
-        expression += f" & /{begin}({body}){finish}{last}/"
+    last = "" if marker else escape(end)
+    expression = f"/(?s:.*){last}/ & ~/(?s:.*){escape(end.lstrip())}(?s:{'.*' if marker else '.+'})/"
+    for condition in conditions:
+        expression += f" & ({condition} {literal(end)})" if last else f" & {condition}"
     return f"{rules.terminal(expression)} {marker}".rstrip()
 
 

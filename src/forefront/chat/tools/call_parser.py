@@ -1,73 +1,27 @@
-"""One call of a tool, read character by character from what a model writes."""
+"""Calls of tools as JSON objects."""
 
 import json
-from collections.abc import Callable, Mapping
 from string import hexdigits
-from typing import Any
+from typing import Final
 
 from forefront.chat.output.marker_scanner import Reading, Take
+from forefront.chat.tools.call_cursor import CallCursor, NotACallError
 
-_NAMES = frozenset({"name", "tool_name"})
-_ARGUMENTS = frozenset({"arguments", "parameters"})
-# What else a call object may say before it is known to be one.
-_ASIDE = frozenset({"type", "id", "tool_call_id"})
-# Characters that may stand in front of the arguments: a name and its markers.
-_HEAD = 512
-_SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-# Levels of brackets in arguments that are converted as a whole.
-_DEPTH = 64
+_NAMES: Final = frozenset({"name", "tool_name"})
+_ARGUMENTS: Final = frozenset({"arguments", "parameters"})
+# Keys that a call object may have before its name.
+_OTHER_KEYS: Final = frozenset({"type", "id", "tool_call_id"})
+_SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-class NotACallError(Exception):
-    """What is being read is no call, or not the whole of one.
+class CallParser(CallCursor):
+    """Parses one call, as far as it is JSON.
 
-    `char` is the first character that does not belong; `unread` is text before it that turned out not to belong.
+    Arguments written as a JSON string are unwrapped; those left out, null or "" are `{}`. Arguments end where their
+    brackets do. They are passed on as they are, JSON throughout or not; only `<` outside a string, which begins a
+    marker, breaks them off. A second name or second arguments, and all other keys, have no effect once the call has
+    begun; before, `type` and `id` are passed over and others are no call's.
     """
-
-    def __init__(self, char: str, unread: str = "") -> None:
-        super().__init__()
-        self.char = char
-        self.unread = unread
-
-
-class CallReader:
-    """Reads one call of one of `tools` (name → JSON schema of the arguments).
-
-    `begin` is called with the name as soon as the name is known and arguments have begun, then `argument` with each
-    piece of their JSON text. Until then `raw` collects what was read, from `opening` on.
-
-    In the JSON formats arguments that come before the name are held back. Arguments written as a JSON string are
-    unwrapped; those left out, null or "" are `{}`. Arguments end where their brackets do. They are passed on as they
-    are, whether or not they are JSON throughout; only `<` outside a string, which begins a marker, breaks them off. A
-    second name or second arguments, and all other keys, have no effect once the call has begun; before, `type` and
-    `id` are passed over and others are no call's.
-    """
-
-    def __init__(
-        self,
-        tools: Mapping[str, Mapping[str, Any]],
-        begin: Callable[[str], None],
-        argument: Callable[[str], None],
-        opening: str = "",
-    ) -> None:
-        self.begun = False
-        self._tools = tools
-        self._begin = begin
-        self._argument = argument
-        self._name: str | None = None
-        self._held: list[str] = []
-        self._complete = False  # arguments have been read
-        self._raw = [opening]
-
-    @property
-    def raw(self) -> str:
-        """All text that was read before the call began."""
-        return "".join(self._raw)
-
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The JSON schema of the call's arguments."""
-        return self._tools[self._name] if self._name is not None else {}
 
     def object(self, char: str) -> Reading[str]:
         """Reads `{"name": …, "arguments": {…}}`, whose first character is `char`; returns the character behind it.
@@ -96,100 +50,6 @@ class CallReader:
             raise NotACallError(char)
         return (yield from self._nested(char, self.take))
 
-    def head(self, end: str, char: str) -> Reading[tuple[str, str]]:
-        """The text from `char` to the first of the characters `end`, and that character. Raises `NotACallError`."""
-        parts: list[str] = []
-        while char not in end or not char:
-            if not char or len(parts) > _HEAD:
-                raise NotACallError(char)
-            parts.append(char)
-            char = yield from self.accept(char)
-        return "".join(parts), char
-
-    def name(self, name: str, char: str) -> None:
-        """The call's name is known. Raises `NotACallError` if no tool has it."""
-        if name not in self._tools:
-            raise NotACallError(char)
-        self._name = name
-
-    def take(self, text: str) -> None:
-        """Passes arguments on, or holds them back until the name is known."""
-        if self._name is None:
-            self._held.append(text)
-            return
-        if not self.begun:
-            self.begun = True
-            self._begin(self._name)
-            text = "".join(self._held) + text
-        self._argument(text)
-
-    def white(self, char: str) -> Reading[str]:
-        """Passes over white space from `char` on."""
-        while char and char in " \t\r\n":
-            char = yield from self.accept(char)
-        return char
-
-    def accept(self, char: str, take: Take | None = None) -> Reading[str]:
-        """Takes `char` for a part of the call; returns the next one. `take` may have the run behind it, if any."""
-        if not self.begun:
-            self._raw.append(char)
-        return (yield take if self.begun else None)
-
-    def expect(self, wanted: str, char: str) -> Reading[str]:
-        """Accepts `char` if it is `wanted`, and white space around it."""
-        char = yield from self.white(char)
-        if char != wanted:
-            raise NotACallError(char)
-        char = yield from self.accept(char)
-        return (yield from self.white(char))
-
-    def one_of(self, texts: tuple[str, ...], char: str) -> Reading[tuple[str, str]]:
-        """Reads one of `texts`, none of which begins another; returns it and the character behind it."""
-        held = ""
-        while held not in texts:
-            if not char or not any(text.startswith(held + char) for text in texts):
-                raise NotACallError(char, held if self.begun else "")
-            held += char
-            char = yield from self.accept(char)
-        return held, char
-
-    def tail(self, text: str, char: str) -> Reading[str]:
-        """Reads `text`, which ends a call that has begun, with white space before it."""
-        while char.isspace():
-            char = yield None
-        return (yield from self.one_of((text,), char))[1] if text else char
-
-    def balanced(self, char: str, quotes: tuple[str, ...], *, escapes: bool) -> Reading[tuple[str, str]]:
-        """The text from the bracket `char` to its partner, and the character behind it.
-
-        Brackets within `quotes` do not count; with `escapes`, a backslash there hides the next character.
-        """
-        parts: list[str] = []
-        depth = 0
-        quote = held = ""
-        while char:
-            parts.append(char)
-            held = _suffix(held + char, (quote,) if quote else quotes)
-            if quote:
-                if escapes and char == "\\":
-                    char = yield from self.accept(char)
-                    parts.append(char)
-                    held = ""
-                    if not char:
-                        break
-                elif held == quote:
-                    quote = held = ""
-            elif held in quotes:
-                quote, held = held, ""
-            else:
-                depth += (char in "([{") - (char in ")]}")
-                if depth > _DEPTH:
-                    raise NotACallError(char, "".join(parts[:-1]) if self.begun else "")
-            char = yield from self.accept(char)
-            if depth == 0 and not quote:
-                return "".join(parts), char
-        raise NotACallError(char, "".join(parts) if self.begun else "")
-
     def _member(self, key: str, char: str) -> Reading[str]:
         if key in _NAMES and self._name is None:
             name, char = yield from self._string(char)
@@ -199,7 +59,7 @@ class CallReader:
             return char
         if key in _ARGUMENTS and not self._complete:
             return (yield from self._arguments(char))
-        if self.begun or key in _ASIDE:
+        if self.begun or key in _OTHER_KEYS:
             return (yield from self._value(char))
         raise NotACallError(char)
 
@@ -269,7 +129,7 @@ class CallReader:
             return char, (yield from self.accept(char))
         char = yield from self.accept(char)
         if char and char != "u":
-            return _SHORT.get(char, char), (yield from self.accept(char))
+            return _SHORT_ESCAPES.get(char, char), (yield from self.accept(char))
         digits = ""
         while char and len(digits) < 4:
             char = yield from self.accept(char)
@@ -308,13 +168,6 @@ class CallReader:
         if char and char in "{[":
             return (yield from self._nested(char, _drop))
         return (yield from self._literal(char))[1]
-
-
-def _suffix(text: str, marks: tuple[str, ...]) -> str:
-    """The longest end of `text` that is a mark or the beginning of one."""
-    while text and not any(mark.startswith(text) for mark in marks):
-        text = text[1:]
-    return text
 
 
 def _drop(_text: str) -> None:

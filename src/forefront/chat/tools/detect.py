@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from forefront.chat.tools.gemma import GemmaFormat
@@ -20,15 +21,124 @@ _PARAMETERS: Final = re.compile(r"""\\?["']parameters\\?["']\s*:""")
 _PYTHON_MARKERS: Final = ("<|python_tag|>", "<|python_start|>")
 
 
-def find_tool_format(template: str, control: Control) -> ToolFormat | None:
-    """The format that the chat template's source speaks; `control` are the tokenizer's control tokens (text → id).
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """A format whose templates contain all of `texts`. `markers` may be control tokens, besides those of the format."""
 
-    None for a template without tools, and for one whose calls are of a kind not known here.
+    texts: tuple[str, ...]
+    format: ToolFormat
+    markers: tuple[str, ...] = ()
+
+
+_DEEPSEEK_BEGIN: Final = ("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>")
+_DEEPSEEK_END: Final = ("<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>")
+_DEEPSEEK_SEPARATOR: Final = "<｜tool▁sep｜>"
+_KIMI_SEPARATOR: Final = "<|tool_call_argument_begin|>"
+
+
+def _function_tags(opening: str, closing: str, trim: str) -> TaggedFormat:
+    return TaggedFormat(
+        openings=(opening, "<function="),
+        closings=(closing,),
+        call="<function=",
+        named=">",
+        key="<parameter=",
+        keyed=">",
+        valued="</parameter>",
+        end="</function>",
+        trim=trim,
+    )
+
+
+# The first that fits counts.
+_SIGNATURES: Final = (
+    _Signature(  # Cohere
+        ("<|START_ACTION|>",),
+        JsonListFormat(
+            openings=("<|START_ACTION|>",),
+            closings=("]", "<|END_ACTION|>"),
+            keys=("tool_name", "parameters"),
+            numbered=True,
+        ),
+    ),
+    _Signature(  # DeepSeek R1 and V3
+        ("<｜tool▁calls▁begin｜>", "```json"),
+        SectionFormat(
+            openings=_DEEPSEEK_BEGIN,
+            closings=_DEEPSEEK_END,
+            before=f"function{_DEEPSEEK_SEPARATOR}",
+            behind="\n```json\n",
+            tail="```",
+            between_calls="\n",
+        ),
+        (_DEEPSEEK_SEPARATOR,),
+    ),
+    _Signature(  # DeepSeek V3.1
+        ("<｜tool▁calls▁begin｜>",),
+        SectionFormat(openings=_DEEPSEEK_BEGIN, closings=_DEEPSEEK_END, behind=_DEEPSEEK_SEPARATOR),
+        (_DEEPSEEK_SEPARATOR,),
+    ),
+    _Signature(  # Kimi K2
+        ("<|tool_calls_section_begin|>",),
+        SectionFormat(
+            openings=("<|tool_calls_section_begin|>", "<|tool_call_begin|>"),
+            closings=("<|tool_call_end|>", "<|tool_calls_section_end|>"),
+            behind=_KIMI_SEPARATOR,
+            counted=True,
+        ),
+        (_KIMI_SEPARATOR,),
+    ),
+    _Signature(("<start_function_call>", "<end_function_call>"), GemmaFormat(), ("<escape>",)),  # FunctionGemma
+    _Signature(  # Gemma 4
+        ("<|tool_call>", "<tool_call|>"),
+        GemmaFormat(openings=("<|tool_call>",), closings=("<tool_call|>",), quote='<|"|>'),
+        ('<|"|>',),
+    ),
+    _Signature(  # Qwen3-Coder
+        ("<tool_call>", "<function=", "<parameter="), _function_tags("<tool_call>", "</tool_call>", "\n")
+    ),
+    _Signature(  # Seed-OSS
+        ("<seed:tool_call>", "<function=", "<parameter="), _function_tags("<seed:tool_call>", "</seed:tool_call>", "")
+    ),
+    _Signature(  # MiniMax M2
+        ("<minimax:tool_call>",),
+        TaggedFormat(
+            openings=("<minimax:tool_call>",),
+            closings=("</minimax:tool_call>",),
+            call='<invoke name="',
+            named='">',
+            key='<parameter name="',
+            keyed='">',
+            valued="</parameter>",
+            end="</invoke>",
+        ),
+    ),
+    _Signature(  # GLM 4.5
+        ("<tool_call>", "<arg_key>"),
+        TaggedFormat(
+            openings=("<tool_call>",),
+            call="",
+            named="\n",
+            key="<arg_key>",
+            keyed="</arg_key>",
+            value="<arg_value>",
+            valued="</arg_value>",
+            end="</tool_call>",
+        ),
+        ("</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+    ),
+)
+
+
+def find_tool_format(template: str, control: Control) -> ToolFormat | None:
+    """The format of the chat template's source; `control` are the tokenizer's control tokens (text → id).
+
+    None for a template without tools, and for one whose calls are of an unknown kind.
     """
     for find in _FINDERS:
-        form = find(template, control)
-        if form is not None:
-            return form
+        found = find(template, control)
+        if found is not None:
+            return found
     return None
 
 
@@ -45,60 +155,12 @@ def _mistral(template: str, control: Control) -> ToolFormat | None:
     return MistralFormat(named="[ARGS]" in template, space=space, control=markers)
 
 
-def _cohere(template: str, control: Control) -> ToolFormat | None:
-    if "<|START_ACTION|>" not in template:
-        return None
-    return JsonListFormat(
-        openings=("<|START_ACTION|>",),
-        closings=("]", "<|END_ACTION|>"),
-        keys=("tool_name", "parameters"),
-        numbered=True,
-        control=present(control, "<|START_ACTION|>", "<|END_ACTION|>"),
-    )
-
-
-def _deepseek(template: str, control: Control) -> ToolFormat | None:
-    if "<｜tool▁calls▁begin｜>" not in template:
-        return None
-    openings = ("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>")
-    closings = ("<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>")
-    markers = present(control, *openings, *closings, "<｜tool▁sep｜>")
-    if "```json" not in template:
-        return SectionFormat(openings=openings, closings=closings, behind="<｜tool▁sep｜>", control=markers)
-    return SectionFormat(
-        openings=openings,
-        closings=closings,
-        before="function<｜tool▁sep｜>",
-        behind="\n```json\n",
-        tail="```",
-        between_calls="\n",
-        control=markers,
-    )
-
-
-def _kimi(template: str, control: Control) -> ToolFormat | None:
-    if "<|tool_calls_section_begin|>" not in template:
-        return None
-    openings = ("<|tool_calls_section_begin|>", "<|tool_call_begin|>")
-    closings = ("<|tool_call_end|>", "<|tool_calls_section_end|>")
-    separator = "<|tool_call_argument_begin|>"
-    return SectionFormat(
-        openings=openings,
-        closings=closings,
-        behind=separator,
-        counted=True,
-        control=present(control, *openings, *closings, separator),
-    )
-
-
-def _gemma(template: str, control: Control) -> ToolFormat | None:
-    for opening, closing, quote in (
-        ("<start_function_call>", "<end_function_call>", "<escape>"),
-        ("<|tool_call>", "<tool_call|>", '<|"|>'),
-    ):
-        if opening in template and closing in template:
-            markers = present(control, opening, closing, quote)
-            return GemmaFormat(openings=(opening,), closings=(closing,), quote=quote, control=markers)
+def _signed(template: str, control: Control) -> ToolFormat | None:
+    for signature in _SIGNATURES:
+        if all(text in template for text in signature.texts):
+            form = signature.format
+            markers = (*form.openings, *form.closings, *signature.markers)
+            return replace(form, control=present(control, *markers))
     return None
 
 
@@ -108,49 +170,6 @@ def _lfm(template: str, control: Control) -> ToolFormat | None:
         return None
     kind = JsonListFormat if _ARGUMENTS.search(template) and '"name"' in template else PythonicFormat
     return kind(openings=(opening,), closings=("]", closing), control=present(control, opening, closing))
-
-
-def _tagged(template: str, control: Control) -> ToolFormat | None:
-    for opening, closing in (("<tool_call>", "</tool_call>"), ("<seed:tool_call>", "</seed:tool_call>")):
-        if opening in template and "<function=" in template and "<parameter=" in template:
-            return TaggedFormat(
-                openings=(opening, "<function="),
-                closings=(closing,),
-                call="<function=",
-                named=">",
-                key="<parameter=",
-                keyed=">",
-                valued="</parameter>",
-                end="</function>",
-                trim="\n" if "<tool_call>" in template else "",
-                control=present(control, opening, closing),
-            )
-    if "<minimax:tool_call>" in template:
-        return TaggedFormat(
-            openings=("<minimax:tool_call>",),
-            closings=("</minimax:tool_call>",),
-            call='<invoke name="',
-            named='">',
-            key='<parameter name="',
-            keyed='">',
-            valued="</parameter>",
-            end="</invoke>",
-            control=present(control, "<minimax:tool_call>", "</minimax:tool_call>"),
-        )
-    if "<arg_key>" not in template or "<tool_call>" not in template:
-        return None
-    markers = ("<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")
-    return TaggedFormat(
-        openings=("<tool_call>",),
-        call="",
-        named="\n",
-        key="<arg_key>",
-        keyed="</arg_key>",
-        value="<arg_value>",
-        valued="</arg_value>",
-        end="</tool_call>",
-        control=present(control, *markers),
-    )
 
 
 def _list(template: str, control: Control) -> ToolFormat | None:
@@ -204,12 +223,8 @@ def _llama(template: str, control: Control) -> ToolFormat | None:
 
 _FINDERS: Final[tuple[Callable[[str, Control], ToolFormat | None], ...]] = (
     _mistral,
-    _cohere,
-    _deepseek,
-    _kimi,
-    _gemma,
+    _signed,
     _lfm,
-    _tagged,
     _list,
     _hermes,
     _pythonic,

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.arguments import FREE_NAME, free_text, json_value, schema_of, sequence, string_limits
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.arguments import (
+    FREE_NAME,
+    custom_text,
+    free_text,
+    json_value,
+    schema_of,
+    sequence,
+    text_conditions,
+)
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.schema import enumerated, fit, properties, resolve, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError
-from forefront.wire.tools import Tool
+from forefront.wire.tools import TEXT_GRAMMAR, Tool
 
 # Levels of arrays and objects that the grammar knows; it grows with each.
 _DEPTH = 4
@@ -27,7 +36,7 @@ class GemmaFormat(ToolFormat):
     closings: tuple[str, ...] = ("<end_function_call>",)
     quote: str = "<escape>"
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         name, char = yield from reader.head("{", char)
@@ -62,10 +71,6 @@ class GemmaFormat(ToolFormat):
         """See `ToolFormat.block`."""
         return f"tool {self.marker(self.closings[0])}"
 
-    def ends_of_text(self) -> tuple[str, ...]:
-        """See `ToolFormat.ends_of_text`."""
-        return (self.quote,)
-
     def between(self) -> str | None:
         """See `ToolFormat.between`."""
         return self.lead()
@@ -74,11 +79,11 @@ class GemmaFormat(ToolFormat):
         """Lark expression for keys and values."""
 
         def argument(key: str, part: Any) -> str:
-            return f"{literal(key + ':')} {self._value(part, tool, rules, depth + 1)}"
+            return f"{literal(key + ':')} {self._value(part, tool, key, rules, depth + 1)}"
 
-        return sequence(schema, argument, f'{FREE_NAME} ":" {self._string({}, rules)}', literal(","), rules)
+        return sequence(schema, argument, f'{FREE_NAME} ":" {self._string((), rules)}', literal(","), rules)
 
-    def _value(self, part: Any, tool: Tool, rules: Rules, depth: int) -> str:
+    def _value(self, part: Any, tool: Tool, key: str, rules: Rules, depth: int) -> str:
         """Lark expression for a value."""
         root = schema_of(tool)
         values = enumerated(part, root)
@@ -86,20 +91,24 @@ class GemmaFormat(ToolFormat):
             quote = self.marker(self.quote)
             shown = [f"{quote} {literal(v)} {quote}" if isinstance(v, str) else literal(compact(v)) for v in values]
             return f"({' | '.join(shown)})"
+        grammar = resolve(part, root).get(TEXT_GRAMMAR)
+        if grammar is not None:
+            quote = self.marker(self.quote)
+            return f"{quote} {custom_text(grammar, tool, key, rules)} {quote}"
         allowed, limits = types(part, root), resolve(part, root)
         if "string" in allowed or depth > _DEPTH:
-            return self._string(string_limits(limits, tool) if allowed == {"string"} else {}, rules)
+            return self._string(text_conditions(limits, tool, key, rules) if allowed == {"string"} else (), rules)
         if "object" in allowed:
             return f'"{{" {self._members(limits, tool, rules, depth)} "}}"'
         if "array" in allowed:
-            item = rules.rule(self._value(limits.get("items"), tool, rules, depth + 1))
+            item = rules.rule(self._value(limits.get("items"), tool, key, rules, depth + 1))
             return f'"[" ({item} ("," {item})*)? "]"'
-        return json_value(part, tool)
+        return json_value(part, tool, key)
 
-    def _string(self, limits: Mapping[str, Any], rules: Rules) -> str:
+    def _string(self, conditions: Sequence[str], rules: Rules) -> str:
         """Lark expression for a string."""
         quote = self.marker(self.quote)
-        return f"{quote} {free_text(self.quote, rules, limits, quote if self.quote in self.control else '')}"
+        return f"{quote} {free_text(self.quote, rules, conditions, quote if self.quote in self.control else '')}"
 
     def _shown(self, value: Any) -> str:
         match value:

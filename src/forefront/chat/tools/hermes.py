@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import json_arguments
-from forefront.chat.tools.call_parser import CallReader
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
 
@@ -23,7 +23,7 @@ class HermesFormat(ToolFormat):
     gap: str = "\n"
     more: ClassVar[str] = "{"
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         return (yield from reader.object(char))
 

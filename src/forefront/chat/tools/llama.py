@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import json_arguments
-from forefront.chat.tools.call_parser import CallReader
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.hermes import json_call
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact
 from forefront.wire.tools import Tool
@@ -22,7 +22,7 @@ class LlamaFormat(ToolFormat):
     bare: ClassVar[str] = "{"
     more: ClassVar[str] = "{;"
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         return (yield from reader.object(char))
 

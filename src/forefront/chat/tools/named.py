@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import json_arguments
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.json_list import JsonListFormat
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
@@ -20,7 +21,7 @@ class MistralFormat(JsonListFormat):
     openings: tuple[str, ...] = ("[TOOL_CALLS]",)
     named: bool = True
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if not marker or char in ("[", "{"):
@@ -65,7 +66,7 @@ class SectionFormat(ToolFormat):
     between_calls: str = ""
     counted: bool = False
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`. The separator behind the name must be there."""
         section, call = self.openings
         char = yield from reader.white(char)

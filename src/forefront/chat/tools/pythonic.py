@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.arguments import FREE_NAME, escape, json_value, schema_of, sequence
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.schema import fit, properties, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.chat.tools.values import Values, ValueTextError
@@ -28,7 +29,7 @@ class PythonicFormat(ToolFormat):
     closings: tuple[str, ...] = ("]",)
     more: ClassVar[str] = ","
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if char == "[" and (marker or self.bare):
@@ -36,7 +37,7 @@ class PythonicFormat(ToolFormat):
         name, char = yield from reader.head("(", char)
         return (yield from self.finish(reader, name.strip(), char))
 
-    def finish(self, reader: CallReader, name: str, char: str) -> Reading[str]:
+    def finish(self, reader: CallParser, name: str, char: str) -> Reading[str]:
         """Reads the arguments of the call `name`, from the bracket `char` on."""
         reader.name(name, char)
         text, char = yield from reader.balanced("(", _QUOTES, escapes=True)
@@ -62,7 +63,7 @@ class PythonicFormat(ToolFormat):
         """Lark expression for what follows the opening bracket of a call."""
 
         def argument(key: str, part: Any) -> str:
-            return f"{literal(key + '=')} {_value(part, tool)}"
+            return f"{literal(key + '=')} {_value(part, tool, key)}"
 
         free = f'{FREE_NAME} "=" {json_value({}, tool)}'
         return f'{sequence(schema_of(tool), argument, free, literal(", "), rules)} ")"'
@@ -110,7 +111,7 @@ class FencedPythonicFormat(PythonicFormat):
     fence: str = "```"
     more: ClassVar[str] = ascii_letters + "_"
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         name, char = yield from reader.head("(", char)
@@ -150,14 +151,14 @@ def _arguments(text: str, schema: Any) -> dict[str, Any]:
     return found
 
 
-def _value(part: Any, tool: Tool) -> str:
+def _value(part: Any, tool: Tool, key: str) -> str:
     """Lark expression for a value: Python's words, everything else as in JSON."""
     match sorted(types(part, schema_of(tool)) or ()):
         case ["boolean"] if not isinstance(part, dict) or not part.keys() & {"enum", "const"}:
             return '("True" | "False")'
         case ["null"]:
             return '"None"'
-    return json_value(part, tool)
+    return json_value(part, tool, key)
 
 
 def _shown(value: Any) -> str:

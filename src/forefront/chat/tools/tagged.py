@@ -11,7 +11,8 @@ from typing import Any
 
 from forefront.chat.output.marker_scanner import Reading, until
 from forefront.chat.tools.arguments import FREE_NAME, free_text, raw_text, schema_of, sequence
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.schema import from_text, properties, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
@@ -35,7 +36,7 @@ class TaggedFormat(ToolFormat):
     gap: str = "\n"
     trim: str = ""
 
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if self.call and marker != self.call:
@@ -61,7 +62,7 @@ class TaggedFormat(ToolFormat):
             first = False
             char = yield from self._argument(reader, parts.get(key.strip()), char)
 
-    def _argument(self, reader: CallReader, part: Any, char: str) -> Reading[str]:
+    def _argument(self, reader: CallParser, part: Any, char: str) -> Reading[str]:
         """Reads a value and the tag behind it."""
         value = _Value(reader, part, self.trim)
         if not value.string:
@@ -108,12 +109,11 @@ class TaggedFormat(ToolFormat):
         inner = (self.gap if self.value else "") + self.value + self.trim
 
         def argument(key: str, part: Any) -> str:
-            return (
-                f"{self.marker(self.key + key + self.keyed + inner)} {raw_text(part, tool, end, rules, marker)} {gap}"
-            )
+            head = self.marker(self.key + key + self.keyed + inner)
+            return f"{head} {raw_text(part, tool, key, end, rules, marker)} {gap}"
 
         before, behind = self.marker(self.key), self.marker(self.keyed + inner)
-        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, None, marker)} {gap}"
+        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker)} {gap}"
         head = (self.gap if self.call else "") + self.call + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
         return f"{literal(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
@@ -124,10 +124,6 @@ class TaggedFormat(ToolFormat):
             return "tool"
         return f"tool {literal(self.gap) if self.gap else ''} {self.marker(self.closings[0])}"
 
-    def ends_of_text(self) -> tuple[str, ...]:
-        """See `ToolFormat.ends_of_text`."""
-        return (self.trim + self.valued,)
-
     def between(self) -> str | None:
         """See `ToolFormat.between`."""
         return f"{literal(self.gap)} {self.lead()}" if self.gap else self.lead()
@@ -136,7 +132,7 @@ class TaggedFormat(ToolFormat):
 class _Value:
     """A value on its way to the arguments; `part` is its schema."""
 
-    def __init__(self, reader: CallReader, part: Any, trim: str) -> None:
+    def __init__(self, reader: CallParser, part: Any, trim: str) -> None:
         self._reader = reader
         self._part = part
         self._trim = trim

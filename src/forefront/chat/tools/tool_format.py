@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.call_parser import CallReader
+from forefront.chat.tools.call_parser import CallParser
 from forefront.wire.tools import Tool
 
 # Name and arguments of a call.
@@ -18,6 +18,7 @@ class Rules:
     """The rules of a Lark grammar that have no name of their own. Equal ones are one."""
 
     def __init__(self) -> None:
+        self.left_out: list[str] = []  # paths of keywords of schemas that the rules do not enforce
         self._names: dict[str, str] = {}
         self._choices: dict[str, list[str]] = {}
 
@@ -64,7 +65,7 @@ class ToolFormat(ABC):
         return {token: text.encode() for text, token in self.control.items()}
 
     @abstractmethod
-    def read(self, reader: CallReader, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
         """Reads one call from `char` on; returns the first character behind it.
 
         `marker` is the opening in front of the run's first call, "" for a bare call and for the later ones. Raises
@@ -94,16 +95,6 @@ class ToolFormat(ABC):
     def free_text(self, tools: Sequence[Tool]) -> str | None:
         """Regular expressions of text that is no call, where calls need no marker; None where they need one."""
         return None
-
-    def ends_of_text(self) -> tuple[str, ...]:
-        """What ends free text within a call."""
-        return ()
-
-    def hints(self) -> tuple[bytes, ...]:
-        """The same as `GrammarSource.hints`."""
-        return tuple(
-            b"\xff[%d]" % self.control[end] if end in self.control else end.encode() for end in self.ends_of_text()
-        )
 
     def marker(self, text: str) -> str:
         """Lark expression for a marker, or for text that holds control tokens."""

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from forefront.chat.grammar.schema.schema_report import UnenforceableError
 from forefront.chat.tools.tool_format import Rules, ToolFormat
 from forefront.wire.errors import ApiError
-from forefront.wire.tools import NamedToolChoice, Tool, ToolChoice
+from forefront.wire.tools import Tool
+
+CallMode = Literal["auto", "required", "one"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,44 +17,43 @@ class ToolGrammar:
     """`lark` is in llguidance's dialect. Without `trigger` it holds from the answer's first character to its end.
 
     With `trigger`, the answer is free text until it ends in that; the grammar holds for what follows the trigger. When
-    it is complete, the text is free again, or, if it `ends`, the answer is over. `hints` are those of `GrammarSource`.
+    it is complete, the text is free again, or, if it `ends`, the answer is over. `left_out` are the paths of keywords
+    of schemas that it does not enforce.
     """
 
     lark: str
     trigger: str = ""
     ends: bool = True
-    hints: tuple[bytes, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def tool_grammar(
-    form: ToolFormat, tools: Sequence[Tool], choice: ToolChoice | None, *, parallel: bool, thought: bool = False
+    form: ToolFormat, tools: Sequence[Tool], mode: CallMode, *, parallel: bool, thought: bool = False
 ) -> ToolGrammar:
-    """The grammar of calls of `tools` (one at least) in `form`; `choice` is anything but `none`.
+    """The grammar of calls of `tools` (one at least) in `form`.
 
-    Arguments keep to each tool's schema; without `strict`, keywords that llguidance does not know are left out of it.
-    A named choice is one call, as `parallel` false is. If a forced call follows reasoning (`thought`), up to two line
+    Arguments keep to each tool's schema; without `strict`, keywords that cannot be enforced are left out of it.
+    The mode `one` is one call, as `parallel` false is. If a forced call follows reasoning (`thought`), up to two line
     breaks may come first. Raises `ApiError` (422).
     """
-    if isinstance(choice, NamedToolChoice):
-        tools = [tool for tool in tools if tool.function.name == choice.function.name]
-        parallel = False
+    parallel = parallel and mode != "one"
     parts = Rules()
     rules = [f"tool_{place}: {_rule(form, tool, parts)}" for place, tool in enumerate(tools)]
     rules.append("tool: " + " | ".join(f"tool_{place}" for place in range(len(tools))))
     rules.append("calls: " + form.block(parallel=parallel))
-    if choice is None or choice == "auto":
+    if mode == "auto":
         text = form.free_text(tools)
         if text is None:
-            return ToolGrammar(
-                "\n".join(["start: calls", *rules, *parts.lines]), form.openings[0], not parallel, form.hints()
-            )
+            lark = "\n".join(["start: calls", *rules, *parts.lines])
+            return ToolGrammar(lark, form.openings[0], not parallel, tuple(parts.left_out))
         marked = "".join(f" | {form.marker(opening)} calls" for opening in form.openings if opening in form.control)
         start = f"start: calls{marked} | {parts.terminal(text)}"
-        return ToolGrammar("\n".join([start, *rules, *parts.lines]), hints=form.hints())
+        return ToolGrammar("\n".join([start, *rules, *parts.lines]), left_out=tuple(parts.left_out))
     between = form.between()
     more = f" ({between} calls)*" if parallel and between is not None else ""
     gap = '("\\n" "\\n"?)? ' if thought else ""
-    return ToolGrammar("\n".join([f"start: {gap}{form.lead()} calls{more}", *rules, *parts.lines]), hints=form.hints())
+    lark = "\n".join([f"start: {gap}{form.lead()} calls{more}", *rules, *parts.lines])
+    return ToolGrammar(lark, left_out=tuple(parts.left_out))
 
 
 def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
@@ -59,3 +62,5 @@ def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
     except RecursionError:
         text = f"The parameters of the tool `{tool.function.name}` nest too deep."
         raise ApiError("invalid_value", text, param="tools") from None
+    except UnenforceableError as error:
+        raise ApiError("invalid_value", f"`{error.path}` cannot be used: {error}", param=error.path) from None

@@ -1,4 +1,4 @@
-"""An answer's text, told apart into content and calls of tools."""
+"""Parser that separates an answer's text into content and calls of tools."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -6,7 +6,8 @@ from typing import Any
 
 from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.output.marker_scanner import Reading, TextScanner, until
-from forefront.chat.tools.call_parser import CallReader, NotACallError
+from forefront.chat.tools.call_cursor import NotACallError
+from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import ToolFormat
 
 
@@ -74,7 +75,7 @@ class ToolParser:
     def _run_of_calls(self, marker: str, char: str) -> Reading[str]:
         opening = marker
         while True:
-            reader = CallReader(self._tools, self._begin, self._argument, opening)
+            reader = CallParser(self._tools, self._begin, self._argument, opening)
             unread = ""
             try:
                 char = yield from self._form.read(reader, marker, char)

@@ -31,7 +31,7 @@ from forefront.wire.response import (
     ResponseMessage,
     Usage,
 )
-from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall
+from forefront.wire.tools import CustomCall, CustomCallDelta, FunctionCall, FunctionCallDelta, ToolCall
 from forefront.wire.tools import ToolCallDelta as ToolCallChunk
 
 
@@ -87,15 +87,18 @@ class ChatCompletionEncoder(ResponseEncoder):
             case ToolCallBegin() | ToolCallDelta() if self._legacy:
                 return self._legacy_call(event)
             case ToolCallBegin():
-                call = ToolCallChunk(
-                    index=event.call,
-                    id=_call_id(),
-                    type="function",
-                    function=FunctionCallDelta(name=event.name, arguments=""),
-                )
+                call = ToolCallChunk(index=event.call, id=_call_id(), type="custom" if event.custom else "function")
+                if event.custom:
+                    call.custom = CustomCallDelta(name=event.name, input="")
+                else:
+                    call.function = FunctionCallDelta(name=event.name, arguments="")
                 return [self._chunk(event.index, ChoiceDelta(tool_calls=[call]))]
             case ToolCallDelta():
-                call = ToolCallChunk(index=event.call, function=FunctionCallDelta(arguments=event.arguments))
+                call = ToolCallChunk(index=event.call)
+                if event.custom:
+                    call.custom = CustomCallDelta(input=event.arguments)
+                else:
+                    call.function = FunctionCallDelta(arguments=event.arguments)
                 return [self._chunk(event.index, ChoiceDelta(tool_calls=[call]))]
         return []
 
@@ -146,7 +149,7 @@ class _Draft:
     memory: ResponseMemory
     texts: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
-    calls: list[tuple[str, list[str]]] = field(default_factory=list)
+    calls: list[tuple[ToolCallBegin, list[str]]] = field(default_factory=list)
     logprobs: list[Any] = field(default_factory=list)  # as JSON
     reason: FinishReason | None = None
 
@@ -161,7 +164,7 @@ class _Draft:
                 self.reasoning.append(event.text)
                 self.memory.add(event.text)
             case ToolCallBegin():
-                self.calls.append((event.name, []))
+                self.calls.append((event, []))
                 self.memory.add(event.name)
             case ToolCallDelta():
                 self.calls[event.call][1].append(event.arguments)
@@ -195,10 +198,12 @@ def _legacy_reason(reason: FinishReason | None) -> FinishReason | None:
     return "function_call" if reason == "tool_calls" else reason
 
 
-def _tool_calls(calls: Sequence[tuple[str, list[str]]]) -> list[ToolCall]:
+def _tool_calls(calls: Sequence[tuple[ToolCallBegin, list[str]]]) -> list[ToolCall]:
     return [
-        ToolCall(id=_call_id(), function=FunctionCall(name=name, arguments="".join(arguments)))
-        for name, arguments in calls
+        ToolCall(id=_call_id(), type="custom", custom=CustomCall(name=begin.name, input="".join(texts)))
+        if begin.custom
+        else ToolCall(id=_call_id(), function=FunctionCall(name=begin.name, arguments="".join(texts)))
+        for begin, texts in calls
     ]
 
 

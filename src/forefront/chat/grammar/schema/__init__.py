@@ -1,0 +1,1 @@
+"""JSON schemas as rules of a Lark grammar."""

@@ -1,0 +1,159 @@
+"""Lark expressions for JSON arrays of a schema."""
+
+from itertools import permutations
+from typing import TYPE_CHECKING, Any, Final
+
+from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
+
+if TYPE_CHECKING:
+    from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
+
+# Longer arrays are cut to this, a greater minimum is not enforced.
+_MAX_ITEMS: Final = 2_000
+# Distinct items of a finite set may come in any order up to so many, more in the schema's order.
+_ANY_ORDER: Final = 3
+_MAX_DISTINCT: Final = 64
+
+
+def array(schema: Flat, path: str, compiler: "SchemaCompiler") -> str:
+    """An expression for an array."""
+    report, rules = compiler.report, compiler.rules
+    least, most = report.count(schema, path, "minItems") or 0, report.count(schema, path, "maxItems")
+    if least > _MAX_ITEMS:
+        report.leave_out(path, "minItems", f"more than {_MAX_ITEMS} items")
+        least = 0
+    if schema.get("uniqueItems") is True:
+        distinct = _distinct(schema, path, compiler, least, most)
+        if distinct is not None:
+            return distinct
+    first, more = _items(schema)
+    places = [part for part in first if most is None or len(first) <= most or first.index(part) < most]
+    items = []
+    for place, part in enumerate(places):
+        try:
+            items.append(rules.rule(compiler.value(part, f"{path}.prefixItems[{place}]")))
+        except NoValueError:
+            if place < least:
+                raise
+            more = False
+            break
+    item = None
+    if more is not False and (most is None or most > len(items)):
+        try:
+            item = compiler.any_value() if more is True else rules.rule(compiler.value(more, f"{path}.items"))
+        except NoValueError:
+            if least > len(items):
+                raise
+    elif least > len(items):
+        raise NoValueError
+    return _sequence(items, item, least, most, compiler)
+
+
+def _sequence(items: list[str], item: str | None, least: int, most: int | None, compiler: "SchemaCompiler") -> str:
+    """Items each of its own rule, then any number of `item`."""
+    rules = compiler.rules
+    if item is None:
+        rest = '"]"'
+    else:
+        count = max(0, least - len(items))
+        top = None if most is None else min(most, _MAX_ITEMS) - len(items)
+        if not items:
+            return _uniform(item, count, top)
+        quantifier = "*" if top is None and not count else f"{{{count},{'' if top is None else top}}}"
+        rest = f'(", " {item}){quantifier} "]"'
+    rest = rules.rule(rest)
+    for place in range(len(items) - 1, 0, -1):
+        following = f'", " {items[place]} {rest}'
+        rest = rules.rule(following if place < least else f'{following} | "]"')
+    if not items:
+        return '"[" "]"'
+    whole = f'"[" {items[0]} {rest}'
+    return whole if least else rules.rule(f'{whole} | "[" "]"')
+
+
+def _uniform(item: str, least: int, most: int | None) -> str:
+    if most == 0:
+        return '"[" "]"'
+    quantifier = "*" if least <= 1 and most is None else f"{{{max(0, least - 1)},{'' if most is None else most - 1}}}"
+    listed = item if most == 1 else f'{item} (", " {item}){quantifier}'
+    return f'"[" {listed} "]"' if least else f'"[" ({listed})? "]"'
+
+
+def _items(schema: Flat) -> tuple[list[Any], Any]:
+    """The schemas of the first items, and that of all others."""
+    items = schema.get("items", True)
+    if isinstance(items, list):  # drafts before 2020-12
+        return items, schema.get("additionalItems", True)
+    prefix = schema.get("prefixItems")
+    return (prefix if isinstance(prefix, list) else []), items
+
+
+def _distinct(schema: Flat, path: str, compiler: "SchemaCompiler", least: int, most: int | None) -> str | None:
+    """Distinct items out of a finite set; None, and a report, where the set is not finite."""
+    values = _finite_items(schema, path, compiler)
+    if values is None or len(values) > _MAX_DISTINCT:
+        if most is None or most > 1:
+            compiler.report.leave_out(path, "uniqueItems", "the items are not of a small set")
+        return None
+    if least > len(values):
+        raise NoValueError
+    most = len(values) if most is None else min(most, len(values))
+    rules = compiler.rules
+    if len(values) <= _ANY_ORDER:
+        texts = [", ".join(order) for size in range(least, most + 1) for order in permutations(values, size)]
+        return rules.either([f'"[" {f"{text} " if text else ""}"]"' for text in map(_as_rule, texts)])
+    if least > 1 or most < len(values):
+        return _counted(values, least, most, compiler)
+    rest = rules.rule('"]"')
+    for value in reversed(values[1:]):
+        rest = rules.rule(f'", " {value} {rest} | {rest}')
+    whole = rules.rule(f'"[" {values[0]} {rest}')
+    for place in range(1, len(values)):
+        whole = rules.rule(f'{whole} | "[" {values[place]} {_tail(values[place + 1 :], compiler)}')
+    return whole if least else rules.rule(f'{whole} | "[" "]"')
+
+
+def _as_rule(text: str) -> str:
+    return text.replace(", ", ' ", " ')
+
+
+def _tail(values: list[str], compiler: "SchemaCompiler") -> str:
+    rest = compiler.rules.rule('"]"')
+    for value in reversed(values):
+        rest = compiler.rules.rule(f'", " {value} {rest} | {rest}')
+    return rest
+
+
+def _counted(values: list[str], least: int, most: int, compiler: "SchemaCompiler") -> str:
+    """Between `least` and `most` of the values, in their order."""
+    rules = compiler.rules
+    known: dict[tuple[int, int], str | None] = {}
+
+    def rest(place: int, count: int) -> str | None:
+        """What may follow when `count` of the values before `place` are there."""
+        if (place, count) not in known:
+            options = ['"]"'] if count >= least else []
+            if count < most:
+                for following in range(place, len(values)):
+                    behind = rest(following + 1, count + 1)
+                    if behind is not None:
+                        options.append(f"{_separated(values[following], count)} {behind}")
+            known[place, count] = rules.rule(" | ".join(options)) if options else None
+        return known[place, count]
+
+    found = rest(0, 0)
+    if found is None:
+        raise NoValueError
+    return f'"[" {found}'
+
+
+def _separated(value: str, count: int) -> str:
+    return f'", " {value}' if count else value
+
+
+def _finite_items(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[str] | None:
+    """Expressions of all items that there may be, None if they are not of a small set."""
+    first, more = _items(schema)
+    if first or more in (True, False):
+        return None
+    return compiler.finite_values(more, f"{path}.items")

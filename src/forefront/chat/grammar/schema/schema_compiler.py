@@ -1,0 +1,301 @@
+"""Compiler from JSON schemas to rules of a Lark grammar.
+
+The JSON has the style of `json.dumps`: what models have read most of, and no white space that could go on for ever.
+Properties come in the order of the schema. An object whose schema names properties is closed unless the schema says
+otherwise.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT
+from forefront.chat.grammar.schema.schema_array import array
+from forefront.chat.grammar.schema.schema_leaves import STRING, number, string
+from forefront.chat.grammar.schema.schema_merge import (
+    GROUPS,
+    KEYWORDS,
+    Flat,
+    NoValueError,
+    SchemaMerger,
+    is_reference_alone,
+    merged,
+    reference_of,
+    same_json,
+)
+from forefront.chat.grammar.schema.schema_object import object_of
+from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
+from forefront.chat.grammar.schema.schema_rules import SchemaRules
+from forefront.chat.grammar.schema.schema_values import (
+    admits,
+    among,
+    has_type,
+    is_closed,
+    listed_values,
+    mapping,
+    names_in,
+    type_of,
+)
+from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
+from forefront.wire.tools import TEXT_GRAMMAR
+
+_TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
+# Keywords that say something of one type alone: a schema that has them and no `type` means that type.
+_TYPE_OF: Final = {
+    **dict.fromkeys(
+        ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
+         "maxProperties"), "object",
+    ),
+    **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"), "array"),
+    **dict.fromkeys(("minLength", "maxLength", "pattern", "format", TEXT_GRAMMAR), "string"),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
+}  # fmt: skip
+# Keywords that no context-free grammar of reasonable size can express.
+_INEXPRESSIBLE: Final = (
+    "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "unevaluatedItems", "contains",
+)  # fmt: skip
+_MAX_ALTERNATIVES: Final = 4096
+
+
+class SchemaCompiler:
+    """Compiles one schema, `root`; `path` leads to it within the request. Raises `UnenforceableError` for a strict
+    schema that cannot be enforced, and `NoValueError` for one that no value satisfies."""
+
+    def __init__(self, root: Any, rules: SchemaRules, report: SchemaReport, path: str) -> None:
+        self.rules = rules
+        self.report = report
+        self._root = root
+        self._path = path
+        self._merger = SchemaMerger(root if isinstance(root, Mapping) else {}, report)
+        self._references: dict[str, str] = {}  # reference → rule
+        self._alternatives = 0
+
+    def compile(self) -> str:
+        """A Lark expression for the JSON of the schema."""
+        return self.value(self._root, self._path)
+
+    def value(self, schema: Any, path: str) -> str:
+        """A Lark expression for the JSON of a part of the schema."""
+        if is_reference_alone(schema):
+            return self._reference(reference_of(schema) or "#", path)
+        return self._flat_value(self._merger.flat(schema, path), path)
+
+    def flat(self, schema: Any, path: str) -> Flat:
+        """See `SchemaMerger.flat`."""
+        return self._merger.flat(schema, path)
+
+    def _reference(self, reference: str, path: str) -> str:
+        name = self._references.get(reference)
+        if name is None:
+            name = self._references[reference] = self.rules.reserve()
+            target = self._merger.target(reference, path)
+            steps = reference[2:].replace("/", ".") if reference.startswith("#/") else ""
+            try:
+                self.rules.define(name, self.value(target, f"{self._path}.{steps}" if steps else self._path))
+            except NoValueError:
+                self.rules.define(name, self.rules.nothing())
+        return name
+
+    def _flat_value(self, schema: Flat, path: str) -> str:
+        for keyword in _INEXPRESSIBLE:
+            if keyword in schema:
+                self.report.leave_out(path, keyword, "it depends on other parts of the value")
+        if schema[GROUPS]:
+            return self._grouped(schema, path)
+        excluded, types = self._excluded(schema, path)
+        if "const" in schema or "enum" in schema:
+            return self._enumerated(schema, path, types, excluded)
+        options = []
+        for name in types:
+            try:
+                options.append(self._typed(name, schema, path, excluded))
+            except NoValueError:
+                continue
+        return self.rules.either(options)
+
+    def _grouped(self, schema: Flat, path: str) -> str:
+        """The first group of alternatives, each merged with the rest of the schema."""
+        (keyword, options), *others = schema[GROUPS]
+        rest: Flat = {**{key: value for key, value in schema.items() if key in KEYWORDS}, GROUPS: others}
+        if keyword == "oneOf":
+            self._check_disjoint(options, rest, path)
+        alone = len(rest) == 1 and not others
+        expressions = []
+        for place, option in enumerate(options):
+            self._alternatives += 1
+            if self._alternatives > _MAX_ALTERNATIVES:
+                self.report.leave_out(path, keyword, "too many combinations")
+                break
+            where = f"{path}.{keyword}[{place}]"
+            try:
+                if alone:
+                    expressions.append(self.value(option, where))
+                else:
+                    flat = self._merger.flat(option, where)
+                    expressions.append(self._flat_value(merged(rest, flat), where))
+            except NoValueError:
+                continue
+        return self.rules.either(expressions)
+
+    def _check_disjoint(self, options: list[Any], rest: Flat, path: str) -> None:
+        """`oneOf` is enforced as `anyOf`, which is the same if no value satisfies two options."""
+        flats = []
+        for place, option in enumerate(options):
+            try:
+                flats.append(merged(rest, self._merger.flat(option, f"{path}.oneOf[{place}]")))
+            except NoValueError:
+                continue
+        if len(flats) > 200 or any(
+            not self._are_disjoint(first, second, path, 0)
+            for place, first in enumerate(flats)
+            for second in flats[place + 1 :]
+        ):
+            self.report.leave_out(path, "oneOf", "a value may satisfy two of its schemas")
+
+    def _are_disjoint(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
+        if depth > 4:
+            return False
+        mine, others = self._types(first, path), self._types(second, path)
+        numbers = {"number", "integer"}
+        if not set(mine) & set(others) and not (set(mine) & numbers and set(others) & numbers):
+            return True
+        values, others_values = listed_values(first), listed_values(second)
+        if values is not None and others_values is not None:
+            return not any(same_json(a, b) for a in values for b in others_values)
+        if mine == others == ["object"]:
+            return self._have_disjoint_properties(first, second, path, depth)
+        return False
+
+    def _have_disjoint_properties(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
+        mine, others = mapping(first.get("properties")), mapping(second.get("properties"))
+        if any(name not in others for name in names_in(first.get("required")) if others and is_closed(second)):
+            return True
+        if any(name not in mine for name in names_in(second.get("required")) if mine and is_closed(first)):
+            return True
+        for name in (
+            {*names_in(first.get("required"))} & {*names_in(second.get("required"))} & mine.keys() & others.keys()
+        ):
+            try:
+                one, other = self._merger.flat(mine[name], path), self._merger.flat(others[name], path)
+            except NoValueError:
+                return True
+            if not one[GROUPS] and not other[GROUPS] and self._are_disjoint(one, other, path, depth + 1):
+                return True
+        return False
+
+    def _types(self, schema: Flat, path: str) -> list[str]:
+        """The types that values may have."""
+        given = schema.get("type")
+        names = given if isinstance(given, list) else [] if given is None else [given]
+        known = [name for name in names if name in _TYPES]
+        if len(known) < len(names):
+            self.report.leave_out(path, "type", "it is not a type of JSON Schema")
+        if not known:
+            values = listed_values(schema)
+            if values is not None:
+                return list(dict.fromkeys(type_of(value) for value in values))
+            implied = dict.fromkeys(_TYPE_OF[keyword] for keyword in schema if keyword in _TYPE_OF)
+            known = list(implied) or [name for name in _TYPES if name != "integer"]
+        if "number" in known and "integer" in known:
+            known.remove("integer")
+        return list(dict.fromkeys(known))
+
+    def _excluded(self, schema: Flat, path: str) -> tuple[list[Any], list[str]]:
+        """Values and types left by `not`: the values that are excluded, and the types that remain."""
+        types, values = self._types(schema, path), []
+        negations = schema.get("not", ())
+        for negation in negations if isinstance(negations, tuple) else (negations,):
+            if negation is True or negation == {}:
+                raise NoValueError
+            if negation is False:
+                continue
+            keys = {key for key in negation if key in KEYWORDS or key in ("anyOf", "oneOf", "allOf", "$ref")}
+            if keys == {"type"}:
+                names = negation["type"] if isinstance(negation["type"], list) else [negation["type"]]
+                types = [name for name in types if name not in names]
+                if "number" in names:
+                    types = [name for name in types if name != "integer"]
+            elif keys <= {"const", "enum", "type"} and (found := listed_values(negation)) is not None:
+                values += found
+                if any(not isinstance(value, str) and type_of(value) in types for value in found) and not (
+                    "const" in schema or "enum" in schema
+                ):
+                    self._leave_out_values(found, types, path)
+            else:
+                self.report.leave_out(path, "not", "the complement of a schema")
+        return values, types
+
+    def _leave_out_values(self, values: list[Any], types: list[str], path: str) -> None:
+        if any(type_of(value) in ("boolean", "null") for value in values if type_of(value) in types) and all(
+            isinstance(value, bool | str) or value is None for value in values
+        ):
+            return  # these are left out one by one
+        self.report.leave_out(path, "not", "a number, array or object that is excluded")
+
+    def _enumerated(self, schema: Flat, path: str, types: list[str], excluded: list[Any]) -> str:
+        values = listed_values(schema)
+        if values is None:
+            self.report.leave_out(path, "enum", "it is not a list of values")
+            return self._flat_value({key: value for key, value in schema.items() if key != "enum"}, path)
+        kept = [
+            value
+            for value in values
+            if has_type(value, types) and not any(same_json(value, other) for other in excluded)
+        ]
+        kept = [value for value in kept if admits(schema, value)]
+        if not kept:
+            raise NoValueError
+        texts = dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in kept)
+        return self.rules.terminal(" | ".join(json.dumps(text) for text in texts))
+
+    def _typed(self, name: str, schema: Flat, path: str, excluded: list[Any]) -> str:
+        match name:
+            case "object":
+                return object_of(schema, path, self)
+            case "array":
+                return array(schema, path, self)
+            case "string" if TEXT_GRAMMAR in schema:
+                return self._text_grammar(schema[TEXT_GRAMMAR], path)
+            case "string":
+                texts = [value for value in excluded if isinstance(value, str)]
+                return self.rules.terminal(string(schema, path, self.report, texts))
+            case "boolean":
+                words = [word for word, value in (("true", True), ("false", False)) if not among(value, excluded)]
+                return self.rules.either([f'"{word}"' for word in words])
+            case "null":
+                return self.rules.either([] if among(None, excluded) else ['"null"'])
+        expression = number(schema, path, self.report, integer=name == "integer")
+        return self.rules.rule(expression) if expression.startswith("%json") else self.rules.terminal(expression)
+
+    def _text_grammar(self, grammar: Any, path: str) -> str:
+        """The string of a custom tool."""
+        try:
+            if grammar["syntax"] == "regex":
+                return self.rules.terminal(f"/\\x22/ {regex_within(grammar['definition'], JSON_TEXT)} /\\x22/")
+            start, lines = lark_within(grammar["definition"], JSON_TEXT, self.rules.reserve() + "_")
+        except (TypeError, KeyError, *TextGrammarError) as error:
+            raise UnenforceableError(f"{path}.{TEXT_GRAMMAR}", "grammar", str(error)) from None
+        for line in lines:
+            self.rules.define(*line.split(": ", 1))
+        return f'"\\"" {start} "\\""'
+
+    def finite_values(self, schema: Any, path: str) -> list[str] | None:
+        """Expressions of all values of a part, None where they are too many to be listed."""
+        flat = self._merger.flat(schema, path)
+        if flat[GROUPS] or "not" in flat:
+            return None
+        values, types = listed_values(flat), self._types(flat, path)
+        if values is None and set(types) <= {"boolean", "null"}:
+            values = [value for value in (True, False, None) if has_type(value, types)]
+        low, high = flat.get("minimum"), flat.get("maximum")
+        if values is None and types == ["integer"] and isinstance(low, int) and isinstance(high, int):
+            values = list(range(low, min(high, low + 100) + 1)) if "multipleOf" not in flat else None
+        if values is None:
+            return None
+        kept = [value for value in values if has_type(value, types) and admits(flat, value)]
+        texts = dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in kept)
+        return [self.rules.terminal(json.dumps(text)) for text in texts]
+
+    def any_value(self) -> str:
+        """The rule of any JSON value."""
+        return self.rules.any_value(STRING)
