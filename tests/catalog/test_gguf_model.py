@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import Store
 from forefront.graph.build import PACKING
 from tests.support.random_model import write_random_gguf
 
 
 def opened(path: Path, home: Path, *, exact: bool = False) -> GgufModel:
-    return GgufModel(ModelSource(path.stem, path), Store(home), exact=exact)
+    return GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact)
 
 
 def folders(home: Path) -> list[str]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from forefront.catalog.generation_config import end_tokens
+from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache, read_json
 from forefront.catalog.source import SourceError
-from forefront.catalog.store import MAX_CONTEXT, Store, read_json
 from forefront.chat.local.loading import ModelFacts, ModelParts
 from forefront.engine.model.paged_graph import read_ir
 from forefront.tokenizer.errors import TokenizerError
@@ -34,6 +34,6 @@ def read_facts(directory: Path) -> ModelFacts:
     return ModelFacts(context, end_tokens(directory))
 
 
-def ir_digest(directory: Path, store: Store) -> str:
+def ir_digest(directory: Path, cache: ModelCache) -> str:
     """SHA-256 of the weights. Raises `OSError`."""
-    return store.digest([directory / "openvino_model.bin"])
+    return cache.digest([directory / "openvino_model.bin"])

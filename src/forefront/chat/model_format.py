@@ -10,7 +10,7 @@ from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_har
 from forefront.chat.output.output_parser import MarkupParser, OutputParser
 from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_format
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages, tool_definitions, with_tools
+from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
 from forefront.chat.prompt.template_style import find_template_style
 from forefront.chat.tools.arguments import schema_of
 from forefront.chat.tools.custom_calls import CustomCallParser

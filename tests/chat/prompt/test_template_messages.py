@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages
+from forefront.chat.prompt.template_messages import TemplateStyle, template_messages
 from forefront.chat.prompt.template_style import find_template_style
 from forefront.wire.message import Message
 from tests.chat.told import HERMES, LLAMA3, MISTRAL
