@@ -98,8 +98,8 @@ def test_an_unknown_architecture_is_named_with_what_is_known(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("architecture", "kind", "sentence"),
     [
-        ("clip", "mmproj", "it is not a model of its own: its general.type is 'mmproj'"),
-        ("llama", "adapter", "it is not a model of its own: its general.type is 'adapter'"),
+        ("clip", "mmproj", "it is not a complete model: its general.type is 'mmproj'"),
+        ("llama", "adapter", "it is not a complete model: its general.type is 'adapter'"),
         ("clip", "", "architecture 'clip' is not supported"),
         ("flux", "", "architecture 'flux' is not supported"),
     ],

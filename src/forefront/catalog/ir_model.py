@@ -23,13 +23,13 @@ def load_ir(directory: Path) -> ModelParts:
 
 
 def read_facts(directory: Path) -> ModelFacts:
-    """What the directory's configuration says of its model. Raises `SourceError`."""
+    """The model's settings in the directory's configuration. Raises `SourceError`."""
     missing = [*(name for name in _FILES if not (directory / name).is_file()), *missing_files(directory)]
     if missing:
         raise SourceError(f"{directory}: {', '.join(missing)} is missing")
     context = read_json(directory / "config.json").get("max_position_embeddings")
     if type(context) is not int or not 1 <= context <= MAX_CONTEXT:
-        text = f"nothing says how long the model's context is, in tokens from 1 to {MAX_CONTEXT}"
+        text = f"its configuration has no context length between 1 and {MAX_CONTEXT} tokens"
         raise SourceError(f"{directory}: {text}")
     return ModelFacts(context, end_tokens(directory))
 

@@ -78,7 +78,7 @@ def context_length(metadata: Mapping[str, Any]) -> int:
     known."""
     kind = metadata.get("general.type", "model")
     if kind != "model":
-        raise ModelFileError(f"it is not a model of its own: its general.type is {repr(kind)[:40]}")
+        raise ModelFileError(f"it is not a complete model: its general.type is {repr(kind)[:40]}")
     settings = Settings(metadata)
     find_family(settings)
     if settings.context_length > MAX_CONTEXT:

@@ -58,7 +58,7 @@ class Decoder:
     # The feed-forward network has a gate.
     gated: ClassVar[bool] = True
     activation: Callable[[Node], Node] = staticmethod(silu)
-    # Of so many layers, all but the last see a window of the context alone, if the file declares one and does not say
+    # Of so many layers, all but the last see only a window of the context, if the file declares one and does not state
     # which do. 0: none does.
     window_period: ClassVar[int] = 0
 
@@ -105,7 +105,7 @@ class Decoder:
         return PagedGraph(model, table.shape[0], Embedding(table, self.embedding_scale), self.weights)
 
     def logits(self, x: Node, vocabulary: int) -> Node:
-        """The output projection; without a matrix of its own it is the embedding's."""
+        """The output projection; without its own matrix it is the embedding's."""
         name = "output" if self.weights.has("output.weight") else "token_embd"
         logits = scaled(self.linear(x, name, vocabulary), self.logit_scale)
         limit = self.settings.number("final_logit_softcapping", 0.0)

@@ -43,7 +43,7 @@ class TextEncoder:
     """`pipeline` encodes a text from its beginning; `continued`, where it differs, what follows other text. `added` are
     the texts of the added tokens by id. `ends` finds places where a long text may be cut, None if none are known.
     `digits` finds long runs of digits that are cut in multiples of three from their ends, which saves quadratic time.
-    `missing`: an id that stands for bytes without a token, and is left out. `prefixes_after_control`: what follows an
+    `missing`: an id that represents bytes without a token, and is left out. `prefixes_after_control`: what follows an
     added token is encoded like the beginning of a text.
     """
 
@@ -92,7 +92,7 @@ class TextEncoder:
             if found is None:
                 break
             yield text[start : found.end()], before
-            # The beginning of a text gets a space before it, which stands for the one that is left out here.
+            # The beginning of a text gets a space before it, which replaces the one that is left out here.
             start = found.end() + (self.continued is not None)
             before = Before.NOTHING
         yield text[start:], before

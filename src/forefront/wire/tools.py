@@ -53,7 +53,7 @@ class Custom(msgspec.Struct, kw_only=True):
     format: CustomFormat | None = None
 
 
-# The one argument of the function that stands for a custom tool, and the keyword of its schema for a grammar.
+# The only argument of the function that represents a custom tool, and the keyword of its schema for a grammar.
 CUSTOM_ARGUMENT: Final = "input"
 TEXT_GRAMMAR: Final = "x-text-grammar"
 
@@ -165,7 +165,7 @@ class ToolCall(Record, kw_only=True):
             raise ValueError(f"a call of the type `{self.type}` needs a `{self.type}`")
 
     def as_function(self) -> "ToolCall":
-        """The same as a call of the function that stands for a custom tool."""
+        """The same as a call of the function that represents a custom tool."""
         if self.type == "function":
             return self
         arguments = msgspec.json.encode({CUSTOM_ARGUMENT: self.custom.input}).decode()

@@ -79,7 +79,7 @@ class Grammars:
     """Compiles grammars for one model. Making it indexes the model's tokens, which takes up to a second.
 
     A tenant has half of the workers at most, and of the cache what the others leave. It shares nothing of it: how long
-    a compilation takes says nothing of another tenant's grammars.
+    a compilation takes reveals nothing about another tenant's grammars.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:

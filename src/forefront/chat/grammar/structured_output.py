@@ -24,7 +24,7 @@ _GAP: Final = r"/\s{0,3}/"
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """What an answer must be, the field of the request that says so, and the paths of keywords that are left out."""
+    """The format of an answer, the request field that sets it, and the paths of keywords that are left out."""
 
     source: GrammarSource
     param: str

@@ -55,7 +55,7 @@ class TokenIndex:
 
 
 class _Tokens:
-    """What `TokenizerWrapper` reads, and whom it asks for the tokens of a text."""
+    """The interface of `TokenizerWrapper`: a vocabulary, and the tokens of a text."""
 
     def __init__(self, vocabulary: Vocabulary, index: TokenIndex) -> None:
         self.eos_token_id = min(vocabulary.end_tokens)

@@ -31,7 +31,7 @@ class DecodeOptions:
 
     `stops` and `stop_tokens` end a choice before a text or a token of its content, once it has `min_tokens` tokens.
     With `logprobs` text carries log-probabilities, with `end_logprob` those of the end token too. A `mute` choice shows
-    nothing of its own: the request only scores its prompt.
+    no tokens: the request only scores its prompt.
     """
 
     stops: StopStrings

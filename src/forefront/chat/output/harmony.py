@@ -105,7 +105,7 @@ class HarmonyParser:
         self._calls = 0
         self._parts: list[tuple[Kind, int, str]] = []
         self._shown: set[Kind] = set()
-        self._gap = ""  # what stands between the next text and the message before it
+        self._gap = ""  # the separator between the next text and the previous message
         self._pending = ""  # the marker that begins the next header
         header, opened, _ = prompt.rpartition("<|start|>")[2].partition("<|message|>")
         self._machine = TextScanner(self._answer(header if opened else None), _MARKERS)

@@ -85,7 +85,7 @@ class ToolFormat(ABC):
         """Lark expression for what follows the opening: one call (rule `tool`) or several."""
 
     def between(self) -> str | None:
-        """Lark expression for what stands between two blocks; None where a second block cannot follow."""
+        """Lark expression for the text between two blocks; None where a second block cannot follow."""
         return None
 
     def lead(self) -> str:

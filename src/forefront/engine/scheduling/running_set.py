@@ -108,7 +108,7 @@ class RunningSet:
         """Let `follower` run on the blocks of `sequence`, whose prompt it has and which was just computed.
 
         Full blocks are shared. A partly filled last block is returned as (source, target), to be copied before it is
-        written to; (0, 0) stands for none. Without room, or room within the tenant's share while another tenant waits,
+        written to; (0, 0) means none. Without room, or room within the tenant's share while another tenant waits,
         the follower is queued and computes for itself; None is returned then.
         """
         tenant = self._tenants.of(sequence)

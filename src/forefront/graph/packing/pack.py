@@ -49,7 +49,7 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
         if rounding.bits and tensor.shape[-1] % GROUP == 0:
             return Layout(f"i{rounding.bits}", GROUP)
-        # Kernels of float32 keep 16-bit matrices as float32, and the plugin a copy of its own beside them: so they are
+        # Kernels of float32 keep 16-bit matrices as float32, and the plugin its own copy beside them: so they are
         # expanded in the mapped file.
         return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
     quantized = kind.checked()

@@ -128,7 +128,7 @@ class _Translation:
                 at = start
                 continue
             at -= 1
-            # Something may stand before the assertion, so `^` in it cannot match; behind nullable parts it could.
+            # Characters may precede the assertion, so `^` in it cannot match; behind nullable parts it could.
             inner = self if not at or all(isinstance(i, Look | Anchor) for i in items[:at]) else None
             if inner is None and _mentions_start(items[at]):
                 raise RegexSyntaxError("`^` behind other text")

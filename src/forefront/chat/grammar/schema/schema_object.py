@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAX_COUNTED: Final = 2_000
 # Rules that counting the properties of one object may take.
 _MAX_COUNTING_RULES: Final = 5_000
-# What stands before the first property, and before the others.
+# The text before the first property, and before the others.
 _SEPARATORS: Final = ('"{"', '", "')
 
 
