@@ -1,4 +1,4 @@
-"""From a source to a model that is served."""
+"""From a model source to a served model."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -39,7 +39,7 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """How to decode the blocks of a format, bytes [..., bytes of a block].
+    """The decoder of a format's blocks, bytes [..., bytes of a block].
 
     `bits`: of one code. `group`: codes that share a scale. `codes`: int8 or uint8 [..., values of a block]. `scales`:
     scale and minimum [..., groups of a block], in float16 where they are stored in it.
@@ -78,7 +78,7 @@ class BlockFormat:
         return data.reshape(len(data), -1, self.bytes)
 
     def checked(self) -> Quantized:
-        """How its blocks are decoded. Raises `ModelFileError` if that is not known."""
+        """The decoder of its blocks. Raises `ModelFileError` for an unsupported format."""
         if self.quantized is None:
             raise ModelFileError(f"it has tensors in the format {self.name}, which is not supported")
         return self.quantized

@@ -196,7 +196,7 @@ class Decoder:
         return [period > 0 and n % period != period - 1 for n in range(self.layers)]
 
     def attention_heads(self, n: int) -> Heads:
-        """What the attention of a layer is like."""
+        """The properties of a layer's attention."""
         return Heads(self.key_heads[n], self.head_width, self.scale, self.window if self.has_window(n) else 0)
 
     def gate_and_up(self, n: int, x: Node) -> list[Node]:
@@ -223,7 +223,7 @@ class Decoder:
         return self.norm(x, name) if self.weights.has(f"{name}.weight") else x
 
     def add(self, x: Node, y: Node) -> Node:
-        """What a part of a layer has computed, added to the stream x."""
+        """The output of a part of a layer, added to the residual stream x."""
         return ops.add(x, scaled(y, self.residual_scale))
 
     def wanted(self, n: int, x: Node) -> Node:

@@ -74,7 +74,7 @@ class TextEncoder:
         return self._encode_continued(self.continued, text)
 
     def _encode_continued(self, continued: tokenizers.Tokenizer, text: str) -> list[int]:
-        """What comes before the first added token follows other text; what comes after it does not."""
+        """Text before the first added token follows other text; text after it does not."""
         encoding = self.pipeline.encode(text, add_special_tokens=False)
         for place, (token, (start, end)) in enumerate(zip(encoding.ids, encoding.offsets, strict=True)):
             if self.added.get(token) == text[start:end].strip():
@@ -99,7 +99,7 @@ class TextEncoder:
 
 
 def word_ends(added: Sequence[AddedToken], *, spaces_only: bool) -> re.Pattern[str] | None:
-    """Where a long text may be cut without cutting an added token."""
+    """The positions at which a long text may be cut without cutting an added token."""
     ends = _SPACE_ENDS if spaces_only else _WORD_ENDS
     for token in added:
         touches = token.text[:1].isalpha() if spaces_only else False
@@ -112,7 +112,7 @@ _WORD_ENDS_WITHIN: Final = re.compile(rf"{_LETTER}[ \n。，]")
 
 
 def add_tokens(pipeline: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
-    """Let `pipeline` look for tokens of its vocabulary before it splits a text."""
+    """Make `pipeline` look for tokens of its vocabulary before it splits a text."""
     pipeline.add_tokens(
         [
             tokenizers.AddedToken(

@@ -1,4 +1,4 @@
-"""What is wrong with a tokenizer's files."""
+"""Errors in a tokenizer's files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Before(Enum):
-    """What comes before a text: some tokenizers put a space before what does not follow other text."""
+    """The position of a text: some tokenizers put a space before a text that does not follow another."""
 
     NOTHING = auto()
     ADDED_TOKEN = auto()

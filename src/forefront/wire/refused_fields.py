@@ -1,4 +1,4 @@
-"""Tables of fields that requests may have and that are not parameters here: refused by name, or advice."""
+"""Tables of fields that are not parameters here: refused by name, or ignored as advice."""
 
 from dataclasses import dataclass
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Fields that no struct has: let through by name, refused, or taken for a misspelling."""
+"""Fields that no struct has: ignored and listed, refused, or recognised as a misspelling."""
 
 import re
 from dataclasses import dataclass, field

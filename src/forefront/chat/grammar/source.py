@@ -1,4 +1,4 @@
-"""What an answer is bound to, as a client or a tool definition writes it, and as llguidance reads it."""
+"""The grammar of an answer, as a client or a tool definition writes it, and as llguidance reads it."""
 
 import hashlib
 import itertools

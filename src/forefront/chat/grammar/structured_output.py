@@ -33,7 +33,7 @@ class AnswerFormat:
 
 @dataclass(frozen=True, slots=True)
 class AnswerConstraint:
-    """What holds answers to their format (None: nothing), and the paths of the keywords that it does not enforce."""
+    """The constraint of answers to their format (None: none), and the paths of keywords that it does not enforce."""
 
     start: ConstraintFactory | None = None
     left_out: tuple[str, ...] = ()

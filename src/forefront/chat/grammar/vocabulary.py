@@ -1,4 +1,4 @@
-"""A model's tokens as llguidance wants them."""
+"""A model's tokens in the form that llguidance expects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Vocabulary:
 
     @property
     def words(self) -> int:
-        """How many 32-bit words a mask has."""
+        """The number of 32-bit words in a mask."""
         return -(-len(self.pieces) // 32)
 
 
 class TokenIndex:
-    """What is computed once of a vocabulary; takes up to a second for a large one.
+    """Data computed once per vocabulary; takes up to a second for a large one.
 
     `masks` is llguidance's own index, with which it computes masks.
     """

@@ -92,12 +92,12 @@ class ReasoningParser:
         self._machine = TextScanner(self._answer(), markers)
 
     def feed(self, text: str) -> tuple[str, str]:
-        """What more text adds to the reasoning, and to the content."""
+        """The additions of more text to the reasoning and to the content."""
         self._machine.feed(text)
         return self._taken()
 
     def finish(self) -> tuple[str, str]:
-        """What was held back, at the end of the answer."""
+        """The text held back, at the end of the answer."""
         self._machine.finish()
         return self._taken()
 

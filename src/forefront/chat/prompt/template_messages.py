@@ -18,7 +18,7 @@ _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateStyle:
-    """How a template takes calls and results, where it differs from the usual.
+    """A template's form of calls and results, where it differs from the usual.
 
     - `single`: one call in a message, no more.
     - `short_ids`: ids of nine letters and digits.

@@ -1,4 +1,4 @@
-"""How a model writes calls of tools: one class per format, all with this interface."""
+"""The interface of tool-call formats: one class per format."""
 
 import json
 from abc import ABC, abstractmethod

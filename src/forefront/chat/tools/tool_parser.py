@@ -37,12 +37,12 @@ class ToolParser:
         self._machine = TextScanner(self._answer(), self._markers)
 
     def feed(self, text: str) -> list[Delta]:
-        """What more text adds."""
+        """The deltas of more text."""
         self._machine.feed(text)
         return self._deltas()
 
     def finish(self) -> list[Delta]:
-        """What was held back, at the end of the answer."""
+        """The text held back, at the end of the answer."""
         self._machine.finish()
         self._content.end()
         return self._deltas()

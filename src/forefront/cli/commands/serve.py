@@ -114,7 +114,7 @@ class StartupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What to serve, with the settings of the file, the environment and the command line."""
+    """The models to serve, with the settings of the file, the environment and the command line."""
 
     models: list[str]
     model_options: ModelOptions

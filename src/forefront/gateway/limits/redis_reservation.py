@@ -85,7 +85,7 @@ class LimitedSubject:
 
 @dataclass(frozen=True, slots=True)
 class ReservationContext:
-    """What all reservations of a server share: the client, seconds of a window and of a slot, and the running ones."""
+    """Shared by all reservations of a server: the client, seconds of a window and of a slot, and the running ones."""
 
     client: "RedisClient"
     window: float

@@ -51,7 +51,7 @@ class HuggingFaceModel:
 
 
 def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
-    """How the weights are quantised: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
+    """The quantisation of the weights: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
     found = config.get("quantization_config")
     if found is None and (directory / _QUANTIZE_CONFIG).is_file():
         found = read_object(directory / _QUANTIZE_CONFIG)

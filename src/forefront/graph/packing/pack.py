@@ -38,7 +38,7 @@ class Rounding:
 
 
 def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
-    """How a tensor is to be stored. Raises `ModelFileError` for a format that is not supported.
+    """The layout of a tensor. Raises `ModelFileError` for a format that is not supported.
 
     Groups of 16 have no fast kernel: unless `exact`, they are rounded anew to eight bits in groups of 32. Plain numbers
     are rounded to `bits` where their rows are whole groups.

@@ -1,4 +1,4 @@
-"""Which request heads are accepted: a request that two HTTP implementations could frame differently is refused.
+"""Rules for request heads: a request that two HTTP implementations could frame differently is refused.
 
 The rules are those of RFC 9112, and stricter where nginx, Envoy or h11 disagree with llhttp, which httptools wraps.
 """

@@ -27,7 +27,7 @@ _MAX_LENGTH: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """How the characters of a text are written: as they are, or as within a JSON string."""
+    """The notation of a text's characters: literal, or escaped as in a JSON string."""
 
     character: Callable[[Ranges], str]
     is_raw: bool
