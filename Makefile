@@ -52,9 +52,11 @@ lock: $(VENV)/pip.stamp  ## Update the pinned requirements and their hashes
 	$(BIN)/pip-compile $(LOCK) --extra server --extra postgres --extra redis --output-file requirements/serve.txt pyproject.toml requirements/build.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/dev.txt requirements/dev.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/docs.txt requirements/docs.in
+	$(BIN)/pip-compile $(LOCK) --output-file requirements/interop.txt requirements/interop.in
+	$(BIN)/pip-compile $(LOCK) --output-file requirements/interop-openai-2.txt requirements/interop-openai-2.in
 
 clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) .venv-interop .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -m venv $(VENV)

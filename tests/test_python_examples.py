@@ -78,6 +78,8 @@ def test_pyright_sees_what_is_wrong(tmp_path: Path) -> None:
         "ask(messages=[], temprature=1)\n"
         "ask(messages=[], temperature='hot')\n"
         "ask(messages=[], stream=True).message\n"
+        "ask(messages=[{'role': 'wizard', 'content': 'a'}])\n"
+        "ask(messages=[], tools=[{'type': 'function', 'name': 'f'}])\n"
     )
     (tmp_path / "checked").mkdir()
-    assert {line for _, line in pyright([wrong], tmp_path / "checked")} == {3, 4, 5}
+    assert {line for _, line in pyright([wrong], tmp_path / "checked")} == {3, 4, 5, 6, 7}

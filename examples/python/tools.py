@@ -1,15 +1,14 @@
 """Let the model call a function, and give it the result."""
 
 import json
-from typing import Any
 
-from forefront import ForefrontClient
+from forefront import ForefrontClient, MessageParam, ToolParam
 
 PLACE = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": PLACE}}
+TOOL: ToolParam = {"type": "function", "function": {"name": "get_weather", "parameters": PLACE}}
 
 ask = ForefrontClient(default_model="forefront-mini").chat.completions.create
-messages: list[Any] = [{"role": "user", "content": "What is the weather in Rome?"}]
+messages: list[MessageParam] = [{"role": "user", "content": "What is the weather in Rome?"}]
 message = ask(messages=messages, tools=[TOOL], tool_choice="required", temperature=0).message
 messages.append(message)
 for call in message.tool_calls or []:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from forefront import AsyncForefrontClient, ForefrontClient
+from forefront import AsyncForefrontClient, ForefrontClient, MessageParam
 
 COMPLETION: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -16,7 +16,12 @@ COMPLETION: dict[str, Any] = {
     "model": "m",
     "system_fingerprint": None,
     "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "logprobs": None, "finish_reason": "stop"}
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hi", "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
     ],
     "usage": {
         "prompt_tokens": 2,
@@ -27,11 +32,11 @@ COMPLETION: dict[str, Any] = {
         "prompt_tokens_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     },
-    "message": {"role": "assistant", "content": "Hi"},
+    "message": {"role": "assistant", "content": "Hi", "refusal": None},
     "receipt": None,
 }
 DONE = b": message\ndata: [DONE]\n\n"
-USER = [{"role": "user", "content": "Hello"}]
+USER: list[MessageParam] = [{"role": "user", "content": "Hello"}]
 
 
 def chunk(content: str, **more: Any) -> dict[str, Any]:

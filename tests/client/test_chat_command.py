@@ -54,7 +54,7 @@ def discard(text: str) -> None:
     """Drop the text."""
 
 
-def said(conversation: Conversation) -> list[str]:
+def said(conversation: Conversation) -> list[object]:
     return [turn["content"] for turn in conversation.history]
 
 

@@ -100,6 +100,8 @@ def test_retrieve_model() -> None:
         "created": None,
         "owned_by": None,
         "context_length": None,
+        "max_model_len": None,
+        "root": None,
     }
     assert server.requests[0].url.raw_path == b"/v1/models/org%2Fa%20b"
     with pytest.raises(ValueError, match="empty"):

@@ -110,7 +110,7 @@ def test_a_redirect_is_not_followed() -> None:
 @pytest.mark.parametrize(
     ("raised", "kind", "text"),
     [
-        (httpx.ReadTimeout("x"), APITimeoutError, "Nothing came from http://host for 600 s."),
+        (httpx.ReadTimeout("x"), APITimeoutError, "No data from http://host for 600 s."),
         (httpx.ConnectTimeout("x"), APITimeoutError, "Cannot connect to http://host within 5 s."),
         (httpx.RemoteProtocolError("cut"), APIConnectionError, "The connection to http://host broke: cut."),
         (httpx.ReadError(""), APIConnectionError, "The connection to http://host broke: ReadError."),

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from forefront import ForefrontClient
+from forefront import ForefrontClient, MessageParam
 from tests.support.server import RunningServer
 
-ASK = [{"role": "user", "content": "Write a recipe for an italian dinner"}]
+ASK: list[MessageParam] = [{"role": "user", "content": "Write a recipe for an italian dinner"}]
 
 
 class Loses(httpx.HTTPTransport):

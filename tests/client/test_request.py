@@ -65,7 +65,7 @@ def test_a_completion_s_message_is_fed_back() -> None:
     server = Server()
     create = server.client().chat.completions.create
     answer = create(messages=USER).choices[0].message
-    create(messages=[*USER, answer, UserDict(role="user", content="Go on")])
+    create(messages=[*USER, answer, UserDict(role="user", content="Go on")])  # type: ignore[list-item]
     assert server.sent["messages"] == [
         *USER, COMPLETION["message"] | {"refusal": None}, {"role": "user", "content": "Go on"},
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 
 from forefront import AsyncForefrontClient, ForefrontClient, ForefrontError
-from forefront.client.settings import settle
+from forefront.client.settings import resolve_settings
 
 
 @pytest.fixture(autouse=True)
@@ -13,28 +13,28 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_defaults() -> None:
-    settings = settle("k", None, None, None)
+    settings = resolve_settings("k", None, None, None)
     assert settings.base_url == "http://127.0.0.1:8000"
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOREFRONT_API_KEY", "from-env\n")
     monkeypatch.setenv("FOREFRONT_BASE_URL", "https://env.example/v1/")
-    settings = settle(None, None, None, None)
+    settings = resolve_settings(None, None, None, None)
     assert (settings.api_key, settings.base_url) == ("from-env", "https://env.example")
-    assert settle("given", None, "http://given", None).api_key == "given"
-    assert settle("given", None, "http://given", None).base_url == "http://given"
+    assert resolve_settings("given", None, "http://given", None).api_key == "given"
+    assert resolve_settings("given", None, "http://given", None).base_url == "http://given"
 
 
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOREFRONT_BASE_URL", "")
-    assert settle("k", None, None, None).base_url == "http://127.0.0.1:8000"
+    assert resolve_settings("k", None, None, None).base_url == "http://127.0.0.1:8000"
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/", "//"])
 @pytest.mark.parametrize("base", ["http://h:1", "https://h/api", "http://[::1]:80"])
 def test_base_url_with_or_without_v1(base: str, suffix: str) -> None:
-    assert settle("k", None, base + suffix, None).base_url == base
+    assert resolve_settings("k", None, base + suffix, None).base_url == base
 
 
 @pytest.mark.parametrize("kind", [ForefrontClient, AsyncForefrontClient])
@@ -68,4 +68,4 @@ def test_a_url_with_more_than_a_place_is_refused(url: str) -> None:
 def test_the_key_is_in_no_repr() -> None:
     with ForefrontClient("sk-canary", "m") as client:
         assert repr(client) == "ForefrontClient(base_url='http://127.0.0.1:8000', default_model='m')"
-        assert "sk-canary" not in repr(settle("sk-canary", None, None, None))
+        assert "sk-canary" not in repr(resolve_settings("sk-canary", None, None, None))

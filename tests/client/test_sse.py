@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.client.sse import EventTooLong, SSEDecoder
+from forefront.client.sse import EventTooLongError, SSEDecoder
 
 
 def decode(*pieces: bytes) -> list[str]:
@@ -81,7 +81,7 @@ def test_length_is_bounded(body: bytes) -> None:
     for size in (1, 50, 1000):
         decoder = SSEDecoder(max_event=100)
         pieces = (body[start : start + size] for start in range(0, len(body), size))
-        with pytest.raises(EventTooLong):
+        with pytest.raises(EventTooLongError):
             _ = [data for piece in pieces for data in decoder.feed(piece)]
 
 

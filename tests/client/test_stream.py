@@ -116,7 +116,7 @@ def test_an_end_without_done_is_an_error() -> None:
     body = Body(events("a"))
     stream = start(body, **{"x-request-id": "req_1"})
     assert text(next(stream)) == "a"
-    with pytest.raises(APIConnectionError, match="before the answer was complete") as caught:
+    with pytest.raises(APIConnectionError, match="before the response was complete") as caught:
         next(stream)
     assert caught.value.request_id == "req_1"
     assert body.closed
@@ -216,7 +216,7 @@ async def test_async_close(items: int) -> None:
 
 async def test_async_errors() -> None:
     body = Body(events("a"))
-    with pytest.raises(APIConnectionError, match="before the answer was complete"):
+    with pytest.raises(APIConnectionError, match="before the response was complete"):
         _ = [item async for item in await start_async(body)]
     assert body.closed
     with pytest.raises(APITimeoutError):

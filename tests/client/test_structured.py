@@ -11,7 +11,7 @@ import pydantic
 import pytest
 
 from forefront import ParsedCompletion, ParseError
-from forefront.client.structured import Form
+from forefront.client.structured import ResponseSchema
 from tests.client.fakes import COMPLETION, USER, Server
 
 TEXT = '{"name": "Rome", "rivers": [{"name": "Tiber"}]}'
@@ -49,7 +49,7 @@ def answer(content: str | None, finish_reason: str = "stop") -> httpx.Response:
 
 
 def schema_of(given: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = Form(given).response_format["json_schema"]["schema"]
+    schema: dict[str, Any] = ResponseSchema(given).response_format["json_schema"]["schema"]
     return schema
 
 
@@ -87,16 +87,16 @@ def test_schemas_are_schemas_of_their_types(form: Any) -> None:
 
 def test_a_type_without_a_schema() -> None:
     with pytest.raises(TypeError):
-        Form(object)
+        ResponseSchema(object)
 
 
 @pytest.mark.parametrize(
     ("content", "finish_reason", "text"),
     [
-        ("{", "length", "The answer is not JSON. It was cut off: no more tokens were allowed."),
-        ("Rome", "stop", "The answer is not JSON."),
-        (None, "tool_calls", "The answer is not JSON."),
-        ('{"name": 1}', "stop", "The answer is not of the form that was asked for."),
+        ("{", "length", "The completion is not JSON. It was cut off by `max_tokens`."),
+        ("Rome", "stop", "The completion is not JSON."),
+        (None, "tool_calls", "The completion is not JSON."),
+        ('{"name": 1}', "stop", "The completion does not match the requested schema."),
     ],
 )
 @pytest.mark.parametrize("form", [PydanticCity, DataCity])

@@ -25,13 +25,16 @@ class Pieces:
     breaks: bool
     request_id: str | None = None
 
-    def pieces(self) -> Generator[bytes, None, None]:
+    def iter_bytes(self) -> Generator[bytes, None, None]:
         yield from self.body
         if self.breaks:
             raise APIConnectionError("The connection broke.", request_id=self.request_id)
 
-    def hurry(self) -> None:
+    def expect_end(self) -> None:
         """There is nothing to wait for."""
+
+    def abort(self) -> None:
+        """There is nothing to abort."""
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -44,11 +47,11 @@ class AsyncPieces:
     inner: Pieces
     request_id: str | None = None
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        for piece in self.inner.pieces():
+    async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
+        for piece in self.inner.iter_bytes():
             yield piece
 
-    def hurry(self) -> None:
+    def expect_end(self) -> None:
         """There is nothing to wait for."""
 
     async def close(self) -> None:

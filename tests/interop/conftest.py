@@ -7,6 +7,9 @@ from openai import AsyncOpenAI, OpenAI
 
 from tests.support.server import RunningServer
 
+# These run in environments of their own: `test_python_clients.py`.
+collect_ignore = ["python"]
+
 
 @pytest.fixture(scope="session")
 def peer(server: RunningServer) -> Iterator[OpenAI]:

@@ -9,7 +9,7 @@ from forefront.wire.errors import ERRORS
 from tests.support.node import SDK, run, run_suite
 from tests.support.server import RunningServer
 
-SUITES = ["client", "contract", "network", "retry", "server"]
+SUITES = ["client", "contract", "errors", "network", "retry", "server"]
 SLOW = ["contract", "network"]
 
 
@@ -48,5 +48,5 @@ def test_the_lock_names_no_registry() -> None:
 
 
 def test_the_error_table_is_the_server_s(node_sdk: Path) -> None:
-    script = "import('./dist/esm/failure.js').then(m => console.log(JSON.stringify(m.STATUS_BY_CODE)))"
+    script = "import('./dist/esm/error-parsing.js').then(m => console.log(JSON.stringify(m.STATUS_BY_CODE)))"
     assert json.loads(run("node", "-e", script, cwd=node_sdk)) == {code: status for code, (status, _) in ERRORS.items()}

@@ -29,7 +29,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
 }
 # The first is another name of a field, the others have no effect on an answer.
 EXTRA = {"max_completion_tokens", "user", "metadata", "service_tier", "prompt_cache_key"}
-SOURCE = "".join((SDK / "src" / name).read_text() for name in ("answers.ts", "params.ts"))
+SOURCE = "".join((SDK / "src" / name).read_text() for name in ("types.ts", "params.ts"))
 
 
 def declared(interface: str) -> set[str]:

@@ -1,16 +1,18 @@
-/** From the chunks of a stream to the completion that they make, without knowing their fields. */
-import { isObject } from "./failure.js";
-import { complete } from "./result.js";
-import type { ChatCompletion } from "./answers.js";
+/** Accumulates the chunks of a stream into a completion, whatever their fields. */
+import { APIError } from "./errors.js";
+import { isObject } from "./error-parsing.js";
+import { show } from "./json-body.js";
+import { toCompletion } from "./decoding.js";
+import type { ChatCompletion } from "./types.js";
 
 type Body = Record<string, unknown>;
 
-/** Said whole, though maybe more than once; other strings come in pieces. */
+/** Each chunk has the whole value of these; other strings arrive in parts. */
 const WHOLE = new Set(["role", "id", "type", "name"]);
 
-/** Takes in chunks as their JSON came; knows the completion so far. */
+/** The completion so far, from chunks as parsed JSON. */
 export class Accumulator {
-  private readonly top: Body = {};
+  private readonly top: Body = Object.create(null);
   private readonly choices = new Map<number, Body>();
 
   add(chunk: Body): void {
@@ -26,11 +28,19 @@ export class Accumulator {
     }
   }
 
-  /** A copy of its own: later chunks do not change it. */
+  /** A copy of the completion so far. Throws `APIError` for one that nests too deeply. */
   completion(): ChatCompletion {
-    const choices = [...this.choices.entries()].sort(([a], [b]) => a - b).map(([, choice]) => finished(choice));
-    return complete({
-      ...structuredClone(this.top),
+    try {
+      return this.copy();
+    } catch (error) {
+      throw new APIError(`The completion cannot be copied: ${show(error)}.`, { cause: error });
+    }
+  }
+
+  private copy(): ChatCompletion {
+    const choices = [...this.choices.entries()].sort(([a], [b]) => a - b).map(([, choice]) => withoutIndexes(choice));
+    return toCompletion({
+      ...structuredClone({ ...this.top }),
       object: "chat.completion",
       choices,
       usage: structuredClone(this.top["usage"]) ?? null,
@@ -38,15 +48,15 @@ export class Accumulator {
     });
   }
 
-  private addChoice({ index, delta, ...rest }: Body): void {
-    const place = typeof index === "number" ? index : 0;
-    const choice = this.choices.get(place) ?? {
-      index: place,
+  private addChoice({ index, delta, message: _, ...rest }: Body): void {
+    const position = typeof index === "number" ? index : 0;
+    const choice = this.choices.get(position) ?? {
+      index: position,
       message: { role: "assistant", content: null },
       logprobs: null,
       finish_reason: null,
     };
-    this.choices.set(place, choice);
+    this.choices.set(position, choice);
     if (isObject(delta)) {
       merge(choice["message"] as Body, delta);
     }
@@ -54,10 +64,13 @@ export class Accumulator {
   }
 }
 
-/** Add what `delta` says to `whole`; of the `fixed` strings, the last stands. */
+/** Merge `delta` into `whole`. Strings are appended, except those named in `fixed`, which are replaced. */
 function merge(whole: Body, delta: Body, fixed: ReadonlySet<string> = WHOLE): void {
   for (const [name, value] of Object.entries(delta)) {
-    const known = whole[name];
+    if (name === "__proto__") {
+      continue; // it would reach the prototype that all objects share
+    }
+    const known = Object.hasOwn(whole, name) ? whole[name] : undefined;
     if (value === null || value === undefined) {
       whole[name] ??= null;
     } else if (typeof value === "string" && typeof known === "string" && !fixed.has(name)) {
@@ -74,7 +87,7 @@ function merge(whole: Body, delta: Body, fixed: ReadonlySet<string> = WHOLE): vo
   }
 }
 
-/** Items that bear an index belong to the item with that index; others are further ones. */
+/** Merge items that have an index into the item with that index; append the others. */
 function extend(list: unknown[], items: unknown[]): unknown[] {
   for (const item of items) {
     if (isObject(item) && typeof item["index"] === "number") {
@@ -91,13 +104,19 @@ function extend(list: unknown[], items: unknown[]): unknown[] {
   return list;
 }
 
-/** The choice as an unstreamed answer has it: calls without their index, and content unless there are calls. */
-function finished(choice: Body): Body {
+/** The choice as in a response without streaming: tool calls without index; content unless there are tool calls. */
+function withoutIndexes(choice: Body): Body {
   const copy = structuredClone(choice);
   const message = copy["message"] as Body;
   const calls = message["tool_calls"];
   if (Array.isArray(calls)) {
-    message["tool_calls"] = calls.map(({ index: _, ...call }) => call);
+    message["tool_calls"] = calls.map((call: unknown) => {
+      if (!isObject(call)) {
+        return call;
+      }
+      const { index: _, ...rest } = call;
+      return rest;
+    });
   } else {
     message["content"] ??= "";
   }

@@ -1,10 +1,10 @@
-/** A streamed answer that is put together while it comes. */
+/** Streams that accumulate a completion. */
 import type { Accumulator } from "./accumulate.js";
 import type { Stream } from "./stream.js";
-import type { ChatCompletion, ChatCompletionChunk, ResponseMessage } from "./answers.js";
+import type { ChatCompletion, ChatCompletionChunk, ResponseMessage } from "./types.js";
 
 /**
- * A streamed answer: its chunks, its text, and the completion that they make. To be read once, as chunks
+ * A streamed completion: its chunks, its text, and the completion that they add up to. Read it once, as chunks
  * (`for await (const chunk of stream)`) or as text (`for await (const piece of stream.text)`).
  */
 export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
@@ -13,22 +13,22 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
     private readonly accumulator: Accumulator,
   ) {}
 
-  /** Aborting it ends the stream without an error; the server then stops generating. */
+  /** Its abort ends the stream without an error; the server then stops generating. */
   get controller(): AbortController {
     return this.stream.controller;
   }
 
-  /** The first choice's text, as it comes. */
+  /** The first choice's text as it arrives. */
   get text(): AsyncIterable<string> {
     return texts(this.stream);
   }
 
-  /** What has come so far. */
+  /** The completion so far. */
   get completion(): ChatCompletion {
     return this.accumulator.completion();
   }
 
-  /** What has come of the first choice so far. */
+  /** The message of the first choice so far. */
   get message(): ResponseMessage {
     return this.completion.message;
   }
@@ -37,7 +37,7 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
     return this.stream[Symbol.asyncIterator]();
   }
 
-  /** Read what is left; the whole completion, with its usage. */
+  /** Read the rest and return the whole completion, with its usage. */
   async finalCompletion(): Promise<ChatCompletion> {
     for await (const _ of this.stream) {
       // The accumulator sees each chunk as it is read.
@@ -45,7 +45,7 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
     return this.completion;
   }
 
-  /** Stop the answer and let the connection go. */
+  /** Stop the response and release the connection. */
   close(): void {
     this.stream.close();
   }
@@ -53,9 +53,11 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
 
 async function* texts(stream: Stream<ChatCompletionChunk>): AsyncGenerator<string, void, undefined> {
   for await (const chunk of stream) {
-    for (const choice of chunk.choices) {
-      if ((choice.index ?? 0) === 0 && choice.delta?.content) {
-        yield choice.delta.content;
+    // Servers may leave out any part, or send another type.
+    for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
+      const content: unknown = choice?.delta?.content;
+      if ((choice?.index ?? 0) === 0 && typeof content === "string" && content) {
+        yield content;
       }
     }
   }

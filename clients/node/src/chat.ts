@@ -1,15 +1,15 @@
-/** `client.chat.completions`: ask for answers. */
+/** `client.chat.completions`. */
 import { Accumulator } from "./accumulate.js";
 import { ChatStream } from "./chat-stream.js";
-import type { Incoming } from "./incoming.js";
+import type { ResponseStream } from "./response-stream.js";
 import { APIPromise } from "./promise.js";
 import { chatCall } from "./request.js";
-import { readChunk, readCompletion, readPreflight } from "./result.js";
-import { parseAnswer, readForm, type Schema } from "./schema.js";
-import type { Settings } from "./settings.js";
+import { readChunk, readCompletion, readPreflight } from "./decoding.js";
+import { parseCompletion, resolveFormat, type Schema } from "./structured.js";
+import { readArguments, type Settings } from "./settings.js";
 import { Stream } from "./stream.js";
 import { open, type RequestOptions, send } from "./transport.js";
-import type { ChatCompletion, ChatCompletionChunk, ParsedCompletion, Preflight } from "./answers.js";
+import type { ChatCompletion, ChatCompletionChunk, ParsedCompletion, Preflight } from "./types.js";
 import type {
   ChatCompletionCreateParams,
   ChatCompletionCreateParamsBase,
@@ -19,18 +19,18 @@ import type {
   ResponseFormat,
 } from "./params.js";
 
-/** What `parse` takes: `response_format` may be a bare JSON schema, or a schema object of a library such as Zod. */
+/** The parameters of `parse`: `response_format` may be a bare JSON schema, or a schema object of a library such as Zod. */
 export interface ParseParams<T> extends Omit<ChatCompletionCreateParamsNonStreaming, "response_format"> {
   response_format: Schema<T> | JSONSchema | (ResponseFormat & { type: "json_schema" });
-  /** Makes a `T` of the parsed JSON, or throws; for schemas that do not do that themselves. */
+  /** Turns the parsed JSON into a `T`, or throws; for schemas without a validator. */
   validate?: (value: unknown) => T;
 }
 
 /** Chat completions. */
-export class Completions {
+export class ChatCompletions {
   constructor(private readonly settings: Settings) {}
 
-  /** Ask the model to go on with the conversation; with `stream`, the answer comes as chunks while it is made. */
+  /** Request the next message of a conversation; with `stream`, as chunks while the model generates. */
   create(params: ChatCompletionCreateParamsNonStreaming, options?: RequestOptions): APIPromise<ChatCompletion>;
   create(
     params: ChatCompletionCreateParamsStreaming,
@@ -44,41 +44,41 @@ export class Completions {
     params: ChatCompletionCreateParams,
     options: RequestOptions = {},
   ): APIPromise<ChatCompletion> | APIPromise<Stream<ChatCompletionChunk>> {
-    return params?.stream
-      ? new APIPromise(this.open(params, options, (incoming) => new Stream(incoming, readChunk)))
+    return readArguments(() => params?.stream)
+      ? new APIPromise(this.open(params, options, (response) => new Stream(response, readChunk)))
       : new APIPromise(this.send(params, options));
   }
 
-  /** Ask for a stream that is put together while it comes. It asks for the usage too, unless told otherwise. */
+  /** Request a stream that accumulates a completion. It includes the usage, unless `stream_options` is given. */
   stream(params: ChatCompletionCreateParamsBase, options: RequestOptions = {}): APIPromise<ChatStream> {
     const accumulator = new Accumulator();
     const read = (body: Record<string, unknown>): ChatCompletionChunk => {
       accumulator.add(body);
       return readChunk(body);
     };
-    const asked = { stream_options: { include_usage: true }, ...params, stream: true };
+    const streaming = readArguments(() => ({ stream_options: { include_usage: true }, ...params, stream: true }));
     return new APIPromise(
-      this.open(asked, options, (incoming) => new ChatStream(new Stream(incoming, read), accumulator)),
+      this.open(streaming, options, (response) => new ChatStream(new Stream(response, read), accumulator)),
     );
   }
 
   /**
-   * Ask for an answer of a given form, and parse it. Throws `ParseError` when the answer does not have it, because
-   * `max_tokens` cut it off, say.
+   * Request structured output, and parse it. Throws `ParseError` for a completion that does not match, for example
+   * because `max_tokens` cut it off.
    */
   parse<T = unknown>(params: ParseParams<T>, options: RequestOptions = {}): APIPromise<ParsedCompletion<T>> {
     const parse = async () => {
-      const { validate, response_format, ...rest } = params;
-      const { format, check } = readForm(response_format);
-      const answer = await this.send({ ...rest, response_format: format }, options);
-      return { ...answer, data: await parseAnswer<T>(answer.data, validate ?? check) };
+      const { validate, response_format, ...rest } = readArguments(() => ({ ...params }));
+      const { format, check } = resolveFormat(response_format);
+      const received = await this.send({ ...rest, response_format: format }, options);
+      return { ...received, data: await parseCompletion<T>(received.data, validate ?? check) };
     };
     return new APIPromise(parse());
   }
 
   /**
-   * What would become of a request, without running it: its prompt, its tokens, and whether it fits. It counts as a
-   * request towards limits, and costs nothing.
+   * Check a request without running it: its prompt, its tokens, and whether it fits. It counts towards the request limit,
+   * and is free.
    */
   preflight(params: ChatCompletionCreateParamsBase, options: RequestOptions = {}): APIPromise<Preflight> {
     const preflight = async () => {
@@ -92,16 +92,16 @@ export class Completions {
     return send(this.settings, chatCall(this.settings, params, options), options, readCompletion);
   }
 
-  private async open<S>(params: ChatCompletionCreateParams, options: RequestOptions, make: (incoming: Incoming) => S) {
+  private async open<S>(params: ChatCompletionCreateParams, options: RequestOptions, make: (response: ResponseStream) => S) {
     return open(this.settings, chatCall(this.settings, params, options), options, make);
   }
 }
 
-/** What has to do with chat. */
+/** `client.chat`. */
 export class Chat {
-  readonly completions: Completions;
+  readonly completions: ChatCompletions;
 
   constructor(settings: Settings) {
-    this.completions = new Completions(settings);
+    this.completions = new ChatCompletions(settings);
   }
 }

@@ -1,10 +1,10 @@
-/** The client: settings, and the resources that use them. */
+/** The client: settings, and the resources on top. */
 import { Chat } from "./chat.js";
 import { TextCompletions } from "./completions.js";
 import { Models } from "./models.js";
-import { type ClientOptions, type Settings, settle } from "./settings.js";
+import { checkHeaders, checkObject, type ClientOptions, readArguments, resolveSettings, type Settings } from "./settings.js";
 
-/** Talks to a Forefront server, or to any other that has the same API. */
+/** A client of a Forefront server, or of any server with the same API. */
 export class Forefront {
   readonly chat: Chat;
   readonly completions: TextCompletions;
@@ -16,8 +16,8 @@ export class Forefront {
   constructor(apiKey?: string, defaultModel?: string, baseURL?: string);
   constructor(options?: ClientOptions);
   constructor(given: string | ClientOptions = {}, defaultModel?: string, baseURL?: string) {
-    this.#options = typeof given === "object" ? given : { apiKey: given, defaultModel, baseURL };
-    this.#settings = settle(this.#options);
+    this.#options = typeof given === "object" && given !== null ? given : { apiKey: given, defaultModel, baseURL };
+    this.#settings = readArguments(() => resolveSettings(this.#options));
     this.chat = new Chat(this.#settings);
     this.completions = new TextCompletions(this.#settings);
     this.models = new Models(this.#settings);
@@ -31,10 +31,13 @@ export class Forefront {
     return this.#settings.defaultModel;
   }
 
-  /** A client like this one but for those `options` that have a value. `headers` are added to this one's. */
+  /** A client with other options; those that are undefined stay. `headers` are added to those of this client. */
   withOptions(options: ClientOptions): Forefront {
-    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-    const headers = { ...this.#options.headers, ...options.headers };
-    return new Forefront({ ...this.#options, ...given, headers });
+    return readArguments(() => {
+      checkObject("options", options);
+      const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+      const headers = { ...this.#options.headers, ...checkHeaders(options.headers) };
+      return new Forefront({ ...this.#options, ...given, headers });
+    });
   }
 }

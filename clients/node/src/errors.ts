@@ -1,27 +1,26 @@
 /**
- * What the SDK throws, in one tree; the Python SDK has the same.
+ * The errors of the SDK, in one tree; the Python SDK has the same.
  *
- *     ForefrontError                        all of it; itself for settings that cannot work
- *     ├── ParseError                        an answer came, but is not what `parse` was asked for
- *     └── APIError                          a request that did not succeed
- *         ├── APIUserAbortError             stopped by the caller's AbortSignal
- *         ├── APIConnectionError            no whole answer came: refused, no such host, cut off
- *         │   └── APITimeoutError           … none within the time allowed
- *         └── APIStatusError                the server answered with an error
- *             ├── BadRequestError           400  malformed, incomplete, or asks for what cannot be done
- *             │   └── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt, or an idempotency key is used again
- *             ├── AuthenticationError       401  no valid key
+ *     ForefrontError                        base class; itself for a setup that cannot work
+ *     ├── InvalidArgumentError              an argument that cannot be sent
+ *     ├── ParseError                        the completion does not match the format given to `parse`
+ *     └── APIError                          a failed request
+ *         ├── APIUserAbortError             aborted by the caller's AbortSignal
+ *         ├── APIConnectionError            no complete response: connection refused, unknown host, cut off
+ *         │   └── APITimeoutError           no complete response within the time limit
+ *         └── APIStatusError                the server responded with an error
+ *             ├── BadRequestError           400  malformed, incomplete or unsupported
+ *             │   └── UnprocessableEntityError  422  wrong type, out of range or misspelt field
+ *             ├── AuthenticationError       401  missing or invalid key
  *             ├── PermissionDeniedError     403  out of credits
  *             ├── NotFoundError             404  unknown model or path
- *             ├── ConflictError             409  it clashes with another request
- *             ├── RateLimitError            429  over a limit
- *             └── InternalServerError       5xx  the server's fault
- *
- * Arguments that cannot be sent at all are a `TypeError`.
+ *             ├── ConflictError             409  conflict with another request
+ *             ├── RateLimitError            429  rate limit exceeded
+ *             └── InternalServerError       5xx  server error
  */
-import type { ChatCompletion } from "./answers.js";
+import type { ChatCompletion } from "./types.js";
 
-/** Everything that this package throws of its own. */
+/** Base class of all errors of this package. Thrown itself for a setup that cannot work, such as a missing API key. */
 export class ForefrontError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -29,11 +28,14 @@ export class ForefrontError extends Error {
   }
 }
 
-/** The answer is not what `parse` was asked for: no JSON, cut off by `max_tokens`, or refused by `validate`. */
+/** An argument has the wrong type, an unusable value, or no JSON form. Nothing was sent. */
+export class InvalidArgumentError extends ForefrontError {}
+
+/** The completion does not match the format given to `parse`: not JSON, cut off by `max_tokens`, or another schema. */
 export class ParseError extends ForefrontError {
   constructor(
     message: string,
-    /** The answer as it came. */
+    /** The whole completion. */
     readonly completion: ChatCompletion,
     options?: ErrorOptions,
   ) {
@@ -41,8 +43,8 @@ export class ParseError extends ForefrontError {
   }
 }
 
-/** The facts about a failed request. */
-export interface Facts {
+/** Details of a failed request. */
+export interface ErrorDetails {
   code?: string | null | undefined;
   param?: string | null | undefined;
   requestID?: string | null | undefined;
@@ -50,9 +52,8 @@ export interface Facts {
 }
 
 /**
- * A request that did not succeed. `detail` is what went wrong and `code` (`model_not_found`) says it to programs;
- * `param` names the request's field that is to blame, as a path (`messages[0].role`); `requestID` finds the request in
- * the server's log. `message` is all of that in one line.
+ * A failed request. `detail` is for people and `code` (`model_not_found`) for programs. `param` is the path of the faulty
+ * field (`messages[0].role`). `requestID` identifies the request in the server's log. `message` has all of that.
  */
 export class APIError extends ForefrontError {
   readonly status: number | undefined;
@@ -62,40 +63,40 @@ export class APIError extends ForefrontError {
 
   constructor(
     readonly detail: string,
-    facts: Facts = {},
-    kind: string = facts.code ?? "",
+    details: ErrorDetails = {},
+    kind: string = details.code ?? "",
     status?: number,
   ) {
-    const shown = [kind, facts.requestID ? `request ${facts.requestID}` : ""].filter(Boolean).join(", ");
-    super(shown ? `${detail} (${shown})` : detail, facts.cause === undefined ? undefined : { cause: facts.cause });
+    const shown = [kind, details.requestID ? `request ${details.requestID}` : ""].filter(Boolean).join(", ");
+    super(shown ? `${detail} (${shown})` : detail, details.cause === undefined ? undefined : { cause: details.cause });
     this.status = status;
-    this.code = facts.code ?? null;
-    this.param = facts.param ?? null;
-    this.requestID = facts.requestID ?? null;
+    this.code = details.code ?? null;
+    this.param = details.param ?? null;
+    this.requestID = details.requestID ?? null;
   }
 }
 
-/** Stopped by the caller's `AbortSignal`. */
+/** Aborted by the caller's `AbortSignal`. */
 export class APIUserAbortError extends APIError {}
 
-/** No whole answer came: the connection was refused, the host not found, or the answer cut off. */
+/** No complete response: the connection was refused, the host is unknown, or the response was cut off. */
 export class APIConnectionError extends APIError {}
 
-/** Nothing came within the time allowed. `total`: the time for the whole call is over, so there was no other try. */
+/** No complete response within the time limit. `total`: the total timeout has passed, so there was no retry. */
 export class APITimeoutError extends APIConnectionError {
   constructor(
     detail: string,
-    facts: Facts = {},
+    details: ErrorDetails = {},
     readonly total: boolean = false,
   ) {
-    super(detail, facts);
+    super(detail, details);
   }
 }
 
 /**
- * The server answered with an error. `status` is the HTTP status; an error inside a stream, which began with 200, has
- * the status of its code. `body` is the response's body: what its JSON says, else its text. `retryAfter` is how many
- * seconds the server asks to wait, null when it does not say.
+ * The server responded with an error. `status` is the HTTP status; for an error inside a stream, which began with 200, the
+ * status of its code. `body` is the response's body: the value of its JSON, else its text. `retryAfter` is the wait in
+ * seconds that the server requests, or null.
  */
 export class APIStatusError extends APIError {
   declare readonly status: number;
@@ -106,14 +107,14 @@ export class APIStatusError extends APIError {
     status: number,
     readonly body: unknown = undefined,
     readonly headers: Headers = new Headers(),
-    facts: Facts = {},
+    details: ErrorDetails = {},
   ) {
     const retryAfter = readRetryAfter(headers);
     const kind = [
-      facts.code ? `${status} ${facts.code}` : `${status}`,
+      details.code ? `${status} ${details.code}` : `${status}`,
       ...(retryAfter === null ? [] : [`retry after ${Number(retryAfter.toFixed(3))} s`]),
     ].join(", ");
-    super(detail, facts, kind, status);
+    super(detail, details, kind, status);
     this.retryAfter = retryAfter;
   }
 }
@@ -137,7 +138,7 @@ const BY_STATUS: Record<number, typeof APIStatusError> = {
   429: RateLimitError,
 };
 
-/** The class that stands for an HTTP status. */
+/** The error class for an HTTP status. */
 export function errorFor(status: number): typeof APIStatusError {
   return BY_STATUS[status] ?? (status >= 500 ? InternalServerError : APIStatusError);
 }

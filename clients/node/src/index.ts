@@ -10,7 +10,7 @@
  *     });
  *     console.log(completion.message.content);
  */
-export type * from "./answers.js";
+export type * from "./types.js";
 export type { ParseParams } from "./chat.js";
 export { ChatStream } from "./chat-stream.js";
 export { Forefront, Forefront as default } from "./client.js";
@@ -25,6 +25,7 @@ export {
   ConflictError,
   ForefrontError,
   InternalServerError,
+  InvalidArgumentError,
   NotFoundError,
   ParseError,
   PermissionDeniedError,
@@ -33,7 +34,7 @@ export {
 } from "./errors.js";
 export type * from "./params.js";
 export { APIPromise, type WithResponse } from "./promise.js";
-export type { ParsingSchema, Schema, StandardSchema } from "./schema.js";
+export type { ParsingSchema, Schema, StandardSchema } from "./structured.js";
 export type { ClientOptions, Fetch, Timeout } from "./settings.js";
 export { Stream } from "./stream.js";
 export type { RequestOptions } from "./transport.js";

@@ -1,5 +1,5 @@
-/** What can be asked. */
-import type { ToolCall } from "./answers.js";
+/** Parameters of requests. */
+import type { ToolCall } from "./types.js";
 
 export interface TextPart {
   type: "text";
@@ -24,8 +24,9 @@ export interface AssistantMessage {
   content?: string | TextPart[] | null;
   name?: string;
   tool_calls?: ToolCall[] | null;
-  /** What the model thought before; for templates that show it. */
+  /** The model's earlier reasoning, for templates that show it. */
   reasoning_content?: string | null;
+  reasoning?: string | null;
   refusal?: string | null;
   /** The older form of `tool_calls`. */
   function_call?: { name: string; arguments: string } | null;
@@ -82,38 +83,38 @@ export interface Grammar {
 interface Sampling {
   /** Needed unless the client has a `defaultModel`. */
   model?: string | null;
-  /** 0 for the likeliest answer, up to 2 for variety. */
+  /** From 0, the most likely tokens, to 2. */
   temperature?: number | null;
   top_p?: number | null;
   top_k?: number | null;
   min_p?: number | null;
-  /** Up to 16 strings that end the answer; they are not part of it. */
+  /** Up to 16 strings that end the completion; they are not part of it. */
   stop?: string | readonly string[] | null;
-  /** Token ids that end the answer; they are not part of it. */
+  /** Token ids that end the completion; they are not part of it. */
   stop_token_ids?: readonly number[] | null;
-  /** The fewest tokens that the answer may have. */
+  /** The fewest tokens of the completion. */
   min_tokens?: number | null;
-  /** True: the model's end token does not end the answer. */
+  /** True: the model's end token does not end the completion. */
   ignore_eos?: boolean | null;
   seed?: number | null;
-  /** How many answers to give. */
+  /** The number of choices. */
   n?: number | null;
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
   /** From token ids to what is added to their logits. */
   logit_bias?: Record<string, number> | null;
-  /** The form that the answer has. */
+  /** The format of the completion. */
   response_format?: ResponseFormat | null;
-  /** A regular expression that the whole answer matches. */
+  /** A regular expression that the whole completion matches. */
   regex?: string | null;
-  /** A grammar that the whole answer follows; a bare string is one of Lark or GBNF. */
+  /** A grammar for the whole completion; a string is Lark or GBNF. */
   grammar?: string | Grammar | null;
-  /** The time for the answer; what there is when it is over has the finish reason `deadline`. */
+  /** The time limit of the completion; a completion cut off by it has the finish reason `deadline`. */
   deadline_ms?: number | null;
   /** With `include_usage`, a last chunk without choices carries the usage. */
   stream_options?: { include_usage?: boolean | null } | null;
-  /** Labels for a provider's books; no answer depends on them. */
+  /** Labels without effect on the completion. */
   user?: string | null;
   metadata?: Record<string, string> | null;
   service_tier?: string | null;
@@ -122,7 +123,7 @@ interface Sampling {
 
 export interface ChatCompletionCreateParamsBase extends Sampling {
   messages: readonly Message[];
-  /** The most tokens that the answer may have. */
+  /** The most tokens of the completion. */
   max_tokens?: number | null;
   /** Another name for `max_tokens`. */
   max_completion_tokens?: number | null;

@@ -1,12 +1,12 @@
-/** Promises of answers that can also tell how they came. */
+/** Promises that also give the HTTP response. */
 
-/** An answer with the HTTP response that brought it. */
+/** A result with its HTTP response. */
 export interface WithResponse<T> {
   data: T;
   /** Its status and headers; the body has been read, or is read by `data`. */
   response: Response;
   requestID: string | null;
-  /** How many tries had failed before. */
+  /** The number of failed attempts before. */
   retries: number;
 }
 
@@ -14,18 +14,18 @@ export interface WithResponse<T> {
 export class APIPromise<T> implements Promise<T> {
   readonly [Symbol.toStringTag] = "APIPromise";
 
-  constructor(private readonly answer: Promise<WithResponse<T>>) {}
+  constructor(private readonly result: Promise<WithResponse<T>>) {}
 
-  /** The answer with the HTTP response that brought it. */
+  /** The result with its HTTP response. */
   withResponse(): Promise<WithResponse<T>> {
-    return this.answer;
+    return this.result;
   }
 
   then<A = T, B = never>(
     onfulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.answer.then(({ data }) => data).then(onfulfilled, onrejected);
+    return this.result.then(({ data }) => data).then(onfulfilled, onrejected);
   }
 
   catch<B = never>(onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {

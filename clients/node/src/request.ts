@@ -1,30 +1,31 @@
-/** Building calls: what is asked of the server, as plain data. */
-import type { Settings } from "./settings.js";
+/** Calls: requests as plain data, before anything is sent. */
+import { InvalidArgumentError } from "./errors.js";
+import { encodeBody } from "./json-body.js";
+import { checkObject, readArguments, type Settings } from "./settings.js";
 import type { Call, RequestOptions } from "./transport.js";
 
-/** A `POST` with the model filled in. Throws `TypeError` for what is missing or JSON cannot say. */
+/** A `POST` with the default model filled in. Throws `InvalidArgumentError`. */
 export function postCall(settings: Settings, path: string, params: object, options: RequestOptions): Call {
-  const fields: Record<string, unknown> = { ...params, ...options.extraBody };
+  const fields: Record<string, unknown> = readArguments(() => {
+    checkObject("extraBody", options?.extraBody ?? {});
+    return { ...params, ...options?.extraBody };
+  });
   for (const [name, value] of Object.entries(fields)) {
-    // JSON has no NaN and would say null: a value left out instead of an error.
-    if (typeof value === "number" && !Number.isFinite(value)) {
-      throw new TypeError(`\`${name}\` must be a finite number, not ${value}`);
-    }
     if (value === null) {
       delete fields[name];
     }
   }
   fields["model"] ||= settings.defaultModel;
   if (!fields["model"]) {
-    throw new TypeError("create() needs a `model`, because the client has no `defaultModel`");
+    throw new InvalidArgumentError("create() needs a `model`, because the client has no `defaultModel`");
   }
-  return { method: "POST", path, body: JSON.stringify(fields), stream: fields["stream"] === true };
+  return { method: "POST", path, body: encodeBody(fields), stream: fields["stream"] === true };
 }
 
-/** The call that asks for a chat completion. */
+/** The call for a chat completion. Throws `InvalidArgumentError`. */
 export function chatCall(settings: Settings, params: { messages: readonly unknown[] }, options: RequestOptions): Call {
-  if (!Array.isArray(params?.messages)) {
-    throw new TypeError('`messages` must be an array of messages: [{ role: "user", content: "…" }]');
+  if (!readArguments(() => Array.isArray(params?.messages))) {
+    throw new InvalidArgumentError('`messages` must be an array of messages: [{ role: "user", content: "…" }]');
   }
   return postCall(settings, "/v1/chat/completions", params, options);
 }

@@ -1,16 +1,16 @@
-/** Server-sent events: bytes in, the data of events out. Does no I/O. */
+/** Decoding of server-sent events, without I/O. */
 
 /** The most characters that one event may have, so that a server that never ends a line cannot fill the memory. */
 export const MAX_EVENT = 16 * 2 ** 20;
 
 /** An event has more than `MAX_EVENT` characters. */
-export class EventTooLong extends Error {}
+export class EventTooLongError extends Error {}
 
 /**
  * Decodes one stream. However the bytes are cut into pieces, the same events come out.
  *
- * Follows the standard but for what nobody here reads: comments and the fields `event`, `id` and `retry` are skipped.
- * Lines end in LF, CRLF or CR; an event that the stream's end cuts off is none.
+ * Follows the standard, and skips comments and the fields `event`, `id` and `retry`. Lines end in LF, CRLF or CR. The end
+ * of the stream discards an unfinished event.
  */
 export class SSEDecoder {
   private readonly text = new TextDecoder(); // holds back cut characters, drops a byte order mark at the start
@@ -48,7 +48,7 @@ export class SSEDecoder {
   private grow(piece: string): void {
     this.size += piece.length;
     if (this.size > this.maxEvent) {
-      throw new EventTooLong();
+      throw new EventTooLongError();
     }
     this.line += piece;
   }

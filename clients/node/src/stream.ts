@@ -1,75 +1,76 @@
-/** Answers that come piece by piece. */
+/** Streamed responses. */
 import { APIConnectionError, APIError } from "./errors.js";
-import { isObject, readJSON, streamFailure } from "./failure.js";
-import type { Incoming } from "./incoming.js";
-import { EventTooLong, SSEDecoder } from "./sse.js";
+import { isObject, readJSON, streamError } from "./error-parsing.js";
+import type { ResponseStream } from "./response-stream.js";
+import { show } from "./json-body.js";
+import { EventTooLongError, SSEDecoder } from "./sse.js";
 
 /**
- * Closes streams that nobody will ever read to their end. What is watched is the generator, because a `for await` holds
- * that alone; engines without the registry let the connection go at the time limit.
+ * Closes streams without references. It registers the generator, because a `for await` holds only that. In engines
+ * without the registry, the time limit releases the connection.
  */
-const forgotten =
+const abandoned =
   typeof FinalizationRegistry === "undefined"
     ? undefined
-    : new FinalizationRegistry<Incoming>((incoming) => incoming.close());
+    : new FinalizationRegistry<ResponseStream>((response) => response.close());
 
-/** From an event's JSON to an item of the stream. */
+/** Makes an item of the stream from an event's JSON. */
 export type Read<T> = (body: Record<string, unknown>) => T;
 
 /**
- * An answer's chunks as they come, to be read once, with `for await`.
+ * The chunks of a response as they arrive. Read it once, with `for await`.
  *
- * The connection is given back at the end of the stream, at an error, when the loop is left, by `close()`, and when
- * the stream is garbage collected. Throws `APIError` at whatever item it occurs, also when the connection ends before
- * the answer is complete.
+ * The connection is released at the end of the stream, at an error, when the loop is left, by `close()`, and when the
+ * stream is garbage collected. Throws `APIError` in place of the item where the error occurs, also when the connection
+ * ends before the response is complete.
  */
 export class Stream<T> implements AsyncIterable<T> {
   private readonly items: AsyncGenerator<T, void, undefined>;
 
   constructor(
-    private readonly incoming: Incoming,
+    private readonly response: ResponseStream,
     read: Read<T>,
   ) {
-    this.items = iterate(incoming, read);
-    forgotten?.register(this.items, incoming);
+    this.items = iterate(response, read);
+    abandoned?.register(this.items, response);
   }
 
-  /** Aborting it ends the stream without an error and lets the connection go; the server then stops generating. */
+  /** Its abort ends the stream without an error and releases the connection; the server then stops generating. */
   get controller(): AbortController {
-    return this.incoming.controller;
+    return this.response.controller;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, void, undefined> {
     return this.items;
   }
 
-  /** Stop the answer and let the connection go. */
+  /** Stop the response and release the connection. */
   close(): void {
-    this.incoming.close();
+    this.response.close();
   }
 }
 
-async function* iterate<T>(incoming: Incoming, read: Read<T>): AsyncGenerator<T, void, undefined> {
+async function* iterate<T>(response: ResponseStream, read: Read<T>): AsyncGenerator<T, void, undefined> {
   const decoder = new SSEDecoder();
   try {
-    for (let piece = await incoming.next(); piece; piece = await incoming.next()) {
-      for (const data of events(decoder, piece, incoming.requestID)) {
+    for (let piece = await response.next(); piece; piece = await response.next()) {
+      for (const data of events(decoder, piece, response.requestID)) {
         if (data.trim() === "[DONE]") {
-          incoming.finish();
+          response.finish();
           return;
         }
-        yield item(data, read, incoming.requestID);
-        if (incoming.controller.signal.aborted) {
+        yield item(data, read, response.requestID);
+        if (response.controller.signal.aborted) {
           break;
         }
       }
     }
-    if (!incoming.controller.signal.aborted) {
-      const facts = { requestID: incoming.requestID };
-      throw new APIConnectionError("The connection ended before the answer was complete.", facts);
+    if (!response.controller.signal.aborted) {
+      const details = { requestID: response.requestID };
+      throw new APIConnectionError("The connection ended before the response was complete.", details);
     }
   } finally {
-    incoming.close();
+    response.close();
   }
 }
 
@@ -77,8 +78,8 @@ function* events(decoder: SSEDecoder, piece: Uint8Array, id: string | null): Gen
   try {
     yield* decoder.feed(piece);
   } catch (error) {
-    throw error instanceof EventTooLong
-      ? new APIError("The stream holds an event of excessive length.", { requestID: id })
+    throw error instanceof EventTooLongError
+      ? new APIError("The stream has an event of excessive length.", { requestID: id })
       : error;
   }
 }
@@ -86,10 +87,14 @@ function* events(decoder: SSEDecoder, piece: Uint8Array, id: string | null): Gen
 function item<T>(data: string, read: Read<T>, id: string | null): T {
   const body = readJSON(data);
   if (!isObject(body)) {
-    throw new APIError("The stream holds an event that is not a JSON object.", { requestID: id });
+    throw new APIError("The stream has an event that is not a JSON object.", { requestID: id });
   }
   if (body["error"]) {
-    throw streamFailure(body["error"], id);
+    throw streamError(body["error"], id);
   }
-  return read(body);
+  try {
+    return read(body);
+  } catch (error) {
+    throw new APIError(`The stream has an event that cannot be read: ${show(error)}.`, { requestID: id, cause: error });
+  }
 }

@@ -1,30 +1,30 @@
-/** Sending calls over `fetch`: tries, time limits, and errors made ours. */
-import { APIError, APIUserAbortError } from "./errors.js";
-import { mediaType, type Reply, requestID, statusFailure, unreadable } from "./failure.js";
-import { Incoming } from "./incoming.js";
+/** Sending calls over `fetch`, with retries and time limits. */
+import { AbortTimeout } from "./abort-timeout.js";
+import { type HTTPResponse, mediaType, requestID, statusError, unexpectedResponse } from "./error-parsing.js";
+import { APIUserAbortError, ForefrontError, InvalidArgumentError } from "./errors.js";
 import type { WithResponse } from "./promise.js";
+import { ResponseStream } from "./response-stream.js";
 import { waitBeforeRetry } from "./retry.js";
-import { checkRetries, type Settings, settleTimeout, type Timeout } from "./settings.js";
-import { connectionFailure } from "./unreachable.js";
+import { checkHeaders, checkHeaderValue, checkObject, checkRetries, readArguments, resolveTimeout, type Settings, type Timeout } from "./settings.js";
+import { connectionError } from "./transport-errors.js";
 import { VERSION } from "./version.js";
-import { Watch } from "./watch.js";
 
 const NODE = Boolean((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node);
 
-/** How one call differs from the client's settings. */
+/** Options of one call. */
 export interface RequestOptions {
-  /** Stops the call, and the stream that it opened, with `APIUserAbortError`. */
+  /** Aborts the call and its stream with `APIUserAbortError`. */
   signal?: AbortSignal | null | undefined;
   timeout?: number | null | Timeout | undefined;
   maxRetries?: number | undefined;
   headers?: Record<string, string> | undefined;
-  /** Names the call, so that the server runs it once however often it is sent. One is made up if none is given. */
+  /** Identifies the call, so that the server runs it once however often it is sent. Random by default. */
   idempotencyKey?: string | undefined;
-  /** Fields that the types do not know: what servers of other makes take. */
+  /** Fields that this SDK does not know. */
   extraBody?: Record<string, unknown> | undefined;
 }
 
-/** One HTTP request, but for what every request of a client has in common. */
+/** One HTTP request, without what all requests of a client share. */
 export interface Call {
   method: "GET" | "POST";
   path: string;
@@ -32,70 +32,66 @@ export interface Call {
   stream: boolean;
 }
 
-/** Send and `read` the whole answer. Throws `APIError` when it is not a success. */
+/** Send, and `read` the whole response. Throws `APIError` unless it is a success. */
 export async function send<T>(
   settings: Settings,
   call: Call,
   options: RequestOptions,
-  read: (reply: Reply) => T,
+  read: (response: HTTPResponse) => T,
 ): Promise<WithResponse<T>> {
-  const { got, ...facts } = await withRetries(settings, call, options, async (response, watch) => {
-    const reply = await readWhole(settings, response);
-    watch.close();
+  const { result, ...details } = await withRetries(settings, call, options, async (response, timeout) => {
+    const whole = await readWhole(settings, response);
+    timeout.close();
     if (!response.ok) {
-      throw statusFailure(reply);
+      throw statusError(whole);
     }
-    return reply;
+    return whole;
   });
-  return { data: read(got), ...facts };
+  return { data: read(result), ...details };
 }
 
-/** Send, wait for the head of a stream of events, and `make` something of it. Throws `APIError` when it is none. */
+/** Send, and `make` a stream of a response with server-sent events. Throws `APIError` for any other response. */
 export async function open<T>(
   settings: Settings,
   call: Call,
   options: RequestOptions,
-  make: (incoming: Incoming) => T,
+  make: (response: ResponseStream) => T,
 ): Promise<WithResponse<T>> {
-  const { got, ...facts } = await withRetries(settings, call, options, async (response, watch) => {
+  const { result, ...details } = await withRetries(settings, call, options, async (response, timeout) => {
     if (!response.ok || (mediaType(response.headers) || "text/event-stream") !== "text/event-stream") {
-      const reply = await readWhole(settings, response);
-      throw response.ok ? unreadable(reply, "a stream of events") : statusFailure(reply);
+      const whole = await readWhole(settings, response);
+      throw response.ok ? unexpectedResponse(whole, "a stream of events") : statusError(whole);
     }
-    return new Incoming(settings.baseURL, response, watch);
+    return new ResponseStream(settings.baseURL, response, timeout);
   });
-  return { data: make(got), ...facts };
+  return { data: make(result), ...details };
 }
 
-/** What `receive` got in the end, and how. */
-interface Got<T> extends Omit<WithResponse<T>, "data"> {
-  got: T;
+/** What `receive` returned, with the response. */
+interface Received<T> extends Omit<WithResponse<T>, "data"> {
+  result: T;
 }
 
 async function withRetries<T>(
   settings: Settings,
   call: Call,
   options: RequestOptions,
-  receive: (response: Response, watch: Watch) => Promise<T>,
-): Promise<Got<T>> {
-  const timeout = settleTimeout(options.timeout, settings.timeout);
-  const maxRetries = checkRetries(options.maxRetries ?? settings.maxRetries);
-  const signal = options.signal ?? null;
-  const end = timeout.total === null ? null : performance.now() + timeout.total;
-  // Made once: every try bears the same idempotency key, so a server that has it answers from its first run.
-  const request = makeRequest(settings, call, options);
+  receive: (response: Response, timeout: AbortTimeout) => Promise<T>,
+): Promise<Received<T>> {
+  // Read once: all attempts have the same idempotency key, so the server runs the request once.
+  const { limits, maxRetries, signal, request } = readArguments(() => readOptions(settings, call, options));
+  const end = limits.total === null ? null : performance.now() + limits.total;
   for (let retries = 0; ; retries++) {
-    const watch = new Watch(settings.baseURL, timeout.read, end, signal);
+    const timeout = new AbortTimeout(settings.baseURL, limits.read, end, signal);
     try {
-      const response = await settings.fetch(settings.baseURL + call.path, {
-        ...request,
-        signal: watch.controller.signal,
-      });
-      watch.heard();
-      return { got: await receive(response, watch), response, requestID: requestID(response.headers), retries };
+      const url = settings.baseURL + call.path;
+      const response = await settings.fetch(url, { ...request, signal: timeout.controller.signal });
+      timeout.dataReceived();
+      return { result: await receive(response, timeout), response, requestID: requestID(response.headers), retries };
     } catch (error) {
-      watch.close();
-      const failure = watch.failure ?? (error instanceof APIError ? error : connectionFailure(settings.baseURL, error));
+      timeout.close();
+      const failure =
+        timeout.failure ?? (error instanceof ForefrontError ? error : connectionError(settings.baseURL, error));
       const wait = waitBeforeRetry(failure, retries, maxRetries, Math.random());
       if (wait === null || (end !== null && performance.now() + wait * 1000 >= end)) {
         throw failure;
@@ -105,49 +101,66 @@ async function withRetries<T>(
   }
 }
 
-function makeRequest(settings: Settings, call: Call, options: RequestOptions): RequestInit {
+function readOptions(settings: Settings, call: Call, options: RequestOptions) {
+  checkObject("options", options);
+  return {
+    limits: resolveTimeout(options.timeout, settings.timeout),
+    maxRetries: checkRetries(options.maxRetries ?? settings.maxRetries),
+    signal: checkSignal(options.signal ?? null),
+    request: buildRequest(settings, call, options),
+  };
+}
+
+function checkSignal(signal: AbortSignal | null): AbortSignal | null {
+  if (signal !== null && typeof signal.addEventListener !== "function") {
+    throw new InvalidArgumentError("`signal` must be an AbortSignal");
+  }
+  return signal;
+}
+
+function buildRequest(settings: Settings, call: Call, options: RequestOptions): RequestInit {
   const headers = new Headers({
     accept: call.stream ? "text/event-stream" : "application/json",
     authorization: `Bearer ${settings.apiKey}`,
   });
   if (NODE) {
-    headers.set("user-agent", `forefront-node/${VERSION}`); // browsers send their own, or ask the server whether they may
+    headers.set("user-agent", `forefront-node/${VERSION}`); // browsers send their own
   }
   if (call.method === "POST") {
     headers.set("content-type", "application/json");
-    headers.set("idempotency-key", options.idempotencyKey ?? newKey());
+    headers.set("idempotency-key", checkHeaderValue("idempotencyKey", options.idempotencyKey ?? randomKey()));
   }
-  for (const [name, value] of Object.entries({ ...settings.headers, ...options.headers })) {
+  for (const [name, value] of Object.entries({ ...settings.headers, ...checkHeaders(options.headers) })) {
     headers.set(name, value);
   }
-  // Redirects are not followed: they would be given the key.
+  // A redirect would pass the key on to another server.
   return { method: call.method, headers, redirect: "manual", ...(call.body === undefined ? {} : { body: call.body }) };
 }
 
-/** 128 random bits. (`randomUUID` is missing on pages that came without TLS.) */
-function newKey(): string {
+/** 128 random bits. (`randomUUID` is missing on pages without TLS.) */
+function randomKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return `ff-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-async function readWhole(settings: Settings, response: Response): Promise<Reply> {
+async function readWhole(settings: Settings, response: Response): Promise<HTTPResponse> {
   const text = await response.text();
   return { baseURL: settings.baseURL, status: response.status, headers: response.headers, text };
 }
 
 function pause(milliseconds: number, signal: AbortSignal | null): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stop = () => {
+    const abort = () => {
       clearTimeout(timer);
       reject(new APIUserAbortError("The request was aborted."));
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
+      signal?.removeEventListener("abort", abort);
       resolve();
     }, milliseconds);
-    signal?.addEventListener("abort", stop, { once: true });
+    signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) {
-      stop();
+      abort();
     }
   });
 }

@@ -38,7 +38,7 @@ test("what cannot be a client is refused at once", () => {
   }
   assert.throws(() => new Forefront({ apiKey: "k", baseUrl: "http://h" }), /did you mean `baseURL`/);
   for (const options of [{ timeout: -1 }, { timeout: Number.NaN }, { timeout: { total: 0 } }, { timeout: { connect: 5 } }, { maxRetries: 1.5 }]) {
-    assert.throws(() => new Forefront({ apiKey: "k", ...options }), TypeError);
+    assert.throws(() => new Forefront({ apiKey: "k", ...options }), sdk.InvalidArgumentError);
   }
 });
 
@@ -66,7 +66,7 @@ test("null is not sent, nor what JSON cannot say", async () => {
   await client.chat.completions.create({ messages: USER, temperature: null, stop: ["a"] });
   assert.deepEqual(sent[0].json, { model: "m", messages: USER, stop: ["a"] });
   for (const bad of [{ messages: USER, temperature: Number.NaN }, { messages: "Hello" }, undefined]) {
-    await assert.rejects(async () => client.chat.completions.create(bad), TypeError);
+    await assert.rejects(async () => client.chat.completions.create(bad), sdk.InvalidArgumentError);
   }
   const nameless = new Forefront({ apiKey: "k", fetch: () => assert.fail("sent") });
   await assert.rejects(async () => nameless.chat.completions.create({ messages: USER }), /defaultModel/);
@@ -182,7 +182,7 @@ test("parse() with the objects of schema libraries", async () => {
   for (const silent of [{ parse: () => 1 }, { "~standard": { validate: () => ({}) } }]) {
     await assert.rejects(ask(silent), /does not give its JSON schema/);
   }
-  await assert.rejects(ask(undefined), TypeError);
+  await assert.rejects(ask(undefined), sdk.InvalidArgumentError);
   assert.equal(sent.length, length);
 });
 
@@ -192,7 +192,7 @@ test("models", async () => {
   assert.equal((await client.models.retrieve("org/a b")).id, "org/a b");
   assert.equal(sent[1].url, "http://host/v1/models/org%2Fa%20b");
   assert.ok(!("idempotency-key" in sent[0].headers));
-  assert.throws(() => client.models.retrieve(""), TypeError);
+  assert.throws(() => client.models.retrieve(""), sdk.InvalidArgumentError);
 });
 
 test("one tree of errors", () => {

@@ -47,7 +47,7 @@ test("silence before the answer", async () => {
   await served(() => {}, async (url) => {
     const error = await failure(ask(once(url), { timeout: 60 }));
     assert.equal(error.constructor, APITimeoutError);
-    assert.match(error.message, /Nothing came from .* for 0.06 s/);
+    assert.match(error.message, /No data from .* for 0.06 s/);
   });
 });
 

@@ -1,7 +1,6 @@
-"""The Python SDK: a sync and an async client over one core that does no I/O.
+"""The Python SDK: a sync and an async client on one core without I/O.
 
-`request` builds calls, `retry` decides about another try, `result`, `structured` and `failure` read what comes back,
-`sse` and `stream` turn bytes into chunks, `accumulate` puts chunks together; none of these knows of sockets.
-`transport` sends, with `incoming`, `fuse` and `unreachable`; these alone import httpx, when the first client is made:
-importing `forefront` stays light, for the server too.
+`request` and `json_body` build calls. `decoding`, `structured` and `error_parsing` read responses. `sse` and `stream`
+turn bytes into chunks, and `accumulate` turns chunks into completions. `resources` has the methods of the clients.
+`transport` sends calls; it alone imports httpx, when the first client is made, so that `import forefront` stays light.
 """

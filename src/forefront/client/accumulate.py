@@ -1,25 +1,26 @@
-"""From the chunks of a stream to the completion that they make, without knowing their fields."""
+"""Accumulates the chunks of a stream into a completion, whatever their fields."""
 
 import copy
 from collections.abc import Set
 from typing import Any, Final
 
-from forefront.client.decoding import completion_of
+from forefront.client.decoding import to_completion
+from forefront.client.exceptions import APIError
 from forefront.wire.response import ChatCompletion
 
-# Said whole, though maybe more than once; other texts come in pieces.
+# Each chunk has the whole value of these; other strings arrive in parts.
 _WHOLE: Final = frozenset({"role", "id", "type", "name"})
 
 
 class Accumulator:
-    """Takes in chunks as their JSON came; knows the completion so far."""
+    """The completion so far, from chunks as parsed JSON."""
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
 
     def add(self, chunk: dict[str, Any]) -> None:
-        """Take in one chunk."""
+        """Add a chunk."""
         for name, value in chunk.items():
             if name not in ("choices", "object") and value is not None:
                 self._top[name] = value
@@ -29,38 +30,44 @@ class Accumulator:
                 self._add_choice(choice)
 
     def completion(self) -> ChatCompletion:
-        """What there is so far, as an object of its own: later chunks do not change it."""
-        choices = [_finished(choice) for _, choice in sorted(self._choices.items())]
-        silent = {"role": "assistant", "content": ""}
-        return completion_of(
+        """A copy of the completion so far. Raises `APIError` for one that nests too deeply."""
+        try:
+            return self._copy()
+        except RecursionError:
+            raise APIError("The completion nests too deeply.") from None
+
+    def _copy(self) -> ChatCompletion:
+        choices = [_without_indexes(choice) for _, choice in sorted(self._choices.items())]
+        empty = {"role": "assistant", "content": ""}
+        return to_completion(
             copy.deepcopy(self._top)
             | {
                 "object": "chat.completion",
                 "choices": choices,
-                "message": choices[0]["message"] if choices else silent,
+                "message": choices[0]["message"] if choices else empty,
             }
         )
 
     def _add_choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index")
-        place = index if isinstance(index, int) else 0
+        position = index if isinstance(index, int) else 0
         known = self._choices.setdefault(
-            place,
+            position,
             {
-                "index": place,
+                "index": position,
                 "message": {"role": "assistant", "content": None},
                 "logprobs": None,
                 "finish_reason": None,
             },
         )
-        rest = {name: value for name, value in choice.items() if name not in ("index", "delta")}
+        rest = {name: value for name, value in choice.items() if name not in ("index", "delta", "message")}
         if isinstance(delta := choice.get("delta"), dict):
             _merge(known["message"], delta, _WHOLE)
         _merge(known, rest, rest.keys())
 
 
 def _merge(whole: dict[str, Any], delta: dict[str, Any], fixed: Set[str] = _WHOLE) -> None:
-    """Add what `delta` says to `whole`; of the `fixed` texts, the last stands."""
+    """Merge `delta` into `whole`. Strings are appended, except those named in `fixed`, which are replaced."""
     for name, value in delta.items():
         known = whole.get(name)
         if value is None:
@@ -78,7 +85,7 @@ def _merge(whole: dict[str, Any], delta: dict[str, Any], fixed: Set[str] = _WHOL
 
 
 def _extended(items: list[Any], more: list[Any]) -> list[Any]:
-    """Items that bear an index belong to the item with that index; others are further ones."""
+    """Merge items that have an index into the item with that index; append the others."""
     for item in more:
         if isinstance(item, dict) and isinstance(index := item.get("index"), int):
             whole = next((other for other in items if isinstance(other, dict) and other.get("index") == index), None)
@@ -91,10 +98,10 @@ def _extended(items: list[Any], more: list[Any]) -> list[Any]:
     return items
 
 
-def _finished(choice: dict[str, Any]) -> dict[str, Any]:
-    """The choice as an unstreamed answer has it: calls without their index, and content unless there are calls."""
-    made = copy.deepcopy(choice)
-    message = made["message"]
+def _without_indexes(choice: dict[str, Any]) -> dict[str, Any]:
+    """The choice as in a response without streaming: tool calls without index; content unless there are tool calls."""
+    result = copy.deepcopy(choice)
+    message = result["message"]
     calls = message.get("tool_calls")
     if isinstance(calls, list):
         for call in calls:
@@ -102,4 +109,4 @@ def _finished(choice: dict[str, Any]) -> dict[str, Any]:
                 call.pop("index", None)
     elif message["content"] is None:
         message["content"] = ""
-    return made
+    return result

@@ -1,4 +1,4 @@
-"""Answers that are put together while they come."""
+"""Streams that accumulate a completion."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing
@@ -7,24 +7,24 @@ from typing import Any, Self
 
 from forefront.client.accumulate import Accumulator
 from forefront.client.decoding import read_chunk
-from forefront.client.stream import AsyncIncoming, AsyncStream, Incoming, Stream
+from forefront.client.stream import AsyncByteStream, AsyncStream, ByteStream, Stream
 from forefront.wire.response import ChatCompletion, ChatCompletionChunk, ResponseMessage
 
 
-class _Accumulated:
-    """What has come so far."""
+class _Accumulating:
+    """The completion so far."""
 
     def __init__(self) -> None:
         self._accumulator = Accumulator()
 
     @property
     def completion(self) -> ChatCompletion:
-        """What has come so far, as a completion."""
+        """The completion so far."""
         return self._accumulator.completion()
 
     @property
     def message(self) -> ResponseMessage:
-        """What has come of the first choice so far."""
+        """The message of the first choice so far."""
         return self.completion.message
 
     def _read(self, body: dict[str, Any]) -> ChatCompletionChunk:
@@ -32,16 +32,16 @@ class _Accumulated:
         return read_chunk(body)
 
 
-class ChatStream(_Accumulated):
-    """A streamed answer: its chunks, its text, and the completion that they make.
+class ChatStream(_Accumulating):
+    """A streamed completion: its chunks, its text, and the completion that they add up to.
 
-    To be read once, as chunks (`for chunk in stream`) or as text (`for piece in stream.text`), within a `with` block,
-    at whose end the connection is given back. Raises `APIError`, in whatever item it occurs.
+    Read it once, as chunks (`for chunk in stream`) or as text (`for piece in stream.text`), in a `with` block, whose
+    end releases the connection. Raises `APIError` in place of the item where the error occurs.
     """
 
-    def __init__(self, incoming: Incoming) -> None:
+    def __init__(self, response: ByteStream) -> None:
         super().__init__()
-        self._stream = Stream(incoming, self._read)
+        self._stream = Stream(response, self._read)
 
     def __iter__(self) -> Iterator[ChatCompletionChunk]:
         return iter(self._stream)
@@ -59,28 +59,28 @@ class ChatStream(_Accumulated):
 
     @property
     def text(self) -> Iterator[str]:
-        """The first choice's text, as it comes."""
+        """The first choice's text as it arrives."""
         with closing(self._stream):
             for chunk in self._stream:
                 yield from _texts(chunk)
 
     def final_completion(self) -> ChatCompletion:
-        """Read what is left; the whole completion, with its usage. Raises `APIError`."""
+        """Read the rest and return the whole completion, with its usage. Raises `APIError`."""
         for _ in self._stream:
             pass  # the accumulator sees each chunk as it is read
         return self.completion
 
     def close(self) -> None:
-        """Stop the answer and let the connection go. The server then stops generating."""
+        """Stop the response and release the connection. The server then stops generating."""
         self._stream.close()
 
 
-class AsyncChatStream(_Accumulated):
+class AsyncChatStream(_Accumulating):
     """`ChatStream`, for asyncio."""
 
-    def __init__(self, incoming: AsyncIncoming) -> None:
+    def __init__(self, response: AsyncByteStream) -> None:
         super().__init__()
-        self._stream = AsyncStream(incoming, self._read)
+        self._stream = AsyncStream(response, self._read)
 
     def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
         return aiter(self._stream)
@@ -90,27 +90,27 @@ class AsyncChatStream(_Accumulated):
 
     @property
     async def text(self) -> AsyncIterator[str]:
-        """The first choice's text, as it comes."""
+        """The first choice's text as it arrives."""
         async with aclosing(self._stream):
             async for chunk in self._stream:
                 for text in _texts(chunk):
                     yield text
 
     async def final_completion(self) -> ChatCompletion:
-        """Read what is left; the whole completion, with its usage. Raises `APIError`."""
+        """Read the rest and return the whole completion, with its usage. Raises `APIError`."""
         async for _ in self._stream:
             pass
         return self.completion
 
     async def close(self) -> None:
-        """Stop the answer and let the connection go. The server then stops generating."""
+        """Stop the response and release the connection. The server then stops generating."""
         await self._stream.close()
 
 
 class AsyncChatStreamManager:
-    """`async with` opens the stream and closes it."""
+    """Opens the stream at the start of an `async with` block and closes it at the end."""
 
-    def __init__(self, open_: Callable[[], Awaitable[AsyncIncoming]]) -> None:
+    def __init__(self, open_: Callable[[], Awaitable[AsyncByteStream]]) -> None:
         self._open = open_
         self._stream: AsyncChatStream | None = None
 
@@ -126,6 +126,8 @@ class AsyncChatStreamManager:
 
 
 def _texts(chunk: ChatCompletionChunk) -> Iterator[str]:
-    for choice in chunk.choices:
-        if not choice.index and choice.delta and choice.delta.content:
-            yield choice.delta.content
+    # Decoding is lenient: any part may be missing, or have another type.
+    for choice in chunk.choices if isinstance(chunk.choices, list) else ():
+        content = getattr(getattr(choice, "delta", None), "content", None)
+        if isinstance(content, str) and content and not getattr(choice, "index", 0):
+            yield content

@@ -1,4 +1,4 @@
-"""The clients: settings, a transport, and the resources that use them."""
+"""The clients: settings, a transport, and the resources on top."""
 
 import copy
 from collections.abc import Mapping
@@ -6,11 +6,19 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+from forefront.client.exceptions import InvalidArgumentError
 from forefront.client.resources.async_chat import AsyncChat
 from forefront.client.resources.chat import Chat
 from forefront.client.resources.completions import AsyncTextCompletions, TextCompletions
 from forefront.client.resources.models import AsyncModels, Models
-from forefront.client.settings import DEFAULT_TIMEOUT, Settings, TimeoutLike, settle, settle_timeout
+from forefront.client.settings import (
+    DEFAULT_TIMEOUT,
+    ClientSettings,
+    TimeoutLike,
+    check_headers,
+    resolve_settings,
+    resolve_timeout,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -18,8 +26,8 @@ if TYPE_CHECKING:
     from forefront.client.transport.transport import AsyncTransport, Transport
 
 
-class Options(TypedDict, total=False):
-    """What `with_options` can change. `headers` come on top of those that the client has."""
+class ClientOptions(TypedDict, total=False):
+    """The options of `with_options`. `headers` are added to those of the client."""
 
     default_model: str | None
     timeout: TimeoutLike
@@ -28,16 +36,20 @@ class Options(TypedDict, total=False):
 
 
 class ForefrontClient:
-    """Talks to a Forefront server, or to any other that has the same API. May be shared by threads.
+    """A client of a Forefront server, or of any server with the same API. Threads may share it.
 
-    `api_key` and `base_url` default to the environment's `FOREFRONT_API_KEY` and `FOREFRONT_BASE_URL`, and the latter
-    to `http://127.0.0.1:8000`; with or without `/v1` at its end, it is the same. `default_model` is for requests that
-    name none. `timeout` is the longest silence of the server in seconds, None for no limit; a `Timeout` says more.
-    Failures that may pass are tried again `max_retries` times, with one idempotency key, so that the server does not
-    do the work twice. `headers` go with every request. An `http_client` of your own brings its proxies and
-    certificates, and stays yours to close.
+    Args:
+        api_key: The API key; `FOREFRONT_API_KEY` by default.
+        default_model: The model of requests that name none.
+        base_url: The server, with or without `/v1`; `FOREFRONT_BASE_URL`, else `http://127.0.0.1:8000`, by default.
+        timeout: The read timeout in seconds, None for no limit, or a `Timeout`.
+        max_retries: Retries after failures that may pass. All attempts have one idempotency key, so that the server
+            runs the request once.
+        headers: Sent with every request.
+        http_client: An `httpx.Client` with proxies and certificates of its own. The caller closes it.
 
-    Raises `ForefrontError` for a missing or unusable key or URL, `ValueError` for unusable numbers.
+    Raises `ForefrontError` for a missing or unusable key or URL, and for proxies and certificates of the environment
+    that cannot be used; `InvalidArgumentError` for any other argument.
     """
 
     chat: Chat
@@ -55,14 +67,14 @@ class ForefrontClient:
         headers: Mapping[str, str] | None = None,
         http_client: "httpx.Client | None" = None,
     ) -> None:
-        settings = settle(api_key, default_model, base_url, timeout, max_retries, headers)
-        from forefront.client.transport.transport import (
-            Transport,  # here, so that importing `forefront` does not load httpx
-        )
+        settings = resolve_settings(api_key, default_model, base_url, timeout, max_retries, headers)
+        # Imported here, so that `import forefront` does not load httpx.
+        from forefront.client.transport.http_client import HTTPClient
+        from forefront.client.transport.transport import Transport
 
-        self._equip(settings, Transport(settings, http_client))
+        self._bind(settings, Transport(settings, HTTPClient(http_client)))
 
-    def _equip(self, settings: Settings, transport: "Transport") -> None:
+    def _bind(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
         self.chat = Chat(settings, transport)
@@ -80,11 +92,11 @@ class ForefrontClient:
     ) -> None:
         self.close()
 
-    def with_options(self, **options: Unpack[Options]) -> Self:
-        """The same client with other settings, on the same connections: closing one closes both."""
-        settings = _changed(self._settings, options)
+    def with_options(self, **options: Unpack[ClientOptions]) -> Self:
+        """A client with other settings on the same connections: closing one closes both."""
+        settings = _merge_options(self._settings, options)
         other = copy.copy(self)
-        other._equip(settings, self._transport.with_settings(settings))
+        other._bind(settings, self._transport.with_settings(settings))
         return other
 
     def close(self) -> None:
@@ -93,7 +105,7 @@ class ForefrontClient:
 
 
 class AsyncForefrontClient:
-    """`ForefrontClient`, for asyncio."""
+    """`ForefrontClient`, for asyncio. Works under any number of event loops, one after another or in threads."""
 
     chat: AsyncChat
     completions: AsyncTextCompletions
@@ -110,12 +122,13 @@ class AsyncForefrontClient:
         headers: Mapping[str, str] | None = None,
         http_client: "httpx.AsyncClient | None" = None,
     ) -> None:
-        settings = settle(api_key, default_model, base_url, timeout, max_retries, headers)
+        settings = resolve_settings(api_key, default_model, base_url, timeout, max_retries, headers)
+        from forefront.client.transport.http_client import AsyncHTTPClient
         from forefront.client.transport.transport import AsyncTransport
 
-        self._equip(settings, AsyncTransport(settings, http_client))
+        self._bind(settings, AsyncTransport(settings, AsyncHTTPClient(http_client)))
 
-    def _equip(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def _bind(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
         self.chat = AsyncChat(settings, transport)
@@ -134,11 +147,11 @@ class AsyncForefrontClient:
     ) -> None:
         await self.aclose()
 
-    def with_options(self, **options: Unpack[Options]) -> Self:
+    def with_options(self, **options: Unpack[ClientOptions]) -> Self:
         """`ForefrontClient.with_options`."""
-        settings = _changed(self._settings, options)
+        settings = _merge_options(self._settings, options)
         other = copy.copy(self)
-        other._equip(settings, self._transport.with_settings(settings))
+        other._bind(settings, self._transport.with_settings(settings))
         return other
 
     async def aclose(self) -> None:
@@ -148,12 +161,12 @@ class AsyncForefrontClient:
     close = aclose
 
 
-def _changed(settings: Settings, options: Mapping[str, Any]) -> Settings:
+def _merge_options(settings: ClientSettings, options: Mapping[str, Any]) -> ClientSettings:
     changes = dict(options)
+    if unknown := changes.keys() - ClientOptions.__optional_keys__:
+        raise InvalidArgumentError(f"with_options() has no option `{min(unknown)}`")
     if "timeout" in changes:
-        changes["timeout"] = settle_timeout(changes["timeout"])
+        changes["timeout"] = resolve_timeout(changes["timeout"])
     if "headers" in changes:
-        changes["headers"] = {**settings.headers, **changes["headers"]}
-    if unknown := changes.keys() - Options.__optional_keys__:
-        raise TypeError(f"with_options() has no option `{min(unknown)}`")
+        changes["headers"] = {**settings.headers, **check_headers("headers", changes["headers"])}
     return replace(settings, **changes)

@@ -1,7 +1,6 @@
-"""Reading answers, leniently: a newer server, or one of another make, must not break a client.
+"""Lenient decoding of responses: newer servers, and servers of other projects, must not break a client.
 
-What fits the wire types is checked and converted. Where something does not fit, that part alone is passed on as it
-came: fields that are missing are None, values of an unknown kind (`finish_reason: "tool_calls"`) are themselves.
+Values that match the wire types are converted. Other parts stay plain JSON, and missing fields are None.
 """
 
 from collections.abc import Mapping
@@ -9,22 +8,22 @@ from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
-from forefront.client.error_parsing import unreadable
-from forefront.client.transport.response import Reply
+from forefront.client.error_parsing import unexpected_response
+from forefront.client.transport.response import HTTPResponse
 from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_SAME: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
+_ALIASES: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 
 
-def read_completion(reply: Reply) -> ChatCompletion:
-    """A whole answer. Raises `APIError` when the body is none."""
-    return completion_of(_object(reply, "choices", "a chat completion"))
+def read_completion(response: HTTPResponse) -> ChatCompletion:
+    """A chat completion. Raises `APIError` for another body."""
+    return to_completion(_object(response, "choices", "a chat completion"))
 
 
-def completion_of(body: dict[str, Any]) -> ChatCompletion:
-    """A whole answer from what was sent as one, or put together from chunks. `body["choices"]` is a list."""
+def to_completion(body: dict[str, Any]) -> ChatCompletion:
+    """A chat completion from a response's body, or from accumulated chunks. `body["choices"]` is a list."""
     for index, choice in enumerate(body["choices"]):
         if isinstance(choice, dict):
             choice.setdefault("index", index)
@@ -42,9 +41,9 @@ def read_chunk(body: dict[str, Any]) -> ChatCompletionChunk:
     return _read(ChatCompletionChunk, body)
 
 
-def read_text(reply: Reply) -> Completion:
-    """A continued text. Raises `APIError` when the body is none."""
-    return read_text_chunk(_object(reply, "choices", "a completion"))
+def read_text_completion(response: HTTPResponse) -> Completion:
+    """A text completion. Raises `APIError` for another body."""
+    return read_text_chunk(_object(response, "choices", "a completion"))
 
 
 def read_text_chunk(body: dict[str, Any]) -> Completion:
@@ -53,41 +52,41 @@ def read_text_chunk(body: dict[str, Any]) -> Completion:
     return _read(Completion, body)
 
 
-def read_preflight(reply: Reply) -> Preflight:
-    """What a request would meet. Raises `APIError` when the body does not say."""
-    body = reply.json()
+def read_preflight(response: HTTPResponse) -> Preflight:
+    """A preflight. Raises `APIError` for another body."""
+    body = response.json()
     if not isinstance(body, dict) or "prompt_tokens" not in body:
-        raise unreadable(reply, "a preflight")
+        raise unexpected_response(response, "a preflight")
     return _read(Preflight, body)
 
 
-def read_models(reply: Reply) -> ModelList:
-    """The list of models. Raises `APIError` when the body is none."""
-    return _read(ModelList, _object(reply, "data", "a list of models"))
+def read_models(response: HTTPResponse) -> ModelList:
+    """The list of models. Raises `APIError` for another body."""
+    return _read(ModelList, _object(response, "data", "a list of models"))
 
 
-def read_model(reply: Reply) -> Model:
-    """One model. Raises `APIError` when the body is none."""
-    body = reply.json()
+def read_model(response: HTTPResponse) -> Model:
+    """One model. Raises `APIError` for another body."""
+    body = response.json()
     if not isinstance(body, dict) or "id" not in body:
-        raise unreadable(reply, "a model")
+        raise unexpected_response(response, "a model")
     return _read(Model, body)
 
 
-def _object(reply: Reply, list_name: str, what: str) -> dict[str, Any]:
-    body = reply.json()
+def _object(response: HTTPResponse, list_name: str, what: str) -> dict[str, Any]:
+    body = response.json()
     if isinstance(body, dict) and isinstance(body.get(list_name), list):
         return body
-    raise unreadable(reply, what)
+    raise unexpected_response(response, what)
 
 
 def _complete_usage(body: dict[str, Any]) -> None:
-    """Give the counts under both namings, whichever of the two the server uses."""
+    """Fill in the counts under both naming schemes (`prompt_tokens` and `input_tokens`)."""
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return
-    for one, other in _SAME:
-        for name, source in ((one, other), (other, one)):
+    for first, second in _ALIASES:
+        for name, source in ((first, second), (second, first)):
             if usage.get(name) is None and usage.get(source) is not None:
                 usage[name] = usage[source]
     counts = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
@@ -96,9 +95,9 @@ def _complete_usage(body: dict[str, Any]) -> None:
 
 
 def _read(kind: type[S], value: dict[str, Any]) -> S:
-    made = _lenient(kind, value)
-    assert isinstance(made, kind)  # a dict becomes a struct whatever it holds
-    return made
+    result = _lenient(kind, value)
+    assert isinstance(result, kind)  # every dict becomes a struct
+    return result
 
 
 def _lenient(kind: Any, value: Any) -> Any:
@@ -124,7 +123,7 @@ def _lenient_struct(kind: type[msgspec.Struct], value: Mapping[str, Any]) -> msg
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct that `kind` is, or that it is or None."""
+    """The struct in `kind`, a struct or an optional one."""
     for option in (kind, *get_args(kind)):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return option
@@ -132,7 +131,7 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
 
 
 def _item_in(kind: Any) -> Any:
-    """The type of the items of the list that `kind` is, or that it is or None."""
+    """The item type of `kind`, a list or an optional one."""
     for option in (kind, *get_args(kind)):
         if getattr(option, "__origin__", None) is list:
             return get_args(option)[0]

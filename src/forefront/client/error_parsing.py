@@ -1,4 +1,4 @@
-"""From an error of the server to the exception that stands for it."""
+"""Errors of the server as exceptions."""
 
 import re
 import time
@@ -6,40 +6,40 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from forefront.client.exceptions import APIError, APIStatusError, exception_for
-from forefront.client.transport.response import Reply
+from forefront.client.transport.response import HTTPResponse
 from forefront.wire.errors import ERRORS
 
 _MAX_SHOWN: Final = 300
 _STATUS_BY_TYPE: Final = {type_: status for status, type_ in reversed(ERRORS.values())}
 
 
-def status_failure(reply: Reply) -> APIStatusError:
-    """The exception for a response that is not a success."""
-    body = reply.json()
+def status_error(response: HTTPResponse) -> APIStatusError:
+    """The exception for a response with an error status."""
+    body = response.json()
     detail = _detail(body)
-    return exception_for(reply.status)(
-        _text(detail.get("message") or detail.get("detail")) or _say(reply),
-        status_code=reply.status,
-        body=reply.body.decode("utf-8", "replace") if body is None else body,
+    return exception_for(response.status)(
+        _text(detail.get("message") or detail.get("detail")) or _describe(response),
+        status_code=response.status,
+        body=response.body.decode("utf-8", "replace") if body is None else body,
         code=_text(detail.get("code")),
         param=_text(detail.get("param")),
-        request_id=reply.request_id,
-        retry_after=read_retry_after(reply.headers),
-        headers=reply.headers,
+        request_id=response.request_id,
+        retry_after=read_retry_after(response.headers),
+        headers=response.headers,
     )
 
 
-def unreadable(reply: Reply, wanted: str) -> APIError:
-    """The exception for a success that is not what was asked for."""
-    body = reply.json()
+def unexpected_response(response: HTTPResponse, wanted: str) -> APIError:
+    """The exception for a successful response of an unexpected format."""
+    body = response.json()
     if isinstance(body, dict) and body.get("error"):
-        return stream_failure(body["error"], reply.request_id)
-    kind = reply.media_type or "something else"
-    return APIError(f"{reply.base_url} answered with {kind}, not with {wanted}.", request_id=reply.request_id)
+        return stream_error(body["error"], response.request_id)
+    kind = response.media_type or "something else"
+    return APIError(f"{response.base_url} answered with {kind}, not with {wanted}.", request_id=response.request_id)
 
 
-def stream_failure(error: object, request_id: str | None) -> APIError:
-    """The exception for an `error` that came with a success status, in a stream most of all."""
+def stream_error(error: object, request_id: str | None) -> APIError:
+    """The exception for an `error` object in a successful response, such as a stream."""
     detail = _detail({"error": error})
     message = _text(detail.get("message")) or "The server reported an error without a message."
     code, param = _text(detail.get("code")), _text(detail.get("param"))
@@ -52,7 +52,7 @@ def stream_failure(error: object, request_id: str | None) -> APIError:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None when neither says."""
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None without either."""
     milliseconds = _decimal(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -75,7 +75,7 @@ def _seconds_until(date: str) -> float | None:
 
 
 def _detail(body: object) -> dict[str, Any]:
-    """The object that says what went wrong, from the shapes that servers in use send."""
+    """The error object, in the shapes that common servers send."""
     if not isinstance(body, dict):
         return {}
     error = body.get("error", body)
@@ -91,15 +91,15 @@ def _status(detail: dict[str, Any]) -> int | None:
     return _STATUS_BY_TYPE.get(str(detail.get("type")))
 
 
-def _say(reply: Reply) -> str:
-    """A sentence for a body that is not the API's: never a page of it."""
-    what = f"{reply.base_url} answered {reply.status}"
-    if 300 <= reply.status < 400:
+def _describe(response: HTTPResponse) -> str:
+    """A sentence for a body of another format, with at most its first words."""
+    what = f"{response.base_url} answered {response.status}"
+    if 300 <= response.status < 400:
         return f"{what}, a redirect, which is not followed because it would be given the key. Check the base URL."
-    if reply.media_type == "text/html":
+    if response.media_type == "text/html":
         return f"{what} with an HTML page: a proxy or another server seems to stand there. Check the base URL."
-    text = " ".join(reply.body[: 4 * _MAX_SHOWN].decode("utf-8", "replace").split())
-    if reply.media_type == "text/plain" and text:
+    text = " ".join(response.body[: 4 * _MAX_SHOWN].decode("utf-8", "replace").split())
+    if response.media_type == "text/plain" and text:
         return f"{what}: {text[:_MAX_SHOWN]}"
     return f"{what} and did not say why."
 

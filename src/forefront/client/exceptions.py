@@ -1,21 +1,22 @@
-"""What the SDK raises, in one tree.
+"""The exceptions of the SDK, in one tree.
 
-    ForefrontError                        all of it; itself for settings that cannot work
-    ├── ParseError                        an answer came, but is not what `parse` was asked for
-    └── APIError                          a request that did not succeed
-        ├── APIConnectionError            no whole answer came: refused, no such host, cut off
-        │   └── APITimeoutError           … none within the time allowed
-        └── APIStatusError                the server answered with an error
-            ├── BadRequestError           400  malformed, incomplete, or asks for what cannot be done
-            │   └── UnprocessableEntityError  422  a field has the wrong type, is out of range or misspelt
-            ├── AuthenticationError       401  no valid key
-            ├── PermissionDeniedError     403  out of credits
-            ├── NotFoundError             404  unknown model or path
-            ├── ConflictError             409  at odds with another request
-            ├── RateLimitError            429  over a limit
-            └── InternalServerError       5xx  the server's fault
-
-Arguments that cannot be sent at all are a `TypeError` or a `ValueError`, as of any function.
+```text
+ForefrontError                        base class; itself for a setup that cannot work
+├── InvalidArgumentError              an argument that cannot be sent; also a TypeError and a ValueError
+├── ParseError                        the completion does not match the format given to `parse`
+└── APIError                          a failed request
+    ├── APIConnectionError            no complete response: connection refused, unknown host, cut off
+    │   └── APITimeoutError           no complete response within the time limit
+    └── APIStatusError                the server responded with an error
+        ├── BadRequestError           400  malformed, incomplete or unsupported
+        │   └── UnprocessableEntityError  422  wrong type, out of range or misspelt field
+        ├── AuthenticationError       401  missing or invalid key
+        ├── PermissionDeniedError     403  out of credits
+        ├── NotFoundError             404  unknown model or path
+        ├── ConflictError             409  conflict with another request
+        ├── RateLimitError            429  rate limit exceeded
+        └── InternalServerError       5xx  server error
+```
 """
 
 from collections.abc import Mapping
@@ -25,13 +26,23 @@ from forefront.wire.response import ChatCompletion
 
 
 class ForefrontError(Exception):
-    """Everything that this package raises of its own."""
+    """Base class of all exceptions of this package.
+
+    Raised itself for a setup that cannot work: no API key, unusable proxy settings or certificates, a closed client.
+    """
+
+
+class InvalidArgumentError(ForefrontError, TypeError, ValueError):
+    """An argument has the wrong type, an unusable value, or no JSON form. Nothing was sent.
+
+    It is a `TypeError` and a `ValueError` too, so that code that catches those keeps working.
+    """
 
 
 class ParseError(ForefrontError):
-    """The answer is not what `parse` was asked for: no JSON, cut off by `max_tokens`, or of another form.
+    """The completion does not match the format given to `parse`: not JSON, cut off by `max_tokens`, or another schema.
 
-    `completion` is the answer as it came; `__cause__` is what the reader of the form said.
+    `completion` is the whole completion; `__cause__` is the validation error.
     """
 
     def __init__(self, message: str, completion: ChatCompletion) -> None:
@@ -44,10 +55,10 @@ class ParseError(ForefrontError):
 
 
 class APIError(ForefrontError):
-    """A request that did not succeed.
+    """A failed request.
 
-    `message` is for people and `code` (`model_not_found`) for programs; `param` names the request's field that is to
-    blame, as a path (`messages[0].role`); `request_id` finds the request in the server's log.
+    `message` is for people and `code` (`model_not_found`) for programs. `param` is the path of the faulty field
+    (`messages[0].role`). `request_id` identifies the request in the server's log.
     """
 
     def __init__(
@@ -60,30 +71,30 @@ class APIError(ForefrontError):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        facts = [self._kind(), f"request {self.request_id}" if self.request_id else ""]
-        shown = ", ".join(fact for fact in facts if fact)
+        details = [self._summary(), f"request {self.request_id}" if self.request_id else ""]
+        shown = ", ".join(detail for detail in details if detail)
         return f"{self.message} ({shown})" if shown else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is otherwise made again from its positional arguments alone, which fails between processes.
-        return _revive, (type(self), self.args, self.__dict__)
+        # Pickle rebuilds an exception from its positional arguments alone, which lacks the keyword-only ones.
+        return _restore, (type(self), self.args, self.__dict__)
 
-    def _kind(self) -> str:
+    def _summary(self) -> str:
         return self.code or ""
 
 
-def _revive(kind: type[APIError], args: tuple[Any, ...], state: dict[str, Any]) -> APIError:
+def _restore(kind: type[APIError], args: tuple[Any, ...], state: dict[str, Any]) -> APIError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
     return error
 
 
 class APIConnectionError(APIError):
-    """No whole answer came: the connection was refused, the host not found, or the answer cut off."""
+    """No complete response: the connection was refused, the host is unknown, or the response was cut off."""
 
 
 class APITimeoutError(APIConnectionError):
-    """Nothing came within the time allowed. `total`: the time of the whole call is over, so there was no other try."""
+    """No complete response within the time limit. `total`: `Timeout.total` has passed, so there was no retry."""
 
     def __init__(self, message: str, *, request_id: str | None = None, total: bool = False) -> None:
         super().__init__(message, request_id=request_id)
@@ -91,11 +102,11 @@ class APITimeoutError(APIConnectionError):
 
 
 class APIStatusError(APIError):
-    """The server answered with an error.
+    """The server responded with an error.
 
-    `status_code` is the HTTP status. An error inside a stream, which began with 200, has the status of its code.
-    `body` is the response's body: what its JSON says, else its text. `retry_after` is how many seconds the server asks
-    to wait, None when it does not say. `headers` are looked up by their lower-case names.
+    `status_code` is the HTTP status; for an error inside a stream, which began with 200, the status of its code.
+    `body` is the response's body: the value of its JSON, else its text. `retry_after` is the wait in seconds that the
+    server requests, or None. `headers` have lower-case names.
     """
 
     def __init__(
@@ -116,29 +127,29 @@ class APIStatusError(APIError):
         self.retry_after = retry_after
         self.headers = dict(headers or {})
 
-    def _kind(self) -> str:
-        kind = f"{self.status_code} {self.code}" if self.code else str(self.status_code)
-        return kind if self.retry_after is None else f"{kind}, retry after {round(self.retry_after, 3):g} s"
+    def _summary(self) -> str:
+        status = f"{self.status_code} {self.code}" if self.code else str(self.status_code)
+        return status if self.retry_after is None else f"{status}, retry after {round(self.retry_after, 3):g} s"
 
 
 class BadRequestError(APIStatusError):
-    """400: the request is malformed, incomplete, or asks for what cannot be done."""
+    """400: the request is malformed, incomplete or unsupported."""
 
 
 class AuthenticationError(APIStatusError):
-    """401: there is no key, or it is not valid."""
+    """401: the API key is missing or invalid."""
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the key is valid but may not do this, or is out of credits."""
+    """403: the key lacks a permission, or is out of credits."""
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such model or path."""
+    """404: unknown model or path."""
 
 
 class ConflictError(APIStatusError):
-    """409: the request is at odds with another one, as servers of other makes say it."""
+    """409: conflict with another request. Forefront's own server does not send it."""
 
 
 class UnprocessableEntityError(BadRequestError):
@@ -147,11 +158,11 @@ class UnprocessableEntityError(BadRequestError):
 
 
 class RateLimitError(APIStatusError):
-    """429: over a limit."""
+    """429: rate limit exceeded."""
 
 
 class InternalServerError(APIStatusError):
-    """500 and above: the server's fault."""
+    """500 and above: server error."""
 
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {
@@ -166,5 +177,5 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 
 
 def exception_for(status: int) -> type[APIStatusError]:
-    """The class that stands for an HTTP status."""
+    """The exception class for an HTTP status."""
     return _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)

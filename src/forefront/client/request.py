@@ -1,25 +1,31 @@
-"""Building calls: what is asked of the server, as plain data."""
+"""Calls: requests as plain data, before anything is sent."""
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
+from forefront.client.exceptions import InvalidArgumentError
+from forefront.client.json_body import encode_body
+from forefront.client.resources.message_params import MessageParam
+from forefront.client.resources.params import ChatParams, TextParams
+from forefront.client.settings import (
+    ClientSettings,
+    Timeout,
+    check_header_value,
+    check_headers,
+    resolve_timeout,
+)
 
-from forefront.client.resources.params import ChatParams, MessageLike, TextParams
-from forefront.client.settings import Settings, Timeout, settle_timeout
-
-_CHAT: Final = ChatParams.__optional_keys__
-_TEXT: Final = TextParams.__optional_keys__
-_OWN: Final = frozenset({"extra_body", "extra_headers", "timeout", "idempotency_key"})
+_CHAT_PARAMS: Final = ChatParams.__optional_keys__
+_TEXT_PARAMS: Final = TextParams.__optional_keys__
+_CALL_OPTIONS: Final = frozenset({"extra_body", "extra_headers", "timeout", "idempotency_key"})
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, but for what every request of a client has in common. Every try of it is the same."""
+    """One request, without what all requests of a client share. Every attempt sends the same call."""
 
     method: str
     path: str
@@ -31,73 +37,71 @@ class Call:
 
 
 def chat_call(
-    settings: Settings, messages: Iterable[MessageLike], stream: bool | None, params: Mapping[str, Any]
+    settings: ClientSettings, messages: Iterable[MessageParam], stream: bool | None, params: Mapping[str, Any]
 ) -> Call:
-    """The call that asks for a chat completion.
-
-    Raises `TypeError` for an unknown, missing or unsendable argument, and `ValueError` for a number that JSON lacks.
-    """
-    if isinstance(messages, str | bytes | Mapping):
-        raise TypeError('`messages` must be a list of messages: [{"role": "user", "content": "…"}]')
-    return _post(settings, "/v1/chat/completions", {"messages": list(messages)}, stream, params, _CHAT)
+    """The call for a chat completion. Raises `InvalidArgumentError`."""
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        raise InvalidArgumentError('`messages` must be a list of messages: [{"role": "user", "content": "…"}]')
+    _check_names(params, _CHAT_PARAMS)
+    return _post(settings, "/v1/chat/completions", {"messages": list(messages), **_stream_field(stream)}, params)
 
 
-def stream_call(settings: Settings, messages: Iterable[MessageLike], params: Mapping[str, Any]) -> Call:
-    """The call that asks for a stream to be put together: with the usage, unless told otherwise."""
+def stream_call(settings: ClientSettings, messages: Iterable[MessageParam], params: Mapping[str, Any]) -> Call:
+    """The call for an accumulated stream. It requests the usage too, unless `stream_options` is given."""
     options = params.get("stream_options") or {"include_usage": True}
     return chat_call(settings, messages, True, {**params, "stream_options": options})
 
 
-def preflight_call(settings: Settings, messages: Iterable[MessageLike], params: Mapping[str, Any]) -> Call:
-    """The call that asks what a chat completion would meet. Raises as `chat_call` does."""
+def preflight_call(settings: ClientSettings, messages: Iterable[MessageParam], params: Mapping[str, Any]) -> Call:
+    """The call that describes a chat completion without running it. Raises `InvalidArgumentError`."""
     call = chat_call(settings, messages, None, params)
-    return Call(
-        call.method, call.path + "/preflight", call.body, False, call.timeout, call.idempotency_key, call.headers
-    )
+    return replace(call, path=f"{call.path}/preflight")
 
 
-def text_call(settings: Settings, prompt: object, stream: bool | None, params: Mapping[str, Any]) -> Call:
-    """The call that asks for a text to be continued. Raises as `chat_call` does."""
+def text_call(settings: ClientSettings, prompt: object, stream: bool | None, params: Mapping[str, Any]) -> Call:
+    """The call for a text completion. Raises `InvalidArgumentError`."""
     if isinstance(prompt, bytes | Mapping) or not isinstance(prompt, str | Sequence):
-        raise TypeError("`prompt` must be a text, or a list of texts or of token ids")
-    return _post(settings, "/v1/completions", {"prompt": prompt}, stream, params, _TEXT)
+        raise InvalidArgumentError("`prompt` must be a text, or a list of texts or of token ids")
+    _check_names(params, _TEXT_PARAMS)
+    return _post(settings, "/v1/completions", {"prompt": prompt, **_stream_field(stream)}, params)
 
 
-def list_models_call(settings: Settings) -> Call:
+def list_models_call(settings: ClientSettings) -> Call:
     """The call that lists the models."""
     return Call("GET", "/v1/models", None, stream=False, timeout=settings.timeout)
 
 
-def retrieve_model_call(settings: Settings, model: str) -> Call:
-    """The call that describes one model. Raises `ValueError` for an empty name, which would list them all."""
-    if not model:
-        raise ValueError("`model` must not be empty")
-    return Call("GET", f"/v1/models/{quote(model, safe='')}", None, stream=False, timeout=settings.timeout)
+def retrieve_model_call(settings: ClientSettings, model: str) -> Call:
+    """The call that describes one model. Raises `InvalidArgumentError` for a name that would change the path."""
+    if not isinstance(model, str) or model in ("", ".", ".."):
+        raise InvalidArgumentError("`model` must be a model's name, and must not be empty")
+    try:
+        path = f"/v1/models/{quote(model, safe='')}"
+    except UnicodeEncodeError:
+        raise InvalidArgumentError("`model` has a lone surrogate, which UTF-8 cannot encode") from None
+    return Call("GET", path, None, stream=False, timeout=settings.timeout)
 
 
-def _post(
-    settings: Settings,
-    path: str,
-    own: dict[str, Any],
-    stream: bool | None,
-    params: Mapping[str, Any],
-    known: frozenset[str],
-) -> Call:
-    _check_names(params, known)
-    fields = own | {name: value for name, value in params.items() if name not in _OWN and value is not None}
+def _stream_field(stream: bool | None) -> dict[str, Any]:
+    return {} if stream is None else {"stream": stream}
+
+
+def _post(settings: ClientSettings, path: str, fields: dict[str, Any], params: Mapping[str, Any]) -> Call:
+    fields |= {name: value for name, value in params.items() if name not in _CALL_OPTIONS and value is not None}
     fields["model"] = params.get("model") or settings.default_model
     if not fields["model"]:
-        raise TypeError("create() needs `model=`, because the client has no `default_model`")
-    if stream is not None:
-        fields["stream"] = stream
+        raise InvalidArgumentError("create() needs `model=`, because the client has no `default_model`")
+    key = params.get("idempotency_key")
+    if key is not None:
+        check_header_value("idempotency_key", key)
     return Call(
         method="POST",
         path=path,
-        body=_encode(fields | _extra(params.get("extra_body"), fields)),
-        stream=bool(stream),
-        timeout=settle_timeout(params["timeout"]) if "timeout" in params else settings.timeout,
-        idempotency_key=params.get("idempotency_key") or f"ff-{os.urandom(16).hex()}",
-        headers=dict(params.get("extra_headers") or {}),
+        body=encode_body(fields | _extra_fields(params.get("extra_body"), fields)),
+        stream=bool(fields.get("stream")),
+        timeout=resolve_timeout(params["timeout"]) if "timeout" in params else settings.timeout,
+        idempotency_key=key or f"ff-{os.urandom(16).hex()}",
+        headers=check_headers("extra_headers", params.get("extra_headers")),
     )
 
 
@@ -108,33 +112,16 @@ def _check_names(params: Mapping[str, Any], known: frozenset[str]) -> None:
 
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean `{near[0]}`?" if near else "put fields that this SDK does not know into `extra_body`"
-            raise TypeError(f"create() has no parameter `{name}`; {hint}")
+            raise InvalidArgumentError(f"create() has no parameter `{name}`; {hint}")
 
 
-def _extra(extra: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
-    extra = dict(extra or {})
+def _extra_fields(extra: object, fields: Mapping[str, Any]) -> dict[Any, Any]:
+    if extra is None:
+        return {}
+    if not isinstance(extra, Mapping):
+        raise InvalidArgumentError(f"`extra_body` must be a mapping, not {type(extra).__name__}")
     for name in extra:
-        # `stream` decides how the answer is read, so it has to come by its own name.
+        # `stream` decides how the response is read, so it is a parameter only.
         if name in fields or name == "stream":
-            raise TypeError(f"`{name}` is a parameter of create(); leave it out of `extra_body`")
-    return extra
-
-
-def _encode(fields: dict[str, Any]) -> bytes:
-    _check_numbers(fields)
-    return msgspec.json.encode(fields, enc_hook=_plain)
-
-
-def _check_numbers(fields: Mapping[str, Any]) -> None:
-    """JSON has no NaN, and the encoder would write null: a value left out instead of an error."""
-    for name, value in fields.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"`{name}` must be a finite number, not {value}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview):
-        return list(value)
-    raise TypeError(f"an argument holds what JSON cannot: an object of type {type(value).__name__}")
+            raise InvalidArgumentError(f"`{name}` is a parameter of create(); leave it out of `extra_body`")
+    return dict(extra)

@@ -1,25 +1,47 @@
-"""What a client is made with: where the server is, the key, and the defaults of its requests."""
+"""Client settings: the server's URL, the API key, and the defaults of all requests."""
 
 import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from forefront.client.exceptions import ForefrontError
+from forefront.client.exceptions import ForefrontError, InvalidArgumentError
 
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:8000"
+MAX_TIMEOUT: Final = 1e8
+"""In seconds, about three years: longer ones overflow the timers of the operating system."""
+
 _CONNECT: Final = 5.0
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t -~]*")
+
+
+def show(value: object) -> str:
+    """A short text for an argument in an error."""
+    try:
+        return ascii(value)[:60]
+    except Exception:  # a `__repr__` of the caller's, or an integer of too many digits
+        return f"an object of type {type(value).__name__}"
+
+
+def _check_seconds(value: object) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and 0 < value <= MAX_TIMEOUT and not math.isnan(value)):  # type: ignore[operator, arg-type]
+        raise InvalidArgumentError(
+            f"a timeout must be a positive number of seconds up to {MAX_TIMEOUT:g}, or None for no limit, "
+            f"not {show(value)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """Limits in seconds, None for no limit.
+    """Time limits in seconds; None for no limit.
 
-    `connect` is for making a connection, `read` the longest silence of the server, `total` the whole call, with its
-    retries and, when it streams, its stream. Raises `ValueError` for what is no duration.
+    `connect` is for opening a connection, `read` for the time between two pieces of the response, `total` for the
+    whole call with its retries and, if it streams, its stream. Raises `InvalidArgumentError` (a `ValueError`).
     """
 
     read: float | None = 600.0
@@ -28,27 +50,30 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for value in (self.read, self.connect, self.total):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"a timeout must be a positive number of seconds, or None for no limit, not {value}")
+            if value is not None:
+                _check_seconds(value)
 
 
 TimeoutLike: TypeAlias = Timeout | float | None
-"""A number is the longest silence of the server, as in `Timeout(read=…)`."""
+"""A number of seconds is the read timeout, as in `Timeout(read=…)`."""
 
 DEFAULT_TIMEOUT: Final = Timeout()
 
 
-def settle_timeout(given: TimeoutLike) -> Timeout:
-    """Raises `ValueError` for what is no duration."""
+def resolve_timeout(given: TimeoutLike) -> Timeout:
+    """Raises `InvalidArgumentError` for anything but a positive number, a `Timeout` or None."""
     if isinstance(given, Timeout):
         return given
-    # Who wants an answer within a second does not want to wait five for a connection.
-    return Timeout(read=given, connect=_CONNECT if given is None else min(_CONNECT, given))
+    if given is None:
+        return Timeout(read=None)
+    _check_seconds(given)
+    # A caller who wants a response within a second does not want to wait five for a connection.
+    return Timeout(read=given, connect=min(_CONNECT, given))
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Settled and checked. `base_url` ends before `/v1`; `headers` go with every request."""
+class ClientSettings:
+    """Resolved and checked. `base_url` has no `/v1`; `headers` go with every request."""
 
     base_url: str
     default_model: str | None
@@ -59,52 +84,88 @@ class Settings:
 
     def __post_init__(self) -> None:
         if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
-            raise ValueError(f"`max_retries` must be a whole number, 0 or more, not {self.max_retries!r}")
+            raise InvalidArgumentError(f"`max_retries` must be a whole number, 0 or more, not {show(self.max_retries)}")
+        if not (self.default_model is None or isinstance(self.default_model, str)):
+            raise InvalidArgumentError(f"`default_model` must be a string, not {type(self.default_model).__name__}")
 
 
-def settle(
+def resolve_settings(
     api_key: str | None,
     default_model: str | None,
     base_url: str | None,
     timeout: TimeoutLike = DEFAULT_TIMEOUT,
     max_retries: int = 2,
     headers: Mapping[str, str] | None = None,
-) -> Settings:
-    """Fill in what was left out, from the environment and the defaults.
+) -> ClientSettings:
+    """Fill in missing values from the environment and the defaults.
 
-    Raises `ForefrontError` for a missing or unusable key or base URL, and `ValueError` for an unusable number.
+    Raises `ForefrontError` for a missing or unusable key or base URL, `InvalidArgumentError` for an unusable number
+    or header.
     """
-    key = (api_key or os.environ.get("FOREFRONT_API_KEY", "")).strip()
-    url = (base_url or os.environ.get("FOREFRONT_BASE_URL") or DEFAULT_BASE_URL).strip()
-    return Settings(
-        base_url=_base_url(url),
+    key = _string("api_key", api_key) or os.environ.get("FOREFRONT_API_KEY", "")
+    url = _string("base_url", base_url) or os.environ.get("FOREFRONT_BASE_URL") or DEFAULT_BASE_URL
+    return ClientSettings(
+        base_url=_base_url(url.strip()),
         default_model=default_model,
-        api_key=_api_key(key),
-        timeout=settle_timeout(timeout),
+        api_key=_api_key(key.strip()),
+        timeout=resolve_timeout(timeout),
         max_retries=max_retries,
-        headers=dict(headers or {}),
+        headers=check_headers("headers", headers),
     )
+
+
+def check_headers(argument: str, headers: Any) -> dict[str, str]:
+    """The headers as a dict. Raises `InvalidArgumentError` for names and values that HTTP does not allow.
+
+    Values are not quoted in the error, because they may be secret.
+    """
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise InvalidArgumentError(f"`{argument}` must be a mapping, not {type(headers).__name__}")
+    for name, value in headers.items():
+        if not (isinstance(name, str) and _HEADER_NAME.fullmatch(name)):
+            raise InvalidArgumentError(f"`{argument}` has an invalid header name: {show(name)}")
+        check_header_value(f"{argument}[{name!r}]", value)
+    return dict(headers)
+
+
+def check_header_value(argument: str, value: object) -> None:
+    """Raises `InvalidArgumentError` unless `value` is a string of printable ASCII characters."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"`{argument}` must be a string, not {type(value).__name__}")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise InvalidArgumentError(f"`{argument}` must have printable ASCII characters only, no line breaks")
+
+
+def _string(argument: str, value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise InvalidArgumentError(f"`{argument}` must be a string, not {type(value).__name__}")
 
 
 def _api_key(key: str) -> str:
     if not key:
         raise ForefrontError("There is no API key: pass `api_key=` or set the environment variable FOREFRONT_API_KEY.")
-    # Refused here because the HTTP library's complaint about the header would quote the key.
+    # Checked here because the HTTP library's error would quote the key.
     if not re.fullmatch(r"[!-~]+", key):
-        raise ForefrontError("The API key holds white space or characters beyond ASCII; it is not shown here.")
+        raise ForefrontError("The API key has white space or characters beyond ASCII; it is not shown here.")
     return key
 
 
 def _base_url(url: str) -> str:
     try:
+        if re.search(r"[\x00-\x20\x7f\\\ud800-\udfff]", url):
+            raise ValueError
         parts = urlsplit(url)
-        port = parts.port
+        host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # an empty or overlong label fails in the resolver otherwise
     except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        # A URL with a password in it would be shown here.
-        shown = "It" if "@" in url else f"`{url}`"
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        # The URL may hold a password.
+        shown = "It" if "@" in url else f"`{url.encode('utf-8', 'backslashreplace').decode()}`"
         raise ForefrontError(f"The base URL must look like `{DEFAULT_BASE_URL}`. {shown} does not.")
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise ForefrontError("The base URL must have no user name, password, query or fragment.")
     return url.rstrip("/").removesuffix("/v1").rstrip("/")

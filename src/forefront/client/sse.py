@@ -1,4 +1,4 @@
-"""Server-sent events: bytes in, the data of events out. Does no I/O, so the sync and the async stream share it."""
+"""Decoding of server-sent events, without I/O."""
 
 import re
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class EventTooLong(Exception):  # noqa: N818 - a fact about the stream, turned into an APIError by its reader
+class EventTooLongError(Exception):
     """An event has more than `MAX_EVENT` bytes."""
 
 
 class SSEDecoder:
-    """Decodes one stream. However the bytes are cut into pieces, the same events come out.
+    """Decodes one stream. The events do not depend on how the bytes are split.
 
-    Follows the standard but for what nobody here reads: comments and the fields `event`, `id` and `retry` are
-    skipped. Lines end in LF, CRLF or CR; an event that the stream's end cuts off is none.
+    Follows the standard, and skips comments and the fields `event`, `id` and `retry`. Lines end in LF, CRLF or CR. The
+    end of the stream discards an unfinished event.
     """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
@@ -33,7 +33,7 @@ class SSEDecoder:
     def feed(self, piece: bytes) -> Iterator[str]:
         """The data of each event that `piece` completes. To be exhausted before the next piece is fed.
 
-        Raises `EventTooLong`.
+        Raises `EventTooLongError`.
         """
         if not piece:
             return
@@ -52,7 +52,7 @@ class SSEDecoder:
     def _grow(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._max_event:
-            raise EventTooLong
+            raise EventTooLongError
         self._line.append(piece)
 
     def _take(self, line: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""Answers that come piece by piece."""
+"""Streamed responses."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import aclosing, closing, suppress
@@ -7,53 +7,57 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
-from forefront.client.error_parsing import stream_failure
-from forefront.client.exceptions import APIConnectionError, APIError
-from forefront.client.sse import EventTooLong, SSEDecoder
+from forefront.client.error_parsing import stream_error
+from forefront.client.exceptions import APIConnectionError, APIError, ForefrontError
+from forefront.client.sse import EventTooLongError, SSEDecoder
 
 T = TypeVar("T")
 
 _DONE: Final = "[DONE]"
 
 
-class Incoming(Protocol):
-    """A response whose body is still to come. `request_id` is the server's name for the request."""
+class ByteStream(Protocol):
+    """A response whose body is still to come. `request_id` is the server's ID of the request."""
 
     @property
     def request_id(self) -> str | None: ...
-    def pieces(self) -> Generator[bytes, None, None]:
+    def iter_bytes(self) -> Generator[bytes, None, None]:
         """The body as it arrives. Raises `APIConnectionError`."""
         ...
 
-    def hurry(self) -> None:
-        """All has been said: do not wait long for the body's end."""
+    def expect_end(self) -> None:
+        """The stream is complete: do not wait long for the body's end."""
+        ...
+
+    def abort(self) -> None:
+        """End a read that blocks another thread."""
         ...
 
     def close(self) -> None:
-        """Let the connection go; harmless when repeated."""
+        """Release the connection. Further calls have no effect."""
         ...
 
 
-class AsyncIncoming(Protocol):
-    """`Incoming`, for asyncio."""
+class AsyncByteStream(Protocol):
+    """`ByteStream`, for asyncio."""
 
     @property
     def request_id(self) -> str | None: ...
-    def pieces(self) -> AsyncGenerator[bytes, None]:
+    def iter_bytes(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Raises `APIConnectionError`."""
         ...
 
-    def hurry(self) -> None:
-        """All has been said: do not wait long for the body's end."""
+    def expect_end(self) -> None:
+        """The stream is complete: do not wait long for the body's end."""
         ...
 
     async def close(self) -> None:
-        """Let the connection go; harmless when repeated."""
+        """Release the connection. Further calls have no effect."""
         ...
 
 
 class EventReader(Generic[T]):
-    """From the bytes of a stream to its items, without I/O. `done` once the stream has said that it is complete."""
+    """Decodes the bytes of a stream into items, without I/O. `done` after the `[DONE]` event."""
 
     def __init__(self, read: Callable[[dict[str, Any]], T], request_id: str | None) -> None:
         self.done = False
@@ -61,55 +65,73 @@ class EventReader(Generic[T]):
         self._request_id = request_id
         self._decoder = SSEDecoder()
 
-    def feed(self, piece: bytes) -> Iterator[T]:
-        """The items that `piece` completes. Raises `APIError` when the server reports one, or sends no JSON."""
+    def feed(self, data: bytes) -> Iterator[T]:
+        """The items that `data` completes. Raises `APIError` for an error event, and for anything but JSON objects."""
         try:
-            for data in self._decoder.feed(piece):
-                if data.strip() == _DONE:
+            for event in self._decoder.feed(data):
+                if event.strip() == _DONE:
                     self.done = True
                     return
-                yield self._item(data)
-        except EventTooLong:
-            raise APIError("The stream holds an event of excessive length.", request_id=self._request_id) from None
+                yield self._item(event)
+        except EventTooLongError:
+            raise APIError("The stream has an event of excessive length.", request_id=self._request_id) from None
 
     def end(self) -> None:
-        """Say that there are no more bytes. Raises `APIConnectionError` if there should have been."""
+        """The body has ended. Raises `APIConnectionError` when the stream is not complete."""
         if not self.done:
             raise APIConnectionError(
-                "The connection ended before the answer was complete.", request_id=self._request_id
+                "The connection ended before the response was complete.", request_id=self._request_id
             )
 
-    def _item(self, data: str) -> T:
+    def _item(self, event: str) -> T:
         try:
-            body = msgspec.json.decode(data)
+            body = msgspec.json.decode(event)
+            if isinstance(body, dict):
+                if error := body.get("error"):
+                    raise stream_error(error, self._request_id)
+                return self._read(body)
         except (msgspec.DecodeError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            raise APIError("The stream holds an event that is not a JSON object.", request_id=self._request_id)
-        if error := body.get("error"):
-            raise stream_failure(error, self._request_id)
-        return self._read(body)
+            pass
+        raise APIError("The stream has an event that is not a JSON object.", request_id=self._request_id)
 
 
 class Stream(Generic[T]):
-    """An answer's chunks as they come: an iterator and a context manager.
+    """The chunks of a response as they arrive: an iterator and a context manager.
 
-    The connection is given back at the end of the stream, at an error, when a `for` loop over it is left, at the end
-    of the `with` block, by `close()`, and when nobody holds the stream any more. Raises `APIError`, in whatever item it
-    occurs.
+    The connection is released at the end of the stream, at an error, when a `for` loop over it is left, at the end of
+    the `with` block, by `close()` from any thread, and when the stream is garbage collected. Raises `APIError` in
+    place of the item where the error occurs.
     """
 
-    def __init__(self, incoming: Incoming, read: Callable[[dict[str, Any]], T]) -> None:
-        self._incoming = incoming
-        self._items = _items(incoming, EventReader(read, incoming.request_id))
+    def __init__(self, response: ByteStream, read: Callable[[dict[str, Any]], T]) -> None:
+        self._response = response
+        self._items = _items(response, EventReader(read, response.request_id))
+        self._closed = False
 
     def __next__(self) -> T:
-        return next(self._items)
+        try:
+            return next(self._items)
+        except (APIError, ValueError) as error:
+            if self._reads_elsewhere(error):
+                raise ForefrontError("Another thread is reading this stream.") from None
+            if self._closed:
+                raise StopIteration from None
+            raise
 
     def __iter__(self) -> Iterator[T]:
-        # A generator of its own, because leaving a loop ends that at once, whoever still holds the stream.
+        # A generator of its own: a loop that is left ends it at once, even if the stream has other references.
         with closing(self):
-            yield from self._items
+            try:
+                yield from self._items
+            except (APIError, ValueError) as error:
+                if self._reads_elsewhere(error):
+                    raise ForefrontError("Another thread is reading this stream.") from None
+                if not self._closed:
+                    raise
+
+    def _reads_elsewhere(self, error: Exception) -> bool:
+        """Whether `error` is the interpreter's refusal to run a generator in two threads."""
+        return isinstance(error, ValueError) and str(error) == "generator already executing"
 
     def __enter__(self) -> Self:
         return self
@@ -120,24 +142,45 @@ class Stream(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """Stop the answer and let the connection go. The server then stops generating."""
-        self._items.close()
-        self._incoming.close()  # a generator that has not begun runs no `finally`
+        """Stop the response and release the connection. The server then stops generating."""
+        self._closed = True
+        try:
+            self._items.close()
+        except ValueError:  # another thread reads
+            self._response.abort()  # its reader closes it
+            return
+        self._response.close()  # a generator that has not begun runs no `finally`
 
 
 class AsyncStream(Generic[T]):
     """`Stream`, for asyncio."""
 
-    def __init__(self, incoming: AsyncIncoming, read: Callable[[dict[str, Any]], T]) -> None:
-        self._incoming = incoming
-        self._items = _async_items(incoming, EventReader(read, incoming.request_id))
+    def __init__(self, response: AsyncByteStream, read: Callable[[dict[str, Any]], T]) -> None:
+        self._response = response
+        self._items = _async_items(response, EventReader(read, response.request_id))
+        self._reading = False
+        self._closed = False
 
     async def __anext__(self) -> T:
-        return await anext(self._items)
+        if self._reading:
+            raise ForefrontError("Another task is reading this stream.")
+        self._reading = True
+        try:
+            return await anext(self._items)
+        except APIError:
+            if self._closed:
+                raise StopAsyncIteration from None
+            raise
+        finally:
+            self._reading = False
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async with aclosing(self):
-            async for item in self._items:
+            while True:
+                try:
+                    item = await anext(self)
+                except StopAsyncIteration:
+                    return
                 yield item
 
     async def __aenter__(self) -> Self:
@@ -149,37 +192,39 @@ class AsyncStream(Generic[T]):
         await self.close()
 
     async def close(self) -> None:
-        """Stop the answer and let the connection go. The server then stops generating."""
-        await self._items.aclose()
-        await self._incoming.close()
+        """Stop the response and release the connection. The server then stops generating."""
+        self._closed = True
+        if not self._reading:
+            await self._items.aclose()
+        await self._response.close()
 
-    aclose = close  # the name that `contextlib.aclosing` asks for
+    aclose = close  # the name that `contextlib.aclosing` needs
 
 
-def _items(incoming: Incoming, reader: EventReader[T]) -> Generator[T, None, None]:
-    with closing(incoming), closing(incoming.pieces()) as pieces:
-        for piece in pieces:
-            yield from reader.feed(piece)
+def _items(response: ByteStream, reader: EventReader[T]) -> Generator[T, None, None]:
+    with closing(response), closing(response.iter_bytes()) as body:
+        for data in body:
+            yield from reader.feed(data)
             if reader.done:
-                # The end of the body follows [DONE]; a connection that has seen it can be used again.
-                incoming.hurry()
+                # The end of the body follows [DONE]; a connection that has seen it can be reused.
+                response.expect_end()
                 with suppress(APIError):
-                    next(pieces, None)
+                    next(body, None)
                 return
         reader.end()
 
 
-async def _async_items(incoming: AsyncIncoming, reader: EventReader[T]) -> AsyncGenerator[T, None]:
+async def _async_items(response: AsyncByteStream, reader: EventReader[T]) -> AsyncGenerator[T, None]:
     try:
-        async with aclosing(incoming.pieces()) as pieces:
-            async for piece in pieces:
-                for item in reader.feed(piece):
+        async with aclosing(response.iter_bytes()) as body:
+            async for data in body:
+                for item in reader.feed(data):
                     yield item
                 if reader.done:
-                    incoming.hurry()
+                    response.expect_end()
                     with suppress(APIError):
-                        await anext(pieces, None)
+                        await anext(body, None)
                     return
             reader.end()
     finally:
-        await incoming.close()
+        await response.close()

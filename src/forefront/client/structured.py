@@ -1,4 +1,4 @@
-"""Answers of a given form: from a type or a schema to `response_format`, and from the text back to a value."""
+"""Structured output: a type or a schema as `response_format`, and the text as a value of it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,29 +7,36 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from forefront.client.decoding import read_completion
-from forefront.client.exceptions import ParseError
-from forefront.client.transport.response import Reply
+from forefront.client.exceptions import InvalidArgumentError, ParseError
+from forefront.client.transport.response import HTTPResponse
 from forefront.wire.response import ChatCompletion
 
 T = TypeVar("T")
 
 
 class ParsedCompletion(ChatCompletion, Generic[T], kw_only=True):
-    """A whole answer, and what its first choice's text says once parsed."""
+    """A completion, and the parsed value of its first choice's text."""
 
     parsed: T
 
 
-class Form(Generic[T]):
-    """A form that an answer can have.
+class ResponseSchema(Generic[T]):
+    """The schema of a response, and its parser.
 
-    Made from a Pydantic model, or whatever has `model_json_schema` and `model_validate_json`; from a dataclass, a
-    `TypedDict` or another type that msgspec has a schema for; from a JSON schema, or a whole `response_format` of the
-    type `json_schema`, whose values are plain dicts. Raises `TypeError` for anything else.
+    Takes a Pydantic model (or any class with `model_json_schema` and `model_validate_json`); a dataclass, a
+    `TypedDict` or another type with a schema in msgspec; a JSON schema, or a `response_format` of the type
+    `json_schema`, whose values are plain dicts. Raises `InvalidArgumentError` for anything else.
     """
 
     def __init__(self, given: type[T] | Mapping[str, Any]) -> None:
         self._read: Callable[[str], Any]
+        try:
+            self._resolve(given)
+        except Exception as error:  # Pydantic and msgspec have errors of their own for types without a schema
+            name = getattr(given, "__name__", type(given).__name__)
+            raise InvalidArgumentError(f"`response_format` {name} has no JSON schema: {error}") from error
+
+    def _resolve(self, given: type[T] | Mapping[str, Any]) -> None:
         model: Any = given
         if isinstance(given, Mapping):
             whole = given.get("type") == "json_schema"
@@ -42,22 +49,24 @@ class Form(Generic[T]):
             self.response_format = _format(_inlined(msgspec.json.schema(given)))
             self._read = msgspec.json.Decoder(given).decode
 
-    def completion(self, reply: Reply) -> ParsedCompletion[T]:
-        """The answer, parsed. Raises `ParseError` when it is not of this form, `APIError` when it is none."""
-        answer = read_completion(reply)
-        choice = answer.choices[0] if answer.choices else None
-        cut = choice is not None and choice.finish_reason == "length"
-        hint = " It was cut off: no more tokens were allowed." if cut else ""
-        text = (choice.message.content if choice else None) or ""
+    def read(self, response: HTTPResponse) -> ParsedCompletion[T]:
+        """The completion, parsed. Raises `ParseError` for text of another schema, `APIError` without a completion."""
+        completion = read_completion(response)
+        # Decoding is lenient: any part may be missing, or have another type.
+        choice = completion.choices[0] if completion.choices else None
+        cut_off = getattr(choice, "finish_reason", None) == "length"
+        hint = " It was cut off by `max_tokens`." if cut_off else ""
+        content = getattr(getattr(choice, "message", None), "content", None)
+        text = content if isinstance(content, str) else ""
         try:
             msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise ParseError(f"The answer is not JSON.{hint}", answer) from error
+        except (ValueError, RecursionError) as error:
+            raise ParseError(f"The completion is not JSON.{hint}", completion) from error
         try:
             parsed: T = self._read(text)
-        except (ValueError, RecursionError) as error:  # what msgspec and Pydantic raise is of this kind
-            raise ParseError(f"The answer is not of the form that was asked for.{hint}", answer) from error
-        return ParsedCompletion(**{name: getattr(answer, name) for name in answer}, parsed=parsed)
+        except Exception as error:  # a model's validators raise anything
+            raise ParseError(f"The completion does not match the requested schema.{hint}", completion) from error
+        return ParsedCompletion(**{name: getattr(completion, name) for name in completion}, parsed=parsed)
 
 
 def _format(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ SOUP = st.lists(st.sampled_from(BITS))
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[str, str]:
-    """The text of arguments as a model may write them, and and their parsed form."""
+    """The text of arguments as a model may write them, and their parsed form."""
     arguments = draw(ARGUMENTS)
     style: dict[str, Any] = {"ensure_ascii": draw(st.booleans()), "indent": draw(st.sampled_from([None, 2]))}
     text = json.dumps(arguments, **style)

@@ -15,7 +15,7 @@ from forefront import (
     Timeout,
 )
 from forefront.client.error_parsing import read_retry_after
-from forefront.client.transport.retry import MAX_WAIT, Tries, wait_before_retry
+from forefront.client.transport.retry import MAX_WAIT, RetryState, wait_before_retry
 
 
 def failed(status: int, retry_after: float | None = None, **headers: str) -> APIStatusError:
@@ -56,7 +56,7 @@ def test_the_server_chooses_the_wait() -> None:
 def test_a_wait_beyond_the_call_s_time_is_not_begun() -> None:
     error = failed(503, 5)
     with pytest.raises(APIStatusError) as caught:
-        Tries(Timeout(total=1), 2).pause_after(error)
+        RetryState(Timeout(total=1), 2).pause_after(error)
     assert caught.value is error
 
 

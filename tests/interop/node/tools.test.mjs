@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, Output, streamObject, streamText, tool } from "ai";
+import { APICallError, generateText, Output, stepCountIs, streamObject, streamText, tool } from "ai";
 import * as current from "openai";
 import * as four from "openai-4";
 import { z } from "zod";
@@ -118,4 +118,24 @@ test("AI SDK: streamObject, and streamText with an object as its output", async 
   assert.deepEqual(parts.at(-1), DINNER.parse(await stream.object));
   const typed = streamText({ ...settings, output: Output.object({ schema: DINNER }), prompt: DINNER_QUESTION });
   DINNER.parse(await typed.output);
+});
+
+test("AI SDK: steps until an answer, whole and streamed", async () => {
+  const execute = async ({ city }) => ({ city, sky: "clear", celsius: 21 });
+  const inputSchema = z.object({ city: z.string() });
+  const tools = { get_weather: tool({ description: "Get the weather of a city", inputSchema, execute }) };
+  const asked = { ...settings, tools, prompt: QUESTION.content, stopWhen: stepCountIs(4) };
+  const { text, steps } = await generateText(asked);
+  assert.deepEqual(steps.map(({ toolCalls }) => toolCalls.map(({ input }) => input.city)), [["Rome"], []]);
+  assert.ok(text);
+  assert.equal(await streamText(asked).text, text);
+});
+
+test("AI SDK: errors", async () => {
+  const ask = (more) => generateText({ ...settings, prompt: "Hello", ...more });
+  for (const [more, statusCode] of [[{ model: provider("none") }, 404], [{ temperature: 9 }, 422], [{ maxOutputTokens: 10 ** 6 }, 400]]) {
+    const error = await ask(more).then(() => assert.fail("it succeeded"), (caught) => caught);
+    assert.ok(APICallError.isInstance(error), String(error));
+    assert.deepEqual([error.statusCode, error.isRetryable], [statusCode, false]);
+  }
 });

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from forefront import ChatCompletion, ForefrontClient
+from forefront import ChatCompletion, ForefrontClient, MessageParam
 from forefront.cli.client_options import (
     ERRORS,
     AsJson,
@@ -85,7 +85,7 @@ class ChatModel:
     temperature: float | None = None
     max_tokens: int | None = None
 
-    def stream(self, messages: list[dict[str, str]], write: Callable[[str], None]) -> ChatReply:
+    def stream(self, messages: list[MessageParam], write: Callable[[str], None]) -> ChatReply:
         """Stream the answer into `write`. Ctrl-C ends it. Raises `ForefrontError`."""
         parts: list[str] = []
         truncated = False
@@ -106,7 +106,7 @@ class ChatModel:
             return ChatReply("".join(parts), interrupted=True)
         return ChatReply("".join(parts), truncated=truncated)
 
-    def complete(self, messages: list[dict[str, str]]) -> ChatCompletion:
+    def complete(self, messages: list[MessageParam]) -> ChatCompletion:
         """The server's whole response. Raises `ForefrontError`."""
         return self.client.chat.completions.create(
             messages=messages, model=self.name, temperature=self.temperature, max_tokens=self.max_tokens
@@ -119,7 +119,7 @@ class Conversation:
 
     model: ChatModel
     system: str | None = None
-    history: list[dict[str, str]] = field(default_factory=list)
+    history: list[MessageParam] = field(default_factory=list)
 
     def send(self, prompt: str, write: Callable[[str], None]) -> ChatReply:
         """Stream an answer and add it to the history with its prompt. After a `ForefrontError` neither is added."""
@@ -132,8 +132,8 @@ class Conversation:
         """The whole response to `prompt`, without a change of the history. Raises `ForefrontError`."""
         return self.model.complete(self._messages(prompt))
 
-    def _messages(self, prompt: str) -> list[dict[str, str]]:
-        system = [{"role": "system", "content": self.system}] if self.system else []
+    def _messages(self, prompt: str) -> list[MessageParam]:
+        system: list[MessageParam] = [{"role": "system", "content": self.system}] if self.system else []
         return [*system, *self.history, {"role": "user", "content": prompt}]
 
     def handle_command(self, name: str, text: str) -> str | None:

@@ -1,12 +1,12 @@
-"""`client.completions`: continue a text, without a conversation."""
+"""`client.completions`."""
 
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
-from forefront.client.decoding import read_text, read_text_chunk
+from forefront.client.decoding import read_text_chunk, read_text_completion
 from forefront.client.request import text_call
 from forefront.client.resources.params import Prompt, TextParams
-from forefront.client.resources.raw_response import RawResponse, raw
-from forefront.client.settings import Settings
+from forefront.client.resources.raw_response import RawResponse, raw_response
+from forefront.client.settings import ClientSettings
 from forefront.client.stream import AsyncStream, Stream
 from forefront.wire.response import Completion
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class TextCompletions:
-    """Completions of bare text."""
+    """ChatCompletions of bare text."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
     @property
     def with_raw_response(self) -> "RawTextCompletions":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return RawTextCompletions(self._settings, self._transport)
 
     @overload
@@ -39,21 +39,21 @@ class TextCompletions:
     def create(
         self, *, prompt: Prompt, stream: bool | None = None, **params: Unpack[TextParams]
     ) -> Completion | Stream[Completion]:
-        """Continue `prompt`, a text or its token ids, or several of them; with `stream`, piece by piece.
+        """Continue `prompt`: a text, its token ids, or several of them. With `stream`, the result is a stream.
 
-        The other parameters are those of `TextParams`. Raises `APIError`; `TypeError` or `ValueError` for arguments
-        that cannot be sent.
+        The other parameters are those of `TextParams`. Raises `APIError`, and `InvalidArgumentError` for arguments that
+        cannot be sent.
         """
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
             return Stream(self._transport.open(call), read_text_chunk)
-        return read_text(self._transport.send(call))
+        return read_text_completion(self._transport.send(call))
 
 
 class RawTextCompletions:
-    """The methods of `TextCompletions`, with the responses that they had."""
+    """The methods of `TextCompletions`, with their HTTP responses."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -65,27 +65,31 @@ class RawTextCompletions:
     def create(
         self, *, prompt: Prompt, stream: Literal[True], **params: Unpack[TextParams]
     ) -> RawResponse[Stream[Completion]]: ...
+    @overload
+    def create(
+        self, *, prompt: Prompt, stream: bool | None, **params: Unpack[TextParams]
+    ) -> RawResponse[Completion] | RawResponse[Stream[Completion]]: ...
     def create(
         self, *, prompt: Prompt, stream: bool | None = None, **params: Unpack[TextParams]
     ) -> RawResponse[Completion] | RawResponse[Stream[Completion]]:
         """`TextCompletions.create`."""
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
-            incoming = self._transport.open(call)
-            return RawResponse(incoming, lambda: Stream(incoming, read_text_chunk))
-        return raw(self._transport.send(call), read_text)
+            response = self._transport.open(call)
+            return RawResponse(response, lambda: Stream(response, read_text_chunk))
+        return raw_response(self._transport.send(call), read_text_completion)
 
 
 class AsyncTextCompletions:
     """`TextCompletions`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
     @property
     def with_raw_response(self) -> "AsyncRawTextCompletions":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return AsyncRawTextCompletions(self._settings, self._transport)
 
     @overload
@@ -107,13 +111,13 @@ class AsyncTextCompletions:
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
             return AsyncStream(await self._transport.open(call), read_text_chunk)
-        return read_text(await self._transport.send(call))
+        return read_text_completion(await self._transport.send(call))
 
 
 class AsyncRawTextCompletions:
     """`RawTextCompletions`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
@@ -125,12 +129,16 @@ class AsyncRawTextCompletions:
     async def create(
         self, *, prompt: Prompt, stream: Literal[True], **params: Unpack[TextParams]
     ) -> RawResponse[AsyncStream[Completion]]: ...
+    @overload
+    async def create(
+        self, *, prompt: Prompt, stream: bool | None, **params: Unpack[TextParams]
+    ) -> RawResponse[Completion] | RawResponse[AsyncStream[Completion]]: ...
     async def create(
         self, *, prompt: Prompt, stream: bool | None = None, **params: Unpack[TextParams]
     ) -> RawResponse[Completion] | RawResponse[AsyncStream[Completion]]:
         """`TextCompletions.create`."""
         call = text_call(self._settings, prompt, stream, params)
         if call.stream:
-            incoming = await self._transport.open(call)
-            return RawResponse(incoming, lambda: AsyncStream(incoming, read_text_chunk))
-        return raw(await self._transport.send(call), read_text)
+            response = await self._transport.open(call)
+            return RawResponse(response, lambda: AsyncStream(response, read_text_chunk))
+        return raw_response(await self._transport.send(call), read_text_completion)

@@ -1,11 +1,11 @@
-"""`client.models`: which models there are."""
+"""`client.models`."""
 
 from typing import TYPE_CHECKING
 
 from forefront.client.decoding import read_model, read_models
 from forefront.client.request import list_models_call, retrieve_model_call
-from forefront.client.resources.raw_response import RawResponse, raw
-from forefront.client.settings import Settings
+from forefront.client.resources.raw_response import RawResponse, raw_response
+from forefront.client.settings import ClientSettings
 from forefront.wire.response import Model, ModelList
 
 if TYPE_CHECKING:
@@ -13,74 +13,74 @@ if TYPE_CHECKING:
 
 
 class Models:
-    """The models that the server serves."""
+    """The models of the server."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
     @property
     def with_raw_response(self) -> "RawModels":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return RawModels(self._settings, self._transport)
 
     def list(self) -> ModelList:
-        """All of them, in `.data`. Raises `APIError`."""
+        """All models, in `.data`. Raises `APIError`."""
         return read_models(self._transport.send(list_models_call(self._settings)))
 
     def retrieve(self, model: str) -> Model:
-        """One of them. Raises `NotFoundError` when there is none of this name."""
+        """One model. Raises `NotFoundError` for an unknown name."""
         return read_model(self._transport.send(retrieve_model_call(self._settings, model)))
 
 
 class RawModels:
-    """The methods of `Models`, with the responses that they had."""
+    """The methods of `Models`, with their HTTP responses."""
 
-    def __init__(self, settings: Settings, transport: "Transport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings
         self._transport = transport
 
     def list(self) -> RawResponse[ModelList]:
         """`Models.list`."""
-        return raw(self._transport.send(list_models_call(self._settings)), read_models)
+        return raw_response(self._transport.send(list_models_call(self._settings)), read_models)
 
     def retrieve(self, model: str) -> RawResponse[Model]:
         """`Models.retrieve`."""
-        return raw(self._transport.send(retrieve_model_call(self._settings, model)), read_model)
+        return raw_response(self._transport.send(retrieve_model_call(self._settings, model)), read_model)
 
 
 class AsyncModels:
     """`Models`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
     @property
     def with_raw_response(self) -> "AsyncRawModels":
-        """The same methods; they return a `RawResponse`, which has the headers too."""
+        """The same methods with a `RawResponse` as result, which has the headers too."""
         return AsyncRawModels(self._settings, self._transport)
 
     async def list(self) -> ModelList:
-        """All of them, in `.data`. Raises `APIError`."""
+        """All models, in `.data`. Raises `APIError`."""
         return read_models(await self._transport.send(list_models_call(self._settings)))
 
     async def retrieve(self, model: str) -> Model:
-        """One of them. Raises `NotFoundError` when there is none of this name."""
+        """One model. Raises `NotFoundError` for an unknown name."""
         return read_model(await self._transport.send(retrieve_model_call(self._settings, model)))
 
 
 class AsyncRawModels:
     """`RawModels`, for asyncio."""
 
-    def __init__(self, settings: Settings, transport: "AsyncTransport") -> None:
+    def __init__(self, settings: ClientSettings, transport: "AsyncTransport") -> None:
         self._settings = settings
         self._transport = transport
 
     async def list(self) -> RawResponse[ModelList]:
         """`Models.list`."""
-        return raw(await self._transport.send(list_models_call(self._settings)), read_models)
+        return raw_response(await self._transport.send(list_models_call(self._settings)), read_models)
 
     async def retrieve(self, model: str) -> RawResponse[Model]:
         """`Models.retrieve`."""
-        return raw(await self._transport.send(retrieve_model_call(self._settings, model)), read_model)
+        return raw_response(await self._transport.send(retrieve_model_call(self._settings, model)), read_model)

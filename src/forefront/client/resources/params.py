@@ -1,25 +1,30 @@
-"""What the methods of the SDK take, as types."""
+"""The parameters of the SDK's methods."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
+from forefront.client.resources.message_params import (
+    FunctionParam,
+    GrammarParam,
+    ResponseFormatParam,
+    StreamOptionsParam,
+    ToolChoiceParam,
+    ToolNameParam,
+    ToolParam,
+)
 from forefront.client.settings import TimeoutLike
-from forefront.wire.record import Record
-
-MessageLike: TypeAlias = Mapping[str, Any] | Record
-"""A turn of the conversation: `{"role": …, "content": …}`, or the message of an earlier completion."""
 
 Prompt: TypeAlias = str | Sequence[str | int | Sequence[int]]
 """A text to continue, its token ids, or several of these."""
 
 
-class SampledParams(TypedDict, total=False):
-    """What both kinds of completions take; `forefront.wire.request.SampledRequest` describes each.
+class SamplingParams(TypedDict, total=False):
+    """Parameters of both kinds of completions; `docs/api.md` describes each.
 
-    None means the same as leaving it out. `model` may be left out where the client has a default. `extra_body` holds
-    fields that this SDK does not know, `extra_headers` goes with this request alone. `timeout` is the longest silence
-    of the server in seconds, or a `Timeout`; None is no limit; left out, it is the client's. `idempotency_key` names
-    the call, so that the server runs it once however often it is sent; left out, one is made up.
+    None means the same as no value. `model` is optional if the client has a default. `extra_body` has fields that this
+    SDK does not know, `extra_headers` headers of this request alone. `timeout` is the read timeout in seconds, a
+    `Timeout`, or None for no limit; the client's by default. `idempotency_key` identifies the call, so that the server
+    runs it once however often it is sent; a random key by default.
     """
 
     model: str | None
@@ -38,9 +43,9 @@ class SampledParams(TypedDict, total=False):
     repetition_penalty: float | None
     logit_bias: Mapping[str, float] | Mapping[int, float] | None
     regex: str | None
-    grammar: str | Mapping[str, str] | None
+    grammar: str | GrammarParam | None
     deadline_ms: int | None
-    stream_options: Mapping[str, bool | None] | None
+    stream_options: StreamOptionsParam | None
     user: str | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
@@ -48,19 +53,18 @@ class SampledParams(TypedDict, total=False):
     idempotency_key: str | None
 
 
-class ConversationParams(SampledParams, total=False):
-    """What `parse` takes, besides `messages` and `response_format`; `forefront.wire.request.ChatRequest` describes
-    it."""
+class ConversationParams(SamplingParams, total=False):
+    """Parameters of `chat.completions.parse`, without `messages` and `response_format`."""
 
     max_tokens: int | None
     max_completion_tokens: int | None
     logprobs: bool | None
     top_logprobs: int | None
-    tools: Iterable[Mapping[str, Any]] | None
-    tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
+    tools: Iterable[ToolParam] | None
+    tool_choice: ToolChoiceParam | None
     parallel_tool_calls: bool | None
-    functions: Iterable[Mapping[str, Any]] | None
-    function_call: Literal["none", "auto"] | Mapping[str, Any] | None
+    functions: Iterable[FunctionParam] | None
+    function_call: Literal["none", "auto"] | ToolNameParam | None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
     metadata: Mapping[str, str] | None
     store: bool | None
@@ -69,16 +73,15 @@ class ConversationParams(SampledParams, total=False):
 
 
 class ChatParams(ConversationParams, total=False):
-    """What `chat.completions.create` takes, besides `messages` and `stream`."""
+    """Parameters of `chat.completions.create`, without `messages` and `stream`."""
 
-    response_format: Mapping[str, Any] | None
+    response_format: ResponseFormatParam | None
 
 
-class TextParams(SampledParams, total=False):
-    """What `completions.create` takes, besides `prompt` and `stream`; `forefront.wire.request.CompletionRequest`
-    describes it."""
+class TextParams(SamplingParams, total=False):
+    """Parameters of `completions.create`, without `prompt` and `stream`."""
 
     max_tokens: int | None
     logprobs: int | None
     echo: bool | None
-    response_format: Mapping[str, Any] | None
+    response_format: ResponseFormatParam | None

@@ -1,15 +1,15 @@
-"""Answers together with the HTTP responses that brought them."""
+"""Results with their HTTP responses."""
 
 from collections.abc import Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from forefront.client.transport.response import Reply
+from forefront.client.transport.response import HTTPResponse
 
 T = TypeVar("T")
 
 
-class Head(Protocol):
-    """What is known of a response before its body."""
+class ResponseHead(Protocol):
+    """A response without its body."""
 
     @property
     def status(self) -> int: ...
@@ -22,28 +22,28 @@ class Head(Protocol):
 
 
 class RawResponse(Generic[T]):
-    """What `with_raw_response` gives: status and headers, and by `parse()` what the plain method returns.
+    """A result of `with_raw_response`: status and headers, and with `parse()` the result of the plain method.
 
-    `headers` are looked up by their lower-case names. `retries` tells how many tries had failed before. `content` is
-    the body, empty for a stream, whose body is still to come.
+    `headers` have lower-case names. `retries` is the number of failed attempts before. `content` is the body, empty for
+    a stream.
     """
 
-    def __init__(self, head: Head, make: Callable[[], T], content: bytes = b"") -> None:
+    def __init__(self, head: ResponseHead, build: Callable[[], T], content: bytes = b"") -> None:
         self.status_code = head.status
         self.headers = head.headers
         self.request_id = head.request_id
         self.retries = head.retries
         self.content = content
-        self._make = make
-        self._made: list[T] = []
+        self._build = build
+        self._result: list[T] = []
 
     def parse(self) -> T:
-        """The answer; the same object each time. Raises `APIError` when the body is none."""
-        if not self._made:
-            self._made.append(self._make())
-        return self._made[0]
+        """The result; the same object each time. Raises `APIError` for a body of another format."""
+        if not self._result:
+            self._result.append(self._build())
+        return self._result[0]
 
 
-def raw(reply: Reply, read: Callable[[Reply], T]) -> RawResponse[T]:
-    """A whole answer."""
-    return RawResponse(reply, lambda: read(reply), reply.body)
+def raw_response(response: HTTPResponse, read: Callable[[HTTPResponse], T]) -> RawResponse[T]:
+    """A raw response with its whole body."""
+    return RawResponse(response, lambda: read(response), response.body)

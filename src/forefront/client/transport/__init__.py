@@ -1,1 +1,1 @@
-"""HTTP: sending, retries, timeouts, streaming bodies."""
+"""HTTP: clients, retries, timeouts, response bodies."""

@@ -1,4 +1,4 @@
-"""Ending a read that blocks, from another thread."""
+"""A deadline for blocking reads."""
 
 import socket
 import threading
@@ -7,10 +7,10 @@ from contextlib import suppress
 import httpx
 
 
-class Fuse:
-    """Breaks the connection of a response at a set time, because a blocking read cannot be ended otherwise.
+class ReadDeadline:
+    """Shuts down the socket of a response at a set time, or at once: a blocking read has no other end.
 
-    Does nothing for connections that others share (HTTP/2) and for transports without a socket.
+    Has no effect on connections that other responses share (HTTP/2) and on transports without a socket.
     """
 
     def __init__(self, response: httpx.Response) -> None:
@@ -21,22 +21,32 @@ class Fuse:
         self._lock = threading.Lock()
 
     def set(self, seconds: float) -> None:
-        """Break it in so many seconds, and not when it was to be broken before."""
+        """Shut the socket down in `seconds`; an earlier deadline no longer holds."""
         self.cancel()
         if self._socket is not None:
-            self._timer = threading.Timer(seconds, self._break)
+            self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire)
             self._timer.daemon = True
             self._timer.start()
 
     def cancel(self) -> None:
-        """Leave the connection whole. Once this has returned, it is not broken any more."""
+        """Remove the deadline. After the return, the socket is not shut down any more."""
         with self._lock:
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
 
-    def _break(self) -> None:
-        with self._lock, suppress(OSError):
-            if self._timer is threading.current_thread() and self._socket is not None:
-                # The plain method, because that of a TLS socket is not made for another thread's reading.
+    def expire_now(self) -> None:
+        """Shut the socket down."""
+        with self._lock:
+            self._shut_down()
+
+    def _expire(self) -> None:
+        with self._lock:
+            if self._timer is threading.current_thread():
+                self._shut_down()
+
+    def _shut_down(self) -> None:
+        with suppress(OSError):
+            if self._socket is not None:
+                # The plain method: a TLS socket's own is not safe while another thread reads.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

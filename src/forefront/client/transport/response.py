@@ -1,4 +1,4 @@
-"""A whole HTTP response, as plain data."""
+"""A whole HTTP response as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,9 +7,8 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What the server at `base_url` answered. `headers` are looked up by their lower-case names. `retries`: how many
-    tries had failed before."""
+class HTTPResponse:
+    """A response of the server at `base_url`. `headers` have lower-case names. `retries` counts failed attempts."""
 
     base_url: str
     status: int
@@ -19,12 +18,12 @@ class Reply:
 
     @property
     def request_id(self) -> str | None:
-        """The server's name for the request."""
+        """The server's ID of the request."""
         return self.headers.get("x-request-id")
 
     @property
     def media_type(self) -> str:
-        """`application/json`, say; empty when the server does not tell."""
+        """For example `application/json`; empty without a content type."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def json(self) -> object:

@@ -7,105 +7,113 @@ from typing import Final
 
 import httpx
 
-from forefront.client.transport.read_deadline import Fuse
-from forefront.client.transport.response import Reply
-from forefront.client.transport.transport_errors import Limits, translated
+from forefront.client.transport.read_deadline import ReadDeadline
+from forefront.client.transport.response import HTTPResponse
+from forefront.client.transport.transport_errors import AttemptLimits, translate_errors
 
-# After [DONE], the end of the body is awaited so long: a connection that has seen it can be used again.
-_END: Final = 0.5
+# Wait for the end of the body after [DONE], in seconds: a connection that has seen it can be reused.
+_END_TIMEOUT: Final = 0.5
 
 
-class IncomingStream:
-    """A response as it comes."""
+class ResponseStream:
+    """A response with a body to read."""
 
-    def __init__(self, response: httpx.Response, limits: Limits, retries: int) -> None:
+    def __init__(self, response: httpx.Response, limits: AttemptLimits, retries: int) -> None:
         self._response = response
         self._limits = limits
-        self._fuse = Fuse(response)
+        self._deadline = ReadDeadline(response)
         self.retries = retries
         self.status: int = response.status_code
         self.headers = response.headers
         self.request_id: str | None = response.headers.get("x-request-id")
 
-    def pieces(self) -> Generator[bytes, None, None]:
+    def iter_bytes(self) -> Generator[bytes, None, None]:
         """The body as it arrives. Raises `APIConnectionError`."""
-        if (left := self._limits.left()) is not None:
-            self._fuse.set(left)
-        with translated(self._limits, self.request_id):
-            for piece in self._response.iter_bytes():
-                yield piece
-                if self._limits.over():
-                    raise self._limits.exceeded()
+        if (left := self._limits.seconds_left()) is not None:
+            self._deadline.set(left)
+        with translate_errors(self._limits, self.request_id):
+            for data in self._response.iter_bytes():
+                yield data
+                if self._limits.is_over():
+                    raise self._limits.total_exceeded()
 
-    def read(self) -> Reply:
-        """The whole answer. Raises `APIConnectionError`."""
+    def read(self) -> HTTPResponse:
+        """The whole response. Raises `APIConnectionError`."""
         with contextlib.closing(self):
-            body = b"".join(self.pieces())
-            return Reply(self._limits.base_url, self.status, self.headers, body, self.retries)
+            body = b"".join(self.iter_bytes())
+            return HTTPResponse(self._limits.base_url, self.status, self.headers, body, self.retries)
 
-    def hurry(self) -> None:
-        """All has been said: break the connection if its end does not come soon."""
-        self._fuse.set(_END)
+    def expect_end(self) -> None:
+        """The stream is complete: shut the connection down unless the body ends soon."""
+        self._deadline.set(_END_TIMEOUT)
+
+    def abort(self) -> None:
+        """End a read that blocks another thread."""
+        self._deadline.expire_now()
 
     def close(self) -> None:
-        """Let the connection go; harmless when repeated."""
-        self._fuse.cancel()
-        self._response.close()
+        """Release the connection. Further calls have no effect."""
+        self._deadline.cancel()
+        with translate_errors(self._limits, self.request_id):
+            self._response.close()
 
     def __del__(self) -> None:
         if not self._response.is_closed:
             self.close()
 
 
-class AsyncIncomingStream:
-    """`IncomingStream`, for asyncio."""
+class AsyncResponseStream:
+    """`ResponseStream`, for asyncio."""
 
-    def __init__(self, response: httpx.Response, limits: Limits, retries: int) -> None:
+    def __init__(self, response: httpx.Response, limits: AttemptLimits, retries: int) -> None:
         self._response = response
         self._limits = limits
-        self._hurried = False
+        self._at_end = False
         self._loop = asyncio.get_running_loop()
         self.retries = retries
         self.status: int = response.status_code
         self.headers = response.headers
         self.request_id: str | None = response.headers.get("x-request-id")
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Raises `APIConnectionError`."""
-        with translated(self._limits, self.request_id):
-            async with contextlib.aclosing(self._response.aiter_bytes()) as pieces:  # type: ignore[type-var]
-                while (piece := await self._next(pieces)) is not None:
-                    yield piece
+        with translate_errors(self._limits, self.request_id):
+            async with contextlib.aclosing(self._response.aiter_bytes()) as body:  # type: ignore[type-var]
+                while (data := await self._next(body)) is not None:
+                    yield data
 
-    async def _next(self, pieces: AsyncIterator[bytes]) -> bytes | None:
-        if self._hurried:
+    async def _next(self, body: AsyncIterator[bytes]) -> bytes | None:
+        if self._at_end:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_END):
-                    return await anext(pieces, None)
+                async with asyncio.timeout(_END_TIMEOUT):
+                    return await anext(body, None)
             return None
-        if (left := self._limits.left()) is None:
-            return await anext(pieces, None)
+        if (left := self._limits.seconds_left()) is None:
+            return await anext(body, None)
         async with asyncio.timeout(left):
-            return await anext(pieces, None)
+            return await anext(body, None)
 
-    async def read(self) -> Reply:
-        """The whole answer. Raises `APIConnectionError`."""
+    async def read(self) -> HTTPResponse:
+        """The whole response. Raises `APIConnectionError`."""
         try:
-            body = b"".join([piece async for piece in self.pieces()])
+            body = b"".join([data async for data in self.iter_bytes()])
         finally:
             await self.close()
-        return Reply(self._limits.base_url, self.status, self.headers, body, self.retries)
+        return HTTPResponse(self._limits.base_url, self.status, self.headers, body, self.retries)
 
-    def hurry(self) -> None:
-        """All has been said: give up on the body's end if it does not come soon."""
-        self._hurried = True
+    def expect_end(self) -> None:
+        """The stream is complete: do not wait long for the body's end."""
+        self._at_end = True
 
     async def close(self) -> None:
-        """Let the connection go; harmless when repeated."""
-        await self._response.aclose()
+        """Release the connection. Further calls have no effect."""
+        if self._loop.is_closed():
+            return  # so are its connections
+        with translate_errors(self._limits, self.request_id):
+            await self._response.aclose()
 
     def __del__(self) -> None:
-        # A body that is being read is closed by the loop, together with the generator that reads it.
+        # A body in the middle of a read is closed by the loop, with the generator that reads it.
         if not (self._response.is_closed or self._loop.is_closed()):
             self._loop.call_soon_threadsafe(_close_soon, self._loop, self._response)
 

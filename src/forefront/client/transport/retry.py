@@ -1,4 +1,4 @@
-"""When a failed call is tried again, and after how long. No I/O."""
+"""The retry policy: which failures, and how long to wait. No I/O."""
 
 import random
 import time
@@ -8,14 +8,14 @@ from forefront.client.exceptions import APIConnectionError, APIError, APIStatusE
 from forefront.client.settings import Timeout
 
 MAX_WAIT: Final = 60.0
-"""The longest that a server can make a call wait, in seconds; asked for more, the error is raised instead."""
+"""The longest wait that a server may request, in seconds. For a longer one the error is raised."""
 
 _FIRST_WAIT: Final = 0.5
 _LONGEST_BACKOFF: Final = 8.0
 
 
-class Tries:
-    """The tries of one call. `retries` counts those after the first; `end` is when the whole call must be over."""
+class RetryState:
+    """The attempts of one call. `retries` counts failed ones; `end` is when the whole call must be over."""
 
     def __init__(self, timeout: Timeout, max_retries: int) -> None:
         self.retries = 0
@@ -23,7 +23,7 @@ class Tries:
         self._max_retries = max_retries
 
     def pause_after(self, error: APIError) -> float:
-        """Seconds until the next try. Raises `error` when there is to be none."""
+        """Seconds until the next attempt. Raises `error` if there is none."""
         wait = None
         if self.retries < self._max_retries:
             wait = wait_before_retry(error, self.retries, random.random())  # noqa: S311 - spreads load, hides nothing
@@ -34,12 +34,12 @@ class Tries:
 
 
 def wait_before_retry(error: APIError, retries: int, chance: float) -> float | None:
-    """Seconds to wait after `error`, `retries` tries after the first; None to give up.
+    """Seconds to wait after `error` and `retries` earlier retries; None to give up.
 
-    Tried again: connections that failed, 408, 429, 5xx, and whatever the server marks with `x-should-retry: true`.
-    `chance` is from 0 to 1; it shortens waits that the server did not choose, so that clients do not come back in step.
+    Retried: failed connections, 408, 429, 5xx, and responses with `x-should-retry: true`. `chance` is from 0 to 1; it
+    shortens waits that the server did not choose, so that clients do not return in step.
     """
-    if not _worthwhile(error):
+    if not _is_retryable(error):
         return None
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         return error.retry_after if error.retry_after <= MAX_WAIT else None
@@ -47,7 +47,7 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
     return backoff * (1 - chance / 4)
 
 
-def _worthwhile(error: APIError) -> bool:
+def _is_retryable(error: APIError) -> bool:
     if isinstance(error, APIStatusError):
         advice = error.headers.get("x-should-retry")
         if advice in ("true", "false"):

@@ -1,4 +1,4 @@
-"""Sending calls over HTTP, as often as it takes. With `incoming`, `fuse` and `unreachable`, all that knows httpx."""
+"""Sending calls over HTTP, with retries."""
 
 import asyncio
 from asyncio import sleep as sleep_async
@@ -6,139 +6,131 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from time import sleep
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
-from forefront.client.error_parsing import status_failure, unreadable
+from forefront.client.error_parsing import status_error, unexpected_response
 from forefront.client.exceptions import APIError
 from forefront.client.request import Call
-from forefront.client.settings import Settings
-from forefront.client.transport.response import Reply
-from forefront.client.transport.response_stream import AsyncIncomingStream, IncomingStream
-from forefront.client.transport.retry import Tries
-from forefront.client.transport.transport_errors import Limits, translated
+from forefront.client.settings import ClientSettings
+from forefront.client.transport.http_client import AsyncHTTPClient, HTTPClient
+from forefront.client.transport.response import HTTPResponse
+from forefront.client.transport.response_stream import AsyncResponseStream, ResponseStream
+from forefront.client.transport.retry import RetryState
+from forefront.client.transport.transport_errors import AttemptLimits, translate_errors
 
 T = TypeVar("T")
 
-_POOL: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
-
 
 class Transport:
-    """Sends calls, one after the other or from many threads."""
+    """Sends calls, from any number of threads."""
 
-    def __init__(self, settings: Settings, http_client: httpx.Client | None) -> None:
+    def __init__(self, settings: ClientSettings, client: HTTPClient) -> None:
         self._settings = settings
-        self._own = http_client is None
-        self._http = http_client or httpx.Client(limits=_POOL)
+        self._client = client
 
-    def with_settings(self, settings: Settings) -> Self:
-        """Another one, on the same connections."""
-        other = type(self)(settings, self._http)
-        other._own = self._own
-        return other
+    def with_settings(self, settings: ClientSettings) -> Self:
+        """A transport with other settings, on the same connections."""
+        return type(self)(settings, self._client)
 
-    def send(self, call: Call) -> Reply:
-        """The whole answer. Raises `APIError` when it is not a success."""
-        return self._try(call, lambda incoming: success(incoming.read()))
+    def send(self, call: Call) -> HTTPResponse:
+        """The whole response. Raises `APIError` unless it is a success."""
+        return self._with_retries(call, lambda response: require_success(response.read()))
 
-    def open(self, call: Call) -> IncomingStream:
-        """An answer whose body is a stream of events. Raises `APIError` when it is none."""
-        return self._try(call, _stream)
+    def open(self, call: Call) -> ResponseStream:
+        """A response with a body of server-sent events. Raises `APIError` for any other."""
+        return self._with_retries(call, _require_events)
 
     def close(self) -> None:
-        """Close the connections, unless they are those of an `http_client` that was given."""
-        if self._own:
-            self._http.close()
+        """Close the connections, except those of an `http_client` of the caller's."""
+        self._client.close()
 
-    def _try(self, call: Call, receive: Callable[[IncomingStream], T]) -> T:
-        tries = Tries(call.timeout, self._settings.max_retries)
+    def _with_retries(self, call: Call, receive: Callable[[ResponseStream], T]) -> T:
+        state = RetryState(call.timeout, self._settings.max_retries)
         while True:
-            limits = Limits(self._settings.base_url, call.timeout, tries.end)
+            limits = AttemptLimits(self._settings.base_url, call.timeout, state.end)
+            client = self._client.get()
             try:
-                with translated(limits):
-                    request = _request(self._http, self._settings, call, limits)
-                    response = self._http.send(request, stream=True, follow_redirects=False)
-                return receive(IncomingStream(response, limits, tries.retries))
+                with translate_errors(limits):
+                    request = _build_request(client, self._settings, call, limits)
+                    response = client.send(request, stream=True, follow_redirects=False)
+                return receive(ResponseStream(response, limits, state.retries))
             except APIError as error:
-                pause = tries.pause_after(error)
+                pause = state.pause_after(error)
             sleep(pause)
 
 
 class AsyncTransport:
     """`Transport`, for asyncio."""
 
-    def __init__(self, settings: Settings, http_client: httpx.AsyncClient | None) -> None:
+    def __init__(self, settings: ClientSettings, client: AsyncHTTPClient) -> None:
         self._settings = settings
-        self._own = http_client is None
-        self._http = http_client or httpx.AsyncClient(limits=_POOL)
+        self._client = client
 
-    def with_settings(self, settings: Settings) -> Self:
-        """Another one, on the same connections."""
-        other = type(self)(settings, self._http)
-        other._own = self._own
-        return other
+    def with_settings(self, settings: ClientSettings) -> Self:
+        """A transport with other settings, on the same connections."""
+        return type(self)(settings, self._client)
 
-    async def send(self, call: Call) -> Reply:
-        """The whole answer. Raises `APIError` when it is not a success."""
-        tries = Tries(call.timeout, self._settings.max_retries)
+    async def send(self, call: Call) -> HTTPResponse:
+        """The whole response. Raises `APIError` unless it is a success."""
+        state = RetryState(call.timeout, self._settings.max_retries)
         while True:
             try:
-                return success(await (await self._ask(call, tries)).read())
+                return require_success(await (await self._attempt(call, state)).read())
             except APIError as error:
-                pause = tries.pause_after(error)
+                pause = state.pause_after(error)
             await sleep_async(pause)
 
-    async def open(self, call: Call) -> AsyncIncomingStream:
-        """An answer whose body is a stream of events. Raises `APIError` when it is none."""
-        tries = Tries(call.timeout, self._settings.max_retries)
+    async def open(self, call: Call) -> AsyncResponseStream:
+        """A response with a body of server-sent events. Raises `APIError` for any other."""
+        state = RetryState(call.timeout, self._settings.max_retries)
         while True:
             try:
-                incoming = await self._ask(call, tries)
-                if _is_stream(incoming):
-                    return incoming
-                raise unreadable(success(await incoming.read()), "a stream of events")
+                response = await self._attempt(call, state)
+                if _has_events(response):
+                    return response
+                raise unexpected_response(require_success(await response.read()), "a stream of events")
             except APIError as error:
-                pause = tries.pause_after(error)
+                pause = state.pause_after(error)
             await sleep_async(pause)
 
     async def close(self) -> None:
-        """Close the connections, unless they are those of an `http_client` that was given."""
-        if self._own:
-            await self._http.aclose()
+        """Close the connections, except those of an `http_client` of the caller's."""
+        await self._client.close()
 
-    async def _ask(self, call: Call, tries: Tries) -> AsyncIncomingStream:
-        """One try, as far as the response's head."""
-        limits = Limits(self._settings.base_url, call.timeout, tries.end)
-        with translated(limits):
-            request = _request(self._http, self._settings, call, limits)
-            if (left := limits.left()) is None:
-                response = await self._http.send(request, stream=True, follow_redirects=False)
-            else:
-                async with asyncio.timeout(left):
-                    response = await self._http.send(request, stream=True, follow_redirects=False)
-        return AsyncIncomingStream(response, limits, tries.retries)
+    async def _attempt(self, call: Call, state: RetryState) -> AsyncResponseStream:
+        """Send once and wait for the head of the response."""
+        limits = AttemptLimits(self._settings.base_url, call.timeout, state.end)
+        client = self._client.get()
+        with translate_errors(limits):
+            request = _build_request(client, self._settings, call, limits)
+            async with asyncio.timeout(limits.seconds_left()):
+                response = await client.send(request, stream=True, follow_redirects=False)
+        return AsyncResponseStream(response, limits, state.retries)
 
 
-def success(reply: Reply) -> Reply:
-    """The reply itself. Raises `APIStatusError` when it is not a success."""
-    if not 200 <= reply.status < 300:
-        raise status_failure(reply)
-    return reply
+def require_success(response: HTTPResponse) -> HTTPResponse:
+    """The response itself. Raises `APIStatusError` unless it is a success."""
+    if not 200 <= response.status < 300:
+        raise status_error(response)
+    return response
 
 
-def _stream(incoming: IncomingStream) -> IncomingStream:
-    if _is_stream(incoming):
-        return incoming
-    raise unreadable(success(incoming.read()), "a stream of events")
+def _require_events(response: ResponseStream) -> ResponseStream:
+    if _has_events(response):
+        return response
+    raise unexpected_response(require_success(response.read()), "a stream of events")
 
 
-def _is_stream(incoming: IncomingStream | AsyncIncomingStream) -> bool:
-    kind = incoming.headers.get("content-type", "text/event-stream")
-    return 200 <= incoming.status < 300 and kind.lower().startswith("text/event-stream")
+def _has_events(response: ResponseStream | AsyncResponseStream) -> bool:
+    media_type = response.headers.get("content-type", "text/event-stream")
+    return 200 <= response.status < 300 and media_type.lower().startswith("text/event-stream")
 
 
-def _request(http: httpx.Client | httpx.AsyncClient, settings: Settings, call: Call, limits: Limits) -> httpx.Request:
+def _build_request(
+    client: httpx.Client | httpx.AsyncClient, settings: ClientSettings, call: Call, limits: AttemptLimits
+) -> httpx.Request:
     headers = {
         "accept": "text/event-stream" if call.stream else "application/json",
         "authorization": f"Bearer {settings.api_key}",
@@ -150,7 +142,7 @@ def _request(http: httpx.Client | httpx.AsyncClient, settings: Settings, call: C
         headers["idempotency-key"] = call.idempotency_key
     for name, value in {**settings.headers, **call.headers}.items():
         headers[name.lower()] = value
-    return http.build_request(
+    return client.build_request(
         call.method, settings.base_url + call.path, content=call.body, headers=headers, timeout=limits.for_httpx()
     )
 

@@ -1,4 +1,4 @@
-/** What comes back: answers, chunks, models. */
+/** Results: completions, chunks, models. */
 
 export interface ToolCall {
   id: string;
@@ -10,7 +10,7 @@ export interface ToolCall {
   };
 }
 
-/** Why an answer ended. Servers of other makes may have further reasons. */
+/** Why a completion ended. Other servers may have further reasons. */
 export type FinishReason = "stop" | "length" | "tool_calls" | "function_call" | "content_filter" | "deadline" | (string & {});
 
 export interface TopLogprob {
@@ -34,9 +34,9 @@ export interface ResponseMessage {
   content: string | null;
   refusal?: string | null;
   tool_calls?: ToolCall[] | null;
-  /** The one call of an answer to a request with `functions`, the older form of `tools`. */
+  /** The call of a completion with `functions`, the older form of `tools`. */
   function_call?: { name: string; arguments: string } | null;
-  /** What the model thought before it answered; `reasoning` says it again. */
+  /** The model's reasoning; `reasoning` is the same. */
   reasoning_content?: string | null;
   reasoning?: string | null;
 }
@@ -59,7 +59,7 @@ export interface Usage {
   completion_tokens_details?: { reasoning_tokens: number } | null;
 }
 
-/** The values that tokens were drawn with, defaults filled in. `seed`, sent back in a request, repeats the answer. */
+/** The sampling parameters, with defaults. A request with this `seed` repeats the completion. */
 export interface EffectiveSampling {
   temperature: number;
   top_p: number;
@@ -72,7 +72,7 @@ export interface EffectiveSampling {
   seed: number | null;
 }
 
-/** What made an answer. `weights` is a hash of the model. Times are in milliseconds. */
+/** The provenance of a completion. `weights` is a hash of the model. Times are in milliseconds. */
 export interface Receipt {
   weights: string;
   quantization: string;
@@ -86,7 +86,7 @@ export interface Receipt {
   decode_ms: number;
 }
 
-/** A whole answer. `message` repeats the first choice's. */
+/** A chat completion. `message` is the first choice's. */
 export interface ChatCompletion {
   id: string;
   object: "chat.completion";
@@ -99,7 +99,7 @@ export interface ChatCompletion {
   receipt?: Receipt | null;
 }
 
-/** A whole answer, and what its text says once parsed. */
+/** A chat completion with the parsed value of its text. */
 export interface ParsedCompletion<T> extends ChatCompletion {
   /** Of the first choice. */
   parsed: T;
@@ -155,7 +155,7 @@ export interface Preflight {
   /** Those of the prompt that are in the KV cache already. */
   cached_tokens: number;
   context_length: number;
-  /** The most tokens that an answer could have. */
+  /** The most tokens that a completion could have. */
   max_tokens: number;
   /** Whether what the request asks for does. */
   fits: boolean;
@@ -196,7 +196,7 @@ export interface Completion {
   receipt?: Receipt | null;
 }
 
-/** A model that can be named in a request. `context_length` is in tokens, prompt and answer together. */
+/** A model that can be named in a request. `context_length` is in tokens, prompt and completion together. */
 export interface Model {
   id: string;
   object: "model";

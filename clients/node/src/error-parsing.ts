@@ -1,15 +1,15 @@
-/** From an error of the server to the exception that stands for it. */
+/** Errors of the server as exceptions. */
 import { APIError, type APIStatusError, errorFor } from "./errors.js";
 
-/** A whole HTTP response, as plain data. */
-export interface Reply {
+/** A whole HTTP response as plain data. */
+export interface HTTPResponse {
   baseURL: string;
   status: number;
   headers: Headers;
   text: string;
 }
 
-type Detail = Record<string, unknown>;
+type Detail = { code?: unknown; type?: unknown; [name: string]: unknown };
 
 const MAX_SHOWN = 300;
 const STATUS_BY_TYPE: Record<string, number> = {
@@ -69,39 +69,39 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The error for a response that is not a success. */
-export function statusFailure(reply: Reply): APIStatusError {
-  const body = readJSON(reply.text);
+export function statusError(response: HTTPResponse): APIStatusError {
+  const body = readJSON(response.text);
   const detail = findDetail(body);
-  const said = text(detail["message"]) || text(detail["detail"]) || say(reply);
-  return new (errorFor(reply.status))(said, reply.status, body ?? reply.text, reply.headers, {
+  const message = text(detail["message"]) || text(detail["detail"]) || describe(response);
+  return new (errorFor(response.status))(message, response.status, body ?? response.text, response.headers, {
     code: text(detail["code"]),
     param: text(detail["param"]),
-    requestID: requestID(reply.headers),
+    requestID: requestID(response.headers),
   });
 }
 
-/** The error for a success that is not what was asked for. */
-export function unreadable(reply: Reply, wanted: string): APIError {
-  const body = readJSON(reply.text);
+/** The error for a successful response of an unexpected format. */
+export function unexpectedResponse(response: HTTPResponse, wanted: string): APIError {
+  const body = readJSON(response.text);
   if (isObject(body) && body["error"]) {
-    return streamFailure(body["error"], requestID(reply.headers));
+    return streamError(body["error"], requestID(response.headers));
   }
-  const kind = mediaType(reply.headers) || "something else";
-  return new APIError(`${reply.baseURL} answered with ${kind}, not with ${wanted}.`, {
-    requestID: requestID(reply.headers),
+  const kind = mediaType(response.headers) || "something else";
+  return new APIError(`${response.baseURL} answered with ${kind}, not with ${wanted}.`, {
+    requestID: requestID(response.headers),
   });
 }
 
-/** The error for an `error` that came with a success status, in a stream most of all. */
-export function streamFailure(error: unknown, id: string | null): APIError {
+/** The error for an `error` object in a successful response, such as a stream. */
+export function streamError(error: unknown, id: string | null): APIError {
   const detail = findDetail({ error });
   const message = text(detail["message"]) || "The server reported an error without a message.";
-  const facts = { code: text(detail["code"]), param: text(detail["param"]), requestID: id };
+  const details = { code: text(detail["code"]), param: text(detail["param"]), requestID: id };
   const status = statusOf(detail);
   if (status === undefined) {
-    return new APIError(message, facts);
+    return new APIError(message, details);
   }
-  return new (errorFor(status))(message, status, { error }, new Headers(), facts);
+  return new (errorFor(status))(message, status, { error }, new Headers(), details);
 }
 
 export function requestID(headers: Headers): string | null {
@@ -112,7 +112,7 @@ export function mediaType(headers: Headers): string {
   return (headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
 }
 
-/** The object that says what went wrong, from the shapes that servers in use send. */
+/** The error object, in the shapes that common servers send. */
 function findDetail(body: unknown): Detail {
   if (!isObject(body)) {
     return {};
@@ -122,24 +122,29 @@ function findDetail(body: unknown): Detail {
 }
 
 function statusOf(detail: Detail): number | undefined {
-  const code = detail["code"];
+  const { code, type } = detail;
   if (typeof code === "number" && Number.isInteger(code) && code >= 400 && code < 600) {
     return code; // how some servers send the status
   }
-  return STATUS_BY_CODE[String(code)] ?? STATUS_BY_TYPE[String(detail["type"])];
+  return ownValue(STATUS_BY_CODE, code) ?? ownValue(STATUS_BY_TYPE, type);
 }
 
-/** A sentence for a body that is not the API's: never a page of it. */
-function say(reply: Reply): string {
-  const what = `${reply.baseURL} answered ${reply.status}`;
-  if (reply.status === 0 || (reply.status >= 300 && reply.status < 400)) {
+/** The value of a property that the object itself has: servers choose the names. */
+function ownValue<T>(table: Record<string, T>, name: unknown): T | undefined {
+  return typeof name === "string" && Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+/** A sentence for a body of another format, with at most its first words. */
+function describe(response: HTTPResponse): string {
+  const what = `${response.baseURL} answered ${response.status}`;
+  if (response.status === 0 || (response.status >= 300 && response.status < 400)) {
     return `${what}, a redirect, which is not followed because it would be given the key. Check the base URL.`;
   }
-  const kind = mediaType(reply.headers);
+  const kind = mediaType(response.headers);
   if (kind === "text/html") {
     return `${what} with an HTML page: a proxy or another server seems to stand there. Check the base URL.`;
   }
-  const words = reply.text.slice(0, 4 * MAX_SHOWN).split(/\s+/).filter(Boolean).join(" ");
+  const words = response.text.slice(0, 4 * MAX_SHOWN).split(/\s+/).filter(Boolean).join(" ");
   return kind === "text/plain" && words ? `${what}: ${words.slice(0, MAX_SHOWN)}` : `${what} and did not say why.`;
 }
 

@@ -1,14 +1,15 @@
-/** The form of an answer: what is asked of the model, and how its text is checked. */
-import { ParseError } from "./errors.js";
-import { isObject } from "./failure.js";
-import type { ChatCompletion, ParsedCompletion } from "./answers.js";
+/** Structured output: a schema as `response_format`, and the check of the text. */
+import { InvalidArgumentError, ParseError } from "./errors.js";
+import { show } from "./json-body.js";
+import { isObject } from "./error-parsing.js";
+import type { ChatCompletion, ParsedCompletion } from "./types.js";
 import type { JSONSchema, ResponseFormat } from "./params.js";
 
 /** A schema object of a library that follows Standard Schema and Standard JSON Schema: Zod 4.2 and later, ArkType … */
 export interface StandardSchema<T> {
   readonly "~standard": {
     readonly validate: (value: unknown) => Verdict<T> | Promise<Verdict<T>>;
-    /** Of what is validated: the model writes what transformations start from. */
+    /** The input schema: the model generates the input of transformations. */
     readonly jsonSchema: { readonly input: (options: { target: "draft-2020-12" }) => object };
   };
 }
@@ -26,21 +27,32 @@ type Verdict<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] };
 
-/** Keywords whose values are no schemas, or not to be closed. */
+/** Keywords whose values are not schemas, or must stay open. */
 const OPAQUE = new Set(["allOf", "const", "default", "enum", "examples"]);
 
 type Check = (value: unknown) => unknown;
 
-/** A form that can be sent, and what it makes of a value; that throws for a value of another form. */
-export interface Form {
+/** A `response_format`, and its validator, which returns the value or throws. */
+export interface ParsedFormat {
   format: ResponseFormat;
   check: Check | undefined;
 }
 
-/** The form that `given` stands for: a schema object, a whole `response_format`, or a bare JSON schema. */
-export function readForm(given: unknown): Form {
+/** The format of a schema object, a whole `response_format`, or a bare JSON schema. Throws `InvalidArgumentError`. */
+export function resolveFormat(given: unknown): ParsedFormat {
+  try {
+    return resolve(given);
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) {
+      throw error;
+    }
+    throw new InvalidArgumentError(`\`response_format\` has no JSON schema: ${show(error)}`, { cause: error });
+  }
+}
+
+function resolve(given: unknown): ParsedFormat {
   if (!isObject(given)) {
-    throw new TypeError("`response_format` must be a JSON schema, or a schema object of a library such as Zod");
+    throw new InvalidArgumentError("`response_format` must be a JSON schema, or a schema object of a library such as Zod");
   }
   const standard = given["~standard"];
   if (isObject(standard) && isObject(standard["jsonSchema"])) {
@@ -52,27 +64,27 @@ export function readForm(given: unknown): Form {
     return { format: asFormat(schema.toJSONSchema()), check: (value) => schema.parse(value) };
   }
   if (standard !== undefined || typeof given["parse"] === "function") {
-    throw new TypeError(
+    throw new InvalidArgumentError(
       "this schema object does not give its JSON schema; pass that as `response_format` and the object's `parse` as `validate`",
     );
   }
   return { format: given["type"] === "json_schema" ? (given as ResponseFormat) : asFormat(given), check: undefined };
 }
 
-/** The answer with what its text says. Throws `ParseError` when it is not JSON, or refused by `check`. */
-export async function parseAnswer<T>(completion: ChatCompletion, check: Check | undefined): Promise<ParsedCompletion<T>> {
+/** The completion with the parsed value of its text. Throws `ParseError` for text that is not JSON, or fails `check`. */
+export async function parseCompletion<T>(completion: ChatCompletion, check: Check | undefined): Promise<ParsedCompletion<T>> {
   const choice = completion.choices[0];
-  const cut = choice?.finish_reason === "length" ? " It was cut off: no more tokens were allowed." : "";
+  const cut = choice?.finish_reason === "length" ? " It was cut off by `max_tokens`." : "";
   let value: unknown;
   try {
     value = JSON.parse(choice?.message.content ?? "");
   } catch (error) {
-    throw new ParseError(`The answer is not JSON.${cut}`, completion, { cause: error });
+    throw new ParseError(`The completion is not JSON.${cut}`, completion, { cause: error });
   }
   try {
     return { ...completion, parsed: (check ? await check(value) : value) as T };
   } catch (error) {
-    throw new ParseError(`The answer is not of the form that was asked for.${cut}`, completion, { cause: error });
+    throw new ParseError(`The completion does not match the requested schema.${cut}`, completion, { cause: error });
   }
 }
 
@@ -83,8 +95,8 @@ function asFormat(schema: object): ResponseFormat {
 }
 
 /**
- * The schema with its objects closed to properties that it does not name: validation would drop these, but the model
- * need not write them first. Parts of an `allOf` stay open, since each part sees the properties of the others.
+ * The schema with its objects closed to additional properties: validation would drop them, so the model need not
+ * generate them. Parts of an `allOf` stay open, since each part sees the properties of the others.
  */
 function closed<T>(schema: T): T {
   if (Array.isArray(schema)) {

@@ -1,0 +1,95 @@
+/** Lenient decoding of responses: unknown fields stay, fields that other servers leave out are filled in. */
+import { isObject, readJSON, type HTTPResponse, unexpectedResponse } from "./error-parsing.js";
+import type { ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight } from "./types.js";
+
+type Body = Record<string, unknown>;
+
+/** A chat completion. Throws `APIError` for another body. */
+export function readCompletion(response: HTTPResponse): ChatCompletion {
+  return toCompletion(objectWith(response, "choices", "a chat completion"));
+}
+
+/** A chat completion from a response's body, or from accumulated chunks. */
+export function toCompletion(body: Body): ChatCompletion {
+  const choices = body["choices"] as unknown[];
+  choices.forEach((choice, index) => {
+    if (isObject(choice)) {
+      choice["index"] ??= index;
+    }
+  });
+  if (isObject(choices[0])) {
+    body["message"] ??= choices[0]["message"];
+  }
+  if (isObject(body["message"])) {
+    body["message"]["role"] ??= "assistant";
+  }
+  completeUsage(body);
+  return body as unknown as ChatCompletion;
+}
+
+/** One event of a stream. */
+export function readChunk(body: Body): ChatCompletionChunk {
+  return withUsage(body) as unknown as ChatCompletionChunk;
+}
+
+/** A text completion. Throws `APIError` for another body. */
+export function readTextCompletion(response: HTTPResponse): Completion {
+  return withUsage(objectWith(response, "choices", "a completion")) as unknown as Completion;
+}
+
+/** One event of a stream of text. */
+export function readTextChunk(body: Body): Completion {
+  return withUsage(body) as unknown as Completion;
+}
+
+/** A preflight. Throws `APIError` for another body. */
+export function readPreflight(response: HTTPResponse): Preflight {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("prompt_tokens" in body)) {
+    throw unexpectedResponse(response, "a preflight");
+  }
+  return body as unknown as Preflight;
+}
+
+/** The list of models. Throws `APIError` for another body. */
+export function readModels(response: HTTPResponse): ModelList {
+  return objectWith(response, "data", "a list of models") as unknown as ModelList;
+}
+
+/** One model. Throws `APIError` for another body. */
+export function readModel(response: HTTPResponse): Model {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("id" in body)) {
+    throw unexpectedResponse(response, "a model");
+  }
+  return body as unknown as Model;
+}
+
+function objectWith(response: HTTPResponse, listName: string, what: string): Body {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !Array.isArray(body[listName])) {
+    throw unexpectedResponse(response, what);
+  }
+  return body;
+}
+
+function withUsage(body: Body): Body {
+  completeUsage(body);
+  return body;
+}
+
+/** Fill in the counts under both naming schemes (`prompt_tokens` and `input_tokens`). */
+function completeUsage(body: Body): void {
+  const usage = body["usage"];
+  if (!isObject(usage)) {
+    return;
+  }
+  usage["prompt_tokens"] ??= usage["input_tokens"];
+  usage["input_tokens"] ??= usage["prompt_tokens"];
+  usage["completion_tokens"] ??= usage["output_tokens"];
+  usage["output_tokens"] ??= usage["completion_tokens"];
+  const [input, output] = [usage["prompt_tokens"], usage["completion_tokens"]];
+  if (typeof input === "number" && typeof output === "number") {
+    usage["total_tokens"] ??= input + output;
+  }
+}
