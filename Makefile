@@ -1,4 +1,4 @@
-# Each target sets up what it needs on a fresh machine. The virtual environment is .venv; PYTHON chooses its interpreter.
+# Each target installs its own requirements into the virtual environment .venv. PYTHON chooses the interpreter.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +18,7 @@ help:  ## Show the targets
 serve: $(VENV)/serve.stamp  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
 	@$(BIN)/forefront serve $(ARGS)
 
-test: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## Run every test, files in WORKERS=2 processes
+test: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## Run every test in WORKERS=2 processes, one file at a time each
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers, spelling, container files
@@ -36,10 +36,10 @@ docs: $(VENV)/docs.stamp $(RENDERER)  ## Build the documentation site into build
 bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; prints a table
 	$(BIN)/python -m benchmarks $(ARGS)
 
-torture: $(VENV)/dev.stamp  ## Load, faults and bad input against real servers, 15 minutes at most; prints a table
+torture: $(VENV)/dev.stamp  ## Load, fault-injection and bad-input tests against real servers, 15 minutes at most; prints a table
 	$(BIN)/python -m torture $(ARGS)
 
-mini: $(VENV)/train.stamp  ## Train the built-in model anew, for FIRST=115 and SECOND=12 minutes, into the package; evaluate it
+mini: $(VENV)/train.stamp  ## Train the built-in model from scratch (FIRST=115 and SECOND=12 minutes), put it into the package and evaluate it
 	$(BIN)/python -m training.train --run training/runs/first --minutes $(FIRST)
 	$(BIN)/python -m training.export --run training/runs/first --output training/runs/first/model.gguf
 	$(BIN)/python -m training.train --start training/runs/first/model.gguf --minutes $(SECOND) --rate 0.001
@@ -47,7 +47,7 @@ mini: $(VENV)/train.stamp  ## Train the built-in model anew, for FIRST=115 and S
 	$(BIN)/python -m training.plot --run training/runs/first
 	$(BIN)/python -m training.evaluate
 
-lock: $(VENV)/pip.stamp  ## Renew the locked requirements (hashes, no addresses)
+lock: $(VENV)/pip.stamp  ## Update the pinned requirements and their hashes
 	$(BIN)/pip install --quiet 'pip-tools>=7.5,<8'
 	$(BIN)/pip-compile $(LOCK) --extra server --extra postgres --extra redis --output-file requirements/serve.txt pyproject.toml requirements/build.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/dev.txt requirements/dev.in
@@ -63,18 +63,18 @@ $(VENV)/pip.stamp:
 	@touch $@
 
 $(VENV)/serve.stamp: $(VENV)/pip.stamp pyproject.toml requirements/serve.txt
-	@echo "Installing what serving needs into $(VENV) (once) ..."
+	@echo "Installing the requirements for serving into $(VENV) (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/serve.stamp requirements/dev.txt
-	@echo "Installing what the tests need into $(VENV) (once) ..."
+	@echo "Installing the requirements for tests into $(VENV) (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.txt
-	@echo "Installing what the documentation needs into $(VENV) (once) ..."
+	@echo "Installing the requirements for the documentation into $(VENV) (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
 
@@ -83,6 +83,6 @@ $(RENDERER):
 	@npm pack --silent --pack-destination $(@D) @mermaid-js/tiny@12.0.0 > /dev/null
 
 $(VENV)/train.stamp: $(VENV)/dev.stamp training/requirements.txt
-	@echo "Installing what training needs into $(VENV) (once) ..."
+	@echo "Installing the requirements for training into $(VENV) (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r training/requirements.txt
 	@touch $@

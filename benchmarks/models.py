@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource
-from forefront.catalog.store import Store
 from forefront.chat.local.loading import ModelParts
 from tests.support.random_model import write_random_gguf
 
@@ -25,5 +25,5 @@ def prepare(size: str, quant: str) -> tuple[Path, ModelParts]:
     if not path.exists():
         print(f"Writing {path.name} (once) ...", flush=True)
         write_random_gguf(path, vocab_size=32768, context=CONTEXT, quant=quant, **SIZES[size])
-    model = GgufModel(ModelSource(path.stem, path), Store(FOLDER / "home"), exact=False)
+    model = GgufModel(ModelSource(path.stem, path), ModelCache(FOLDER / "home"), exact=False)
     return path, model.load()[0]

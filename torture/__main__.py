@@ -36,7 +36,7 @@ def main() -> int:
         print(_table(harness.results))
         bad = [row for row in harness.results if not row.good]
         total = len(harness.results)
-        print(f"{total - len(bad)} of {total} as promised, in {time.monotonic() - begin:.0f} s")
+        print(f"{total - len(bad)} of {total} passed, in {time.monotonic() - begin:.0f} s")
     return 1 if bad else 0
 
 
@@ -63,7 +63,7 @@ def _postgres(stack: ExitStack) -> str | None:
 
 
 def _table(rows: list[Result]) -> str:
-    lines = ["", "| part | store | what was done | what was found | |", "|---|---|---|---|---|"]
+    lines = ["", "| part | store | test | result | |", "|---|---|---|---|---|"]
     lines += [
         f"| {row.part} | {row.store} | {row.done} | {row.found} | {'ok' if row.good else '**FAILED**'} |"
         for row in rows

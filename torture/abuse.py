@@ -48,7 +48,7 @@ class Soak:
     busy: list[float] = field(default_factory=list)
     processors: float = 0.0
     first: list[float] = field(default_factory=list)
-    asked: int = 0
+    sent: int = 0
     refused: int = 0
     health: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
@@ -82,7 +82,7 @@ async def _on(harness: Harness, kind: str, seconds: float) -> None:
 
 
 async def _undisturbed(server: RunningServer, key: str, soak: Soak, seconds: float) -> list[float]:
-    """Times to first tokens while nothing else is asked of the server."""
+    """Times to first tokens without other requests to the server."""
     times: list[float] = []
     end = time.monotonic() + max(seconds / 15, 1)
     while time.monotonic() < end or len(times) < 5:
@@ -129,8 +129,8 @@ def _watchers(server: RunningServer, key: str, soak: Soak) -> list[Coroutine[Non
 
 async def _first_token(server: RunningServer, key: str, soak: Soak) -> float:
     """Seconds until a short answer begins; what is refused counts as `_LONGEST`."""
-    soak.asked += 1
-    number = soak.asked
+    soak.sent += 1
+    number = soak.sent
     messages = [{"role": "user", "content": f"Repeat: number {number}"}]
     body = json.dumps({"model": _MODEL, "messages": messages, "max_tokens": 4, "stream": True}).encode()
     client, begin = Client(server.url, key), time.perf_counter()

@@ -73,11 +73,11 @@ class Client:
         return await self.send("POST", CHAT, json.dumps(fields).encode())
 
     async def get(self, path: str) -> Any:
-        """The JSON of an answer, whatever its status."""
+        """The JSON of a response of any status."""
         return json.loads((await self.send("GET", path)).body)
 
     async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
-        """One request and whatever comes back. Never raises for what the server or the network do."""
+        """One request and its response. Never raises for faults of the server or the network."""
         answer, begin = Answer(), time.perf_counter()
         try:
             reader = await self.begin(method, path, body, **headers)

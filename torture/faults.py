@@ -20,7 +20,7 @@ from torture.harness import Harness, entered
 from torture.ledger_audit import audit_ledger, opened
 
 Fault = Callable[[], AbstractContextManager[None]]
-# Whoever waits for a commit at that moment does so for some seconds: a short lock costs nobody an answer.
+# Requests that wait for a commit wait some seconds longer: a short lock costs no answer.
 # How long the store is gone, and how long it may take until requests are taken again, in seconds.
 _GONE = 30.0
 _RECOVERY = 10.0
@@ -62,7 +62,7 @@ async def _fault(harness: Harness, kind: str, store: str, done: str, fault: Faul
         await asyncio.sleep(0.5)
         async with entered(fault()):
             broken = time.monotonic()
-            # Those who asked before the server could know may all wait for a commit; those who come later are told.
+            # Requests from before the server detects the fault may wait for a commit; later ones are refused.
             await asyncio.sleep(0.5)
             async with _load(server.url, key, answers):
                 await asyncio.sleep(seconds - 0.5)

@@ -68,7 +68,7 @@ async def _rounds(
 
 
 async def _load(url: str, key: str, model: str, seen: dict[str, int | None]) -> None:
-    """Ask until nobody answers any more."""
+    """Send requests until the server stops responding."""
     client = Client(url, key)
     messages = [{"role": "user", "content": "Hello"}]
     while True:

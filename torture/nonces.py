@@ -25,7 +25,7 @@ _LONG: dict[str, Any] = {"max_tokens": 128, "logit_bias": {"2": -100}}
 
 @dataclass
 class _Tenant:
-    """A project's key, what it has been told to repeat, and what it was answered."""
+    """A project's key, the words it repeats, and its answers."""
 
     key: str
     nonces: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class _Tenant:
 
 
 async def run(harness: Harness) -> None:
-    """10,000 answers of the built-in model, which repeats what it is asked to."""
+    """10,000 answers of the built-in model, which repeats words of its prompt."""
     store, count = harness.new_store("SQLite"), harness.count(10_000 // _CHOICES, least=_TENANTS * _AT_ONCE)
     tenants, numbers = await asyncio.to_thread(_make_tenants, store), harness.numbers("nonces", count)
     # As little memory as can be chosen, so that blocks are taken from one tenant for another all the time.

@@ -51,15 +51,15 @@ async def run(harness: Harness) -> None:
             overs.append(await _overload(server, seconds, peaks[-1].rate * 10))
     peak, over = (sum(load.tokens for load in loads) / sum(load.seconds for load in loads) for loads in (peaks, overs))
     harness.report("overload", "SQLite", f"peak: {_RUNNING + 4} clients", f"{peak:.0f} tokens/s", good=peak > 0)
-    asked, refused = sum(len(load.answers) for load in overs), [one for load in overs for one in load.refused]
+    sent, refused = sum(len(load.answers) for load in overs), [one for load in overs for one in load.refused]
     whole = sum(answer.whole for load in overs for answer in load.answers)
     found = f"{over:.0f} tokens/s, {over / peak:.0%} of the peak, in {whole} whole answers"
-    harness.report("overload", "SQLite", f"10 × as many ({asked} requests)", found, good=over / peak >= 0.9)
-    told = all("retry-after" in answer.headers for answer in refused)
-    others = asked - whole - len(refused)
+    harness.report("overload", "SQLite", f"10 × as many ({sent} requests)", found, good=over / peak >= 0.9)
+    hinted = all("retry-after" in answer.headers for answer in refused)
+    others = sent - whole - len(refused)
     found = f"{len(refused)} × 429 or 503 in {_milliseconds([one.seconds for one in refused])}, "
-    found += f"{'each' if told else 'NOT each'} with retry-after; {others} of any other kind"
-    harness.report("overload", "SQLite", "the rest", found, good=bool(refused) and told and not others)
+    found += f"{'each' if hinted else 'NOT each'} with retry-after; {others} of any other kind"
+    harness.report("overload", "SQLite", "the rest", found, good=bool(refused) and hinted and not others)
     health = [one for load in overs for one in load.health]
     found = _milliseconds(health)
     harness.report("overload", "SQLite", "/health meanwhile", found, good=_last(health) < 0.05)
@@ -84,7 +84,7 @@ async def _peak(server: RunningServer, seconds: float) -> Load:
 
 
 async def _overload(server: RunningServer, seconds: float, rate: float) -> Load:
-    """An open loop: so many requests per second, whatever becomes of those before."""
+    """An open loop: so many requests per second, independent of earlier ones."""
     load, idle = Load(), [Client(server.url, server.key) for _ in range(8)]
     begin, counting = time.monotonic(), asyncio.create_task(_count(server, load, seconds))
 

@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "FOREFRONT_HOME": home, "FOREFRONT_API_KEY": _KEY, "PORT": "0"}
         command = [sys.executable, "-m", "forefront.cli", "serve", f"mini={options.model}"]
-        # A file, since a pipe that nobody reads would stop the server once it is full.
+        # A file, because a full, unread pipe would stop the server.
         log = Path(home) / "serve.log"
         with (
             log.open("w") as output,
@@ -79,10 +79,10 @@ async def _evaluate(url: str, options: argparse.Namespace) -> None:
 async def _area(client: httpx.AsyncClient, name: str, options: argparse.Namespace) -> int:
     """Print one line of the table; how many questions of the area the model refused."""
     side = Side(7, held_out=True)
-    asked = [AREAS[name].make(side) for _ in range(options.questions)]
-    answers = await ask_all(client, "mini", asked, 0.0)
-    failed = [(d, text) for d, (text, _) in zip(asked, answers, strict=True) if not d.check(text)]
-    print(f"| {name} | {100 * (1 - len(failed) / len(asked)):.1f} % | {TARGETS[name]} % |", flush=True)
+    questions = [AREAS[name].make(side) for _ in range(options.questions)]
+    answers = await ask_all(client, "mini", questions, 0.0)
+    failed = [(d, text) for d, (text, _) in zip(questions, answers, strict=True) if not d.check(text)]
+    print(f"| {name} | {100 * (1 - len(failed) / len(questions)):.1f} % | {TARGETS[name]} % |", flush=True)
     for dialogue, text in failed[: options.failures]:
         asking = dialogue.messages[-1]["content"]
         print(f"    {asking!r}\n      wanted {dialogue.answer!r}\n      got    {text!r}")
@@ -93,9 +93,9 @@ async def _area(client: httpx.AsyncClient, name: str, options: argparse.Namespac
 
 async def _odd(client: httpx.AsyncClient, count: int) -> None:
     side = Side(9, held_out=True)
-    asked = [elsewhere.odd(side) for _ in range(count)]
-    answers = await ask_all(client, "mini", asked, 0.0)
-    good = sum(d.check(text) and reason == "stop" for d, (text, reason) in zip(asked, answers, strict=True))
+    questions = [elsewhere.odd(side) for _ in range(count)]
+    answers = await ask_all(client, "mini", questions, 0.0)
+    good = sum(d.check(text) and reason == "stop" for d, (text, reason) in zip(questions, answers, strict=True))
     print("Odd input (nothing, nonsense, control tokens, other languages, pastes):", end=" ")
     print(f"{good} of {count} got a short answer that says what the model is.")
 
@@ -110,11 +110,11 @@ async def _mixed(client: httpx.AsyncClient, count: int) -> None:
 
 
 async def ask_all(
-    client: httpx.AsyncClient, model: str, asked: list[Dialogue], temperature: float
+    client: httpx.AsyncClient, model: str, questions: list[Dialogue], temperature: float
 ) -> list[tuple[str, str]]:
     """Texts and finish reasons of the model's answers to many questions, a few at a time."""
     limit = asyncio.Semaphore(_PARALLEL)
-    with tqdm(total=len(asked), leave=False, disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=len(questions), leave=False, disable=not sys.stderr.isatty()) as bar:
 
         async def one(index: int, dialogue: Dialogue) -> tuple[str, str]:
             async with limit:
@@ -122,7 +122,7 @@ async def ask_all(
             bar.update()
             return answer
 
-        return await asyncio.gather(*(one(index, dialogue) for index, dialogue in enumerate(asked)))
+        return await asyncio.gather(*(one(index, dialogue) for index, dialogue in enumerate(questions)))
 
 
 async def _ask(

@@ -10,5 +10,5 @@ for await (const chunk of await client.chat.completions.create({ messages, strea
     break; // the server stops generating
   }
 }
-const asked = client.chat.completions.create({ messages }, { signal: AbortSignal.timeout(1) });
-await asked.catch((error) => console.log(error instanceof APIUserAbortError ? "stopped" : error));
+const request = client.chat.completions.create({ messages }, { signal: AbortSignal.timeout(1) });
+await request.catch((error) => console.log(error instanceof APIUserAbortError ? "stopped" : error));

@@ -7,9 +7,9 @@ const tools = [{ type: "function", function: { name: "get_weather", description:
 const getWeather = ({ city }) => ({ city, sky: "clear", celsius: 21 });
 
 const messages = [{ role: "user", content: "What is the weather like in Rome?" }];
-const asked = await client.chat.completions.create({ messages, tools, tool_choice: "required" });
-messages.push(asked.message);
-for (const { id, function: call } of asked.message.tool_calls) {
+const completion = await client.chat.completions.create({ messages, tools, tool_choice: "required" });
+messages.push(completion.message);
+for (const { id, function: call } of completion.message.tool_calls) {
   const result = getWeather(JSON.parse(call.arguments));
   console.log(call.name, result.city);
   messages.push({ role: "tool", tool_call_id: id, content: JSON.stringify(result) });

@@ -10,8 +10,8 @@ import pytest
 
 from forefront.catalog import loading
 from forefront.catalog.catalog import ServedModel
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import Store
 from forefront.engine.model.model import ModelOptions
 from tests.support.random_model import CHATML, write_random_gguf
 
@@ -19,7 +19,7 @@ OPTIONS = ModelOptions(contexts=1)
 
 
 def served(path: Path, home: Path, options: ModelOptions = OPTIONS, template: str | None = None) -> ServedModel:
-    return loading.load(ModelSource("m", path), Store(home), options, lambda _: nullcontext(), template)
+    return loading.load(ModelSource("m", path), ModelCache(home), options, lambda _: nullcontext(), template)
 
 
 def swap_weights(path: Path) -> None:
@@ -110,9 +110,9 @@ def test_a_file_is_read_once(directory: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_file_that_cannot_be_read_is_named(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Store, paths: object) -> str:
+    def refuse(self: ModelCache, paths: object) -> str:
         raise PermissionError(13, "Permission denied", str(directory / "config.json"))
 
-    monkeypatch.setattr(Store, "digest", refuse)
+    monkeypatch.setattr(ModelCache, "digest", refuse)
     with pytest.raises(SourceError, match=r"config\.json: it cannot be read: Permission denied"):
         served(directory, tmp_path)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import Store
 from forefront.graph.build import PACKING
 from tests.support.random_model import write_random_gguf
 
 
 def opened(path: Path, home: Path, *, exact: bool = False) -> GgufModel:
-    return GgufModel(ModelSource(path.stem, path), Store(home), exact=exact)
+    return GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact)
 
 
 def folders(home: Path) -> list[str]:
@@ -98,8 +98,8 @@ def test_an_unknown_architecture_is_named_with_what_is_known(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("architecture", "kind", "sentence"),
     [
-        ("clip", "mmproj", "it is not a model of its own: its general.type is 'mmproj'"),
-        ("llama", "adapter", "it is not a model of its own: its general.type is 'adapter'"),
+        ("clip", "mmproj", "it is not a complete model: its general.type is 'mmproj'"),
+        ("llama", "adapter", "it is not a complete model: its general.type is 'adapter'"),
         ("clip", "", "architecture 'clip' is not supported"),
         ("flux", "", "architecture 'flux' is not supported"),
     ],

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer as Pipeline
 
 from forefront.catalog.hf_model import HfModel
 from forefront.catalog.loading import load
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError, parse_source
-from forefront.catalog.store import Store
 from forefront.chat.local.loading import ModelOptions
 from forefront.graph.gguf.gguf_file import GgufFile
 from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint
@@ -57,20 +57,20 @@ def copied(directory: Path, folder: Path) -> Path:
 def test_a_directory_is_a_model(directory: Path, tmp_path: Path) -> None:
     source = parse_source(str(directory))
     assert (source.name, source.is_gguf, source.is_ir) == ("tiny", False, False)
-    model = HfModel(source, Store(tmp_path), exact=False)
+    model = HfModel(source, ModelCache(tmp_path), exact=False)
     assert not model.is_prepared
     parts, built = model.load()
     assert (parts.facts.context_length, parts.facts.end_tokens) == (CONTEXT, frozenset({0, 2}))
     assert parts.tokenizer.encode("<|im_start|>ab")[0] == 1
     assert built.precision == "weights as stored"
-    assert HfModel(source, Store(tmp_path), exact=False).is_prepared
+    assert HfModel(source, ModelCache(tmp_path), exact=False).is_prepared
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 @pytest.mark.parametrize("kind", ["", "int8", "int4"])
 def test_it_is_loaded_in_every_precision(directory: Path, tmp_path: Path, precision: str, kind: str) -> None:
     options = ModelOptions(contexts=1, quantize_weights=kind, inference_precision=precision)
-    model = load(parse_source(str(directory)), Store(tmp_path), options, lambda _: nullcontext())
+    model = load(parse_source(str(directory)), ModelCache(tmp_path), options, lambda _: nullcontext())
     said = {"": "weights as stored, ", "int8": "BF16 rounded to 8 bits", "int4": "BF16 rounded to 4 bits"}[kind]
     assert said in model.build.quantization
     assert model.backend.context_length == CONTEXT
@@ -81,7 +81,7 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").unlink()
     (folder / "config.json").write_text(json.dumps(config | {"rope_theta": 5e5}))
-    digests = [HfModel(ModelSource("x", path), Store(tmp_path), exact=True).digest for path in (directory, folder)]
+    digests = [HfModel(ModelSource("x", path), ModelCache(tmp_path), exact=True).digest for path in (directory, folder)]
     assert digests[0] != digests[1]
 
 
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_named(directory: Path, tmp_path: Path, missing: str, c
     if content is not None:
         (folder / missing).write_text(content)
     with pytest.raises(SourceError, match=says) as error:
-        HfModel(parse_source(str(folder)), Store(tmp_path / "home"), exact=True).load()
+        HfModel(parse_source(str(folder)), ModelCache(tmp_path / "home"), exact=True).load()
     assert str(error.value).startswith(str(folder))
     assert "\n" not in str(error.value)
 

@@ -16,8 +16,8 @@ import pytest
 
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.ir_model import load_ir
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import Store
 from forefront.chat.local.loading import LoadError, ModelOptions, load_backend
 
 # How long mutations are tried.
@@ -96,7 +96,7 @@ CRAFTED = {
 }
 
 
-def refused(home: Store, path: Path, content: bytes) -> str:
+def refused(home: ModelCache, path: Path, content: bytes) -> str:
     """The error for a file of that content; empty when it was read after all."""
     path.write_bytes(content)
     try:
@@ -113,7 +113,7 @@ def refused(home: Store, path: Path, content: bytes) -> str:
 
 @pytest.mark.parametrize("name", CRAFTED)
 def test_a_crafted_file_is_one_error(name: str, tmp_path: Path) -> None:
-    assert refused(Store(tmp_path / "home"), tmp_path / "hostile.gguf", CRAFTED[name])
+    assert refused(ModelCache(tmp_path / "home"), tmp_path / "hostile.gguf", CRAFTED[name])
     left = [path.name for path in (tmp_path / "home").rglob("*")]
     assert set(left) <= {"models", "digests.json"}
 
@@ -121,7 +121,7 @@ def test_a_crafted_file_is_one_error(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_mutated_file_is_one_error_or_a_model(tiny_gguf: Path, tmp_path: Path) -> None:
     good, chance = tiny_gguf.read_bytes(), random.Random(7)
-    home, tried, errors = Store(tmp_path / "home"), 0, 0
+    home, tried, errors = ModelCache(tmp_path / "home"), 0, 0
     deadline = time.monotonic() + BUDGET
     while time.monotonic() < deadline or tried < len(MUTATIONS):
         content = MUTATIONS[tried % len(MUTATIONS)](good, chance)
@@ -227,7 +227,7 @@ NUMBERS = [
 def test_a_number_that_cannot_be_meant_is_named(
     tiny_gguf: Path, tmp_path: Path, key: str, word: str, numbers: list[float]
 ) -> None:
-    home, good = Store(tmp_path / "home"), tiny_gguf.read_bytes()
+    home, good = ModelCache(tmp_path / "home"), tiny_gguf.read_bytes()
     for number in numbers:
         assert word in refused(home, tmp_path / "hostile.gguf", renumber(good, key, number))
 
@@ -249,9 +249,9 @@ import sys
 from pathlib import Path
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.source import ModelSource
-from forefront.catalog.store import Store
+from forefront.catalog.model_cache import ModelCache
 try:
-    GgufModel(ModelSource("hostile", Path(sys.argv[1])), Store(Path(sys.argv[2])), exact=False).load()
+    GgufModel(ModelSource("hostile", Path(sys.argv[1])), ModelCache(Path(sys.argv[2])), exact=False).load()
 except Exception as error:
     print(error, file=sys.stderr)
 # ru_maxrss would include the process that this one was forked from.
@@ -283,7 +283,7 @@ def test_a_special_token_that_there_is_none_of(tiny_gguf: Path, tmp_path: Path, 
         good = renumber(good, name.decode(), 2**32 - 1)
     else:
         good = with_field(good, field(name, 5, struct.pack("<i", -1)))
-    assert refused(Store(tmp_path / "home"), tmp_path / "plain.gguf", good) == ""
+    assert refused(ModelCache(tmp_path / "home"), tmp_path / "plain.gguf", good) == ""
 
 
 @pytest.mark.slow

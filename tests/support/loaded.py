@@ -5,8 +5,8 @@ from pathlib import Path
 
 import forefront.engine.model.openvino_import  # noqa: F401 - first, because it keeps OpenVINO from reporting
 from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource
-from forefront.catalog.store import Store
 from forefront.chat.local.loading import ModelParts
 from forefront.graph.build import BuiltGraph, build_graph
 from forefront.graph.gguf.gguf_file import GgufFile
@@ -17,7 +17,7 @@ import openvino_genai
 
 def load_parts(path: Path, home: Path, *, exact: bool = True) -> ModelParts:
     """The graph, tokenizer and facts of a GGUF file."""
-    return GgufModel(ModelSource(path.stem, path), Store(home), exact=exact).load()[0]
+    return GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact).load()[0]
 
 
 def build(path: Path, cache: Path, *, exact: bool = True) -> BuiltGraph:

@@ -221,7 +221,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"function_call": {"name": "f"}}, VALUE, "function_call", "there are no `functions`"),
         ({"functions": [FUNCTION], "function_call": {"name": "g"}}, VALUE, "function_call", "not among the functions"),
         ({"audio": {}}, UNSUPPORTED, "audio", "write text alone"),
-        ({"prompt": "x"}, VALUE, "prompt", "`prompt` stands in place of `messages`"),
+        ({"prompt": "x"}, VALUE, "prompt", "`prompt` and `messages` exclude each other"),
         ({"prompt": [1], "messages": MISSING}, TYPE, "prompt", "must be a string here"),
         ({"deadline_ms": 0}, VALUE, "deadline_ms", "at least 1"),
         ({f"unknown{i:04}": i for i in range(65)}, UNKNOWN, "unknown0064", "More than 64 unknown parameters."),

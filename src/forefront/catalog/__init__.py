@@ -1,1 +1,1 @@
-"""Which models there are: their names, their files, and how they come to be ready to answer."""
+"""The models: their names, their files, and their loading."""

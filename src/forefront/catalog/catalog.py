@@ -13,7 +13,7 @@ from forefront.wire.response import Model
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What answers: a hash of the weights, the precisions they are computed in, the engine's name and version."""
+    """The identity of a model: a hash of the weights, the precisions of computation, the engine's name and version."""
 
     weights: str
     quantization: str
@@ -69,7 +69,7 @@ class Catalog:
         return [model for model in self if allowed is None or model.name in allowed]
 
     def start(self) -> None:
-        """Let every model answer, on the running event loop."""
+        """Start every model on the running event loop."""
         for model in self._models.values():
             model.backend.start()
 

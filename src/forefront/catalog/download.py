@@ -21,7 +21,7 @@ from forefront.chat.subprocess_worker import child_environment
 Display = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _INTERVAL: Final = 0.2
 _CHUNK: Final = 2**20
-# What pip and the system say of common failures, and what it means.
+# Messages of pip and the system for common failures, and their meaning.
 _REASONS: Final = (
     (("No space left on device",), "the disk is full"),
     (("DO NOT MATCH THE HASHES",), "what came is not the file that is known (its hash differs)"),

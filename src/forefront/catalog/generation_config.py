@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from forefront.catalog.model_cache import read_json
 from forefront.catalog.source import SourceError
-from forefront.catalog.store import read_json
 
 
 def end_tokens(directory: Path) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""A GGUF file as a model: its graph, its tokenizer and what its metadata says."""
+"""A GGUF file as a model: its graph, its tokenizer and its metadata."""
 
 from pathlib import Path
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from forefront.catalog.generation_config import end_tokens
+from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache, read_json
 from forefront.catalog.source import SourceError
-from forefront.catalog.store import MAX_CONTEXT, Store, read_json
 from forefront.chat.local.loading import ModelFacts, ModelParts
 from forefront.engine.model.paged_graph import read_ir
 from forefront.tokenizer.errors import TokenizerError
@@ -23,17 +23,17 @@ def load_ir(directory: Path) -> ModelParts:
 
 
 def read_facts(directory: Path) -> ModelFacts:
-    """What the directory's configuration says of its model. Raises `SourceError`."""
+    """The model's settings in the directory's configuration. Raises `SourceError`."""
     missing = [*(name for name in _FILES if not (directory / name).is_file()), *missing_files(directory)]
     if missing:
         raise SourceError(f"{directory}: {', '.join(missing)} is missing")
     context = read_json(directory / "config.json").get("max_position_embeddings")
     if type(context) is not int or not 1 <= context <= MAX_CONTEXT:
-        text = f"nothing says how long the model's context is, in tokens from 1 to {MAX_CONTEXT}"
+        text = f"its configuration has no context length between 1 and {MAX_CONTEXT} tokens"
         raise SourceError(f"{directory}: {text}")
     return ModelFacts(context, end_tokens(directory))
 
 
-def ir_digest(directory: Path, store: Store) -> str:
+def ir_digest(directory: Path, cache: ModelCache) -> str:
     """SHA-256 of the weights. Raises `OSError`."""
-    return store.digest([directory / "openvino_model.bin"])
+    return cache.digest([directory / "openvino_model.bin"])

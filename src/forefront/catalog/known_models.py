@@ -1,4 +1,4 @@
-"""Models that are known by name, and where their weights come from."""
+"""Models with a name, and the source of their weights."""
 
 from dataclasses import dataclass
 from typing import Final

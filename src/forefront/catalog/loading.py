@@ -1,4 +1,4 @@
-"""From a source to a model that is served."""
+"""From a model source to a served model."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,9 +9,9 @@ from forefront.catalog.fingerprint import fingerprint, settings_files
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.hf_model import HfModel
 from forefront.catalog.ir_model import ir_digest, load_ir
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import Store
 from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
 from forefront.engine.model.openvino_import import plain_reason
 
@@ -20,7 +20,7 @@ Progress = Callable[[str], AbstractContextManager[object]]
 
 
 def load(
-    source: ModelSource, store: Store, options: ModelOptions, progress: Progress, chat_template: str | None = None
+    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress, chat_template: str | None = None
 ) -> ServedModel:
     """Prepare the model's weights if need be, and load it. `chat_template` takes the place of the model's own.
 
@@ -30,10 +30,10 @@ def load(
         if source.is_ir:
             if options.quantize_weights:
                 raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
-            parts, digest, weights = load_ir(source.path), ir_digest(source.path, store), "weights as stored"
+            parts, digest, weights = load_ir(source.path), ir_digest(source.path, cache), "weights as stored"
         else:
-            parts, digest, weights = _load_prepared(source, store, options, progress)
-        settings = store.digest(settings_files(source))
+            parts, digest, weights = _load_prepared(source, cache, options, progress)
+        settings = cache.digest(settings_files(source))
         with progress(f"Loading {source.name}"):
             backend = load_backend(parts, options, chat_template)
     except LoadError as error:
@@ -48,14 +48,14 @@ def load(
 
 
 def _load_prepared(
-    source: ModelSource, store: Store, options: ModelOptions, progress: Progress
+    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
 ) -> tuple[ModelParts, str, str]:
     """The parts, the digest of the files, and how exactly their weights are computed with."""
     kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
     with progress(f"Reading {source.name}"):
         model = kind(
             source,
-            store,
+            cache,
             exact=not options.quantize_activations,
             quantize=options.quantize_weights,
             precision=options.inference_precision,

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.store import MAX_CONTEXT, Store
 from forefront.chat.local.loading import ModelFacts, ModelParts
 from forefront.graph.build import PACKING, BuiltGraph, build_graph, find_family
 from forefront.graph.errors import ModelFileError
@@ -24,13 +24,13 @@ class PreparedModel(ABC):
     """
 
     def __init__(
-        self, source: ModelSource, store: Store, *, exact: bool, quantize: str = "", precision: str = "f32"
+        self, source: ModelSource, cache: ModelCache, *, exact: bool, quantize: str = "", precision: str = "f32"
     ) -> None:
-        self._source, self._store = source, store
+        self._source, self._cache = source, cache
         self._exact, self._quantize, self._precision = exact, quantize, precision
         try:
             self._file, paths = self._open(source.path)
-            self.digest = store.digest(paths)
+            self.digest = cache.digest(paths)
         except ModelFileError as error:
             raise SourceError(f"{source.path}: {error}") from None
         except OSError as error:
@@ -41,7 +41,7 @@ class PreparedModel(ABC):
     @property
     def is_prepared(self) -> bool:
         """Whether its matrices have been packed before, for a model served in the same way."""
-        return is_complete(self._store.models / self._folder)
+        return is_complete(self._cache.models / self._folder)
 
     def load(self) -> tuple[ModelParts, BuiltGraph]:
         """Pack its matrices if need be, and build the graph. Raises `SourceError`."""
@@ -49,7 +49,7 @@ class PreparedModel(ABC):
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
             # What it refuses is better refused before the matrices are packed.
             tokenizer = self._tokenizer()
-            with self._store.folder(self._folder, is_complete) as folder:
+            with self._cache.folder(self._folder, is_complete) as folder:
                 built = build_graph(
                     self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
                 )
@@ -57,7 +57,7 @@ class PreparedModel(ABC):
         except (ModelFileError, TokenizerError) as error:
             raise SourceError(f"{self._source.path}: {error}") from None
         except OSError as error:
-            reason = f"{self._store.models}: {error.strerror}"
+            reason = f"{self._cache.models}: {error.strerror}"
             raise SourceError(f"{self._source.path}: its weights cannot be kept in {reason}") from error
 
     @abstractmethod
@@ -78,7 +78,7 @@ def context_length(metadata: Mapping[str, Any]) -> int:
     known."""
     kind = metadata.get("general.type", "model")
     if kind != "model":
-        raise ModelFileError(f"it is not a model of its own: its general.type is {repr(kind)[:40]}")
+        raise ModelFileError(f"it is not a complete model: its general.type is {repr(kind)[:40]}")
     settings = Settings(metadata)
     find_family(settings)
     if settings.context_length > MAX_CONTEXT:

@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
 class SourceError(Exception):
-    """A model that was named on the command line cannot be served; the text says which and why."""
+    """A model on the command line cannot be served; the message names it and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def parse_source(text: str) -> ModelSource:
     Raises `SourceError` for a path that is not there or is neither kind, and for an unusable name.
     """
     name, path = "", Path(text).expanduser()
-    # A path may hold "=" itself: what exists as it stands is a path.
+    # A path may contain "=": an argument that exists in full is a path.
     if "=" in text and not path.exists():
         name, _, rest = text.partition("=")
         path = Path(rest).expanduser()

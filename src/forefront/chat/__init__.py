@@ -1,1 +1,1 @@
-"""Messages in, text out: templates, tokens, stop strings. Above this room nobody knows which engine answers."""
+"""Messages in, text out: templates, tokens, stop strings. Packages above this one are independent of the engine."""

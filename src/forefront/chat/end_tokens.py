@@ -22,7 +22,7 @@ def find_end_tokens(template: ChatTemplate | None, control: Mapping[str, int]) -
 
 
 def _behind_answer(template: ChatTemplate) -> str:
-    """What the template writes behind an answer that another question follows."""
+    """The template's text between an answer and the next question."""
     question = {"role": "user", "content": "?"}
     try:
         text = template.render([question, {"role": "assistant", "content": _PROBE}, question])

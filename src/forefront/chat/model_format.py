@@ -10,7 +10,7 @@ from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_har
 from forefront.chat.output.output_parser import MarkupParser, OutputParser
 from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_format
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages, tool_definitions, with_tools
+from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
 from forefront.chat.prompt.template_style import find_template_style
 from forefront.chat.tools.arguments import schema_of
 from forefront.chat.tools.custom_calls import CustomCallParser
@@ -65,7 +65,7 @@ class ModelFormat:
 
     @property
     def tools(self) -> ToolFormat:
-        """How the model writes calls. Raises `ApiError` 400 for a model that was not made for tools."""
+        """The model's format of calls. Raises `ApiError` 400 for a model without tool support."""
         self.need_tools()
         assert self._tools is not None
         return self._tools
@@ -76,7 +76,7 @@ class ModelFormat:
         return with_tools(plain, offered, self._style) if offered else plain
 
     def variables(self, effort: str | None, offered: Sequence[Tool]) -> dict[str, Any]:
-        """What else the template looks at. Raises `ApiError` 400."""
+        """Further variables of the template. Raises `ApiError` 400."""
         variables = self.reasoning_variables(effort) if effort and self.takes_effort(effort) else {}
         if offered:
             self.need_tools()
@@ -84,7 +84,7 @@ class ModelFormat:
         return variables
 
     def lead(self, beginning: str) -> str:
-        """What the model writes before the `beginning` of an answer that it is to continue."""
+        """The model's text before the `beginning` of an answer to continue."""
         return self.harmony.final if self.harmony is not None and beginning else ""
 
     def need_tools(self) -> None:
@@ -119,7 +119,7 @@ class ModelFormat:
         return {}
 
     def reasoning_ends(self, prompt: str) -> tuple[str, ...]:
-        """What may end the reasoning within which `prompt` ends; nothing where it ends within none."""
+        """The markers that end the reasoning at the end of `prompt`; empty without reasoning there."""
         if self._reasoning is None or not self._reasoning.opened(prompt):
             return ()
         return self._reasoning.closings

@@ -37,7 +37,7 @@ _SWITCH_INTERVAL = 0.0005
 # request's time.
 _GC_THRESHOLD = 20_000
 # Threads that parse large bodies. Parsing holds the interpreter lock: a second thread parses no faster, takes the lock
-# from the event loop twice as often, and has a heap of its own.
+# from the event loop twice as often, and has its own heap.
 _BODY_THREADS = 1
 # Open files of a server apart from its connections: the store, models, pipes to child processes.
 _OTHER_FILES = 512

@@ -1,4 +1,4 @@
-"""Store and error handling of short commands."""
+"""Opening the store for short commands, and their error handling."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from forefront.catalog.store import default_home
+from forefront.catalog.model_cache import default_home
 from forefront.cli.config import ConfigError, find_config, load_config
 from forefront.cli.printable import printable
 from forefront.gateway.store.database import Database, StoreError, default_url, open_database

@@ -106,7 +106,7 @@ class Engine:
         return generation
 
     async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
-        """How many tokens of a prompt are in the cache now. Raises `EngineStoppedError`."""
+        """The number of a prompt's tokens that are cached now. Raises `EngineStoppedError`."""
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
         result: asyncio.Future[int] = self._loop.create_future()

@@ -11,7 +11,7 @@ from forefront.engine.scheduling.sequence import Sequence
 
 
 class ModelRunner(Protocol):
-    """What the engine needs of a model: `PagedModel`, or a part of one in tests."""
+    """The interface of a model to the engine: `PagedModel`, or a part of one in tests."""
 
     block_size: int
     block_count: int

@@ -13,7 +13,7 @@ MIN_TEMPERATURE: Final = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How the next token is drawn from the model's distribution.
+    """The parameters of sampling from the model's distribution.
 
     Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and output), presence
     and frequency penalty (over the output), `logit_bias` (token id → added to its logit), temperature (less than

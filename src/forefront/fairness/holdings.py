@@ -1,4 +1,4 @@
-"""How much each owner holds of one resource, and which owner holds the most: the one to take from when it is full."""
+"""The amount of one resource that each owner holds, and the largest holder: the owner to evict from when it is full."""
 
 import heapq
 

@@ -21,7 +21,7 @@ class WorkerPool:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, tenant: Tenant, cost: int, function: Callable[[], T]) -> T:
-        """What `function` returns, run in a thread. `cost` is its size, in a unit that all calls share, such as bytes.
+        """The result of `function`, run in a thread. `cost` is its size, in a unit that all calls share, such as bytes.
 
         A waiting call whose task is cancelled never runs. A running one keeps its thread until it ends. Raises
         `SemaphoreClosedError` after `close`.

@@ -95,7 +95,7 @@ class Gateway:
         return BodyRead(self._limiters_of(principal))
 
     def wait_estimate(self, principal: Principal) -> tuple[int, float]:
-        """How many requests would be ahead of the project's next one in the queue, and the seconds that they take."""
+        """The number of requests ahead of the project's next one in the queue, and their expected seconds."""
         return self.queue.estimate_next(principal.project.name, principal.project.weight)
 
     def _limiters_of(self, principal: Principal) -> list[RateLimiter]:

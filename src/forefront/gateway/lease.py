@@ -83,7 +83,7 @@ class Lease:
         self.input_tokens = input_tokens
 
     def wait_estimate(self) -> tuple[int, float]:
-        """How many requests are ahead in the queue, and the seconds that they will take."""
+        """The number of requests ahead in the queue, and their expected seconds."""
         return (0, 0.0) if self.queue_entry is None else self.queue_entry.estimate()
 
     def end_turn(self, output_tokens: int) -> None:

@@ -39,7 +39,7 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """How to decode the blocks of a format, bytes [..., bytes of a block].
+    """The decoder of a format's blocks, bytes [..., bytes of a block].
 
     `bits`: of one code. `group`: codes that share a scale. `codes`: int8 or uint8 [..., values of a block]. `scales`:
     scale and minimum [..., groups of a block], in float16 where they are stored in it.
@@ -78,7 +78,7 @@ class BlockFormat:
         return data.reshape(len(data), -1, self.bytes)
 
     def checked(self) -> Quantized:
-        """How its blocks are decoded. Raises `ModelFileError` if that is not known."""
+        """The decoder of its blocks. Raises `ModelFileError` for an unsupported format."""
         if self.quantized is None:
             raise ModelFileError(f"it has tensors in the format {self.name}, which is not supported")
         return self.quantized
@@ -210,7 +210,7 @@ def _q3_k_scales(raw: Bytes) -> tuple[Floats, None]:
 
 
 def _looked_up(values: list[int]) -> Callable[[Bytes], npt.NDArray[np.int8]]:
-    """Codes from 0 to 15 as the values that they stand for. Two neighbours are looked up at a time."""
+    """Codes from 0 to 15 as the values that they represent. Two neighbours are looked up at a time."""
     table = np.zeros((16, 256, 2), np.int8)
     table[..., 1] = np.array(values)[:, None]
     table[:, :16, 0] = values
@@ -256,7 +256,7 @@ _IQ4_NL: Final = Quantized(8, lambda raw: _iq4_values(_nibbles(raw[..., 2:])), _
 _IQ4_XS: Final = Quantized(8, _iq4_xs_codes, _iq4_xs_scales)
 _MXFP4: Final = Quantized(8, lambda raw: _doubled_e2m1(_nibbles(raw[..., 1:])), _mxfp4_scales)
 
-# By the number that stands for the format in a file.
+# By the format's number in a file.
 FORMATS: Final[dict[int, BlockFormat]] = {
     0: BlockFormat("F32", 1, 4, number="<f4"),
     1: BlockFormat("F16", 1, 2, number="<f2"),

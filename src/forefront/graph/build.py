@@ -31,7 +31,7 @@ class BuiltGraph:
 
 
 def find_family(settings: Settings) -> type[Decoder]:
-    """What builds graphs of the settings' architecture. Raises `ModelFileError` if nothing does."""
+    """The builder of the settings' architecture. Raises `ModelFileError` for an unsupported one."""
     family = ARCHITECTURES.get(settings.architecture)
     if family is None:
         known = ", ".join(sorted(ARCHITECTURES))

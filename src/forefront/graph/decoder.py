@@ -58,7 +58,7 @@ class Decoder:
     # The feed-forward network has a gate.
     gated: ClassVar[bool] = True
     activation: Callable[[Node], Node] = staticmethod(silu)
-    # Of so many layers, all but the last see a window of the context alone, if the file declares one and does not say
+    # Of so many layers, all but the last see only a window of the context, if the file declares one and does not state
     # which do. 0: none does.
     window_period: ClassVar[int] = 0
 
@@ -105,7 +105,7 @@ class Decoder:
         return PagedGraph(model, table.shape[0], Embedding(table, self.embedding_scale), self.weights)
 
     def logits(self, x: Node, vocabulary: int) -> Node:
-        """The output projection; without a matrix of its own it is the embedding's."""
+        """The output projection; without its own matrix it is the embedding's."""
         name = "output" if self.weights.has("output.weight") else "token_embd"
         logits = scaled(self.linear(x, name, vocabulary), self.logit_scale)
         limit = self.settings.number("final_logit_softcapping", 0.0)
@@ -196,7 +196,7 @@ class Decoder:
         return [period > 0 and n % period != period - 1 for n in range(self.layers)]
 
     def attention_heads(self, n: int) -> Heads:
-        """What the attention of a layer is like."""
+        """The properties of a layer's attention."""
         return Heads(self.key_heads[n], self.head_width, self.scale, self.window if self.has_window(n) else 0)
 
     def gate_and_up(self, n: int, x: Node) -> list[Node]:
@@ -223,7 +223,7 @@ class Decoder:
         return self.norm(x, name) if self.weights.has(f"{name}.weight") else x
 
     def add(self, x: Node, y: Node) -> Node:
-        """What a part of a layer has computed, added to the stream x."""
+        """The output of a part of a layer, added to the residual stream x."""
         return ops.add(x, scaled(y, self.residual_scale))
 
     def wanted(self, n: int, x: Node) -> Node:

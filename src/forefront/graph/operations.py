@@ -105,7 +105,7 @@ def product(x: Node, matrix: Matrix, inputs: "SharedInputs") -> Node:
 
 
 class SharedInputs:
-    """What products need of their inputs, made once for all products of the same activations."""
+    """The prepared inputs of products, made once for all products of the same activations."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, int], Node] = {}

@@ -61,7 +61,7 @@ def read_frequencies(settings: Settings, weights: Weights, width: int) -> Freque
 
 
 def _pair_factors(settings: Settings, weights: Weights, width: int) -> Floats | None:
-    """What each pair is slowed by. Of longrope's two sets, the one for the whole context of the model."""
+    """The divisor of each pair's frequency. Of longrope's two sets, the one for the whole context of the model."""
     names = ["rope_freqs.weight"]
     original = settings.integer("rope.scaling.original_context_length", 0)
     if weights.has("rope_factors_long.weight"):

@@ -34,7 +34,7 @@ from forefront.wire.errors import ApiError
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the routes call: the models, and the parts of the gateway."""
+    """The dependencies of the routes: the models, and the parts of the gateway."""
 
     catalog: Catalog
     gateway: Gateway

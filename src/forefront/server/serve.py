@@ -45,7 +45,7 @@ class ServerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """What has to be closed, in this order: models and shared runs, requests, the ledger."""
+    """The parts to close, in this order: models and shared runs, requests, the ledger."""
 
     catalog: Catalog
     runs: SharedRuns

@@ -43,7 +43,7 @@ class TextEncoder:
     """`pipeline` encodes a text from its beginning; `continued`, where it differs, what follows other text. `added` are
     the texts of the added tokens by id. `ends` finds places where a long text may be cut, None if none are known.
     `digits` finds long runs of digits that are cut in multiples of three from their ends, which saves quadratic time.
-    `missing`: an id that stands for bytes without a token, and is left out. `prefixes_after_control`: what follows an
+    `missing`: an id that represents bytes without a token, and is left out. `prefixes_after_control`: what follows an
     added token is encoded like the beginning of a text.
     """
 
@@ -74,7 +74,7 @@ class TextEncoder:
         return self._encode_continued(self.continued, text)
 
     def _encode_continued(self, continued: tokenizers.Tokenizer, text: str) -> list[int]:
-        """What comes before the first added token follows other text; what comes after it does not."""
+        """Text before the first added token follows other text; text after it does not."""
         encoding = self.pipeline.encode(text, add_special_tokens=False)
         for place, (token, (start, end)) in enumerate(zip(encoding.ids, encoding.offsets, strict=True)):
             if self.added.get(token) == text[start:end].strip():
@@ -92,14 +92,14 @@ class TextEncoder:
             if found is None:
                 break
             yield text[start : found.end()], before
-            # The beginning of a text gets a space before it, which stands for the one that is left out here.
+            # The beginning of a text gets a space before it, which replaces the one that is left out here.
             start = found.end() + (self.continued is not None)
             before = Before.NOTHING
         yield text[start:], before
 
 
 def word_ends(added: Sequence[AddedToken], *, spaces_only: bool) -> re.Pattern[str] | None:
-    """Where a long text may be cut without cutting an added token."""
+    """The positions at which a long text may be cut without cutting an added token."""
     ends = _SPACE_ENDS if spaces_only else _WORD_ENDS
     for token in added:
         touches = token.text[:1].isalpha() if spaces_only else False
@@ -112,7 +112,7 @@ _WORD_ENDS_WITHIN: Final = re.compile(rf"{_LETTER}[ \n。，]")
 
 
 def add_tokens(pipeline: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
-    """Let `pipeline` look for tokens of its vocabulary before it splits a text."""
+    """Make `pipeline` look for tokens of its vocabulary before it splits a text."""
     pipeline.add_tokens(
         [
             tokenizers.AddedToken(

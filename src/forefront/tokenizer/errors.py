@@ -1,16 +1,16 @@
-"""What is wrong with a tokenizer's files."""
+"""Errors in a tokenizer's files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class TokenizerError(Exception):
-    """The tokenizer of a model cannot be used; the text is one sentence that says why."""
+    """The tokenizer of a model cannot be used; the message is one sentence with the reason."""
 
 
 @contextmanager
 def library_errors(sentence: str) -> Iterator[None]:
-    """Let what the library `tokenizers` raises be a `TokenizerError`: `sentence`, and what the library says of it."""
+    """Turn exceptions of the library `tokenizers` into a `TokenizerError`: `sentence` and the library's message."""
     try:
         yield
     except TokenizerError:

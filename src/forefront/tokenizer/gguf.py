@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What `tokenizer.ggml.model` decides: how a vocabulary is encoded, and what holds where the file does not say."""
+    """The consequences of `tokenizer.ggml.model`: the encoding of a vocabulary, and the defaults of missing fields."""
 
     build: Callable[[Mapping[str, Any], TokenTable], "_Built"]
     bos: int | None = None
@@ -126,7 +126,7 @@ def setting_template(metadata: Mapping[str, Any]) -> str:
 
 def _added(metadata: Mapping[str, Any], table: TokenTable, control: set[int]) -> list[AddedToken]:
     """The tokens that are found before a text is split: those that control, and those that the model's makers added."""
-    # Files do not say that these models have no space after a control token; llama.cpp goes by the name, too.
+    # Files do not record that these models have no space after a control token; llama.cpp uses the name, too.
     name = str(metadata.get("general.name", "")).lower()
     strips = "phi-3" in name or "phi3" in name
     kept = {"<unk>", "<s>", "<|endoftext|>"}
@@ -159,7 +159,7 @@ def _merged(metadata: Mapping[str, Any], table: TokenTable, rule: SplittingRule)
 
 def _rule(name: str) -> SplittingRule:
     if not name:
-        _log.warning("the model's file does not say how texts are split into words; the model may do worse than it can")
+        _log.warning("the model's file does not name a rule for splitting texts; the model's quality may suffer")
         return DEFAULT_RULE
     rule = find_rule(name)
     if rule is None:

@@ -82,8 +82,8 @@ def _finish(
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How the file writes tokens. `symbols`: in GPT-2's symbols, else with U+2581 for a space. `prefixes`: a text gets
-    a space before it; `prefixes_after_control`: so does what follows an added token. `merges`: by byte pair
+    """Notation of tokens in the file. `symbols`: in GPT-2's symbols, else with U+2581 for a space. `prefixes`: a text
+    gets a space before it; `prefixes_after_control`: so does text after an added token. `merges`: by byte pair
     encoding."""
 
     symbols: bool

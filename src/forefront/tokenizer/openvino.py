@@ -67,7 +67,7 @@ def _vocabulary(genai: openvino_genai.Tokenizer) -> tuple[list[bytes], dict[str,
     ids = [[token] for token in range(size)]
     shown = genai.decode(ids, skip_special_tokens=True)
     whole = genai.decode(ids, skip_special_tokens=False)
-    # Ids that share their text with another, or have none, are not in the vocabulary: what decoding says must do.
+    # Ids that share their text with another, or have none, are not in the vocabulary: their bytes come from decoding.
     pieces = [text.encode() for text in whole]
     for piece, token in vocabulary.items():
         pieces[token] = piece.encode() if isinstance(piece, str) else piece

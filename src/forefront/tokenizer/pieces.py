@@ -1,4 +1,4 @@
-"""The bytes that each token stands for."""
+"""The bytes that each token represents."""
 
 from collections.abc import Sequence
 from itertools import accumulate, count, pairwise
@@ -18,7 +18,7 @@ def byte_symbols() -> list[str]:
 
 
 def symbol_pieces(texts: Sequence[str]) -> list[bytes]:
-    """The bytes of tokens that are written in GPT-2's symbols. A token with another character stands for itself."""
+    """The bytes of tokens that are written in GPT-2's symbols. A token with another character represents itself."""
     unknown = 256
     table = np.full(0x110000, unknown, np.uint16)
     table[[ord(symbol) for symbol in byte_symbols()]] = np.arange(256)
@@ -39,7 +39,7 @@ def spaced_pieces(texts: Sequence[str]) -> list[bytes]:
 
 
 def byte_piece(text: str) -> bytes | None:
-    """The byte that a token `<0x..>` stands for; None for another text."""
+    """The byte that a token `<0x..>` represents; None for another text."""
     if len(text) == 6 and text.startswith("<0x") and text.endswith(">"):
         try:
             return bytes.fromhex(text[3:5])

@@ -52,7 +52,7 @@ def score_merges(table: TokenTable) -> list[Merge]:
     """
     ids, texts = table.ids, table.texts
     unused = {*table.of_type(CONTROL, UNKNOWN, BYTE)}
-    # The token of a byte stands for the byte, not for its own text.
+    # A byte token represents the byte, not its own text.
     with_bytes = {token for token, text in enumerate(texts) if "<0x" in text}
     merges: list[Merge] = []
     tokens: list[int] = []

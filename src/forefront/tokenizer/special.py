@@ -1,4 +1,4 @@
-"""Which tokens of a vocabulary control the model, and which of them end an answer."""
+"""The control tokens of a vocabulary, and those among them that end an answer."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -20,7 +20,7 @@ class SplittingRule:
 
     `raw`: tokens are written in plain UTF-8 with U+2581 for a space, in place of GPT-2's symbols for bytes.
     `ignore_merges`: a word that is a token is never put together from parts. `adds_bos`: a text begins with the BOS
-    token where the file does not say, with `always_bos` even where it says no. `joins_words`: words with a space
+    token if the file does not specify it, with `always_bos` even if it forbids it. `joins_words`: words with a space
     between them may be one piece. `groups_digits`: a run of
     digits is cut in groups of three from its end, with `ascii_digits` only of these.
     """

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Before(Enum):
-    """What comes before a text: some tokenizers put a space before what does not follow other text."""
+    """The position of a text: some tokenizers put a space before a text that does not follow another."""
 
     NOTHING = auto()
     ADDED_TOKEN = auto()
@@ -24,11 +24,11 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
-    """What a tokenizer's files say beside how a text is encoded.
+    """Facts in a tokenizer's files beyond the encoding of text.
 
     `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
     `end_tokens` end an answer. `bos_token` and `eos_token` are texts, empty where there is none. `add_bos`, `add_eos`:
-    whether the model has learnt texts with these tokens around them, None where nothing says so; `encode` adds neither.
+    whether the model was trained on texts with these tokens around them, None where unknown; `encode` adds neither.
     `chat_template` is empty where there is none. `added` are the ids of the tokens that are found before a text is
     split, control tokens among them.
     """
@@ -45,9 +45,9 @@ class TokenFacts:
 
 
 class Tokenizer:
-    """Text to token ids, and token ids to the bytes they stand for. Thread-safe. The attributes are `TokenFacts`.
+    """Text to token ids, and token ids to the bytes they represent. Thread-safe. The attributes are `TokenFacts`.
 
-    No token stands for more than `longest` bytes.
+    No token represents more than `longest` bytes.
     """
 
     def __init__(self, encoder: Encoder, facts: TokenFacts) -> None:

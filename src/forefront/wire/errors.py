@@ -10,7 +10,7 @@ from forefront.wire.record import Record
 
 
 class ErrorKind(NamedTuple):
-    """How an error code is sent: its HTTP status and its `type`."""
+    """The HTTP status and the `type` of an error code."""
 
     status: int
     type: str
@@ -54,7 +54,7 @@ ERRORS: Final[dict[str, ErrorKind]] = {
 
 
 class ErrorDetail(Record, kw_only=True):
-    """What went wrong: a `message` for people, a `code` for programs, and the request field (`param`) it is about."""
+    """An error: a `message` for people, a `code` for programs, and the request field (`param`) at fault."""
 
     message: str
     type: str

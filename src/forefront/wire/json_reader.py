@@ -66,7 +66,7 @@ def _without_lone_surrogates(body: bytes | bytearray) -> bytes | bytearray:
 
 
 def _without_trailing_commas(body: bytes | bytearray) -> bytes:
-    """`body` with a space for each comma that stands between a value and a closing bracket, so that every other
+    """`body` with a space for each comma between a value and a closing bracket, so that every other
     character keeps its line and column. `[,]` and `[1,,]` keep their commas."""
     relaxed = bytearray(body)  # changed in place: a list of the parts would take up to 40 times the body's size
     end = 0

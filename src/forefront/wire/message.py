@@ -25,7 +25,7 @@ class Message(msgspec.Struct, kw_only=True):
     `developer` means the same as `system`. `content` is a text or a list of parts, joined by line breaks; only an
     assistant's message with calls, a `refusal` or reasoning may lack it. A `tool` message holds the result of the call
     that `tool_call_id` names. A last message of the assistant is continued. `reasoning_content` is the reasoning that
-    preceded `content`, for templates that show it; `reasoning` is another name for it. `refusal` stands in place of an
+    preceded `content`, for templates that show it; `reasoning` is another name for it. `refusal` takes the place of an
     empty `content`. `function_call` and the role `function` are the older form of `tool_calls` and the role `tool`.
     """
 

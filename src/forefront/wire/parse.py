@@ -74,7 +74,7 @@ def _resolve_prompt(fields: dict[str, Any]) -> None:
     if "prompt" not in fields:
         return
     if "messages" in fields:
-        raise ApiError("invalid_value", "`prompt` stands in place of `messages`: send one of them.", param="prompt")
+        raise ApiError("invalid_value", "`prompt` and `messages` exclude each other: send one of them.", param="prompt")
     if not isinstance(fields["prompt"], str):
         text = "`prompt` must be a string here. `POST /v1/completions` takes lists and token ids."
         raise ApiError("invalid_type", text, param="prompt")

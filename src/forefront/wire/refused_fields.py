@@ -1,4 +1,4 @@
-"""Tables of fields that requests may have and that are not parameters here: refused by name, or advice."""
+"""Tables of fields that are not parameters here: refused by name, or ignored as advice."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -111,10 +111,10 @@ _ENGINES: Final = {
     "image_data": Refusal("the models here read text alone", ([],)),
     "images": Refusal("the models here read text alone", ([],)),
     # Bodies of other APIs.
-    "sampling_params": Refusal("its members stand beside the other fields"),
-    "parameters": Refusal("its members stand beside the other fields"),
-    "extra_body": Refusal("its members stand beside the other fields", ({},)),
-    "generation_config": Refusal("its members stand beside the other fields", ({},)),
+    "sampling_params": Refusal("send its members as fields of the request"),
+    "parameters": Refusal("send its members as fields of the request"),
+    "extra_body": Refusal("send its members as fields of the request", ({},)),
+    "generation_config": Refusal("send its members as fields of the request", ({},)),
     "guided_decoding": Refusal("use `structured_outputs` or `response_format`"),
     "inputs": Refusal("use `messages`, or `prompt` with `POST /v1/completions`"),
     "input": Refusal("use `messages`, or `prompt` with `POST /v1/completions`"),
@@ -181,7 +181,7 @@ _ENGINE_ADVICE: Final = frozenset(
     }
 )  # fmt: skip
 ALL_ADVICE: Final = ADVICE | _ENGINE_ADVICE
-# Members of our own answers, and of what SDKs make of them, that say nothing to the model: let through in silence.
+# Members of our responses and of SDK objects without meaning for the model: ignored without a notice.
 RETURNED: Final[dict[type, frozenset[str]]] = {
     Message: frozenset({"annotations", "parsed"}),
     ToolCall: frozenset({"index"}),

@@ -25,7 +25,7 @@ TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class StreamOptions(msgspec.Struct, kw_only=True):
-    """How a stream is sent: with `include_usage` a last chunk carries the usage of the whole request."""
+    """Options of a stream: with `include_usage` a last chunk carries the usage of the whole request."""
 
     include_usage: bool | None = None
 

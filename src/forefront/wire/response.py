@@ -66,7 +66,7 @@ class Choice(Record, kw_only=True):
 
 
 class PromptTokensDetails(Record, kw_only=True):
-    """How the prompt was served: `cached_tokens` of it were already in the KV cache."""
+    """Details of the prompt: `cached_tokens` of it were in the KV cache."""
 
     cached_tokens: int
 
@@ -118,7 +118,7 @@ class EffectiveSampling(Record, kw_only=True):
 
 
 class Receipt(Record, kw_only=True):
-    """How an answer was made, so that it can be repeated.
+    """The conditions of an answer, for repeating it.
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
     and a version. Times are in milliseconds: waiting for a turn, reading the prompt until the first token, and from

@@ -28,7 +28,7 @@ def _is_missing(value: object) -> bool:
 
 
 class TextGrammar(msgspec.Struct, kw_only=True):
-    """What the text of a call must match: a Lark grammar or a regular expression."""
+    """The grammar of a call's text: Lark or a regular expression."""
 
     syntax: Literal["lark", "regex"]
     definition: str
@@ -53,7 +53,7 @@ class Custom(msgspec.Struct, kw_only=True):
     format: CustomFormat | None = None
 
 
-# The one argument of the function that stands for a custom tool, and the keyword of its schema for a grammar.
+# The only argument of the function that represents a custom tool, and the keyword of its schema for a grammar.
 CUSTOM_ARGUMENT: Final = "input"
 TEXT_GRAMMAR: Final = "x-text-grammar"
 
@@ -165,7 +165,7 @@ class ToolCall(Record, kw_only=True):
             raise ValueError(f"a call of the type `{self.type}` needs a `{self.type}`")
 
     def as_function(self) -> "ToolCall":
-        """The same as a call of the function that stands for a custom tool."""
+        """The same as a call of the function that represents a custom tool."""
         if self.type == "function":
             return self
         arguments = msgspec.json.encode({CUSTOM_ARGUMENT: self.custom.input}).decode()
@@ -173,21 +173,21 @@ class ToolCall(Record, kw_only=True):
 
 
 class FunctionCallDelta(Record, kw_only=True, omit_defaults=True):
-    """What a chunk adds to a call: its whole name at first, then pieces of its arguments."""
+    """The additions of a chunk to a call: its whole name at first, then pieces of its arguments."""
 
     name: str | None = None
     arguments: str | None = None
 
 
 class CustomCallDelta(Record, kw_only=True, omit_defaults=True):
-    """What a chunk adds to a call of a custom tool: its whole name at first, then pieces of its text."""
+    """The additions of a chunk to a call of a custom tool: its whole name at first, then pieces of its text."""
 
     name: str | None = None
     input: str | None = None
 
 
 class ToolCallDelta(Record, kw_only=True, omit_defaults=True):
-    """What a chunk adds to the call `index` of a message. The first one carries `id`, `type` and the name."""
+    """The additions of a chunk to the call `index` of a message. The first one carries `id`, `type` and the name."""
 
     index: int
     id: str | None = None

@@ -1,4 +1,4 @@
-"""Fields that no struct has: let through by name, refused, or taken for a misspelling."""
+"""Fields that no struct has: ignored and listed, refused, or recognised as a misspelling."""
 
 import re
 from dataclasses import dataclass, field
@@ -136,5 +136,5 @@ def _check_spelling(name: str, kind: type[msgspec.Struct], path: str) -> None:
 
 @cache
 def _near_names(kind: type[msgspec.Struct], *, top: bool) -> NearNames:
-    """The names that a misspelt one may stand for; one of the refused list is as good a guess as a known one."""
+    """The candidates for a misspelt name, among known and refused names."""
     return NearNames([*_fields_of(kind), *ALL_REFUSED.get(kind, ()), *(ALL_ADVICE if top else ())])

@@ -13,7 +13,7 @@ from forefront.chat.output.reasoning import ReasoningFormat, ReasoningParser
 from forefront.chat.output.stop_strings import StopStrings
 from forefront.chat.tools.tool_parser import ToolParser
 from forefront.engine.generation import Token
-from tests.chat.told import HERMES
+from tests.chat.parsed import HERMES
 
 THINK = ReasoningFormat(("<think>",), ("</think>",))
 CALL = '<tool_call>\n{"name": "f", "arguments": {"a": "END"}}\n</tool_call>'

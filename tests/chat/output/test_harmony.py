@@ -13,7 +13,7 @@ from forefront.chat.grammar.source import GrammarSource, expand, schema_lark
 from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
 from forefront.wire.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
-from tests.chat.told import Entry, calls, content, cut, told
+from tests.chat.parsed import Entry, calls, content, cut, parsed
 
 PROMPT = "<|start|>user<|message|>Hi<|end|><|start|>assistant"
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ BITS = [*MARKERS, "assistant", "analysis", "final", "commentary", " to=functions
 
 
 def read(text: str, places: Any = (), prompt: str = PROMPT) -> list[Entry]:
-    return told(HarmonyParser(0, prompt, SCHEMAS), cut(text, places))
+    return parsed(HarmonyParser(0, prompt, SCHEMAS), cut(text, places))
 
 
 def reasoning(entries: list[Entry]) -> str:

@@ -1,4 +1,4 @@
-"""Reasoning is told apart from the answer, in whatever pieces it comes."""
+"""Reasoning is separated from the answer, for any division of the text into pieces."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from forefront.chat.output.output_parser import MarkupParser
 from forefront.chat.output.reasoning import ReasoningFormat, ReasoningParser, find_reasoning_format
 from forefront.chat.tools.tool_parser import ToolParser
-from tests.chat.told import HERMES, NAMES, calls, content, cut, told
+from tests.chat.parsed import HERMES, NAMES, calls, content, cut, parsed
 from training.dialogues.tools import call
 
 THINK = ReasoningFormat(("<think>",), ("</think>",))
@@ -19,7 +19,7 @@ CUTS = st.lists(st.integers(0, 60), max_size=12)
 
 def split(text: str, places: list[int], *, opened: bool) -> tuple[str, str]:
     """Reasoning and content."""
-    entries = told(MarkupParser(0, ReasoningParser(THINK, opened=opened), None), cut(text, places))
+    entries = parsed(MarkupParser(0, ReasoningParser(THINK, opened=opened), None), cut(text, places))
     return "".join(text for kind, _, text in entries if kind == "reasoning"), content(entries)
 
 
@@ -88,7 +88,7 @@ def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
 def test_a_call_in_reasoning_is_none_and_one_behind_it_is(places: list[int]) -> None:
     text = f"<think>\nI could {call('f', {})}\n</think>\n\nSo: {call('f', {'a': 1})}"
     reader = MarkupParser(0, ReasoningParser(THINK, opened=False), ToolParser(0, HERMES, {name: {} for name in NAMES}))
-    entries = told(reader, cut(text, places))
+    entries = parsed(reader, cut(text, places))
     assert [kind for kind, _, _ in entries] == ["reasoning", "content", "begin", "arguments"]
     assert calls(entries) == [("f", '{"a": 1}')]
     assert content(entries) == "So:"

@@ -10,7 +10,7 @@ from forefront.chat.tools.llama import LlamaFormat
 from forefront.chat.tools.named import MistralFormat
 from forefront.chat.tools.tagged import TaggedFormat
 from forefront.chat.tools.tool_format import ToolFormat
-from tests.chat.told import HERMES, LLAMA3, MISTRAL
+from tests.chat.parsed import HERMES, LLAMA3, MISTRAL
 
 BUILT_IN = Path("training/chat_template.jinja").read_text()
 

@@ -19,7 +19,7 @@ from forefront.wire.errors import ApiError
 from forefront.wire.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
-from tests.chat.told import Plain, calls, content, cut, told
+from tests.chat.parsed import Plain, calls, content, cut, parsed
 from tests.chat.tool_formats import FORMS, PLACE, SAYS, TYPED, WHOLE, controlled, markers
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -61,7 +61,7 @@ PROSE = st.text(st.sampled_from("ab {}_|\\;,: \n\tЖ😀"), max_size=12).map(lam
 
 
 def read(form: ToolFormat, text: str, places: Any = ()) -> list[tuple[str, int, str]]:
-    return told(Plain(0, form, SCHEMAS), cut(text, places))
+    return parsed(Plain(0, form, SCHEMAS), cut(text, places))
 
 
 def decoded(entries: list[tuple[str, int, str]]) -> list[tuple[str, Any]]:

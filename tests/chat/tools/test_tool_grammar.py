@@ -16,7 +16,7 @@ from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import CallMode, ToolGrammar, tool_grammar
 from forefront.chat.tools.tool_parser import ToolParser
 from forefront.wire.tools import Function, Tool
-from tests.chat.told import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Plain, calls, content, told
+from tests.chat.parsed import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Plain, calls, content, parsed
 from training.dialogues.tools import call as trained_call
 
 CONTROL = {"<|end|>": 256, "<tool_call>": 257, "</tool_call>": 258, "<|python_tag|>": 259, "[TOOL_CALLS]": 260}
@@ -122,7 +122,7 @@ def accepts(matcher: LLMatcher, form: ToolFormat, text: str) -> bool:
 
 def check(form: ToolFormat, text: str) -> list[tuple[str, str]]:
     """The calls in `text`, all of it calls, each valid against the schema of its tool."""
-    entries = told(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text])
+    entries = parsed(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text])
     assert content(entries) == ""
     found = calls(entries)
     for name, arguments in found:
@@ -149,7 +149,7 @@ def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
         if (
             isinstance(form, LlamaFormat)
             and choice == "auto"
-            and not calls(told(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text]))
+            and not calls(parsed(Plain(0, form, {name: schema or {} for name, schema in SCHEMAS.items()}), [text]))
         ):
             continue  # the grammar holds for the whole answer, which need not be a call
         found = check(form, text)
@@ -240,7 +240,7 @@ def test_as_many_tools_as_a_request_may_offer(tokenizer: LLTokenizer, form: Tool
     tools = offer({f"tool_{place}": SCHEMAS["a.b-C_9"] for place in range(128)})
     matcher = compiled(tokenizer, tool_grammar(form, tools, "required", parallel=True))
     text = sample(matcher, random.Random(1))
-    assert calls(told(Plain(0, form, {tool.function.name: {} for tool in tools}), [text]))
+    assert calls(parsed(Plain(0, form, {tool.function.name: {} for tool in tools}), [text]))
 
 
 def test_a_schema_cannot_change_the_style_and_names_cannot_leave_their_place(tokenizer: LLTokenizer) -> None:
@@ -250,7 +250,7 @@ def test_a_schema_cannot_change_the_style_and_names_cannot_leave_their_place(tok
         tools = [Tool(type="function", function=Function(name=name, parameters=schema))]
         matcher = compiled(tokenizer, tool_grammar(form, tools, "required", parallel=False))
         text = sample(matcher, random.Random(1))
-        assert calls(told(ToolReader(form, name), [text])) == [(name, "{}")]
+        assert calls(parsed(ToolReader(form, name), [text])) == [(name, "{}")]
 
 
 class ToolReader(ToolParser):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forefront.chat.tools.tool_format import ToolFormat
 from tests.chat.lines import steps
-from tests.chat.told import FORMATS, HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, NAMES, calls, content, read
+from tests.chat.parsed import FORMATS, HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, NAMES, calls, content, read
 from training.dialogues.tools import call as trained_call
 
 CUTS = st.lists(st.integers(0, 400), max_size=20)
@@ -34,7 +34,7 @@ SOUP = st.lists(st.sampled_from(BITS))
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[str, str]:
-    """The text of arguments as a model may write them, and as they are to be told."""
+    """The text of arguments as a model may write them, and their parsed form."""
     arguments = draw(ARGUMENTS)
     style: dict[str, Any] = {"ensure_ascii": draw(st.booleans()), "indent": draw(st.sampled_from([None, 2]))}
     text = json.dumps(arguments, **style)
@@ -43,7 +43,7 @@ def written(draw: st.DrawFn) -> tuple[str, str]:
 
 @st.composite
 def call_objects(draw: st.DrawFn, key: str) -> tuple[str, tuple[str, str]]:
-    """A call as JSON, and what it is to be told as."""
+    """A call as JSON, and its parsed form."""
     name = draw(st.sampled_from(NAMES))
     text, plain = draw(written())
     members = [f'"name": {json.dumps(name)}', f'"{key}": {text}']

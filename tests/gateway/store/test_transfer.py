@@ -56,7 +56,7 @@ def exported(tmp_path: Path) -> list[str]:
         (lambda lines: lines[:-2], "does not end with the number"),
         (lambda lines: lines[:1], "does not end with the number"),
         (lambda lines: [*lines[:-1], lines[-1][:-3]], "line 6 is not JSON"),
-        (lambda lines: lines[:2] + lines[3:], "has 3 rows, but its last line says 4"),
+        (lambda lines: lines[:2] + lines[3:], "has 3 rows, but its last line states 4"),
         (lambda lines: [*lines, lines[1]], "line 7 comes after its end"),
         (lambda lines: lines + lines[-1:], "line 7 comes after its end"),
         (lambda lines: [*lines[:-1], '{"end": "4"}'], "line 6 is not a row"),

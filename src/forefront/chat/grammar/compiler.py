@@ -79,7 +79,7 @@ class Grammars:
     """Compiles grammars for one model. Making it indexes the model's tokens, which takes up to a second.
 
     A tenant has half of the workers at most, and of the cache what the others leave. It shares nothing of it: how long
-    a compilation takes says nothing of another tenant's grammars.
+    a compilation takes reveals nothing about another tenant's grammars.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -120,7 +120,7 @@ class Grammars:
                 self._workers.get_nowait().stop()
 
     def _find(self, key: tuple[str, bytes], source: GrammarSource, tenant: Tenant) -> _Compilation:
-        """What is cached, refusals included, or a compilation that has begun; a tenant's equal ones share it."""
+        """The cached result, refusals included, or the running compilation, shared by a tenant's equal grammars."""
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]

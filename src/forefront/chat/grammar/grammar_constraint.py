@@ -16,7 +16,7 @@ from forefront.engine.constraint import MAX_ROLLBACK, Mask
 
 
 class _State(NamedTuple):
-    """What `accept` changes. The matcher is rolled back by the tokens it has consumed since."""
+    """The state that `accept` changes. The matcher is rolled back by the tokens it has consumed since."""
 
     consumed: int
     ended: bool

@@ -1,4 +1,4 @@
-"""What an answer is bound to, as a client or a tool definition writes it, and as llguidance reads it."""
+"""The grammar of an answer, as a client or a tool definition writes it, and as llguidance reads it."""
 
 import hashlib
 import itertools
@@ -26,7 +26,7 @@ MAX_RELAXATION: Final = 2
 
 
 class GrammarRefusedError(Exception):
-    """A grammar cannot be used. The text says why, in words for its author; `path` leads to what is at fault."""
+    """A grammar cannot be used. The message gives its author the reason; `path` locates the fault."""
 
     def __init__(self, text: str, path: str = "") -> None:
         super().__init__(text)

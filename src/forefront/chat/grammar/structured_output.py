@@ -24,7 +24,7 @@ _GAP: Final = r"/\s{0,3}/"
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """What an answer must be, the field of the request that says so, and the paths of keywords that are left out."""
+    """The format of an answer, the request field that sets it, and the paths of keywords that are left out."""
 
     source: GrammarSource
     param: str
@@ -33,7 +33,7 @@ class AnswerFormat:
 
 @dataclass(frozen=True, slots=True)
 class AnswerConstraint:
-    """What holds answers to their format (None: nothing), and the paths of the keywords that it does not enforce."""
+    """The constraint of answers to their format (None: none), and the paths of keywords that it does not enforce."""
 
     start: ConstraintFactory | None = None
     left_out: tuple[str, ...] = ()

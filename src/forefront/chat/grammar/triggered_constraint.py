@@ -1,4 +1,4 @@
-"""Free text until a trigger, a grammar behind it, free text again."""
+"""Free text until a trigger, a grammar after it, then free text again."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Triggers:
         ]
 
     def follow(self, beginning: bytes, token: int) -> tuple[bytes, bytes | None]:
-        """What the text now ends in that is a trigger's beginning, and the rest behind a trigger that is complete."""
+        """The beginning of a trigger at the end of the text, and the rest after a complete trigger."""
         if token in self._control:
             return b"", b""
         text = beginning + self._index.vocabulary.pieces[token]
@@ -68,7 +68,7 @@ class Triggers:
 
 
 class _State(NamedTuple):
-    """What `accept` changes. The grammar behind a trigger, if any, has accepted the token too."""
+    """The state that `accept` changes. The grammar behind a trigger, if any, has accepted the token too."""
 
     ended: bool
     forced_finish: bool

@@ -1,4 +1,4 @@
-"""A model's tokens as llguidance wants them."""
+"""A model's tokens in the form that llguidance expects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Vocabulary:
 
     @property
     def words(self) -> int:
-        """How many 32-bit words a mask has."""
+        """The number of 32-bit words in a mask."""
         return -(-len(self.pieces) // 32)
 
 
 class TokenIndex:
-    """What is computed once of a vocabulary; takes up to a second for a large one.
+    """Data computed once per vocabulary; takes up to a second for a large one.
 
     `masks` is llguidance's own index, with which it computes masks.
     """
@@ -55,7 +55,7 @@ class TokenIndex:
 
 
 class _Tokens:
-    """What `TokenizerWrapper` reads, and whom it asks for the tokens of a text."""
+    """The interface of `TokenizerWrapper`: a vocabulary, and the tokens of a text."""
 
     def __init__(self, vocabulary: Vocabulary, index: TokenIndex) -> None:
         self.eos_token_id = min(vocabulary.end_tokens)

@@ -14,8 +14,8 @@ from forefront.chat.output.decoders import chat_decoders, text_decoders
 from forefront.chat.output.min_tokens import at_least
 from forefront.chat.prompt.chat_template import TemplateError
 from forefront.chat.prompt.context_limit import PromptSizeLimit, fit_answer
-from forefront.chat.prompt.message_rendering import split_prefill
 from forefront.chat.prompt.prompt_builder import Prompt, PromptBuilder
+from forefront.chat.prompt.template_messages import split_prefill
 from forefront.engine.constraint import ConstraintFactory
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.fair_semaphore import SemaphoreClosedError

@@ -27,11 +27,11 @@ class TokenTexts:
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How the choices of one request are decoded.
+    """The settings for decoding the choices of one request.
 
     `stops` and `stop_tokens` end a choice before a text or a token of its content, once it has `min_tokens` tokens.
     With `logprobs` text carries log-probabilities, with `end_logprob` those of the end token too. A `mute` choice shows
-    nothing of its own: the request only scores its prompt.
+    no tokens: the request only scores its prompt.
     """
 
     stops: StopStrings
@@ -209,7 +209,7 @@ def _joined(deltas: Sequence[Delta]) -> list[Delta]:
 
 
 def _target(delta: Delta) -> tuple[type[Delta], int]:
-    """What a delta adds to; those of one target can be joined."""
+    """The target of a delta; deltas of one target can be joined."""
     return type(delta), delta.call if isinstance(delta, ToolCallBegin | ToolCallDelta) else -1
 
 

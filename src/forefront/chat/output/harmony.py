@@ -43,7 +43,7 @@ class HarmonyFormat:
 
     @property
     def end_tokens(self) -> frozenset[int]:
-        """What ends an answer."""
+        """The tokens that end an answer."""
         return frozenset(self.control[text] for text in ("<|return|>", "<|call|>") if text in self.control)
 
     def grammar(self, tools: Sequence[Tool], answer: str | None, *, forced: bool) -> str:
@@ -74,12 +74,12 @@ class HarmonyFormat:
 
     @property
     def final(self) -> str:
-        """What comes before the text of an answer."""
+        """The text before an answer's content."""
         return "<|channel|>final<|message|>"
 
     @property
     def message_end(self) -> frozenset[int]:
-        """What ends a message, though it may be named as the end of an answer."""
+        """The end of a message, even if declared as the end of an answer."""
         return frozenset(self.control[text] for text in ("<|end|>",) if text in self.control)
 
 
@@ -105,7 +105,7 @@ class HarmonyParser:
         self._calls = 0
         self._parts: list[tuple[Kind, int, str]] = []
         self._shown: set[Kind] = set()
-        self._gap = ""  # what stands between the next text and the message before it
+        self._gap = ""  # the separator between the next text and the previous message
         self._pending = ""  # the marker that begins the next header
         header, opened, _ = prompt.rpartition("<|start|>")[2].partition("<|message|>")
         self._machine = TextScanner(self._answer(header if opened else None), _MARKERS)
@@ -180,7 +180,7 @@ class HarmonyParser:
         return (yield None)
 
     def _kind(self, header: str) -> tuple[Kind, str]:
-        """What a message is, and the function that it goes to."""
+        """The kind of a message, and the function that it addresses."""
         channel = _CHANNEL.search(header)
         recipient = _RECIPIENT.search(header)
         if recipient is not None:

@@ -11,7 +11,7 @@ from forefront.chat.output.marker_scanner import Reading, TextScanner, until
 class ReasoningFormat:
     """The markers around reasoning; any of `openings` begins it and any of `closings` ends it.
 
-    `answer` are the markers that may stand around the answer itself. `control` are the markers that are control tokens
+    `answer` are the markers that may surround the answer itself. `control` are the markers that are control tokens
     (text → id), whose bytes the detokenizer needs.
     """
 
@@ -75,7 +75,7 @@ def _named(marker: str, template: str) -> bool:
 class ReasoningParser:
     """Splits an answer into reasoning and content. `opened`: the prompt has opened the reasoning.
 
-    Reasoning is what stands between the markers at the beginning of the answer; markers further on are content. White
+    Reasoning is the text between the markers at the beginning of the answer; markers further on are content. White
     space at both ends of the reasoning and behind it is dropped, and so are markers around the answer itself. An answer
     that ends within reasoning has no content. Any way of cutting the text gives the same, put together, in time that
     grows with its length alone.
@@ -92,12 +92,12 @@ class ReasoningParser:
         self._machine = TextScanner(self._answer(), markers)
 
     def feed(self, text: str) -> tuple[str, str]:
-        """What more text adds to the reasoning, and to the content."""
+        """The additions of more text to the reasoning and to the content."""
         self._machine.feed(text)
         return self._taken()
 
     def finish(self) -> tuple[str, str]:
-        """What was held back, at the end of the answer."""
+        """The text held back, at the end of the answer."""
         self._machine.finish()
         return self._taken()
 

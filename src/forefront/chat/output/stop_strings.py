@@ -33,7 +33,7 @@ class StopStrings:
             state = self._fallback[state]
 
     def depth(self, state: int) -> int:
-        """How many characters at the text's end may begin a stop string."""
+        """The number of characters at the text's end that may begin a stop string."""
         return self._depth[state]
 
     def found(self, state: int) -> int:

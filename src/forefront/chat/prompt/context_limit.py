@@ -2,7 +2,7 @@
 
 from forefront.wire.errors import ApiError
 
-# A tokenizer may leave out or shorten some of a text: so many bytes may stand behind one token at least.
+# A tokenizer may omit or shorten parts of a text: one token may represent at least this many bytes.
 _BYTES_PER_TOKEN = 16
 # A template may leave out messages, or parts of them: conversations up to so many times the bound are rendered.
 _LEFT_OUT = 4

@@ -40,7 +40,7 @@ class ControlTokenFinder:
 
 
 def _trie(texts: Iterable[str], depth: int = _DEPTH) -> str:
-    """A regular expression for any of `texts`. What begins with another of them needs no branch of its own."""
+    """A regular expression for any of `texts`. A text that begins with another one needs no separate branch."""
     texts = sorted(texts)
     shared = commonprefix(texts)  # noqa: RUF071 - of characters
     rests = [text[len(shared) :] for text in texts]

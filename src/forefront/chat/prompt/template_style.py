@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages
+from forefront.chat.prompt.template_messages import TemplateStyle, template_messages
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.wire.message import Message
 

@@ -1,4 +1,4 @@
-"""The grammar of arguments, in the several ways in which models write them."""
+"""The grammar of arguments in the notations of different models."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ def schema_of(tool: Tool) -> dict[str, Any]:
 
 
 def path_of(tool: Tool) -> str:
-    """Where a request has that schema, the tool named in place of its index."""
+    """The path of that schema in the request, with the tool's name in place of its index."""
     return f"tools[{tool.function.name}].function.parameters"
 
 

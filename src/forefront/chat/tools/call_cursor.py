@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from forefront.chat.output.marker_scanner import Reading, Take
 
-# Characters that may stand in front of the arguments: a name and its markers.
+# Maximum characters in front of the arguments: a name and its markers.
 _MAX_HEAD: Final = 512
 # Levels of brackets in arguments that are converted as a whole.
 _MAX_DEPTH: Final = 64

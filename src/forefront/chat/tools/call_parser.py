@@ -45,7 +45,7 @@ class CallParser(CallCursor):
         return (yield None)
 
     def arguments(self, char: str) -> Reading[str]:
-        """Reads arguments that stand alone behind the name, `{…}`; returns the character behind them."""
+        """Reads arguments directly after the name, `{…}`; returns the character behind them."""
         if char != "{":
             raise NotACallError(char)
         return (yield from self._nested(char, self.take))

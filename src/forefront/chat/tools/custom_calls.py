@@ -62,7 +62,7 @@ class _TextArgument:
         self._opened = self._closed = False
 
     def feed(self, json_text: str) -> str:
-        """What more JSON adds to the text."""
+        """The additions of more JSON to the text."""
         if self._closed:
             return ""
         self._held += json_text

@@ -1,4 +1,4 @@
-"""The format of calls that a model was trained on, found from its chat template and its control tokens."""
+"""Detects the format of a model's tool calls from its chat template and control tokens."""
 
 import re
 from collections.abc import Callable, Mapping

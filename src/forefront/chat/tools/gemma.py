@@ -30,7 +30,7 @@ _DEPTH = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GemmaFormat(ToolFormat):
-    """`quote` stands around strings. A call is shown when it is complete."""
+    """`quote` encloses strings. A call is shown when it is complete."""
 
     openings: tuple[str, ...] = ("<start_function_call>",)
     closings: tuple[str, ...] = ("<end_function_call>",)

@@ -16,7 +16,7 @@ from forefront.wire.tools import Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HermesFormat(ToolFormat):
-    """`gap` stands around the object."""
+    """`gap` is the text around the object."""
 
     openings: tuple[str, ...] = ("<tool_call>",)
     closings: tuple[str, ...] = ("</tool_call>",)

@@ -174,5 +174,5 @@ def _shown(value: Any) -> str:
 
 
 def is_pythonic(template: str) -> bool:
-    """Whether a chat template asks for calls as Python writes them."""
+    """Whether a chat template requests calls in Python syntax."""
     return bool(re.search(r"\[\w+\(\w+\s*=", template))

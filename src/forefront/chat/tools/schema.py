@@ -1,4 +1,4 @@
-"""What the JSON schema of a tool says of each argument, for formats that do not write arguments as JSON."""
+"""The types of arguments in the JSON schema of a tool, for formats that do not write arguments as JSON."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ def enumerated(part: Any, root: Mapping[str, Any]) -> list[Any] | None:
 
 
 def from_text(text: str, part: Any, root: Mapping[str, Any]) -> Any:
-    """The value that `text` stands for: JSON of a type that the schema allows, else, if it allows one, a string."""
+    """The value that `text` represents: JSON of a type that the schema allows, else, if it allows one, a string."""
     allowed = types(part, root)
     values = enumerated(part, root)
     if allowed == {"string"} or (values is not None and text in values):
@@ -84,7 +84,7 @@ def fit(value: Any, part: Any, root: Mapping[str, Any]) -> Any:
 
 
 def part_alone(part: Any, root: Mapping[str, Any]) -> dict[str, Any]:
-    """A part of a schema as a schema of its own: what it refers to comes along."""
+    """A part of a schema as a complete schema, with the definitions it refers to."""
     alone = dict(part) if isinstance(part, Mapping) else {}
     if not any(True for _ in _references(alone)):
         return alone

@@ -1,4 +1,4 @@
-"""Calls whose arguments stand between tags of their own:
+"""Calls with each argument between its own tags:
 
     <tool_call>⏎<function=NAME>⏎<parameter=KEY>⏎VALUE⏎</parameter>⏎</function>⏎</tool_call>
 
@@ -21,7 +21,7 @@ from forefront.wire.tools import Tool
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedFormat(ToolFormat):
     """`call`, the name and `named` begin a call; `key`, a key and `keyed`, with `value` before its value, an argument,
-    which `valued` ends; `end` ends the call. `gap` stands between all of them, `trim` around a value.
+    which `valued` ends; `end` ends the call. `gap` separates all of them, `trim` surrounds a value.
 
     A string is shown while it is written, any other value when it is complete.
     """

@@ -1,4 +1,4 @@
-"""How a model writes calls of tools: one class per format, all with this interface."""
+"""The interface of tool-call formats: one class per format."""
 
 import json
 from abc import ABC, abstractmethod
@@ -85,7 +85,7 @@ class ToolFormat(ABC):
         """Lark expression for what follows the opening: one call (rule `tool`) or several."""
 
     def between(self) -> str | None:
-        """Lark expression for what stands between two blocks; None where a second block cannot follow."""
+        """Lark expression for the text between two blocks; None where a second block cannot follow."""
         return None
 
     def lead(self) -> str:

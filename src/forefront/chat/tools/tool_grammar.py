@@ -1,4 +1,4 @@
-"""What a model may write when it calls tools, as a grammar for llguidance."""
+"""The grammar of a model's tool calls, for llguidance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

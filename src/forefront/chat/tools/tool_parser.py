@@ -31,18 +31,18 @@ class ToolParser:
         self._form = form
         self._tools = tools
         self._calls = 0
-        self._said: list[tuple[int, str, str]] = []  # call or -1, its name where it begins, text
-        self._content = _Content(self._said)
+        self._pending: list[tuple[int, str, str]] = []  # call or -1, its name where it begins, text
+        self._content = _Content(self._pending)
         self._markers = (*form.openings, *form.closings)
         self._machine = TextScanner(self._answer(), self._markers)
 
     def feed(self, text: str) -> list[Delta]:
-        """What more text adds."""
+        """The deltas of more text."""
         self._machine.feed(text)
         return self._deltas()
 
     def finish(self) -> list[Delta]:
-        """What was held back, at the end of the answer."""
+        """The text held back, at the end of the answer."""
         self._machine.finish()
         self._content.end()
         return self._deltas()
@@ -97,30 +97,30 @@ class ToolParser:
 
     def _begin(self, name: str) -> None:
         self._content.call()
-        self._said.append((self._calls, name, ""))
+        self._pending.append((self._calls, name, ""))
         self._calls += 1
 
     def _argument(self, text: str) -> None:
-        self._said.append((self._calls - 1, "", text))
+        self._pending.append((self._calls - 1, "", text))
 
     def _deltas(self) -> list[Delta]:
         deltas: list[Delta] = []
-        for (call, name), said in groupby(self._said, key=lambda entry: entry[:2]):
-            text = "".join(entry[2] for entry in said)
+        for (call, name), entries in groupby(self._pending, key=lambda entry: entry[:2]):
+            text = "".join(entry[2] for entry in entries)
             if name:
                 deltas.append(ToolCallBegin(self._index, call, name))
             else:
                 deltas.append(TextDelta(self._index, text) if call < 0 else ToolCallDelta(self._index, call, text))
-        self._said.clear()
+        self._pending.clear()
         return deltas
 
 
 class _Content:
-    """Content on its way to `said`, without the white space around calls."""
+    """Content on its way to `pending`, without the white space around calls."""
 
-    def __init__(self, said: list[tuple[int, str, str]]) -> None:
+    def __init__(self, pending: list[tuple[int, str, str]]) -> None:
         self.behind_call = False  # only white space has come since the last call
-        self._said = said
+        self._pending = pending
         self._shown = False
         self._white: list[str] = []
 
@@ -145,7 +145,7 @@ class _Content:
             self._show("")
 
     def _show(self, text: str) -> None:
-        self._said.append((-1, "", "".join(self._white) + text))
+        self._pending.append((-1, "", "".join(self._white) + text))
         self._white.clear()
         self._shown = True
         self.behind_call = False

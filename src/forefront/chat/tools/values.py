@@ -1,4 +1,4 @@
-"""Values as some models write them that do not write JSON: Python's literals, and Gemma's."""
+"""Values in notations other than JSON: Python's literals, and Gemma's."""
 
 import re
 from typing import Any, Final

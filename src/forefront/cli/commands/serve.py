@@ -15,12 +15,12 @@ from rich.markup import escape
 from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
-from forefront.catalog.chat_template import read_chat_template, template_names
 from forefront.catalog.download import fetch
 from forefront.catalog.known_models import KNOWN_MODELS
 from forefront.catalog.loading import load
+from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
-from forefront.catalog.store import Store
+from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.environment import unknown_variables
@@ -114,7 +114,7 @@ class StartupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What to serve, with the settings of the file, the environment and the command line."""
+    """The models to serve, with the settings of the file, the environment and the command line."""
 
     models: list[str]
     model_options: ModelOptions
@@ -196,10 +196,10 @@ def _serve(options: ServeOptions, console: Console) -> None:
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, [source.name for source in sources]):
             log.warning("%s", warning)
-        store, progress = Store(options.home), StartupProgress(console)
+        cache, progress = ModelCache(options.home), StartupProgress(console)
         sources = [_download(source, options.home, progress) for source in sources]
         catalog = Catalog(
-            [load(source, store, options.model_options, progress.step, options.chat_template) for source in sources]
+            [load(source, cache, options.model_options, progress.step, options.chat_template) for source in sources]
         )
         url = _url(settings, bound.getsockname()[1])
 

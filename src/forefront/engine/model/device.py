@@ -25,7 +25,7 @@ def choose_device(name: str, available: Sequence[str]) -> str:
         raise DeviceError(f"{name[:40]!r} is not a device: it is CPU, GPU or AUTO, or GPU.1 for the second GPU")
     if name == "AUTO":
         return next((device for device in available if is_gpu(device)), "CPU")
-    # A single GPU is listed as GPU, several as GPU.0 and so on. Both names stand for the first.
+    # A single GPU is listed as GPU, several as GPU.0 and so on. Both names refer to the first.
     if name.removesuffix(".0") not in {device.removesuffix(".0") for device in available}:
         raise DeviceError(f"there is no device {name}; OpenVINO sees {', '.join(available) or 'none'}")
     return name

@@ -15,7 +15,7 @@ from forefront.engine.model.step_inputs import SequenceInput, StepInputs
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How a model is compiled.
+    """Options of a model's compilation.
 
     `threads`: CPU threads, 0 for all cores. `kv_cache_bytes`: the most memory for the KV cache, which never has more
     room than for `contexts` whole contexts. `inference_precision`: `f32`, or `bf16`, which is less exact and makes

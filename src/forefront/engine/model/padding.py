@@ -1,6 +1,6 @@
 """The padded size of a step, chosen so that few different sizes occur.
 
-OpenVINO compiles kernels for each number of tokens and keeps them: 1.4 MiB each, whatever the size of the model. For
+OpenVINO compiles kernels for each number of tokens and keeps them: 1.4 MiB each, for a model of any size. For
 all numbers up to 256 that is 360 MiB, for the padded sizes 90 MiB. Rows of logits are padded in the same way: each
 number of rows takes 0.14 MiB.
 """

@@ -83,7 +83,7 @@ class StepInputs:
         bound_temperatures[:count], bound_temperatures[count:] = temperatures, 1.0
 
     def _fill_blocks(self, sequences: Rows[SequenceInput], used: npt.NDArray[np.integer]) -> None:
-        """`used` [padded sequences]: blocks that hold each one's tokens."""
+        """`used` [padded sequences]: blocks that hold each sequence's tokens."""
         begins = self._bind("block_indices_begins", len(used) + 1)
         np.cumsum(used, out=begins[1:])
         bounds = begins.tolist()
@@ -93,7 +93,7 @@ class StepInputs:
         blocks[bounds[len(sequences)] :] = self._padding_block
 
     def _bind(self, name: str, size: int) -> npt.NDArray[Any]:
-        """The array of that name to write to, bound to the request with `size` entries; 0 stands for a scalar."""
+        """The array of that name to write to, bound to the request with `size` entries; 0 means a scalar."""
         array = self._array(name, size)
         if self._bound.get(name) != size:
             shaped = array.reshape(-1, 1) if name == "temperatures" else array

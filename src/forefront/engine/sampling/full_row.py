@@ -64,7 +64,7 @@ class _Descent:
     """Adds up masses from the largest to the smallest, without sorting them all.
 
     The bits of positive floats have the order of the floats, so their leading bits make bins in that order. Sums over
-    bins tell in which one a sum is passed, and only that one is sorted: the same cost for peaked and flat rows.
+    bins locate the bin in which a sum is passed, and only that bin is sorted: the same cost for peaked and flat rows.
     """
 
     def __init__(self, masses: Floats) -> None:

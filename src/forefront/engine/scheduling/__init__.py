@@ -1,1 +1,1 @@
-"""Which tokens run next: sequences, KV blocks, tenants, admission, prefill, drafts."""
+"""The choice of the tokens of the next step: sequences, KV blocks, tenants, admission, prefill, drafts."""

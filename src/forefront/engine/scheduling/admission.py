@@ -1,4 +1,4 @@
-"""Which waiting sequences start running, and which running ones are preempted for them."""
+"""Admission of waiting sequences, and preemption of running ones for them."""
 
 from forefront.engine.scheduling.running_set import RunningSet
 from forefront.engine.scheduling.sequence import Sequence

@@ -80,7 +80,7 @@ class BlockPool:
                     self._free.append(block)
 
     def register(self, block: int, digest: bytes) -> None:
-        """Let `match_prefix` find a full, computed block. Of several with one hash, only the first is found."""
+        """Register a full, computed block for `match_prefix`. Of several with one hash, only the first is found."""
         if digest not in self._block_of:
             self._block_of[digest] = block
             self._hash_of[block] = digest

@@ -105,10 +105,10 @@ class RunningSet:
         return min(count, room)
 
     def fork(self, sequence: Sequence, follower: Sequence) -> tuple[int, int] | None:
-        """Let `follower` run on the blocks of `sequence`, whose prompt it has and which was just computed.
+        """Start `follower` on the blocks of `sequence`, which has the same prompt, just computed.
 
         Full blocks are shared. A partly filled last block is returned as (source, target), to be copied before it is
-        written to; (0, 0) stands for none. Without room, or room within the tenant's share while another tenant waits,
+        written to; (0, 0) means none. Without room, or room within the tenant's share while another tenant waits,
         the follower is queued and computes for itself; None is returned then.
         """
         tenant = self._tenants.of(sequence)

@@ -1,4 +1,4 @@
-"""Which tokens run next: decisions over sequences and blocks, with no clock, no model and no I/O.
+"""The choice of the tokens of the next step: decisions over sequences and blocks, with no clock, no model and no I/O.
 
 Tenants share the engine by weight. One tenant alone may use all of it. While several have sequences and one waits, each
 has a share of the decode slots, of the KV blocks and of the prompt tokens of a step (`fairness/shares.py`).
@@ -62,7 +62,7 @@ class Scheduler:
 
     @property
     def preemptions(self) -> int:
-        """How often a sequence was preempted."""
+        """The number of preemptions."""
         return self._running.preemptions
 
     def add(self, sequence: Sequence) -> None:
@@ -90,7 +90,7 @@ class Scheduler:
         self._tenants.queue(sequence, first=True)
 
     def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
-        """How many tokens of a prompt are in the cache for a new sequence."""
+        """The number of a prompt's tokens that are cached for a new sequence."""
         hashes: list[bytes] = []
         # At least one token is always computed, for its logits.
         extend_block_hashes(hashes, prompt, len(prompt) - 1, self.pool.block_size, tenant.salt)

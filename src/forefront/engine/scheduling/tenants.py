@@ -32,7 +32,7 @@ class Tenants:
         return self._queues[sequence.request.tenant.name]
 
     def queue(self, sequence: Sequence, *, first: bool) -> None:
-        """Let a sequence wait, behind its tenant's other sequences or before them."""
+        """Queue a sequence, behind its tenant's other sequences or before them."""
         owner = sequence.request.tenant
         tenant = self._queues.get(owner.name)
         if tenant is None:

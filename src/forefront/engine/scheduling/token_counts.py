@@ -27,7 +27,7 @@ class TokenCounts:
 
     @property
     def output_counts(self) -> npt.NDArray[np.float64]:
-        """How often each of `tokens` occurs in the output [n]. A view."""
+        """The number of occurrences of each of `tokens` in the output [n]. A view."""
         return self._counts[: len(self._places)]
 
     def add(self, token: int) -> None:

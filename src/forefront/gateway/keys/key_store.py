@@ -170,7 +170,7 @@ def _require_adoptable(key: Key) -> None:
 
 
 def _archive_rotated_key(connection: sa.Connection, before: sa.RowMapping) -> None:
-    """Insert the key's row from before the rotation as a revoked key of its own."""
+    """Insert the key's row from before the rotation as a separate, revoked key."""
     name = before["name"][: _MAX_NAME - len(_ROTATED)] + _ROTATED
     row = {**before, "id": _new_id(), "name": name, "revoked_at": int(time.time())}
     connection.execute(sa.insert(api_keys).values(**row))

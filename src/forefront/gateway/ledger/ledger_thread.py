@@ -30,7 +30,7 @@ STORE_TIMEOUT = 15.0  # seconds until a caller gets an error, if the store does 
 
 
 class LedgerThread:
-    """Empties `queue` on a thread of its own and resolves its items on the event loop.
+    """Empties `queue` on its thread and resolves its items on the event loop.
 
     There it also calls `free` with amounts that became free, and `give_back` with amounts to return to the store.
     """

@@ -1,4 +1,4 @@
-"""What one request takes of rate limits that are counted in memory."""
+"""One request's reservation under rate limits that are counted in memory."""
 
 from collections.abc import Callable, Sequence
 

@@ -112,7 +112,7 @@ class RedisClient:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 results = await self._run_scripts(batch)
-        except Exception as error:  # every waiting caller must get a result, whatever failed
+        except Exception as error:  # every waiting caller must get a result, for any failure
             await self._fail(error, batch)
         else:
             self._resolve_batch(batch, results)

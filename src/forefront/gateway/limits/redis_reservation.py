@@ -67,7 +67,7 @@ class LimitedSubject:
         """Raise `ApiError` 429 if the last response of Redis rules a request out, or if this server reads as many
         bodies as requests may run.
 
-        The response stays valid whatever other servers do: a counted request counts for a whole window.
+        The response stays valid under requests to other servers: a counted request counts for a whole window.
         """
         if self.limits.concurrency is not None and self.reading >= self.limits.concurrency:
             raise concurrency_exceeded(self.subject, self.limits.concurrency)
@@ -85,7 +85,7 @@ class LimitedSubject:
 
 @dataclass(frozen=True, slots=True)
 class ReservationContext:
-    """What all reservations of a server share: the client, seconds of a window and of a slot, and the running ones."""
+    """Shared by all reservations of a server: the client, seconds of a window and of a slot, and the running ones."""
 
     client: "RedisClient"
     window: float

@@ -69,7 +69,7 @@ def remove_server(connection: sa.Connection, server_id: str) -> None:
 
 
 def find_live_server(connection: sa.Connection) -> tuple[str, int] | None:
-    """The host name and process of a server that may be running, for a program without a `Liveness` of its own.
+    """The host name and process of a server that may be running, for a program without its own `Liveness`.
 
     Such a server has a recent heartbeat by the machines' clocks, and its process is not known to be gone.
     """

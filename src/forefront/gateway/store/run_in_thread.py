@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def run_in_thread(call: Callable[[], T]) -> T:
-    """Return or raise the result of `call`, which runs in a daemon thread of its own.
+    """Return or raise the result of `call`, which runs in a new daemon thread.
 
     asyncio's default executor is unsuitable: its threads are few and shared, and the process waits for them at exit. A
     store that hangs would occupy all of them.

@@ -143,7 +143,7 @@ def _rows(file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
     if end is None:
         raise TransferError("it does not end with the number of its rows, so it is incomplete; export again")
     if end != count:
-        raise TransferError(f"it has {count} rows, but its last line says {end}; export again")
+        raise TransferError(f"it has {count} rows, but its last line states {end}; export again")
 
 
 def _parse(line: bytes, number: int) -> Any:

@@ -12,7 +12,7 @@ class Exaone4(Decoder):
     _large = 64  # layers of the model that has windows
 
     def windowed_layers(self) -> list[bool]:
-        """In the large model alone, unless the file says which."""
+        """Only in the large model, unless the file lists them."""
         if self.layers == self._large or self.settings.is_list("attention.sliding_window_pattern"):
             return super().windowed_layers()
         return [False] * self.layers

@@ -36,7 +36,7 @@ class HfFamily:
     `architecture`: in GGUF. `modules`: of a layer, and `model_modules` outside, less ".weight" and ".bias", where they
     differ from Llama's. `layers`: what their names begin with. `activations`: that the architecture has. `interleaved`:
     pairs of channels that turn are neighbours. `plus_one`: norms add 1 to their weights. `windows`: which layers have
-    one where `layer_types` does not say: "none", "all", "chosen" by `use_sliding_window`, or all but one of "period".
+    one without `layer_types`: "none", "all", "chosen" by `use_sliding_window`, or all but one of "period".
     `settings`: numbers of the configuration by GGUF's key. `defaults`: of the configuration.
     """
 

@@ -19,7 +19,7 @@ CONFIG: Final = "config.json"
 # Where early programs for GPTQ wrote its settings.
 _QUANTIZE_CONFIG: Final = "quantize_config.json"
 _F32: Final = FORMATS[0]
-# What the configuration says already, and the parts of a model that sees images.
+# Tensors that the configuration implies, and the image parts of a multimodal model.
 _IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector)\..*")
 _LAYER: Final = re.compile(r"(\d{1,4})\.(.+)")
 _HEAD_NORM: Final = re.compile(r"(.+\.self_attn\.[qk])_layernorm\.norms\.(\d{1,4})\.weight")
@@ -51,7 +51,7 @@ class HuggingFaceModel:
 
 
 def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
-    """How the weights are quantised: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
+    """The quantisation of the weights: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
     found = config.get("quantization_config")
     if found is None and (directory / _QUANTIZE_CONFIG).is_file():
         found = read_object(directory / _QUANTIZE_CONFIG)
@@ -114,6 +114,6 @@ def _head_norms(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _tensor(name: str, values: Floats | Any) -> Tensor:
-    """A tensor in memory of its own."""
+    """A copy of a tensor."""
     array = np.ascontiguousarray(values, np.float32)
     return Tensor(name, array.shape, _F32, array.reshape(-1, array.shape[-1]).view(np.uint8))

@@ -114,7 +114,7 @@ def _magnitude(factor: float, scale: float) -> float:
 
 
 def _llama3(scaling: Mapping[str, Any], base: float, width: int) -> Floats:
-    """What each pair is slowed by: slow ones by `factor`, fast ones not, and a ramp between."""
+    """The divisor of each pair's frequency: `factor` for slow ones, 1 for fast ones, and a ramp between."""
     factor, low, high, context = (
         _positive(scaling, key)
         for key in ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")

@@ -1,4 +1,4 @@
-"""How matrices are stored for OpenVINO's kernels."""
+"""The layouts of matrices for OpenVINO's kernels."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +13,7 @@ BITS: Final = {"i4": 4, "i8": 8, "f16": 16, "bf16": 16, "f32": 32}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the numbers of a matrix are stored. `element`: OpenVINO's name of the code's type, or of plain numbers with
+    """The layout of a matrix's numbers. `element`: OpenVINO's name of the code's type, or of plain numbers with
     `group` 0. `group`: codes that share a scale. Matrices of one layout can be joined.
 
     Scales are float32: the plugin would keep a converted copy of others beside its own.

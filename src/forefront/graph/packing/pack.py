@@ -38,7 +38,7 @@ class Rounding:
 
 
 def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
-    """How a tensor is to be stored. Raises `ModelFileError` for a format that is not supported.
+    """The layout of a tensor. Raises `ModelFileError` for a format that is not supported.
 
     Groups of 16 have no fast kernel: unless `exact`, they are rounded anew to eight bits in groups of 32. Plain numbers
     are rounded to `bits` where their rows are whole groups.
@@ -49,7 +49,7 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
         if rounding.bits and tensor.shape[-1] % GROUP == 0:
             return Layout(f"i{rounding.bits}", GROUP)
-        # Kernels of float32 keep 16-bit matrices as float32, and the plugin a copy of its own beside them: so they are
+        # Kernels of float32 keep 16-bit matrices as float32, and the plugin its own copy beside them: so they are
         # expanded in the mapped file.
         return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
     quantized = kind.checked()

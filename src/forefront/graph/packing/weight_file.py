@@ -2,7 +2,7 @@
 
 Constants in a mapped file cost no memory of their own: the system drops their pages when they are not needed, and
 processes that serve the same model share them. The file is written once for each model, in the order in which the graph
-uses its matrices; `weights.json` beside it says where each one is.
+uses its matrices; `weights.json` beside it has the position of each.
 """
 
 import json
@@ -96,7 +96,7 @@ class WeightFile:
         if self.complete and self._maps:
             start = 0
         else:
-            # A complete file is mapped once. While it grows, each array gets a mapping of its own.
+            # A complete file is mapped once. While it grows, each array gets its own mapping.
             start = 0 if self.complete else offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
             size = 0 if self.complete else end - start
             self._maps.append(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ, offset=start))

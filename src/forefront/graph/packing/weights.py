@@ -68,7 +68,7 @@ class Weights:
 
     @property
     def count(self) -> int:
-        """How many tensors the file has."""
+        """The number of tensors in the file."""
         return len(self._file.tensors)
 
     def has(self, name: str) -> bool:

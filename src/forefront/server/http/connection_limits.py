@@ -33,7 +33,7 @@ class ConnectionLimits:
     """At most `total` connections, of which an eighth is kept for those without a key.
 
     A quarter of `total`, and `per_address` of one peer address, may be without a key for longer than a second. (An IPv6
-    address stands for its /64 network.) One project may have three quarters of `total`.
+    address represents its /64 network.) One project may have three quarters of `total`.
     """
 
     def __init__(self, total: int, per_address: int) -> None:

@@ -63,7 +63,7 @@ def _width(part: _Bytes) -> int:
 
 
 def _unescaped_quotes(part: _Bytes) -> tuple[_Flags, bool]:
-    """Which bytes are quotes that begin or end a string; whether the last byte escapes the one behind `part`."""
+    """The bytes that are quotes of a string's beginning or end; whether the last byte escapes the one behind `part`."""
     quotes, backslashes = part == _QUOTE, part == _BACKSLASH
     if not backslashes.any():
         return quotes, False
@@ -76,7 +76,7 @@ def _unescaped_quotes(part: _Bytes) -> tuple[_Flags, bool]:
 
 
 def _inside(quotes: _Flags, in_string: bool) -> _Flags:
-    """Which bytes are in a string, its opening quote included. `in_string`: the first byte is, or closes one."""
+    """The bytes within a string, its opening quote included. `in_string`: the first byte is, or closes one."""
     packed = np.packbits(quotes, bitorder="little")
     words = np.zeros(-(-len(packed) // 8), np.uint64)
     words.view(np.uint8)[: len(packed)] = packed

@@ -1,4 +1,4 @@
-"""Which request heads are accepted: a request that two HTTP implementations could frame differently is refused.
+"""Rules for request heads: a request that two HTTP implementations could frame differently is refused.
 
 The rules are those of RFC 9112, and stricter where nginx, Envoy or h11 disagree with llhttp, which httptools wraps.
 """
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
-# CONNECT asks for a tunnel. The others belong to ICE and HTTP/2, which llhttp reads too.
+# CONNECT requests a tunnel. The others belong to ICE and HTTP/2, which llhttp reads too.
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"SOURCE", b"PRI"})
 _FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 # A target in absolute form has a host and no user.

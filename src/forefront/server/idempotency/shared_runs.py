@@ -21,7 +21,7 @@ _ENTRY_OVERHEAD: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long results are kept, in seconds, and how many, in entries and bytes; the bytes of the largest one.
+    """Bounds of kept results: seconds, entries, bytes in total, and bytes of the largest one.
 
     A run without connections continues for `grace` seconds, or for `grace_begun` once a part of the response is sent: a
     client that leaves in the middle has mostly seen enough. At most `deserted` runs of one owner do.
@@ -37,7 +37,7 @@ class Retention:
 
 
 class _Stage(IntEnum):
-    """How likely an entry is to be retried. An owner's entries are dropped in this order."""
+    """The likelihood of a retry, lowest first. An owner's entries are dropped in this order."""
 
     DELIVERED = 0  # a client has received the whole response
     ATTACHED = 1  # it is running, and a client is connected

@@ -1,1 +1,1 @@
-"""What wraps every request: request id, authentication, error responses, the fast route."""
+"""The wrappers of every request: request id, authentication, error responses, the fast route."""

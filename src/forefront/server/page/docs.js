@@ -131,7 +131,7 @@ function tryOut(method, path, parameters, body) {
   const example = body ? JSON.stringify(body.example, null, 2) : "";
   const rows = example.split("\n").length + 1;
   const text = body ? el("textarea", { value: example, rows, spellcheck: false, ariaLabel: "Body" }) : null;
-  const command = el("pre"), told = el("pre", { hidden: true }), status = el("span", { className: "status" });
+  const command = el("pre"), output = el("pre", { hidden: true }), status = el("span", { className: "status" });
   status.setAttribute("role", "status");
   const send = el("button", { className: "send", type: "button" }, "Send");
   const stop = el("button", { type: "button", hidden: true }, "Stop");
@@ -141,7 +141,7 @@ function tryOut(method, path, parameters, body) {
   const show = () => { command.textContent = curl(request(), "YOUR_API_KEY"); };
   const box = el("div", { className: "try" }, el("h3", {}, "Try it"),
     inputs.map(([{ name }, input]) => el("label", {}, el("span", {}, name), input)), text,
-    el("div", { className: "row" }, send, stop, copy, status), told, el("h3", {}, "cURL"), command);
+    el("div", { className: "row" }, send, stop, copy, status), output, el("h3", {}, "cURL"), command);
   box.addEventListener("input", show);
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(command.textContent);
@@ -151,8 +151,8 @@ function tryOut(method, path, parameters, body) {
     const control = new AbortController();
     stop.onclick = () => control.abort();
     send.disabled = true;
-    stop.hidden = told.hidden = false;
-    await perform(request(), control.signal, told, status);
+    stop.hidden = output.hidden = false;
+    await perform(request(), control.signal, output, status);
     send.disabled = false;
     stop.hidden = true;
   });
@@ -184,28 +184,28 @@ function curl({ method, url, headers, body }, key) {
   return lines.join(" \\\n  ");
 }
 
-async function perform({ method, url, headers, body }, signal, told, status) {
+async function perform({ method, url, headers, body }, signal, output, status) {
   const key = $("key").value.trim();
   const begin = performance.now();
   const took = () => `${Math.round(performance.now() - begin)} ms`;
-  told.textContent = "";
+  output.textContent = "";
   status.textContent = "Waiting …";
   try {
     const all = key ? { ...headers, Authorization: `Bearer ${key}` } : headers;
     const answer = await fetch(url, { method, headers: all, body, signal, cache: "no-store", credentials: "omit" });
     const line = `${answer.status} ${answer.statusText}`.trim();
     const shown = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n") + "\n\n";
-    told.textContent = shown;
+    output.textContent = shown;
     const decoder = new TextDecoder();
     let text = "";
     for (const reader = answer.body.getReader(); ;) {
       const { value, done } = await reader.read();
       if (done) break;
       text += decoder.decode(value, { stream: true });
-      told.textContent = shown + text;
+      output.textContent = shown + text;
       status.textContent = `${line}, ${took()}`;
     }
-    told.textContent = shown + pretty(text, answer.headers.get("content-type") ?? "");
+    output.textContent = shown + pretty(text, answer.headers.get("content-type") ?? "");
     status.textContent = `${line}, ${took()}`;
   } catch (error) {
     status.textContent = signal.aborted ? `Stopped after ${took()}` : `No answer: ${error.message}`;

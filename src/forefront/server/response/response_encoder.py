@@ -62,7 +62,7 @@ class ResponseEncoder(ABC):
         """The chunk with the usage and no choice."""
 
     def receipt(self, event: Completed) -> Receipt | None:
-        """How the answer was computed."""
+        """The computation of the answer."""
         build, report = self.model.build, event.report
         if report is None:
             return None

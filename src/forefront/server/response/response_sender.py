@@ -84,7 +84,7 @@ class ResponseSender:
             self._headers = {**self._headers, **unenforced_header(event.unenforced)}
 
     def _encoded(self, event: Event | None) -> list[bytes]:
-        """An event as server-sent events. None stands for a pause."""
+        """An event as server-sent events. None means a pause."""
         if event is None:
             return [encode_waiting(*self._lease.wait_estimate())]
         return [encode_event(chunk) for chunk in self._encoder.chunks(event)]

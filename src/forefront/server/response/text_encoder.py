@@ -101,7 +101,7 @@ class TextCompletionEncoder(ResponseEncoder):
             self._offsets[index] += len(self._decoders[index].decode(bytes(token.bytes or ())))
         return CompletionLogprobs(
             tokens=[_name(token) for token in tokens],
-            # Nothing stands before a prompt's first token, so it has no probability.
+            # A prompt's first token has no context, so it has no probability.
             token_logprobs=[None if isnan(token.logprob) else token.logprob for token in tokens],
             top_logprobs=[_top(token) for token in tokens] if self._alternatives else None,
             text_offset=offsets,

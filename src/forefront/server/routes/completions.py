@@ -36,7 +36,7 @@ _prompt_log = logging.getLogger("forefront.prompts")
 
 @dataclass(frozen=True)
 class CompletionApi(Generic[R]):
-    """What differs between the two endpoints: request parser, response encoder, and the prompt in a request."""
+    """The differences between the two endpoints: request parser, response encoder, and the prompt in a request."""
 
     parse: Callable[[bytes | bytearray], ParsedRequest[R]]
     encoder: Callable[[R, ServedModel], ResponseEncoder]

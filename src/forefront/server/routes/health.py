@@ -27,7 +27,7 @@ def make_ready(catalog: Catalog) -> Callable[[Request], Awaitable[Response]]:
         try:
             await asyncio.wait_for(catalog.probe(), _READY_TIMEOUT)
         except Exception as error:
-            raise ApiError("not_ready", "No token could be generated; the server's log may say why.") from error
+            raise ApiError("not_ready", "No token could be generated; see the server log.") from error
         return _response(Health(status="ready"))
 
     return ready

@@ -1,1 +1,1 @@
-"""Grammars as automata: where an answer stands, and the shortest way to its end."""
+"""Grammars as automata: the state of an answer, and the shortest completion."""

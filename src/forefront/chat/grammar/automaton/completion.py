@@ -1,4 +1,4 @@
-"""Where an answer stands in its grammar, and the fewest tokens that complete it from there."""
+"""The state of an answer in its grammar, and the fewest tokens that complete it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

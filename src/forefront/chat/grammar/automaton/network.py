@@ -75,8 +75,8 @@ class Network:
         self._longest = longest
 
     def tokens(self, state: int) -> tuple[int, int] | None:
-        """How many tokens complete a terminal from a state of the automaton, and the first of them (-1: none is
-        needed); None if nothing does."""
+        """The number of tokens that complete a terminal from a state of the automaton, and the first one (-1: none
+        needed); None if it cannot be completed."""
         found = self._tokens.get(state, _MISSING)
         if found is _MISSING:
             literal = self.automaton.text_of(state)

@@ -277,7 +277,7 @@ class RegexAutomaton:
         return [(1 << byte, self.either(options)) for byte, options in groups.items()]
 
     def _text(self, number: int, offset: int) -> int:
-        """What is left of a text."""
+        """The rest of a text."""
         if offset == len(self._texts[number]):
             return EMPTY
         return self._state((_TEXT, number, offset), accepting=False)

@@ -236,7 +236,7 @@ class _Parser:
         return Chars(self._cased(self._escaped_ranges(char)))
 
     def _escaped_ranges(self, char: str) -> Ranges:
-        """What an escape of one character or of a class of characters stands for."""
+        """The meaning of an escape of one character or of a class of characters."""
         lower = char.lower()
         if lower in "dsw":
             return self._shorthand(lower) if char == lower else complement(self._shorthand(lower, widest=True))

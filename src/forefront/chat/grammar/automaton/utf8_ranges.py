@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 def utf8_blocks(low: int, high: int) -> Iterable[tuple[bytes, bytes]]:
-    """The range as blocks in which each byte of the UTF-8 form has a range of its own."""
+    """The range as blocks in which each byte of the UTF-8 form has its own range."""
     for last in (0x7F, 0x7FF, 0xD7FF, 0xDFFF, 0xFFFF, 0x10FFFF):
         if low > last or low > high:
             continue

@@ -27,7 +27,7 @@ _MAX_LENGTH: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """How the characters of a text are written: as they are, or as within a JSON string."""
+    """The notation of a text's characters: literal, or escaped as in a JSON string."""
 
     character: Callable[[Ranges], str]
     is_raw: bool
@@ -128,7 +128,7 @@ class _Translation:
                 at = start
                 continue
             at -= 1
-            # Something may stand before the assertion, so `^` in it cannot match; behind nullable parts it could.
+            # Characters may precede the assertion, so `^` in it cannot match; behind nullable parts it could.
             inner = self if not at or all(isinstance(i, Look | Anchor) for i in items[:at]) else None
             if inner is None and _mentions_start(items[at]):
                 raise RegexSyntaxError("`^` behind other text")

@@ -130,7 +130,7 @@ def _counted(values: list[str], least: int, most: int, compiler: "SchemaCompiler
     known: dict[tuple[int, int], str | None] = {}
 
     def rest(place: int, count: int) -> str | None:
-        """What may follow when `count` of the values before `place` are there."""
+        """The continuations after `count` of the values before `place`."""
         if (place, count) not in known:
             options = ['"]"'] if count >= least else []
             if count < most:

@@ -40,7 +40,7 @@ from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_wi
 from forefront.wire.tools import TEXT_GRAMMAR
 
 _TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
-# Keywords that say something of one type alone: a schema that has them and no `type` means that type.
+# Keywords that constrain one type only: a schema that has them and no `type` means that type.
 _TYPE_OF: Final = {
     **dict.fromkeys(
         ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",

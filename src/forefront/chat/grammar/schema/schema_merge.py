@@ -78,7 +78,7 @@ class SchemaMerger:
         return found
 
     def target(self, reference: str, path: str) -> Any:
-        """What a reference points to; any value if it points nowhere in the schema."""
+        """The target of a reference; any value if it is not in the schema."""
         if reference in ("#", "#meta"):
             return self._root
         found: Any = self._root
@@ -132,7 +132,7 @@ def is_reference_alone(schema: Any) -> bool:
 
 
 def merged(first: Flat, second: Flat) -> Flat:
-    """What both allow. Raises `NoValueError`."""
+    """The schema of values that both allow. Raises `NoValueError`."""
     found = dict(first)
     _allow_each_others_properties(found, second)
     for key, value in second.items():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAX_COUNTED: Final = 2_000
 # Rules that counting the properties of one object may take.
 _MAX_COUNTING_RULES: Final = 5_000
-# What stands before the first property, and before the others.
+# The text before the first property, and before the others.
 _SEPARATORS: Final = ('"{"', '", "')
 
 
@@ -89,7 +89,7 @@ def _counted(members: list[_Member], free: list[str], least: int, most: int | No
     known: dict[tuple[int, int], str | None] = {}
 
     def rest(place: int, count: int) -> str | None:
-        """What may follow when `count` of the members before `place` are there."""
+        """The continuations after `count` of the members before `place`."""
         if (place, count) in known:
             return known[place, count]
         options: list[str] = []

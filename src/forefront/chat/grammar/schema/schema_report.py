@@ -1,4 +1,4 @@
-"""What of a JSON schema a grammar does not enforce."""
+"""The parts of a JSON schema that a grammar does not enforce."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Values within JSON schemas, and what the keywords around them say of them."""
+"""Values within JSON schemas, and the keywords that constrain them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A client's grammar for a text that stands within other text: in a JSON string, or as it is."""
+"""A client's grammar for a text within other text: in a JSON string, or as it is."""
 
 import json
 

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from forefront.chat.prompt.chat_template import ChatTemplate
-from forefront.chat.prompt.message_rendering import TemplateStyle, template_messages
+from forefront.chat.prompt.template_messages import TemplateStyle, template_messages
 from forefront.chat.prompt.template_style import find_template_style
 from forefront.wire.message import Message
-from tests.chat.told import HERMES, LLAMA3, MISTRAL
+from tests.chat.parsed import HERMES, LLAMA3, MISTRAL
 
 
 def messages(*ids: str, arguments: str = '{"a": 1}') -> list[Message]:
@@ -21,7 +21,7 @@ def messages(*ids: str, arguments: str = '{"a": 1}') -> list[Message]:
     return msgspec.convert([*turn, *turn, question], list[Message])
 
 
-def told(shown: list[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
+def parsed(shown: list[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
     """Role, content, and ids of each message."""
     return [(message["role"], message["content"], _ids(message)) for message in shown]
 
@@ -39,7 +39,7 @@ def test_calls_are_shown_as_they_came() -> None:
         "type": "function",
         "function": {"name": "f1", "arguments": {"a": 1}},
     }
-    assert told(shown)[:4] == [
+    assert parsed(shown)[:4] == [
         ("user", "?", []),
         ("assistant", "I look.", ["call_1", "call_2"]),
         ("tool", "result of call_2", ["call_2"]),
@@ -69,7 +69,7 @@ def test_each_call_has_its_own_message_where_no_more_are_taken() -> None:
         ("tool", "result of 3", ["3"]),
     ]
     shown = template_messages(messages("1", "2", "3"), TemplateStyle(single=True))
-    assert told(shown) == [*turn, *turn, turn[0]]
+    assert parsed(shown) == [*turn, *turn, turn[0]]
     assert [message["name"] for message in shown if message["role"] == "tool"][:3] == ["f0", "f1", "f2"]
 
 

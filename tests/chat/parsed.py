@@ -1,4 +1,4 @@
-"""What a reader tells, put together, for tests of any way of cutting a text."""
+"""The joined output of a parser, for tests that cut a text at any position."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +21,7 @@ FORMATS = (HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED)
 Entry = tuple[str, int, str]
 
 
-def told(reader: OutputParser, pieces: Iterable[str]) -> list[Entry]:
+def parsed(reader: OutputParser, pieces: Iterable[str]) -> list[Entry]:
     """(kind, call, text) in the order of the answer, neighbours of a kind as one."""
     entries: list[Entry] = []
     for deltas in [*map(reader.feed, pieces), reader.finish()]:
@@ -57,7 +57,7 @@ class Plain(ToolParser):
 
 def read(form: ToolFormat, text: str, places: Sequence[int] = ()) -> list[Entry]:
     """What the parser tells of `text`."""
-    return told(Plain(0, form, {name: {} for name in NAMES}), cut(text, places))
+    return parsed(Plain(0, form, {name: {} for name in NAMES}), cut(text, places))
 
 
 def content(entries: list[Entry]) -> str:

@@ -1,4 +1,4 @@
-"""What is kept of models under `FOREFRONT_HOME`: folders made once for each model, and the digests of files."""
+"""The cache of models under `FOREFRONT_HOME`: packed weights in a folder for each model, and digests of files."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from typing import Any, Final
 MAX_CONTEXT: Final = 2**24
 
 
-class Store:
+class ModelCache:
     """Folders by name under `models`.
 
     A folder appears under its final name only when it is complete, so work that is cut short, or done twice at the same

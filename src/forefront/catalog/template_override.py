@@ -1,4 +1,4 @@
-"""Chat templates for models whose file has none: from a file, or one of those that come with the package."""
+"""The `--chat-template` option: a replacement for the template of a model, from a file or the package."""
 
 from pathlib import Path
 from typing import Final

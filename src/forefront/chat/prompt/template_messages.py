@@ -18,7 +18,7 @@ _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateStyle:
-    """How a template takes calls and results, where it differs from the usual.
+    """A template's form of calls and results, where it differs from the usual.
 
     - `single`: one call in a message, no more.
     - `short_ids`: ids of nine letters and digits.
@@ -162,7 +162,7 @@ def _alternating(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _one_by_one(messages: Sequence[Message]) -> list[Message]:
-    """The same with each call in a message of its own, and its result behind it."""
+    """The same with each call in a separate message, followed by its result."""
     groups: list[list[Message]] = []
     places: dict[str | None, list[Message]] = {}
     for message in messages:
@@ -176,7 +176,7 @@ def _one_by_one(messages: Sequence[Message]) -> list[Message]:
 
 
 def _split(message: Message) -> list[Message]:
-    """One message for each call; the first one has what else there is to say."""
+    """One message for each call; the first has the remaining content."""
     calls = message.tool_calls or []
     if len(calls) < 2:
         return [message]

@@ -1,4 +1,4 @@
-"""What is kept of models: made once, complete or not at all, found by content."""
+"""The cache of models: a folder is made once, appears only when complete, and is found by content."""
 
 import os
 import threading
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.store import Store
+from forefront.catalog.model_cache import ModelCache
 
 
 def is_complete(folder: Path) -> bool:
     return (folder / "done").is_file()
 
 
-def make(store: Store, name: str = "model") -> Path:
+def make(store: ModelCache, name: str = "model") -> Path:
     with store.folder(name, is_complete) as folder:
         if not is_complete(folder):
             (folder / "done").write_text("")
@@ -21,7 +21,7 @@ def make(store: Store, name: str = "model") -> Path:
 
 
 def test_a_folder_is_made_once(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = ModelCache(tmp_path)
     final = make(store)
     with store.folder("model", is_complete) as folder:
         assert folder == final
@@ -29,7 +29,7 @@ def test_a_folder_is_made_once(tmp_path: Path) -> None:
 
 
 def test_work_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = ModelCache(tmp_path)
     with pytest.raises(RuntimeError), store.folder("model", is_complete) as folder:
         (folder / "half").write_text("")
         raise RuntimeError
@@ -37,7 +37,7 @@ def test_work_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_damaged_folder_is_made_anew(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = ModelCache(tmp_path)
     (make(store) / "done").unlink()
     assert is_complete(make(store))
     assert len(list(store.models.iterdir())) == 1
@@ -47,7 +47,7 @@ def test_two_at_once_end_in_one_folder(tmp_path: Path) -> None:
     barrier = threading.Barrier(4)
 
     def work() -> None:
-        with Store(tmp_path).folder("model", is_complete) as folder:
+        with ModelCache(tmp_path).folder("model", is_complete) as folder:
             barrier.wait()
             (folder / "done").write_text("")
 
@@ -60,7 +60,7 @@ def test_two_at_once_end_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_digest_is_of_the_content_and_is_kept_until_the_file_changes(tmp_path: Path) -> None:
-    store, path = Store(tmp_path / "home"), tmp_path / "file"
+    store, path = ModelCache(tmp_path / "home"), tmp_path / "file"
     path.write_bytes(b"one")
     os.utime(path, (1, 1))
     first = store.digest([path])
@@ -68,19 +68,19 @@ def test_a_digest_is_of_the_content_and_is_kept_until_the_file_changes(tmp_path:
     # The same size and time of change: it is not read again.
     path.write_bytes(b"two")
     os.utime(path, (1, 1))
-    assert Store(tmp_path / "home").digest([path]) == first
+    assert ModelCache(tmp_path / "home").digest([path]) == first
     os.utime(path, (2, 2))
-    assert Store(tmp_path / "home").digest([path]) != first
+    assert ModelCache(tmp_path / "home").digest([path]) != first
 
 
 def test_a_digest_needs_no_home(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"one")
     (tmp_path / "in the way").write_text("")
-    assert Store(tmp_path / "in the way").digest([tmp_path / "file"]).startswith("7692c3")
+    assert ModelCache(tmp_path / "in the way").digest([tmp_path / "file"]).startswith("7692c3")
 
 
 def test_the_digest_of_several_files_depends_on_each(tmp_path: Path) -> None:
-    store, paths = Store(tmp_path / "home"), [tmp_path / "a", tmp_path / "b"]
+    store, paths = ModelCache(tmp_path / "home"), [tmp_path / "a", tmp_path / "b"]
     for path in paths:
         path.write_text(path.name)
     assert len({store.digest(paths), store.digest(paths[::-1]), store.digest(paths[:1])}) == 3
