@@ -40,6 +40,7 @@ class InstantRequest:
     prompt_tokens: int
     max_output_tokens: int
     text: str
+    unenforced: tuple[str, ...] = ()
 
 
 class InstantBackend:

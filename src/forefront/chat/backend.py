@@ -35,6 +35,10 @@ class PreparedRequest(Protocol):
     def max_output_tokens(self) -> int:
         """The most tokens that all choices together can have."""
 
+    @property
+    def unenforced(self) -> tuple[str, ...]:
+        """The paths of keywords of schemas that do not bind the answer."""
+
 
 @dataclass(slots=True)
 class RunUsage:

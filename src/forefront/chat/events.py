@@ -8,12 +8,10 @@ from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogpro
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache. `unenforced` are the
-    paths of keywords of schemas that do not bind the answer."""
+    """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache."""
 
     prompt_tokens: int
     cached_tokens: int
-    unenforced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

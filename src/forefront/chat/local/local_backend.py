@@ -99,7 +99,7 @@ class LocalBackend:
                 async for tokens in batch:
                     if usage.started is None:
                         usage.started, first = time.time(), time.monotonic()
-                        yield Started(prepared.prompt_tokens, batch.cached_tokens, prepared.unenforced)
+                        yield Started(prepared.prompt_tokens, batch.cached_tokens)
                     for event in _decode(prepared.answers, tokens):
                         unfinished -= isinstance(event, ChoiceEnd)
                         yield event
@@ -113,7 +113,7 @@ class LocalBackend:
             usage.cached_tokens = batch.cached_tokens
             usage.reasoning_tokens = sum(answer.reasoning_tokens for answer in prepared.answers)
         if usage.started is None:
-            yield Started(prepared.prompt_tokens, usage.cached_tokens, prepared.unenforced)
+            yield Started(prepared.prompt_tokens, usage.cached_tokens)
         for answer in prepared.answers:  # only those that the deadline has cut have an end left
             for event in answer.cut():
                 yield event

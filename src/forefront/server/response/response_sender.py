@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 from starlette.types import Message, Scope, Send
 
-from forefront.chat.events import Event, Started
+from forefront.chat.events import Event
 from forefront.gateway.lease import Lease
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
@@ -28,11 +28,9 @@ _STREAM_HEADERS: Final = {
     "x-accel-buffering": "no",  # proxies must not hold events back
 }
 
-_MAX_HEADER: Final = 2048
-
 
 class ResponseSender:
-    """Sends the response to one request."""
+    """Sends the response to one request. `headers` may change until the first byte is sent."""
 
     def __init__(
         self, scope: Scope, send: Send, encoder: ResponseEncoder, lease: Lease, headers: Mapping[str, str]
@@ -47,7 +45,7 @@ class ResponseSender:
         """Collect all events, then send them as one body."""
         memory = ResponseMemory(request_context(self._scope).memory.grow)
         async with aclosing(events):
-            body = msgspec.json.encode(await self._encoder.whole(self._noting_unenforced(events), memory))
+            body = msgspec.json.encode(await self._encoder.whole(events, memory))
         await self._send(self._start({"content-type": "application/json", "content-length": str(len(body))}))
         await send_body(self._send, body)
 
@@ -60,7 +58,6 @@ class ResponseSender:
         write = throttled(self._scope, self._write)
         async with aclosing(with_keepalive(events, keepalive_seconds)) as paced:
             first = await anext(paced)
-            self._note_unenforced(first)
             await self._send(self._start(_STREAM_HEADERS))
             try:
                 for payload in self._encoded(first):
@@ -72,16 +69,6 @@ class ResponseSender:
             except ApiError as error:
                 await write(encode_event(error.body()))
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _noting_unenforced(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        async for event in events:
-            self._note_unenforced(event)
-            yield event
-
-    def _note_unenforced(self, event: Event | None) -> None:
-        """Take the header of the first event that knows what does not bind the answer."""
-        if isinstance(event, Started):
-            self._headers = {**self._headers, **unenforced_header(event.unenforced)}
 
     def _encoded(self, event: Event | None) -> list[bytes]:
         """An event as server-sent events. None means a pause."""
@@ -97,27 +84,18 @@ class ResponseSender:
         return {"type": "http.response.start", "status": 200, "headers": raw(all_headers)}
 
 
-def unenforced_header(paths: tuple[str, ...]) -> dict[str, str]:
-    """The header that lists the keywords of schemas that do not bind the answer, as far as 2 KiB have room for them."""
-    if not paths:
-        return {}
-    text = ""
-    for place, path in enumerate(paths):
-        entry = (", " if text else "") + quote(path[:128], safe="[]._-$")
-        if len(text) + len(entry) > _MAX_HEADER:
-            text += f", and {len(paths) - place} more"
-            break
-        text += entry
-    return {"x-unenforced-keywords": text}
+def unenforced_header(paths: Sequence[str]) -> dict[str, str]:
+    """The header that lists the keywords of schemas that do not bind the answer."""
+    return {"x-unenforced-keywords": _bounded_list(paths)} if paths else {}
 
 
-def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
-    """The header that lists the request fields without effect, percent-encoded where needed. Names beyond 2 KiB are
-    counted alone, so that proxies take the header."""
+def ignored_header(names: Sequence[str]) -> dict[str, str]:
+    """The header that lists the request fields without effect."""
     return {"x-ignored-params": _bounded_list(names)} if names else {}
 
 
 def _bounded_list(names: Sequence[str]) -> str:
+    """The names, percent-encoded where needed. Beyond 2 KiB they are only counted, so that proxies take the header."""
     shown: list[str] = []
     size = 0
     for name in names:

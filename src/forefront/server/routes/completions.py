@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +20,7 @@ from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
 from forefront.server.response.response_encoder import ResponseEncoder
-from forefront.server.response.response_sender import ResponseSender, ignored_header
+from forefront.server.response.response_sender import ResponseSender, ignored_header, unenforced_header
 from forefront.server.response.text_encoder import TextCompletionEncoder
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
@@ -77,31 +77,37 @@ class CompletionsEndpoint(Generic[R]):
             return
         request, principal = parsed.request, request_context(scope).principal
         model = find_model(self._catalog, principal, request.model)
-        ignored = ignored_header(parsed.ignored + model.backend.ignored(request))
+        headers = ignored_header(parsed.ignored + model.backend.ignored(request))
         encoder = self._api.encoder(request, model)
         if _prompt_log.isEnabledFor(logging.INFO):
             _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": self._api.prompt(request)})
         with self._gateway.admit(principal, model.name, encoder.id) as lease:
-            events = answer(request, model.backend, principal.tenant, lease)
-            sender = ResponseSender(scope, send, encoder, lease, ignored)
+            events = answer(request, model.backend, principal.tenant, lease, headers)
+            sender = ResponseSender(scope, send, encoder, lease, headers)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             await while_connected(receive, sending)
 
 
 async def answer(
-    request: ChatRequest | CompletionRequest, backend: Backend[Any], tenant: Tenant, lease: Lease
+    request: ChatRequest | CompletionRequest,
+    backend: Backend[Any],
+    tenant: Tenant,
+    lease: Lease,
+    headers: dict[str, str],
 ) -> AsyncGenerator[Event, None]:
     """The events of a request: prepare → admit → run → settle.
 
-    The last end of a choice and `Completed` come once the request's row is in the ledger. Raises `ApiError`.
+    The last end of a choice and `Completed` come once the request's row is in the ledger. `headers` receives what the
+    preparation adds to the response's. Raises `ApiError`.
     """
     milliseconds = request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
     try:
         try:
-            async with asyncio.timeout_at(deadline):
+            async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
                 prepared = await backend.prepare(request, tenant)
+                headers |= unenforced_header(prepared.unenforced)
                 await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
         except TimeoutError:
             text = "The deadline was over before the answer could begin."
