@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from forefront.fairness.fair_semaphore import FairSemaphore
 from forefront.fairness.tenant import NO_TENANT, Tenant
-from forefront.gateway.ledger.ledger_thread import STORE_TIMEOUT
+from forefront.gateway.ledger.ledger_writer import STORE_TIMEOUT
 from forefront.gateway.store.database import StoreError
 from forefront.gateway.store.run_in_thread import run_in_thread
 from forefront.wire.errors import ApiError

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.ledger import budget_transaction as transaction_module
 from forefront.gateway.ledger import ledger as ledger_module
-from forefront.gateway.ledger import ledger_thread as thread_module
+from forefront.gateway.ledger import ledger_writer as thread_module
 from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetLease
 from forefront.gateway.ledger.budget_transaction import BudgetTransaction
 from forefront.gateway.ledger.pricing import Price

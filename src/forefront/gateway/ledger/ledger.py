@@ -1,7 +1,7 @@
 """Budget reservations and settlements of requests, on the event loop. A thread commits them in batches.
 
 Budgets are held through leases: most requests are admitted from memory, and only their rows wait for a commit. See
-`ledger_thread.py` for failures of the database.
+`ledger_writer.py` for failures of the database.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import secrets
 import time
 
 from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetLeases, BudgetRefusal, ReservationRequest
-from forefront.gateway.ledger.ledger_thread import STORE_TIMEOUT, WRITE_GRACE, LedgerThread, reject
+from forefront.gateway.ledger.ledger_writer import STORE_TIMEOUT, WRITE_GRACE, LedgerWriter, reject
 from forefront.gateway.ledger.settlement import LedgerRow
 from forefront.gateway.ledger.write_queue import PendingReservation, PendingSettlement, WriteQueue
 from forefront.gateway.store.database import Database, StoreError
@@ -24,17 +24,17 @@ class Ledger:
         server_id = secrets.token_hex(8)
         self._queue = WriteQueue()
         self._leases = BudgetLeases(server_id)
-        self._thread = LedgerThread(database, server_id, self._queue, self._free, self._return_to_store)
+        self._thread = LedgerWriter(database, server_id, self._queue, self._free, self._return_to_store)
         self._sweeping = False
         self._stopping = False
 
     @property
     def healthy(self) -> bool:
-        """See `LedgerThread.healthy`."""
+        """See `LedgerWriter.healthy`."""
         return self._thread.healthy
 
     def start(self) -> None:
-        """See `LedgerThread.start`."""
+        """See `LedgerWriter.start`."""
         self._thread.start()
 
     async def reserve(self, request: ReservationRequest) -> BudgetHold | BudgetRefusal:

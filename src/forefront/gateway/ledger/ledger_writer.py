@@ -29,7 +29,7 @@ WRITE_GRACE = 5.0  # seconds until a caller gets an error, if the store fails
 STORE_TIMEOUT = 15.0  # seconds until a caller gets an error, if the store does not respond
 
 
-class LedgerThread:
+class LedgerWriter:
     """Empties `queue` on its thread and resolves its items on the event loop.
 
     There it also calls `free` with amounts that became free, and `give_back` with amounts to return to the store.
