@@ -1,4 +1,4 @@
-"""Steps that sample several tokens of a sequence: the output is that of steps without drafts, whatever is accepted."""
+"""Steps that sample several tokens of a sequence: the output is that of steps without drafts, at any acceptance."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

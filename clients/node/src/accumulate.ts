@@ -1,4 +1,4 @@
-/** Accumulates the chunks of a stream into a completion, whatever their fields. */
+/** Accumulates the chunks of a stream into a completion, without knowledge of their fields. */
 import { APIError } from "./errors.js";
 import { isObject } from "./error-parsing.js";
 import { show } from "./json-body.js";

@@ -1,4 +1,4 @@
-"""Accumulates the chunks of a stream into a completion, whatever their fields."""
+"""Accumulates the chunks of a stream into a completion, without knowledge of their fields."""
 
 import copy
 from collections.abc import Set

@@ -53,7 +53,8 @@ def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, foun
     tag = kind.__struct_config__.tag_field
     for name, value in fields.items():
         if name in known:
-            _collect_within(value, known[name], path + name, found)
+            if isinstance(value, (dict, list)):
+                _collect_within(value, known[name], path + name, found)
         elif value is None or name == tag or name in silent:
             continue
         elif name in refused:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,9 @@ from forefront.chat.grammar.source import (
     schema_lark,
 )
 from forefront.chat.grammar.vocabulary import Vocabulary
-from forefront.chat.local.loading import ModelParts
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ERRORS, ApiError
-from tests.chat.bound import Bound, bound
+from tests.chat.bound import Bound
 
 PERSON = {
     "type": "object",
@@ -33,12 +32,6 @@ PERSON = {
     "required": ["name", "age"],
     "additionalProperties": False,
 }
-
-
-@pytest.fixture(scope="module")
-async def mini(mini_parts: ModelParts) -> AsyncIterator[Bound]:
-    async with bound(mini_parts) as made:
-        yield made
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,18 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from forefront.chat.grammar.grammar_constraint import GrammarConstraint
-from forefront.chat.local.loading import ModelParts
 from forefront.engine.constraint import Constraint
 from forefront.engine.engine import Engine
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.sequence import Sequence as EngineSequence
-from tests.chat.bound import Bound, bound
+from tests.chat.bound import Bound
 
 PERSON = json.dumps(
     {
@@ -24,12 +23,6 @@ PERSON = json.dumps(
         "additionalProperties": False,
     }
 )
-
-
-@pytest.fixture(scope="module")
-async def mini(mini_parts: ModelParts) -> AsyncIterator[Bound]:
-    async with bound(mini_parts) as made:
-        yield made
 
 
 def allowed_tokens(constraint: Constraint, tokens_left: int, size: int) -> list[int]:

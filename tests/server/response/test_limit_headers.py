@@ -60,7 +60,7 @@ def test_every_answer_to_what_was_counted(
 
 def test_while_as_many_run_as_may(server: RunningServer) -> None:
     _, client = make_key(server, limits={"concurrency": 1, "requests_per_minute": 100})
-    # More events than the server reads ahead of a client, in whatever batches the tokens come.
+    # More events than the server reads ahead of a client, for any batches of tokens.
     body = CHAT | {"model": "tiny", "max_tokens": 1500, "stream": True, "n": 16}
     with client, client.stream("POST", "/v1/chat/completions", json=body) as running:
         next(running.iter_raw())
