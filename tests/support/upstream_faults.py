@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from tests.support.faulty_upstream import (
+from tests.support.upstream_answers import (
     DONE,
     Answer,
     Close,
