@@ -15,11 +15,11 @@ Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class PreparedEmbeddings:
-    """The sequences of a request. `dimensions` are the first ones of each vector to keep; None for all."""
+    """The sequences of a request. Each gets a vector of `dimensions` numbers."""
 
     inputs: list[EmbeddingInput]
     tenant: Tenant
-    dimensions: int | None = None
+    dimensions: int
 
     @property
     def prompt_tokens(self) -> int:

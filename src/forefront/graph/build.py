@@ -66,8 +66,7 @@ def build_graph(file: ModelFile, cache: Path, *, exact: bool, quantize: str = ""
     of plain numbers. `precision`: of computation, "f32" or "bf16". Raises `ModelFileError` and `OSError`.
     """
     rounding = Rounding(exact, _BITS[quantize], precision)
-    graph, rounded = _build(file, cache, rounding, PagedInputs(), lambda decoder: decoder.build())
-    return BuiltGraph(graph, rounded)
+    return BuiltGraph(*_build(file, cache, rounding, PagedInputs(), lambda decoder: decoder.build()))
 
 
 def build_embedding_graph(
@@ -76,8 +75,7 @@ def build_embedding_graph(
     """The same for a model that makes embeddings."""
     inputs = PaddedInputs(causal=Settings(file.metadata).architecture not in ENCODERS)
     rounding = Rounding(exact, _BITS[quantize], precision)
-    graph, rounded = _build(file, cache, rounding, inputs, lambda decoder: decoder.build_embedding())
-    return BuiltEmbeddingGraph(graph, rounded)
+    return BuiltEmbeddingGraph(*_build(file, cache, rounding, inputs, lambda decoder: decoder.build_embedding()))
 
 
 def _build(

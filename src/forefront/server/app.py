@@ -23,8 +23,10 @@ from forefront.server.middleware.error_handlers import api_error, http_error, in
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.routes.admin import AdminRoutes
+from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
+from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
 from forefront.server.routes.pages import load_pages
@@ -43,6 +45,7 @@ class Services:
     key_cache: KeyCache
     key_store: KeyStore
     usage: UsageReports
+    reload: ReloadSettings = no_reload
 
 
 def build_app(
@@ -56,6 +59,8 @@ def build_app(
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     posts = {
         "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
+        "/v1/embeddings": Idempotency(EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers), runs, workers),
+        "/v1/rerank": Idempotency(EmbeddingsEndpoint(RERANK, catalog, gateway, workers), runs, workers),
         "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
     }
     pages = load_pages()
@@ -70,6 +75,7 @@ def build_app(
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(services.usage)),
             *admin.routes(),
+            *model_routes(catalog, services.reload),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
             *documentation_routes(),

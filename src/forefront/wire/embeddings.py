@@ -16,7 +16,6 @@ MAX_INPUTS: Final = 2048
 MAX_DOCUMENTS: Final = 1024
 
 
-
 class EmbeddingRequest(msgspec.Struct, kw_only=True):
     """Texts, or token ids, to turn into vectors: one input, or a list of them.
 

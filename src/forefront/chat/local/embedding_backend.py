@@ -81,7 +81,7 @@ class EmbeddingBackend:
             tokens = await self._tokens(entry, param, tenant)
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens))
-        return PreparedEmbeddings(inputs, tenant, request.dimensions)
+        return PreparedEmbeddings(inputs, tenant, request.dimensions or width)
 
     async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedEmbeddings:
         """See `Embedder.prepare_ranking`."""
@@ -98,7 +98,7 @@ class EmbeddingBackend:
             tokens += [*document, *self._end]
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens or [0], second))
-        return PreparedEmbeddings(inputs, tenant)
+        return PreparedEmbeddings(inputs, tenant, 1)
 
     async def embed(self, prepared: PreparedEmbeddings) -> list[Vector]:
         """See `Embedder.embed`."""
@@ -119,15 +119,15 @@ class EmbeddingBackend:
 
     # The rest of a backend.
 
-    async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> NoReturn:
+    async def prepare(self, _request: ChatRequest | CompletionRequest, _tenant: Tenant) -> NoReturn:
         """Raises `ApiError`."""
         raise self._no_text()
 
-    def run(self, prepared: NoReturn, deadline: float | None = None) -> Run:
+    def run(self, _prepared: NoReturn, _deadline: float | None = None) -> Run:
         """No request can be prepared."""
         raise self._no_text()
 
-    async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
+    async def preview(self, _request: ChatRequest, _tenant: Tenant) -> PromptPreview:
         """Raises `ApiError`."""
         raise self._no_text()
 
@@ -143,12 +143,12 @@ class EmbeddingBackend:
         texts = [self._texts.text(token).decode(errors="replace") for token in tokens]
         return TokenizedText(tokens, texts)
 
-    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
+    async def detokenize(self, tokens: Sequence[int], _tenant: Tenant) -> str:
         """See `Backend.detokenize`."""
         self._check_tokens(tokens, "tokens")
         return b"".join(map(self._texts.text, tokens)).decode(errors="replace")
 
-    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
+    def ignored(self, _request: SampledRequest) -> tuple[str, ...]:
         """Nothing: `prepare` refuses the request."""
         return ()
 
@@ -180,7 +180,7 @@ class EmbeddingBackend:
         return entry
 
     async def _encode(self, text: str, param: str, tenant: Tenant) -> list[int]:
-        """The tokens of a text: control tokens in it are plain text."""
+        """The tokens of a text, control tokens recognised. Raises `ApiError`."""
         self._limit.check(text, param)
         try:
             return await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))

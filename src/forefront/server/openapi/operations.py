@@ -10,14 +10,17 @@ from forefront.wire.admin import (
     Key,
     KeyList,
     MadeKey,
+    ModelStatus,
     NewKey,
     Project,
     ProjectList,
     ProjectName,
     ProjectSettings,
+    Reload,
     ServerStatus,
     UsageReport,
 )
+from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
 from forefront.wire.parse_admin import ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
@@ -32,6 +35,7 @@ from forefront.wire.response import (
 from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
 
 TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
+MODEL: Final = ("model_not_found", "model_unavailable", "shutting_down", "unknown_url")
 NOT_FOUND: Final = ("not_found", "unknown_url")
 CONVERSATION: Final = {
     "model": "forefront-mini",
@@ -65,6 +69,18 @@ OPERATIONS: Final = (
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
         body=CompletionRequest, example=TEXT, answer=Completion,
         stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/embeddings", group="Embeddings", name="createEmbeddings", scope="chat",
+        summary="Turn texts into vectors", body=EmbeddingRequest,
+        example={"model": "nomic-embed", "input": ["Once upon a time"]}, answer=EmbeddingList, idempotent=True,
+        errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/rerank", group="Embeddings", name="rerank", scope="chat",
+        summary="Order documents by relevance for a query", body=RerankRequest,
+        example={"model": "bge-reranker", "query": "pasta", "documents": ["A recipe", "A song"]}, answer=RerankResult,
+        idempotent=True, errors=PROMPT + LIMITS,
     ),
     Operation(
         method="POST", path="/v1/tokenize", group="Tokens", name="tokenize", scope="chat",
@@ -141,12 +157,31 @@ OPERATIONS: Final = (
         summary="How busy the server is", answer=ServerStatus,
     ),
     Operation(
+        method="POST", path="/admin/models/{name}/load", group="Administration", name="loadModel", scope="admin",
+        summary="Load a model",
+        description="Returns once it is loaded. A load that has failed is tried again at once.",
+        answer=ModelStatus, path_types={"name": Id}, errors=MODEL,
+    ),
+    Operation(
+        method="POST", path="/admin/models/{name}/unload", group="Administration", name="unloadModel", scope="admin",
+        summary="Unload a model",
+        description="Returns once its running requests have ended and it is unloaded. Later requests load it again.",
+        answer=ModelStatus, path_types={"name": Id}, errors=("invalid_value", *MODEL),
+    ),
+    Operation(
+        method="POST", path="/admin/reload", group="Administration", name="reloadSettings", scope="admin",
+        summary="Read the settings again",
+        description="Models, prices, the queue, the memory for models and the log level change at once. Invalid "
+        "settings change nothing.",
+        answer=Reload, errors=("invalid_value", "not_found"),
+    ),
+    Operation(
         method="GET", path="/health", group="Server", name="health", open=True,
         summary="Whether the process answers", answer=Health,
     ),
     Operation(
         method="GET", path="/ready", group="Server", name="ready", open=True,
-        summary="Whether every model generates tokens", answer=Health, errors=("not_ready",),
+        summary="Whether every loaded model generates tokens", answer=Health, errors=("not_ready",),
     ),
     Operation(
         method="GET", path="/openapi.json", group="Server", name="openapi", open=True,
