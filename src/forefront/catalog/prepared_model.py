@@ -14,7 +14,6 @@ from forefront.graph.build import (
     build_graph,
     find_family,
     makes_embeddings,
-    rounding_of,
 )
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
