@@ -25,7 +25,8 @@ class SequentialReplicas:
         self._replicas = replicas
 
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> _Attempt:
-        """See `Replicas.choose`."""
+        """See `Replicas.choose`. The request makes no difference."""
+        del routed
         if len(failures) >= len(self._replicas):
             raise failures[-1]
         return _Attempt(self._replicas[len(failures)])
