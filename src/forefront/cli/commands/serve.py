@@ -31,6 +31,7 @@ from forefront.cli.server_runtime import run_server
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
+from forefront.cli.upstream_model import load_upstream
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
@@ -225,7 +226,7 @@ def _bind(settings: ServerSettings) -> socket.socket:
 def _load(model: ConfiguredModel, cache: ModelCache, home: Path, progress: StartupProgress) -> ServedModel:
     """The model, downloaded if need be. Raises `SourceError`."""
     if model.source is None:
-        raise SourceError(f"{model.name}: this version serves no upstream models")
+        return load_upstream(model.name, model.settings)
     if model.settings.engine not in (None, "auto", "forefront"):
         raise SourceError(f"{model.name}: this version has no engine {model.settings.engine}")
     source = _download(model.source, home, progress)
