@@ -57,11 +57,9 @@ class TokenEndpoints:
             if chat is not None:
                 return (await self._template(self._prompt_fields(chat), pieces=pieces))[1]
             return await self._llama_tokens(request.prompt or "", special=special, pieces=pieces)
-        fields = (
-            self._prompt_fields(chat) if chat is not None else {"model": self._spec.model, "prompt": request.prompt}
-        )
-        if chat is None:
-            fields["add_special_tokens"] = special
+        fields: dict[str, Any] = {"model": self._spec.model, "prompt": request.prompt, "add_special_tokens": special}
+        if chat is not None:
+            fields = self._prompt_fields(chat)
         found = await self._post(f"{self._root}/tokenize", fields | {"return_token_strs": pieces})
         return self._tokenized(found)
 
