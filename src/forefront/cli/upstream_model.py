@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from forefront.catalog.catalog import Build, ServedModel
+from forefront.catalog.loaded_model import Build, LoadedModel
 from forefront.catalog.model_settings import ModelSettings
 from forefront.cli.settings.errors import ConfigError, quoted_key
 from forefront.tokenizer.errors import TokenizerError
@@ -20,14 +20,14 @@ from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.upstream.upstream_key import read_key
 
 
-def load_upstream(name: str, settings: ModelSettings) -> ServedModel:
+def load_upstream(name: str, settings: ModelSettings) -> LoadedModel:
     """The model, ready to be started. Raises `ConfigError`. No connection is made."""
     spec = upstream_spec(name, settings)
     replicas = [Replica(f"{name}/{number}", url, spec.key) for number, url in enumerate(spec.urls, start=1)]
     client = UpstreamClient(spec.connect_seconds, spec.read_seconds)
     backend = UpstreamBackend(spec, SequentialReplicas(replicas), client, _counter(name, settings))
     fingerprint = "fp_" + hashlib.sha256(spec.model.encode()).hexdigest()[:16]
-    return ServedModel(name, backend, int(time.time()), fingerprint, Build("unknown", "unknown", "unknown"))
+    return LoadedModel(backend, int(time.time()), fingerprint, Build("unknown", "unknown", "unknown"))
 
 
 def upstream_spec(name: str, settings: ModelSettings) -> UpstreamSpec:
