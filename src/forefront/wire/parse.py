@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from forefront.wire.errors import ApiError
+from forefront.wire.field_names import FieldName, same_name
 from forefront.wire.json_reader import read_json
 from forefront.wire.legacy_functions import resolve_functions
 from forefront.wire.message_validation import check_conversation
@@ -22,10 +23,12 @@ R = TypeVar("R", bound=SampledRequest)
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest(Generic[R]):
-    """A request, and the paths of the fields that have no effect."""
+    """A request in the form that every backend takes, and the paths of the fields that have no effect. `field_name`
+    translates the path of a field of `request` to the name that it has in the API of the client."""
 
     request: R
     ignored: tuple[str, ...]
+    field_name: FieldName = same_name
 
 
 def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
@@ -34,23 +37,24 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     Raises `ApiError`: 400 for what is not JSON, a missing field or an unsupported one; 422 when a field
     has the wrong type, is out of range, or nearly matches a known one.
     """
-    fields = rewrite(_fields(body), chat=True)
+    fields = rewrite(read_fields(body), chat=True)
     _resolve_prompt(fields)
     parsed = _convert(fields, ChatRequest)
     request = resolve_functions(parsed.request)
-    _check_chat(request)
+    check_chat_request(request)
     return ParsedRequest(request, parsed.ignored)
 
 
 def parse_completion_request(body: bytes | bytearray) -> ParsedRequest[CompletionRequest]:
     """Read the body of `POST /v1/completions`. Raises `ApiError` like `parse_chat_request`."""
-    parsed = _convert(rewrite(_fields(body), chat=False), CompletionRequest)
+    parsed = _convert(rewrite(read_fields(body), chat=False), CompletionRequest)
     _check_completion(parsed.request)
     return parsed
 
 
-def _fields(body: bytes | bytearray) -> dict[str, Any]:
-    """The body's fields that are not null."""
+def read_fields(body: bytes | bytearray) -> dict[str, Any]:
+    """The fields of a JSON object that are not null. Raises `ApiError`: 400 for what is not JSON, 422 for another
+    value."""
     fields = read_json(body)
     if not isinstance(fields, dict):
         raise ApiError("invalid_type", f"The body must be a JSON object, not {_kind(fields)}.")
@@ -63,7 +67,7 @@ def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
         request = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise validation_error(str(error)) from None
-    _check_sampled(request)
+    check_sampled_request(request)
     _check_window(fields, request)
     if request.answers_json:
         ignored += tuple(name for name in ("stop", "stop_token_ids") if fields.get(name))
@@ -81,8 +85,8 @@ def _resolve_prompt(fields: dict[str, Any]) -> None:
     fields["messages"] = [{"role": "user", "content": fields.pop("prompt")}]
 
 
-def _check_sampled(request: SampledRequest) -> None:
-    """Rules between fields of both endpoints."""
+def check_sampled_request(request: SampledRequest) -> None:
+    """Rules between fields of both endpoints. Raises `ApiError` 422."""
     if request.stream_options is not None and not request.stream:
         raise ApiError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
     for token in request.logit_bias or ():
@@ -115,7 +119,8 @@ def _check_length(request: ChatRequest | CompletionRequest) -> None:
         raise ApiError("invalid_value", "`min_tokens` must be at most `max_tokens`.", param="min_tokens")
 
 
-def _check_chat(request: ChatRequest) -> None:
+def check_chat_request(request: ChatRequest) -> None:
+    """Rules between fields of a chat request. Raises `ApiError` 422."""
     _check_length(request)
     if request.top_logprobs is not None and not request.logprobs:
         raise ApiError("invalid_value", "`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")

@@ -7,6 +7,7 @@ import msgspec
 from forefront.wire.admin import Budget
 from forefront.wire.message import Message
 from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.responses.request import ResponsesRequest
 
 
 def _given(name: str, **constraint: Any) -> dict[str, Any]:
@@ -28,14 +29,18 @@ _FORMS: Final = (
     _given("grammar"),
     _given("response_format", properties={"type": {"enum": ["json_object", "json_schema"]}}, required=["type"]),
 )
-_SAMPLED: Final = (
-    _needs("stream_options", _given("stream", const=True)),
-    *(
-        {"not": {"allOf": [form, other]}}
-        for index, form in enumerate(_FORMS)
-        for other in _FORMS[index + 1 :]
-    ),
-)  # fmt: skip
+_JSON_TEXT: Final = _given("format", properties={"type": {"enum": ["json_object", "json_schema"]}}, required=["type"])
+_RESPONSE_FORMS: Final = (*_FORMS[:2], _given("text", **_JSON_TEXT))
+_STREAM_OPTIONS: Final = _needs("stream_options", _given("stream", const=True))
+
+
+def _exclusive(*forms: dict[str, Any]) -> list[dict[str, Any]]:
+    """At most one of the rules holds."""
+    pairs = [(form, other) for index, form in enumerate(forms) for other in forms[index + 1 :]]
+    return [{"not": {"allOf": [form, other]}} for form, other in pairs]
+
+
+_SAMPLED: Final = (_STREAM_OPTIONS, *_exclusive(*_FORMS))
 RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     ChatRequest: {
         "oneOf": [_given("messages"), _given("prompt")],
@@ -43,6 +48,24 @@ RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     },
     CompletionRequest: {
         "allOf": [*_SAMPLED, {"if": _given("max_tokens", const=0), "then": _given("echo", const=True)}]
+    },
+    ResponsesRequest: {
+        "anyOf": [
+            _given("input", anyOf=[{"type": "string"}, {"type": "array", "minItems": 1}]),
+            _given("instructions", type="string", minLength=1),
+            _given("previous_response_id"),
+            _given("conversation"),
+        ],
+        "allOf": [
+            _STREAM_OPTIONS,
+            *_exclusive(*_RESPONSE_FORMS),
+            *_exclusive(_given("previous_response_id"), _given("conversation")),
+            {
+                "if": _given("top_logprobs", minimum=1),
+                "then": _given("include", contains={"const": "message.output_text.logprobs"}),
+            },
+            {"if": _given("background", const=True), "then": {"not": _given("store", const=False)}},
+        ],
     },
     Message: {
         "allOf": [
