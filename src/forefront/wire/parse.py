@@ -19,14 +19,15 @@ from forefront.wire.unknown_fields import ignored_fields
 from forefront.wire.validation_errors import validation_error
 
 R = TypeVar("R", bound=SampledRequest)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedRequest(Generic[R]):
-    """A request in the form that every backend takes, and the paths of the fields that have no effect. `field_name`
-    translates the path of a field of `request` to the name that it has in the API of the client."""
+class ParsedRequest(Generic[P]):
+    """A request, and the paths of the fields that have no effect. `field_name` translates the path of a field of
+    `request` to the name that it has in the API of the client."""
 
-    request: R
+    request: P
     ignored: tuple[str, ...]
     field_name: FieldName = same_name
 
@@ -53,8 +54,7 @@ def parse_completion_request(body: bytes | bytearray) -> ParsedRequest[Completio
 
 
 def read_fields(body: bytes | bytearray) -> dict[str, Any]:
-    """The fields of a JSON object that are not null. Raises `ApiError`: 400 for what is not JSON, 422 for another
-    value."""
+    """The fields of a body that are not null. Raises `ApiError` for a body that is not a JSON object."""
     fields = read_json(body)
     if not isinstance(fields, dict):
         raise ApiError("invalid_type", f"The body must be a JSON object, not {_kind(fields)}.")

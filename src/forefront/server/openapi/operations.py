@@ -32,7 +32,9 @@ from forefront.wire.response import (
 from forefront.wire.responses.events import StreamEvent
 from forefront.wire.responses.request import ResponsesRequest
 from forefront.wire.responses.response import Response
+from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
 
+TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
 NOT_FOUND: Final = ("not_found", "unknown_url")
 CONVERSATION: Final = {
     "model": "forefront-mini",
@@ -75,6 +77,19 @@ OPERATIONS: Final = (
         "`response.completed`, `response.incomplete`, `response.failed` or `error`.",
         body=ResponsesRequest, example=RESPONSE, answer=Response, stream=StreamEvent, done=False,
         idempotent=True, errors=PROMPT + LIMITS + ("not_found",),
+    ),
+    Operation(
+        method="POST", path="/v1/tokenize", group="Tokens", name="tokenize", scope="chat",
+        summary="The tokens of a text or a conversation",
+        description="It costs nothing, but counts as a request towards limits.",
+        body=TokenizeRequest, example={"model": "forefront-mini", "prompt": "Once upon a time"}, answer=TokenizeResult,
+        errors=TOKENS,
+    ),
+    Operation(
+        method="POST", path="/v1/detokenize", group="Tokens", name="detokenize", scope="chat",
+        summary="The text of tokens", description="It costs nothing, but counts as a request towards limits.",
+        body=DetokenizeRequest, example={"model": "forefront-mini", "tokens": [1, 2, 3]}, answer=DetokenizeResult,
+        errors=TOKENS,
     ),
     Operation(
         method="GET", path="/v1/models", group="Models", name="listModels", scope="models",
@@ -152,5 +167,19 @@ OPERATIONS: Final = (
     Operation(
         method="GET", path="/docs", group="Server", name="docs", open=True,
         summary="A page that shows this document", answer="text/html",
+    ),
+    Operation(
+        method="GET", path="/", group="Server", name="playground", open=True,
+        summary="A page to try the models on",
+        description="Clients that do not accept `text/html` get a 404.", answer="text/html", errors=("unknown_url",),
+    ),
+    Operation(
+        method="GET", path="/dashboard", group="Server", name="dashboard", open=True,
+        summary="A page for administrators", answer="text/html",
+    ),
+    Operation(
+        method="GET", path="/assets/{name}", group="Server", name="asset",
+        summary="A file of the pages", description="The files that exist need no key.",
+        answer="application/octet-stream", path_types={"name": Id}, errors=("unknown_url",),
     ),
 )  # fmt: skip

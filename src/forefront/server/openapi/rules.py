@@ -8,6 +8,7 @@ from forefront.wire.admin import Budget
 from forefront.wire.message import Message
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.responses.request import ResponsesRequest
+from forefront.wire.tokens import TokenizeRequest
 
 
 def _given(name: str, **constraint: Any) -> dict[str, Any]:
@@ -56,6 +57,10 @@ RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
             *_exclusive(*_RESPONSE_FORMS),
             *_exclusive(_given("previous_response_id"), _given("conversation")),
         ]
+    },
+    TokenizeRequest: {
+        "oneOf": [_given("prompt"), _given("messages")],
+        "allOf": [_needs("tools", _given("messages")), _needs("add_special_tokens", _given("prompt"))],
     },
     Message: {
         "allOf": [
