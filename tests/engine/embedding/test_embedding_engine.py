@@ -55,11 +55,13 @@ async def test_tenants_take_turns() -> None:
     model.gate.clear()
     large = engine.submit(inputs(*range(1, 400), length=512), Tenant("large"))
     small = engine.submit(inputs(7), Tenant("small"))
+    done: list[str] = []
+    large.vectors.add_done_callback(lambda _: done.append("large"))
+    small.vectors.add_done_callback(lambda _: done.append("small"))
     model.gate.set()
-    await small.vectors
-    assert not large.vectors.done()
-    assert len(model.batches) < 20  # of a hundred
-    await large.vectors
+    await asyncio.gather(small.vectors, large.vectors)
+    assert done == ["small", "large"]
+    assert next(index for index, lengths in enumerate(model.batches) if 4 in lengths) < 20  # of a hundred
     await engine.stop()
 
 
