@@ -18,6 +18,7 @@ from forefront.catalog.model_settings import parse_keep
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
+from forefront.cli.upstream_model import load_upstream
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,13 @@ def memory_limit(settings: LoadingSettings, total: int | None = None) -> int:
 
 
 def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
-    """The model, not loaded yet, with its estimated size. Reads its files; raises `SourceError`."""
-    loader = _make_loader(configured, home)
+    """The model, not loaded yet, with its estimated size. One with an upstream has nothing to load.
+
+    Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
+    """
+    if configured.source is None:
+        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings))
+    loader = _make_loader(configured, configured.source, home)
     keep = configured.settings.keep
     model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep))
     model.estimate = loader.estimate()
@@ -44,9 +50,7 @@ def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
     return model
 
 
-def _make_loader(configured: ConfiguredModel, home: Path) -> ModelLoader:
-    if configured.source is None:
-        raise SourceError(f"{configured.name}: this version serves no upstream models")
+def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:
     engine = configured.settings.engine
     if engine not in (None, "auto", "forefront"):
         raise SourceError(f"{configured.name}: this version has no engine {engine}")
@@ -55,7 +59,7 @@ def _make_loader(configured: ConfiguredModel, home: Path) -> ModelLoader:
         return _download(source, home, progress)
 
     return LocalLoader(
-        configured.source,
+        source,
         ModelCache(home),
         configured.options,
         fetch_files,
@@ -84,7 +88,7 @@ def make_catalog(
     # Models that are always kept first: the others get what is left.
     for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):
         is_first = model is models[0]
-        if not (is_first or model.pinned or its_settings.on_command_line):
+        if model.loaded is not None or not (is_first or model.pinned or its_settings.on_command_line):
             continue
         if catalog.memory + model.memory_bytes > limit:
             text = no_room(model.name, model.memory_bytes, limit, catalog.memory)
