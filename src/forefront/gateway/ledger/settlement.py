@@ -46,6 +46,7 @@ class LedgerRow(msgspec.Struct):
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    estimated: bool
     cost_nanos: int
     received_at: float
     first_token_at: float | None
