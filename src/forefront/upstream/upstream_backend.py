@@ -25,6 +25,7 @@ from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.tool_encoder import custom_tools
 from forefront.upstream.usage import TokenCounts, TokenRatio, read_usage
+from forefront.wire.admin import ReplicaStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response import EffectiveSampling
@@ -69,9 +70,7 @@ class UpstreamBackend:
         self._replicas = replicas
         self._client = client
         self._count = count
-        self._servers = [
-            Replica(f"{spec.name}/{number}", url, spec.key) for number, url in enumerate(spec.urls, start=1)
-        ]
+        self._servers = spec.replicas()
         self._encoder: RequestEncoder | None = None
         self._detected: Detected | None = None
         self._detecting = asyncio.Lock()
@@ -129,6 +128,7 @@ class UpstreamBackend:
 
     def start(self) -> None:
         """See `Backend.start`. Connections are made when they are needed."""
+        self._replicas.start()
 
     async def probe(self) -> None:
         """See `Backend.probe`: return once a server has listed its models. Nothing is generated."""
@@ -147,7 +147,12 @@ class UpstreamBackend:
 
     async def close(self) -> None:
         """See `Backend.close`."""
+        await self._replicas.close()
         await self._client.close()
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """The state of each replica, for administrators."""
+        return self._replicas.status()
 
     async def _server(self) -> Detected:
         """The dialect: of the settings, or else found once. Raises `ApiError` for servers that cannot be reached."""
