@@ -30,9 +30,9 @@ class Lease:
     """Gives a request what it takes of limits, budgets and the queue, and gives back what it does not use.
 
     `Gateway.admit` makes one for each request and counts the request. Then: `admit` once the size is known; keep the
-    counts of tokens, whether they are `estimated`, and `started`, the Unix time of the first token, true; `settle` before the client sees the end of
-    the response. A context manager: a lease that is left without being settled is settled as aborted or failed, and an
-    `ApiError` that leaves it gets the rate limits.
+    counts of tokens, whether they are `estimated`, and `started`, the Unix time of the first token, true; `settle`
+    before the client sees the end of the response. A context manager: a lease that is left without being settled is
+    settled as aborted or failed, and an `ApiError` that leaves it gets the rate limits.
     """
 
     def __init__(

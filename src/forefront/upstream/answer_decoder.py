@@ -14,15 +14,14 @@ from forefront.upstream.logprobs import read_logprobs
 from forefront.wire.response import FinishReason
 
 _MAX_CALLS: Final = 1024  # of one choice
-# Bytes for each token of the answer, beyond which an upstream has lost its way: the longest tokens have some hundred.
-_BYTES_PER_TOKEN: Final = 256
-_SLACK: Final = 2**16
+# Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
+_MAX_BYTES: Final = (256, 2**24)
+_MAX_PIECES: Final = (8, 4096)
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "end_turn": "stop",
     "length": "length", "max_tokens": "length", "model_length": "length",
     "tool_calls": "tool_calls", "function_call": "tool_calls", "tool_use": "tool_calls",
-    "content_filter": "content_filter",
-    "deadline": "deadline",
+    "content_filter": "content_filter", "deadline": "deadline",
 }  # fmt: skip
 _FAILURES: Final = frozenset({"error", "abort", "aborted", "cancelled", "timeout"})
 
@@ -41,9 +40,10 @@ class ErrorChunkError(Exception):
 
 @dataclass(slots=True)
 class _Call:
-    """A tool call: its number, the id that the upstream gave it, and the arguments that came before its name."""
+    """A tool call: its number among those with a name, the id that the upstream gave it, and the arguments that came
+    before its name."""
 
-    number: int
+    number: int = 0
     id: str | None = None
     name: str = ""
     held: str = ""
@@ -57,8 +57,8 @@ class _Choice:
 
     calls: list[_Call] = field(default_factory=list)
     by_index: dict[int, _Call] = field(default_factory=dict)
+    begun: int = 0  # calls
     ended: bool = False
-    reasoning: bool = False
 
 
 class AnswerDecoder:
@@ -70,7 +70,7 @@ class AnswerDecoder:
     def __init__(
         self, count: int, max_output_tokens: int, *, logprobs: bool = False, custom_tools: Collection[str] = ()
     ) -> None:
-        self.usage: bytes = NULL
+        self.usage = NULL
         self.fingerprint: str | None = None
         self.model: str | None = None
         # Bytes of text that have come, of which within reasoning; and the chunks that brought any.
@@ -79,7 +79,8 @@ class AnswerDecoder:
         self._open = count
         self._logprobs = logprobs
         self._custom_tools = custom_tools
-        self._most = max_output_tokens * _BYTES_PER_TOKEN + _SLACK
+        self._most_bytes = max_output_tokens * _MAX_BYTES[0] + _MAX_BYTES[1]
+        self._most_pieces = max_output_tokens * _MAX_PIECES[0] + _MAX_PIECES[1]
 
     @property
     def complete(self) -> bool:
@@ -95,16 +96,14 @@ class AnswerDecoder:
         if chunk.error != NULL:
             raise ErrorChunkError(_plain(chunk))
         if chunk.usage != NULL:
-            self.usage = bytes(chunk.usage)
+            self.usage = chunk.usage.copy()
         if chunk.system_fingerprint is not None:
             self.fingerprint = chunk.system_fingerprint[:128]
         if chunk.model is not None and self.model is None:
             self.model = chunk.model[:256]
-        if chunk.choices is None:
-            if chunk.usage == NULL:
-                raise MalformedAnswerError("it sends an object without `choices`")
-            return
-        for part in chunk.choices:
+        if chunk.choices is None and chunk.usage == NULL:
+            raise MalformedAnswerError("it sends an object without `choices`")
+        for part in chunk.choices or ():
             if not 0 <= part.index < len(self._choices):
                 raise MalformedAnswerError(f"it numbers a choice {part.index}")
             choice = self._choices[part.index]
@@ -115,18 +114,19 @@ class AnswerDecoder:
         """The events of an answer that its deadline ends."""
         for index, choice in enumerate(self._choices):
             if not choice.ended:
-                yield from self._end(index, choice, "deadline")
+                choice.ended = True
+                self._open -= 1
+                yield ChoiceEnd(index, "deadline")
 
     def _part(self, part: ChunkChoice, choice: _Choice) -> Iterator[Event]:
         delta = part.delta or part.message
         logprobs = self._read_logprobs(part) if self._logprobs and part.logprobs != NULL else None
         text = part.text if delta is None else _text(delta)
-        if delta is not None:
-            if reasoning := delta.reasoning_content or delta.reasoning:
-                self._count(reasoning)
-                self.reasoning_bytes += len(reasoning.encode("utf-8", "replace"))
-                yield ReasoningDelta(part.index, reasoning)
-                logprobs = logprobs if text else None
+        if delta is not None and (reasoning := delta.reasoning_content or delta.reasoning):
+            self._count(reasoning)
+            self.reasoning_bytes += len(reasoning.encode("utf-8", "replace"))
+            yield ReasoningDelta(part.index, reasoning)
+            logprobs = logprobs if text else None
         if text or logprobs:
             self._count(text or "")
             yield TextDelta(part.index, text or "", logprobs)
@@ -153,7 +153,8 @@ class AnswerDecoder:
         name, arguments, custom = _function(delta)
         call = self._find_call(delta, name, choice)
         if name and not call.name:
-            call.name = name
+            call.name, call.number = name, choice.begun
+            choice.begun += 1
             wrapped = not custom and name in self._custom_tools
             call.text = TextArgument() if wrapped else None
             self._count(name)
@@ -186,7 +187,7 @@ class AnswerDecoder:
             return call
         if len(choice.calls) == _MAX_CALLS:
             raise MalformedAnswerError(f"it makes more than {_MAX_CALLS} tool calls")
-        call = _Call(len(choice.calls), delta.id)
+        call = _Call(id=delta.id)
         choice.calls.append(call)
         if delta.index is not None:
             choice.by_index[delta.index] = call
@@ -202,7 +203,7 @@ class AnswerDecoder:
         """Take note of text. Raises `MalformedAnswerError` beyond any length that the request can have."""
         self.output_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         self.pieces += 1
-        if self.output_bytes + 16 * self.pieces > self._most:
+        if self.output_bytes > self._most_bytes or self.pieces > self._most_pieces:
             raise MalformedAnswerError("its answer has no end")
 
 

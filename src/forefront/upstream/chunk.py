@@ -1,11 +1,11 @@
 """Chunks of a stream as upstreams send them: what is read of them, with every field optional."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
-NULL = b"null"
+NULL: Final = Raw(b"null")
 
 
 class FunctionDelta(Struct):
@@ -48,7 +48,7 @@ class ChunkChoice(Struct):
     delta: Delta | None = None
     message: Delta | None = None
     text: str | None = None
-    logprobs: Raw = field(default_factory=lambda: Raw(NULL))
+    logprobs: Raw = NULL
     finish_reason: str | None = None
 
 
@@ -56,8 +56,8 @@ class Chunk(Struct):
     """One event of a stream. `usage` and `error` are decoded where they are needed, since both may have any form."""
 
     choices: list[ChunkChoice] | None = None
-    usage: Raw = field(default_factory=lambda: Raw(NULL))
-    error: Raw = field(default_factory=lambda: Raw(NULL))
+    usage: Raw = NULL
+    error: Raw = NULL
     model: str | None = None
     system_fingerprint: str | None = None
 

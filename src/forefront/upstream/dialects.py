@@ -165,7 +165,9 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         ),
         Dialect(
             name="ollama",
-            chat=_OLLAMA | _names("tools", "reasoning_effort", "logprobs", "top_logprobs") | {"response_format": _response_format},
+            chat=_OLLAMA
+            | _names("tools", "reasoning_effort", "logprobs", "top_logprobs")
+            | {"response_format": _response_format},
             text=_OLLAMA | {"prompt": _one_text},
             tool_choice=False,
             reasoning=("reasoning",),

@@ -39,7 +39,7 @@ class _Logprobs(Struct):
 _decoder = msgspec.json.Decoder(_Logprobs | None)
 
 
-def read_logprobs(raw: bytes) -> list[TokenLogprob] | None:
+def read_logprobs(raw: msgspec.Raw) -> list[TokenLogprob] | None:
     """The tokens of a chunk's log-probabilities; None where it has none. Raises `ValueError`."""
     try:
         found = _decoder.decode(raw)

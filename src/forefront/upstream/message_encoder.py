@@ -15,8 +15,11 @@ _CAPABILITIES: Final[dict[type, Capability]] = {ImagePart: "images", AudioPart: 
 
 
 def encode_messages(messages: Sequence[Message], dialect: Dialect, spec: UpstreamSpec) -> Fields:
-    """`messages`, and the fields that continue a last message of the assistant. Raises `ApiError` 400 for parts that the
-    model's capabilities lack, and for a message that the upstream cannot continue."""
+    """`messages`, and the fields that continue a last message of the assistant.
+
+    Raises `ApiError` 400 for parts that the model's capabilities lack, and for a message that the upstream cannot
+    continue.
+    """
     _check_capabilities(messages, spec)
     fields: Fields = {"messages": [_encode(message, dialect) for message in messages]}
     if messages[-1].role == "assistant" and not messages[-1].tool_calls:

@@ -29,7 +29,10 @@ async def preview(
     body: bytes,
     max_tokens: int | None,
 ) -> PromptPreview:
-    """The preview of the request `body`. Raises `ApiError` 400 for servers that show no prompts, and `UpstreamError`."""
+    """The preview of the request `body`.
+
+    Raises `ApiError` 400 for servers that show no prompts, and `UpstreamError`.
+    """
     if dialect.preview is None:
         text = f"The model `{spec.name}` has no preflight: its upstream ({dialect.name}) shows no prompts."
         raise ApiError("unsupported_parameter", text, param="model")
@@ -51,8 +54,8 @@ async def preview(
         tokens = asked.tokens(await asked.post(f"{root}/tokenize", tokenize))
         return PromptPreview(prompt, len(tokens), 0, max_tokens)
     tokens = asked.tokens(await asked.post(f"{root}/tokenize", request))
-    text = await asked.post(f"{root}/detokenize", {"model": spec.model, "tokens": tokens})
-    return PromptPreview(asked.text(text, "prompt"), len(tokens), 0, max_tokens)
+    found = await asked.post(f"{root}/detokenize", {"model": spec.model, "tokens": tokens})
+    return PromptPreview(asked.text(found, "prompt"), len(tokens), 0, max_tokens)
 
 
 class _Asked:

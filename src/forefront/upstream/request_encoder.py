@@ -1,7 +1,7 @@
 """From a request to the body that an upstream takes."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -67,11 +67,8 @@ class RequestEncoder:
         neutral = NEUTRAL.get(name, ())
         if any(value == harmless and isinstance(value, bool) is isinstance(harmless, bool) for harmless in neutral):
             return {}
-        refuse_field(name, self._spec.name, self._dialect, is_value=writer is not None)
-
-
-def refuse_field(name: str, model: str, dialect: Dialect, *, is_value: bool = False) -> NoReturn:
-    """Raise the error for a field, or one of its values, that the upstream does not know."""
-    what = f"This value of `{name}`" if is_value else f"`{name}`"
-    text = f"{what} is not supported by the model `{model}`, whose upstream ({dialect.name}) has no such parameter."
-    raise ApiError("unsupported_parameter", text, param=name)
+        what = f"`{name}`" if writer is None else f"This value of `{name}`"
+        text = (
+            f"{what} is not supported by the model `{self._spec.name}`: its upstream ({self._dialect.name}) lacks it."
+        )
+        raise ApiError("unsupported_parameter", text, param=name)

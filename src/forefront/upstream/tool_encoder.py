@@ -23,7 +23,9 @@ def encode_tools(request: ChatRequest, dialect: Dialect, model: str) -> Fields:
         if choice == "none":
             return {}
         if choice not in (None, "auto"):
-            text = f"`tool_choice` is not supported by the model `{model}`, whose upstream ({dialect.name}) always chooses."
+            text = (
+                f"`tool_choice` is not supported by the model `{model}`, whose upstream ({dialect.name}) always has it."
+            )
             raise ApiError("unsupported_parameter", text, param="tool_choice")
         return {"tools": _tools(request.tools, dialect, model)}
     if isinstance(choice, NamedToolChoice):

@@ -17,6 +17,7 @@ from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError
+from forefront.upstream.event_stream import EventStream
 from forefront.upstream.http_client import UpstreamClient
 from forefront.upstream.preview import preview
 from forefront.upstream.prompt_size import Counter, byte_length, prompt_bound, prompt_bytes
@@ -238,12 +239,14 @@ class UpstreamBackend:
         """The events of one attempt, from the first part of the answer to `Completed`. Raises `UpstreamError`."""
         prepared, replica, decoder = answer.prepared, answer.replica, answer.decoder
         try:
-            async with aclosing(self._client.events(replica, prepared.path, prepared.body, deadline)) as payloads:
-                async for data in payloads:
-                    for event in decoder.decode(data):
-                        yield event
+            async with self._client.stream(replica, prepared.path, prepared.body, deadline) as stream:
+                while payloads := await stream.read():
+                    for data in payloads:
+                        for event in decoder.decode(data):
+                            stream.progressed()
+                            yield event
                     if decoder.complete:
-                        await _read_usage(payloads, decoder)
+                        await _read_usage(stream, decoder)
                         break
         except TimeoutError:
             for event in decoder.cut():
@@ -305,13 +308,14 @@ class UpstreamBackend:
         return TokenCounts(max(prompt, 1), output, 0, reasoning)
 
 
-async def _read_usage(payloads: AsyncGenerator[bytes, None], decoder: AnswerDecoder) -> None:
+async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
     """Read on behind the end of every choice, where the usage is. A fault there changes nothing about the answer."""
     try:
         async with asyncio.timeout(_USAGE_SECONDS):
-            async for data in payloads:
-                for _ in decoder.decode(data):
-                    pass
+            while payloads := await stream.read():
+                for data in payloads:
+                    for _ in decoder.decode(data):
+                        pass
     except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
         log.info("no usage follows an answer: %s", error)
 

@@ -19,7 +19,7 @@ class TokenCounts:
     reasoning: int = 0
 
 
-def read_usage(raw: bytes, prompt_bound: int, output_bound: int) -> TokenCounts | None:
+def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenCounts | None:
     """The counts of an upstream's usage, under either naming; None where it has none that can be right.
 
     The bounds are what the request can have at most.
