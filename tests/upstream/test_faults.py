@@ -59,12 +59,12 @@ class Outcome:
     @property
     def complete(self) -> bool:
         """Whether the response is a complete answer."""
-        if self.body.startswith("data:"):
+        if self.body.startswith(":"):
             return self.body.endswith("data: [DONE]\n\n")
         return self.status == 200 and self.error is None
 
     def _payloads(self) -> list[dict[str, Any]]:
-        if not self.body.startswith(("data:", ":")):
+        if not self.body.startswith(":"):
             return [json.loads(self.body)]
         lines = (line for line in self.body.splitlines() if line.startswith("data: {"))
         return [json.loads(line[6:]) for line in lines]
