@@ -25,8 +25,8 @@ from tests.support.upstream_faults import SECRET_ADDRESS, UpstreamFault, upstrea
 
 FAULTS = {name: fault for name, fault in upstream_faults().items() if fault.outcome != "endless"}
 UPSTREAM_KEY = "sk-secret-upstream-key"
-READ_SECONDS = 1.5
-AT_ONCE = 40
+READ_SECONDS = 3.0
+AT_ONCE = 16
 # The settings of a model whose circuit never opens: one fault must not hide another.
 POLICY = CircuitPolicy(failures=10**6, failed_checks=10**6)
 
@@ -50,11 +50,8 @@ class Outcome:
     @property
     def text(self) -> str:
         """The content of the answer."""
-        parts = []
-        for data in self._payloads():
-            for choice in data.get("choices", ()):
-                parts.append((choice.get("delta") or choice.get("message") or {}).get("content") or "")
-        return "".join(parts)
+        choices = [choice for data in self._payloads() for choice in data.get("choices", ())]
+        return "".join((choice.get("delta") or choice.get("message") or {}).get("content") or "" for choice in choices)
 
     @property
     def complete(self) -> bool:
@@ -97,9 +94,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             upstream.paths[f"/{number}/v1/chat/completions"] = fault.answer
             faulty, right = _urls(upstream, number)
             specs += [_spec(alone(name), faulty), _spec(paired(name), faulty, right)]
-        with Nursery().serve(
-            f"sqlite:///{folder / 'f.db'}", folder / "log", upstreams=specs, policy=POLICY
-        ) as server:
+        with Nursery().serve(f"sqlite:///{folder / 'f.db'}", folder / "log", upstreams=specs, policy=POLICY) as server:
             yield asyncio.run(_collect(server.url, upstream))
 
 
@@ -158,8 +153,10 @@ def test_with_one_replica(seen: Seen, name: str) -> None:
             assert 400 <= outcome.status < 500
             assert outcome.status != 429
         case "nothing":
-            assert outcome.status in (502, 503), outcome
             assert outcome.error is not None
+            assert not outcome.text
+            # On a busy machine a stream may begin with a comment before its error.
+            assert outcome.status in (502, 503) or outcome.body.startswith(": waiting")
         case "cut":
             assert outcome.status == 200
             assert outcome.error is not None
@@ -175,6 +172,7 @@ def test_with_a_second_replica(seen: Seen, name: str) -> None:
     _check_secrets(outcome)
     if fault.outcome in ("refused", "cut"):
         first = seen.outcomes[alone(name)]
+        assert outcome.error is not None
         assert (outcome.status, outcome.error) == (first.status, first.error)
     else:
         assert outcome.complete, outcome

@@ -128,14 +128,6 @@ async def test_a_refused_request_is_not_tried_again() -> None:
     assert [status.failures for status in bench.pool.status()] == [0, 0, 0]
 
 
-async def test_an_only_replica_gets_a_request_again_after_a_lost_connection() -> None:
-    names, error = await tried(Bench(1), ["unreachable", "unreachable"])
-    assert names == ["big/1"] * 2
-    assert error is not None
-    names, error = await tried(Bench(1), ["broken"])
-    assert (len(names), error is None) == (1, False)
-
-
 async def test_overload_of_all_ends_with_it() -> None:
     bench = Bench(2)
     names, error = await tried(bench, ["overloaded", "overloaded"])

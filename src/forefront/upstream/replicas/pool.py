@@ -19,9 +19,8 @@ MAX_ATTEMPTS: Final = 3
 class ReplicaPool:
     """Chooses by least outstanding tokens, with affinity of conversations. See `Replicas`.
 
-    A request is tried on at most `MAX_ATTEMPTS` replicas, on each of them once; on an only one again if the connection
-    was lost, as one that was kept open may end at any time. With `check` the replicas are also checked while they have
-    no requests.
+    A request is tried on at most `MAX_ATTEMPTS` replicas, on each of them once. With `check` the replicas are also
+    checked while they have no requests.
     """
 
     def __init__(
@@ -73,8 +72,6 @@ class ReplicaPool:
         """The replicas that are left for a request."""
         if not failures:
             return self._states
-        if len(self._states) == 1:
-            return self._states if len(failures) == 1 and failures[0].kind == "unreachable" else []
         tried = {failure.replica for failure in failures}
         return [state for state in self._states if state.replica.name not in tried]
 
