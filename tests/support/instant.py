@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.cli.config import Config
@@ -173,8 +173,10 @@ def _serve(
     database = open_database(url)
     KeyStore(database).ensure_admin_key(KEY)
     build = Build("none", "none", "instant")
-    models = [ServedModel(MODEL, InstantBackend(pause), 0, "fp_instant", build)]
-    models += [ServedModel(spec.name, build_backend(spec, policy=policy), 0, "fp", build) for spec in upstreams]
+    models = [ServedModel.permanent(MODEL, LoadedModel(InstantBackend(pause), 0, "fp_instant", build))]
+    for spec in upstreams:
+        loaded = LoadedModel(build_backend(spec, policy=policy), 0, "fp_upstream", build)
+        models.append(ServedModel.permanent(spec.name, loaded))
     catalog = Catalog(models)
     bound: socket.socket = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"

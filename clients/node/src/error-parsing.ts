@@ -53,6 +53,7 @@ export const STATUS_BY_CODE: Record<string, number> = {
   upstream_unavailable: 503,
   overloaded: 503,
   not_ready: 503,
+  model_unavailable: 503,
   store_unavailable: 503,
   shutting_down: 503,
 };

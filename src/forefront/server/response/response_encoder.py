@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any
 
-from forefront.catalog.catalog import ServedModel
+from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, UpstreamReport
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.response import Receipt, UpstreamReceipt, Usage
@@ -19,13 +19,13 @@ from forefront.wire.response import Receipt, UpstreamReceipt, Usage
 class ResponseEncoder(ABC):
     """Encodes the response to one request, which has an id and a model."""
 
-    def __init__(self, prefix: str, model: ServedModel, *, include_usage: bool) -> None:
+    def __init__(self, prefix: str, model: ModelUse, *, include_usage: bool) -> None:
         now = time.time()
         # Ordered by time: new rows of the ledger are neighbours in its index, so that a group of them writes few pages.
         self.id = f"{prefix}-{int(now * 1000):012x}{secrets.token_hex(8)}"
         self.created = int(now)
         self.model = model
-        self.fingerprint: str | None = model.fingerprint
+        self._fingerprint: str | None = None
         self._include_usage = include_usage
         self._last_end: Any = None
 
@@ -51,10 +51,15 @@ class ResponseEncoder(ABC):
                 chunks += self.deltas(event)
         return chunks
 
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the upstream's model, or else of the model."""
+        return self._fingerprint or self.model.fingerprint
+
     def note(self, event: Event) -> None:
         """Take over the fingerprint of an upstream."""
         if isinstance(event, Started) and event.fingerprint is not None:
-            self.fingerprint = event.fingerprint
+            self._fingerprint = event.fingerprint
 
     @abstractmethod
     def deltas(self, event: Event) -> list[Any]:
