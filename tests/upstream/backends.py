@@ -5,17 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from forefront.chat.backend import RunUsage
 from forefront.chat.events import ChoiceEnd, Completed, Event, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.replica import Replica
-from forefront.upstream.sequential_replicas import SequentialReplicas
+from forefront.upstream.build import build_backend
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.parse import parse_chat_request, parse_completion_request
 from forefront.wire.request import ChatRequest, CompletionRequest
-import msgspec
 
 TENANT = Tenant("tests")
 QUESTION = {"role": "user", "content": "Hello?"}
@@ -23,13 +22,10 @@ QUESTION = {"role": "user", "content": "Hello?"}
 
 @asynccontextmanager
 async def open_backend(*urls: str, **options: Any) -> AsyncIterator[UpstreamBackend]:
-    """A backend without the choice of replicas that a server has."""
-    options = {"model": "upstream-model", "dialect": "generic", "context_length": 4096} | options
-    spec = UpstreamSpec("big", urls, **options)
-    servers = [Replica(f"big/{number}", url, spec.key) for number, url in enumerate(urls, start=1)]
-    backend = UpstreamBackend(
-        spec, SequentialReplicas(servers), UpstreamClient(spec.connect_seconds, spec.read_seconds)
-    )
+    """A backend, not started: nothing checks its replicas."""
+    known: dict[str, Any] = {"model": "upstream-model", "dialect": "generic", "context_length": 4096}
+    spec = UpstreamSpec("big", urls, **known | options)
+    backend = build_backend(spec)
     try:
         yield backend
     finally:

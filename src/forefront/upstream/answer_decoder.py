@@ -16,7 +16,7 @@ from forefront.wire.response import FinishReason
 _MAX_CALLS: Final = 1024  # of one choice
 # Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
 _MAX_BYTES: Final = (256, 2**24)
-_MAX_PIECES: Final = (8, 4096)
+_MAX_PIECES: Final = (8, 1024)
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "end_turn": "stop",
     "length": "length", "max_tokens": "length", "model_length": "length",

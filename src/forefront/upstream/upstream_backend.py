@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage
+from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import Completed, Event, RunReport, Started, UpstreamReport
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
@@ -19,17 +19,18 @@ from forefront.upstream.error_mapping import error_of, malformed_error, read_err
 from forefront.upstream.errors import UpstreamError
 from forefront.upstream.event_stream import EventStream
 from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.preview import preview
 from forefront.upstream.prompt_size import Counter, byte_length, prompt_bound, prompt_bytes
 from forefront.upstream.replica import Replica, Replicas, RoutedRequest
 from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
+from forefront.upstream.token_endpoints import TokenEndpoints
 from forefront.upstream.tool_encoder import custom_tools
 from forefront.upstream.usage import TokenCounts, TokenRatio, read_usage
 from forefront.wire.admin import ReplicaStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response import EffectiveSampling
+from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class UpstreamBackend:
         self._encoder: RequestEncoder | None = None
         self._detected: Detected | None = None
         self._detecting = asyncio.Lock()
+        self._first_look: asyncio.Task[None] | None = None
         self._prompt_ratio, self._output_ratio = TokenRatio(), TokenRatio()
         self._running = self._tokens = 0
         self._last_token = 0.0
@@ -107,18 +109,19 @@ class UpstreamBackend:
 
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
         """See `Backend.preview`."""
-        detected = await self._server()
-        body = RequestEncoder(self._spec, detected.dialect).encode(request)
-        routed = RoutedRequest(request, tenant, 0)
-        attempt = await self._replicas.choose(routed, [])
-        failure: UpstreamError | None = None
-        try:
-            return await preview(self._client, attempt.replica, detected.dialect, self._spec, body, request.max_tokens)
-        except UpstreamError as error:
-            failure = error
-            raise
-        finally:
-            attempt.end(failure)
+        async with self._token_endpoints(request, tenant) as endpoints:
+            return await endpoints.preview(request)
+
+    async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
+        """See `Backend.tokenize`."""
+        conversation = request.conversation or ChatRequest(model=request.model, messages=[])
+        async with self._token_endpoints(conversation, tenant) as endpoints:
+            return await endpoints.tokenize(request)
+
+    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
+        """See `Backend.detokenize`."""
+        async with self._token_endpoints(ChatRequest(model=self._spec.name, messages=[]), tenant) as endpoints:
+            return await endpoints.detokenize(tokens)
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """See `Backend.ignored`. Only reasoning in the history, which some APIs have no place for."""
@@ -128,7 +131,8 @@ class UpstreamBackend:
         return ("messages[].reasoning_content",) if found else ()
 
     def start(self) -> None:
-        """See `Backend.start`. Connections are made when they are needed."""
+        """See `Backend.start`. The server is looked at once; without success, again for the next request."""
+        self._first_look = asyncio.get_running_loop().create_task(self._look())
         self._replicas.start()
 
     async def probe(self) -> None:
@@ -148,12 +152,32 @@ class UpstreamBackend:
 
     async def close(self) -> None:
         """See `Backend.close`."""
+        if self._first_look is not None:
+            self._first_look.cancel()
         await self._replicas.close()
         await self._client.close()
 
     def replicas(self) -> list[ReplicaStatus]:
         """The state of each replica, for administrators."""
         return self._replicas.status()
+
+    async def _look(self) -> None:
+        with suppress(ApiError):  # it is in the log
+            await self._server()
+
+    @asynccontextmanager
+    async def _token_endpoints(self, request: ChatRequest, tenant: Tenant) -> AsyncIterator[TokenEndpoints]:
+        detected = await self._server()
+        attempt = await self._replicas.choose(RoutedRequest(request, tenant, 0), [])
+        failure: UpstreamError | None = None
+        try:
+            yield TokenEndpoints(self._client, attempt.replica, detected.dialect, self._spec)
+        except UpstreamError as error:
+            _log_failure(error)
+            failure = error
+            raise
+        finally:
+            attempt.end(failure)
 
     async def _server(self) -> Detected:
         """The dialect: of the settings, or else found once. Raises `ApiError` for servers that cannot be reached."""
@@ -223,7 +247,7 @@ class UpstreamBackend:
                     return
                 except UpstreamError as error:
                     failure = error
-                    log.warning("%s", error.detail)
+                    _log_failure(error)
                     if usage.started is not None or error.kind == "request":
                         raise
                     failures.append(error)
@@ -306,6 +330,11 @@ class UpstreamBackend:
         output = min(self._output_ratio.estimate(decoder.output_bytes), prepared.max_output_tokens)
         reasoning = min(self._output_ratio.estimate(decoder.reasoning_bytes), output)
         return TokenCounts(max(prompt, 1), output, 0, reasoning)
+
+
+def _log_failure(error: UpstreamError) -> None:
+    """A refused request is the client's affair, all else the operator's."""
+    log.log(logging.DEBUG if error.kind == "request" else logging.WARNING, "%s", error.detail)
 
 
 async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:

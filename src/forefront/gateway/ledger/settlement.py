@@ -46,11 +46,11 @@ class LedgerRow(msgspec.Struct):
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
-    estimated: bool
     cost_nanos: int
     received_at: float
     first_token_at: float | None
     finished_at: float
+    estimated: bool = False
 
     def as_failed(self) -> "LedgerRow":
         """The row of an answer whose end was withheld: it failed, and costs nothing."""

@@ -25,7 +25,7 @@ class ResponseEncoder(ABC):
         self.id = f"{prefix}-{int(now * 1000):012x}{secrets.token_hex(8)}"
         self.created = int(now)
         self.model = model
-        self._fingerprint: str | None = None
+        self._upstream_fingerprint: str | None = None
         self._include_usage = include_usage
         self._last_end: Any = None
 
@@ -51,15 +51,15 @@ class ResponseEncoder(ABC):
                 chunks += self.deltas(event)
         return chunks
 
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint of the upstream's model, or else of the model."""
-        return self._fingerprint or self.model.fingerprint
-
     def note(self, event: Event) -> None:
         """Take over the fingerprint of an upstream."""
         if isinstance(event, Started) and event.fingerprint is not None:
-            self._fingerprint = event.fingerprint
+            self._upstream_fingerprint = event.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the model, or of its upstream."""
+        return self._upstream_fingerprint or self.model.fingerprint
 
     @abstractmethod
     def deltas(self, event: Event) -> list[Any]:
