@@ -26,6 +26,7 @@ from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.token_endpoints import TokenEndpoints
 from forefront.upstream.tool_encoder import custom_tools
 from forefront.upstream.usage import TokenCounts, TokenRatio, read_usage
+from forefront.wire.admin import ReplicaStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response import EffectiveSampling
@@ -71,9 +72,7 @@ class UpstreamBackend:
         self._replicas = replicas
         self._client = client
         self._count = count
-        self._servers = [
-            Replica(f"{spec.name}/{number}", url, spec.key) for number, url in enumerate(spec.urls, start=1)
-        ]
+        self._servers = spec.replicas()
         self._encoder: RequestEncoder | None = None
         self._detected: Detected | None = None
         self._detecting = asyncio.Lock()
@@ -134,6 +133,7 @@ class UpstreamBackend:
     def start(self) -> None:
         """See `Backend.start`. The server is looked at once; without success, again for the next request."""
         self._first_look = asyncio.get_running_loop().create_task(self._look())
+        self._replicas.start()
 
     async def probe(self) -> None:
         """See `Backend.probe`: return once a server has listed its models. Nothing is generated."""
@@ -154,7 +154,12 @@ class UpstreamBackend:
         """See `Backend.close`."""
         if self._first_look is not None:
             self._first_look.cancel()
+        await self._replicas.close()
         await self._client.close()
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """The state of each replica, for administrators."""
+        return self._replicas.status()
 
     async def _look(self) -> None:
         with suppress(ApiError):  # it is in the log

@@ -171,6 +171,26 @@ class EngineStatus(Record, kw_only=True):
     restarts: int
 
 
+class ReplicaStatus(Record, kw_only=True):
+    """One server of an upstream model.
+
+    `state`: `closed` in use, `open` not in use, `half_open` before or during a trial; `ejections` counts how often it
+    opened. `share` is the share of its usual load that it may get. `outstanding_tokens` are those of the `running`
+    requests, with the longest answers. `last_error` is the class of the last failure, `last_error_at` its Unix time.
+    """
+
+    name: str
+    address: str
+    state: Literal["closed", "open", "half_open"]
+    share: float
+    running: int
+    outstanding_tokens: int
+    failures: int
+    ejections: int
+    last_error: str | None
+    last_error_at: int | None
+
+
 class ModelStatus(EngineStatus, kw_only=True):
     """A model and its engine. `size`: bytes of memory when it is loaded. `requests`: those that use it, and
     `waiting_for_load` those that wait for it. `load_percent`: the estimated progress of its load. `failure`: why its
