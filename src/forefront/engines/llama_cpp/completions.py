@@ -110,8 +110,9 @@ class Completions:
         await self._http.aclose()
 
 
-def sampling_fields(sampling: SamplingParams, seed: int) -> dict[str, Any]:
-    """The fields of a request that sets `sampling`; all others of llama.cpp's samplers stay out of its chain."""
+def sampling_fields(sampling: SamplingParams, seed: int, length: int) -> dict[str, Any]:
+    """The fields of a request that sets `sampling` for a sequence of at most `length` tokens. All others of llama.cpp's
+    samplers stay out of its chain."""
     fields: dict[str, Any] = {
         "samplers": ["penalties", "temperature", "min_p", "top_k", "top_p"],
         "temperature": sampling.temperature,
@@ -121,7 +122,7 @@ def sampling_fields(sampling: SamplingParams, seed: int) -> dict[str, Any]:
         "presence_penalty": sampling.presence_penalty,
         "frequency_penalty": sampling.frequency_penalty,
         "repeat_penalty": sampling.repetition_penalty,
-        "repeat_last_n": -1,
+        "repeat_last_n": length if sampling.has_penalties else 0,
         "seed": seed % (_MAX_SEED + 1),
         "logit_bias": [[token, bias] for token, bias in sampling.logit_bias.items()],
     }

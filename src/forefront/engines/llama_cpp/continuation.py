@@ -139,7 +139,7 @@ class Continuation:
         place = f"{sampling.seed}/{sequence.index}/{len(sequence.tokens)}"
         source = random.Random(None if sampling.seed is None else place)  # noqa: S311
         return {
-            **sampling_fields(sampling, source.getrandbits(32)),
+            **sampling_fields(sampling, source.getrandbits(32), len(sequence.tokens) + sequence.tokens_left),
             "prompt": sequence.tokens,
             "id_slot": slot,
             "cache_prompt": cache,

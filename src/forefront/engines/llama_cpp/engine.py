@@ -117,7 +117,10 @@ class LlamaCppEngine:
                 for member in members:
                     group.create_task(self._continue(member))
         except* EngineError as errors:
-            generation.fail(errors.exceptions[0])
+            error = errors.exceptions[0]
+            if isinstance(error, StepFailedError):
+                log.error("a generation failed: %s", error, exc_info=error.__cause__)
+            generation.fail(error)
         except* Exception:
             log.exception("a generation of llama.cpp failed")
             generation.fail(StepFailedError("the model failed"))

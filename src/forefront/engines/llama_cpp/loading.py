@@ -1,0 +1,113 @@
+"""From a GGUF file to a backend whose tokens llama.cpp generates."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Final
+
+from forefront.chat.local.loading import LoadError, create_preparer
+from forefront.engines.engine_process import EngineProcess, Launch
+from forefront.engines.errors import EngineNotInstalledError, EngineSettingsError, EngineStartError
+from forefront.engines.llama_cpp.backend import LlamaCppBackend
+from forefront.engines.llama_cpp.engine import LlamaCppEngine
+from forefront.engines.llama_cpp.hidden_tokens import PieceIndex
+from forefront.engines.llama_cpp.settings import LlamaCppSettings, with_arguments
+from forefront.engines.model_header import ModelHeader
+from forefront.graph.errors import ModelFileError
+from forefront.graph.settings import Settings
+from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.gguf import gguf_tokenizer
+
+_CHILD: Final = "forefront.engines.llama_cpp.child"
+_PACKAGE: Final = "xllamacpp"
+# llama.cpp rounds contexts up to multiples of it.
+_CONTEXT_STEP: Final = 256
+_CACHE_BYTES: Final = 2  # of a number in the KV cache's default format
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppOptions:
+    """`threads`: 0 for all cores. `kv_cache_bytes`: the most memory for the KV cache. `context_length`: a smaller
+    context than the model's. `arguments`: names and values of llama-server's options, which override the others."""
+
+    threads: int = 0
+    kv_cache_bytes: int = 2 * 2**30
+    context_length: int | None = None
+    arguments: Sequence[str] = ()
+
+
+def engine_version() -> str:
+    """The engine's name and version. Raises `EngineNotInstalledError`."""
+    check_installed()
+    return f"llama.cpp, {_PACKAGE} {version(_PACKAGE)}"
+
+
+def check_installed() -> None:
+    """Raises `EngineNotInstalledError`."""
+    if importlib.util.find_spec(_PACKAGE) is None:
+        raise EngineNotInstalledError("llama.cpp is not installed: pip install 'forefront[llamacpp]'")
+
+
+def load_llama_cpp(
+    name: str,
+    header: ModelHeader,
+    options: LlamaCppOptions,
+    chat_template: str | None = None,
+    on_wait: Callable[[float], None] = lambda _: None,
+) -> LlamaCppBackend:
+    """Start llama.cpp with the model and wait until it is ready. `on_wait`: see `EngineProcess.start`. Raises
+    `EngineStartError`."""
+    check_installed()
+    try:
+        settings, context = _settings(header, options)
+        tokenizer = gguf_tokenizer(dict(header.metadata))
+    except (ModelFileError, TokenizerError) as error:
+        raise EngineStartError(str(error)) from None
+    process = EngineProcess(name, Launch(_CHILD, settings.as_message()))
+    pieces = PieceIndex(tokenizer.pieces)
+    rows = _vocabulary_size(header, len(tokenizer.pieces))
+    engine = LlamaCppEngine(process, context, settings.slots, pieces, rows)
+    try:
+        preparer = create_preparer(engine, tokenizer, chat_template)
+    except LoadError as error:
+        raise EngineStartError(str(error)) from None
+    try:
+        process.start(on_wait)
+    except BaseException:
+        process.stop()
+        preparer.close()
+        raise
+    return LlamaCppBackend(engine, preparer)
+
+
+def _settings(header: ModelHeader, options: LlamaCppOptions) -> tuple[LlamaCppSettings, int]:
+    """The server's settings, and the context of one request in tokens."""
+    model = Settings(header.metadata)
+    longest = model.context_length
+    if options.context_length is not None and options.context_length > longest:
+        raise EngineSettingsError(f"its context has {longest} tokens, fewer than {options.context_length}")
+    settings = LlamaCppSettings(str(header.paths[0]), threads=options.threads)
+    settings = with_arguments(settings, options.arguments)
+    if not settings.context:
+        size = _bytes_per_token(model)
+        room = options.kv_cache_bytes // size if size else longest * settings.slots
+        room = min(max(room, _CONTEXT_STEP), longest * settings.slots)
+        settings = replace(settings, context=-(-room // _CONTEXT_STEP) * _CONTEXT_STEP)
+    return settings, min(options.context_length or longest, longest, settings.context)
+
+
+def _bytes_per_token(model: Settings) -> int:
+    """Memory of a token in the KV cache. Layers that keep a state instead have no key heads."""
+    layers = model.integer("block_count", at_least=1)
+    heads = max(model.per_layer("attention.head_count", layers, 0))
+    head_width = model.integer("embedding_length", at_least=1) // max(heads, 1)
+    keys, values = (model.integer(f"attention.{part}_length", head_width) for part in ("key", "value"))
+    key_heads = sum(model.per_layer("attention.head_count_kv", layers, heads))
+    return key_heads * (keys + values) * _CACHE_BYTES
+
+
+def _vocabulary_size(header: ModelHeader, tokens: int) -> int:
+    """Rows of the output projection."""
+    embeddings = header.tensors.get("output.weight") or header.tensors.get("token_embd.weight")
+    return tokens if embeddings is None else embeddings.shape[0]
