@@ -1,11 +1,13 @@
 """From a model source to a served model."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.metadata import version
 
 from forefront.catalog.catalog import Build, ServedModel
+from forefront.catalog.engine_model import AUTOMATIC, EngineSettings, find_other_engine, load_engine_model
 from forefront.catalog.fingerprint import fingerprint, settings_files
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.hf_model import HfModel
@@ -15,6 +17,8 @@ from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
 from forefront.engine.model.openvino_import import plain_reason
+
+log = logging.getLogger(__name__)
 
 # Called with what is about to be done; the context that it returns is open while that is being done.
 Progress = Callable[[str], AbstractContextManager[object]]
@@ -27,12 +31,17 @@ def load(
     progress: Progress,
     chat_template: str | None = None,
     context_length: int | None = None,
+    engine: EngineSettings = AUTOMATIC,
 ) -> ServedModel:
     """Prepare the model's weights if need be, and load it.
 
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. Raises
     `SourceError`, whose text names the file.
     """
+    reason = find_other_engine(source, engine.name)
+    if reason is not None:
+        log.info("%s is served by llama.cpp: %s", source.name, reason)
+        return load_engine_model(source, cache, options, progress, chat_template, context_length, engine.arguments)
     try:
         if source.is_ir:
             if options.quantize_weights:

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -53,9 +54,9 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """Times in seconds. The pause before a restart doubles from `first_pause` to `longest_pause`; an engine that ran for
-    `healthy` starts again at `first_pause`. `start`: the longest wait for readiness. `grace`: the wait for an engine to
-    end by itself."""
+    """Times in seconds. The pause before a restart doubles from `first_pause` to `longest_pause`; after a run of
+    `healthy` it begins at `first_pause` again. `start`: the longest wait for readiness. `grace`: the wait for an engine
+    to end by itself."""
 
     start: float = 1800.0
     first_pause: float = 0.5
@@ -181,11 +182,9 @@ class EngineProcess:
         self._log_reader.start()
         settings = {**self._launch.settings, "key": key, "parent": os.getpid()}
         assert process.stdin is not None
-        try:
+        with suppress(OSError):  # it has ended already, which `_wait_until_ready` finds
             process.stdin.write(json.dumps(settings).encode() + b"\n")
             process.stdin.flush()
-        except OSError:
-            pass  # it has ended already, which `_wait_until_ready` finds
         return process
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> Endpoint | None:
@@ -224,7 +223,5 @@ class EngineProcess:
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    try:
+    with suppress(OSError):
         process.stdin.close()
-    except OSError:
-        pass

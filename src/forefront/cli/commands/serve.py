@@ -16,6 +16,7 @@ from rich.text import Text
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.download import fetch
+from forefront.catalog.engine_model import EngineSettings
 from forefront.catalog.known_models import KNOWN_MODELS
 from forefront.catalog.loading import load
 from forefront.catalog.model_cache import ModelCache
@@ -101,6 +102,14 @@ DeviceOption = Annotated[
         help="Device of the models; GPU.1 is a second GPU. AUTO: a GPU if available.",
     ),
 ]
+EngineOption = Annotated[
+    Literal["auto", "forefront", "llama.cpp"],
+    typer.Option(
+        "--engine",
+        metavar="auto|forefront|llama.cpp",
+        help="Engine of the models. auto: llama.cpp for GGUF files that this program's own engine does not run.",
+    ),
+]
 Grace = Annotated[
     float | None,
     typer.Option(
@@ -123,6 +132,7 @@ class ServeOptions:
     home: Path
     environment_key: str | None
     chat_template: str | None = None
+    engine: Literal["auto", "forefront", "llama.cpp"] = "auto"
 
 
 def serve(
@@ -136,6 +146,7 @@ def serve(
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
     device: DeviceOption = "CPU",
+    engine: EngineOption = "auto",
     grace: Grace = None,
     config: ConfigFile = None,
 ) -> None:
@@ -158,7 +169,7 @@ def serve(
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
         template = None if chat_template is None else read_chat_template(chat_template)
-        _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template), console)
+        _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template, engine), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
     except OSError as error:
@@ -191,7 +202,9 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 
 def _serve(options: ServeOptions, console: Console) -> None:
-    models = list_models(options.models, options.settings.models, options.model_options, options.chat_template)
+    models = list_models(
+        options.models, options.settings.models, options.model_options, options.chat_template, options.engine
+    )
     names, settings = [model.name for model in models], options.settings.server
     with _bind(settings) as bound, open_store(options.home, options.settings.store.url) as database:
         keys = KeyStore(database)
@@ -226,10 +239,11 @@ def _load(model: ConfiguredModel, cache: ModelCache, home: Path, progress: Start
     """The model, downloaded if need be. Raises `SourceError`."""
     if model.source is None:
         raise SourceError(f"{model.name}: this version serves no upstream models")
-    if model.settings.engine not in (None, "auto", "forefront"):
-        raise SourceError(f"{model.name}: this version has no engine {model.settings.engine}")
-    source = _download(model.source, home, progress)
-    return load(source, cache, model.options, progress.step, model.chat_template, model.settings.context_length)
+    if model.engine in ("vllm", "sglang"):
+        raise SourceError(f"{model.name}: this version has no engine {model.engine}")
+    source, settings = _download(model.source, home, progress), model.settings
+    engine = EngineSettings(model.engine, settings.engine_args or ())
+    return load(source, cache, model.options, progress.step, model.chat_template, settings.context_length, engine)
 
 
 def _download(source: ModelSource, home: Path, progress: StartupProgress) -> ModelSource:

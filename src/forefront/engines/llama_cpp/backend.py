@@ -21,6 +21,8 @@ class LlamaCppBackend(LocalBackend):
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """See `Backend.ignored`."""
         if isinstance(request, CompletionRequest) and request.echo and request.logprobs is not None:
-            text = "This model's engine, llama.cpp, has no log-probabilities of prompts: leave out `echo` or `logprobs`."
+            text = (
+                "This model's engine, llama.cpp, has no log-probabilities of prompts: leave out `echo` or `logprobs`."
+            )
             raise ApiError("unsupported_parameter", text, param="echo")
         return super().ignored(request)

@@ -82,7 +82,7 @@ class Completions:
         )
 
     async def stream(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncGenerator[list[CompletionEvent], None]:
-        """The events of a completion, as many at a time as have arrived. Closing the generator ends it in the server."""
+        """The events of a completion, as many at a time as have arrived. Closing the generator ends the completion."""
         try:
             async with self._http.stream(
                 "POST", f"{endpoint.url}/completion", json={**body, "stream": True}, headers=_headers(endpoint)

@@ -1,8 +1,9 @@
 """One continuation of a prompt that llama.cpp samples and this process checks.
 
-llama.cpp samples freely. Each token is checked against the constraint here; from the first one that the constraint does not
-take, llama.cpp continues with a token that is drawn from the allowed ones alone. A token that is allowed has the probability
-that it has among the allowed ones, so the result has the distribution of constrained sampling.
+llama.cpp samples freely. Each token is checked against the constraint here. In place of the first one that the
+constraint refuses, llama.cpp draws a token from the allowed ones alone, and goes on behind it. This is rejection
+sampling: without `top_p`, `top_k` and `min_p` the result has the distribution of constrained sampling. With them,
+llama.cpp takes its likeliest tokens before the constraint, and from the allowed ones only after a refusal.
 """
 
 import random
@@ -54,16 +55,22 @@ class Taken:
 
 class Continuation:
     """Continuation number `index` of a request. `steps_due`: tokens that are sampled one by one before the next stream,
-    because the constraint is expected to refuse what a stream brings."""
+    because the constraint is expected to refuse what a stream brings. `overflowed`: the KV cache was full, so that it
+    runs alone. `cache_known`: the number of cached tokens of the prompt has been reported."""
 
     def __init__(self, request: GenerateRequest, generation: Generation, index: int, pieces: PieceIndex) -> None:
         self.request, self.generation = request, generation
         self.sequence = TokenSequence(request, generation, index)
         self.steps_due = 0
-        self.overflowed = False
+        self.overflowed = self.cache_known = False
         self._pieces = pieces
         self._last_refusal = -_MOST_STEPS
         self._refusals = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the constraint failed; see `Sequence.failure`."""
+        return self.sequence.failure is not None
 
     def start(self) -> None:
         """Create the constraint. Takes time that grows with its grammar."""
@@ -95,7 +102,7 @@ class Continuation:
         allowed = np.flatnonzero(bits)
         if len(allowed) == 1 and self.request.sampling.top_logprobs is None:
             return Candidate(int(allowed[0]))
-        body["logit_bias"] = self._bias(allowed, np.flatnonzero(bits == 0))
+        body["logit_bias"] = self._bias(allowed.tolist(), np.flatnonzero(bits == 0).tolist())
         return body
 
     def step_candidates(self, answer: CompletionEvent) -> list[Candidate]:
@@ -107,13 +114,13 @@ class Continuation:
         sequence, tokens = self.sequence, list[Token]()
         for candidate in candidates:
             masks = sequence.masks()
-            if sequence.failure is not None:
+            if self.failed:
                 return Taken(tokens, Outcome.FINISHED)
             if masks and masks[0] is not None and not is_allowed(masks[0], candidate.token):
                 self._refused()
                 return Taken(tokens, Outcome.DIVERGED)
             token, finish = sequence.append(candidate.token)
-            if sequence.failure is not None:
+            if self.failed:
                 return Taken(tokens, Outcome.FINISHED)
             tokens.append(Token(sequence.index, token, finish, candidate.logprob, candidate.top))
             if finish:
@@ -150,9 +157,10 @@ class Continuation:
         """The bias that leaves the allowed tokens. A repetition penalty would divide a positive one."""
         own = self.request.sampling.logit_bias
         if len(allowed) < len(forbidden) and self.request.sampling.repetition_penalty == 1:
-            return [[int(token), own.get(int(token), 0) + _ONLY] for token in allowed]
-        left = [[token, bias] for token, bias in own.items()]
-        return [*left, *([int(token), False] for token in forbidden)]
+            return [[token, own.get(token, 0) + _ONLY] for token in allowed]
+        biases: list[list[float | bool]] = [[token, bias] for token, bias in own.items()]
+        biases += [[token, False] for token in forbidden]
+        return biases
 
     def _scored(self, tokens: Sequence[int], scores: Sequence[TokenProbability]) -> list[Candidate]:
         """The tokens with their log-probabilities. Those within a character have none."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from forefront.engine.backlog import CAPACITY, Backlog
@@ -29,16 +30,23 @@ T = TypeVar("T")
 _CHECK_THREADS: Final = 2
 
 
-class LlamaCppEngine:
-    """The `TokenEngine` of a running llama.cpp server. `context_limit`: tokens of its KV cache, which its `slots` share.
-    `vocabulary_size`: rows of the output projection."""
+@dataclass(frozen=True, slots=True)
+class LlamaCppLimits:
+    """`context`: the most tokens of one sequence. `slots`: sequences that run at once. `cache_tokens`: of the KV cache,
+    which the slots share. `vocabulary_size`: rows of the output projection."""
 
-    def __init__(
-        self, process: EngineProcess, context_limit: int, slots: int, pieces: PieceIndex, vocabulary_size: int
-    ) -> None:
-        self.context_limit, self.vocabulary_size = context_limit, vocabulary_size
-        self._process, self._pieces = process, pieces
-        self._slot_count = slots
+    context: int
+    slots: int
+    cache_tokens: int
+    vocabulary_size: int
+
+
+class LlamaCppEngine:
+    """The `TokenEngine` of a running llama.cpp server."""
+
+    def __init__(self, process: EngineProcess, limits: LlamaCppLimits, pieces: PieceIndex) -> None:
+        self.context_limit, self.vocabulary_size = limits.context, limits.vocabulary_size
+        self._process, self._limits, self._pieces = process, limits, pieces
         self._unread = Quota(CAPACITY)
         self._checks = ThreadPoolExecutor(_CHECK_THREADS, "forefront-llama-cpp")
         self._tasks: dict[Generation, asyncio.Task[None]] = {}
@@ -54,7 +62,7 @@ class LlamaCppEngine:
     def start(self) -> None:
         """See `TokenEngine.start`."""
         self._loop = asyncio.get_running_loop()
-        self._slots, self._completions = SlotPool(self._slot_count), Completions()
+        self._slots, self._completions = SlotPool(self._limits.slots), Completions()
 
     def submit(self, request: GenerateRequest) -> Generation:
         """See `TokenEngine.submit`."""
@@ -64,7 +72,9 @@ class LlamaCppEngine:
             raise ContextExceededError(len(request.prompt), request.max_tokens, self.context_limit)
         if not request.prompt or request.max_tokens < 1 or request.n < 1:
             raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
-        backlog = Backlog(self._unread, request.tenant, lambda: self._pause(generation), lambda: self._resume(generation))
+        backlog = Backlog(
+            self._unread, request.tenant, lambda: self._pause(generation), lambda: self._resume(generation)
+        )
         generation = Generation(self._loop, request.n, self._cancel, backlog)
         task = self._loop.create_task(self._generate(generation, request))
         self._tasks[generation] = task
@@ -97,7 +107,7 @@ class LlamaCppEngine:
             running=self._slots.running if started else 0,
             waiting=self._slots.waiting if started else 0,
             blocks_held=self._slots.tokens_held if started else 0,
-            blocks_total=self.context_limit,
+            blocks_total=self._limits.cache_tokens,
             tokens_sampled=self._tokens_sampled,
             preemptions=self._slots.yields if started else 0,
             evictions=0,
@@ -225,9 +235,10 @@ class LlamaCppEngine:
 
     @staticmethod
     def _note_cached(member: Continuation, count: int) -> None:
-        """The prompt's tokens from the cache are those of the first continuation's first request."""
-        if member.sequence.index == 0 and member.sequence.num_output_tokens == 0:
+        """The prompt's tokens from the cache are those that the first continuation found there at first."""
+        if member.sequence.index == 0 and not member.cache_known:
             member.generation.cached_tokens = count
+        member.cache_known = True
 
     async def _ready(self) -> Endpoint:
         """The address of the server. Waits while it starts. Raises `EngineError`."""

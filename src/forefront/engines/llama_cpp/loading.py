@@ -10,7 +10,7 @@ from forefront.chat.local.loading import LoadError, create_preparer
 from forefront.engines.engine_process import EngineProcess, Launch
 from forefront.engines.errors import EngineNotInstalledError, EngineSettingsError, EngineStartError
 from forefront.engines.llama_cpp.backend import LlamaCppBackend
-from forefront.engines.llama_cpp.engine import LlamaCppEngine
+from forefront.engines.llama_cpp.engine import LlamaCppEngine, LlamaCppLimits
 from forefront.engines.llama_cpp.hidden_tokens import PieceIndex
 from forefront.engines.llama_cpp.settings import LlamaCppSettings, with_arguments
 from forefront.engines.model_header import ModelHeader
@@ -67,7 +67,7 @@ def load_llama_cpp(
     process = EngineProcess(name, Launch(_CHILD, settings.as_message()))
     pieces = PieceIndex(tokenizer.pieces)
     rows = _vocabulary_size(header, len(tokenizer.pieces))
-    engine = LlamaCppEngine(process, context, settings.slots, pieces, rows)
+    engine = LlamaCppEngine(process, LlamaCppLimits(context, settings.slots, settings.context, rows), pieces)
     try:
         preparer = create_preparer(engine, tokenizer, chat_template)
     except LoadError as error:

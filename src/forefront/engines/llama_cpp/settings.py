@@ -16,9 +16,9 @@ class LlamaCppSettings:
     """Settings of one model. Zeros are llama.cpp's defaults.
 
     `context`: tokens of the KV cache, which all requests share. `slots`: requests that run at once. `threads`,
-    `batch_threads`: CPU threads of decodes and of prefills. `batch`, `micro_batch`: tokens of one step. `gpu_layers`: -1
-    for as many as fit. `cache_type_k`, `cache_type_v`: the KV cache's formats. `projector`: the file that turns images
-    into embeddings.
+    `batch_threads`: CPU threads of decodes and of prefills. `batch`, `micro_batch`: tokens of one step. `gpu_layers`:
+    -1 for as many as fit. `cache_type_k`, `cache_type_v`: the KV cache's formats. `projector`: the file that turns
+    images into embeddings.
     """
 
     path: str

@@ -82,7 +82,9 @@ class SlotPool:
 
     def cached(self, tenant: Tenant, prompt: Sequence[int]) -> int:
         """The most tokens of a prompt that one of the tenant's slots has."""
-        return max((common_prefix(slot.tokens, prompt) for slot in self._slots if slot.tenant == tenant.name), default=0)
+        return max(
+            (common_prefix(slot.tokens, prompt) for slot in self._slots if slot.tenant == tenant.name), default=0
+        )
 
     def forget(self) -> None:
         """All caches are empty: the server has been restarted."""
@@ -117,7 +119,7 @@ class SlotPool:
 
     @staticmethod
     def _affinity(slot: Slot, turn: Turn) -> tuple[int, int]:
-        """The best slot has the longest beginning of the tokens; of equal ones, the one that was not used for longest."""
+        """The best slot has the longest beginning of the tokens; of equal ones, the least recently used."""
         same = common_prefix(slot.tokens, turn.tokens) if slot.tenant == turn.tenant.name else 0
         return same, -slot.used
 
