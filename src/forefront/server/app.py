@@ -27,6 +27,7 @@ from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
+from forefront.server.routes.pages import load_pages
 from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
@@ -57,6 +58,7 @@ def build_app(
         "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
         "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
     }
+    pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     app = Starlette(
         routes=[
@@ -71,11 +73,12 @@ def build_app(
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
             *documentation_routes(),
+            *pages.routes(),
         ],
         exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache))
+    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache), pages.assets)
     if cors_origins:
         # Outside of authentication: the preflight requests of browsers carry no key.
         authenticated = CORSMiddleware(

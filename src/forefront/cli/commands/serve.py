@@ -218,6 +218,8 @@ def _serve(options: ServeOptions, console: Console) -> None:
         def started() -> None:
             title = f"[bold]Forefront {version('forefront')}[/]"
             console.print(f"{title} serves {escape(', '.join(names))} on [bold]{url}[/] (Ctrl-C stops it)")
+            if console.is_terminal:
+                console.print(f"Playground: [bold]{url}/[/], dashboard: [bold]{url}/dashboard[/]")
             if new_key is not None:
                 _print_first_key(console, url, new_key, names[0])
 

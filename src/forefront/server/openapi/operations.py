@@ -156,4 +156,18 @@ OPERATIONS: Final = (
         method="GET", path="/docs", group="Server", name="docs", open=True,
         summary="A page that shows this document", answer="text/html",
     ),
+    Operation(
+        method="GET", path="/", group="Server", name="playground", open=True,
+        summary="A page to try the models on",
+        description="Clients that do not accept `text/html` get a 404.", answer="text/html", errors=("unknown_url",),
+    ),
+    Operation(
+        method="GET", path="/dashboard", group="Server", name="dashboard", open=True,
+        summary="A page for administrators", answer="text/html",
+    ),
+    Operation(
+        method="GET", path="/assets/{name}", group="Server", name="asset",
+        summary="A file of the pages", description="The files that exist need no key.",
+        answer="application/octet-stream", path_types={"name": Id}, errors=("unknown_url",),
+    ),
 )  # fmt: skip
