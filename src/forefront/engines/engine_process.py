@@ -209,6 +209,8 @@ class EngineProcess:
         if self._log_reader is not None:
             self._log_reader.join(1)
         _close_input(process)
+        if process.stdout is not None:
+            process.stdout.close()
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         when = "" if ready else " before it was ready"
         last = "".join(f"\n  {line}" for line in self.log_lines()[-_SHOWN_LINES:])

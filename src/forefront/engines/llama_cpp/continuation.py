@@ -67,7 +67,6 @@ class Continuation:
         self._last_refusal = -_MOST_STEPS
         self._refusals = 0
 
-    @property
     def failed(self) -> bool:
         """Whether the constraint failed; see `Sequence.failure`."""
         return self.sequence.failure is not None
@@ -114,13 +113,13 @@ class Continuation:
         sequence, tokens = self.sequence, list[Token]()
         for candidate in candidates:
             masks = sequence.masks()
-            if self.failed:
+            if self.failed():
                 return Taken(tokens, Outcome.FINISHED)
             if masks and masks[0] is not None and not is_allowed(masks[0], candidate.token):
                 self._refused()
                 return Taken(tokens, Outcome.DIVERGED)
             token, finish = sequence.append(candidate.token)
-            if self.failed:
+            if self.failed():
                 return Taken(tokens, Outcome.FINISHED)
             tokens.append(Token(sequence.index, token, finish, candidate.logprob, candidate.top))
             if finish:
