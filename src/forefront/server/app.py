@@ -23,6 +23,7 @@ from forefront.server.middleware.error_handlers import api_error, http_error, in
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.routes.admin import AdminRoutes
+from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
@@ -43,6 +44,7 @@ class Services:
     key_cache: KeyCache
     key_store: KeyStore
     usage: UsageReports
+    reload: ReloadSettings = no_reload
 
 
 def build_app(
@@ -70,6 +72,7 @@ def build_app(
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(services.usage)),
             *admin.routes(),
+            *model_routes(catalog, services.reload),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
             *documentation_routes(),

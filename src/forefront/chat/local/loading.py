@@ -67,7 +67,7 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
     engine = Engine(model)
-    return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens))
+    return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), model.close)
 
 
 def create_preparer(engine: TokenEngine, tokenizer: Tokenizer, chat_template: str | None = None) -> RequestPreparer:

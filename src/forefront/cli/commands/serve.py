@@ -14,24 +14,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.download import fetch
-from forefront.catalog.engine_model import EngineSettings
+from forefront.catalog.catalog import Catalog
 from forefront.catalog.known_models import KNOWN_MODELS
-from forefront.catalog.loading import load
-from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
+from forefront.cli.model_loaders import make_catalog
 from forefront.cli.printable import printable
 from forefront.cli.progress import StartupProgress
+from forefront.cli.reload import Reloader, SettingsSource
 from forefront.cli.server_runtime import run_server
-from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
+from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
@@ -124,15 +122,11 @@ class StartupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """The models to serve, with the settings of the file, the environment and the command line."""
+    """The settings of the file, the environment and the command line, and their source."""
 
-    models: list[str]
-    model_options: ModelOptions
     settings: Config
-    home: Path
+    source: SettingsSource
     environment_key: str | None
-    chat_template: str | None = None
-    engine: Literal["auto", "forefront", "llama.cpp"] = "auto"
 
 
 def serve(
@@ -165,11 +159,16 @@ def serve(
             quantize_weights=quantize,
             device=find_device(device),
         )
-        settings = _settings(config, host=host, port=port, grace_seconds=grace)
+
+        def read() -> Config:
+            return _settings(config, host=host, port=port, grace_seconds=grace)
+
+        settings = read()
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
         template = None if chat_template is None else read_chat_template(chat_template)
-        _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template, engine), console)
+        source = SettingsSource(read, models or [], model_options, template, find_home(), engine)
+        _serve(ServeOptions(settings, source, key), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
     except OSError as error:
@@ -202,17 +201,15 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 
 def _serve(options: ServeOptions, console: Console) -> None:
-    models = list_models(
-        options.models, options.settings.models, options.model_options, options.chat_template, options.engine
-    )
+    source = options.source
+    models = source.list_models(options.settings)
     names, settings = [model.name for model in models], options.settings.server
-    with _bind(settings) as bound, open_store(options.home, options.settings.store.url) as database:
+    with _bind(settings) as bound, open_store(source.home, options.settings.store.url) as database:
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, names):
             log.warning("%s", warning)
-        cache, progress = ModelCache(options.home), StartupProgress(console)
-        catalog = Catalog([_load(model, cache, options.home, progress) for model in models])
+        catalog = make_catalog(models, source.home, options.settings.loading, StartupProgress(console))
         url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
@@ -223,7 +220,10 @@ def _serve(options: ServeOptions, console: Console) -> None:
             if new_key is not None:
                 _print_first_key(console, url, new_key, names[0])
 
-        run_server(catalog, database, options.settings, bound, started)
+        def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
+            return Reloader(source, options.settings, models, catalog, gateway)
+
+        run_server(catalog, database, options.settings, bound, started, make_reloader)
 
 
 def _bind(settings: ServerSettings) -> socket.socket:
@@ -235,25 +235,6 @@ def _bind(settings: ServerSettings) -> socket.socket:
         reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
         text = f"cannot listen on {settings.host}, port {settings.port}: {reason}; choose another with {option}"
         raise StartupError(text) from None
-
-
-def _load(model: ConfiguredModel, cache: ModelCache, home: Path, progress: StartupProgress) -> ServedModel:
-    """The model, downloaded if need be. Raises `SourceError`."""
-    if model.source is None:
-        raise SourceError(f"{model.name}: this version serves no upstream models")
-    if model.engine in ("vllm", "sglang"):
-        raise SourceError(f"{model.name}: this version has no engine {model.engine}")
-    source, settings = _download(model.source, home, progress), model.settings
-    engine = EngineSettings(model.engine, settings.engine_args or ())
-    return load(source, cache, model.options, progress.step, model.chat_template, settings.context_length, engine)
-
-
-def _download(source: ModelSource, home: Path, progress: StartupProgress) -> ModelSource:
-    """The source with its files downloaded. Raises `SourceError`."""
-    if source.known is None:
-        return source
-    log.info("%s is %s, %s, %s", source.name, source.known.title, source.known.licence, source.known.remark)
-    return ModelSource(source.name, fetch(source.known, home, progress.download))
 
 
 def _url(settings: ServerSettings, port: int) -> str:

@@ -21,6 +21,8 @@ from forefront.tokenizer.gguf import gguf_tokenizer
 
 _CHILD: Final = "forefront.engines.llama_cpp.child"
 _PACKAGE: Final = "xllamacpp"
+# Of the process without weights and KV cache: Python, the library, buffers. Measured with models of 1 to 100 MB.
+_FIXED_BYTES: Final = 64 * 2**20
 # llama.cpp rounds contexts up to multiples of it.
 _CONTEXT_STEP: Final = 256
 _CACHE_BYTES: Final = 2  # of a number in the KV cache's default format
@@ -47,6 +49,14 @@ def check_installed() -> None:
     """Raises `EngineNotInstalledError`."""
     if importlib.util.find_spec(_PACKAGE) is None:
         raise EngineNotInstalledError("llama.cpp is not installed: pip install 'forefront[llamacpp]'")
+
+
+def estimate(header: ModelHeader, options: LlamaCppOptions) -> tuple[int, int]:
+    """The memory that the model will take, in bytes, and its context in tokens. Raises `EngineSettingsError` and
+    `ModelFileError`."""
+    settings, context = _settings(header, options)
+    cache = settings.context * _bytes_per_token(Settings(header.metadata))
+    return sum(path.stat().st_size for path in header.paths) + cache + _FIXED_BYTES, context
 
 
 def load_llama_cpp(
