@@ -1,13 +1,13 @@
 """From a GGUF file to a backend whose tokens llama.cpp generates."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Final
 
 from forefront.chat.local.loading import LoadError, create_preparer
-from forefront.engines.engine_process import EngineProcess, Launch
+from forefront.engines.engine_process import EngineProcess, Launch, ProcessLimits
 from forefront.engines.errors import EngineNotInstalledError, EngineSettingsError, EngineStartError
 from forefront.engines.llama_cpp.backend import LlamaCppBackend
 from forefront.engines.llama_cpp.engine import LlamaCppEngine, LlamaCppLimits
@@ -64,17 +64,16 @@ def load_llama_cpp(
     header: ModelHeader,
     options: LlamaCppOptions,
     chat_template: str | None = None,
-    on_wait: Callable[[float], None] = lambda _: None,
+    limits: ProcessLimits | None = None,
 ) -> LlamaCppBackend:
-    """Start llama.cpp with the model and wait until it is ready. `on_wait`: see `EngineProcess.start`. Raises
-    `EngineStartError`."""
+    """Start llama.cpp with the model and wait until it is ready. Raises `EngineStartError`."""
     check_installed()
     try:
         settings, context = _settings(header, options)
         tokenizer = gguf_tokenizer(dict(header.metadata))
     except (ModelFileError, TokenizerError) as error:
         raise EngineStartError(str(error)) from None
-    process = EngineProcess(name, Launch(_CHILD, settings.as_message()))
+    process = EngineProcess(name, Launch(_CHILD, settings.as_message()), limits)
     pieces = PieceIndex(tokenizer.pieces)
     rows = _vocabulary_size(header, len(tokenizer.pieces))
     engine = LlamaCppEngine(process, LlamaCppLimits(context, settings.slots, settings.context, rows), pieces)
@@ -83,7 +82,7 @@ def load_llama_cpp(
     except LoadError as error:
         raise EngineStartError(str(error)) from None
     try:
-        process.start(on_wait)
+        process.start()
     except BaseException:
         process.stop()
         preparer.close()
