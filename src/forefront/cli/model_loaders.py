@@ -8,6 +8,7 @@ from typing import Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.download import fetch
+from forefront.catalog.gpu_server_loader import GpuServerLoader
 from forefront.catalog.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.load_queue import LoadQueue, gibibytes, no_room
 from forefront.catalog.loaded_model import ModelLoader, Progress
@@ -18,6 +19,8 @@ from forefront.catalog.model_settings import parse_keep
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
+from forefront.cli.upstream_model import load_upstream
+from forefront.engines.gpu_servers import SGLANG, VLLM
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +38,13 @@ def memory_limit(settings: LoadingSettings, total: int | None = None) -> int:
 
 
 def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
-    """The model, not loaded yet, with its estimated size. Reads its files; raises `SourceError`."""
-    loader = _make_loader(configured, home)
+    """The model, not loaded yet, with its estimated size. One with an upstream has nothing to load.
+
+    Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
+    """
+    if configured.source is None:
+        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings))
+    loader = _make_loader(configured, configured.source, home)
     keep = configured.settings.keep
     model = ServedModel(configured.name, loader) if keep is None else _kept(configured.name, loader, keep)
     model.estimate = loader.estimate()
@@ -48,19 +56,19 @@ def _kept(name: str, loader: ModelLoader, keep: str) -> ServedModel:
     return ServedModel(name, loader, keep=parse_keep(keep))
 
 
-def _make_loader(configured: ConfiguredModel, home: Path) -> ModelLoader:
-    if configured.source is None:
-        raise SourceError(f"{configured.name}: this version serves no upstream models")
-    if configured.engine in ("vllm", "sglang"):
-        raise SourceError(f"{configured.name}: this version has no engine {configured.engine}")
-
+def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:
     def fetch_files(source: ModelSource, progress: Progress) -> ModelSource:
         return _download(source, home, progress)
 
-    source, cache, options = configured.source, ModelCache(home), configured.options
+    cache, options = ModelCache(home), configured.options
     template, settings = configured.chat_template, configured.settings
-    local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length)
     arguments = tuple(settings.engine_args or ())
+    if configured.engine in ("vllm", "sglang"):
+        if template is not None:
+            raise SourceError(f"{configured.name}: {configured.engine} takes a chat template in `engine_args`")
+        server = VLLM if configured.engine == "vllm" else SGLANG
+        return GpuServerLoader(server, source, cache, fetch_files, settings.context_length, arguments)
+    local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length)
     llama_cpp = LlamaCppLoader(source, cache, options, fetch_files, template, settings.context_length, arguments)
     if configured.engine == "auto":
         return AutomaticLoader(local, llama_cpp)
@@ -87,6 +95,8 @@ def make_catalog(
     # Models that are always kept first: the others get what is left.
     order = sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned)
     for model, its_settings in order:
+        if model.loaded is not None:
+            continue
         required = model is models[0] or model.pinned
         if (required or its_settings.on_command_line) and not catalog.load_now(model, progress):
             if required:

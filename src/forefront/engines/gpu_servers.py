@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from forefront.engines.engine_process import Launch
+from forefront.engines.engine_backend import EngineBackend, base_url
+from forefront.engines.engine_process import EngineProcess, Launch
 from forefront.engines.errors import EngineNotInstalledError, EngineSettingsError
 from forefront.engines.guardian import HOST, PORT
+from forefront.upstream.spec import UpstreamSpec
 
 _GUARDIAN: Final = "forefront.engines.guardian"
 # The device files of NVIDIA's and AMD's drivers.
@@ -90,3 +92,23 @@ def launch(server: GpuServer, options: GpuServerOptions) -> Launch:
         "key_file_option": server.key_file_option,
     }
     return Launch(_GUARDIAN, settings)
+
+
+def load_gpu_server(server: GpuServer, options: GpuServerOptions) -> EngineBackend:
+    """Start the program with the model and wait until it is ready. Raises `EngineStartError`."""
+    check_available(server)
+    process = EngineProcess(options.name, launch(server, options))
+    try:
+        endpoint = process.start()
+    except BaseException:
+        process.stop()
+        raise
+    spec = UpstreamSpec(
+        options.name,
+        (base_url(endpoint),),
+        options.name,
+        key=endpoint.key,
+        dialect=server.program,
+        context_length=options.context_length,
+    )
+    return EngineBackend(spec, process)

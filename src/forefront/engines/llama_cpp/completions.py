@@ -3,10 +3,11 @@
 Reference: `tools/server/README.md` of llama.cpp.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import httpx
+import aiohttp
 import msgspec
 
 from forefront.engine.errors import StepFailedError
@@ -14,7 +15,7 @@ from forefront.engine.request import SamplingParams
 from forefront.engines.engine_process import Endpoint
 
 # Pings come every 30 seconds: a longer silence is a failure.
-_TIMEOUT: Final = httpx.Timeout(10, read=300)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
 _MAX_SEED: Final = 2**32 - 2  # the number after it asks for a random seed
 _OVERFLOW: Final = "Context size has been exceeded"
 
@@ -77,37 +78,37 @@ class Completions:
     `ContextOverflowError`."""
 
     def __init__(self) -> None:
-        self._http = httpx.AsyncClient(
-            timeout=_TIMEOUT, limits=httpx.Limits(max_connections=None), trust_env=False, follow_redirects=False
-        )
+        # The server may close an idle connection at the moment of its next request, so none is used twice.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
 
     async def stream(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncGenerator[list[CompletionEvent], None]:
         """The events of a completion, as many at a time as have arrived. Closing the generator ends the completion."""
-        try:
-            async with self._http.stream(
-                "POST", f"{endpoint.url}/completion", json={**body, "stream": True}, headers=_headers(endpoint)
-            ) as response:
-                if response.status_code != 200:
-                    raise _failure(await response.aread())
-                async for lines in _blocks(response.aiter_raw()):
-                    if events := [_decode(line) for line in lines if line.startswith((b"data:", b"error:"))]:
-                        yield events
-        except httpx.HTTPError as error:
-            raise StepFailedError("llama.cpp's server is gone") from error
+        async with self._post(endpoint, {**body, "stream": True}) as response:
+            async for lines in _lines(response.content.iter_any()):
+                if events := [_decode(line) for line in lines if line.startswith((b"data:", b"error:"))]:
+                    yield events
 
     async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> CompletionEvent:
         """A completion as a whole."""
-        try:
-            response = await self._http.post(f"{endpoint.url}/completion", json=body, headers=_headers(endpoint))
-        except httpx.HTTPError as error:
-            raise StepFailedError("llama.cpp's server is gone") from error
-        if response.status_code != 200:
-            raise _failure(response.content)
-        return _decoded(response.content)
+        async with self._post(endpoint, body) as response:
+            return _decoded(await response.read())
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._session.close()
+
+    @asynccontextmanager
+    async def _post(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"authorization": f"Bearer {endpoint.key}", "content-type": "application/json"}
+        url, data = f"{endpoint.url}/completion", msgspec.json.encode(body)
+        try:
+            async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as response:
+                if response.status != 200:
+                    raise _failure(await response.read())
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise StepFailedError("llama.cpp's server is gone") from error
 
 
 def sampling_fields(sampling: SamplingParams, seed: int, length: int) -> dict[str, Any]:
@@ -132,11 +133,7 @@ def sampling_fields(sampling: SamplingParams, seed: int, length: int) -> dict[st
     return fields
 
 
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    return {"authorization": f"Bearer {endpoint.key}"}
-
-
-async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     """Whole lines, as many as have arrived."""
     rest = b""
     async for chunk in chunks:
@@ -152,9 +149,9 @@ def _decode(line: bytes) -> CompletionEvent:
     return _decoded(data)
 
 
-def _decoded(data: bytes | Sequence[bytes]) -> CompletionEvent:
+def _decoded(data: bytes) -> CompletionEvent:
     try:
-        return _event.decode(bytes(data))  # type: ignore[arg-type]
+        return _event.decode(data)
     except msgspec.DecodeError as error:
         raise StepFailedError("llama.cpp's server sent no completion") from error
 
