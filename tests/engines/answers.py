@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from forefront.chat.events import ChoiceEnd, Completed, Started, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.local.local_backend import LocalBackend
 from forefront.fairness.tenant import Tenant
 from forefront.wire.parse import parse_chat_request, parse_completion_request
 from forefront.wire.response import TokenLogprob
@@ -22,6 +21,7 @@ class Answer:
     logprobs: list[TokenLogprob] = field(default_factory=list)
     cached: int = 0
     tokens: int = 0
+    prompt_tokens: int = 0
 
     @property
     def text(self) -> str:
@@ -32,7 +32,7 @@ class Answer:
 class Model:
     """A backend that answers plain requests."""
 
-    def __init__(self, backend: LocalBackend) -> None:
+    def __init__(self, backend: Any) -> None:
         self.backend = backend
 
     async def chat(self, text: str = "what is this?", *, tenant: str = "a", **fields: Any) -> Answer:
@@ -64,6 +64,6 @@ class Model:
                 case ChoiceEnd():
                     answer.ends[event.index] = event.reason
                 case Completed():
-                    answer.tokens = event.completion_tokens
+                    answer.tokens, answer.prompt_tokens = event.completion_tokens, event.prompt_tokens
         await run.computed
         return answer

@@ -15,7 +15,6 @@ import pytest
 
 from forefront.catalog.template_override import read_chat_template
 from forefront.chat.events import TextDelta
-from forefront.chat.local.local_backend import LocalBackend
 from forefront.engine.errors import ContextExceededError
 from forefront.engine.request import GenerateRequest
 from forefront.engines.engine_process import ProcessLimits
@@ -267,16 +266,14 @@ async def _answers_again(model: Model) -> None:
             assert (await model.chat(max_tokens=5)).tokens == 5
             return
         except ApiError as error:
-            assert error.code == "not_ready"
-            assert error.retry_after is not None
+            assert error.code in ("engine_failed", "not_ready")
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
 
 
-def pid_of(backend: LocalBackend) -> int:
+def pid_of(backend: Any) -> int:
     """The process id of a backend's child."""
-    engine: Any = backend._engine
-    pid: int = engine._process.pid
+    pid: int = backend._engine._process.pid
     return pid
 
 

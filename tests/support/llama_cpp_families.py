@@ -61,6 +61,51 @@ def write_hybrid(path: Path) -> None:
     _finish(writer)
 
 
+def write_projector(path: Path) -> None:
+    """A projector of LLaVA's kind for images of 56 pixels, for a model of the width of `write_random_gguf`."""
+    width, hidden, blocks, image, patch = 64, 128, 2, 56, 14
+    writer = gguf.GGUFWriter(path, "clip")
+    writer.add_type("mmproj")
+    writer.add_bool("clip.has_vision_encoder", True)
+    writer.add_string("clip.projector_type", "mlp")
+    writer.add_bool("clip.use_gelu", True)
+    sizes = {"image_size": image, "patch_size": patch, "embedding_length": width, "feed_forward_length": hidden}
+    sizes |= {"projection_dim": _WIDTH, "block_count": blocks, "attention.head_count": 2}
+    for name, size in sizes.items():
+        writer.add_uint32(f"clip.vision.{name}", size)
+    writer.add_float32("clip.vision.attention.layer_norm_epsilon", 1e-5)
+    writer.add_array("clip.vision.image_mean", [0.5] * 3)
+    writer.add_array("clip.vision.image_std", [0.5] * 3)
+    rng = np.random.default_rng(0)
+
+    def matrix(name: str, *shape: int) -> None:
+        values = rng.standard_normal(shape, np.float32) / np.float32(math.sqrt(shape[-1]))
+        writer.add_tensor(f"{name}.weight", values)
+
+    def vector(name: str, size: int) -> None:
+        writer.add_tensor(name, rng.uniform(0.7, 1.3, size).astype(np.float32))
+
+    matrix("v.patch_embd", width, 3, patch, patch)
+    matrix("v.position_embd", (image // patch) ** 2 + 1, width)
+    vector("v.class_embd", width)
+    for norm in ("v.pre_ln", *(f"v.blk.{block}.ln{n}" for block in range(blocks) for n in (1, 2))):
+        vector(f"{norm}.weight", width)
+        vector(f"{norm}.bias", width)
+    layers = [
+        (f"v.blk.{block}.{name}", outputs, inputs)
+        for block in range(blocks)
+        for name, outputs, inputs in (
+            *((f"attn_{part}", width, width) for part in ("q", "k", "v", "out")),
+            ("ffn_up", hidden, width),
+            ("ffn_down", width, hidden),
+        )
+    ]
+    for name, outputs, inputs in (*layers, ("mm.0", _WIDTH, width), ("mm.2", _WIDTH, _WIDTH)):
+        matrix(name, outputs, inputs)
+        vector(f"{name}.bias", outputs)
+    _finish(writer)
+
+
 def _begin(path: Path, architecture: str, chat_template: str | None, pre: str) -> tuple[Any, Matrix, Norm]:
     """The writer with the fields that all families share, and functions that add a matrix and a norm."""
     tokens, merges = _vocabulary(VOCABULARY, ["<|pad|>", "<|im_start|>", "<|im_end|>"], _PIECES)

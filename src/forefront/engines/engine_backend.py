@@ -60,16 +60,21 @@ async def _replica(name: str, process: EngineProcess) -> Replica:
 
 
 class _ChildReplicas:
-    """The `Replicas` of one process. A request that failed is not tried again: it may have ended the process."""
+    """The `Replicas` of one process. A request that failed is not tried again, since it may have ended the process,
+    except where an idle connection was closed under it while the process lives on."""
 
     def __init__(self, name: str, process: EngineProcess) -> None:
         self._name, self._process = name, process
 
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> Attempt:  # noqa: ARG002
         """See `Replicas.choose`."""
-        if failures:
+        if failures and not (len(failures) == 1 and failures[0].kind == "unreachable" and self._running()):
             raise _plain(failures[-1])
         return _ChildAttempt(await _replica(self._name, self._process))
+
+    def _running(self) -> bool:
+        attempt = self._process.attempt
+        return self._process.pid is not None and attempt.done() and attempt.exception() is None
 
 
 class _ChildAttempt:

@@ -1,6 +1,7 @@
 """The child process: `python -m forefront.engines.llama_cpp.child` runs llama.cpp's HTTP server on loopback."""
 
 import os
+import sys
 import threading
 
 from forefront.engines.child import die_with_parent, read_settings, report_ready, take_report_stream, wait_for_end
@@ -17,7 +18,10 @@ def main() -> None:
 
     import xllamacpp  # only here: it takes a second, and its absence is reported by the parent
 
-    server = xllamacpp.Server(server_parameters(settings))
+    try:
+        server = xllamacpp.Server(server_parameters(settings))
+    except RuntimeError:
+        sys.exit(1)  # the reason is in the log above
     report_ready(report, server.listening_address)
     threading.Event().wait()
 

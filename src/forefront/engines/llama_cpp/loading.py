@@ -1,13 +1,17 @@
 """From a GGUF file to a backend whose tokens llama.cpp generates."""
 
 import importlib.util
-from collections.abc import Sequence
+import json
+import logging
+import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Final
 
 from forefront.chat.local.loading import LoadError, create_preparer
-from forefront.engines.engine_process import EngineProcess, Launch, ProcessLimits
+from forefront.engines.engine_backend import EngineBackend, base_url
+from forefront.engines.engine_process import Endpoint, EngineProcess, Launch, ProcessLimits
 from forefront.engines.errors import EngineNotInstalledError, EngineSettingsError, EngineStartError
 from forefront.engines.llama_cpp.backend import LlamaCppBackend
 from forefront.engines.llama_cpp.engine import LlamaCppEngine, LlamaCppLimits
@@ -17,12 +21,17 @@ from forefront.engines.model_header import ModelHeader
 from forefront.graph.errors import ModelFileError
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.gguf import gguf_tokenizer
+from forefront.tokenizer.gguf import check_kind, gguf_tokenizer
+from forefront.upstream.spec import Capability, UpstreamSpec
+
+log = logging.getLogger(__name__)
 
 _CHILD: Final = "forefront.engines.llama_cpp.child"
 _PACKAGE: Final = "xllamacpp"
 # Of the process without weights and KV cache: Python, the library, buffers. Measured with models of 1 to 100 MB.
 _FIXED_BYTES: Final = 64 * 2**20
+# Capabilities of upstreams by the names of llama.cpp's modalities.
+_MODALITIES: Final[tuple[tuple[Capability, str], ...]] = (("images", "vision"), ("audio", "audio"))
 # llama.cpp rounds contexts up to multiples of it.
 _CONTEXT_STEP: Final = 256
 _CACHE_BYTES: Final = 2  # of a number in the KV cache's default format
@@ -65,29 +74,79 @@ def load_llama_cpp(
     options: LlamaCppOptions,
     chat_template: str | None = None,
     limits: ProcessLimits | None = None,
-) -> LlamaCppBackend:
-    """Start llama.cpp with the model and wait until it is ready. Raises `EngineStartError`."""
+) -> LlamaCppBackend | EngineBackend:
+    """Start llama.cpp with the model and wait until it is ready.
+
+    Its tokens are read here, except for a model with a projector or with a tokenizer that is not known here: llama.cpp
+    renders and parses the conversations of such a model itself. Raises `EngineStartError`.
+    """
     check_installed()
     try:
         settings, context = _settings(header, options)
+        reason = "of its projector" if settings.projector else _unknown_tokenizer(header)
+        if reason is not None:
+            log.info("%s: llama.cpp renders and parses its conversations itself, because %s", name, reason)
+            settings = replace(settings, chat_template=chat_template or "", reuse_prompts=False)
+            return _load_whole(name, settings, context, limits)
         tokenizer = gguf_tokenizer(dict(header.metadata))
     except (ModelFileError, TokenizerError) as error:
         raise EngineStartError(str(error)) from None
     process = EngineProcess(name, Launch(_CHILD, settings.as_message()), limits)
-    pieces = PieceIndex(tokenizer.pieces)
     rows = _vocabulary_size(header, len(tokenizer.pieces))
-    engine = LlamaCppEngine(process, LlamaCppLimits(context, settings.slots, settings.context, rows), pieces)
+    sizes = LlamaCppLimits(context, settings.slots, settings.context, rows)
+    engine = LlamaCppEngine(process, sizes, PieceIndex(tokenizer.pieces))
     try:
         preparer = create_preparer(engine, tokenizer, chat_template)
     except LoadError as error:
         raise EngineStartError(str(error)) from None
     try:
-        process.start()
+        _start(process)
     except BaseException:
-        process.stop()
         preparer.close()
         raise
     return LlamaCppBackend(engine, preparer)
+
+
+def _load_whole(name: str, settings: LlamaCppSettings, context: int, limits: ProcessLimits | None) -> EngineBackend:
+    """A model that is reached over llama.cpp's OpenAI API."""
+    process = EngineProcess(name, Launch(_CHILD, settings.as_message()), limits)
+    endpoint = _start(process)
+    capabilities: set[Capability] = {kind for kind, key in _MODALITIES if _modalities(endpoint).get(key)}
+    spec = UpstreamSpec(
+        name,
+        (base_url(endpoint),),
+        name,
+        key=endpoint.key,
+        dialect="llama.cpp",
+        context_length=context,
+        capabilities=frozenset(capabilities),
+    )
+    return EngineBackend(spec, process)
+
+
+def _start(process: EngineProcess) -> Endpoint:
+    try:
+        return process.start()
+    except BaseException:
+        process.stop()
+        raise
+
+
+def _modalities(endpoint: Endpoint) -> Mapping[str, bool]:
+    """What the model takes beside text, as the server reports it."""
+    request = urllib.request.Request(f"{endpoint.url}/props", headers={"authorization": f"Bearer {endpoint.key}"})  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as response:
+        found: Mapping[str, bool] = json.load(response).get("modalities", {})
+    return found
+
+
+def _unknown_tokenizer(header: ModelHeader) -> str | None:
+    try:
+        check_kind(header.metadata)
+    except TokenizerError as error:
+        return str(error)
+    return None
 
 
 def _settings(header: ModelHeader, options: LlamaCppOptions) -> tuple[LlamaCppSettings, int]:

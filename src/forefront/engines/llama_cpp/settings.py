@@ -18,7 +18,8 @@ class LlamaCppSettings:
     `context`: tokens of the KV cache, which all requests share. `slots`: requests that run at once. `threads`,
     `batch_threads`: CPU threads of decodes and of prefills. `batch`, `micro_batch`: tokens of one step. `gpu_layers`:
     -1 for as many as fit. `cache_type_k`, `cache_type_v`: the KV cache's formats. `projector`: the file that turns
-    images into embeddings.
+    images into embeddings. `chat_template`: in place of the file's own, where llama.cpp renders conversations itself.
+    `reuse_prompts`: requests may begin with what a slot has in its cache. Their tenants are not known to llama.cpp.
     """
 
     path: str
@@ -37,6 +38,8 @@ class LlamaCppSettings:
     rope_frequency_scale: float = 0.0
     full_sliding_window: bool = False
     projector: str = ""
+    chat_template: str = ""
+    reuse_prompts: bool = True
 
     def as_message(self) -> dict[str, Any]:
         """The settings as the child reads them."""
@@ -156,6 +159,7 @@ def server_parameters(message: Mapping[str, Any]) -> Any:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = settings.path
     parameters.mmproj.path = settings.projector
+    parameters.chat_template = settings.chat_template
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [message["key"]]
@@ -165,6 +169,7 @@ def server_parameters(message: Mapping[str, Any]) -> Any:
     parameters.kv_unified = True
     parameters.cache_ram_mib = 0
     parameters.cache_idle_slots = False
+    parameters.cache_prompt = settings.reuse_prompts
     parameters.slot_prompt_similarity = 0.0
     parameters.n_gpu_layers, parameters.main_gpu = settings.gpu_layers, settings.main_gpu
     parameters.swa_full = settings.full_sliding_window
