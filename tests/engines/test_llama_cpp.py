@@ -109,7 +109,8 @@ async def test_text_of_a_client_is_no_control_token(mixture: Model) -> None:
 
 async def _prompt_tokens(model: Model, text: str) -> int:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
-    return (await model.backend.preview(parse_chat_request(body).request, Tenant("a"))).prompt_tokens
+    count: int = (await model.backend.preview(parse_chat_request(body).request, Tenant("a"))).prompt_tokens
+    return count
 
 
 async def test_a_stop_string_across_tokens_ends_the_answer(mixture: Model) -> None:

@@ -69,7 +69,7 @@ class _ChildReplicas:
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> Attempt:  # noqa: ARG002
         """See `Replicas.choose`."""
         if failures and not (len(failures) == 1 and failures[0].kind == "unreachable" and self._running()):
-            raise _plain(failures[-1])
+            raise failures[-1]
         return _ChildAttempt(await _replica(self._name, self._process))
 
     def _running(self) -> bool:
@@ -88,10 +88,3 @@ class _ChildAttempt:
 
     def end(self, failure: UpstreamError | None) -> None:
         """See `Attempt.end`."""
-
-
-def _plain(failure: UpstreamError) -> ApiError:
-    """A failure of the process as that of the model: there is no other server to speak of."""
-    if failure.kind in ("unreachable", "broken"):
-        return ApiError("engine_failed", "The model failed while it answered this request; try again.")
-    return failure
