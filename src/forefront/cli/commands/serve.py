@@ -100,6 +100,14 @@ DeviceOption = Annotated[
         help="Device of the models; GPU.1 is a second GPU. AUTO: a GPU if available.",
     ),
 ]
+EngineOption = Annotated[
+    Literal["auto", "forefront", "llama.cpp"],
+    typer.Option(
+        "--engine",
+        metavar="auto|forefront|llama.cpp",
+        help="Engine of the models. auto: llama.cpp for GGUF files that this program's own engine does not run.",
+    ),
+]
 Grace = Annotated[
     float | None,
     typer.Option(
@@ -132,6 +140,7 @@ def serve(
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
     device: DeviceOption = "CPU",
+    engine: EngineOption = "auto",
     grace: Grace = None,
     config: ConfigFile = None,
 ) -> None:
@@ -158,7 +167,7 @@ def serve(
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
         template = None if chat_template is None else read_chat_template(chat_template)
-        source = SettingsSource(read, models or [], model_options, template, find_home())
+        source = SettingsSource(read, models or [], model_options, template, find_home(), engine)
         _serve(ServeOptions(settings, source, key), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
