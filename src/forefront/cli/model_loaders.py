@@ -1,6 +1,7 @@
 """From the settings of models to the models of the catalogue: the place where each kind of model gets its loader."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,18 +40,15 @@ def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
 
     Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
     """
+    fallback = configured.settings.fallback or ()
     if configured.source is None:
-        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings))
+        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings), fallback)
     loader = _make_loader(configured, configured.source, home)
     keep = configured.settings.keep
-    model = ServedModel(configured.name, loader) if keep is None else _kept(configured.name, loader, keep)
+    model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep), fallback=fallback)
     model.estimate = loader.estimate()
     model.memory_bytes = model.estimate.memory_bytes
     return model
-
-
-def _kept(name: str, loader: ModelLoader, keep: str) -> ServedModel:
-    return ServedModel(name, loader, keep=parse_keep(keep))
 
 
 def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:

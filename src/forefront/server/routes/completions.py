@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ModelUse
-from forefront.chat.backend import Run
+from forefront.chat.backend import PreparedRequest, Run
 from forefront.chat.events import ChoiceEnd, Completed, Event
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
@@ -22,6 +22,7 @@ from forefront.server.response.chat_encoder import ChatCompletionEncoder
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_sender import ResponseSender, ignored_header, unenforced_header
 from forefront.server.response.text_encoder import TextCompletionEncoder
+from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.wire.errors import ApiError
@@ -76,13 +77,15 @@ class CompletionsEndpoint(Generic[R]):
         if parsed is None:
             return
         request, principal = parsed.request, request_context(scope).principal
-        model = find_model(self._catalog, principal, request.model).use()
+        found = find_model(self._catalog, principal, request.model)
+        model, others = found.use(), fallbacks_of(self._catalog, found, principal.key.models)
         headers = ignored_header(parsed.ignored)
         encoder = self._api.encoder(request, model)
         if _prompt_log.isEnabledFor(logging.INFO):
             _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": self._api.prompt(request)})
         with self._gateway.admit(principal, model.name, encoder.id) as lease, model:
-            events = answer(parsed, model, principal.tenant, lease, headers)
+            fallback = FallbackModels(model, others, self._gateway, lease)
+            events = answer(parsed, model, fallback, principal.tenant, lease, headers)
             sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             await while_connected(receive, sending)
@@ -91,51 +94,75 @@ class CompletionsEndpoint(Generic[R]):
 async def answer(
     parsed: ParsedRequest[Any],
     model: ModelUse,
+    fallback: FallbackModels,
     tenant: Tenant,
     lease: Lease,
     headers: dict[str, str],
 ) -> AsyncGenerator[Event, None]:
     """The events of a request: load → prepare → admit → run → settle.
 
-    The last end of a choice and `Completed` come once the request's row is in the ledger. `headers` receives what the
-    preparation adds to the response's. Raises `ApiError`.
+    A model that fails before its first event is followed by its fallback. The last end of a choice and `Completed` come
+    once the request's row is in the ledger. `headers` receives what the preparation adds to the response's. Raises
+    `ApiError`.
     """
-    request: ChatRequest | CompletionRequest = parsed.request
-    milliseconds = request.deadline_ms
+    milliseconds = parsed.request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
+    began = False
     try:
-        try:
-            async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
-                await model.wait()
-                backend = model.backend
-                headers |= ignored_header(parsed.ignored + backend.ignored(request))
-                prepared = await backend.prepare(request, tenant)
-                headers |= unenforced_header(prepared.unenforced)
-                await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
-        except TimeoutError:
-            text = "The deadline was over before the answer could begin."
-            raise ApiError("deadline_exceeded", text) from None
-        run = backend.run(prepared, deadline)
-        run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
-        try:
-            async with aclosing(run.events) as events:
-                async for event in events:
-                    if isinstance(event, ChoiceEnd):
-                        ends.append(event)
-                        continue
-                    if isinstance(event, Completed):
-                        _record(run, lease)
-                        await lease.settle("completed", ends[-1].reason if ends else None)
-                    for end in ends:
-                        yield end
-                    ends.clear()
-                    yield event
-        finally:
-            _record(run, lease)
+        while True:
+            try:
+                async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
+                    prepared = await _prepare(parsed, model, fallback, tenant, headers)
+                    await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+            except TimeoutError:
+                text = "The deadline was over before the answer could begin."
+                raise ApiError("deadline_exceeded", text) from None
+            run = model.backend.run(prepared, deadline)
+            try:
+                async with aclosing(run.events) as events:
+                    async for event in events:
+                        if not began:
+                            began = True
+                            run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
+                        if isinstance(event, ChoiceEnd):
+                            ends.append(event)
+                            continue
+                        if isinstance(event, Completed):
+                            _record(run, lease)
+                            await lease.settle("completed", ends[-1].reason if ends else None)
+                        for end in ends:
+                            yield end
+                        ends.clear()
+                        yield event
+                return
+            except ApiError as error:
+                if began:
+                    raise
+                fallback.fall_back(error)
+            finally:
+                _record(run, lease)
     except Exception:
         lease.abandon("failed")
         raise
+
+
+async def _prepare(
+    parsed: ParsedRequest[Any], model: ModelUse, fallback: FallbackModels, tenant: Tenant, headers: dict[str, str]
+) -> PreparedRequest:
+    """Load the model and prepare the request for it, or for the first fallback with which that succeeds."""
+    while True:
+        try:
+            await model.wait()
+            backend = model.backend
+            ignored = parsed.ignored + backend.ignored(parsed.request)
+            prepared: PreparedRequest = await backend.prepare(parsed.request, tenant)
+        except ApiError as error:
+            fallback.fall_back(error)
+        else:
+            headers.clear()
+            headers |= ignored_header(ignored) | unenforced_header(prepared.unenforced) | fallback.headers()
+            return prepared
 
 
 def _record(run: Run, lease: Lease) -> None:
