@@ -87,8 +87,8 @@ class CompletionService:
             prompt = request.messages if isinstance(request, ChatRequest) else request.prompt
             _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": prompt})
         with self._gateway.admit(principal, model.name, encoder.id) as lease, model:
-            fallback = FallbackModels(model, others, self._gateway, lease)
-            events = answer(parsed, model, fallback, principal.tenant, lease, headers)
+            models = FallbackModels(model, others, self._gateway, lease)
+            events = answer(parsed, models, principal.tenant, lease, headers)
             sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             await while_connected(receive, sending)
@@ -109,8 +109,7 @@ class CompletionsEndpoint(Generic[P]):
 
 async def answer(
     parsed: ParsedRequest[Any],
-    model: ModelUse,
-    fallback: FallbackModels,
+    models: FallbackModels,
     tenant: Tenant,
     lease: Lease,
     headers: dict[str, str],
@@ -127,8 +126,8 @@ async def answer(
     began = False
     try:
         while True:
-            prepared = await _admit(parsed, model, fallback, tenant, lease, headers, deadline)
-            run = model.backend.run(prepared, deadline)
+            prepared = await _admit(parsed, models, tenant, lease, headers, deadline)
+            run = models.use.backend.run(prepared, deadline)
             try:
                 async with aclosing(run.events) as events:
                     async for event in events:
@@ -149,7 +148,7 @@ async def answer(
             except ApiError as error:
                 if began:
                     raise
-                fallback.fall_back(error)
+                models.fall_back(error)
             finally:
                 _record(run, lease)
     except Exception as error:
@@ -161,8 +160,7 @@ async def answer(
 
 async def _admit(
     parsed: ParsedRequest[Any],
-    model: ModelUse,
-    fallback: FallbackModels,
+    models: FallbackModels,
     tenant: Tenant,
     lease: Lease,
     headers: dict[str, str],
@@ -171,7 +169,7 @@ async def _admit(
     """Prepare the request, for a fallback if the model fails, and wait for its turn. Raises `ApiError`."""
     try:
         async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
-            prepared = await _prepare(parsed, model, fallback, tenant, headers)
+            prepared = await _prepare(parsed, models, tenant, headers)
             await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
             return prepared
     except TimeoutError:
@@ -179,19 +177,20 @@ async def _admit(
 
 
 async def _prepare(
-    parsed: ParsedRequest[Any], model: ModelUse, fallback: FallbackModels, tenant: Tenant, headers: dict[str, str]
+    parsed: ParsedRequest[Any], models: FallbackModels, tenant: Tenant, headers: dict[str, str]
 ) -> PreparedRequest:
     """Load the model and prepare the request for it, or for the first fallback with which that succeeds."""
     while True:
         try:
-            await model.wait()
-            without_effect = tuple(map(parsed.field_name, model.backend.ignored(parsed.request)))
-            prepared: PreparedRequest = await model.backend.prepare(parsed.request, tenant)
+            await models.use.wait()
+            backend = models.use.backend
+            without_effect = tuple(map(parsed.field_name, backend.ignored(parsed.request)))
+            prepared: PreparedRequest = await backend.prepare(parsed.request, tenant)
         except ApiError as error:
-            fallback.fall_back(error)
+            models.fall_back(error)
             continue
         headers.clear()
-        headers |= ignored_header(parsed.ignored + without_effect) | fallback.headers()
+        headers |= ignored_header(parsed.ignored + without_effect) | models.headers()
         headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
         return prepared
 

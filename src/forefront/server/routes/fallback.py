@@ -21,10 +21,11 @@ _MODEL_FAILURES: Final = frozenset(
 
 
 class FallbackModels:
-    """Moves a request to the next model. `use` is the use of the requested model, `others` are its fallbacks."""
+    """Moves a request to the next model. `use` is the use of the current model, at first the requested one; `others` are
+    the fallbacks."""
 
     def __init__(self, use: ModelUse, others: Iterator[ServedModel], gateway: Gateway, lease: Lease) -> None:
-        self._use = use
+        self.use = use
         self._others = others
         self._gateway = gateway
         self._lease = lease
@@ -32,7 +33,7 @@ class FallbackModels:
 
     def headers(self) -> dict[str, str]:
         """The header that names the model which answers in place of the requested one."""
-        return {} if self._use.fallback is None else {SERVED_BY: quote(self._use.fallback, safe=_SAFE)}
+        return {} if self.use.fallback is None else {SERVED_BY: quote(self.use.fallback, safe=_SAFE)}
 
     def fall_back(self, error: ApiError) -> None:
         """Move to the next model. Raises the error of the requested model if there is none, or if `error` is not a
@@ -44,8 +45,8 @@ class FallbackModels:
         model = next(self._others, None)
         if model is None:
             raise self._failure
-        log.info("%s falls back to %s: %s", self._use.name, model.name, error.code)
-        self._use.switch(model)
+        log.info("%s falls back to %s: %s", self.use.name, model.name, error.code)
+        self.use.switch(model)
         self._gateway.switch(self._lease, model.name)
 
 
