@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -135,13 +135,14 @@ class Nursery:
         pause: float = 0.0,
         upstreams: Sequence[UpstreamSpec] = (),
         policy: CircuitPolicy | None = None,
+        fallback: Mapping[str, Sequence[str]] | None = None,
     ) -> Iterator[Instant]:
         """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs.
 
-        It also serves the models of `upstreams`, with the circuits of `policy`.
+        It also serves the models of `upstreams`, with the circuits of `policy` and the models of `fallback`.
         """
         ours, theirs = self._context.Pipe()
-        arguments = (url, str(log), settings or Config(), pause, upstreams, policy, theirs)
+        arguments = (url, str(log), settings or Config(), pause, upstreams, policy, fallback or {}, theirs)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -164,6 +165,7 @@ def _serve(
     pause: float,
     upstreams: Sequence[UpstreamSpec],
     policy: CircuitPolicy | None,
+    fallback: Mapping[str, Sequence[str]],
     started: Connection,
 ) -> None:
     """The child: everything that `forefront serve` does, less the command line and the models."""
@@ -176,7 +178,7 @@ def _serve(
     models = [ServedModel.permanent(MODEL, LoadedModel(InstantBackend(pause), 0, "fp_instant", build))]
     for spec in upstreams:
         loaded = LoadedModel(build_backend(spec, policy=policy), 0, "fp_upstream", build)
-        models.append(ServedModel.permanent(spec.name, loaded))
+        models.append(ServedModel.permanent(spec.name, loaded, fallback.get(spec.name, ())))
     catalog = Catalog(models)
     bound: socket.socket = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"

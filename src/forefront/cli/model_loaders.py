@@ -43,11 +43,12 @@ def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
 
     Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
     """
+    fallback = configured.settings.fallback or ()
     if configured.source is None:
-        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings))
+        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings), fallback)
     loader = _make_loader(configured, configured.source, home)
     keep = configured.settings.keep
-    model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep))
+    model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep), fallback=fallback)
     model.estimate = loader.estimate()
     model.memory_bytes = model.estimate.memory_bytes
     return model

@@ -65,6 +65,10 @@ class Gateway:
         request = LeasedRequest(principal, model, completion_id, self.prices[model])
         return Lease(request, redis or LocalReservation(limiters, self._clock), self._ledger, self.queue)
 
+    def switch(self, lease: Lease, model: str) -> None:
+        """Another model takes the request of the lease over."""
+        lease.switch(model, self.prices[model])
+
     def check(self, principal: Principal) -> list[RateLimiter]:
         """Check whether there is room for one more request of any size. The limiters in memory that count it.
 

@@ -1,7 +1,7 @@
 """One request's account: its rate limits, budget, place in the queue and row in the ledger."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forefront.gateway.admission_queue import AdmissionQueue, QueueEntry
 from forefront.gateway.keys.principal import Principal
@@ -74,14 +74,24 @@ class Lease:
     async def admit(self, input_tokens: int, output_tokens: int) -> None:
         """Reserve what the request can take of limits and budgets, then wait in the queue for a slot.
 
+        After `switch`, a request that was admitted keeps its slot and its reservation under the limits; the
+        reservation of its budgets is replaced.
+
         Raises `ApiError`: 429 over a limit, 403 for a budget, 503 when the store fails.
         """
-        project, tokens = self._request.principal.project, input_tokens + output_tokens
-        await self._reservation.take(tokens)
-        await self._reserve_budget(input_tokens, output_tokens)
-        self.queue_entry = self._queue.enqueue(project.name, project.weight, tokens)
-        await self.queue_entry.wait()
+        if self.queue_entry is None:
+            project, tokens = self._request.principal.project, input_tokens + output_tokens
+            await self._reservation.take(tokens)
+            await self._reserve_budget(input_tokens, output_tokens)
+            self.queue_entry = self._queue.enqueue(project.name, project.weight, tokens)
+            await self.queue_entry.wait()
+        else:
+            await self._renew_budget(input_tokens, output_tokens)
         self.input_tokens = input_tokens
+
+    def switch(self, model: str, price: Price) -> None:
+        """Another model takes the request over, at its own price. `admit` has to follow."""
+        self._request = replace(self._request, model=model, price=price)
 
     def wait_estimate(self) -> tuple[int, float]:
         """The number of requests ahead in the queue, and their expected seconds."""
@@ -110,6 +120,12 @@ class Lease:
         """Settle a request that has not come to its end, without waiting for the row."""
         if not self._settled and (row := self._close(status, None)) is not None:
             self._ledger.post(row, self._hold)
+
+    async def _renew_budget(self, input_tokens: int, output_tokens: int) -> None:
+        if self._hold is not None:
+            hold, self._hold = self._hold, None
+            self._ledger.release(hold)
+        await self._reserve_budget(input_tokens, output_tokens)
 
     async def _reserve_budget(self, input_tokens: int, output_tokens: int) -> None:
         key, project = self._request.principal.key, self._request.principal.project

@@ -194,7 +194,7 @@ class ReplicaStatus(Record, kw_only=True):
 class ModelStatus(EngineStatus, kw_only=True):
     """A model and its engine. `size`: bytes of memory when it is loaded. `requests`: those that use it, and
     `waiting_for_load` those that wait for it. `load_percent`: the estimated progress of its load. `failure`: why its
-    last load failed."""
+    last load failed. `replicas`: the servers of a model with an upstream."""
 
     state: ModelState
     size: int
@@ -202,6 +202,7 @@ class ModelStatus(EngineStatus, kw_only=True):
     waiting_for_load: int
     load_percent: int | None = None
     failure: str | None = None
+    replicas: list[ReplicaStatus] = msgspec.field(default_factory=list)
 
 
 class Reload(Record, kw_only=True):
