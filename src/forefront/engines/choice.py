@@ -3,7 +3,7 @@
 from typing import Final
 
 from forefront.engines.model_header import ModelHeader
-from forefront.graph.architectures import ARCHITECTURES
+from forefront.graph.architectures import ARCHITECTURES, ENCODERS
 from forefront.graph.block_formats import FORMATS
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
@@ -16,7 +16,7 @@ def reason_for_llama_cpp(header: ModelHeader) -> str | None:
     """The reason why this project's engine does not run the model, as the end of a sentence with `it`; None for a model
     that it runs. Raises `ModelFileError` for a file that names no architecture."""
     settings = Settings(header.metadata)
-    if settings.architecture not in ARCHITECTURES:
+    if settings.architecture not in ARCHITECTURES | ENCODERS:
         return f"has the architecture {settings.architecture[:40]}"
     # Families that exist as both have the same architecture in either.
     if settings.integer("expert_count", 0) or any(_EXPERTS in name for name in header.tensors):

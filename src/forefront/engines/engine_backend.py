@@ -13,6 +13,7 @@ from forefront.upstream.http_client import UpstreamClient
 from forefront.upstream.replica import Attempt, Replica, RoutedRequest
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
+from forefront.wire.admin import ReplicaStatus
 from forefront.wire.errors import ApiError, shutting_down
 
 
@@ -65,6 +66,16 @@ class _ChildReplicas:
 
     def __init__(self, name: str, process: EngineProcess) -> None:
         self._name, self._process = name, process
+
+    def start(self) -> None:
+        """The process watches itself."""
+
+    async def close(self) -> None:
+        """The backend ends the process."""
+
+    def status(self) -> list[ReplicaStatus]:
+        """None: the model's own state says it."""
+        return []
 
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> Attempt:  # noqa: ARG002
         """See `Replicas.choose`."""
