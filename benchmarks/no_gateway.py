@@ -15,6 +15,8 @@ from forefront.catalog.catalog import Build, Catalog, ServedModel
 from forefront.cli.server_runtime import tune_interpreter
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
+from forefront.observability.request_recorder import RequestRecorder
+from forefront.observability.server_metrics import ModelMetrics
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.http.connection_limits import ConnectionLimits
 from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
@@ -32,6 +34,7 @@ class _FreeLease:
 
     cached_tokens = output_tokens = reasoning_tokens = 0
     started = None
+    recorder = RequestRecorder(ModelMetrics())
 
     def rate_limits(self) -> tuple[()]:
         return ()

@@ -12,6 +12,8 @@ from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.rate_limiter import RateLimiter, rate_limits
 from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.limits.redis_reservation import LimitedSubject
+from forefront.observability.request_recorder import RequestRecorder
+from forefront.observability.server_metrics import ServerMetrics
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 
@@ -44,8 +46,10 @@ class Gateway:
         queue: AdmissionQueue,
         clock: Callable[[], float] = time.monotonic,
         redis_limiter: RedisLimiter | None = None,
+        metrics: ServerMetrics | None = None,
     ) -> None:
         self.queue = queue
+        self._metrics = metrics or ServerMetrics()
         self._ledger = ledger
         self._prices = prices
         self._clock = clock
@@ -63,7 +67,9 @@ class Gateway:
         limiters = self.check(principal)
         redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
         request = LeasedRequest(principal, model, completion_id, self._prices[model])
-        return Lease(request, redis or LocalReservation(limiters, self._clock), self._ledger, self.queue)
+        reservation = redis or LocalReservation(limiters, self._clock)
+        recorder = RequestRecorder(self._metrics.model(model))
+        return Lease(request, reservation, self._ledger, self.queue, recorder)
 
     def check(self, principal: Principal) -> list[RateLimiter]:
         """Check whether there is room for one more request of any size. The limiters in memory that count it.

@@ -12,6 +12,7 @@ from forefront.gateway.ledger.settlement import LedgerRow
 from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.store.database import StoreError
+from forefront.observability.request_recorder import RequestRecorder
 from forefront.wire.admin import Status
 from forefront.wire.errors import ApiError, RateLimitState
 
@@ -41,10 +42,12 @@ class Lease:
         reservation: LocalReservation | RedisReservation,
         ledger: Ledger,
         queue: AdmissionQueue,
+        recorder: RequestRecorder,
     ) -> None:
         self.input_tokens = self.cached_tokens = self.output_tokens = self.reasoning_tokens = 0
         self.started: float | None = None
         self.queue_entry: QueueEntry | None = None
+        self.recorder = recorder
         self._request = request
         self._reservation = reservation
         self._ledger = ledger
@@ -79,7 +82,9 @@ class Lease:
         await self._reservation.take(tokens)
         await self._reserve_budget(input_tokens, output_tokens)
         self.queue_entry = self._queue.enqueue(project.name, project.weight, tokens)
+        self.recorder.enqueued()
         await self.queue_entry.wait()
+        self.recorder.admitted()
         self.input_tokens = input_tokens
 
     def wait_estimate(self) -> tuple[int, float]:
@@ -88,6 +93,7 @@ class Lease:
 
     def end_turn(self, output_tokens: int) -> None:
         """Free the slot of a request whose engine has finished after so many tokens, whether or not they are read."""
+        self.recorder.computed()
         if self.queue_entry is not None:
             self.queue_entry.release(self.input_tokens + output_tokens)
 
@@ -135,10 +141,13 @@ class Lease:
         else:
             self._queue.cancel(self._request.principal.project.name)
         if not self.input_tokens:
+            self.recorder.discard()
             if self._hold is not None:
                 self._ledger.release(self._hold)
             return None
-        return self._row(status, finish_reason)
+        row = self._row(status, finish_reason)
+        self.recorder.finish(row)
+        return row
 
     def _row(self, status: Status, finish_reason: str | None) -> LedgerRow:
         request, tokens = self._request, (self.input_tokens, self.cached_tokens, self.output_tokens)

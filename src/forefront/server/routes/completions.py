@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.chat.backend import Backend, Run
-from forefront.chat.events import ChoiceEnd, Completed, Event
+from forefront.chat.events import ChoiceEnd, Completed, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
@@ -123,6 +123,10 @@ async def answer(
                     if isinstance(event, Completed):
                         _record(run, lease)
                         await lease.settle("completed", ends[-1].reason if ends else None)
+                    elif isinstance(event, Started):
+                        lease.recorder.first_token()
+                    else:
+                        lease.recorder.delta(event.index)
                     for end in ends:
                         yield end
                     ends.clear()

@@ -1,0 +1,116 @@
+"""Measures one request: its waits, its tokens and its end."""
+
+from time import monotonic
+from typing import Protocol
+
+from forefront.observability.server_metrics import ModelMetrics
+
+# Reasons of requests that did not complete, by their status in the ledger.
+_REASONS = {"aborted": "abort", "failed": "error"}
+
+
+class FinishedRequest(Protocol):
+    """A request that has ended, as its row in the ledger has it."""
+
+    @property
+    def status(self) -> str:
+        """`completed`, `aborted` or `failed`."""
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the answer of a completed request ended."""
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens of the prompt."""
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens of the prompt that came from the KV cache."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens that were sampled."""
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """Tokens that were sampled within reasoning."""
+
+    @property
+    def cost_nanos(self) -> int:
+        """The cost, in billionths of the unit of money."""
+
+
+class RequestRecorder:
+    """The clock of one request, from its arrival to its row in the ledger. Used on the event loop."""
+
+    __slots__ = ("_admitted", "_computed", "_first", "_last", "_metrics", "_received", "_running", "_waiting")
+
+    def __init__(self, metrics: ModelMetrics) -> None:
+        self._metrics = metrics
+        self._received = monotonic()
+        self._waiting = self._running = False
+        self._admitted = self._first = self._computed = 0.0
+        self._last: dict[int, float] = {}  # time of the last delta, by choice
+
+    def enqueued(self) -> None:
+        """The request waits for a slot."""
+        self._waiting = True
+        self._metrics.waiting += 1
+
+    def admitted(self) -> None:
+        """The request has its slot."""
+        self._waiting, self._running = False, True
+        metrics = self._metrics
+        metrics.waiting -= 1
+        metrics.running += 1
+        self._admitted = now = monotonic()
+        metrics.queue_time.observe(now - self._received)
+
+    def first_token(self) -> None:
+        """The prompt has been read and the first token sampled."""
+        self._first = now = monotonic()
+        self._metrics.time_to_first_token.observe(now - self._received)
+        self._metrics.prefill_time.observe(now - self._admitted)
+
+    def delta(self, choice: int) -> None:
+        """A piece of the answer of choice number `choice` has arrived."""
+        now = monotonic()
+        last = self._last.get(choice)
+        if last is not None:
+            self._metrics.inter_token_latency.observe(now - last)
+        self._last[choice] = now
+
+    def computed(self) -> None:
+        """The model has done its work for the request. Only the first call counts."""
+        if self._running:
+            self._running = False
+            self._metrics.running -= 1
+            self._computed = monotonic()
+
+    def discard(self) -> None:
+        """The request has ended without an answer and is in no ledger."""
+        self.computed()
+        if self._waiting:
+            self._waiting = False
+            self._metrics.waiting -= 1
+
+    def finish(self, request: FinishedRequest) -> None:
+        """The request has ended."""
+        self.discard()
+        metrics, output_tokens = self._metrics, request.output_tokens
+        metrics.finished[_REASONS.get(request.status) or request.finish_reason or "stop"] += 1
+        metrics.prompt_tokens += request.input_tokens
+        metrics.cached_tokens += request.cached_tokens
+        metrics.generation_tokens += output_tokens
+        metrics.reasoning_tokens += request.reasoning_tokens
+        metrics.cost_nanos += request.cost_nanos
+        metrics.request_prompt_tokens.observe(request.input_tokens)
+        metrics.request_generation_tokens.observe(output_tokens)
+        metrics.request_latency.observe(monotonic() - self._received)
+        if self._first:
+            seconds = max(self._computed - self._first, 0.0)
+            metrics.decode_time.observe(seconds)
+            intervals = output_tokens / max(len(self._last), 1) - 1  # of each choice: they are computed together
+            if intervals > 0 and seconds:
+                metrics.time_per_output_token.observe(seconds / intervals)
