@@ -28,6 +28,7 @@ from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
 from forefront.server.routes.preflight import PreflightEndpoint
+from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
@@ -61,6 +62,8 @@ def build_app(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             Route("/v1/chat/completions/preflight", PreflightEndpoint(catalog, gateway, workers), methods=["POST"]),
+            Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
+            Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(services.usage)),
