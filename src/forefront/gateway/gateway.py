@@ -49,8 +49,8 @@ class Gateway:
         metrics: ServerMetrics | None = None,
     ) -> None:
         self.queue = queue
-        self._metrics = metrics or ServerMetrics()
-        self._ledger = ledger
+        self.ledger = ledger
+        self.metrics = metrics or ServerMetrics()
         self._prices = prices
         self._clock = clock
         self._redis_limiter = redis_limiter
@@ -68,8 +68,8 @@ class Gateway:
         redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
         request = LeasedRequest(principal, model, completion_id, self._prices[model])
         reservation = redis or LocalReservation(limiters, self._clock)
-        recorder = RequestRecorder(self._metrics.model(model))
-        return Lease(request, reservation, self._ledger, self.queue, recorder)
+        recorder = RequestRecorder(self.metrics.model(model))
+        return Lease(request, reservation, self.ledger, self.queue, recorder)
 
     def check(self, principal: Principal) -> list[RateLimiter]:
         """Check whether there is room for one more request of any size. The limiters in memory that count it.
@@ -80,7 +80,7 @@ class Gateway:
         now = self._clock()
         limiters = [] if self._redis_limiter is not None else self._limiters_of(principal)
         try:
-            if not self._ledger.healthy:
+            if not self.ledger.healthy:
                 text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
                 raise ApiError("store_unavailable", text)
             if self._redis_limiter is not None:

@@ -21,7 +21,7 @@ _REQUEST: Final = (
 _TOKENS: Final = (
     1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000,
 )  # fmt: skip
-_SHORT: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SHORT_TIMES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 def _histogram(bounds: tuple[float, ...]) -> Callable[[], Histogram]:
@@ -65,8 +65,7 @@ class ServerMetrics:
         self.models: dict[str, ModelMetrics] = {}
         self.errors: Counter[str] = Counter()
         self.responses: Counter[tuple[str, str, int]] = Counter()
-        self.ledger_write = Histogram(_SHORT)
-        self.event_loop_lag = Histogram(_SHORT)
+        self.event_loop_lag = Histogram(SHORT_TIMES)
 
     def model(self, name: str) -> ModelMetrics:
         """The metrics of a served model. The name is one of the catalog, never a client's text."""

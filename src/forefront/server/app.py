@@ -18,6 +18,7 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
 from forefront.server.middleware.fast_route import FastRoute
@@ -26,6 +27,7 @@ from forefront.server.routes.admin import AdminRoutes
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
+from forefront.server.routes.metrics import make_metrics
 from forefront.server.routes.models import make_list_models, make_retrieve_model
 from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
@@ -53,6 +55,7 @@ def build_app(
 ) -> ASGIApp:
     """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
+    sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
     posts = {
         "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
         "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
@@ -70,6 +73,7 @@ def build_app(
             *admin.routes(),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
+            Route("/metrics", make_metrics(sources, workers)),
             *documentation_routes(),
         ],
         exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
@@ -81,4 +85,5 @@ def build_app(
         authenticated = CORSMiddleware(
             authenticated, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
         )
-    return RequestIdMiddleware(authenticated, body_memory or BodyMemory())
+    paths = frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
+    return RequestIdMiddleware(authenticated, sources.body_memory, gateway.metrics, paths)

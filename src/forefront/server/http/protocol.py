@@ -1,7 +1,8 @@
 """uvicorn's HTTP/1.1 protocol within bounds: unambiguous framing, size and time of headers, time to send."""
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -33,11 +34,13 @@ _READ: Final = 2**18
 @dataclass(frozen=True, slots=True)
 class ProtocolOptions:
     """The limits of connections, and two times in seconds: for the headers of a request, from the beginning of the
-    connection or their first byte, and for a client that reads nothing of its response."""
+    connection or their first byte, and for a client that reads nothing of its response. `errors` counts the responses to
+    requests that cannot be read, by code."""
 
     limits: ConnectionLimits
     header_seconds: float
     send_seconds: float = 60.0
+    errors: Counter[str] = field(default_factory=Counter)
 
 
 def bounded_protocol(options: ProtocolOptions) -> type["BoundedProtocol"]:

@@ -9,7 +9,7 @@ from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import Authenticator, request_context
-from forefront.server.middleware.error_handlers import error_response
+from forefront.server.middleware.error_handlers import ErrorResponse
 from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
 
@@ -35,7 +35,7 @@ class AuthMiddleware:
             try:
                 await request_context(scope).authenticate(scope, self._authenticator)
             except ApiError as error:
-                await error_response(error)(scope, receive, send)
+                await ErrorResponse(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -52,8 +52,8 @@ class KeyAuthenticator:
         principal = await self._find(header(scope, b"authorization"))
         if (connection := scope.get("connection")) is not None:
             connection.authenticate(principal.project.name)
-        if (needed := scope_for(scope["path"])) is not None:
-            principal.require_scope(needed)
+        if needed := scopes_for(scope["path"]):
+            principal.require_scope(*needed)
         return principal
 
     async def _find(self, authorization: str) -> Principal:
@@ -73,12 +73,14 @@ class KeyAuthenticator:
         return principal
 
 
-def scope_for(path: str) -> KeyScope | None:
-    """The scope that a key needs for a path; None where any key is enough."""
+def scopes_for(path: str) -> tuple[KeyScope, ...]:
+    """The scopes of which a key needs one for a path; empty where any key is enough."""
     if path == "/admin" or path.startswith("/admin/"):
-        return "admin"
+        return ("admin",)
+    if path == "/metrics":
+        return ("metrics", "admin")
     if path == "/v1/models" or path.startswith("/v1/models/"):
-        return "models"
+        return ("models",)
     if path.startswith("/v1/") and not path.startswith("/v1/usage/"):
-        return "chat"
-    return None
+        return ("chat",)
+    return ()

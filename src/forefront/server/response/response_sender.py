@@ -67,6 +67,7 @@ class ResponseSender:
                         await write(payload)
                 await write(DONE)
             except ApiError as error:
+                request_context(self._scope).errors[error.code] += 1
                 await write(encode_event(error.body()))
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
