@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
@@ -49,6 +50,13 @@ class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tls_key: str | None = None
 
 
+class MetricsSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[metrics]`"""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+
+
 class StoreSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[store]`"""
 
@@ -89,6 +97,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
+    metrics: MetricsSettings = msgspec.field(default_factory=MetricsSettings)
     redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
@@ -177,7 +186,7 @@ def _value(text: str, hint: Any) -> Any:
     if get_origin(hint) is list:
         return [part.strip() for part in text.split(",") if part.strip()]
     plain = hint
-    while get_origin(plain) is Annotated:
+    while get_origin(plain) in (Annotated, UnionType):  # of an optional value, the type is the first
         plain = get_args(plain)[0]
     if plain is bool:
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)

@@ -26,7 +26,9 @@ from forefront.gateway.store.database import Database
 from forefront.server.app import Services, build_app
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.serve import ServerOptions, Shutdown, serve
+from forefront.server.metrics.families import MetricSources
+from forefront.server.routes.metrics import metrics_app
+from forefront.server.serve import MetricsPort, ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +46,15 @@ _OTHER_FILES = 512
 
 
 def run_server(
-    catalog: Catalog, database: Database, settings: Config, bound: socket.socket, started: Callable[[], None]
+    catalog: Catalog,
+    database: Database,
+    settings: Config,
+    bound: socket.socket,
+    started: Callable[[], None],
+    metrics_socket: socket.socket | None = None,
 ) -> None:
-    """Serve until a signal arrives. `started` is called once the server listens. Raises `StoreError`."""
+    """Serve until a signal arrives. `started` is called once the server listens. `metrics_socket` is the port of the
+    metrics, if they have their own. Raises `StoreError`."""
     tune_interpreter()
     tune_allocator()
     raise_file_limit(settings.server.connections)
@@ -58,8 +66,11 @@ def run_server(
             services = _services(settings, catalog, database, ledger, redis_limiter)
             runs, workers = SharedRuns(), WorkerPool(_BODY_THREADS, "forefront-bodies")
             app = build_app(services, workers, body_memory, runs, server.cors_origins)
+            sources = MetricSources(catalog, services.gateway.metrics, ledger, body_memory)
+            port = None if metrics_socket is None else MetricsPort(metrics_app(sources, workers), metrics_socket)
+            shutdown = Shutdown(catalog, runs, ledger)
             try:
-                await serve(app, Shutdown(catalog, runs, ledger), bound, _server_options(server), started)
+                await serve(app, shutdown, bound, _server_options(server), started, services.gateway.metrics, port)
             finally:
                 workers.close()
 

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 
 class Histogram:
-    """Counts observations in buckets. `bounds` are the inclusive upper bounds, ascending; a last bucket has no bound."""
+    """Counts observations in buckets. `bounds`: inclusive upper bounds, ascending; one more bucket has none."""
 
     __slots__ = ("bounds", "counts", "sum")
 

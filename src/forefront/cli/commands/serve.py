@@ -4,6 +4,8 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +24,7 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
-from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
+from forefront.cli.config import Config, ConfigError, MetricsSettings, ServerSettings, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
 from forefront.cli.printable import printable
@@ -191,7 +193,11 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 def _serve(options: ServeOptions, console: Console) -> None:
     sources, settings = _sources(options.models), options.settings.server
-    with _bind(settings) as bound, open_store(options.home, options.settings.store.url) as database:
+    with (
+        _bind(settings.host, settings.port) as bound,
+        _bind_metrics(options.settings.metrics) as metrics,
+        open_store(options.home, options.settings.store.url) as database,
+    ):
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, [source.name for source in sources]):
@@ -210,18 +216,34 @@ def _serve(options: ServeOptions, console: Console) -> None:
             if new_key is not None:
                 _print_first_key(console, url, new_key, sources[0].name)
 
-        run_server(catalog, database, options.settings, bound, started)
+        run_server(catalog, database, options.settings, bound, started, metrics)
 
 
-def _bind(settings: ServerSettings) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """The server's socket. Raises `StartupError`."""
     try:
-        return bind(settings.host, settings.port)
+        return bind(host, port)
     except (OSError, ValueError) as error:  # ValueError: a host name that cannot be encoded
         option = "--port" if isinstance(error, OSError) and error.errno in _PORT_ERRORS else "--host"
         reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
-        text = f"cannot listen on {settings.host}, port {settings.port}: {reason}; choose another with {option}"
-        raise StartupError(text) from None
+        raise StartupError(f"cannot listen on {host}, port {port}: {reason}; choose another with {option}") from None
+
+
+@contextmanager
+def _bind_metrics(settings: MetricsSettings) -> Iterator[socket.socket | None]:
+    """The socket of the metrics, or None without a port for them. Raises `StartupError`."""
+    if settings.port is None:
+        yield None
+        return
+    try:
+        bound = bind(settings.host, settings.port)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
+        where = f"`metrics.host` {settings.host}, `metrics.port` {settings.port}"
+        raise StartupError(f"cannot listen on {where}: {reason}") from None
+    with bound:
+        log.info("metrics on http://%s:%d/metrics, without a key", settings.host, bound.getsockname()[1])
+        yield bound
 
 
 def _sources(models: list[str]) -> list[ModelSource]:

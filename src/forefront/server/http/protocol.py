@@ -34,8 +34,8 @@ _READ: Final = 2**18
 @dataclass(frozen=True, slots=True)
 class ProtocolOptions:
     """The limits of connections, and two times in seconds: for the headers of a request, from the beginning of the
-    connection or their first byte, and for a client that reads nothing of its response. `errors` counts the responses to
-    requests that cannot be read, by code."""
+    connection or their first byte, and for a client that reads nothing of its response. `errors` counts
+    responses to requests that cannot be read, by code."""
 
     limits: ConnectionLimits
     header_seconds: float
@@ -244,6 +244,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not clear:
             self.transport.close_at_once()
             return
+        self._options.errors[error.code] += 1
         self.transport.write(_encode_response(error))
         self._disconnect()
         self.transport.close()

@@ -25,7 +25,10 @@ class Exposition:
     def render(self, families: Iterable[Metric], *, open_metrics: bool) -> bytes:
         """The body of a response."""
         snapshot = _Snapshot(chain(families, self._process.collect()))
-        return generate_openmetrics(snapshot) if open_metrics else generate_latest(snapshot)
+        if open_metrics:
+            body: bytes = generate_openmetrics(snapshot)  # type: ignore[no-untyped-call]
+            return body
+        return generate_latest(snapshot)
 
 
 def accepts_open_metrics(accept: str) -> bool:

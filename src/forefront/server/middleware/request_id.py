@@ -60,7 +60,6 @@ class RequestIdMiddleware:
                 if scope["path"] not in _NOT_LOGGED and log.isEnabledFor(logging.INFO):
                     log.info("request", extra=_log_fields(scope, context, status, time.monotonic() - begin))
 
-
     def _count(self, scope: Scope, status: int) -> None:
         """Count the response. What a client can choose freely is one value of the label."""
         path, route = scope["path"], scope.get("route")
