@@ -21,6 +21,7 @@ from forefront.wire.validation_errors import validation_error
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Price = Annotated[float, Meta(ge=0, le=1e6)]
+_ENDPOINT = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
 # Keys that TOML accepts without quotes.
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -55,6 +56,12 @@ class MetricsSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+
+
+class TracingSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[tracing]`"""
+
+    endpoint: str | None = None
 
 
 class StoreSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +105,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
     metrics: MetricsSettings = msgspec.field(default_factory=MetricsSettings)
+    tracing: TracingSettings = msgspec.field(default_factory=TracingSettings)
     redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
@@ -119,6 +127,7 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
     _check_tls(config.server)
     for setting, problem in (
         ("server.cors_origins", _find_origin_error(config.server.cors_origins)),
+        ("tracing.endpoint", _find_endpoint_error(config.tracing.endpoint)),
         ("redis.url", _find_redis_url_error(config.redis.url)),
         ("store.url", _find_store_url_error(config.store.url)),
     ):
@@ -145,6 +154,11 @@ def environment_variable(setting: str, *, by_rule: bool = False) -> str:
     """The environment variable of a setting. `by_rule`: its name if there were no exceptions from the naming rule."""
     name = "FOREFRONT_" + setting.replace(".", "_").upper()
     return name if by_rule else _COMMON_NAMES.get(setting, name)
+
+
+def is_service_address(name: str, value: str) -> bool:
+    """Whether the variable of a `port` has the value that Kubernetes gives it, for a service of such a name."""
+    return name.lower().endswith("port") and "://" in value
 
 
 def did_you_mean(name: str, known: Collection[str], shown: Mapping[str, str] | None = None) -> str:
@@ -176,7 +190,8 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]
     for section, kind in _sections():
         hints = get_type_hints(kind, include_extras=True)
         for name in kind.__struct_fields__:
-            if section != "prices" and (text := variables.get(environment_variable(f"{section}.{name}"), "")):
+            text = variables.get(environment_variable(f"{section}.{name}"), "")
+            if section != "prices" and text and not is_service_address(name, text):
                 found.setdefault(section, {})[name] = _value(text, hints[name])
     return found
 
@@ -249,6 +264,12 @@ def _check_tls(server: ServerSettings) -> None:
 def _find_origin_error(origins: list[str]) -> str | None:
     invalid = next((origin for origin in origins if not _ORIGIN.fullmatch(origin)), None)
     return None if invalid is None else f": {invalid!r} is not an origin such as https://example.com, nor *"
+
+
+def _find_endpoint_error(url: str | None) -> str | None:
+    if url is None or (_ENDPOINT.fullmatch(url) and _has_valid_port(url)):
+        return None
+    return f": {url!r} is not the address of a collector such as http://localhost:4318"
 
 
 def _find_redis_url_error(url: str | None) -> str | None:

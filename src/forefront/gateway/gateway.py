@@ -14,6 +14,7 @@ from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.limits.redis_reservation import LimitedSubject
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ServerMetrics
+from forefront.observability.tracing import Tracer
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 
@@ -47,10 +48,12 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
         redis_limiter: RedisLimiter | None = None,
         metrics: ServerMetrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.queue = queue
         self.ledger = ledger
         self.metrics = metrics or ServerMetrics()
+        self._tracer = tracer
         self._prices = prices
         self._clock = clock
         self._redis_limiter = redis_limiter
@@ -68,7 +71,7 @@ class Gateway:
         redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
         request = LeasedRequest(principal, model, completion_id, self._prices[model])
         reservation = redis or LocalReservation(limiters, self._clock)
-        recorder = RequestRecorder(self.metrics.model(model))
+        recorder = RequestRecorder(self.metrics.model(model), self._tracer)
         return Lease(request, reservation, self.ledger, self.queue, recorder)
 
     def check(self, principal: Principal) -> list[RateLimiter]:

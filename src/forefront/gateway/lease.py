@@ -57,6 +57,21 @@ class Lease:
         self._settled = False
         queue.reserve(request.principal.project.name)
 
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self._request.model
+
+    @property
+    def project(self) -> str:
+        """The name of the project that pays."""
+        return self._request.principal.project.name
+
+    @property
+    def completion_id(self) -> str:
+        """The id of the completion."""
+        return self._request.completion_id
+
     def rate_limits(self) -> tuple[RateLimitState, ...]:
         """The rate limits of the key and its project, as they are now."""
         return self._reservation.rate_limits()
@@ -65,7 +80,10 @@ class Lease:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        self.abandon("failed" if isinstance(error, Exception) else "aborted")
+        if isinstance(error, Exception):
+            self.fail(error)
+        else:
+            self.abandon("aborted")
         if isinstance(error, ApiError):
             error.rate_limits = self.rate_limits()
 
@@ -111,9 +129,13 @@ class Lease:
             raise ApiError("store_unavailable", text) from None
         await self._reservation.wait_released()
 
-    def abandon(self, status: Status) -> None:
-        """Settle a request that has not come to its end, without waiting for the row."""
-        if not self._settled and (row := self._close(status, None)) is not None:
+    def fail(self, error: Exception) -> None:
+        """Settle a request that has failed, without waiting for the row."""
+        self.abandon("failed", error.code if isinstance(error, ApiError) else "internal_error")
+
+    def abandon(self, status: Status, error: str | None = None) -> None:
+        """Settle a request that has not come to its end, without waiting for the row. `error`: the code of a failure."""
+        if not self._settled and (row := self._close(status, None, error)) is not None:
             self._ledger.post(row, self._hold)
 
     async def _reserve_budget(self, input_tokens: int, output_tokens: int) -> None:
@@ -131,7 +153,7 @@ class Lease:
             raise _budget_exceeded(hold)
         self._hold = hold
 
-    def _close(self, status: Status, finish_reason: str | None) -> LedgerRow | None:
+    def _close(self, status: Status, finish_reason: str | None, error: str | None = None) -> LedgerRow | None:
         """Give back everything unused. The row for the ledger, unless the request was never admitted."""
         self._settled = True
         used = self.input_tokens + self.output_tokens
@@ -141,12 +163,12 @@ class Lease:
         else:
             self._queue.cancel(self._request.principal.project.name)
         if not self.input_tokens:
-            self.recorder.discard()
+            self.recorder.discard(error)
             if self._hold is not None:
                 self._ledger.release(self._hold)
             return None
         row = self._row(status, finish_reason)
-        self.recorder.finish(row)
+        self.recorder.finish(row, error)
         return row
 
     def _row(self, status: Status, finish_reason: str | None) -> LedgerRow:

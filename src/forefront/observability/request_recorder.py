@@ -1,9 +1,12 @@
 """Measures one request: its waits, its tokens and its end."""
 
+import time
+from collections.abc import Mapping
 from time import monotonic
 from typing import Protocol
 
 from forefront.observability.server_metrics import ModelMetrics
+from forefront.observability.tracing import AttributeValue, RequestSpan, RequestTimes, Tracer
 
 # Reasons of requests that did not complete, by their status in the ledger.
 _REASONS = {"aborted": "abort", "failed": "error"}
@@ -44,14 +47,32 @@ class FinishedRequest(Protocol):
 class RequestRecorder:
     """The clock of one request, from its arrival to its row in the ledger. Used on the event loop."""
 
-    __slots__ = ("_admitted", "_computed", "_first", "_last", "_metrics", "_received", "_running", "_waiting")
+    __slots__ = (
+        "_admitted",
+        "_computed",
+        "_first",
+        "_last",
+        "_metrics",
+        "_received",
+        "_running",
+        "_span",
+        "_waiting",
+        "tracer",
+    )
 
-    def __init__(self, metrics: ModelMetrics) -> None:
+    def __init__(self, metrics: ModelMetrics, tracer: Tracer | None = None) -> None:
+        self.tracer = tracer
+        self._span: RequestSpan | None = None
         self._metrics = metrics
         self._received = monotonic()
         self._waiting = self._running = False
         self._admitted = self._first = self._computed = 0.0
         self._last: dict[int, float] = {}  # time of the last delta, by choice
+
+    def start_span(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        """Start the span of the request, if requests are traced."""
+        if self.tracer is not None:
+            self._span = self.tracer.start(name, self._unix(self._received), attributes)
 
     def enqueued(self) -> None:
         """The request waits for a slot."""
@@ -88,18 +109,17 @@ class RequestRecorder:
             self._metrics.running -= 1
             self._computed = monotonic()
 
-    def discard(self) -> None:
-        """The request has ended without an answer and is in no ledger."""
-        self.computed()
-        if self._waiting:
-            self._waiting = False
-            self._metrics.waiting -= 1
+    def discard(self, error: str | None) -> None:
+        """The request has ended without an answer and is in no ledger. `error` is the code of the failure."""
+        self._release()
+        self._end_span({}, error)
 
-    def finish(self, request: FinishedRequest) -> None:
-        """The request has ended."""
-        self.discard()
+    def finish(self, request: FinishedRequest, error: str | None) -> None:
+        """The request has ended. `error` is the code of a failure."""
+        self._release()
         metrics, output_tokens = self._metrics, request.output_tokens
-        metrics.finished[_REASONS.get(request.status) or request.finish_reason or "stop"] += 1
+        reason = _REASONS.get(request.status) or request.finish_reason or "stop"
+        metrics.finished[reason] += 1
         metrics.prompt_tokens += request.input_tokens
         metrics.cached_tokens += request.cached_tokens
         metrics.generation_tokens += output_tokens
@@ -114,3 +134,35 @@ class RequestRecorder:
             intervals = output_tokens / max(len(self._last), 1) - 1  # of each choice: they are computed together
             if intervals > 0 and seconds:
                 metrics.time_per_output_token.observe(seconds / intervals)
+        self._end_span(_attributes(request, reason), error)
+
+    def _release(self) -> None:
+        self.computed()
+        if self._waiting:
+            self._waiting = False
+            self._metrics.waiting -= 1
+
+    def _end_span(self, attributes: Mapping[str, AttributeValue], error: str | None) -> None:
+        if self._span is None:
+            return
+        admitted, first, computed = (
+            self._unix(mark) if mark else None for mark in (self._admitted, self._first, self._computed)
+        )
+        times = RequestTimes(self._unix(self._received), admitted, first, computed, time.time())
+        self._span.end(times, attributes, error)
+        self._span = None
+
+    def _unix(self, moment: float) -> float:
+        """A time of the monotonic clock in seconds since 1970."""
+        return time.time() - (monotonic() - moment)
+
+
+def _attributes(request: FinishedRequest, reason: str) -> dict[str, AttributeValue]:
+    """The end of a request by OpenTelemetry's semantic conventions for generative AI."""
+    return {
+        "gen_ai.usage.input_tokens": request.input_tokens,
+        "gen_ai.usage.output_tokens": request.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": request.cached_tokens,
+        "gen_ai.usage.reasoning.output_tokens": request.reasoning_tokens,
+        "gen_ai.response.finish_reasons": [reason],
+    }

@@ -32,6 +32,7 @@ from forefront.cli.progress import StartupProgress
 from forefront.cli.server_runtime import run_server
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
+from forefront.cli.tracing import check_tracing
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
@@ -158,6 +159,7 @@ def serve(
         settings = _settings(config, host=host, port=port, grace_seconds=grace)
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
+        check_tracing(settings.tracing.endpoint)
         template = None if chat_template is None else read_chat_template(chat_template)
         _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:

@@ -24,6 +24,7 @@ from forefront.server.response.response_sender import ResponseSender, ignored_he
 from forefront.server.response.text_encoder import TextCompletionEncoder
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.server.routes.request_span import start_span
 from forefront.wire.errors import ApiError
 from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.request import ChatRequest, CompletionRequest
@@ -103,6 +104,8 @@ async def answer(
     milliseconds = request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
+    if lease.recorder.tracer is not None:
+        start_span(lease, request)
     try:
         try:
             async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
@@ -133,8 +136,8 @@ async def answer(
                     yield event
         finally:
             _record(run, lease)
-    except Exception:
-        lease.abandon("failed")
+    except Exception as error:
+        lease.fail(error)
         raise
 
 
