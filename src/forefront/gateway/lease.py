@@ -134,7 +134,7 @@ class Lease:
         self.abandon("failed", error.code if isinstance(error, ApiError) else "internal_error")
 
     def abandon(self, status: Status, error: str | None = None) -> None:
-        """Settle a request that has not come to its end, without waiting for the row. `error`: the code of a failure."""
+        """Settle a request that has not come to its end, without waiting for the row. `error`: a failure's code."""
         if not self._settled and (row := self._close(status, None, error)) is not None:
             self._ledger.post(row, self._hold)
 

@@ -1,31 +1,54 @@
 """A histogram that is written and read on one thread, so that it needs no lock."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
+
+import numpy as np
+
+# Values that are kept until they are counted together, which takes a fraction of the time of counting each.
+_BATCH = 1024
 
 
 class Histogram:
     """Counts observations in buckets. `bounds`: inclusive upper bounds, ascending; one more bucket has none."""
 
-    __slots__ = ("bounds", "counts", "sum")
+    __slots__ = ("_bounds", "_counts", "_pending", "_sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+        self._pending: list[float] = []
 
     def observe(self, value: float) -> None:
         """Add one observation."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+        pending = self._pending
+        pending.append(value)
+        if len(pending) >= _BATCH:
+            self._count_pending()
+
+    @property
+    def sum(self) -> float:
+        """The sum of all observations."""
+        self._count_pending()
+        return self._sum
 
     @property
     def count(self) -> int:
         """The number of observations."""
-        return sum(self.counts)
+        return sum(self._counts) + len(self._pending)
 
     def buckets(self) -> list[tuple[str, float]]:
         """Upper bounds in Prometheus' notation, with the number of observations up to each."""
-        names = [*(repr(float(bound)) for bound in self.bounds), "+Inf"]
-        return list(zip(names, accumulate(self.counts), strict=True))
+        self._count_pending()
+        names = [*(repr(float(bound)) for bound in self._bounds), "+Inf"]
+        return list(zip(names, accumulate(self._counts), strict=True))
+
+    def _count_pending(self) -> None:
+        if not self._pending:
+            return
+        values = np.array(self._pending)
+        self._pending.clear()
+        self._sum += float(values.sum())
+        added = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._counts))
+        self._counts = [count + more for count, more in zip(self._counts, added.tolist(), strict=True)]

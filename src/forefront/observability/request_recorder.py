@@ -49,8 +49,10 @@ class RequestRecorder:
 
     __slots__ = (
         "_admitted",
+        "_choices",
         "_computed",
         "_first",
+        "_inter_token_latency",
         "_last",
         "_metrics",
         "_received",
@@ -67,7 +69,9 @@ class RequestRecorder:
         self._received = monotonic()
         self._waiting = self._running = False
         self._admitted = self._first = self._computed = 0.0
-        self._last: dict[int, float] = {}  # time of the last delta, by choice
+        self._choices = 1
+        self._last = 0.0  # time of the last delta
+        self._inter_token_latency = metrics.inter_token_latency
 
     def start_span(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Start the span of the request, if requests are traced."""
@@ -95,12 +99,15 @@ class RequestRecorder:
         self._metrics.prefill_time.observe(now - self._admitted)
 
     def delta(self, choice: int) -> None:
-        """A piece of the answer of choice number `choice` has arrived."""
+        """A piece of the answer of choice number `choice` has arrived. The latencies are those of the first choice: all
+        are computed together."""
+        if choice:
+            self._choices = max(self._choices, choice + 1)
+            return
         now = monotonic()
-        last = self._last.get(choice)
-        if last is not None:
-            self._metrics.inter_token_latency.observe(now - last)
-        self._last[choice] = now
+        if self._last:
+            self._inter_token_latency.observe(now - self._last)
+        self._last = now
 
     def computed(self) -> None:
         """The model has done its work for the request. Only the first call counts."""
@@ -131,7 +138,7 @@ class RequestRecorder:
         if self._first:
             seconds = max(self._computed - self._first, 0.0)
             metrics.decode_time.observe(seconds)
-            intervals = output_tokens / max(len(self._last), 1) - 1  # of each choice: they are computed together
+            intervals = output_tokens / self._choices - 1  # of each choice: they are computed together
             if intervals > 0 and seconds:
                 metrics.time_per_output_token.observe(seconds / intervals)
         self._end_span(_attributes(request, reason), error)

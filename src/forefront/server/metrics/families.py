@@ -44,7 +44,7 @@ _HISTOGRAMS: Final[Sequence[tuple[str, str, Callable[[ModelMetrics], Histogram]]
     ),
     (
         "inter_token_latency_seconds",
-        "Between two deltas of one choice, as the server sends them.",
+        "Between two deltas of an answer, of its first choice, as the server sends them.",
         lambda model: model.inter_token_latency,
     ),
     (
