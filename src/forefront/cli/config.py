@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -201,7 +201,7 @@ def _value(text: str, hint: Any) -> Any:
     if get_origin(hint) is list:
         return [part.strip() for part in text.split(",") if part.strip()]
     plain = hint
-    while get_origin(plain) in (Annotated, UnionType):  # of an optional value, the type is the first
+    while get_origin(plain) in (Annotated, Union, UnionType):  # of an optional value, the type is the first
         plain = get_args(plain)[0]
     if plain is bool:
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
