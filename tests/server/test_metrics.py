@@ -4,11 +4,12 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 
 from forefront.cli.config import Config, PriceSettings
@@ -174,7 +175,8 @@ def test_formats(client: httpx.Client, accept: str, open_metrics: bool) -> None:
     assert response.status_code == 200
     if open_metrics:
         assert response.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
-        names = {family.name for family in parse_open_metrics(response.text)}
+        parsed: Iterable[Metric] = parse_open_metrics(response.text)  # type: ignore[no-untyped-call]
+        names = {family.name for family in parsed}
     else:
         assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
         names = {family.name for family in Samples(response.text).families}
