@@ -11,7 +11,7 @@ import uvloop
 from starlette.applications import Starlette
 from starlette.types import Scope
 
-from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.cli.server_runtime import tune_interpreter
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
@@ -101,7 +101,9 @@ def serve_openly() -> Iterator[str]:
 
 
 def _serve(started: Connection) -> None:
-    catalog = Catalog([ServedModel(MODEL, InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))])
+    catalog = Catalog(
+        [ServedModel.permanent(MODEL, LoadedModel(InstantBackend(), 0, "fp_instant", Build("none", "none", "instant")))]
+    )
     chat = CompletionsEndpoint(CHAT, catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
     app = FastRoute(Starlette(), {"/v1/chat/completions": chat})
     bound = bind("127.0.0.1", 0)

@@ -89,6 +89,7 @@ def test_the_alerts_fire_and_stay_quiet(tmp_path: Path) -> None:
         series('engine_restarts_total{model_name="m"}', "0x10 1x20"),
         series('kv_cache_usage_perc{model_name="m"}', "0.99x30"),
         series('num_preemptions_total{model_name="m"}', "0+3x30"),
+        series('model_state{model_name="m",state="failed"}', "1x30"),
         series("body_memory_bytes", "95x30"),
         series("body_memory_limit_bytes", "100x30"),
     ]

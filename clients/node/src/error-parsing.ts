@@ -51,6 +51,7 @@ export const STATUS_BY_CODE: Record<string, number> = {
   engine_failed: 500,
   overloaded: 503,
   not_ready: 503,
+  model_unavailable: 503,
   store_unavailable: 503,
   shutting_down: 503,
 };

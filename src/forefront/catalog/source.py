@@ -50,11 +50,16 @@ def parse_source(text: str) -> ModelSource:
 
     Raises `SourceError` for a path that is not there or is neither kind, and for an unusable name.
     """
-    name, path = "", Path(text).expanduser()
     # A path may contain "=": an argument that exists in full is a path.
-    if "=" in text and not path.exists():
-        name, _, rest = text.partition("=")
-        path = Path(rest).expanduser()
+    if "=" in text and not Path(text).expanduser().exists():
+        name, _, text = text.partition("=")
+        return find_source(text, name)
+    return find_source(text)
+
+
+def find_source(text: str, name: str = "") -> ModelSource:
+    """The model at a path, or the known model of that name. Raises `SourceError` like `parse_source`."""
+    path = Path(text).expanduser()
     if str(path) == BUILT_IN_NAME and not path.exists():
         return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
     if not path.exists() and str(path) in KNOWN_MODELS:
@@ -67,9 +72,14 @@ def parse_source(text: str) -> ModelSource:
     elif not (path / _IR).is_file():
         _check_safetensors(path)
     name = name or path.resolve().name.removesuffix(".gguf")
-    if not _NAME.fullmatch(name):
+    if not is_model_name(name):
         raise SourceError(f"{path}: {name!r} cannot be a model's name; give it one with NAME={path}")
     return ModelSource(name, path.resolve())
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model can have this name in requests."""
+    return _NAME.fullmatch(name) is not None
 
 
 def _check_safetensors(path: Path) -> None:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from forefront.cli.config import did_you_mean, environment_variable, is_service_address, setting_names
+from forefront.cli.config import did_you_mean, environment_variable, setting_names
+from forefront.cli.settings.variables import is_service_address
 
 _PREFIX: Final = "FOREFRONT_"
 # Variables that are not settings: of the commands, of both SDKs, of the tests.

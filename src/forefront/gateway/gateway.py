@@ -54,7 +54,7 @@ class Gateway:
         self.ledger = ledger
         self.metrics = metrics or ServerMetrics()
         self._tracer = tracer
-        self._prices = prices
+        self.prices = prices
         self._clock = clock
         self._redis_limiter = redis_limiter
         self._limiters: dict[tuple[str, str], RateLimiter] = {}
@@ -69,7 +69,7 @@ class Gateway:
         principal.require_model(model)
         limiters = self.check(principal)
         redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
-        request = LeasedRequest(principal, model, completion_id, self._prices[model])
+        request = LeasedRequest(principal, model, completion_id, self.prices[model])
         reservation = redis or LocalReservation(limiters, self._clock)
         recorder = RequestRecorder(self.metrics.model(model), self._tracer)
         return Lease(request, reservation, self.ledger, self.queue, recorder)

@@ -24,11 +24,13 @@ from forefront.server.middleware.error_handlers import api_error, http_error, in
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.routes.admin import AdminRoutes
+from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.metrics import make_metrics
 from forefront.server.routes.models import make_list_models, make_retrieve_model
+from forefront.server.routes.pages import load_pages
 from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
@@ -44,6 +46,7 @@ class Services:
     key_cache: KeyCache
     key_store: KeyStore
     usage: UsageReports
+    reload: ReloadSettings = no_reload
 
 
 def build_app(
@@ -60,6 +63,7 @@ def build_app(
         "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
         "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
     }
+    pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     app = Starlette(
         routes=[
@@ -71,15 +75,17 @@ def build_app(
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(services.usage)),
             *admin.routes(),
+            *model_routes(catalog, services.reload),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
             Route("/metrics", make_metrics(sources, workers)),
             *documentation_routes(),
+            *pages.routes(),
         ],
         exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache))
+    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache), pages.assets)
     if cors_origins:
         # Outside of authentication: the preflight requests of browsers carry no key.
         authenticated = CORSMiddleware(

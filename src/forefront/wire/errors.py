@@ -48,6 +48,7 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "engine_failed": ErrorKind(500, "server_error"),
     "overloaded": ErrorKind(503, "server_error"),
     "not_ready": ErrorKind(503, "server_error"),
+    "model_unavailable": ErrorKind(503, "server_error"),
     "store_unavailable": ErrorKind(503, "server_error"),
     "shutting_down": ErrorKind(503, "server_error"),
 }

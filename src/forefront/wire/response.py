@@ -245,9 +245,13 @@ class Preflight(Record, kw_only=True):
     wait_seconds: float
 
 
+ModelState = Literal["unloaded", "loading", "loaded", "unloading", "failed"]
+
+
 class Model(Record, kw_only=True):
     """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
-    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here."""
+    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here. A model that is not
+    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded."""
 
     id: str
     object: Literal["model"] = "model"
@@ -256,6 +260,8 @@ class Model(Record, kw_only=True):
     context_length: int | None = None
     max_model_len: int | None = None
     root: str | None = None
+    state: ModelState
+    size: int
 
 
 class ModelList(Record, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import PromptPreview
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
@@ -82,7 +82,7 @@ async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
 
 
 def catalog_of(backend: InstantBackend) -> Catalog:
-    return Catalog([ServedModel(MODEL, backend, 0, "fp", Build("none", "none", "instant"))])
+    return Catalog([ServedModel.permanent(MODEL, LoadedModel(backend, 0, "fp", Build("none", "none", "instant")))])
 
 
 async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None:

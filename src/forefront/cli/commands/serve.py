@@ -17,22 +17,23 @@ from rich.markup import escape
 from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
-from forefront.catalog.download import fetch
 from forefront.catalog.known_models import KNOWN_MODELS
-from forefront.catalog.loading import load
-from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
+from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
-from forefront.cli.config import Config, ConfigError, MetricsSettings, ServerSettings, find_config, load_config
+from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
+from forefront.cli.model_loaders import make_catalog
 from forefront.cli.printable import printable
 from forefront.cli.progress import StartupProgress
+from forefront.cli.reload import Reloader, SettingsSource
 from forefront.cli.server_runtime import run_server
+from forefront.cli.settings.sections import MetricsSettings
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
 from forefront.cli.tracing import check_tracing
+from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
@@ -117,14 +118,11 @@ class StartupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """The models to serve, with the settings of the file, the environment and the command line."""
+    """The settings of the file, the environment and the command line, and their source."""
 
-    models: list[str]
-    model_options: ModelOptions
     settings: Config
-    home: Path
+    source: SettingsSource
     environment_key: str | None
-    chat_template: str | None = None
 
 
 def serve(
@@ -156,12 +154,17 @@ def serve(
             quantize_weights=quantize,
             device=find_device(device),
         )
-        settings = _settings(config, host=host, port=port, grace_seconds=grace)
+
+        def read() -> Config:
+            return _settings(config, host=host, port=port, grace_seconds=grace)
+
+        settings = read()
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
         check_tracing(settings.tracing.endpoint)
         template = None if chat_template is None else read_chat_template(chat_template)
-        _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template), console)
+        source = SettingsSource(read, models or [], model_options, template, find_home())
+        _serve(ServeOptions(settings, source, key), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
     except OSError as error:
@@ -194,31 +197,33 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 
 def _serve(options: ServeOptions, console: Console) -> None:
-    sources, settings = _sources(options.models), options.settings.server
+    source = options.source
+    models = source.list_models(options.settings)
+    names, settings = [model.name for model in models], options.settings.server
     with (
         _bind(settings.host, settings.port) as bound,
         _bind_metrics(options.settings.metrics) as metrics,
-        open_store(options.home, options.settings.store.url) as database,
+        open_store(source.home, options.settings.store.url) as database,
     ):
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
-        for warning in find_warnings(keys, options.settings.prices, [source.name for source in sources]):
+        for warning in find_warnings(keys, options.settings.prices, names):
             log.warning("%s", warning)
-        cache, progress = ModelCache(options.home), StartupProgress(console)
-        sources = [_download(source, options.home, progress) for source in sources]
-        catalog = Catalog(
-            [load(source, cache, options.model_options, progress.step, options.chat_template) for source in sources]
-        )
+        catalog = make_catalog(models, source.home, options.settings.loading, StartupProgress(console))
         url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
-            names = ", ".join(source.name for source in sources)
             title = f"[bold]Forefront {version('forefront')}[/]"
-            console.print(f"{title} serves {escape(names)} on [bold]{url}[/] (Ctrl-C stops it)")
+            console.print(f"{title} serves {escape(', '.join(names))} on [bold]{url}[/] (Ctrl-C stops it)")
+            if console.is_terminal:
+                console.print(f"Playground: [bold]{url}/[/], dashboard: [bold]{url}/dashboard[/]")
             if new_key is not None:
-                _print_first_key(console, url, new_key, sources[0].name)
+                _print_first_key(console, url, new_key, names[0])
 
-        run_server(catalog, database, options.settings, bound, started, metrics)
+        def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
+            return Reloader(source, options.settings, models, catalog, gateway)
+
+        run_server(catalog, database, options.settings, bound, started, make_reloader, metrics)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -246,25 +251,6 @@ def _bind_metrics(settings: MetricsSettings) -> Iterator[socket.socket | None]:
     with bound:
         log.info("metrics on http://%s:%d/metrics, without a key", settings.host, bound.getsockname()[1])
         yield bound
-
-
-def _sources(models: list[str]) -> list[ModelSource]:
-    sources = [parse_source(text) for text in models] or [built_in()]
-    names = [source.name for source in sources]
-    for name in names:
-        if not name.isprintable():
-            raise SourceError(f"{name!r} cannot be the name of a model in requests; rename it with NAME=PATH")
-        if names.count(name) > 1:
-            raise SourceError(f"two models are named {name}; rename one with NAME=PATH")
-    return sources
-
-
-def _download(source: ModelSource, home: Path, progress: StartupProgress) -> ModelSource:
-    """The source with its files downloaded. Raises `SourceError`."""
-    if source.known is None:
-        return source
-    log.info("%s is %s, %s, %s", source.name, source.known.title, source.known.licence, source.known.remark)
-    return ModelSource(source.name, fetch(source.known, home, progress.download))
 
 
 def _url(settings: ServerSettings, port: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -15,6 +15,7 @@ from forefront.observability.histogram import Histogram
 from forefront.observability.server_metrics import ModelMetrics, ServerMetrics
 from forefront.server.http.body_memory import BodyMemory
 from forefront.wire.errors import ERRORS
+from forefront.wire.response import ModelState
 
 PREFIX: Final = "forefront_"
 # Reasons that are always there, so that a rate exists before the first request of its kind.
@@ -100,10 +101,11 @@ def metric_families(sources: MetricSources) -> Iterator[Metric]:
     info = GaugeMetricFamily(PREFIX + "build_info", "The version of the server; always 1.", labels=["version"])
     info.add_metric([version("forefront")], 1)
     yield info
-    engines = {model.name: model.backend.stats() for model in sources.catalog}
-    models = {name: sources.metrics.model(name) for name in engines} | sources.metrics.models
-    yield from _request_families(models)
+    models = {model.name: sources.metrics.model(model.name) for model in sources.catalog}
+    yield from _request_families(models | sources.metrics.models)
+    engines = {model.name: model.loaded.backend.stats() for model in sources.catalog if model.loaded is not None}
     yield from _engine_families(engines)
+    yield from _model_families(sources.catalog)
     yield from _server_families(sources)
 
 
@@ -141,6 +143,18 @@ def _engine_families(engines: Mapping[str, EngineStats]) -> Iterator[Metric]:
         for name, stats in engines.items():
             counter.add_metric([name], value(stats))
         yield counter
+
+
+def _model_families(catalog: Catalog) -> Iterator[Metric]:
+    state = _gauge("model_state", "1 for the state of the model, 0 for the others.", "model_name", "state")
+    memory = _gauge("model_memory_bytes", "Memory that the loaded model takes.", "model_name")
+    loading = _gauge("model_load_waiting", "Requests that wait until the model is loaded.", "model_name")
+    for model in catalog:
+        for name in get_args(ModelState):
+            state.add_metric([model.name, name], name == model.state)
+        memory.add_metric([model.name], model.held_bytes)
+        loading.add_metric([model.name], len(model.waiting))
+    yield from (state, memory, loading)
 
 
 def _server_families(sources: MetricSources) -> Iterator[Metric]:

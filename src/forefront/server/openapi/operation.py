@@ -20,6 +20,7 @@ PROMPT = (
     "context_length_exceeded",
     "model_not_allowed",
     "model_not_found",
+    "model_unavailable",
     "engine_failed",
     "form_failed",
 )

@@ -10,11 +10,13 @@ from forefront.wire.admin import (
     Key,
     KeyList,
     MadeKey,
+    ModelStatus,
     NewKey,
     Project,
     ProjectList,
     ProjectName,
     ProjectSettings,
+    Reload,
     ServerStatus,
     UsageReport,
 )
@@ -32,6 +34,7 @@ from forefront.wire.response import (
 from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
 
 TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
+MODEL: Final = ("model_not_found", "model_unavailable", "shutting_down", "unknown_url")
 NOT_FOUND: Final = ("not_found", "unknown_url")
 CONVERSATION: Final = {
     "model": "forefront-mini",
@@ -141,12 +144,31 @@ OPERATIONS: Final = (
         summary="How busy the server is", answer=ServerStatus,
     ),
     Operation(
+        method="POST", path="/admin/models/{name}/load", group="Administration", name="loadModel", scope="admin",
+        summary="Load a model",
+        description="Returns once it is loaded. A load that has failed is tried again at once.",
+        answer=ModelStatus, path_types={"name": Id}, errors=MODEL,
+    ),
+    Operation(
+        method="POST", path="/admin/models/{name}/unload", group="Administration", name="unloadModel", scope="admin",
+        summary="Unload a model",
+        description="Returns once its running requests have ended and it is unloaded. Later requests load it again.",
+        answer=ModelStatus, path_types={"name": Id}, errors=("invalid_value", *MODEL),
+    ),
+    Operation(
+        method="POST", path="/admin/reload", group="Administration", name="reloadSettings", scope="admin",
+        summary="Read the settings again",
+        description="Models, prices, the queue, the memory for models and the log level change at once. Invalid "
+        "settings change nothing.",
+        answer=Reload, errors=("invalid_value", "not_found"),
+    ),
+    Operation(
         method="GET", path="/health", group="Server", name="health", open=True,
         summary="Whether the process answers", answer=Health,
     ),
     Operation(
         method="GET", path="/ready", group="Server", name="ready", open=True,
-        summary="Whether every model generates tokens", answer=Health, errors=("not_ready",),
+        summary="Whether every loaded model generates tokens", answer=Health, errors=("not_ready",),
     ),
     Operation(
         method="GET", path="/metrics", group="Server", name="metrics", scope="metrics",
@@ -162,5 +184,19 @@ OPERATIONS: Final = (
     Operation(
         method="GET", path="/docs", group="Server", name="docs", open=True,
         summary="A page that shows this document", answer="text/html",
+    ),
+    Operation(
+        method="GET", path="/", group="Server", name="playground", open=True,
+        summary="A page to try the models on",
+        description="Clients that do not accept `text/html` get a 404.", answer="text/html", errors=("unknown_url",),
+    ),
+    Operation(
+        method="GET", path="/dashboard", group="Server", name="dashboard", open=True,
+        summary="A page for administrators", answer="text/html",
+    ),
+    Operation(
+        method="GET", path="/assets/{name}", group="Server", name="asset",
+        summary="A file of the pages", description="The files that exist need no key.",
+        answer="application/octet-stream", path_types={"name": Id}, errors=("unknown_url",),
     ),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forefront.catalog.catalog import ServedModel
+from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import (
     ChoiceEnd,
     Completed,
@@ -38,7 +38,7 @@ from forefront.wire.tools import ToolCallDelta as ToolCallChunk
 class ChatCompletionEncoder(ResponseEncoder):
     """A chat completion, whole or in chunks."""
 
-    def __init__(self, request: ChatRequest, model: ServedModel) -> None:
+    def __init__(self, request: ChatRequest, model: ModelUse) -> None:
         super().__init__("chatcmpl", model, include_usage=request.include_usage)
         self._count = request.n or 1
         self._logprobs = bool(request.logprobs)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any
 
-from forefront.catalog.catalog import ServedModel
+from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.response import Receipt, Usage
@@ -19,7 +19,7 @@ from forefront.wire.response import Receipt, Usage
 class ResponseEncoder(ABC):
     """Encodes the response to one request, which has an id and a model."""
 
-    def __init__(self, prefix: str, model: ServedModel, *, include_usage: bool) -> None:
+    def __init__(self, prefix: str, model: ModelUse, *, include_usage: bool) -> None:
         now = time.time()
         # Ordered by time: new rows of the ledger are neighbours in its index, so that a group of them writes few pages.
         self.id = f"{prefix}-{int(now * 1000):012x}{secrets.token_hex(8)}"

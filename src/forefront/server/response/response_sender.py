@@ -1,6 +1,6 @@
 """Sending a completion: as one JSON body, or as server-sent events."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.send_body import send_body
-from forefront.server.response.sse import DONE, encode_event, encode_waiting
+from forefront.server.response.sse import DONE, encode_comment, encode_event, encode_waiting
 from forefront.wire.errors import ApiError
 
 _MAX_LIST: Final = 2048  # bytes of names in a header
@@ -30,16 +30,24 @@ _STREAM_HEADERS: Final = {
 
 
 class ResponseSender:
-    """Sends the response to one request. `headers` may change until the first byte is sent."""
+    """Sends the response to one request. `headers` may change until the first byte is sent. `loading`: the progress of
+    a load that the request waits for."""
 
     def __init__(
-        self, scope: Scope, send: Send, encoder: ResponseEncoder, lease: Lease, headers: Mapping[str, str]
+        self,
+        scope: Scope,
+        send: Send,
+        encoder: ResponseEncoder,
+        lease: Lease,
+        headers: Mapping[str, str],
+        loading: Callable[[], str | None],
     ) -> None:
         self._scope = scope
         self._send = send
         self._encoder = encoder
         self._lease = lease
         self._headers = headers
+        self._loading = loading
 
     async def whole(self, events: AsyncGenerator[Event, None]) -> None:
         """Collect all events, then send them as one body."""
@@ -74,7 +82,8 @@ class ResponseSender:
     def _encoded(self, event: Event | None) -> list[bytes]:
         """An event as server-sent events. None means a pause."""
         if event is None:
-            return [encode_waiting(*self._lease.wait_estimate())]
+            loading = self._loading()
+            return [encode_waiting(*self._lease.wait_estimate()) if loading is None else encode_comment(loading)]
         return [encode_event(chunk) for chunk in self._encoder.chunks(event)]
 
     async def _write(self, body: bytes) -> None:

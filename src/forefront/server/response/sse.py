@@ -20,6 +20,11 @@ def encode_event(payload: Any) -> bytes:
     return b": message\ndata: " + _encoder.encode(payload) + b"\n\n"
 
 
+def encode_comment(text: str) -> bytes:
+    """A comment of one line, which clients skip."""
+    return f": {text}\n\n".encode()
+
+
 def encode_waiting(ahead: int, seconds: float) -> bytes:
     """A comment for a stream without events: the number of requests ahead in the queue, and the estimated wait."""
     if ahead == 0:

@@ -4,7 +4,7 @@ from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator
 from math import isnan
 
-from forefront.catalog.catalog import ServedModel
+from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
 from forefront.server.response.response_encoder import ResponseEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
@@ -16,7 +16,7 @@ from forefront.wire.response import CompletionChoice, CompletionLogprobs, Finish
 class TextCompletionEncoder(ResponseEncoder):
     """A text completion, whole or in pieces."""
 
-    def __init__(self, request: CompletionRequest, model: ServedModel) -> None:
+    def __init__(self, request: CompletionRequest, model: ModelUse) -> None:
         super().__init__("cmpl", model, include_usage=request.include_usage)
         self._count = len(request.prompts) * (request.n or 1)
         self._alternatives = request.logprobs
@@ -29,7 +29,7 @@ class TextCompletionEncoder(ResponseEncoder):
         texts: list[list[str]] = [[] for _ in range(self._count)]
         logprobs = [self._logprobs(index, []) for index in range(self._count)]
         reasons: list[FinishReason | None] = [None] * self._count
-        made = self._message([])
+        usage, receipt = None, None
         async for event in events:
             match event:
                 case TextDelta():
@@ -39,8 +39,8 @@ class TextCompletionEncoder(ResponseEncoder):
                 case ChoiceEnd():
                     reasons[event.index] = event.reason
                 case Completed():
-                    made.usage, made.receipt = usage_of(event), self.receipt(event)
-        made.choices = [
+                    usage, receipt = usage_of(event), self.receipt(event)
+        choices = [
             CompletionChoice(
                 index=index,
                 text="".join(texts[index]),
@@ -49,6 +49,8 @@ class TextCompletionEncoder(ResponseEncoder):
             )
             for index in range(self._count)
         ]
+        made = self._message(choices)
+        made.usage, made.receipt = usage, receipt
         return made
 
     def deltas(self, event: Event) -> list[TextCompletion]:

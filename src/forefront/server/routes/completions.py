@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.chat.backend import Backend, Run
+from forefront.catalog.catalog import Catalog, ModelUse
+from forefront.chat.backend import Run
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
@@ -40,7 +40,7 @@ class CompletionApi(Generic[R]):
     """The differences between the two endpoints: request parser, response encoder, and the prompt in a request."""
 
     parse: Callable[[bytes | bytearray], ParsedRequest[R]]
-    encoder: Callable[[R, ServedModel], ResponseEncoder]
+    encoder: Callable[[R, ModelUse], ResponseEncoder]
     prompt: Callable[[R], Any]
 
 
@@ -55,7 +55,7 @@ TEXT: CompletionApi[CompletionRequest] = CompletionApi(
 class CompletionsEndpoint(Generic[R]):
     """The endpoint, as an ASGI application, since it has to see the client disconnect.
 
-    parse → find the model → prepare → admit → run → settle → send
+    parse → find the model → load → prepare → admit → run → settle → send
     """
 
     def __init__(
@@ -77,30 +77,31 @@ class CompletionsEndpoint(Generic[R]):
         if parsed is None:
             return
         request, principal = parsed.request, request_context(scope).principal
-        model = find_model(self._catalog, principal, request.model)
-        headers = ignored_header(parsed.ignored + model.backend.ignored(request))
+        model = find_model(self._catalog, principal, request.model).use()
+        headers = ignored_header(parsed.ignored)
         encoder = self._api.encoder(request, model)
         if _prompt_log.isEnabledFor(logging.INFO):
             _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": self._api.prompt(request)})
-        with self._gateway.admit(principal, model.name, encoder.id) as lease:
-            events = answer(request, model.backend, principal.tenant, lease, headers)
-            sender = ResponseSender(scope, send, encoder, lease, headers)
+        with self._gateway.admit(principal, model.name, encoder.id) as lease, model:
+            events = answer(parsed, model, principal.tenant, lease, headers)
+            sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             await while_connected(receive, sending)
 
 
 async def answer(
-    request: ChatRequest | CompletionRequest,
-    backend: Backend[Any],
+    parsed: ParsedRequest[Any],
+    model: ModelUse,
     tenant: Tenant,
     lease: Lease,
     headers: dict[str, str],
 ) -> AsyncGenerator[Event, None]:
-    """The events of a request: prepare → admit → run → settle.
+    """The events of a request: load → prepare → admit → run → settle.
 
     The last end of a choice and `Completed` come once the request's row is in the ledger. `headers` receives what the
     preparation adds to the response's. Raises `ApiError`.
     """
+    request: ChatRequest | CompletionRequest = parsed.request
     milliseconds = request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
@@ -109,6 +110,9 @@ async def answer(
     try:
         try:
             async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
+                await model.wait()
+                backend = model.backend
+                headers |= ignored_header(parsed.ignored + backend.ignored(request))
                 prepared = await backend.prepare(request, tenant)
                 headers |= unenforced_header(prepared.unenforced)
                 await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)

@@ -1,0 +1,109 @@
+"""From the settings of models to the models of the catalogue: the place where each kind of model gets its loader."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.catalog.download import fetch
+from forefront.catalog.load_queue import LoadQueue, gibibytes, no_room
+from forefront.catalog.loaded_model import ModelLoader, Progress
+from forefront.catalog.loading import LocalLoader
+from forefront.catalog.machine_memory import machine_memory
+from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.model_settings import parse_keep
+from forefront.catalog.source import ModelSource, SourceError
+from forefront.cli.settings.model_list import ConfiguredModel
+from forefront.cli.settings.sections import LoadingSettings
+
+log = logging.getLogger(__name__)
+
+# Memory that is left to the system and to this program apart from models: an eighth, from 1 GiB on, at most half.
+_RESERVE_SHARE: Final = 8
+_SMALLEST_RESERVE: Final = 2**30
+
+
+def memory_limit(settings: LoadingSettings, total: int | None = None) -> int:
+    """The bytes that models may take."""
+    if settings.memory_gib is not None:
+        return int(settings.memory_gib * 2**30)
+    total = machine_memory() if total is None else total
+    return total - min(max(total // _RESERVE_SHARE, _SMALLEST_RESERVE), total // 2)
+
+
+def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
+    """The model, not loaded yet, with its estimated size. Reads its files; raises `SourceError`."""
+    loader = _make_loader(configured, home)
+    keep = configured.settings.keep
+    model = ServedModel(configured.name, loader) if keep is None else _kept(configured.name, loader, keep)
+    model.estimate = loader.estimate()
+    model.memory_bytes = model.estimate.memory_bytes
+    return model
+
+
+def _kept(name: str, loader: ModelLoader, keep: str) -> ServedModel:
+    return ServedModel(name, loader, keep=parse_keep(keep))
+
+
+def _make_loader(configured: ConfiguredModel, home: Path) -> ModelLoader:
+    if configured.source is None:
+        raise SourceError(f"{configured.name}: this version serves no upstream models")
+    engine = configured.settings.engine
+    if engine not in (None, "auto", "forefront"):
+        raise SourceError(f"{configured.name}: this version has no engine {engine}")
+
+    def fetch_files(source: ModelSource, progress: Progress) -> ModelSource:
+        return _download(source, home, progress)
+
+    return LocalLoader(
+        configured.source,
+        ModelCache(home),
+        configured.options,
+        fetch_files,
+        configured.chat_template,
+        configured.settings.context_length,
+    )
+
+
+def _download(source: ModelSource, home: Path, progress: Progress) -> ModelSource:
+    """The source with its files downloaded. Raises `SourceError`."""
+    if source.known is None:
+        return source
+    log.info("%s is %s, %s, %s", source.name, source.known.title, source.known.licence, source.known.remark)
+    return replace(source, path=fetch(source.known, home, progress.download), known=None)
+
+
+def make_catalog(
+    configured: Sequence[ConfiguredModel], home: Path, settings: LoadingSettings, progress: Progress
+) -> Catalog:
+    """All models, and in it loaded: the first, those of the command line as far as there is memory, and those that are
+    always kept. Raises `SourceError`."""
+    models = [make_model(one, home) for one in configured]
+    queue = LoadQueue(memory_limit(settings), settings.minimum_seconds)
+    catalog = Catalog(models, queue)
+    check_kept(models, queue.limit)
+    # Models that are always kept first: the others get what is left.
+    order = sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned)
+    for model, its_settings in order:
+        required = model is models[0] or model.pinned
+        if (required or its_settings.on_command_line) and not catalog.load_now(model, progress):
+            if required:
+                raise SourceError(no_room(model.name, model.memory_bytes, queue.limit, catalog.memory))
+            log.warning("%s is loaded when it is requested: %s of memory are left", model.name, _left(catalog, queue))
+    return catalog
+
+
+def check_kept(models: Sequence[ServedModel], limit: float) -> None:
+    """Raises `SourceError` if the models that are always kept do not fit together."""
+    kept = [model for model in models if model.pinned]
+    total = sum(model.memory_bytes for model in kept)
+    if total > limit:
+        names = ", ".join(model.name for model in kept)
+        text = f'{names}: with keep = "always" they need {gibibytes(total)} of memory together, and models may take'
+        raise SourceError(f"{text} {gibibytes(limit)} (`loading.memory_gib`)")
+
+
+def _left(catalog: Catalog, queue: LoadQueue) -> str:
+    return gibibytes(queue.limit - catalog.memory)
