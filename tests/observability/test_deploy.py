@@ -38,8 +38,8 @@ def read_by_grafana(dashboard: dict[str, Any]) -> Any:
 def test_grafana_knows_every_field(dashboard: dict[str, Any]) -> None:
     plugins.register_default_plugins()
     assert lost(dashboard, read_by_grafana(dashboard)) == []
-    misspelt = json.loads(DASHBOARD.read_text().replace('"legendFormat"', '"legendFormatt"'))
-    assert any("legendFormatt" in path for path in lost(misspelt, read_by_grafana(misspelt)))
+    misspelt = json.loads(DASHBOARD.read_text().replace('"legendFormat"', '"legendText"'))
+    assert any("legendText" in path for path in lost(misspelt, read_by_grafana(misspelt)))
 
 
 def test_the_panels_do_not_overlap(dashboard: dict[str, Any]) -> None:
