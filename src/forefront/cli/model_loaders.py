@@ -17,6 +17,7 @@ from forefront.catalog.model_settings import parse_keep
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
+from forefront.cli.upstream_model import load_upstream
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,13 @@ def memory_limit(settings: LoadingSettings, total: int | None = None) -> int:
 
 
 def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
-    """The model, not loaded yet, with its estimated size. Reads its files; raises `SourceError`."""
-    loader = _make_loader(configured, home)
+    """The model, not loaded yet, with its estimated size. One with an upstream has nothing to load.
+
+    Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
+    """
+    if configured.source is None:
+        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings))
+    loader = _make_loader(configured, configured.source, home)
     keep = configured.settings.keep
     model = ServedModel(configured.name, loader) if keep is None else _kept(configured.name, loader, keep)
     model.estimate = loader.estimate()
@@ -47,9 +53,7 @@ def _kept(name: str, loader: ModelLoader, keep: str) -> ServedModel:
     return ServedModel(name, loader, keep=parse_keep(keep))
 
 
-def _make_loader(configured: ConfiguredModel, home: Path) -> ModelLoader:
-    if configured.source is None:
-        raise SourceError(f"{configured.name}: this version serves no upstream models")
+def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:
     engine = configured.settings.engine
     if engine not in (None, "auto", "forefront"):
         raise SourceError(f"{configured.name}: this version has no engine {engine}")
@@ -58,7 +62,7 @@ def _make_loader(configured: ConfiguredModel, home: Path) -> ModelLoader:
         return _download(source, home, progress)
 
     return LocalLoader(
-        configured.source,
+        source,
         ModelCache(home),
         configured.options,
         fetch_files,
@@ -87,6 +91,8 @@ def make_catalog(
     # Models that are always kept first: the others get what is left.
     order = sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned)
     for model, its_settings in order:
+        if model.loaded is not None:
+            continue
         required = model is models[0] or model.pinned
         if (required or its_settings.on_command_line) and not catalog.load_now(model, progress):
             if required:

@@ -116,7 +116,7 @@ class ProjectList(Record, kw_only=True):
 
 class CompletionUsage(Record, kw_only=True):
     """One completion in the ledger. `aborted`: the client left before the end. `failed`: a fault of the server, at no
-    cost."""
+    cost. `estimated`: an upstream stated no usage, so the tokens are estimates."""
 
     id: str
     object: Literal["usage"] = "usage"
@@ -129,6 +129,7 @@ class CompletionUsage(Record, kw_only=True):
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    estimated: bool
     cost: float
     received: float
     started: float | None

@@ -75,7 +75,7 @@ def validation_error(text: str) -> ApiError:
 def _wrong_choice(param: str, value: str) -> ApiError:
     """The error for a value that is none of those that a field can have."""
     if _PART.fullmatch(param):
-        text = f"Parts of type {value} are not supported: the models here read text alone."
+        text = f"Parts of type {value} are not supported: only `text`, `image_url`, `input_audio` and `file` are."
         return ApiError("unsupported_parameter", text, param=param)
     if _TOOL.fullmatch(param):
         text = f"Tools of type {value} are not supported: only `function` and `custom` are."

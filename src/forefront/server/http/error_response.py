@@ -9,7 +9,7 @@ import msgspec
 from forefront.wire.errors import ERRORS, ApiError, RateLimitState
 
 # Statuses of errors that may pass.
-_RETRYABLE: Final = frozenset({408, 429, 500, 503})
+_RETRYABLE: Final = frozenset({408, 429, 500, 502, 503})
 
 
 class ClosingError(ApiError):

@@ -23,6 +23,8 @@ PROMPT = (
     "model_unavailable",
     "engine_failed",
     "form_failed",
+    "upstream_failed",
+    "upstream_unavailable",
 )
 LIMITS = ("insufficient_credits", "rate_limit_exceeded", "deadline_exceeded", "shutting_down", *STORE)
 

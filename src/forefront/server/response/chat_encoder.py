@@ -53,7 +53,7 @@ class ChatCompletionEncoder(ResponseEncoder):
                 case Completed():
                     usage, receipt = usage_of(event), self.receipt(event)
                 case Started():
-                    pass
+                    self.note(event)
                 case _:
                     drafts[event.index].add(event)
         choices = [draft.choice(index, self._logprobs) for index, draft in enumerate(drafts)]
@@ -64,7 +64,7 @@ class ChatCompletionEncoder(ResponseEncoder):
             id=self.id,
             created=self.created,
             model=self.model.name,
-            system_fingerprint=self.model.fingerprint,
+            system_fingerprint=self.fingerprint,
             choices=choices,
             usage=usage,
             message=choices[0].message,
@@ -136,7 +136,7 @@ class ChatCompletionEncoder(ResponseEncoder):
             object="chat.completion.chunk",
             created=self.created,
             model=self.model.name,
-            system_fingerprint=self.model.fingerprint,
+            system_fingerprint=self.fingerprint,
             choices=choices,
             usage=usage,
         )

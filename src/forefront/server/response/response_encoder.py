@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Event
+from forefront.chat.events import ChoiceEnd, Completed, Event, Started, UpstreamReport
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.response import Receipt, Usage
+from forefront.wire.response import Receipt, UpstreamReceipt, Usage
 
 
 class ResponseEncoder(ABC):
@@ -25,6 +25,7 @@ class ResponseEncoder(ABC):
         self.id = f"{prefix}-{int(now * 1000):012x}{secrets.token_hex(8)}"
         self.created = int(now)
         self.model = model
+        self._upstream_fingerprint: str | None = None
         self._include_usage = include_usage
         self._last_end: Any = None
 
@@ -46,8 +47,19 @@ class ResponseEncoder(ABC):
                 if chunks:
                     chunks[-1].receipt = self.receipt(event)
             case _:
+                self.note(event)
                 chunks += self.deltas(event)
         return chunks
+
+    def note(self, event: Event) -> None:
+        """Take over the fingerprint of an upstream."""
+        if isinstance(event, Started) and event.fingerprint is not None:
+            self._upstream_fingerprint = event.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the model, or of its upstream."""
+        return self._upstream_fingerprint or self.model.fingerprint
 
     @abstractmethod
     def deltas(self, event: Event) -> list[Any]:
@@ -74,12 +86,17 @@ class ResponseEncoder(ABC):
             queue_ms=_milliseconds(report.queue_seconds),
             prefill_ms=_milliseconds(report.prefill_seconds),
             decode_ms=_milliseconds(report.decode_seconds),
+            upstream=None if report.upstream is None else _upstream(report.upstream),
         )
 
 
 def usage_of(event: Completed) -> Usage:
     """The usage of the whole request, as it is sent."""
     return Usage.of(event.prompt_tokens, event.completion_tokens, event.cached_tokens, event.reasoning_tokens)
+
+
+def _upstream(report: UpstreamReport) -> UpstreamReceipt:
+    return UpstreamReceipt(name=report.name, model=report.model)
 
 
 def _milliseconds(seconds: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from math import isnan
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Event, TextDelta
+from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.server.response.response_encoder import ResponseEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import CompletionRequest
@@ -32,6 +32,8 @@ class TextCompletionEncoder(ResponseEncoder):
         usage, receipt = None, None
         async for event in events:
             match event:
+                case Started():
+                    self.note(event)
                 case TextDelta():
                     texts[event.index].append(event.text)
                     memory.add(event.text)
@@ -76,7 +78,7 @@ class TextCompletionEncoder(ResponseEncoder):
             id=self.id,
             created=self.created,
             model=self.model.name,
-            system_fingerprint=self.model.fingerprint,
+            system_fingerprint=self.fingerprint,
             choices=choices,
         )
 

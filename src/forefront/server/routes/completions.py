@@ -148,5 +148,7 @@ async def answer(
 def _record(run: Run, lease: Lease) -> None:
     """Copy the usage of a run to its lease."""
     usage = run.usage
+    if usage.prompt_tokens is not None:
+        lease.input_tokens, lease.estimated = usage.prompt_tokens, usage.estimated
     lease.cached_tokens, lease.output_tokens = usage.cached_tokens, usage.output_tokens
     lease.reasoning_tokens, lease.started = usage.reasoning_tokens, usage.started
