@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from forefront.observability.trace_context import trace_headers
 from forefront.upstream.error_mapping import connection_error, malformed_error, status_error, timeout_error
 from forefront.upstream.event_stream import EventStream, ReadLimits
 from forefront.upstream.replica import Replica
@@ -81,7 +82,9 @@ class UpstreamClient:
             raise timeout_error(replica, self._read_seconds) from None
 
     async def _request(self, method: str, replica: Replica, url: str, body: bytes | None) -> aiohttp.ClientResponse:
-        headers = _HEADERS if replica.key is None else _HEADERS | {"authorization": f"Bearer {replica.key}"}
+        headers = _HEADERS | trace_headers()
+        if replica.key is not None:
+            headers["authorization"] = f"Bearer {replica.key}"
         try:
             return await self._open_session().request(method, url, data=body, headers=headers, allow_redirects=False)
         except aiohttp.ClientError as error:
