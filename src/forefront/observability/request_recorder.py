@@ -8,6 +8,8 @@ from typing import Protocol
 from forefront.observability.server_metrics import ModelMetrics
 from forefront.observability.tracing import AttributeValue, RequestSpan, RequestTimes, Tracer
 
+# Times of deltas that a request keeps.
+MAX_TIMES = 512
 # Reasons of requests that did not complete, by their status in the ledger.
 _REASONS = {"aborted": "abort", "failed": "error"}
 
@@ -52,13 +54,12 @@ class RequestRecorder:
         "_choices",
         "_computed",
         "_first",
-        "_inter_token_latency",
-        "_last",
         "_metrics",
         "_received",
         "_running",
         "_span",
         "_waiting",
+        "delta_times",
         "tracer",
     )
 
@@ -70,8 +71,10 @@ class RequestRecorder:
         self._waiting = self._running = False
         self._admitted = self._first = self._computed = 0.0
         self._choices = 1
-        self._last = 0.0  # time of the last delta
-        self._inter_token_latency = metrics.inter_token_latency
+        # Times of the pieces of the first choice. The other choices are computed with it, so they are not measured.
+        # The caller appends each, since a call for every token would cost more than the clock, and calls `count_deltas`
+        # before there are more than `MAX_TIMES`.
+        self.delta_times: list[float] = []
 
     def start_span(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Start the span of the request, if requests are traced."""
@@ -98,16 +101,13 @@ class RequestRecorder:
         self._metrics.time_to_first_token.observe(now - self._received)
         self._metrics.prefill_time.observe(now - self._admitted)
 
-    def delta(self, choice: int) -> None:
-        """A piece of the answer of choice number `choice` has arrived. The latencies are those of the first choice: all
-        are computed together."""
-        if choice:
-            self._choices = max(self._choices, choice + 1)
-            return
-        now = monotonic()
-        if self._last:
-            self._inter_token_latency.observe(now - self._last)
-        self._last = now
+    def count_deltas(self) -> None:
+        """Count the intervals of `delta_times`, and keep the last time."""
+        self._metrics.inter_token_latency.observe_intervals(self.delta_times)
+
+    def other_delta(self, choice: int) -> None:
+        """A piece of choice number `choice`, which is not the first, has arrived."""
+        self._choices = max(self._choices, choice + 1)
 
     def computed(self) -> None:
         """The model has done its work for the request. Only the first call counts."""
@@ -135,6 +135,8 @@ class RequestRecorder:
         metrics.request_prompt_tokens.observe(request.input_tokens)
         metrics.request_generation_tokens.observe(output_tokens)
         metrics.request_latency.observe(monotonic() - self._received)
+        if len(self.delta_times) > 1:
+            self.count_deltas()
         if self._first:
             seconds = max(self._computed - self._first, 0.0)
             metrics.decode_time.observe(seconds)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
@@ -16,6 +17,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
+from forefront.observability.request_recorder import MAX_TIMES
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
@@ -105,7 +107,8 @@ async def answer(
     milliseconds = request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
-    if lease.recorder.tracer is not None:
+    recorder, delta_times = lease.recorder, lease.recorder.delta_times
+    if recorder.tracer is not None:
         start_span(lease, request)
     try:
         try:
@@ -131,9 +134,13 @@ async def answer(
                         _record(run, lease)
                         await lease.settle("completed", ends[-1].reason if ends else None)
                     elif isinstance(event, Started):
-                        lease.recorder.first_token()
+                        recorder.first_token()
+                    elif event.index == 0:
+                        delta_times.append(monotonic())
+                        if len(delta_times) > MAX_TIMES:
+                            recorder.count_deltas()
                     else:
-                        lease.recorder.delta(event.index)
+                        recorder.other_delta(event.index)
                     for end in ends:
                         yield end
                     ends.clear()
