@@ -10,7 +10,7 @@ from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import Authenticator, request_context
-from forefront.server.middleware.error_handlers import ErrorResponse
+from forefront.server.middleware.error_handlers import error_response
 from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
 
@@ -20,8 +20,9 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/
 class AuthMiddleware:
     """Sets the request context's principal, or answers 401 or 403.
 
-    It decides on `scope["path"]`, the string that the router uses. Other headers than `authorization` have no effect.
-    `assets` are further open paths: the files of the web pages.
+    It decides on `scope["path"]`, the string that the router uses. Other headers have no effect than `authorization`
+    and, on paths of an API whose conventions name one, its `key_header`. `assets` are further open paths: the files of
+    the web pages.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator, assets: Collection[str] = ()) -> None:
@@ -38,7 +39,7 @@ class AuthMiddleware:
             try:
                 await request_context(scope).authenticate(scope, self._authenticator)
             except ApiError as error:
-                await ErrorResponse(error)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -52,7 +53,7 @@ class KeyAuthenticator:
     async def authenticate(self, scope: Scope) -> Principal:
         """See `Authenticator`. Raises `ApiError` 503 too: without a free connection for the project, and when the keys
         cannot be read."""
-        principal = await self._find(header(scope, b"authorization"))
+        principal = await self._find(_authorization(scope))
         if (connection := scope.get("connection")) is not None:
             connection.authenticate(principal.project.name)
         if needed := scopes_for(scope["path"]):
@@ -74,6 +75,15 @@ class KeyAuthenticator:
         if principal is None:
             raise ApiError("invalid_api_key", "This API key is not known here.")
         return principal
+
+
+def _authorization(scope: Scope) -> str:
+    """The header `authorization`; without one, the key in the API's own header as if it were in there."""
+    authorization = header(scope, b"authorization")
+    own = request_context(scope).conventions.key_header
+    if not authorization and own is not None and (key := header(scope, own)):
+        return f"Bearer {key}"
+    return authorization
 
 
 def scopes_for(path: str) -> tuple[KeyScope, ...]:

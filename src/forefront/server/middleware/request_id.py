@@ -9,6 +9,7 @@ from collections.abc import Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forefront.observability.server_metrics import ServerMetrics
+from forefront.server.http.api_conventions import Conventions, conventions_for
 from forefront.server.http.body_memory import BodyMemory, RequestMemory
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import RequestContext, set_request_context
@@ -22,16 +23,23 @@ _VALID_ID = re.compile(r"[!-~]{1,128}")
 
 class RequestIdMiddleware:
     """Gives each request a `RequestContext`. Its id is the client's `x-request-id` if that is valid, else a new one.
+    Its conventions are those of `conventions` for its path.
 
     `metrics` counts responses by route. `paths` are the routes without parameters, for responses that never reach one.
     """
 
     def __init__(
-        self, app: ASGIApp, body_memory: BodyMemory, metrics: ServerMetrics, paths: Collection[str] = ()
+        self,
+        app: ASGIApp,
+        body_memory: BodyMemory,
+        conventions: Conventions,
+        metrics: ServerMetrics | None = None,
+        paths: Collection[str] = (),
     ) -> None:
         self._app = app
         self._body_memory = body_memory
-        self._metrics = metrics
+        self._conventions = conventions
+        self._metrics = metrics or ServerMetrics()
         self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,6 +47,7 @@ class RequestIdMiddleware:
             return
         given = header(scope, b"x-request-id")
         request_id = given if _VALID_ID.fullmatch(given) else "req_" + secrets.token_hex(12)
+        conventions = conventions_for(scope["path"], self._conventions)
         begin, status = time.monotonic(), 0
 
         async def send_with_id(message: Message) -> None:
@@ -46,12 +55,13 @@ class RequestIdMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 milliseconds = round((time.monotonic() - begin) * 1000)
-                added = [(b"x-request-id", request_id.encode()), (b"openai-processing-ms", b"%d" % milliseconds)]
+                added = [(name, request_id.encode()) for name in conventions.request_id_headers]
+                added.append((b"openai-processing-ms", b"%d" % milliseconds))
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
         with RequestMemory(self._body_memory) as memory:
-            context = RequestContext(request_id, memory, self._metrics.errors)
+            context = RequestContext(request_id, memory, conventions, self._metrics.errors)
             set_request_context(scope, context)
             try:
                 await self._app(scope, receive, send_with_id)

@@ -45,4 +45,4 @@ def metrics_app(sources: MetricSources, workers: WorkerPool) -> ASGIApp:
         exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    return RequestIdMiddleware(app, sources.body_memory, sources.metrics)
+    return RequestIdMiddleware(app, sources.body_memory, {}, sources.metrics)
