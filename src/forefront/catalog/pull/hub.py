@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from forefront.catalog.pull.repository import Repository, RepositoryFile
-from forefront.catalog.pull.transfer import RemoteFile, TransferError
+from forefront.catalog.pull.transfer import RemoteFile, TransferError, proxy_hint
 from forefront.catalog.reference import HubReference, is_safe_path
 from forefront.catalog.source import SourceError
 
@@ -107,7 +107,8 @@ class Hub:
             return f"the hub's description of the repository is invalid: {error}"
         if _is_network(error):
             hint = "HF_HUB_OFFLINE=1 uses what has been pulled before"
-            return f"the hub at {self._host} cannot be reached: {_one_line(error)}; {hint}"
+            host = f"{self._host}{proxy_hint(self.settings.endpoint)}"
+            return f"the hub at {host} cannot be reached: {_one_line(error)}; {hint}"
         return f"the hub's answer cannot be read: {_one_line(error)}"
 
     @property

@@ -4,20 +4,21 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from forefront.catalog.reference import is_loopback
 
 # Seconds before each new attempt in a row that brought nothing.
-PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+PAUSES: Final[tuple[float, ...]] = (0.5, 1.0, 2.0, 4.0, 8.0)
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0)
 _CHUNK: Final = 2**20
 _REDIRECTS: Final = 10
@@ -129,7 +130,6 @@ def transfer(
     remote: RemoteFile,
     path: Path,
     shown: Callable[[int], None],
-    pauses: Sequence[float] = PAUSES,
 ) -> str:
     """Bring the file to `path`, after what is there already, and return its SHA-256.
 
@@ -147,9 +147,9 @@ def transfer(
                 break
             except (httpx.TransportError, _BrokenTransferError) as error:
                 failures = 0 if partial.size > before else failures
-                if failures == len(pauses):
+                if failures == len(PAUSES):
                     raise TransferError(_reason(error, remote.url)) from None
-                time.sleep(pauses[failures])
+                time.sleep(PAUSES[failures])
                 failures += 1
         return partial.finish()
     finally:
@@ -163,7 +163,7 @@ def _receive(client: httpx.Client, remote: RemoteFile, partial: PartialFile, sho
         if _is_complete(response, partial):
             return
         _check_start(response, partial)
-        for chunk in response.iter_raw(_CHUNK):
+        for chunk in response.iter_raw():  # without a buffer, whose content would be lost with the connection
             partial.append(chunk)
             shown(partial.size)
     if remote.size is not None and partial.size < remote.size:
@@ -224,10 +224,15 @@ def _check_start(response: httpx.Response, partial: PartialFile) -> None:
             raise _BrokenTransferError("the server sends another part than the requested one")
 
 
+def proxy_hint(url: str) -> str:
+    """The end of a host's name in an error: whether the environment names a proxy for it."""
+    parts, proxies = urlsplit(url), getproxies()
+    used = (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(parts.hostname or "")
+    return " (through the proxy that the environment names)" if used else ""
+
+
 def _reason(error: Exception, url: str) -> str:
-    host = urlsplit(url).hostname
-    if isinstance(error, httpx.ProxyError):
-        return f"the proxy for {host} fails: {error}"
+    host = f"{urlsplit(url).hostname}{proxy_hint(url)}"
     if isinstance(error, httpx.TimeoutException):
         return f"{host} does not answer in time"
     if isinstance(error, httpx.ConnectError):
