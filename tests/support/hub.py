@@ -144,7 +144,11 @@ class _HubHandler(_Handler):
         if repository is None:
             return
         siblings = [_sibling(path, data) | repository.listed.get(path, {}) for path, data in repository.files.items()]
-        record = {"id": name, "sha": repository.commit, "gated": "manual" if repository.token else False}
+        record: dict[str, Any] = {
+            "id": name,
+            "sha": repository.commit,
+            "gated": "manual" if repository.token else False,
+        }
         record |= {"cardData": {"license": repository.licence}, "siblings": siblings}
         self.send(200, json.dumps(record).encode(), content_type="application/json")
 
@@ -161,8 +165,14 @@ class _HubHandler(_Handler):
             data = repository.files[path]
             digest = hashlib.sha256(data).hexdigest()
             location = self.hub.redirect or f"{self.hub.storage_url}/{digest}?signature=secret"
-            sizes = {"X_Linked_Size": str(len(data)), "X_Linked_Etag": f'"{digest}"'}
-            self.send(302, X_Repo_Commit=repository.commit, location=location, **sizes)
+            etag = f'"{digest}"'
+            self.send(
+                302,
+                X_Repo_Commit=repository.commit,
+                X_Linked_Size=str(len(data)),
+                X_Linked_Etag=etag,
+                location=location,
+            )
         else:
             data = repository.files[path]
             self.send(200, data, ETag=f'"{git_sha1(data)}"', X_Repo_Commit=repository.commit)

@@ -63,7 +63,7 @@ class Shown:
 
 
 def settings(hub: Hub, tmp_path: Path, **changes: Any) -> HubSettings:
-    values = {"endpoint": hub.url, "cache": tmp_path / "hub", "token": None, "offline": False} | changes
+    values: dict[str, Any] = {"endpoint": hub.url, "cache": tmp_path / "hub", "token": None, "offline": False} | changes
     return HubSettings(**values)
 
 

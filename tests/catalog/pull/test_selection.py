@@ -1,5 +1,6 @@
 """The choice of a model's files in a repository: the listings are shaped as those of public repositories."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from forefront.catalog.pull.selection import SelectionError, fits, select
 GB = 10**9
 
 
-def named(sizes: dict[str, float]) -> Repository:
+def named(sizes: Mapping[str, float]) -> Repository:
     files = tuple(RepositoryFile(path, int(size * GB), "0" * 64) for path, size in sizes.items())
     return Repository("owner/repo", "0" * 40, "", files)
 
