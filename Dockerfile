@@ -1,4 +1,9 @@
 # The server with the built-in model. docs/operate/containers.md describes its use.
+FROM node:20-bookworm-slim AS page
+WORKDIR /source/web
+COPY web .
+RUN npm ci --ignore-scripts && npm run build
+
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /source
 COPY requirements/serve.txt requirements/
@@ -6,6 +11,7 @@ RUN python -m venv --without-pip /opt/forefront \
  && python -m pip --python /opt/forefront/bin/python install --no-cache-dir --require-hashes --requirement requirements/serve.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY --from=page /source/src/forefront/server/page src/forefront/server/page
 RUN python -m pip --python /opt/forefront/bin/python install --no-cache-dir --no-deps --no-build-isolation . \
  && python -m pip --python /opt/forefront/bin/python uninstall --yes editables hatchling pathspec pluggy trove-classifiers \
  && mkdir /var/lib/forefront

@@ -8,17 +8,19 @@ RENDERER := build/mermaid-js-tiny-12.0.0.tgz
 LOCK := --quiet --strip-extras --generate-hashes --allow-unsafe --upgrade --no-header --no-annotate \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: serve test check docs bench torture mini lock clean help
+PAGE := build/page.stamp
+
+.PHONY: serve test check page docs bench torture mini lock clean help
 FIRST ?= 115
 SECOND ?= 12
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-serve: $(VENV)/serve.stamp  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
+serve: $(VENV)/serve.stamp $(PAGE)  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
 	@$(BIN)/forefront serve $(ARGS)
 
-test: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## Run every test in WORKERS=2 processes, one file at a time each
+test: $(VENV)/dev.stamp $(VENV)/docs.stamp $(PAGE)  ## Run every test in WORKERS=2 processes, one file at a time each
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers, spelling, container files
@@ -29,6 +31,8 @@ check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers, spelling, containe
 	$(BIN)/typos
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+page: $(PAGE)  ## Build the web pages into src/forefront/server/page; needs npm
 
 docs: $(VENV)/docs.stamp $(RENDERER)  ## Build the documentation site into build/website/site; needs npm
 	$(BIN)/python -m website --renderer $(RENDERER)
@@ -56,7 +60,7 @@ lock: $(VENV)/pip.stamp  ## Update the pinned requirements and their hashes
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/interop-openai-2.txt requirements/interop-openai-2.in
 
 clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) .venv-interop .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) .venv-interop .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build web/node_modules src/forefront/server/page
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -m venv $(VENV)
@@ -77,6 +81,13 @@ $(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.txt
 	@echo "Installing the requirements for the documentation into $(VENV) (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
+
+# Without npm, or where npm fails, the server starts without its pages.
+$(PAGE): $(wildcard web/*.*) $(shell find web/src -type f)
+	@mkdir -p $(@D)
+	@if ! command -v npm > /dev/null; then echo "npm is missing: the server has no web pages (apt-get install npm)"; \
+	elif echo "Building the web pages (once) ..." && cd web && npm ci --silent --ignore-scripts && npm run --silent build; then \
+	  touch ../$@; else echo "The web pages could not be built: the server starts without them"; fi
 
 $(RENDERER):
 	@mkdir -p $(@D)

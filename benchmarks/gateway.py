@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.no_gateway import serve_openly
 from benchmarks.report import table
-from forefront.cli.config import Config, RedisSettings
+from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.wire.admin import Budget, Limits, NewKey

@@ -9,7 +9,7 @@ import pytest
 from forefront.catalog.source import BUILT_IN_PATH
 from forefront.chat.local.loading import ModelParts
 from tests.support.loaded import load_parts, write_ir
-from tests.support.node import build, install_peers, make_project
+from tests.support.node import build, build_pages, install_peers, make_project
 from tests.support.postgres import run_postgres
 from tests.support.random_model import END, write_random_gguf
 from tests.support.redis import RedisServer, run_redis
@@ -49,10 +49,16 @@ def tiny_directory(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def server(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(tiny_gguf: Path, web_pages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """`forefront serve` with the built-in model and the tiny one, as a user would start it."""
     with run_server(["forefront-mini", f"tiny={tiny_gguf}"], tmp_path_factory.mktemp("served")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def web_pages() -> None:
+    """The web pages, built where npm is installed. A server reads them when it starts."""
+    build_pages()
 
 
 @pytest.fixture(scope="session")

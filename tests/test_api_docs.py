@@ -67,8 +67,16 @@ def test_the_commands_do_what_is_said_of_them(server: RunningServer) -> None:
     assert "Hello" in preflight["prompt"]
 
 
+def test_the_commands_for_tokens(server: RunningServer) -> None:
+    tokenize, detokenize = COMMANDS[3].split("curl $URL/v1/detokenize")
+    tokens = run(tokenize, server)
+    assert "".join(tokens["token_strs"]) == "Once upon a time"
+    assert tokens["count"] == len(tokens["tokens"])
+    assert isinstance(run("curl $URL/v1/detokenize" + detokenize, server)["prompt"], str)
+
+
 def test_the_same_request_again_gets_the_same_answer(server: RunningServer) -> None:
-    [command] = COMMANDS[3:]
+    [command] = COMMANDS[4:]
     told = output(command, server)
     bodies = re.findall(r"^\{.*?(?=HTTP/1.1|\Z)", told, re.MULTILINE | re.DOTALL)
     assert len(bodies) == 2

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from forefront.cli.config import setting_names
+from tests.support.node import require_node
 from tests.support.server import KEY
 
 _ROOT = Path(__file__).parents[1]
@@ -49,10 +50,11 @@ def read_stages() -> list[Stage]:
 def copy(sources: list[str], target: Path) -> None:
     """What `COPY` does with files of the repository that `.dockerignore` lets through."""
     kept = [line[1:] for line in (_ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    left_out = shutil.ignore_patterns("__pycache__", "node_modules", "page")
     for source in sources:
         assert source in kept, f".dockerignore excludes {source}"
         if (_ROOT / source).is_dir():
-            shutil.copytree(_ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(_ROOT / source, target, ignore=left_out, dirs_exist_ok=True)
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy(_ROOT / source, target)
@@ -60,7 +62,8 @@ def copy(sources: list[str], target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Path]:
-    """A folder with what the image has at its root: the build stage, run with paths inside of the folder."""
+    """A folder with what the image has at its root: the stages before, run with paths inside of the folder."""
+    require_node()
     root = Path(tempfile.mkdtemp(prefix="forefront-image-"))
     root.chmod(0o755)  # another user runs the server
     (root / "bin").mkdir()
@@ -69,12 +72,30 @@ def image() -> Iterator[Path]:
     for folder in ("opt", "var/lib"):
         (root / folder).mkdir(parents=True)
     environment = os.environ | {"PATH": f"{root}/bin:{os.environ['PATH']}"}
-    build, final = read_stages()
+    page, build, final = read_stages()
+    (root / "page").mkdir()
+    run_stage(page, root / "page", root / "page", environment)
+    run_stage(build, root, root / "page", environment)
+    shutil.rmtree(root / "source")
+    shutil.rmtree(root / "page")
+    assert final.texts("RUN") == []
+    if os.geteuid() == 0:
+        for path in copied_for_user(final):
+            shutil.chown(root / path.lstrip("/"), *user(final))
+    yield root
+    shutil.rmtree(root)
+
+
+def run_stage(stage: Stage, root: Path, earlier: Path, environment: dict[str, str]) -> None:
+    """Carry out the instructions with `root` in place of `/`, and `earlier` as the root of the stage before."""
     work = root
-    for name, text in build.instructions:
+    for name, text in stage.instructions:
         if name == "WORKDIR":
             work = root / text.lstrip("/")
-            work.mkdir()
+            work.mkdir(parents=True)
+        elif name == "COPY" and text.startswith("--from="):
+            _, source, target = text.split()
+            shutil.copytree(earlier / source.lstrip("/"), work / target)
         elif name == "COPY":
             *sources, target = text.split()
             copy(sources, work / target)
@@ -85,13 +106,6 @@ def image() -> Iterator[Path]:
                 ["sh", "-euc", command], cwd=work, env=environment, capture_output=True, text=True, timeout=600
             )
             assert run.returncode == 0, run.stderr
-    shutil.rmtree(work)
-    assert final.texts("RUN") == []
-    if os.geteuid() == 0:
-        for path in copied_for_user(final):
-            shutil.chown(root / path.lstrip("/"), *user(final))
-    yield root
-    shutil.rmtree(root)
 
 
 def user(stage: Stage) -> tuple[int, int]:
@@ -117,7 +131,7 @@ def variables(stage: Stage, image: Path) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_image_serves_as_an_ordinary_user(image: Path, tmp_path: Path) -> None:
-    final = read_stages()[1]
+    final = read_stages()[-1]
     environment = variables(final, image) | {"PORT": "0", "FOREFRONT_API_KEY": KEY}
     [entry], [arguments] = final.texts("ENTRYPOINT"), final.texts("CMD")
     log = tmp_path / "log"
@@ -130,6 +144,7 @@ def test_the_image_serves_as_an_ordinary_user(image: Path, tmp_path: Path) -> No
         url = wait_for_start(server, log)
         body = {"model": "forefront-mini", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
         headers = {"authorization": f"Bearer {KEY}"}
+        assert "/assets/" in httpx.get(f"{url}/").text
         answer = httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         [check] = final.texts("HEALTHCHECK")
@@ -176,7 +191,7 @@ def test_the_image_is_small(image: Path) -> None:
 
 
 def test_compose_and_the_image_agree() -> None:
-    final = read_stages()[1]
+    final = read_stages()[-1]
     [home], [port] = final.texts("VOLUME"), final.texts("EXPOSE")
     assert f"- models:{home}\n" in _COMPOSE
     assert f':{port}"' in _COMPOSE

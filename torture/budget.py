@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from forefront.cli.config import Config, PriceSettings
+from forefront.cli.settings.sections import Config, PriceSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin import Budget, NewKey
 from tests.support.instant import MODEL, PROMPT

@@ -82,6 +82,31 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("[prices.m]\ninput = nan\noutput = 1\n", "prices.m.input"),
         ("[prices.m]\n[prices.n]\ninptu = 1\n", r"\[prices.n\] has no setting `inptu`; did you mean `input`"),
         ("[prices]\nm = 1\n", "`prices.m` must be an object"),
+        ("[models]\nmemory = '8 GiB'\n", "`models.memory` must be an object, not a string"),
+        ("[models.m]\n", "`models.m.source` is missing: a model has either `source` or `upstream`"),
+        ("[models.m]\nsource = 'x'\nupstream = 'http://h'\n", "`models.m.upstream` does not go with `source`"),
+        ("[models.m]\nupstream = 'http://h'\nthreads = 2\n", "`models.m.threads` does not go with `upstream`"),
+        ("[models.m]\nsource = 'x'\ndialect = 'vllm'\n", "`models.m.dialect` does not go with `source`"),
+        (
+            "[models.m]\nsource = 'x'\nengine = 'vlm'\n",
+            "`models.m.engine` cannot be 'vlm', only auto, forefront, llama",
+        ),
+        ("[models.m]\nsource = 'x'\nquantize = 'int2'\n", "`models.m.quantize` cannot be 'int2', only int8, int4"),
+        ("[models.m]\nsource = 'x'\nengine_args = ['-x']\n", "`models.m.engine_args` needs an `engine` with arguments"),
+        ("[models.m]\nsource = 'x'\nengine = 'vllm'\nquantize = 'int8'\n", "does not go with the engine vllm"),
+        *(
+            (f"[models.m]\nsource = 'x'\nkeep = '{keep}'\n", "`models.m.keep`: .* is not a time such as 30s, 10m or 2h")
+            for keep in ("10", "10 m", "10min", "-1m", "ever", "", "1.5h", "1m30s", "٣m", "Always")
+        ),
+        ("[models.'m 1']\nsource = 'x'\n", '`models."m 1"`: a model\'s name has letters'),
+        ("[models.'m.1']\nsuorce = 'x'\n", r'\[models."m.1"\] has no setting `suorce`; did you mean `source`'),
+        ("[models.m]\nupstream = []\n", "`models.m.upstream` must have at least 1 item"),
+        ("[models.m]\nupstream = 'http://h'\nupstream_key = 'sk-secret'\n", "must be env:NAME, an environment v"),
+        ("[models.m]\nsource = ''\n", "`models.m.source` must have at least 1 character"),
+        (
+            "[models.m]\nsource = 'x'\ncontext_length = 0\n",
+            "`models.m.context_length` must be an integer of at least 1",
+        ),
         ("[store]\nurl = 'mysql://user:secret@host/x'\n", "`store.url`: mysql is not supported"),
         ("[store]\nurl = '/srv/forefront.db'\n", "`store.url`: the database's address is not a URL such as"),
     ],
@@ -137,7 +162,7 @@ def test_the_working_directory_takes_precedence_over_home(tmp_path: Path, monkey
 def test_every_setting_is_documented() -> None:
     page = Path("docs/operate/settings.md").read_text()
     for name, environment in setting_names():
-        shown = name.replace("prices.", "prices.MODEL.")
+        shown = re.sub(r"^(models|prices)\.", r"\1.NAME.", name)
         assert f"`{shown}`" in page, f"the page does not have {shown}"
         assert environment is None or f"`{environment}`" in page, f"the page does not have {environment}"
     for shown in re.findall(r"^\| `([a-z]+\.[a-z_]+)` ", page, re.MULTILINE):

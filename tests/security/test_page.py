@@ -1,4 +1,4 @@
-"""The page and its document are whole and the same for everybody: no range, no path and no header makes them a file."""
+"""The pages and the API's description are whole and the same for every client: ranges and paths reach no other file."""
 
 import random
 
@@ -9,7 +9,7 @@ from tests.security.errors import check_error
 from tests.security.raw import exchange, request
 from tests.support.server import RunningServer
 
-PATHS = ["/docs", "/openapi.json"]
+PATHS = ["/", "/dashboard", "/docs", "/openapi.json"]
 RANGES = [
     "bytes=0-0",
     "bytes=0-",
@@ -31,7 +31,13 @@ RANGES = [
 OUTSIDE = [
     "/../docs.html",
     "/docs.html",
+    "/index.html",
+    "/licenses.md",
     "/page/docs.html",
+    "/assets/",
+    "/assets/../docs.html",
+    "/assets/..%2fdocs.html",
+    "/assets/%2e%2e/%2e%2e/forefront.db",
     "{}/../../../etc/passwd",
     "{}/..%2f..%2f..%2fetc%2fpasswd",
     "{}/%2e%2e/%2e%2e/forefront.db",
@@ -43,6 +49,7 @@ OUTSIDE = [
     "{}/C:/",
     "{};/../forefront.db",
     "{}/docs.js",
+    "{}/index.html.br",
 ]
 
 
@@ -61,7 +68,7 @@ def test_a_range_gets_the_whole_or_nothing(server: RunningServer, path: str) -> 
 @pytest.mark.parametrize("path", PATHS)
 def test_nothing_lies_beside_it(server: RunningServer, path: str) -> None:
     for text in OUTSIDE:
-        target = text.format(path)
+        target = text.format(path.rstrip("/"))
         said = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))
         assert check_error(said.status, said.body, echoed=target)["code"] in ("invalid_api_key", "invalid_http"), target
         key = f"Authorization: Bearer {server.key}"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from forefront.cli.config import Config, QueueSettings
+from forefront.cli.settings.sections import Config, QueueSettings
 from tests.support.instant import KEY, MODEL, Nursery
 
 BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}).encode()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.cli.config import Config, RedisSettings
+from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.wire.admin import Limits, NewKey

@@ -95,7 +95,7 @@ def open_page(seconds: float = 90, *flags: str) -> Iterator[Page]:
 
     Where Chromium is missing, tests that need it are skipped, loudly; with CI set, it is installed, or they fail.
     """
-    program = _program()
+    program = chromium_program()
     folder = Path(tempfile.mkdtemp(prefix="forefront-chromium-"))
     to_read, into = os.pipe()
     out, to_write = os.pipe()
@@ -124,7 +124,8 @@ def open_page(seconds: float = 90, *flags: str) -> Iterator[Page]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _program() -> str:
+def chromium_program() -> str:
+    """The path of Debian's Chromium. Without it the test is skipped; with CI set it is installed, or the test fails."""
     return installed(_find, "chromium", "Chromium is not installed, so that NO page is tested in a browser")
 
 

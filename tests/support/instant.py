@@ -10,14 +10,14 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
-from forefront.chat.backend import PromptPreview, Run, RunUsage
+from forefront.chat.backend import PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.cli.config import Config
 from forefront.cli.server_runtime import run_server
@@ -27,6 +27,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.serve import bind
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.tokens import TokenizeRequest
 
 KEY = "instant-key-0123456789-abcdefghij"
 MODEL = "instant"
@@ -79,6 +80,14 @@ class InstantBackend:
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
         """See `Backend.preview`."""
         return PromptPreview("", PROMPT, 0, request.max_tokens)
+
+    async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
+        """See `Backend.tokenize`."""
+        return TokenizedText(list(range(PROMPT)))
+
+    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
+        """See `Backend.detokenize`."""
+        return "word " * len(tokens)
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """Every field has an effect."""

@@ -56,6 +56,12 @@ def build() -> Path:
     return SDK
 
 
+def build_pages() -> None:
+    """Build the web pages unless they are newer than their sources. Without npm a server starts without them."""
+    with in_turn("web pages"):
+        subprocess.run(["make", "--silent", "page"], cwd=SDK.parents[1], check=True, capture_output=True, timeout=300)
+
+
 def install_peers() -> Path:
     """Install other people's clients; their folder."""
     require_node()

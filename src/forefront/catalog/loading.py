@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib.metadata import version
 
 from forefront.catalog.catalog import Build, ServedModel
@@ -20,11 +21,17 @@ Progress = Callable[[str], AbstractContextManager[object]]
 
 
 def load(
-    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress, chat_template: str | None = None
+    source: ModelSource,
+    cache: ModelCache,
+    options: ModelOptions,
+    progress: Progress,
+    chat_template: str | None = None,
+    context_length: int | None = None,
 ) -> ServedModel:
-    """Prepare the model's weights if need be, and load it. `chat_template` takes the place of the model's own.
+    """Prepare the model's weights if need be, and load it.
 
-    Raises `SourceError`, whose text names the file.
+    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. Raises
+    `SourceError`, whose text names the file.
     """
     try:
         if source.is_ir:
@@ -34,6 +41,7 @@ def load(
         else:
             parts, digest, weights = _load_prepared(source, cache, options, progress)
         settings = cache.digest(settings_files(source))
+        parts = _with_context(parts, context_length)
         with progress(f"Loading {source.name}"):
             backend = load_backend(parts, options, chat_template)
     except LoadError as error:
@@ -45,6 +53,16 @@ def load(
     created = int(source.path.stat().st_mtime)
     build = Build(f"sha256:{digest}", _precision(weights, options), _engine())
     return ServedModel(source.name, backend, created, fingerprint(build, settings, options, chat_template), build)
+
+
+def _with_context(parts: ModelParts, context_length: int | None) -> ModelParts:
+    """The parts with a smaller context. Raises `LoadError` for one larger than the model's."""
+    if context_length is None:
+        return parts
+    if context_length > parts.facts.context_length:
+        text = f"its context has {parts.facts.context_length} tokens, fewer than the configured {context_length}"
+        raise LoadError(text)
+    return replace(parts, facts=replace(parts.facts, context_length=context_length))
 
 
 def _load_prepared(

@@ -58,13 +58,18 @@ def parse_source(text: str) -> ModelSource:
 
     Raises `SourceError` for a path that is not there or is neither kind, a malformed reference, and an unusable name.
     """
-    name, rest = "", text
     # A path or a URL may contain "=": an argument that exists in full is a path.
     if "=" in text and not _is_reference(text) and not Path(text).expanduser().exists():
-        name, _, rest = text.partition("=")
-    source = _find(name, rest)
-    if not _NAME.fullmatch(source.name):
-        raise SourceError(f"{rest}: {source.name!r} cannot be a model's name; give it one with NAME={rest}")
+        name, _, text = text.partition("=")
+        return find_source(text, name)
+    return find_source(text)
+
+
+def find_source(text: str, name: str = "") -> ModelSource:
+    """The model of a path, a known name or a reference. Raises `SourceError` like `parse_source`."""
+    source = _find(name, text)
+    if not is_model_name(source.name):
+        raise SourceError(f"{text}: {source.name!r} cannot be a model's name; give it one with NAME={text}")
     return source
 
 
@@ -84,7 +89,7 @@ def _find(name: str, text: str) -> ModelSource:
         if text == BUILT_IN_NAME:
             return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
         if (remote := find_pullable(text)) is not None:
-            return ModelSource(name or _default_name(text, remote), path, remote)
+            return ModelSource(name or _default_name(text, remote), Path(text), remote)
         raise SourceError(f"{path}: there is no such file or directory{_known(text)}")
     # Symbolic links are kept: the parts of a model in the hub's cache are links side by side.
     path = Path(os.path.abspath(path))
@@ -102,6 +107,11 @@ def _is_reference(text: str) -> bool:
 
 def _default_name(text: str, remote: Pullable) -> str:
     return text if text in KNOWN_MODELS or isinstance(remote, PackageModel) else remote.model_name
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model can have this name in requests."""
+    return _NAME.fullmatch(name) is not None
 
 
 def _check_safetensors(path: Path) -> None:

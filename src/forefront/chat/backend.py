@@ -1,7 +1,7 @@
 """The interface between the server and a model: prepare a request, then run it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -9,8 +9,17 @@ from forefront.chat.events import Event
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.tokens import TokenizeRequest
 
-__all__ = ["Backend", "EngineStats", "PreparedRequest", "PromptPreview", "Run", "RunUsage"]
+__all__ = ["Backend", "EngineStats", "PreparedRequest", "PromptPreview", "Run", "RunUsage", "TokenizedText"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedText:
+    """The token ids of a text or a conversation, and the text of each token if requested."""
+
+    tokens: list[int]
+    texts: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,12 @@ class Backend(Protocol[P]):
 
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
         """The prompt of a request, without running it. Raises `ApiError` like `prepare`."""
+
+    async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
+        """The tokens of a text or a conversation. Raises `ApiError`."""
+
+    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
+        """The text of tokens, control tokens by their names. Raises `ApiError`."""
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """The request's fields that have no effect for this model. Raises `ApiError` for one that must have."""

@@ -1,120 +1,53 @@
 """The settings, from `forefront.toml` and environment variables, validated before anything starts."""
 
-import difflib
-import json
 import os
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta
 
+from forefront.catalog.model_settings import find_conflict
+from forefront.catalog.source import is_model_name
+from forefront.cli.settings.errors import ConfigError, did_you_mean, explain, quoted_key, setting_source
+from forefront.cli.settings.sections import Config, ServerSettings
+from forefront.cli.settings.variables import environment_variable, read_variables, setting_names
 from forefront.cli.tls import find_certificate_error
 from forefront.gateway.store.database import StoreError, parse_url
-from forefront.wire.errors import ApiError
-from forefront.wire.validation_errors import validation_error
 
-Seconds = Annotated[float, Meta(ge=0, le=86_400)]
-Price = Annotated[float, Meta(ge=0, le=1e6)]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ServerSettings",
+    "did_you_mean",
+    "environment_variable",
+    "find_config",
+    "load_config",
+    "setting_names",
+]
+
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
-# Keys that TOML accepts without quotes.
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _REDIS = re.compile(r"rediss?://[^/?#]+(/\d*)?([?#].*)?|unix://([^/@]*@)?/.*", re.DOTALL)
-# Exceptions from the naming rule: common names of other programs.
-_COMMON_NAMES = {"server.host": "HOST", "server.port": "PORT", "store.url": "FOREFRONT_DATABASE_URL"}
-
-
-class ConfigError(Exception):
-    """An invalid setting. The text names the setting, its source and the allowed values."""
-
-
-class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[server]`"""
-
-    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
-    grace_seconds: Seconds = 30.0
-    header_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 20.0
-    body_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
-    send_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
-    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
-    connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
-    body_memory_mib: Annotated[int, Meta(ge=8, le=1_000_000)] = 256
-    cors_origins: list[str] = []
-    tls_certificate: str | None = None
-    tls_key: str | None = None
-
-
-class StoreSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[store]`"""
-
-    url: str | None = None
-
-
-class RedisSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[redis]`"""
-
-    url: str | None = None
-
-
-class LogSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[log]`"""
-
-    format: Literal["human", "json"] = "human"
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    prompts: bool = False
-
-
-class QueueSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[queue]`"""
-
-    running: Annotated[int, Meta(ge=1, le=100_000)] = 64
-    waiting: Annotated[int, Meta(ge=0, le=1_000_000)] = 1024
-
-
-class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[prices.MODEL]`: units of money per million tokens."""
-
-    input: Price = 0.0
-    output: Price = 0.0
-    cached: Price | None = None
-
-
-class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Every setting."""
-
-    server: ServerSettings = msgspec.field(default_factory=ServerSettings)
-    store: StoreSettings = msgspec.field(default_factory=StoreSettings)
-    redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
-    log: LogSettings = msgspec.field(default_factory=LogSettings)
-    queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
-    prices: dict[str, PriceSettings] = {}
 
 
 def load_config(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
     """The file's settings, overridden by those of the environment. Raises `ConfigError`."""
     variables = os.environ if environment is None else environment
     fields = {} if path is None else _read(path)
-    for section, values in _from_environment(variables).items():
+    for section, values in read_variables(variables).items():
         in_file = fields.setdefault(section, {})
         if isinstance(in_file, dict):
             in_file |= values
     try:
         config = msgspec.convert(fields, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), fields, path, variables)) from None
+        raise ConfigError(explain(str(error), fields, path, variables)) from None
     _check_tls(config.server)
-    for setting, problem in (
-        ("server.cors_origins", _find_origin_error(config.server.cors_origins)),
-        ("redis.url", _find_redis_url_error(config.redis.url)),
-        ("store.url", _find_store_url_error(config.store.url)),
-    ):
-        if problem is not None:
-            raise ConfigError(f"{_source(setting, path, variables)}: `{setting}`{problem}")
+    for setting, problem in _problems(config):
+        raise ConfigError(f"{setting_source(setting, path, variables)}: `{setting}`{problem}")
     return config
 
 
@@ -123,30 +56,6 @@ def find_config(path: Path | None, home: Path) -> Path | None:
     if path is not None:
         return path
     return next((file for file in (Path("forefront.toml"), home / "forefront.toml") if file.is_file()), None)
-
-
-def setting_names() -> Iterator[tuple[str, str | None]]:
-    """Every setting as `section.name`, with its environment variable. Prices have none."""
-    for section, kind in _sections():
-        for name in kind.__struct_fields__:
-            yield f"{section}.{name}", None if section == "prices" else environment_variable(f"{section}.{name}")
-
-
-def environment_variable(setting: str, *, by_rule: bool = False) -> str:
-    """The environment variable of a setting. `by_rule`: its name if there were no exceptions from the naming rule."""
-    name = "FOREFRONT_" + setting.replace(".", "_").upper()
-    return name if by_rule else _COMMON_NAMES.get(setting, name)
-
-
-def did_you_mean(name: str, known: Collection[str], shown: Mapping[str, str] | None = None) -> str:
-    """A clause that suggests the name most similar to `name`, as `shown` displays it; empty if none is similar."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean `{shown[near[0]] if shown else near[0]}`?" if near else ""
-
-
-def _sections() -> Iterator[tuple[str, type[msgspec.Struct]]]:
-    for section, hint in get_type_hints(Config).items():
-        yield section, get_args(hint)[1] if get_origin(hint) is dict else hint
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -162,70 +71,23 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {error}") from None
 
 
-def _from_environment(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for section, kind in _sections():
-        hints = get_type_hints(kind, include_extras=True)
-        for name in kind.__struct_fields__:
-            if section != "prices" and (text := variables.get(environment_variable(f"{section}.{name}"), "")):
-                found.setdefault(section, {})[name] = _value(text, hints[name])
-    return found
-
-
-def _value(text: str, hint: Any) -> Any:
-    """A variable's text as a TOML value. A text of another type is returned as it is and fails validation."""
-    if get_origin(hint) is list:
-        return [part.strip() for part in text.split(",") if part.strip()]
-    plain = hint
-    while get_origin(plain) is Annotated:
-        plain = get_args(plain)[0]
-    if plain is bool:
-        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
-    if plain in (int, float):
-        try:
-            return int(text) if plain is int else float(text)
-        except ValueError:
-            return text
-    return text
-
-
-def _explain(text: str, fields: dict[str, Any], path: Path | None, variables: Mapping[str, str]) -> str:
-    if "prices[...]" in text:
-        model = _wrong_price(fields["prices"])
-        shown = model if _BARE_KEY.fullmatch(model) else json.dumps(model, ensure_ascii=False)
-        message = _explain(text.replace("prices[...]", "prices.MODEL"), fields, path, variables)
-        return message.replace("prices.MODEL", f"prices.{shown}")
-    if match := re.fullmatch(r"Object contains unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?", text):
-        name, section = match[1], match[2] or ""
-        known = dict(_sections())
-        kind = known.get(section.partition(".")[0])
-        where = f"[{section}] has" if section else "there is"
-        return f"{path}: {where} no setting `{name}`{did_you_mean(name, kind.__struct_fields__ if kind else known)}"
-    error: ApiError = validation_error(text)
-    setting = error.param or ""
-    return f"{_source(setting, path, variables)}: {error.message.rstrip('.')}{_choices(setting)}"
-
-
-def _choices(setting: str) -> str:
-    """The allowed values of a setting that has a fixed set."""
-    section, _, name = setting.partition(".")
-    hint = get_type_hints(dict(_sections()).get(section, Config)).get(name)
-    return f", only {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
-
-
-def _source(setting: str, path: Path | None, variables: Mapping[str, str]) -> str:
-    name = environment_variable(setting)
-    return f"the environment variable {name}" if setting and variables.get(name) else f"{path}"
-
-
-def _wrong_price(prices: dict[str, Any]) -> str:
-    """The first model with an invalid price, which msgspec's error does not name."""
-    for model, price in prices.items():
-        try:
-            msgspec.convert(price, PriceSettings)
-        except msgspec.ValidationError:
-            return model
-    return "MODEL"
+def _problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Settings that are invalid although their types are right, each with the rest of the sentence."""
+    for setting, problem in (
+        ("server.cors_origins", _find_origin_error(config.server.cors_origins)),
+        ("redis.url", _find_redis_url_error(config.redis.url)),
+        ("store.url", _find_store_url_error(config.store.url)),
+    ):
+        if problem is not None:
+            yield setting, problem
+    for name, model in config.models.items():
+        table = f"models.{quoted_key(name)}"
+        if not is_model_name(name):
+            yield table, ": a model's name has letters, digits and ._:/- and begins with a letter or digit"
+        conflict = find_conflict(model)
+        if conflict is not None:
+            setting, problem = conflict
+            yield f"{table}.{setting}", problem if problem.startswith(":") else f" {problem}"
 
 
 def _check_tls(server: ServerSettings) -> None:

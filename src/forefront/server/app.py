@@ -27,7 +27,9 @@ from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
+from forefront.server.routes.pages import load_pages
 from forefront.server.routes.preflight import PreflightEndpoint
+from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
@@ -56,11 +58,14 @@ def build_app(
         "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
         "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
     }
+    pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             Route("/v1/chat/completions/preflight", PreflightEndpoint(catalog, gateway, workers), methods=["POST"]),
+            Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
+            Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(services.usage)),
@@ -68,11 +73,12 @@ def build_app(
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
             *documentation_routes(),
+            *pages.routes(),
         ],
         exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache))
+    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache), pages.assets)
     if cors_origins:
         # Outside of authentication: the preflight requests of browsers carry no key.
         authenticated = CORSMiddleware(

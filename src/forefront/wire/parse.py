@@ -18,13 +18,14 @@ from forefront.wire.unknown_fields import ignored_fields
 from forefront.wire.validation_errors import validation_error
 
 R = TypeVar("R", bound=SampledRequest)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedRequest(Generic[R]):
+class ParsedRequest(Generic[P]):
     """A request, and the paths of the fields that have no effect."""
 
-    request: R
+    request: P
     ignored: tuple[str, ...]
 
 
@@ -34,7 +35,7 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     Raises `ApiError`: 400 for what is not JSON, a missing field or an unsupported one; 422 when a field
     has the wrong type, is out of range, or nearly matches a known one.
     """
-    fields = rewrite(_fields(body), chat=True)
+    fields = rewrite(read_fields(body), chat=True)
     _resolve_prompt(fields)
     parsed = _convert(fields, ChatRequest)
     request = resolve_functions(parsed.request)
@@ -44,13 +45,13 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
 
 def parse_completion_request(body: bytes | bytearray) -> ParsedRequest[CompletionRequest]:
     """Read the body of `POST /v1/completions`. Raises `ApiError` like `parse_chat_request`."""
-    parsed = _convert(rewrite(_fields(body), chat=False), CompletionRequest)
+    parsed = _convert(rewrite(read_fields(body), chat=False), CompletionRequest)
     _check_completion(parsed.request)
     return parsed
 
 
-def _fields(body: bytes | bytearray) -> dict[str, Any]:
-    """The body's fields that are not null."""
+def read_fields(body: bytes | bytearray) -> dict[str, Any]:
+    """The fields of a body that are not null. Raises `ApiError` for a body that is not a JSON object."""
     fields = read_json(body)
     if not isinstance(fields, dict):
         raise ApiError("invalid_type", f"The body must be a JSON object, not {_kind(fields)}.")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 
-from forefront.chat.backend import PromptPreview, Run, RunUsage
+from forefront.chat.backend import PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, RunReport, Started
 from forefront.chat.local.batch import Batch
 from forefront.chat.local.preparation import PreparedGeneration, RequestPreparer
@@ -20,6 +20,7 @@ from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.tokens import TokenizeRequest
 
 # Seconds: a token that was sampled so recently proves that the engine works.
 _PROBE_AGE = 2.0
@@ -55,6 +56,14 @@ class LocalBackend:
         with _engine_errors():
             cached = await self._engine.cached_tokens(prompt.tokens, tenant)
         return PromptPreview(prompt.text, len(prompt.tokens), cached, request.max_tokens)
+
+    async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
+        """See `Backend.tokenize`."""
+        return await self._preparer.tokenize(request, tenant)
+
+    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
+        """See `Backend.detokenize`."""
+        return await self._preparer.detokenize(tokens, tenant)
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
         """See `Backend.ignored`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from forefront.chat.backend import TokenizedText
 from forefront.chat.grammar.structured_output import AnswerFormat, StructuredOutput
 from forefront.chat.local.sampling import sampling_of
 from forefront.chat.model_format import ModelFormat
@@ -25,6 +26,7 @@ from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.tokens import TokenizeRequest
 
 _log = logging.getLogger(__name__)
 
@@ -140,6 +142,30 @@ class RequestPreparer:
         answers = text_decoders(request, self._format.plain_texts, prompts)
         return PreparedGeneration(requests, answers, received, constraint.left_out)
 
+    async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
+        """The tokens of a text, however long, or of a conversation."""
+        if (conversation := request.conversation) is not None:
+            tokens = (await self.prompt(conversation, tenant)).tokens
+        else:
+            text = request.prompt or ""
+            if request.add_special_tokens is not False:
+                text = self._format.opening + text
+            tokens = await self._encode(text, "prompt", tenant)
+        if not request.return_token_strs:
+            return TokenizedText(tokens)
+        name = self._format.plain_texts.text
+        texts = await self._in_worker(
+            tenant, len(tokens), lambda: [name(token).decode(errors="replace") for token in tokens]
+        )
+        return TokenizedText(tokens, texts)
+
+    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
+        """The text of tokens, control tokens by their names."""
+        self._check_tokens(tokens, "tokens")
+        name = self._format.plain_texts.text
+        data = await self._in_worker(tenant, len(tokens), lambda: b"".join(map(name, tokens)))
+        return data.decode(errors="replace")
+
     def ignored(self, request: ChatRequest) -> tuple[str, ...]:
         """The fields that have no effect for this model. Raises `ApiError` 400 for one that cannot be ignored."""
         effort = request.reasoning_effort
@@ -189,20 +215,27 @@ class RequestPreparer:
         param = "prompt" if isinstance(request.prompt, str) else f"prompt[{index}]"
         if isinstance(prompt, str):
             self._limits.text_bound.check(prompt, param)
-            text = self._format.opening + prompt
-            try:
-                tokens = await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))
-            except TokenizerError as error:
-                raise _not_encodable(error, param) from None
+            tokens = await self._encode(self._format.opening + prompt, param, tenant)
         else:
             tokens = prompt
-            size = self._limits.vocabulary_size
-            if tokens and max(tokens) >= size:
-                text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {size - 1}."
-                raise ApiError("invalid_value", text, param=param)
+            self._check_tokens(tokens, param)
         if not tokens:
             raise ApiError("invalid_value", f"`{param}` is empty.", param=param)
         return tokens
+
+    async def _encode(self, text: str, param: str, tenant: Tenant) -> list[int]:
+        """The tokens of a text, control tokens recognised. Raises `ApiError`."""
+        try:
+            return await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))
+        except TokenizerError as error:
+            raise _not_encodable(error, param) from None
+
+    def _check_tokens(self, tokens: Sequence[int], param: str) -> None:
+        """Raises `ApiError` for a token beyond the vocabulary."""
+        size = self._limits.vocabulary_size
+        if tokens and max(tokens) >= size:
+            text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {size - 1}."
+            raise ApiError("invalid_value", text, param=param)
 
     async def _rendered(self, request: ChatRequest, tenant: Tenant, render: Callable[[ChatRequest], T]) -> T:
         """`render(request)`, in a worker thread. Raises `ApiError` for messages that cannot fit, before any work."""

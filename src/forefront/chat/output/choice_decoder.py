@@ -24,6 +24,12 @@ class TokenTexts:
     pieces: Sequence[bytes]
     names: Mapping[int, str] = field(default_factory=dict)
 
+    def text(self, token: int) -> bytes:
+        """The bytes of a token in UTF-8, the name of a control token, or nothing for a token without text."""
+        if (name := self.names.get(token)) is not None:
+            return name.encode()
+        return self.pieces[token] if token < len(self.pieces) else b""
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:

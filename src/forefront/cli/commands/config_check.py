@@ -7,9 +7,12 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from forefront.catalog.source import SourceError
+from forefront.chat.local.loading import DeviceError, ModelOptions
 from forefront.cli.config import ConfigError, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.printable import printable
+from forefront.cli.settings.model_list import list_models
 from forefront.cli.store import ConfigFile, fail, find_home
 from forefront.gateway.keys.api_key import InvalidApiKeyError, validate_key
 
@@ -37,8 +40,8 @@ def check(file: ConfigFile = None) -> None:
 
 def _errors(path: Path | None) -> Iterator[str]:
     try:
-        load_config(path)
-    except ConfigError as error:
+        list_models([], load_config(path).models, ModelOptions())
+    except (ConfigError, DeviceError, SourceError) as error:
         yield str(error)
     yield from unknown_variables(os.environ)
     try:

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from forefront.catalog.catalog import Catalog
+from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.known_models import KNOWN_MODELS
 from forefront.catalog.loading import load
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.source import ModelSource, SourceError, built_in, parse_source
+from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
@@ -29,6 +29,7 @@ from forefront.cli.logs import set_up_logging
 from forefront.cli.printable import printable
 from forefront.cli.progress import StartupProgress
 from forefront.cli.server_runtime import run_server
+from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
 from forefront.gateway.keys.api_key import InvalidApiKeyError
@@ -191,7 +192,8 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 
 def _serve(options: ServeOptions, console: Console) -> None:
-    sources, settings = _sources(options.models), options.settings.server
+    models = list_models(options.models, options.settings.models, options.model_options, options.chat_template)
+    names, settings = [model.name for model in models], options.settings.server
     progress = StartupProgress(console)
     with (
         _bind(settings) as bound,
@@ -200,22 +202,19 @@ def _serve(options: ServeOptions, console: Console) -> None:
     ):
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
-        for warning in find_warnings(keys, options.settings.prices, [source.name for source in sources]):
+        for warning in find_warnings(keys, options.settings.prices, names):
             log.warning("%s", warning)
         cache = ModelCache(options.home)
-        _log_known(options.models)
-        sources = [puller.find_source(source) for source in sources]
-        catalog = Catalog(
-            [load(source, cache, options.model_options, progress.step, options.chat_template) for source in sources]
-        )
+        catalog = Catalog([_load(model, cache, puller, progress) for model in models])
         url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
-            names = ", ".join(source.name for source in sources)
             title = f"[bold]Forefront {version('forefront')}[/]"
-            console.print(f"{title} serves {escape(names)} on [bold]{url}[/] (Ctrl-C stops it)")
+            console.print(f"{title} serves {escape(', '.join(names))} on [bold]{url}[/] (Ctrl-C stops it)")
+            if console.is_terminal:
+                console.print(f"Playground: [bold]{url}/[/], dashboard: [bold]{url}/dashboard[/]")
             if new_key is not None:
-                _print_first_key(console, url, new_key, sources[0].name)
+                _print_first_key(console, url, new_key, names[0])
 
         run_server(catalog, database, options.settings, bound, started)
 
@@ -231,23 +230,17 @@ def _bind(settings: ServerSettings) -> socket.socket:
         raise StartupError(text) from None
 
 
-def _sources(models: list[str]) -> list[ModelSource]:
-    sources = [parse_source(text) for text in models] or [built_in()]
-    names = [source.name for source in sources]
-    for name in names:
-        if not name.isprintable():
-            raise SourceError(f"{name!r} cannot be the name of a model in requests; rename it with NAME=PATH")
-        if names.count(name) > 1:
-            raise SourceError(f"two models are named {name}; rename one with NAME=PATH")
-    return sources
-
-
-def _log_known(models: list[str]) -> None:
-    """Log the facts about models with a short name."""
-    for name in (text.rpartition("=")[2] for text in models):
-        if (known := KNOWN_MODELS.get(name)) is not None:
-            facts = [known.title, known.parameters + " parameters", known.licence, known.remark]
-            log.info("%s is %s", name, ", ".join(filter(None, facts)))
+def _load(model: ConfiguredModel, cache: ModelCache, puller: Puller, progress: StartupProgress) -> ServedModel:
+    """The model, pulled if need be. Raises `SourceError`."""
+    if model.source is None:
+        raise SourceError(f"{model.name}: this version serves no upstream models")
+    if model.settings.engine not in (None, "auto", "forefront"):
+        raise SourceError(f"{model.name}: this version has no engine {model.settings.engine}")
+    if (known := KNOWN_MODELS.get(model.settings.source or "")) is not None and model.source.remote is not None:
+        facts = (known.title, f"{known.parameters} parameters", known.licence, known.remark)
+        log.info("%s is %s", model.name, ", ".join(filter(None, facts)))
+    source = puller.find_source(model.source)
+    return load(source, cache, model.options, progress.step, model.chat_template, model.settings.context_length)
 
 
 def _url(settings: ServerSettings, port: int) -> str:

@@ -1,5 +1,6 @@
 """Authentication: every path but a fixed list needs a bearer key, with the scope of the path."""
 
+from collections.abc import Collection
 from typing import Final
 
 from starlette.responses import Response
@@ -13,25 +14,27 @@ from forefront.server.middleware.error_handlers import error_response
 from forefront.wire.admin import Scope as KeyScope
 from forefront.wire.errors import ApiError
 
-OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
+OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/", "/dashboard"})
 
 
 class AuthMiddleware:
     """Sets the request context's principal, or answers 401 or 403.
 
     It decides on `scope["path"]`, the string that the router uses. Other headers than `authorization` have no effect.
+    `assets` are further open paths: the files of the web pages.
     """
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, assets: Collection[str] = ()) -> None:
         self._app = app
         self._authenticator = authenticator
+        self._open_paths = OPEN_PATHS.union(assets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
             # A browser sends no key with its preflight. Without CORS headers in the answer it stops here.
             await Response(status_code=204)(scope, receive, send)
             return
-        if scope["path"] not in OPEN_PATHS:
+        if scope["path"] not in self._open_paths:
             try:
                 await request_context(scope).authenticate(scope, self._authenticator)
             except ApiError as error:

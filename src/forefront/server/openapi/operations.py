@@ -29,7 +29,9 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
 
+TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
 NOT_FOUND: Final = ("not_found", "unknown_url")
 CONVERSATION: Final = {
     "model": "forefront-mini",
@@ -63,6 +65,19 @@ OPERATIONS: Final = (
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
         body=CompletionRequest, example=TEXT, answer=Completion,
         stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/tokenize", group="Tokens", name="tokenize", scope="chat",
+        summary="The tokens of a text or a conversation",
+        description="It costs nothing, but counts as a request towards limits.",
+        body=TokenizeRequest, example={"model": "forefront-mini", "prompt": "Once upon a time"}, answer=TokenizeResult,
+        errors=TOKENS,
+    ),
+    Operation(
+        method="POST", path="/v1/detokenize", group="Tokens", name="detokenize", scope="chat",
+        summary="The text of tokens", description="It costs nothing, but counts as a request towards limits.",
+        body=DetokenizeRequest, example={"model": "forefront-mini", "tokens": [1, 2, 3]}, answer=DetokenizeResult,
+        errors=TOKENS,
     ),
     Operation(
         method="GET", path="/v1/models", group="Models", name="listModels", scope="models",
@@ -140,5 +155,19 @@ OPERATIONS: Final = (
     Operation(
         method="GET", path="/docs", group="Server", name="docs", open=True,
         summary="A page that shows this document", answer="text/html",
+    ),
+    Operation(
+        method="GET", path="/", group="Server", name="playground", open=True,
+        summary="A page to try the models on",
+        description="Clients that do not accept `text/html` get a 404.", answer="text/html", errors=("unknown_url",),
+    ),
+    Operation(
+        method="GET", path="/dashboard", group="Server", name="dashboard", open=True,
+        summary="A page for administrators", answer="text/html",
+    ),
+    Operation(
+        method="GET", path="/assets/{name}", group="Server", name="asset",
+        summary="A file of the pages", description="The files that exist need no key.",
+        answer="application/octet-stream", path_types={"name": Id}, errors=("unknown_url",),
     ),
 )  # fmt: skip

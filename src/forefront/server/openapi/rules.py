@@ -7,6 +7,7 @@ import msgspec
 from forefront.wire.admin import Budget
 from forefront.wire.message import Message
 from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.tokens import TokenizeRequest
 
 
 def _given(name: str, **constraint: Any) -> dict[str, Any]:
@@ -43,6 +44,10 @@ RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     },
     CompletionRequest: {
         "allOf": [*_SAMPLED, {"if": _given("max_tokens", const=0), "then": _given("echo", const=True)}]
+    },
+    TokenizeRequest: {
+        "oneOf": [_given("prompt"), _given("messages")],
+        "allOf": [_needs("tools", _given("messages")), _needs("add_special_tokens", _given("prompt"))],
     },
     Message: {
         "allOf": [

@@ -1,0 +1,1 @@
+"""The settings of a server: sections of `forefront.toml`, environment variables, validation."""

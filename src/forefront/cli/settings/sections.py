@@ -1,0 +1,75 @@
+"""The sections of `forefront.toml`."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from forefront.catalog.model_settings import ModelSettings
+
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+Price = Annotated[float, Meta(ge=0, le=1e6)]
+
+
+class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[server]`"""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    grace_seconds: Seconds = 30.0
+    header_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 20.0
+    body_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    send_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+    connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    body_memory_mib: Annotated[int, Meta(ge=8, le=1_000_000)] = 256
+    cors_origins: list[str] = []
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+
+
+class StoreSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[store]`"""
+
+    url: str | None = None
+
+
+class RedisSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[redis]`"""
+
+    url: str | None = None
+
+
+class LogSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[log]`"""
+
+    format: Literal["human", "json"] = "human"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    prompts: bool = False
+
+
+class QueueSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[queue]`"""
+
+    running: Annotated[int, Meta(ge=1, le=100_000)] = 64
+    waiting: Annotated[int, Meta(ge=0, le=1_000_000)] = 1024
+
+
+class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[prices.MODEL]`: units of money per million tokens."""
+
+    input: Price = 0.0
+    output: Price = 0.0
+    cached: Price | None = None
+
+
+class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Every setting."""
+
+    server: ServerSettings = msgspec.field(default_factory=ServerSettings)
+    store: StoreSettings = msgspec.field(default_factory=StoreSettings)
+    redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
+    log: LogSettings = msgspec.field(default_factory=LogSettings)
+    queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
+    prices: dict[str, PriceSettings] = {}
+    models: dict[str, ModelSettings] = {}

@@ -1,0 +1,91 @@
+"""`POST /v1/tokenize` and `POST /v1/detokenize`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
+from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.principal import Principal
+from forefront.server.http.disconnect import while_connected
+from forefront.server.http.error_response import rate_limit_headers
+from forefront.server.http.headers import raw
+from forefront.server.http.request_context import request_context
+from forefront.server.response.response_sender import ignored_header
+from forefront.server.response.send_body import send_body
+from forefront.server.routes.models import find_model
+from forefront.server.routes.request_body import read_request
+from forefront.wire.parse import ParsedRequest
+from forefront.wire.tokens import (
+    DetokenizeRequest,
+    DetokenizeResult,
+    TokenizeRequest,
+    TokenizeResult,
+    parse_detokenize_request,
+    parse_tokenize_request,
+)
+
+R = TypeVar("R", bound=TokenizeRequest | DetokenizeRequest)
+
+
+async def tokenize(request: TokenizeRequest, model: ServedModel, tenant: Tenant) -> TokenizeResult:
+    """The tokens of a text or a conversation."""
+    result = await model.backend.tokenize(request, tenant)
+    return TokenizeResult(
+        model=model.name,
+        count=len(result.tokens),
+        max_model_len=model.backend.context_length,
+        tokens=result.tokens,
+        token_strs=result.texts,
+    )
+
+
+async def detokenize(request: DetokenizeRequest, model: ServedModel, tenant: Tenant) -> DetokenizeResult:
+    """The text of tokens."""
+    text = await model.backend.detokenize(request.tokens, tenant)
+    return DetokenizeResult(model=model.name, prompt=text, content=text)
+
+
+@dataclass(frozen=True)
+class TokenApi(Generic[R]):
+    """The differences between the two endpoints."""
+
+    parse: Callable[[bytes | bytearray], ParsedRequest[R]]
+    result: Callable[[R, ServedModel, Tenant], Awaitable[msgspec.Struct]]
+
+
+TOKENIZE: TokenApi[TokenizeRequest] = TokenApi(parse_tokenize_request, tokenize)
+DETOKENIZE: TokenApi[DetokenizeRequest] = TokenApi(parse_detokenize_request, detokenize)
+
+
+class TokensEndpoint(Generic[R]):
+    """The endpoint, as an ASGI application: it ends when the client disconnects.
+
+    A call costs nothing and is in no ledger. It counts as a request of its key and project, like a preflight.
+    """
+
+    def __init__(self, api: TokenApi[R], catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> None:
+        self._api = api
+        self._catalog = catalog
+        self._gateway = gateway
+        self._workers = workers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parsed = await read_request(scope, receive, self._api.parse, self._gateway, self._workers)
+        if parsed is not None:
+            await while_connected(receive, self._answer(parsed, request_context(scope).principal, send))
+
+    async def _answer(self, parsed: ParsedRequest[R], principal: Principal, send: Send) -> None:
+        model = find_model(self._catalog, principal, parsed.request.model)
+        with self._gateway.admit(principal, model.name, "") as lease:
+            await lease.count()
+            content = msgspec.json.encode(await self._api.result(parsed.request, model, principal.tenant))
+            headers = ignored_header(parsed.ignored) | rate_limit_headers(lease.rate_limits())
+        headers |= {"content-type": "application/json", "content-length": str(len(content))}
+        await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
+        await send_body(send, content)

@@ -1,0 +1,40 @@
+"""One browser for each module, and tabs in it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.browser import Tab, open_browser, open_tab
+from tests.support.node import require_node
+from tests.support.server import RunningServer
+
+OpenTab = Callable[..., Tab]
+
+
+@pytest.fixture(scope="module")
+def browser(web_pages: None) -> Iterator[Browser]:
+    """Chromium, for pages that are built."""
+    require_node()
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: RunningServer) -> Iterator[OpenTab]:
+    """Opens tabs of contexts of their own, by default at the session's server and with its key. At the end of the test
+    no tab may have reported a problem or spoken to another host."""
+    with ExitStack() as stack:
+        tabs: list[Tab] = []
+
+        def make(path: str = "/", *, url: str = server.url, key: str | None = server.key, **options: object) -> Tab:
+            tab = stack.enter_context(open_tab(browser, url, key, **options))
+            tabs.append(tab)
+            tab.page.goto(path)
+            return tab
+
+        yield make
+        for tab in tabs:
+            assert tab.problems == []
+            assert {host.split(":")[0] for host in tab.hosts} <= {"127.0.0.1", ""}
