@@ -5,7 +5,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from forefront.catalog.pull.pull import Puller
 from forefront.catalog.reference import HubReference
 from forefront.catalog.source import SourceError
 from tests.support.hub import COMMIT, NEXT_COMMIT, Hub, Repository, run_hub
+from tests.support.recorded_display import RecordedDisplay
 
 CONTENT = os.urandom(3_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -49,26 +49,13 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield running
 
 
-class Shown:
-    """A display that keeps what it was shown."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.counts: list[int] = []
-
-    @contextmanager
-    def display(self, text: str, size: int) -> Iterator[Callable[[int], None]]:
-        self.texts.append(text)
-        yield self.counts.append
-
-
 def settings(hub: Hub, tmp_path: Path, **changes: Any) -> HubSettings:
     values: dict[str, Any] = {"endpoint": hub.url, "cache": tmp_path / "hub", "token": None, "offline": False} | changes
     return HubSettings(**values)
 
 
-def puller(hub: Hub, tmp_path: Path, shown: Shown | None = None, **changes: Any) -> Puller:
-    return Puller(tmp_path / "home", (shown or Shown()).display, settings(hub, tmp_path, **changes))
+def puller(hub: Hub, tmp_path: Path, shown: RecordedDisplay | None = None, **changes: Any) -> Puller:
+    return Puller(tmp_path / "home", (shown or RecordedDisplay()).display, settings(hub, tmp_path, **changes))
 
 
 def refusal(hub: Hub, tmp_path: Path, reference: HubReference = REFERENCE, **changes: Any) -> str:
@@ -84,7 +71,7 @@ def blobs(tmp_path: Path) -> list[Path]:
 
 
 def test_a_file_is_pulled_once_and_has_a_record(hub: Hub, tmp_path: Path) -> None:
-    shown = Shown()
+    shown = RecordedDisplay()
     model = puller(hub, tmp_path, shown).pull(REFERENCE)
     assert model.path.read_bytes() == CONTENT
     assert (model.commit, model.licence, model.size) == (COMMIT, "apache-2.0", len(CONTENT))
@@ -132,7 +119,7 @@ def test_a_pull_that_was_cut_off_goes_on(hub: Hub, tmp_path: Path, ignores_range
     assert [path.stat().st_size for path in blobs(tmp_path)] == [1_000_000]
     record = next(iter(puller(hub, tmp_path).records))
     assert (record.is_complete, record.received) == (False, 1_000_000)
-    shown = Shown()
+    shown = RecordedDisplay()
     model = puller(hub, tmp_path, shown).find(REFERENCE)
     assert model.path.read_bytes() == CONTENT
     assert shown.counts[0] == 1_000_000
@@ -197,10 +184,10 @@ def test_an_endless_answer_is_cut(hub: Hub, tmp_path: Path) -> None:
 def test_two_pulls_share_one_transfer(hub: Hub, tmp_path: Path) -> None:
     hub.gate.clear()
     hub.held_after = 1_000_000
-    shown = [Shown(), Shown()]
+    shown = [RecordedDisplay(), RecordedDisplay()]
     models: list[Path] = []
 
-    def pull(display: Shown) -> None:
+    def pull(display: RecordedDisplay) -> None:
         models.append(puller(hub, tmp_path, display).pull(REFERENCE).path)
 
     first = threading.Thread(target=pull, args=(shown[0],))
@@ -249,9 +236,8 @@ def test_the_cache_is_shared_with_other_programs(hub: Hub, tmp_path: Path) -> No
     assert found == str(model.path)
     hf_hub_download(NAME, "model-Q8_0.gguf", cache_dir=tmp_path / "other", **known)  # type: ignore[call-overload]
     before = len(hub.downloads())
-    reused = Puller(tmp_path / "new", Shown().display, settings(hub, tmp_path, cache=tmp_path / "other")).pull(
-        REFERENCE
-    )
+    other = settings(hub, tmp_path, cache=tmp_path / "other")
+    reused = Puller(tmp_path / "new", RecordedDisplay().display, other).pull(REFERENCE)
     assert len(hub.downloads()) == before
     assert [file.shared for file in reused.files] == [True]
     assert reused.path.read_bytes() == CONTENT
@@ -267,7 +253,7 @@ def test_a_damaged_copy_of_another_program_is_named(hub: Hub, tmp_path: Path) ->
 def test_without_a_network_the_cache_serves(hub: Hub, tmp_path: Path) -> None:
     puller(hub, tmp_path).pull(REFERENCE)
     before = len(hub.requests)
-    other = Puller(tmp_path / "new", Shown().display, settings(hub, tmp_path, offline=True))
+    other = Puller(tmp_path / "new", RecordedDisplay().display, settings(hub, tmp_path, offline=True))
     assert other.pull(REFERENCE).path.read_bytes() == CONTENT
     assert other.pull(HubReference(NAME, "Q8_0", COMMIT)).path.read_bytes() == CONTENT
     assert len(hub.requests) == before

@@ -15,8 +15,8 @@ from forefront.catalog.pull.records import PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_model
 from forefront.catalog.reference import HubReference
 from forefront.catalog.source import ModelSource, SourceError
-from tests.catalog.pull.test_hub_pull import Shown
 from tests.support.hub import Hub, Repository, run_hub
+from tests.support.recorded_display import RecordedDisplay
 
 FILES = {"m-Q8_0.gguf": bytes(3000), "m-Q4_0.gguf": b"\1" * 2000, "mmproj-m-f16.gguf": b"\2" * 100}
 EIGHT, FOUR = HubReference("owner/model", "Q8_0"), HubReference("owner/model", "Q4_0")
@@ -30,7 +30,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def make_puller(hub: Hub, tmp_path: Path, home: str = "home") -> Puller:
-    return Puller(tmp_path / home, Shown().display, HubSettings(hub.url, tmp_path / "hub", None, False))
+    return Puller(tmp_path / home, RecordedDisplay().display, HubSettings(hub.url, tmp_path / "hub", None, False))
 
 
 def remove(model: PulledModel, home: Path) -> int:

@@ -11,8 +11,8 @@ from forefront.catalog.pull import transfer
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.reference import UrlReference, parse_reference
 from forefront.catalog.source import SourceError
-from tests.catalog.pull.test_hub_pull import Shown
 from tests.support.hub import Hub, Repository, run_hub
+from tests.support.recorded_display import RecordedDisplay
 
 CONTENT = os.urandom(2_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -35,7 +35,7 @@ def reference(hub: Hub, digest: str = DIGEST, path: str = PATH) -> UrlReference:
 
 def refusal(home: Path, wanted: UrlReference) -> str:
     with pytest.raises(SourceError) as raised:
-        Puller(home, Shown().display).pull(wanted)
+        Puller(home, RecordedDisplay().display).pull(wanted)
     text = str(raised.value)
     assert "\n" not in text
     assert "secret" not in text
@@ -43,7 +43,7 @@ def refusal(home: Path, wanted: UrlReference) -> str:
 
 
 def test_a_file_is_pulled_once(hub: Hub, tmp_path: Path) -> None:
-    puller = Puller(tmp_path, Shown().display)
+    puller = Puller(tmp_path, RecordedDisplay().display)
     model = puller.pull(reference(hub))
     assert model.path.read_bytes() == CONTENT
     assert (model.path.name, model.size, model.digest) == ("small.gguf", len(CONTENT), DIGEST)
@@ -56,9 +56,9 @@ def test_a_file_is_pulled_once(hub: Hub, tmp_path: Path) -> None:
 def test_it_goes_on_after_a_cut(hub: Hub, tmp_path: Path) -> None:
     hub.cuts = [700_000]
     assert "breaks off" in refusal(tmp_path, reference(hub))
-    [record] = Puller(tmp_path, Shown().display).records
+    [record] = Puller(tmp_path, RecordedDisplay().display).records
     assert record.received == 700_000
-    shown = Shown()
+    shown = RecordedDisplay()
     assert Puller(tmp_path, shown.display).find(reference(hub)).path.read_bytes() == CONTENT
     assert shown.texts == ["Pulling small.gguf"]
     assert shown.counts[0] == 700_000
