@@ -93,6 +93,7 @@ def test_models_are_pulled_served_shown_and_removed(hub: Hub, tmp_path: Path) ->
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size > 1_000_000]
 
 
+@pytest.mark.slow
 def test_a_server_starts_without_the_hub_once_its_model_is_here(hub: Hub, tmp_path: Path) -> None:
     forefront(hub, tmp_path, "pull", "hf:owner/mini")
     environment = variables(hub, tmp_path) | {"HF_ENDPOINT": "http://127.0.0.1:9"}
@@ -146,12 +147,9 @@ def wait_for_size(folder: Path, size: int) -> None:
     ("arguments", "says"),
     [
         (["pull", "hf:owner/gated"], "hf:owner/gated: the repository is gated: accept its licence at "),
-        (["pull", "hf:owner/missing"], "hf:owner/missing: there is no such repository on 127.0.0.1:"),
         (["serve", "hf:owner/missing"], "hf:owner/missing: there is no such repository on 127.0.0.1:"),
-        (["pull", "hf:owner"], "hf:owner: a model on the Hugging Face hub is written as hf:owner/repo"),
         (["pull", "nothing"], "nothing: this is neither a known model nor a reference such as hf:owner/repo"),
-        (["models", "show", "smollm2"], "smollm2 has not been pulled; `forefront models list` shows what has been"),
-        (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled"),
+        (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled; `forefront models list` shows"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(hub: Hub, tmp_path: Path, arguments: list[str], says: str) -> None:

@@ -65,19 +65,18 @@ class HubCache:
         temporary.replace(path)
 
     def set_revision(self, revision: str, commit: str) -> None:
-        """Remember the commit of a branch or tag, for use without the network. Raises `OSError`."""
-        if COMMIT.fullmatch(revision):
-            return
+        """Remember the commit of a branch or tag, for use without the network."""
         path = self.folder / "refs" / (revision or _DEFAULT_REVISION)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(commit)
+        with suppress(OSError):  # a cache may be read-only, if all files are there
+            if not COMMIT.fullmatch(revision) and _read_text(path) != commit:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(commit)
 
     def cached(self, reference: HubReference) -> Repository | None:
         """The repository as the cache has it, None if it has no such revision. Raises `OSError`."""
         revision = reference.revision or _DEFAULT_REVISION
         commit = revision if COMMIT.fullmatch(revision) else ""
-        with suppress(OSError):
-            commit = commit or (self.folder / "refs" / revision).read_text().strip()
+        commit = commit or _read_text(self.folder / "refs" / revision)
         if not COMMIT.fullmatch(commit) or not self.snapshot(commit).is_dir():
             return None
         return Repository(self._repository, commit, "", tuple(_cached_files(self.snapshot(commit))))
@@ -102,6 +101,14 @@ def size_of(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file, "" if there is none."""
+    try:
+        return path.read_text().strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _cached_files(snapshot: Path) -> Iterator[RepositoryFile]:
