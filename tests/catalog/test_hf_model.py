@@ -1,7 +1,6 @@
 """A Hugging Face directory becomes a model that answers; what cannot be served is one clear sentence."""
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.chat.local.loading import ModelOptions
 from tests.support.hf_directory import write_directory
+from tests.support.loaded import Silent
 from tests.support.random_decoder import CONTEXT
 
 
@@ -46,7 +46,7 @@ def test_a_directory_is_a_model(directory: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["", "int8", "int4"])
 def test_it_is_loaded_in_every_precision(directory: Path, tmp_path: Path, precision: str, kind: str) -> None:
     options = ModelOptions(contexts=1, quantize_weights=kind, inference_precision=precision)
-    model = load(parse_source(str(directory)), ModelCache(tmp_path), options, lambda _: nullcontext())
+    model = load(parse_source(str(directory)), ModelCache(tmp_path), options, Silent())
     said = {"": "weights as stored, ", "int8": "BF16 rounded to 8 bits", "int4": "BF16 rounded to 4 bits"}[kind]
     assert said in model.build.quantization
     assert model.backend.context_length == CONTEXT

@@ -82,8 +82,13 @@ def run_hub(**repositories: Repository) -> Iterator[Hub]:
             server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients that leave early are expected."""
+
+
 def _server(hub: Hub, handler: type["_Handler"]) -> ThreadingHTTPServer:
-    return ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"hub": hub}))
+    return _Server(("127.0.0.1", 0), type("Handler", (handler,), {"hub": hub}))
 
 
 class _Handler(BaseHTTPRequestHandler):

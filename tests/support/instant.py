@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.cli.config import Config
@@ -150,7 +150,7 @@ def _serve(url: str, log: str, settings: Config, pause: float, started: Connecti
     database = open_database(url)
     KeyStore(database).ensure_admin_key(KEY)
     build = Build("none", "none", "instant")
-    catalog = Catalog([ServedModel(MODEL, InstantBackend(pause), 0, "fp_instant", build)])
+    catalog = Catalog([ServedModel.permanent(MODEL, LoadedModel(InstantBackend(pause), 0, "fp_instant", build))])
     bound: socket.socket = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"
     run_server(catalog, database, settings, bound, lambda: started.send(address))

@@ -1,23 +1,43 @@
 """From a model source to a served model."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from forefront.catalog.catalog import Build, ServedModel
 from forefront.catalog.fingerprint import fingerprint, settings_files
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.hf_model import HfModel
 from forefront.catalog.ir_model import ir_digest, load_ir
+from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
+from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
 from forefront.engine.model.openvino_import import plain_reason
 
-# Called with what is about to be done; the context that it returns is open while that is being done.
-Progress = Callable[[str], AbstractContextManager[object]]
+
+@dataclass(frozen=True, slots=True)
+class LocalLoader:
+    """Loads a model into this process. `fetch` returns the source with its files on this machine."""
+
+    source: ModelSource
+    cache: ModelCache
+    options: ModelOptions
+    fetch: Callable[[ModelSource, Progress], ModelSource]
+    chat_template: str | None = None
+    context_length: int | None = None
+
+    def estimate(self) -> LoadEstimate:
+        """See `ModelLoader.estimate`."""
+        return estimate_memory(self.source, self.options, self.context_length)
+
+    def load(self, progress: Progress) -> LoadedModel:
+        """See `ModelLoader.load`."""
+        source = self.fetch(self.source, progress)
+        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length)
+        size = estimate_memory(source, self.options, self.context_length).memory_bytes
+        return replace(loaded, memory_bytes=size)
 
 
 def load(
@@ -27,7 +47,7 @@ def load(
     progress: Progress,
     chat_template: str | None = None,
     context_length: int | None = None,
-) -> ServedModel:
+) -> LoadedModel:
     """Prepare the model's weights if need be, and load it.
 
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. Raises
@@ -42,7 +62,7 @@ def load(
             parts, digest, weights = _load_prepared(source, cache, options, progress)
         settings = cache.digest(settings_files(source))
         parts = _with_context(parts, context_length)
-        with progress(f"Loading {source.name}"):
+        with progress.step(f"Loading {source.name}"):
             backend = load_backend(parts, options, chat_template)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
@@ -52,7 +72,7 @@ def load(
         raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
     created = int(source.path.stat().st_mtime)
     build = Build(f"sha256:{digest}", _precision(weights, options), _engine())
-    return ServedModel(source.name, backend, created, fingerprint(build, settings, options, chat_template), build)
+    return LoadedModel(backend, created, fingerprint(build, settings, options, chat_template), build)
 
 
 def _with_context(parts: ModelParts, context_length: int | None) -> ModelParts:
@@ -70,7 +90,7 @@ def _load_prepared(
 ) -> tuple[ModelParts, str, str]:
     """The parts, the digest of the files, and how exactly their weights are computed with."""
     kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
-    with progress(f"Reading {source.name}"):
+    with progress.step(f"Reading {source.name}"):
         model = kind(
             source,
             cache,
@@ -81,7 +101,7 @@ def _load_prepared(
     if model.is_prepared:
         parts, built = model.load()
     else:
-        with progress(f"Preparing {source.name} for this machine (once)"):
+        with progress.step(f"Preparing {source.name} for this machine (once)"):
             parts, built = model.load()
     return parts, model.digest, built.precision
 

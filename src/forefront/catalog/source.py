@@ -28,8 +28,8 @@ class ModelSource:
     """A model's files and the name that requests use for it. `path` is a GGUF file, or a directory with OpenVINO IR or
     with `config.json` and `*.safetensors`.
 
-    `remote` is the origin of files that must be pulled first: until then there is nothing at `path`. `projector` is the
-    GGUF file that a vision model reads images with.
+    `remote` is the origin of files that are pulled: until then there is nothing at `path`. `projector` is the GGUF file
+    that a vision model reads images with.
     """
 
     name: str
@@ -71,6 +71,17 @@ def find_source(text: str, name: str = "") -> ModelSource:
     if not is_model_name(source.name):
         raise SourceError(f"{text}: {source.name!r} cannot be a model's name; give it one with NAME={text}")
     return source
+
+
+def reference_text(remote: Pullable) -> str:
+    """The text that identifies a model in records and messages."""
+    return remote.name if isinstance(remote, PackageModel) else str(remote)
+
+
+def find_known(remote: Pullable) -> PackageModel | HubModel | None:
+    """The known model that has these files."""
+    known = KNOWN_MODELS.values()
+    return next((model for model in known if remote in (model, getattr(model, "reference", None))), None)
 
 
 def find_pullable(text: str) -> Pullable | None:

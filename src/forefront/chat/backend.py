@@ -52,8 +52,11 @@ class PreparedRequest(Protocol):
 @dataclass(slots=True)
 class RunUsage:
     """Tokens of one run. `cached_tokens` of the prompt came from the KV cache, `output_tokens` were sampled over all
-    choices, `reasoning_tokens` of those within reasoning. `started` is the Unix time of the first token."""
+    choices, `reasoning_tokens` of those within reasoning. `started` is the Unix time of the first token.
+    `prompt_tokens` is set where the prepared request only bounds them. `estimated`: not counted by the engine."""
 
+    prompt_tokens: int | None = None
+    estimated: bool = False
     cached_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0

@@ -4,14 +4,17 @@ import asyncio
 import gc
 import logging
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import uvloop
 
 from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
+from forefront.cli.reload import Reloader, price_list
 from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
@@ -19,7 +22,6 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.ledger import Ledger
-from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.database import Database
@@ -44,7 +46,12 @@ _OTHER_FILES = 512
 
 
 def run_server(
-    catalog: Catalog, database: Database, settings: Config, bound: socket.socket, started: Callable[[], None]
+    catalog: Catalog,
+    database: Database,
+    settings: Config,
+    bound: socket.socket,
+    started: Callable[[], None],
+    make_reloader: Callable[[Catalog, Gateway], Reloader] | None = None,
 ) -> None:
     """Serve until a signal arrives. `started` is called once the server listens. Raises `StoreError`."""
     tune_interpreter()
@@ -56,6 +63,10 @@ def run_server(
         body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_redis_limiter(settings.redis.url) as redis_limiter:
             services = _services(settings, catalog, database, ledger, redis_limiter)
+            if make_reloader is not None:
+                reloader = make_reloader(catalog, services.gateway)
+                services = replace(services, reload=reloader)
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.on_signal)
             runs, workers = SharedRuns(), WorkerPool(_BODY_THREADS, "forefront-bodies")
             app = build_app(services, workers, body_memory, runs, server.cors_origins)
             try:
@@ -93,11 +104,8 @@ def raise_file_limit(connections: int) -> None:
 def _services(
     settings: Config, catalog: Catalog, database: Database, ledger: Ledger, redis_limiter: RedisLimiter | None
 ) -> Services:
-    prices = {
-        model: Price.per_million(price.input, price.output, price.cached) for model, price in settings.prices.items()
-    }
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(ledger, PriceList(prices), queue, redis_limiter=redis_limiter)
+    gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter)
     return Services(catalog, gateway, KeyCache(database), KeyStore(database), UsageReports(database))
 
 

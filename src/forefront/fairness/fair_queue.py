@@ -37,6 +37,12 @@ class FairQueue(Generic[T]):
         self._tenants: dict[str, _Tenant[T]] = {}
         self._time = 0.0
 
+    def resize(self, slots: int, max_waiting: int, extra_slots: int) -> None:
+        """Change the bounds. Items beyond them run or wait on."""
+        if self._max_per_tenant == self.slots + self.extra_slots:
+            self._max_per_tenant = slots + extra_slots
+        self.slots, self.max_waiting, self.extra_slots = slots, max_waiting, extra_slots
+
     @property
     def free_places(self) -> int:
         """The number of items that can be added, to run or to wait."""

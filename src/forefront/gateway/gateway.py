@@ -47,7 +47,7 @@ class Gateway:
     ) -> None:
         self.queue = queue
         self._ledger = ledger
-        self._prices = prices
+        self.prices = prices
         self._clock = clock
         self._redis_limiter = redis_limiter
         self._limiters: dict[tuple[str, str], RateLimiter] = {}
@@ -62,7 +62,7 @@ class Gateway:
         principal.require_model(model)
         limiters = self.check(principal)
         redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
-        request = LeasedRequest(principal, model, completion_id, self._prices[model])
+        request = LeasedRequest(principal, model, completion_id, self.prices[model])
         return Lease(request, redis or LocalReservation(limiters, self._clock), self._ledger, self.queue)
 
     def check(self, principal: Principal) -> list[RateLimiter]:

@@ -30,9 +30,9 @@ class Lease:
     """Gives a request what it takes of limits, budgets and the queue, and gives back what it does not use.
 
     `Gateway.admit` makes one for each request and counts the request. Then: `admit` once the size is known; keep the
-    counts of tokens and `started`, the Unix time of the first token, true; `settle` before the client sees the end of
-    the response. A context manager: a lease that is left without being settled is settled as aborted or failed, and an
-    `ApiError` that leaves it gets the rate limits.
+    counts of tokens, whether they are `estimated`, and `started`, the Unix time of the first token, true; `settle`
+    before the client sees the end of the response. A context manager: a lease that is left without being settled is
+    settled as aborted or failed, and an `ApiError` that leaves it gets the rate limits.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Lease:
     ) -> None:
         self.input_tokens = self.cached_tokens = self.output_tokens = self.reasoning_tokens = 0
         self.started: float | None = None
+        self.estimated = False
         self.queue_entry: QueueEntry | None = None
         self._request = request
         self._reservation = reservation
@@ -153,6 +154,7 @@ class Lease:
             cached_tokens=self.cached_tokens,
             output_tokens=self.output_tokens,
             reasoning_tokens=self.reasoning_tokens,
+            estimated=self.estimated,
             cost_nanos=0 if status == "failed" else request.price.cost(*tokens),
             received_at=self._received,
             first_token_at=self.started,

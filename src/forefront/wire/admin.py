@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from forefront.wire.record import Record
+from forefront.wire.response import ModelState
 
 Scope = Literal["chat", "models", "admin"]
 Period = Literal["day", "month", "ever"]
@@ -115,7 +116,7 @@ class ProjectList(Record, kw_only=True):
 
 class CompletionUsage(Record, kw_only=True):
     """One completion in the ledger. `aborted`: the client left before the end. `failed`: a fault of the server, at no
-    cost."""
+    cost. `estimated`: an upstream stated no usage, so the tokens are estimates."""
 
     id: str
     object: Literal["usage"] = "usage"
@@ -128,6 +129,7 @@ class CompletionUsage(Record, kw_only=True):
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    estimated: bool
     cost: float
     received: float
     started: float | None
@@ -169,10 +171,38 @@ class EngineStatus(Record, kw_only=True):
     restarts: int
 
 
+class ModelStatus(EngineStatus, kw_only=True):
+    """A model and its engine. `size`: bytes of memory when it is loaded. `requests`: those that use it, and
+    `waiting_for_load` those that wait for it. `load_percent`: the estimated progress of its load. `failure`: why its
+    last load failed."""
+
+    state: ModelState
+    size: int
+    requests: int
+    waiting_for_load: int
+    load_percent: int | None = None
+    failure: str | None = None
+
+
+class Reload(Record, kw_only=True):
+    """The effect of new settings: names of models, and of settings. Those in `needs_restart` have changed too, and keep
+    their old values until the server is restarted."""
+
+    object: Literal["reload"] = "reload"
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    settings: list[str]
+    needs_restart: list[str]
+
+
 class ServerStatus(Record, kw_only=True):
-    """The server's load: running and waiting requests."""
+    """The server's load: running and waiting requests, and bytes of memory for models (`memory_limit`: null for no
+    limit)."""
 
     object: Literal["status"] = "status"
     running: int
     waiting: int
-    models: dict[str, EngineStatus]
+    memory: int
+    memory_limit: int | None
+    models: dict[str, ModelStatus]

@@ -77,14 +77,19 @@ def test_what_an_interrupted_pull_left_goes(hub: Hub, tmp_path: Path) -> None:
 
 def test_a_model_is_in_use_until_its_process_ends(hub: Hub, tmp_path: Path) -> None:
     puller = make_puller(hub, tmp_path)
-    source = puller.find_source(ModelSource("m", Path("hf:owner/model:Q8_0"), EIGHT))
+    source, use = puller.find_source(ModelSource("m", Path("hf:owner/model:Q8_0"), EIGHT))
     assert source.path.read_bytes() == FILES["m-Q8_0.gguf"]
     assert source.projector is not None
     assert source.projector.read_bytes() == FILES["mmproj-m-f16.gguf"]
     [model] = puller.records
+    located = puller.records.locate(ModelSource("m", Path("hf:owner/model:Q8_0"), EIGHT))
+    assert (located.path, located.projector, located.remote) == (source.path, source.projector, EIGHT)
+    other = ModelSource("m", Path("hf:owner/model:Q4_0"), FOUR)
+    assert puller.records.locate(other) == other
     assert model.used >= model.pulled > 0
     assert puller.records.is_used(model)
-    puller.close()
+    assert use is not None
+    use.end()
     assert not puller.records.is_used(model)
     program = (
         "import sys, pathlib; from forefront.catalog.pull.records import PulledModels\n"

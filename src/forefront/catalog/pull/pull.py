@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import IO
 
 from forefront.catalog.known_models import PackageModel
 from forefront.catalog.model_cache import ModelCache
@@ -11,11 +10,11 @@ from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.hub import HubSettings, hub_settings
 from forefront.catalog.pull.hub_pull import HubPull
 from forefront.catalog.pull.package import fetch
-from forefront.catalog.pull.records import PulledFile, PulledModel, PulledModels
+from forefront.catalog.pull.records import ModelUse, PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_files
 from forefront.catalog.pull.url_pull import pull_url
 from forefront.catalog.reference import HubReference, UrlReference
-from forefront.catalog.source import ModelSource, Pullable, SourceError
+from forefront.catalog.source import ModelSource, Pullable, SourceError, reference_text
 
 
 class Puller:
@@ -27,14 +26,7 @@ class Puller:
     def __init__(self, home: Path, display: Display, settings: HubSettings | None = None) -> None:
         self._home, self._display, self._settings = home, display, settings
         self._cache = ModelCache(home)
-        self._used: list[IO[str]] = []
         self.records = PulledModels(home)
-
-    def close(self) -> None:
-        """End the use of the models that `find_source` found."""
-        for file in self._used:
-            file.close()
-        self._used.clear()
 
     def pull(self, remote: Pullable) -> PulledModel:
         """Pull the model, or what of it is missing or has changed at its origin."""
@@ -57,15 +49,13 @@ class Puller:
         model = self.records.get(reference_text(remote))
         return model if model is not None and model.is_complete else self.pull(remote)
 
-    def find_source(self, source: ModelSource) -> ModelSource:
-        """The source with its files on disk. Pulled models count as used until `close`."""
+    def find_source(self, source: ModelSource) -> tuple[ModelSource, ModelUse | None]:
+        """The source with its files on disk. A pulled model is in use as long as the second value exists."""
         if source.remote is None:
-            return source
+            return source, None
         model = self.find(source.remote)
         with disk_errors(model.reference, self._home):
-            self._used.append(self.records.use(model))
-        projector = Path(model.directory, model.projector) if model.projector else None
-        return ModelSource(source.name, model.path, None, projector)
+            return model.as_source(source), self.records.use(model)
 
     def _forget_empty(self, reference: str) -> None:
         """Delete the record of a pull that brought nothing."""
@@ -99,8 +89,3 @@ class Puller:
     def _hub_settings(self) -> HubSettings:
         self._settings = self._settings or hub_settings()
         return self._settings
-
-
-def reference_text(remote: Pullable) -> str:
-    """The text that identifies a model in records and messages."""
-    return remote.name if isinstance(remote, PackageModel) else str(remote)

@@ -6,16 +6,18 @@ import os
 import re
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import msgspec
 
 from forefront.catalog.known_models import KNOWN_MODELS, HubModel
 from forefront.catalog.pull.file_lock import is_locked
 from forefront.catalog.reference import is_safe_path, parse_reference
+from forefront.catalog.source import ModelSource, reference_text
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _SLUG: Final = 80
@@ -60,6 +62,11 @@ class PulledModel(msgspec.Struct, kw_only=True):
         """What is served: the GGUF file or the directory."""
         return Path(self.directory, self.main)
 
+    def as_source(self, source: ModelSource) -> ModelSource:
+        """A source with the paths of these files."""
+        projector = Path(self.directory, self.projector) if self.projector else None
+        return replace(source, path=self.path, projector=projector)
+
     @property
     def size(self) -> int:
         """Bytes of all files."""
@@ -101,6 +108,19 @@ class PulledModel(msgspec.Struct, kw_only=True):
         return path in ("config.json", "quantize_config.json") or path.endswith(".safetensors")
 
 
+class ModelUse:
+    """Marks a model as in use as long as this object exists, at most until the process ends. Raises `OSError`."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._finalizer = weakref.finalize(self, os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # others hold it for no longer than `is_used` takes
+
+    def end(self) -> None:
+        """The model is not in use any more."""
+        self._finalizer()
+
+
 class PulledModels:
     """The records in the folder `pulled` of `home`."""
 
@@ -129,14 +149,16 @@ class PulledModels:
         for path in (self._path(model.reference), self._use_path(model.reference)):
             path.unlink(missing_ok=True)
 
-    def use(self, model: PulledModel) -> IO[str]:
-        """Mark the model as in use until the returned file is closed or the process ends. Raises `OSError`."""
+    def locate(self, source: ModelSource) -> ModelSource:
+        """The source with the path of its files, if they have been pulled."""
+        model = None if source.remote is None else self.get(reference_text(source.remote))
+        return source if model is None or not model.is_complete else model.as_source(source)
+
+    def use(self, model: PulledModel) -> ModelUse:
+        """Mark the model as in use now. Raises `OSError`."""
         model.used = int(time.time())
         self.save(model)
-        file = self._use_path(model.reference).open("a")
-        with suppress(BlockingIOError):  # a removal that is under way
-            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return file
+        return ModelUse(self._use_path(model.reference))
 
     def is_used(self, model: PulledModel) -> bool:
         """Whether a process of this home uses the model now. Raises `OSError`."""

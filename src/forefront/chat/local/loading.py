@@ -73,7 +73,8 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     bound = PromptSizeLimit(engine.context_limit, tokenizer.longest)
     prompts = None if template is None else PromptBuilder(tokenizer, template, bound)
     limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens)
-    return LocalBackend(engine, RequestPreparer(tokenizer, prompts, model_format, structured_output, limits))
+    preparer = RequestPreparer(tokenizer, prompts, model_format, structured_output, limits)
+    return LocalBackend(engine, preparer, model.close)
 
 
 def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:

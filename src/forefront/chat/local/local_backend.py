@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
@@ -31,12 +31,13 @@ _PROBE_TENANT = Tenant("\0probe")
 
 
 class LocalBackend:
-    """The `Backend` of this process' engine."""
+    """The `Backend` of this process' engine. `free` frees the model's memory, once the engine has stopped."""
 
-    def __init__(self, engine: Engine, preparer: RequestPreparer) -> None:
+    def __init__(self, engine: Engine, preparer: RequestPreparer, free: Callable[[], None] = lambda: None) -> None:
         self.context_length = engine.context_limit
         self._engine = engine
         self._preparer = preparer
+        self._free = free
         self._probe_lock = asyncio.Lock()
 
     async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> PreparedGeneration:
@@ -89,6 +90,8 @@ class LocalBackend:
         """See `Backend.close`."""
         await self._engine.stop()
         await asyncio.to_thread(self._preparer.close)
+        free, self._free = self._free, lambda: None
+        await asyncio.to_thread(free)
 
     def stats(self) -> EngineStats:
         """See `Backend.stats`."""

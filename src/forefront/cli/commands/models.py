@@ -11,10 +11,9 @@ import typer
 
 from forefront.catalog.known_models import KNOWN_MODELS, HubModel, PackageModel
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.pull import reference_text
 from forefront.catalog.pull.records import PulledModel, PulledModels
 from forefront.catalog.pull.removal import folder_size, remove_model
-from forefront.catalog.source import SourceError, find_pullable
+from forefront.catalog.source import SourceError, find_pullable, reference_text
 from forefront.cli.config import ConfigError
 from forefront.cli.json_output import print_json
 from forefront.cli.printable import printable

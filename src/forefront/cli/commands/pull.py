@@ -1,6 +1,5 @@
 """`forefront pull`: brings model files to this machine."""
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -37,8 +36,8 @@ def pull(models: Names, json: Annotated[bool, typer.Option("--json", help="Print
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        with closing(Puller(find_home(), StartupProgress(console).download)) as puller:
-            pulled = [puller.pull(remote) for remote in [_parse(text) for text in models]]
+        puller = Puller(find_home(), StartupProgress(console).download)
+        pulled = [puller.pull(remote) for remote in [_parse(text) for text in models]]
     except (ConfigError, SourceError) as error:
         fail(str(error))
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ import errno
 import logging
 import os
 import socket
-from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,23 +14,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.known_models import KNOWN_MODELS
-from forefront.catalog.loading import load
-from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.pull import Puller
+from forefront.catalog.catalog import Catalog
 from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
+from forefront.cli.model_loaders import make_catalog
 from forefront.cli.printable import printable
 from forefront.cli.progress import StartupProgress
+from forefront.cli.reload import Reloader, SettingsSource
 from forefront.cli.server_runtime import run_server
-from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
+from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
@@ -116,14 +113,11 @@ class StartupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """The models to serve, with the settings of the file, the environment and the command line."""
+    """The settings of the file, the environment and the command line, and their source."""
 
-    models: list[str]
-    model_options: ModelOptions
     settings: Config
-    home: Path
+    source: SettingsSource
     environment_key: str | None
-    chat_template: str | None = None
 
 
 def serve(
@@ -155,11 +149,16 @@ def serve(
             quantize_weights=quantize,
             device=find_device(device),
         )
-        settings = _settings(config, host=host, port=port, grace_seconds=grace)
+
+        def read() -> Config:
+            return _settings(config, host=host, port=port, grace_seconds=grace)
+
+        settings = read()
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
         template = None if chat_template is None else read_chat_template(chat_template)
-        _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template), console)
+        source = SettingsSource(read, models or [], model_options, template, find_home())
+        _serve(ServeOptions(settings, source, key), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
     except OSError as error:
@@ -192,20 +191,15 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 
 def _serve(options: ServeOptions, console: Console) -> None:
-    models = list_models(options.models, options.settings.models, options.model_options, options.chat_template)
+    source = options.source
+    models = source.list_models(options.settings)
     names, settings = [model.name for model in models], options.settings.server
-    progress = StartupProgress(console)
-    with (
-        _bind(settings) as bound,
-        open_store(options.home, options.settings.store.url) as database,
-        closing(Puller(options.home, progress.download)) as puller,
-    ):
+    with _bind(settings) as bound, open_store(source.home, options.settings.store.url) as database:
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, names):
             log.warning("%s", warning)
-        cache = ModelCache(options.home)
-        catalog = Catalog([_load(model, cache, puller, progress) for model in models])
+        catalog = make_catalog(models, source.home, options.settings.loading, StartupProgress(console))
         url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
@@ -216,7 +210,10 @@ def _serve(options: ServeOptions, console: Console) -> None:
             if new_key is not None:
                 _print_first_key(console, url, new_key, names[0])
 
-        run_server(catalog, database, options.settings, bound, started)
+        def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
+            return Reloader(source, options.settings, models, catalog, gateway)
+
+        run_server(catalog, database, options.settings, bound, started, make_reloader)
 
 
 def _bind(settings: ServerSettings) -> socket.socket:
@@ -228,19 +225,6 @@ def _bind(settings: ServerSettings) -> socket.socket:
         reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
         text = f"cannot listen on {settings.host}, port {settings.port}: {reason}; choose another with {option}"
         raise StartupError(text) from None
-
-
-def _load(model: ConfiguredModel, cache: ModelCache, puller: Puller, progress: StartupProgress) -> ServedModel:
-    """The model, pulled if need be. Raises `SourceError`."""
-    if model.source is None:
-        raise SourceError(f"{model.name}: this version serves no upstream models")
-    if model.settings.engine not in (None, "auto", "forefront"):
-        raise SourceError(f"{model.name}: this version has no engine {model.settings.engine}")
-    if (known := KNOWN_MODELS.get(model.settings.source or "")) is not None and model.source.remote is not None:
-        facts = (known.title, f"{known.parameters} parameters", known.licence, known.remark)
-        log.info("%s is %s", model.name, ", ".join(filter(None, facts)))
-    source = puller.find_source(model.source)
-    return load(source, cache, model.options, progress.step, model.chat_template, model.settings.context_length)
 
 
 def _url(settings: ServerSettings, port: int) -> str:

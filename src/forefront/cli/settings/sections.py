@@ -55,6 +55,14 @@ class QueueSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     waiting: Annotated[int, Meta(ge=0, le=1_000_000)] = 1024
 
 
+class LoadingSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[loading]`: the memory of all models in GiB (None: what the machine has, less a reserve), and the seconds that a
+    model stays loaded at least before another takes its memory."""
+
+    memory_gib: Annotated[float, Meta(ge=0.01, le=65536)] | None = None
+    minimum_seconds: Seconds = 10.0
+
+
 class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[prices.MODEL]`: units of money per million tokens."""
 
@@ -71,5 +79,6 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
+    loading: LoadingSettings = msgspec.field(default_factory=LoadingSettings)
     prices: dict[str, PriceSettings] = {}
     models: dict[str, ModelSettings] = {}

@@ -1,7 +1,8 @@
 """Names of settings, and the environment variables that set them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -54,7 +55,7 @@ def _value(text: str, hint: Any) -> Any:
     if get_origin(hint) is list:
         return [part.strip() for part in text.split(",") if part.strip()]
     plain = hint
-    while get_origin(plain) is Annotated:
+    while get_origin(plain) in (Annotated, UnionType, Union):  # of `X | None`, X comes first
         plain = get_args(plain)[0]
     if plain is bool:
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
