@@ -265,6 +265,9 @@ def test_a_new_revision_replaces_the_old_one(hub: Hub, tmp_path: Path) -> None:
     old = puller(hub, tmp_path).pull(REFERENCE)
     hub.repositories[NAME] = Repository({"model-Q8_0.gguf": CONTENT[::-1]}, commit=NEXT_COMMIT)
     assert puller(hub, tmp_path).find(REFERENCE).commit == COMMIT
+    hub.cuts = [1000]
+    refusal(hub, tmp_path)
+    assert puller(hub, tmp_path).find(REFERENCE).commit == COMMIT  # an interrupted update changes nothing
     new = puller(hub, tmp_path).pull(REFERENCE)
     assert (new.commit, new.path.read_bytes()) == (NEXT_COMMIT, CONTENT[::-1])
     assert not old.path.exists()
@@ -366,7 +369,7 @@ def test_a_full_disk_is_seen_before_and_during(hub: Hub, tmp_path: Path, monkeyp
         written(partial, chunk)
 
     monkeypatch.setattr(transfer.PartialFile, "append", append)
-    assert "is full; what has come is kept" in refusal(hub, tmp_path)
+    assert f"the disk of {tmp_path}/hub/models--owner--model/blobs is full; what" in refusal(hub, tmp_path)
     monkeypatch.undo()
     assert puller(hub, tmp_path).pull(REFERENCE).path.read_bytes() == CONTENT
     assert hub.downloads()[-1][1] is not None

@@ -68,7 +68,7 @@ class Hub:
                 reference.repository, revision=reference.revision or None, files_metadata=True, timeout=_TIMEOUT
             )
             return _read(reference.repository, info)
-        except Exception as error:  # the library passes on whatever its HTTP and JSON libraries raise
+        except Exception as error:  # the library lets all exceptions of its HTTP and JSON libraries pass
             raise SourceError(f"{reference}: {self._reason(error, reference)}") from None
 
     def remote_file(self, repository: Repository, file: RepositoryFile) -> RemoteFile:

@@ -7,7 +7,7 @@ import httpx
 
 from forefront.catalog.machine_memory import machine_memory
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.disk import check_space
+from forefront.catalog.pull.disk import check_space, disk_errors
 from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.file_lock import hold_lock, is_locked
 from forefront.catalog.pull.hub import Hub, HubSettings
@@ -43,8 +43,10 @@ class HubPull:
             selection = select(repository, self._reference.file, machine_memory())
         except SelectionError as error:
             raise SourceError(f"{self._reference}: {error}") from None
-        model = self._new_record(repository, selection)
-        self._records.save(model)  # before the transfer, so that `forefront models remove` finds what has come
+        before = self._records.get(str(self._reference))
+        model = self._new_record(before, repository, selection)
+        if before is None or not before.is_complete:  # an interrupted update leaves the old commit in service
+            self._records.save(model)  # before the transfer, so that `forefront models remove` finds what has come
         missing = [file for file in selection.files if not self._cache.has(file)]
         if missing:
             self._bring(repository, missing, selection.size)
@@ -61,8 +63,7 @@ class HubPull:
             raise SourceError(f"{self._reference}: HF_HUB_OFFLINE is set, and {place} does not have it")
         return repository
 
-    def _new_record(self, repository: Repository, selection: Selection) -> PulledModel:
-        before = self._records.get(str(self._reference))
+    def _new_record(self, before: PulledModel | None, repository: Repository, selection: Selection) -> PulledModel:
         directory = str(self._cache.snapshot(repository.commit))
         related = [
             other for other in self._records if other.directory == directory or other.reference == str(self._reference)
@@ -98,7 +99,8 @@ class HubPull:
         except TransferError as error:
             raise SourceError(f"{self._reference}: {error}") from None
         done = size - sum(file.size for file in missing)
-        with client, self._display(f"Pulling {self._reference}", size) as shown:
+        title = f"Pulling {self._reference}"
+        with client, disk_errors(str(self._reference), self._cache.blobs), self._display(title, size) as shown:
             for file in missing:
                 self._bring_file(client, repository, file, _Offset(shown, done))
                 done += file.size
