@@ -29,6 +29,7 @@ from forefront.server.routes.admin import AdminRoutes
 from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.documentation import documentation_routes
+from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
 from forefront.server.routes.pages import load_pages
@@ -67,6 +68,8 @@ def build_app(
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
         "/v1/completions": CompletionsEndpoint(TEXT, service),
         "/v1/responses": CompletionsEndpoint(RESPONSES, service),
+        "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
+        "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
     }
     posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     pages = load_pages()
