@@ -10,14 +10,15 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from forefront.catalog.catalog import Build, Catalog, ServedModel
-from forefront.chat.backend import PromptPreview, Run, RunUsage, TokenizedText
+from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.cli.config import Config
 from forefront.cli.server_runtime import run_server
@@ -123,10 +124,19 @@ class Nursery:
         self._context.set_forkserver_preload([__name__, "tests.support.warm"])
 
     @contextmanager
-    def serve(self, url: str, log: Path, *, settings: Config | None = None, pause: float = 0.0) -> Iterator[Instant]:
-        """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs."""
+    def serve(
+        self,
+        url: str,
+        log: Path,
+        *,
+        settings: Config | None = None,
+        pause: float = 0.0,
+        backends: Mapping[str, Backend[Any]] | None = None,
+    ) -> Iterator[Instant]:
+        """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs. `backends` by the
+        names of their models, in place of one `InstantBackend`."""
         ours, theirs = self._context.Pipe()
-        arguments = (url, str(log), settings or Config(), pause, theirs)
+        arguments = (url, str(log), settings or Config(), backends or {MODEL: InstantBackend(pause)}, theirs)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -142,7 +152,9 @@ class Nursery:
             ours.close()
 
 
-def _serve(url: str, log: str, settings: Config, pause: float, started: Connection) -> None:
+def _serve(
+    url: str, log: str, settings: Config, backends: Mapping[str, Backend[Any]], started: Connection
+) -> None:
     """The child: everything that `forefront serve` does, less the command line and the models."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
@@ -150,7 +162,7 @@ def _serve(url: str, log: str, settings: Config, pause: float, started: Connecti
     database = open_database(url)
     KeyStore(database).ensure_admin_key(KEY)
     build = Build("none", "none", "instant")
-    catalog = Catalog([ServedModel(MODEL, InstantBackend(pause), 0, "fp_instant", build)])
+    catalog = Catalog([ServedModel(name, backend, 0, "fp_instant", build) for name, backend in backends.items()])
     bound: socket.socket = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"
     run_server(catalog, database, settings, bound, lambda: started.send(address))
