@@ -11,17 +11,19 @@ import uvloop
 from starlette.applications import Starlette
 from starlette.types import Scope
 
-from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.cli.server_runtime import tune_interpreter
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
+from forefront.observability.request_recorder import RequestRecorder
+from forefront.observability.server_metrics import ModelMetrics, ServerMetrics
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.http.connection_limits import ConnectionLimits
 from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.middleware.auth import AuthMiddleware
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.server.routes.completions import CHAT, CompletionsEndpoint
+from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.serve import bind
 from forefront.wire.admin import Key, Limits, Project
 from tests.support.instant import MODEL, InstantBackend
@@ -32,6 +34,7 @@ class _FreeLease:
 
     cached_tokens = output_tokens = reasoning_tokens = 0
     started = None
+    recorder = RequestRecorder(ModelMetrics())
 
     def rate_limits(self) -> tuple[()]:
         return ()
@@ -47,7 +50,7 @@ class _FreeLease:
 
     async def settle(self, status: str, finish_reason: str | None) -> None: ...
 
-    def abandon(self, status: str) -> None: ...
+    def fail(self, error: Exception) -> None: ...
 
 
 class _FreeGateway:
@@ -98,12 +101,14 @@ def serve_openly() -> Iterator[str]:
 
 
 def _serve(started: Connection) -> None:
-    catalog = Catalog([ServedModel(MODEL, InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))])
-    chat = CompletionsEndpoint(CHAT, catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
+    model = LoadedModel(InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))
+    catalog = Catalog([ServedModel.permanent(MODEL, model)])
+    service = CompletionService(catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
+    chat = CompletionsEndpoint(CHAT, service)
     app = FastRoute(Starlette(), {"/v1/chat/completions": chat})
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
-        RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory()),
+        RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory(), {}, ServerMetrics()),
         http=bounded_protocol(ProtocolOptions(ConnectionLimits(2000, 100), 20)),
         lifespan="off",
         log_config=None,

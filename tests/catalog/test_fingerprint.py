@@ -2,24 +2,24 @@
 
 import hashlib
 import shutil
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from forefront.catalog import loading
-from forefront.catalog.catalog import ServedModel
+from forefront.catalog.catalog import LoadedModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
+from tests.support.loaded import Silent
 from tests.support.random_model import CHATML, write_random_gguf
 
 OPTIONS = ModelOptions(contexts=1)
 
 
-def served(path: Path, home: Path, options: ModelOptions = OPTIONS, template: str | None = None) -> ServedModel:
-    return loading.load(ModelSource("m", path), ModelCache(home), options, lambda _: nullcontext(), template)
+def served(path: Path, home: Path, options: ModelOptions = OPTIONS, template: str | None = None) -> LoadedModel:
+    return loading.load(ModelSource("m", path), ModelCache(home), options, Silent(), template)
 
 
 def swap_weights(path: Path) -> None:

@@ -1,7 +1,6 @@
 """A Hugging Face directory becomes a model that answers; what cannot be served is one clear sentence."""
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.chat.local.loading import ModelOptions
 from forefront.graph.gguf.gguf_file import GgufFile
 from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint
+from tests.support.loaded import Silent
 from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
 
 TEMPLATE = (
@@ -59,10 +59,10 @@ def test_a_directory_is_a_model(directory: Path, tmp_path: Path) -> None:
     assert (source.name, source.is_gguf, source.is_ir) == ("tiny", False, False)
     model = HfModel(source, ModelCache(tmp_path), exact=False)
     assert not model.is_prepared
-    parts, built = model.load()
+    parts, precision = model.load()
     assert (parts.facts.context_length, parts.facts.end_tokens) == (CONTEXT, frozenset({0, 2}))
     assert parts.tokenizer.encode("<|im_start|>ab")[0] == 1
-    assert built.precision == "weights as stored"
+    assert precision == "weights as stored"
     assert HfModel(source, ModelCache(tmp_path), exact=False).is_prepared
 
 
@@ -70,7 +70,7 @@ def test_a_directory_is_a_model(directory: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["", "int8", "int4"])
 def test_it_is_loaded_in_every_precision(directory: Path, tmp_path: Path, precision: str, kind: str) -> None:
     options = ModelOptions(contexts=1, quantize_weights=kind, inference_precision=precision)
-    model = load(parse_source(str(directory)), ModelCache(tmp_path), options, lambda _: nullcontext())
+    model = load(parse_source(str(directory)), ModelCache(tmp_path), options, Silent())
     said = {"": "weights as stored, ", "int8": "BF16 rounded to 8 bits", "int4": "BF16 rounded to 4 bits"}[kind]
     assert said in model.build.quantization
     assert model.backend.context_length == CONTEXT

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.cli.config import Config
@@ -27,6 +27,9 @@ from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.serve import bind
+from forefront.upstream.build import build_backend
+from forefront.upstream.replicas.circuit import CircuitPolicy
+from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
@@ -132,11 +135,18 @@ class Nursery:
         settings: Config | None = None,
         pause: float = 0.0,
         backends: Mapping[str, Backend[Any]] | None = None,
+        upstreams: Sequence[UpstreamSpec] = (),
+        policy: CircuitPolicy | None = None,
+        fallback: Mapping[str, Sequence[str]] | None = None,
     ) -> Iterator[Instant]:
-        """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs. `backends` by the
-        names of their models, in place of one `InstantBackend`."""
+        """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs.
+
+        Its models are `backends` by their names (one `InstantBackend`), and those of `upstreams`, with the circuits of
+        `policy` and the models of `fallback`.
+        """
         ours, theirs = self._context.Pipe()
-        arguments = (url, str(log), settings or Config(), backends or {MODEL: InstantBackend(pause)}, theirs)
+        served = backends or {MODEL: InstantBackend(pause)}
+        arguments = (url, str(log), settings or Config(), served, upstreams, policy, fallback or {}, theirs)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -153,7 +163,14 @@ class Nursery:
 
 
 def _serve(
-    url: str, log: str, settings: Config, backends: Mapping[str, Backend[Any]], started: Connection
+    url: str,
+    log: str,
+    settings: Config,
+    backends: Mapping[str, Backend[Any]],
+    upstreams: Sequence[UpstreamSpec],
+    policy: CircuitPolicy | None,
+    fallback: Mapping[str, Sequence[str]],
+    started: Connection,
 ) -> None:
     """The child: everything that `forefront serve` does, less the command line and the models."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -162,7 +179,13 @@ def _serve(
     database = open_database(url)
     KeyStore(database).ensure_admin_key(KEY)
     build = Build("none", "none", "instant")
-    catalog = Catalog([ServedModel(name, backend, 0, "fp_instant", build) for name, backend in backends.items()])
+    models = [
+        ServedModel.permanent(name, LoadedModel(backend, 0, "fp_instant", build)) for name, backend in backends.items()
+    ]
+    for spec in upstreams:
+        loaded = LoadedModel(build_backend(spec, policy=policy), 0, "fp_upstream", build)
+        models.append(ServedModel.permanent(spec.name, loaded, fallback.get(spec.name, ())))
+    catalog = Catalog(models)
     bound: socket.socket = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"
     run_server(catalog, database, settings, bound, lambda: started.send(address))

@@ -1,6 +1,8 @@
 """Models as the catalogue reads them, and the same model in OpenVINO's IR form."""
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import forefront.engine.model.openvino_import  # noqa: F401 - first, because it keeps OpenVINO from reporting
@@ -15,9 +17,21 @@ from forefront.graph.gguf.gguf_file import GgufFile
 import openvino_genai
 
 
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def download(self, title: str, size: int) -> AbstractContextManager[Callable[[int], None]]:
+        return nullcontext(lambda _: None)
+
+
 def load_parts(path: Path, home: Path, *, exact: bool = True) -> ModelParts:
     """The graph, tokenizer and facts of a GGUF file."""
-    return GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact).load()[0]
+    parts = GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact).load()[0]
+    assert isinstance(parts, ModelParts)
+    return parts
 
 
 def build(path: Path, cache: Path, *, exact: bool = True) -> BuiltGraph:

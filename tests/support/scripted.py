@@ -104,7 +104,9 @@ def _events(script: Script) -> list[Event]:
         ReasoningDelta(0, script.reasoning[at : at + size]) for at in range(0, len(script.reasoning), size)
     ]
     for alternatives in script.tokens:
-        top = [TopLogprob(token=token, logprob=value, bytes=list(token.encode())) for token, value in alternatives.items()]
+        top = [
+            TopLogprob(token=token, logprob=value, bytes=list(token.encode())) for token, value in alternatives.items()
+        ]
         chosen = top[0]
         entry = TokenLogprob(token=chosen.token, logprob=chosen.logprob, bytes=chosen.bytes, top_logprobs=top)
         events.append(TextDelta(0, chosen.token, [entry]))

@@ -49,8 +49,11 @@ export const STATUS_BY_CODE: Record<string, number> = {
   rate_limit_exceeded: 429,
   internal_error: 500,
   engine_failed: 500,
+  upstream_failed: 502,
+  upstream_unavailable: 503,
   overloaded: 503,
   not_ready: 503,
+  model_unavailable: 503,
   store_unavailable: 503,
   shutting_down: 503,
 };

@@ -59,17 +59,26 @@ export interface Usage {
   completion_tokens_details?: { reasoning_tokens: number } | null;
 }
 
-/** The sampling parameters, with defaults. A request with this `seed` repeats the completion. */
+/**
+ * The sampling parameters, with defaults. A request with this `seed` repeats the completion. For a model with an upstream,
+ * null is the upstream's default.
+ */
 export interface EffectiveSampling {
-  temperature: number;
-  top_p: number;
-  top_k: number;
-  min_p: number;
-  presence_penalty: number;
-  frequency_penalty: number;
-  repetition_penalty: number;
-  max_tokens: number;
+  temperature: number | null;
+  top_p: number | null;
+  top_k: number | null;
+  min_p: number | null;
+  presence_penalty: number | null;
+  frequency_penalty: number | null;
+  repetition_penalty: number | null;
+  max_tokens: number | null;
   seed: number | null;
+}
+
+/** The server that answered for a model with an upstream (`big/1`), and the model's name there. */
+export interface UpstreamReceipt {
+  name: string;
+  model: string;
 }
 
 /** The provenance of a completion. `weights` is a hash of the model. Times are in milliseconds. */
@@ -84,6 +93,9 @@ export interface Receipt {
   prefill_ms: number;
   /** From the first token to the last. */
   decode_ms: number;
+  upstream?: UpstreamReceipt | null;
+  /** The fallback that answered in place of the requested model. */
+  served_by?: string | null;
 }
 
 /** A chat completion. `message` is the first choice's. */

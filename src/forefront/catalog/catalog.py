@@ -1,56 +1,37 @@
-"""The models that are being served, by name."""
+"""The models of the server, by name."""
 
 import asyncio
 import difflib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Collection, Iterator, Sequence
 
-from forefront.chat.backend import Backend
+from forefront.catalog.load_queue import LoadQueue
+from forefront.catalog.loaded_model import Build, LoadedModel, Progress
+from forefront.catalog.served_model import ModelUse, ServedModel
 from forefront.wire.errors import ApiError
-from forefront.wire.response import Model
 
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """The identity of a model: a hash of the weights, the precisions of computation, the engine's name and version."""
-
-    weights: str
-    quantization: str
-    engine: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """A model that answers. `created` is in seconds since 1970. `fingerprint`: see `fingerprint.py`."""
-
-    name: str
-    backend: Backend[Any]
-    created: int
-    fingerprint: str
-    build: Build
-
-    def describe(self) -> Model:
-        """The model as `GET /v1/models` shows it."""
-        context = self.backend.context_length
-        return Model(
-            id=self.name,
-            created=self.created,
-            owned_by="forefront",
-            context_length=context,
-            max_model_len=context,
-            root=self.name,
-        )
+__all__ = ["Build", "Catalog", "LoadedModel", "ModelUse", "ServedModel"]
 
 
 class Catalog:
     """Every model of the server, in the order in which they were named; the first is the default of the clients."""
 
-    def __init__(self, models: list[ServedModel]) -> None:
+    def __init__(self, models: Sequence[ServedModel], queue: LoadQueue | None = None) -> None:
+        self._queue = queue or LoadQueue()
         self._models = {model.name: model for model in models}
+        for model in models:
+            self._queue.add(model)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
+
+    def loaded(self) -> list[ServedModel]:
+        """The models whose backends answer."""
+        return [model for model in self if model.loaded is not None]
+
+    def find(self, name: str) -> ServedModel | None:
+        """The model of that name, if there is one."""
+        return self._models.get(name)
 
     def get(self, name: str, allowed: Collection[str] | None = None) -> ServedModel:
         """The model of that name. Raises `ApiError` `model_not_found` (404), which names those that are `allowed`."""
@@ -64,19 +45,61 @@ class Catalog:
             raise ApiError("model_not_found", text, param="model")
         return model
 
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that models take, are taking, or are giving back."""
+        return self._queue.held_bytes
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes; None for no limit."""
+        return None if self._queue.limit == math.inf else int(self._queue.limit)
+
     def visible(self, allowed: Collection[str] | None) -> list[ServedModel]:
         """The models of these names; all of them for None."""
         return [model for model in self if allowed is None or model.name in allowed]
 
+    def load_now(self, model: ServedModel, progress: Progress) -> None:
+        """See `LoadQueue.load_now`."""
+        self._queue.load_now(model, progress)
+
     def start(self) -> None:
-        """Start every model on the running event loop."""
-        for model in self._models.values():
-            model.backend.start()
+        """Start every loaded model on the running event loop, and load others from now on."""
+        self._queue.start()
 
     async def probe(self) -> None:
-        """Return once every model has generated a token, or raise."""
-        await asyncio.gather(*(model.backend.probe() for model in self._models.values()))
+        """Return once every loaded model has generated a token, or raise."""
+        await asyncio.gather(*(_probe(model) for model in self.loaded()))
+
+    async def load(self, model: ServedModel) -> None:
+        """Return once the model is loaded. A load that has failed is tried again at once. Raises `ApiError`."""
+        with model.use() as use:
+            await use.wait(at_once=True)
+
+    async def unload(self, model: ServedModel) -> None:
+        """Return once the model is unloaded. It takes no requests meanwhile, and running ones finish."""
+        if model.loader is None:
+            raise ApiError("invalid_value", f"The model `{model.name}` is always loaded.", param="model")
+        await self._queue.drop(model)
+
+    def replace(self, models: Sequence[ServedModel], limit: float, minimum_seconds: float) -> None:
+        """Serve these models from now on, with these bounds (see `LoadQueue`). Models that are the same objects as
+        before go on as they are."""
+        before, self._models = self._models, {model.name: model for model in models}
+        self._queue.set_bounds(limit, minimum_seconds)
+        for model in models:
+            if before.get(model.name) is not model:
+                self._queue.admit(model)
+        for model in before.values():
+            successor = self._models.get(model.name)
+            if successor is not model:
+                self._queue.retire(model, successor)
 
     async def close(self) -> None:
         """Stop every model; what still runs ends with an error."""
-        await asyncio.gather(*(model.backend.close() for model in self._models.values()))
+        await self._queue.close()
+
+
+async def _probe(model: ServedModel) -> None:
+    with model.held() as backend:
+        await backend.probe()

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.catalog import Build
+from forefront.catalog.loaded_model import Build
 from forefront.catalog.source import ModelSource
 from forefront.engine.model.model import ModelOptions
 

@@ -1,23 +1,52 @@
 """From a model source to a served model."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from forefront.catalog.catalog import Build, ServedModel
 from forefront.catalog.fingerprint import fingerprint, settings_files
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.hf_model import HfModel
 from forefront.catalog.ir_model import ir_digest, load_ir
+from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
+from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
+from forefront.chat.local.embedding_backend import EmbeddingBackend
+from forefront.chat.local.loading import (
+    EmbeddingParts,
+    LoadError,
+    ModelOptions,
+    ModelParts,
+    load_backend,
+    load_embedding_backend,
+)
+from forefront.chat.local.local_backend import LocalBackend
 from forefront.engine.model.openvino_import import plain_reason
 
-# Called with what is about to be done; the context that it returns is open while that is being done.
-Progress = Callable[[str], AbstractContextManager[object]]
+
+@dataclass(frozen=True, slots=True)
+class LocalLoader:
+    """Loads a model into this process. `fetch` returns the source with its files on this machine."""
+
+    source: ModelSource
+    cache: ModelCache
+    options: ModelOptions
+    fetch: Callable[[ModelSource, Progress], ModelSource]
+    chat_template: str | None = None
+    context_length: int | None = None
+
+    def estimate(self) -> LoadEstimate:
+        """See `ModelLoader.estimate`."""
+        return estimate_memory(self.source, self.options, self.context_length)
+
+    def load(self, progress: Progress) -> LoadedModel:
+        """See `ModelLoader.load`."""
+        source = self.fetch(self.source, progress)
+        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length)
+        size = estimate_memory(source, self.options, self.context_length).memory_bytes
+        return replace(loaded, memory_bytes=size)
 
 
 def load(
@@ -27,13 +56,14 @@ def load(
     progress: Progress,
     chat_template: str | None = None,
     context_length: int | None = None,
-) -> ServedModel:
+) -> LoadedModel:
     """Prepare the model's weights if need be, and load it.
 
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. Raises
     `SourceError`, whose text names the file.
     """
     try:
+        parts: ModelParts | EmbeddingParts
         if source.is_ir:
             if options.quantize_weights:
                 raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
@@ -42,8 +72,8 @@ def load(
             parts, digest, weights = _load_prepared(source, cache, options, progress)
         settings = cache.digest(settings_files(source))
         parts = _with_context(parts, context_length)
-        with progress(f"Loading {source.name}"):
-            backend = load_backend(parts, options, chat_template)
+        with progress.step(f"Loading {source.name}"):
+            backend = _backend(parts, options, chat_template)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
     except OSError as error:
@@ -52,10 +82,19 @@ def load(
         raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
     created = int(source.path.stat().st_mtime)
     build = Build(f"sha256:{digest}", _precision(weights, options), _engine())
-    return ServedModel(source.name, backend, created, fingerprint(build, settings, options, chat_template), build)
+    return LoadedModel(backend, created, fingerprint(build, settings, options, chat_template), build)
 
 
-def _with_context(parts: ModelParts, context_length: int | None) -> ModelParts:
+def _backend(
+    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
+) -> LocalBackend | EmbeddingBackend:
+    """Raises `LoadError`."""
+    if isinstance(parts, EmbeddingParts):
+        return load_embedding_backend(parts, options)
+    return load_backend(parts, options, chat_template)
+
+
+def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None) -> ModelParts | EmbeddingParts:
     """The parts with a smaller context. Raises `LoadError` for one larger than the model's."""
     if context_length is None:
         return parts
@@ -67,10 +106,10 @@ def _with_context(parts: ModelParts, context_length: int | None) -> ModelParts:
 
 def _load_prepared(
     source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
-) -> tuple[ModelParts, str, str]:
+) -> tuple[ModelParts | EmbeddingParts, str, str]:
     """The parts, the digest of the files, and how exactly their weights are computed with."""
     kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
-    with progress(f"Reading {source.name}"):
+    with progress.step(f"Reading {source.name}"):
         model = kind(
             source,
             cache,
@@ -79,11 +118,11 @@ def _load_prepared(
             precision=options.inference_precision,
         )
     if model.is_prepared:
-        parts, built = model.load()
+        parts, precision = model.load()
     else:
-        with progress(f"Preparing {source.name} for this machine (once)"):
-            parts, built = model.load()
-    return parts, model.digest, built.precision
+        with progress.step(f"Preparing {source.name} for this machine (once)"):
+            parts, precision = model.load()
+    return parts, model.digest, precision
 
 
 def _precision(weights: str, options: ModelOptions) -> str:

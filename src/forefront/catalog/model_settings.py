@@ -7,13 +7,17 @@ import msgspec
 from msgspec import Meta
 
 Engine = Literal["auto", "forefront", "llama.cpp", "vllm", "sglang"]
-Dialect = Literal["auto", "vllm", "sglang", "llama.cpp", "ollama", "openai", "generic"]
+Dialect = Literal["auto", "forefront", "vllm", "sglang", "llama.cpp", "ollama", "ovms", "openai", "generic"]
+Capability = Literal["images", "audio", "files"]
 Text = Annotated[str, Meta(min_length=1)]
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])")
 # Settings of one kind of model. `fallback` and `context_length` belong to both.
-_UPSTREAM_ONLY: Final = ("upstream_model", "upstream_key", "dialect", "capabilities", "fallback")
+_UPSTREAM_ONLY: Final = (
+    *("upstream_model", "upstream_key", "dialect", "capabilities"),
+    *("tokenizer", "connect_seconds", "read_seconds"),
+)
 _SOURCE_ONLY: Final = (
     *("engine", "engine_args", "keep", "chat_template", "quantize", "precision", "exact_activations"),
     *("device", "threads", "kv_cache_gib"),
@@ -40,7 +44,10 @@ class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     upstream_model: Text | None = None
     upstream_key: Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")] | None = None
     dialect: Dialect | None = None
-    capabilities: list[str] | None = None
+    capabilities: list[Capability] | None = None
+    tokenizer: Text | None = None
+    connect_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    read_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     fallback: list[str] | None = None
 
     @property

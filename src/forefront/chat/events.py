@@ -8,10 +8,12 @@ from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogpro
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache."""
+    """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache. `fingerprint` takes
+    the place of the model's own."""
 
     prompt_tokens: int
     cached_tokens: int
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,23 @@ class ChoiceEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamReport:
+    """The replica that answered, and the model's name there."""
+
+    name: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
-    """The effective sampling values of an answer, and the seconds that it waited, read the prompt and generated."""
+    """The effective sampling values of an answer, and the seconds that it waited, read the prompt and generated.
+    `upstream` is set for an answer of another server."""
 
     sampling: EffectiveSampling
     queue_seconds: float
     prefill_seconds: float
     decode_seconds: float
+    upstream: UpstreamReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

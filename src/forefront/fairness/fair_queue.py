@@ -37,6 +37,12 @@ class FairQueue(Generic[T]):
         self._tenants: dict[str, _Tenant[T]] = {}
         self._time = 0.0
 
+    def resize(self, slots: int, max_waiting: int, extra_slots: int) -> None:
+        """Change the bounds. Items beyond them run or wait on."""
+        if self._max_per_tenant == self.slots + self.extra_slots:
+            self._max_per_tenant = slots + extra_slots
+        self.slots, self.max_waiting, self.extra_slots = slots, max_waiting, extra_slots
+
     @property
     def free_places(self) -> int:
         """The number of items that can be added, to run or to wait."""
@@ -59,6 +65,10 @@ class FairQueue(Generic[T]):
         entry = self._tenants.get(tenant)
         return 0 if entry is None else len(entry.running) + len(entry.waiting)
 
+    def waiting_tenants(self) -> set[str]:
+        """The tenants with waiting items."""
+        return {name for name, entry in self._tenants.items() if entry.waiting}
+
     def start_next(self) -> T | None:
         """Start the next item, if one waits and has a slot. It runs until `finish`."""
         tenant = self._next_tenant()
@@ -75,7 +85,9 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, tenant: str, item: T) -> None:
-        """Remove a waiting item."""
+        """Remove an item if it waits."""
+        if tenant not in self._tenants:
+            return
         tokens = self._tenants[tenant].waiting.pop(item, None)
         if tokens is not None:
             self.waiting -= 1

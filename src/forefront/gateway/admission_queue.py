@@ -76,6 +76,11 @@ class AdmissionQueue:
         """The number of requests that wait for one."""
         return self._queue.waiting
 
+    def resize(self, slots: int, max_waiting: int) -> None:
+        """Change the bounds. Requests beyond them keep their slots and places."""
+        self._queue.resize(slots, max_waiting, extra_slots=slots)
+        self._grant()
+
     def reserve(self, tenant: str) -> None:
         """Reserve a place for a request of unknown size, so that no more requests are prepared than fit. `enqueue` or
         `cancel` follows."""

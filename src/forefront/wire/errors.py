@@ -46,8 +46,11 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "rate_limit_exceeded": ErrorKind(429, "rate_limit_error"),
     "internal_error": ErrorKind(500, "server_error"),
     "engine_failed": ErrorKind(500, "server_error"),
+    "upstream_failed": ErrorKind(502, "server_error"),
+    "upstream_unavailable": ErrorKind(503, "server_error"),
     "overloaded": ErrorKind(503, "server_error"),
     "not_ready": ErrorKind(503, "server_error"),
+    "model_unavailable": ErrorKind(503, "server_error"),
     "store_unavailable": ErrorKind(503, "server_error"),
     "shutting_down": ErrorKind(503, "server_error"),
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from forefront.wire.errors import ApiError
+from forefront.wire.media import check_media
 from forefront.wire.message import Message
 
 
@@ -17,6 +18,8 @@ def check_conversation(messages: Sequence[Message]) -> None:
         path = f"messages[{index}]"
         if message.content is None and not _stands_without_content(message):
             raise ApiError("missing_parameter", f"`{path}.content` is required.", param=f"{path}.content")
+        if message.has_media and message.role != "user":
+            _refuse(f"Only messages of the user have parts other than text, not {path}.", f"{path}.content")
         if message.role == "tool":
             _check_result(message, pending, path)
             continue
@@ -25,6 +28,7 @@ def check_conversation(messages: Sequence[Message]) -> None:
         if message.tool_calls and message.role != "assistant":
             _refuse(f"Only messages of the assistant have `tool_calls`, not {path}.", f"{path}.tool_calls")
         pending = _calls(message, path)
+    check_media(messages)
 
 
 def _stands_without_content(message: Message) -> bool:

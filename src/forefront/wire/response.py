@@ -14,7 +14,8 @@ from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall, Tool
 
 # `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results, and
 # so with `function_call` for requests with `functions`. `deadline`: the time of `deadline_ms` was over.
-FinishReason = Literal["stop", "length", "tool_calls", "function_call", "deadline"]
+# `content_filter`: the model's upstream withheld the rest.
+FinishReason = Literal["stop", "length", "tool_calls", "function_call", "content_filter", "deadline"]
 
 
 def _null() -> None:
@@ -104,25 +105,33 @@ class Usage(Record, kw_only=True):
 
 class EffectiveSampling(Record, kw_only=True):
     """The sampling values of an answer, defaults filled in. `seed` is drawn when the request has none; sent back in a
-    request, it repeats the answer."""
+    request, it repeats the answer. For an answer of an upstream, null is the upstream's default."""
 
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    presence_penalty: float
-    frequency_penalty: float
-    repetition_penalty: float
-    max_tokens: int
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    repetition_penalty: float | None
+    max_tokens: int | None
     seed: int | None = None
+
+
+class UpstreamReceipt(Record, kw_only=True):
+    """The server that answered, by its model and its place in the settings (`big/1`), and the model's name there."""
+
+    name: str
+    model: str
 
 
 class Receipt(Record, kw_only=True):
     """The conditions of an answer, for repeating it.
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
-    and a version. Times are in milliseconds: waiting for a turn, reading the prompt until the first token, and from
-    there to the last.
+    and a version; all three are "unknown" for an answer of an `upstream`. Times are in milliseconds: waiting for a
+    turn, reading the prompt until the first token, and from there to the last. `served_by` names a fallback that
+    answered in place of the requested model.
     """
 
     weights: str
@@ -132,6 +141,8 @@ class Receipt(Record, kw_only=True):
     queue_ms: float
     prefill_ms: float
     decode_ms: float
+    upstream: UpstreamReceipt | None = None
+    served_by: str | None = None
 
 
 class ChatCompletion(Record, kw_only=True):
@@ -245,9 +256,13 @@ class Preflight(Record, kw_only=True):
     wait_seconds: float
 
 
+ModelState = Literal["unloaded", "loading", "loaded", "unloading", "failed"]
+
+
 class Model(Record, kw_only=True):
     """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
-    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here."""
+    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here. A model that is not
+    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded."""
 
     id: str
     object: Literal["model"] = "model"
@@ -256,6 +271,8 @@ class Model(Record, kw_only=True):
     context_length: int | None = None
     max_model_len: int | None = None
     root: str | None = None
+    state: ModelState
+    size: int
 
 
 class ModelList(Record, kw_only=True):

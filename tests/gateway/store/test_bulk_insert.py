@@ -12,7 +12,7 @@ from forefront.gateway.store.tables import budget_leases, completions, daily_usa
 def test_each_row_is_there_once_as_it_was_given(database: Database, count: int) -> None:
     bulk = BulkInsert(completions)
     text = 'it\'s "quoted", %s, ? and né'
-    before, after = ("key", "project", text, "completed", None), (0, 1, 0)
+    before, after = ("key", "project", text, "completed", None), (0, 1, 0, True)
     rows = [
         (f"c{number}", *before, 10**15 + number, *after, number, 0.1 + number, None, 1e9 / 7) for number in range(count)
     ]

@@ -129,7 +129,9 @@ async def test_a_row_that_does_not_fit_leaves_nothing(
 
 
 async def test_progress_is_reported(database: Database, tmp_path: Path) -> None:
-    rows = [(f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, n, 1.5, None, 1.75) for n in range(2500)]
+    rows = [
+        (f"c{n}", "k", "p", "m", "completed", "stop", 1, 0, 1, 0, n % 2 == 0, n, 1.5, None, 1.75) for n in range(2500)
+    ]
     with database.write() as connection:
         BulkInsert(completions).insert(connection, rows)
     told: list[int] = []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from forefront.catalog.catalog import Build, Catalog, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import PromptPreview
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
@@ -22,7 +22,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.store.database import open_database
-from forefront.server.routes.completions import CHAT, CompletionsEndpoint
+from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.wire.request import ChatRequest
 from tests.server.request_scope import authenticate_as
@@ -82,7 +82,7 @@ async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
 
 
 def catalog_of(backend: InstantBackend) -> Catalog:
-    return Catalog([ServedModel(MODEL, backend, 0, "fp", Build("none", "none", "instant"))])
+    return Catalog([ServedModel.permanent(MODEL, LoadedModel(backend, 0, "fp", Build("none", "none", "instant")))])
 
 
 async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: P
         catalog = catalog_of(InstantBackend())
         preflights, completions = (
             PreflightEndpoint(catalog, gateway, workers),
-            CompletionsEndpoint(CHAT, catalog, gateway, workers),
+            CompletionsEndpoint(CHAT, CompletionService(catalog, gateway, workers)),
         )
         app = preflights if endpoint == "preflight" else completions
         client = Connection(principal, json.dumps(BODY | {"user": "x" * 2**17}).encode())

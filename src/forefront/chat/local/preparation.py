@@ -25,6 +25,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.errors import ApiError, shutting_down
+from forefront.wire.media import media_parts
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
@@ -239,6 +240,7 @@ class RequestPreparer:
 
     async def _rendered(self, request: ChatRequest, tenant: Tenant, render: Callable[[ChatRequest], T]) -> T:
         """`render(request)`, in a worker thread. Raises `ApiError` for messages that cannot fit, before any work."""
+        _refuse_media(request)
         size = _text_size(request)
         self._limits.text_bound.check_messages(size)
         return await self._in_worker(tenant, size, lambda: render(request))
@@ -249,6 +251,14 @@ class RequestPreparer:
             return await self._workers.run(tenant, size + 1, work)
         except SemaphoreClosedError:
             raise shutting_down() from None
+
+
+def _refuse_media(request: ChatRequest) -> None:
+    """Raises `ApiError` 400 for a part of a message that is not text."""
+    for path, part in media_parts(request.messages):
+        kind = type(part).__struct_config__.tag
+        text = f"Parts of type {kind!r} are not supported: this model reads text alone."
+        raise ApiError("unsupported_parameter", text, param=f"{path}.type")
 
 
 def _text_size(request: ChatRequest) -> int:

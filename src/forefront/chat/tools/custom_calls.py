@@ -21,7 +21,7 @@ class CustomCallParser:
     def __init__(self, parser: OutputParser, names: Collection[str]) -> None:
         self._parser = parser
         self._names = names
-        self._texts: dict[int, _TextArgument] = {}  # by call
+        self._texts: dict[int, TextArgument] = {}  # by call
 
     @property
     def reasoning(self) -> bool:
@@ -46,7 +46,7 @@ class CustomCallParser:
 
     def _unwrapped_one(self, delta: Delta) -> Delta | None:
         if isinstance(delta, ToolCallBegin) and delta.name in self._names:
-            self._texts[delta.call] = _TextArgument()
+            self._texts[delta.call] = TextArgument()
             return replace(delta, custom=True)
         if isinstance(delta, ToolCallDelta) and delta.call in self._texts:
             text = self._texts[delta.call].feed(delta.arguments)
@@ -54,7 +54,7 @@ class CustomCallParser:
         return delta
 
 
-class _TextArgument:
+class TextArgument:
     """The text in `{"input": "…"}`, as its JSON arrives."""
 
     def __init__(self) -> None:

@@ -4,6 +4,8 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,23 +16,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.download import fetch
+from forefront.catalog.catalog import Catalog
 from forefront.catalog.known_models import KNOWN_MODELS
-from forefront.catalog.loading import load
-from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
+from forefront.cli.model_loaders import make_catalog
 from forefront.cli.printable import printable
 from forefront.cli.progress import StartupProgress
+from forefront.cli.reload import Reloader, SettingsSource
 from forefront.cli.server_runtime import run_server
-from forefront.cli.settings.model_list import ConfiguredModel, list_models
+from forefront.cli.settings.sections import MetricsSettings
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
+from forefront.cli.tracing import check_tracing
+from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
@@ -101,6 +104,14 @@ DeviceOption = Annotated[
         help="Device of the models; GPU.1 is a second GPU. AUTO: a GPU if available.",
     ),
 ]
+EngineOption = Annotated[
+    Literal["auto", "forefront", "llama.cpp"],
+    typer.Option(
+        "--engine",
+        metavar="auto|forefront|llama.cpp",
+        help="Engine of the models. auto: llama.cpp for GGUF files that this program's own engine does not run.",
+    ),
+]
 Grace = Annotated[
     float | None,
     typer.Option(
@@ -115,14 +126,11 @@ class StartupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """The models to serve, with the settings of the file, the environment and the command line."""
+    """The settings of the file, the environment and the command line, and their source."""
 
-    models: list[str]
-    model_options: ModelOptions
     settings: Config
-    home: Path
+    source: SettingsSource
     environment_key: str | None
-    chat_template: str | None = None
 
 
 def serve(
@@ -136,6 +144,7 @@ def serve(
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
     device: DeviceOption = "CPU",
+    engine: EngineOption = "auto",
     grace: Grace = None,
     config: ConfigFile = None,
 ) -> None:
@@ -154,11 +163,17 @@ def serve(
             quantize_weights=quantize,
             device=find_device(device),
         )
-        settings = _settings(config, host=host, port=port, grace_seconds=grace)
+
+        def read() -> Config:
+            return _settings(config, host=host, port=port, grace_seconds=grace)
+
+        settings = read()
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
+        check_tracing(settings.tracing.endpoint)
         template = None if chat_template is None else read_chat_template(chat_template)
-        _serve(ServeOptions(models or [], model_options, settings, find_home(), key, template), console)
+        source = SettingsSource(read, models or [], model_options, template, find_home(), engine)
+        _serve(ServeOptions(settings, source, key), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
     except OSError as error:
@@ -191,15 +206,19 @@ def _set_up_logging(settings: Config, key: str | None) -> None:
 
 
 def _serve(options: ServeOptions, console: Console) -> None:
-    models = list_models(options.models, options.settings.models, options.model_options, options.chat_template)
+    source = options.source
+    models = source.list_models(options.settings)
     names, settings = [model.name for model in models], options.settings.server
-    with _bind(settings) as bound, open_store(options.home, options.settings.store.url) as database:
+    with (
+        _bind(settings.host, settings.port) as bound,
+        _bind_metrics(options.settings.metrics) as metrics,
+        open_store(source.home, options.settings.store.url) as database,
+    ):
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, names):
             log.warning("%s", warning)
-        cache, progress = ModelCache(options.home), StartupProgress(console)
-        catalog = Catalog([_load(model, cache, options.home, progress) for model in models])
+        catalog = make_catalog(models, source.home, options.settings.loading, StartupProgress(console))
         url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
@@ -210,36 +229,37 @@ def _serve(options: ServeOptions, console: Console) -> None:
             if new_key is not None:
                 _print_first_key(console, url, new_key, names[0])
 
-        run_server(catalog, database, options.settings, bound, started)
+        def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
+            return Reloader(source, options.settings, models, catalog, gateway)
+
+        run_server(catalog, database, options.settings, bound, started, make_reloader, metrics)
 
 
-def _bind(settings: ServerSettings) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """The server's socket. Raises `StartupError`."""
     try:
-        return bind(settings.host, settings.port)
+        return bind(host, port)
     except (OSError, ValueError) as error:  # ValueError: a host name that cannot be encoded
         option = "--port" if isinstance(error, OSError) and error.errno in _PORT_ERRORS else "--host"
         reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
-        text = f"cannot listen on {settings.host}, port {settings.port}: {reason}; choose another with {option}"
-        raise StartupError(text) from None
+        raise StartupError(f"cannot listen on {host}, port {port}: {reason}; choose another with {option}") from None
 
 
-def _load(model: ConfiguredModel, cache: ModelCache, home: Path, progress: StartupProgress) -> ServedModel:
-    """The model, downloaded if need be. Raises `SourceError`."""
-    if model.source is None:
-        raise SourceError(f"{model.name}: this version serves no upstream models")
-    if model.settings.engine not in (None, "auto", "forefront"):
-        raise SourceError(f"{model.name}: this version has no engine {model.settings.engine}")
-    source = _download(model.source, home, progress)
-    return load(source, cache, model.options, progress.step, model.chat_template, model.settings.context_length)
-
-
-def _download(source: ModelSource, home: Path, progress: StartupProgress) -> ModelSource:
-    """The source with its files downloaded. Raises `SourceError`."""
-    if source.known is None:
-        return source
-    log.info("%s is %s, %s, %s", source.name, source.known.title, source.known.licence, source.known.remark)
-    return ModelSource(source.name, fetch(source.known, home, progress.download))
+@contextmanager
+def _bind_metrics(settings: MetricsSettings) -> Iterator[socket.socket | None]:
+    """The socket of the metrics, or None without a port for them. Raises `StartupError`."""
+    if settings.port is None:
+        yield None
+        return
+    try:
+        bound = bind(settings.host, settings.port)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
+        where = f"`metrics.host` {settings.host}, `metrics.port` {settings.port}"
+        raise StartupError(f"cannot listen on {where}: {reason}") from None
+    with bound:
+        log.info("metrics on http://%s:%d/metrics, without a key", settings.host, bound.getsockname()[1])
+        yield bound
 
 
 def _url(settings: ServerSettings, port: int) -> str:

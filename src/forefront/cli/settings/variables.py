@@ -1,7 +1,8 @@
 """Names of settings, and the environment variables that set them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -37,6 +38,11 @@ def environment_variable(setting: str, *, by_rule: bool = False) -> str:
     return name if by_rule else _COMMON_NAMES.get(setting, name)
 
 
+def is_service_address(name: str, value: str) -> bool:
+    """Whether the variable of a `port` has the value that Kubernetes gives it, for a service of such a name."""
+    return name.lower().endswith("port") and "://" in value
+
+
 def read_variables(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The settings in environment variables, by section."""
     found: dict[str, dict[str, Any]] = {}
@@ -44,7 +50,8 @@ def read_variables(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     for section, kind in sections():
         hints = get_type_hints(kind, include_extras=True)
         for name in kind.__struct_fields__:
-            if section not in named and (text := variables.get(environment_variable(f"{section}.{name}"), "")):
+            text = variables.get(environment_variable(f"{section}.{name}"), "")
+            if section not in named and text and not is_service_address(name, text):
                 found.setdefault(section, {})[name] = _value(text, hints[name])
     return found
 
@@ -54,7 +61,7 @@ def _value(text: str, hint: Any) -> Any:
     if get_origin(hint) is list:
         return [part.strip() for part in text.split(",") if part.strip()]
     plain = hint
-    while get_origin(plain) is Annotated:
+    while get_origin(plain) in (Annotated, UnionType, Union):  # of `X | None`, X comes first
         plain = get_args(plain)[0]
     if plain is bool:
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)

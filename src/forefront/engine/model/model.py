@@ -8,7 +8,7 @@ from forefront.engine.model.device import find_device, is_gpu
 from forefront.engine.model.kv_cache import KvCache
 from forefront.engine.model.logits import Logits
 from forefront.engine.model.openvino_import import ov
-from forefront.engine.model.paged_graph import PagedGraph
+from forefront.engine.model.paged_graph import Embed, PagedGraph
 from forefront.engine.model.sampling_head import add_sampling_head
 from forefront.engine.model.step_inputs import SequenceInput, StepInputs
 
@@ -44,10 +44,10 @@ class PagedModel:
     def __init__(self, graph: PagedGraph, context_length: int, options: ModelOptions | None = None) -> None:
         options = options or ModelOptions()
         self.vocabulary_size = graph.vocabulary_size
-        self._embed = graph.embed
-        self._memory = graph.memory
+        self._embed: Embed | None = graph.embed
+        self._memory: Any = graph.memory
         core, device = ov.Core(), find_device(options.device)
-        self._compiled = core.compile_model(add_sampling_head(graph), device, _properties(options, device))
+        self._compiled: Any = core.compile_model(add_sampling_head(graph), device, compile_properties(options, device))
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         self._cache = KvCache(core, self._compiled, device)
@@ -80,6 +80,12 @@ class PagedModel:
         self._cache.free()
         self._create_request()
 
+    def close(self) -> None:
+        """Free the memory. Nothing can be called afterwards."""
+        self._request = self._compiled = self._embed = self._memory = None
+        del self._inputs
+        self._cache.free()
+
     def _create_request(self) -> None:
         self._request = self._compiled.create_infer_request()
         # One block beyond those that sequences get, for idle tokens.
@@ -87,7 +93,8 @@ class PagedModel:
         self._inputs = StepInputs(self._request, self._ports, self.block_size, self.block_count)
 
 
-def _properties(options: ModelOptions, device: str) -> dict[str, str | int]:
+def compile_properties(options: ModelOptions, device: str) -> dict[str, str | int]:
+    """OpenVINO's properties for compiling a model."""
     properties: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": options.inference_precision,

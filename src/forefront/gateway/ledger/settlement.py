@@ -50,6 +50,7 @@ class LedgerRow(msgspec.Struct):
     received_at: float
     first_token_at: float | None
     finished_at: float
+    estimated: bool = False
 
     def as_failed(self) -> "LedgerRow":
         """The row of an answer whose end was withheld: it failed, and costs nothing."""

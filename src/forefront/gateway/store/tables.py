@@ -1,6 +1,6 @@
 """The schema of the store. The migrations produce exactly these tables; a test compares the two."""
 
-from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table
 
 # Times are seconds since 1970 in UTC. Money is in billionths of the currency's unit, so that sums are exact.
 metadata = MetaData()
@@ -64,6 +64,7 @@ completions = Table(
     Column("cached_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("estimated", Boolean(create_constraint=False), nullable=False),
     Column("cost_nanos", BigInteger, nullable=False),
     Column("received_at", Float(53), nullable=False),
     Column("first_token_at", Float(53)),

@@ -20,8 +20,9 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/
 class AuthMiddleware:
     """Sets the request context's principal, or answers 401 or 403.
 
-    It decides on `scope["path"]`, the string that the router uses. Other headers than `authorization` have no effect.
-    `assets` are further open paths: the files of the web pages.
+    It decides on `scope["path"]`, the string that the router uses. Other headers have no effect than `authorization`
+    and, on paths of an API whose conventions name one, its `key_header`. `assets` are further open paths: the files of
+    the web pages.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator, assets: Collection[str] = ()) -> None:
@@ -38,7 +39,7 @@ class AuthMiddleware:
             try:
                 await request_context(scope).authenticate(scope, self._authenticator)
             except ApiError as error:
-                await error_response(error)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -52,11 +53,11 @@ class KeyAuthenticator:
     async def authenticate(self, scope: Scope) -> Principal:
         """See `Authenticator`. Raises `ApiError` 503 too: without a free connection for the project, and when the keys
         cannot be read."""
-        principal = await self._find(header(scope, b"authorization"))
+        principal = await self._find(_authorization(scope))
         if (connection := scope.get("connection")) is not None:
             connection.authenticate(principal.project.name)
-        if (needed := scope_for(scope["path"])) is not None:
-            principal.require_scope(needed)
+        if needed := scopes_for(scope["path"]):
+            principal.require_scope(*needed)
         return principal
 
     async def _find(self, authorization: str) -> Principal:
@@ -76,12 +77,23 @@ class KeyAuthenticator:
         return principal
 
 
-def scope_for(path: str) -> KeyScope | None:
-    """The scope that a key needs for a path; None where any key is enough."""
+def _authorization(scope: Scope) -> str:
+    """The header `authorization`; without one, the key in the API's own header as if it were in there."""
+    authorization = header(scope, b"authorization")
+    own = request_context(scope).conventions.key_header
+    if not authorization and own is not None and (key := header(scope, own)):
+        return f"Bearer {key}"
+    return authorization
+
+
+def scopes_for(path: str) -> tuple[KeyScope, ...]:
+    """The scopes of which a key needs one for a path; empty where any key is enough."""
     if path == "/admin" or path.startswith("/admin/"):
-        return "admin"
+        return ("admin",)
+    if path == "/metrics":
+        return ("metrics", "admin")
     if path == "/v1/models" or path.startswith("/v1/models/"):
-        return "models"
+        return ("models",)
     if path.startswith("/v1/") and not path.startswith("/v1/usage/"):
-        return "chat"
-    return None
+        return ("chat",)
+    return ()

@@ -10,14 +10,17 @@ from forefront.wire.admin import (
     Key,
     KeyList,
     MadeKey,
+    ModelStatus,
     NewKey,
     Project,
     ProjectList,
     ProjectName,
     ProjectSettings,
+    Reload,
     ServerStatus,
     UsageReport,
 )
+from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
 from forefront.wire.parse_admin import ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
@@ -29,9 +32,13 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.responses.events import StreamEvent
+from forefront.wire.responses.request import ResponsesRequest
+from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
 
 TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
+MODEL: Final = ("model_not_found", "model_unavailable", "shutting_down", "unknown_url")
 NOT_FOUND: Final = ("not_found", "unknown_url")
 CONVERSATION: Final = {
     "model": "forefront-mini",
@@ -39,6 +46,7 @@ CONVERSATION: Final = {
     "max_tokens": 128,
 }
 TEXT: Final = {"model": "forefront-mini", "prompt": "Once upon a time", "max_tokens": 32}
+RESPONSE: Final = {"model": "forefront-mini", "input": "Write a recipe for an italian dinner", "max_output_tokens": 128}
 Id = Annotated[str, Meta(min_length=1)]
 
 OPERATIONS: Final = (
@@ -65,6 +73,26 @@ OPERATIONS: Final = (
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
         body=CompletionRequest, example=TEXT, answer=Completion,
         stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/embeddings", group="Embeddings", name="createEmbeddings", scope="chat",
+        summary="Turn texts into vectors", body=EmbeddingRequest,
+        example={"model": "nomic-embed", "input": ["Once upon a time"]}, answer=EmbeddingList, idempotent=True,
+        errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/rerank", group="Embeddings", name="rerank", scope="chat",
+        summary="Order documents by relevance for a query", body=RerankRequest,
+        example={"model": "bge-reranker", "query": "pasta", "documents": ["A recipe", "A song"]}, answer=RerankResult,
+        idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/responses", group="Responses", name="createResponse", scope="chat",
+        summary="Answer a conversation as a response",
+        description="Whole as JSON, or with `stream` as typed server-sent events. The last one is "
+        "`response.completed`, `response.incomplete`, `response.failed` or `error`.",
+        body=ResponsesRequest, example=RESPONSE, answer=Response, stream=StreamEvent, done=False,
+        idempotent=True, errors=PROMPT + LIMITS + ("not_found",),
     ),
     Operation(
         method="POST", path="/v1/tokenize", group="Tokens", name="tokenize", scope="chat",
@@ -141,12 +169,38 @@ OPERATIONS: Final = (
         summary="How busy the server is", answer=ServerStatus,
     ),
     Operation(
+        method="POST", path="/admin/models/{name}/load", group="Administration", name="loadModel", scope="admin",
+        summary="Load a model",
+        description="Returns once it is loaded. A load that has failed is tried again at once.",
+        answer=ModelStatus, path_types={"name": Id}, errors=MODEL,
+    ),
+    Operation(
+        method="POST", path="/admin/models/{name}/unload", group="Administration", name="unloadModel", scope="admin",
+        summary="Unload a model",
+        description="Returns once its running requests have ended and it is unloaded. Later requests load it again.",
+        answer=ModelStatus, path_types={"name": Id}, errors=("invalid_value", *MODEL),
+    ),
+    Operation(
+        method="POST", path="/admin/reload", group="Administration", name="reloadSettings", scope="admin",
+        summary="Read the settings again",
+        description="Models, prices, the queue, the memory for models and the log level change at once. Invalid "
+        "settings change nothing.",
+        answer=Reload, errors=("invalid_value", "not_found"),
+    ),
+    Operation(
         method="GET", path="/health", group="Server", name="health", open=True,
         summary="Whether the process answers", answer=Health,
     ),
     Operation(
         method="GET", path="/ready", group="Server", name="ready", open=True,
-        summary="Whether every model generates tokens", answer=Health, errors=("not_ready",),
+        summary="Whether every loaded model generates tokens", answer=Health, errors=("not_ready",),
+    ),
+    Operation(
+        method="GET", path="/metrics", group="Server", name="metrics", scope="metrics",
+        summary="Metrics for Prometheus",
+        description="In Prometheus' text format, or OpenMetrics if the header `accept` names it. For keys with the "
+        "scope `metrics` or `admin`.",
+        answer="text/plain",
     ),
     Operation(
         method="GET", path="/openapi.json", group="Server", name="openapi", open=True,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forefront.catalog.catalog import ServedModel
+from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import (
     ChoiceEnd,
     Completed,
@@ -16,7 +16,7 @@ from forefront.chat.events import (
     ToolCallBegin,
     ToolCallDelta,
 )
-from forefront.server.response.response_encoder import ResponseEncoder, usage_of
+from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import ChatRequest
 from forefront.wire.response import (
@@ -35,25 +35,25 @@ from forefront.wire.tools import CustomCall, CustomCallDelta, FunctionCall, Func
 from forefront.wire.tools import ToolCallDelta as ToolCallChunk
 
 
-class ChatCompletionEncoder(ResponseEncoder):
+class ChatCompletionEncoder(ChunkEncoder):
     """A chat completion, whole or in chunks."""
 
-    def __init__(self, request: ChatRequest, model: ServedModel) -> None:
-        super().__init__("chatcmpl", model, include_usage=request.include_usage)
+    def __init__(self, request: ChatRequest, model: ModelUse, memory: ResponseMemory) -> None:
+        super().__init__("chatcmpl-", model, memory, include_usage=request.include_usage)
         self._count = request.n or 1
         self._logprobs = bool(request.logprobs)
         self._legacy = request.functions is not None
 
-    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> ChatCompletion:
+    async def whole(self, events: AsyncIterator[Event]) -> ChatCompletion:
         """See `ResponseEncoder.whole`."""
-        drafts = [_Draft(memory) for _ in range(self._count)]
+        drafts = [_Draft(self.memory) for _ in range(self._count)]
         usage, receipt = Usage.of(0, 0, 0), None
         async for event in events:
             match event:
                 case Completed():
                     usage, receipt = usage_of(event), self.receipt(event)
                 case Started():
-                    pass
+                    self.note(event)
                 case _:
                     drafts[event.index].add(event)
         choices = [draft.choice(index, self._logprobs) for index, draft in enumerate(drafts)]
@@ -64,7 +64,7 @@ class ChatCompletionEncoder(ResponseEncoder):
             id=self.id,
             created=self.created,
             model=self.model.name,
-            system_fingerprint=self.model.fingerprint,
+            system_fingerprint=self.fingerprint,
             choices=choices,
             usage=usage,
             message=choices[0].message,
@@ -72,7 +72,7 @@ class ChatCompletionEncoder(ResponseEncoder):
         )
 
     def deltas(self, event: Event) -> list[ChatCompletionChunk]:
-        """See `ResponseEncoder.deltas`."""
+        """See `ChunkEncoder.deltas`."""
         match event:
             case Started():
                 # The role comes first and by itself, for every choice.
@@ -103,12 +103,12 @@ class ChatCompletionEncoder(ResponseEncoder):
         return []
 
     def end(self, event: ChoiceEnd) -> ChatCompletionChunk:
-        """See `ResponseEncoder.end`."""
+        """See `ChunkEncoder.end`."""
         reason = _legacy_reason(event.reason) if self._legacy else event.reason
         return self._chunk(event.index, ChoiceDelta(), reason=reason)
 
     def usage_chunk(self, usage: Usage) -> ChatCompletionChunk:
-        """See `ResponseEncoder.usage_chunk`."""
+        """See `ChunkEncoder.usage_chunk`."""
         return self._message([], usage)
 
     def _legacy_call(self, event: ToolCallBegin | ToolCallDelta) -> list[ChatCompletionChunk]:
@@ -136,7 +136,7 @@ class ChatCompletionEncoder(ResponseEncoder):
             object="chat.completion.chunk",
             created=self.created,
             model=self.model.name,
-            system_fingerprint=self.model.fingerprint,
+            system_fingerprint=self.fingerprint,
             choices=choices,
             usage=usage,
         )

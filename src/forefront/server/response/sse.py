@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 
 DONE: Final = b": message\ndata: [DONE]\n\n"
+# A key of a response's last ASGI message: the stream ends with an error.
+STREAM_FAILED: Final = "forefront.stream_failed"
 
 _encoder = msgspec.json.Encoder()
 
@@ -18,6 +20,11 @@ _encoder = msgspec.json.Encoder()
 def encode_event(payload: Any) -> bytes:
     """One event with `payload` as JSON."""
     return b": message\ndata: " + _encoder.encode(payload) + b"\n\n"
+
+
+def encode_comment(text: str) -> bytes:
+    """A comment of one line, which clients skip."""
+    return f": {text}\n\n".encode()
 
 
 def encode_waiting(ahead: int, seconds: float) -> bytes:

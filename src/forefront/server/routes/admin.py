@@ -11,7 +11,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog
-from forefront.chat.backend import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
@@ -19,8 +18,9 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.request_context import request_context
+from forefront.server.routes.admin_models import model_status
 from forefront.server.store_calls import StoreCalls
-from forefront.wire.admin import EngineStatus, KeyList, ProjectList, ServerStatus
+from forefront.wire.admin import KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import (
     parse_new_key,
@@ -115,8 +115,15 @@ class AdminRoutes:
         self._unsent -= 1
 
     async def _status(self, _request: Request) -> Response:
-        models = {model.name: _engine(model.backend.stats()) for model in self._catalog}
-        return _json(ServerStatus(running=self._queue.running, waiting=self._queue.waiting, models=models))
+        models = {model.name: model_status(model) for model in self._catalog}
+        status = ServerStatus(
+            running=self._queue.running,
+            waiting=self._queue.waiting,
+            memory=self._catalog.memory,
+            memory_limit=self._catalog.memory_limit,
+            models=models,
+        )
+        return _json(status)
 
 
 class _Report(StreamingResponse):
@@ -143,10 +150,6 @@ class _Report(StreamingResponse):
 def _tenant(request: Request) -> Tenant:
     """The key, not its project: one administrator's calls do not delay another's of the same project."""
     return request_context(request.scope).principal.key_tenant
-
-
-def _engine(stats: EngineStats) -> EngineStatus:
-    return EngineStatus(**{name: getattr(stats, name) for name in EngineStatus.__struct_fields__})
 
 
 def path_id(request: Request) -> str:

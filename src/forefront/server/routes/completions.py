@@ -1,141 +1,223 @@
-"""`POST /v1/chat/completions` and `POST /v1/completions`: the way of a request, step by step."""
+"""The path of a completion, step by step, for every API; `POST /v1/chat/completions` and `POST /v1/completions`.
+
+Another API is a `CompletionApi` with a package in `wire` for its requests and responses, and one in `server` for its
+encoder. Its requests become a `ChatRequest`, and its encoder gets the same events.
+"""
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.chat.backend import Backend, Run
-from forefront.chat.events import ChoiceEnd, Completed, Event
+from forefront.catalog.catalog import Catalog, ModelUse
+from forefront.chat.backend import PreparedRequest, Run
+from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
+from forefront.observability.request_recorder import MAX_TIMES, RequestRecorder
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
 from forefront.server.response.response_encoder import ResponseEncoder
+from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.response_sender import ResponseSender, ignored_header, unenforced_header
 from forefront.server.response.text_encoder import TextCompletionEncoder
+from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.server.routes.request_span import start_span
 from forefront.wire.errors import ApiError
+from forefront.wire.field_names import rename_fields, renamed_fields
 from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.request import ChatRequest, CompletionRequest
 
-R = TypeVar("R", bound=ChatRequest | CompletionRequest)
+P = TypeVar("P", bound=ParsedRequest[Any])
+MakeEncoder = Callable[[P, ModelUse, ResponseMemory], ResponseEncoder]
 
 # Silent unless the settings enable it.
 _prompt_log = logging.getLogger("forefront.prompts")
 
 
 @dataclass(frozen=True)
-class CompletionApi(Generic[R]):
-    """The differences between the two endpoints: request parser, response encoder, and the prompt in a request."""
+class CompletionApi(Generic[P]):
+    """The part of an endpoint that is its API's own: the request parser and the response encoder."""
 
-    parse: Callable[[bytes | bytearray], ParsedRequest[R]]
-    encoder: Callable[[R, ServedModel], ResponseEncoder]
-    prompt: Callable[[R], Any]
+    parse: Callable[[bytes | bytearray], P]
+    encoder: MakeEncoder[P]
 
 
-CHAT: CompletionApi[ChatRequest] = CompletionApi(
-    parse_chat_request, ChatCompletionEncoder, lambda request: request.messages
+CHAT: CompletionApi[ParsedRequest[ChatRequest]] = CompletionApi(
+    parse_chat_request, lambda parsed, model, memory: ChatCompletionEncoder(parsed.request, model, memory)
 )
-TEXT: CompletionApi[CompletionRequest] = CompletionApi(
-    parse_completion_request, TextCompletionEncoder, lambda request: request.prompt
+TEXT: CompletionApi[ParsedRequest[CompletionRequest]] = CompletionApi(
+    parse_completion_request, lambda parsed, model, memory: TextCompletionEncoder(parsed.request, model, memory)
 )
 
 
-class CompletionsEndpoint(Generic[R]):
-    """The endpoint, as an ASGI application, since it has to see the client disconnect.
+class CompletionService:
+    """The steps that all APIs share: parse → find the model → load → prepare → admit → run → settle → send."""
 
-    parse → find the model → prepare → admit → run → settle → send
-    """
-
-    def __init__(
-        self,
-        api: CompletionApi[R],
-        catalog: Catalog,
-        gateway: Gateway,
-        workers: WorkerPool,
-        keepalive_seconds: float = 5.0,
-    ) -> None:
-        self._api = api
+    def __init__(self, catalog: Catalog, gateway: Gateway, workers: WorkerPool, keepalive_seconds: float = 5.0) -> None:
         self._catalog = catalog
         self._gateway = gateway
         self._workers = workers
         self._keepalive_seconds = keepalive_seconds
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = await read_request(scope, receive, self._api.parse, self._gateway, self._workers)
-        if parsed is None:
-            return
-        request, principal = parsed.request, request_context(scope).principal
-        model = find_model(self._catalog, principal, request.model)
-        headers = ignored_header(parsed.ignored + model.backend.ignored(request))
-        encoder = self._api.encoder(request, model)
+    async def read(self, scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], P]) -> P | None:
+        """The parsed request; None if the client disconnects before it is parsed. Raises `ApiError`."""
+        return await read_request(scope, receive, parse, self._gateway, self._workers)
+
+    async def respond(
+        self, scope: Scope, receive: Receive, send: Send, parsed: P, make_encoder: MakeEncoder[P]
+    ) -> None:
+        """Send the response to a parsed request. Raises `ApiError` for one that fails before the response has begun,
+        with the field names of its API."""
+        request, context = parsed.request, request_context(scope)
+        principal = context.principal
+        with renamed_fields(parsed.field_name):
+            found = find_model(self._catalog, principal, request.model)
+        model, others = found.use(), fallbacks_of(self._catalog, found, principal.key.models)
+        headers = ignored_header(parsed.ignored)
+        encoder = make_encoder(parsed, model, ResponseMemory(context.memory.grow))
         if _prompt_log.isEnabledFor(logging.INFO):
-            _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": self._api.prompt(request)})
-        with self._gateway.admit(principal, model.name, encoder.id) as lease:
-            events = answer(request, model.backend, principal.tenant, lease, headers)
-            sender = ResponseSender(scope, send, encoder, lease, headers)
+            prompt = request.messages if isinstance(request, ChatRequest) else request.prompt
+            _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": prompt})
+        with self._gateway.admit(principal, model.name, encoder.id) as lease, model:
+            models = FallbackModels(model, others, self._gateway, lease)
+            events = answer(parsed, models, principal.tenant, lease, headers)
+            sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             await while_connected(receive, sending)
 
 
+class CompletionsEndpoint(Generic[P]):
+    """The endpoint of an API, as an ASGI application, since it has to see the client disconnect."""
+
+    def __init__(self, api: CompletionApi[P], service: CompletionService) -> None:
+        self._api = api
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parsed = await self._service.read(scope, receive, self._api.parse)
+        if parsed is not None:
+            await self._service.respond(scope, receive, send, parsed, self._api.encoder)
+
+
 async def answer(
-    request: ChatRequest | CompletionRequest,
-    backend: Backend[Any],
+    parsed: ParsedRequest[Any],
+    models: FallbackModels,
     tenant: Tenant,
     lease: Lease,
     headers: dict[str, str],
 ) -> AsyncGenerator[Event, None]:
-    """The events of a request: prepare → admit → run → settle.
+    """The events of a request: load → prepare → admit → run → settle.
 
-    The last end of a choice and `Completed` come once the request's row is in the ledger. `headers` receives what the
-    preparation adds to the response's. Raises `ApiError`.
+    A model that fails before its first event is followed by its fallback. The last end of a choice and `Completed` come
+    once the request's row is in the ledger. `headers` receives what the preparation adds to the response's. Raises
+    `ApiError`, with the field names of the request's API.
     """
-    milliseconds = request.deadline_ms
+    milliseconds = parsed.request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
+    began = False
+    if lease.recorder.tracer is not None:
+        start_span(lease, parsed.request)
     try:
-        try:
-            async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
-                prepared = await backend.prepare(request, tenant)
-                headers |= unenforced_header(prepared.unenforced)
-                await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
-        except TimeoutError:
-            text = "The deadline was over before the answer could begin."
-            raise ApiError("deadline_exceeded", text) from None
-        run = backend.run(prepared, deadline)
-        run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
-        try:
-            async with aclosing(run.events) as events:
-                async for event in events:
-                    if isinstance(event, ChoiceEnd):
-                        ends.append(event)
-                        continue
-                    if isinstance(event, Completed):
-                        _record(run, lease)
-                        await lease.settle("completed", ends[-1].reason if ends else None)
-                    for end in ends:
-                        yield end
-                    ends.clear()
-                    yield event
-        finally:
-            _record(run, lease)
-    except Exception:
-        lease.abandon("failed")
+        while True:
+            prepared = await _admit(parsed, models, tenant, lease, headers, deadline)
+            run = models.use.backend.run(prepared, deadline)
+            try:
+                async with aclosing(run.events) as events:
+                    async for event in events:
+                        if not began:
+                            began = True
+                            run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
+                        if isinstance(event, ChoiceEnd):
+                            ends.append(event)
+                            continue
+                        if isinstance(event, Completed):
+                            _record(run, lease)
+                            await lease.settle("completed", ends[-1].reason if ends else None)
+                        else:
+                            _observe(event, lease.recorder)
+                        for end in ends:
+                            yield end
+                        ends.clear()
+                        yield event
+                return
+            except ApiError as error:
+                if began:
+                    raise
+                models.fall_back(error)
+            finally:
+                _record(run, lease)
+    except Exception as error:
+        lease.fail(error)
+        if isinstance(error, ApiError):
+            rename_fields(error, parsed.field_name)
         raise
+
+
+async def _admit(
+    parsed: ParsedRequest[Any],
+    models: FallbackModels,
+    tenant: Tenant,
+    lease: Lease,
+    headers: dict[str, str],
+    deadline: float | None,
+) -> PreparedRequest:
+    """Prepare the request, for a fallback if the model fails, and wait for its turn. Raises `ApiError`."""
+    try:
+        async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
+            prepared = await _prepare(parsed, models, tenant, headers)
+            await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+            return prepared
+    except TimeoutError:
+        raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
+
+
+async def _prepare(
+    parsed: ParsedRequest[Any], models: FallbackModels, tenant: Tenant, headers: dict[str, str]
+) -> PreparedRequest:
+    """Load the model and prepare the request for it, or for the first fallback with which that succeeds."""
+    while True:
+        try:
+            await models.use.wait()
+            backend = models.use.backend
+            without_effect = tuple(map(parsed.field_name, backend.ignored(parsed.request)))
+            prepared: PreparedRequest = await backend.prepare(parsed.request, tenant)
+        except ApiError as error:
+            models.fall_back(error)
+            continue
+        headers.clear()
+        headers |= ignored_header(parsed.ignored + without_effect) | models.headers()
+        headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
+        return prepared
+
+
+def _observe(event: Started | Delta, recorder: RequestRecorder) -> None:
+    """Note the time of an event for the metrics."""
+    if isinstance(event, Started):
+        recorder.first_token()
+    elif event.index == 0:
+        recorder.delta_times.append(monotonic())
+        if len(recorder.delta_times) > MAX_TIMES:
+            recorder.count_deltas()
+    else:
+        recorder.other_delta(event.index)
 
 
 def _record(run: Run, lease: Lease) -> None:
     """Copy the usage of a run to its lease."""
     usage = run.usage
+    if usage.prompt_tokens is not None:
+        lease.input_tokens, lease.estimated = usage.prompt_tokens, usage.estimated
     lease.cached_tokens, lease.output_tokens = usage.cached_tokens, usage.output_tokens
     lease.reasoning_tokens, lease.started = usage.reasoning_tokens, usage.started

@@ -3,7 +3,7 @@
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.catalog.catalog import Catalog, ModelUse
 from forefront.chat.backend import PromptPreview
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
@@ -39,9 +39,10 @@ class PreflightEndpoint:
             await while_connected(receive, self._answer(parsed, request_context(scope).principal, send))
 
     async def _answer(self, parsed: ParsedRequest[ChatRequest], principal: Principal, send: Send) -> None:
-        model = find_model(self._catalog, principal, parsed.request.model)
-        with self._gateway.admit(principal, model.name, "") as lease:
+        model = find_model(self._catalog, principal, parsed.request.model).use()
+        with self._gateway.admit(principal, model.name, "") as lease, model:
             await lease.count()
+            await model.wait()
             preview = await model.backend.preview(parsed.request, principal.tenant)
             content = msgspec.json.encode(self._preflight(model, preview, principal))
             ignored = ignored_header(parsed.ignored + model.backend.ignored(parsed.request))
@@ -50,7 +51,7 @@ class PreflightEndpoint:
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
         await send_body(send, content)
 
-    def _preflight(self, model: ServedModel, preview: PromptPreview, principal: Principal) -> Preflight:
+    def _preflight(self, model: ModelUse, preview: PromptPreview, principal: Principal) -> Preflight:
         context = model.backend.context_length
         excess = max(preview.prompt_tokens + (preview.max_tokens or 1) - context, 0)
         ahead, wait = self._gateway.wait_estimate(principal)

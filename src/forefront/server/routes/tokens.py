@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.catalog.catalog import Catalog, ModelUse
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
@@ -33,7 +33,7 @@ from forefront.wire.tokens import (
 R = TypeVar("R", bound=TokenizeRequest | DetokenizeRequest)
 
 
-async def tokenize(request: TokenizeRequest, model: ServedModel, tenant: Tenant) -> TokenizeResult:
+async def tokenize(request: TokenizeRequest, model: ModelUse, tenant: Tenant) -> TokenizeResult:
     """The tokens of a text or a conversation."""
     result = await model.backend.tokenize(request, tenant)
     return TokenizeResult(
@@ -45,7 +45,7 @@ async def tokenize(request: TokenizeRequest, model: ServedModel, tenant: Tenant)
     )
 
 
-async def detokenize(request: DetokenizeRequest, model: ServedModel, tenant: Tenant) -> DetokenizeResult:
+async def detokenize(request: DetokenizeRequest, model: ModelUse, tenant: Tenant) -> DetokenizeResult:
     """The text of tokens."""
     text = await model.backend.detokenize(request.tokens, tenant)
     return DetokenizeResult(model=model.name, prompt=text, content=text)
@@ -56,7 +56,7 @@ class TokenApi(Generic[R]):
     """The differences between the two endpoints."""
 
     parse: Callable[[bytes | bytearray], ParsedRequest[R]]
-    result: Callable[[R, ServedModel, Tenant], Awaitable[msgspec.Struct]]
+    result: Callable[[R, ModelUse, Tenant], Awaitable[msgspec.Struct]]
 
 
 TOKENIZE: TokenApi[TokenizeRequest] = TokenApi(parse_tokenize_request, tokenize)
@@ -81,9 +81,10 @@ class TokensEndpoint(Generic[R]):
             await while_connected(receive, self._answer(parsed, request_context(scope).principal, send))
 
     async def _answer(self, parsed: ParsedRequest[R], principal: Principal, send: Send) -> None:
-        model = find_model(self._catalog, principal, parsed.request.model)
-        with self._gateway.admit(principal, model.name, "") as lease:
+        model = find_model(self._catalog, principal, parsed.request.model).use()
+        with self._gateway.admit(principal, model.name, "") as lease, model:
             await lease.count()
+            await model.wait()
             content = msgspec.json.encode(await self._api.result(parsed.request, model, principal.tenant))
             headers = ignored_header(parsed.ignored) | rate_limit_headers(lease.rate_limits())
         headers |= {"content-type": "application/json", "content-length": str(len(content))}

@@ -72,6 +72,7 @@ def _create_ledger_tables() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("finish_reason", sa.String(32)),
         *_usage_columns(),
+        sa.Column("estimated", sa.Boolean(create_constraint=False), nullable=False),
         sa.Column("received_at", sa.Float(53), nullable=False),
         sa.Column("first_token_at", sa.Float(53)),
         sa.Column("finished_at", sa.Float(53), nullable=False),

@@ -1,0 +1,1 @@
+"""The upstream backend: answers from other servers with an OpenAI-compatible API."""

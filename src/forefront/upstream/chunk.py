@@ -1,0 +1,73 @@
+"""Chunks of a stream as upstreams send them: what is read of them, with every field optional."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+NULL: Final = Raw(b"null")
+
+
+class FunctionDelta(Struct):
+    """Part of a call. Some servers send the arguments as an object."""
+
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class CustomDelta(Struct):
+    """Part of a call of a custom tool."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class CallDelta(Struct):
+    """Part of a tool call; some servers leave out `index` or `id`."""
+
+    index: int | None = None
+    id: str | None = None
+    function: FunctionDelta | None = None
+    custom: CustomDelta | None = None
+
+
+class Delta(Struct):
+    """Additions to a choice, or, in an answer that is no stream, the whole message. Reasoning has two names."""
+
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[CallDelta] | None = None
+
+
+class ChunkChoice(Struct):
+    """One choice's part of a chunk: of a chat completion, or, with `text`, of a completion."""
+
+    index: int = 0
+    delta: Delta | None = None
+    message: Delta | None = None
+    text: str | None = None
+    logprobs: Raw = NULL
+    finish_reason: str | None = None
+
+
+class Chunk(Struct):
+    """One event of a stream. `usage` and `error` are decoded where they are needed, since both may have any form."""
+
+    choices: list[ChunkChoice] | None = None
+    usage: Raw = NULL
+    error: Raw = NULL
+    model: str | None = None
+    system_fingerprint: str | None = None
+
+
+_decoder = msgspec.json.Decoder(Chunk)
+
+
+def decode_chunk(data: bytes) -> Chunk:
+    """Read one event's data. Raises `ValueError` for what is no chunk."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)[:200]) from None

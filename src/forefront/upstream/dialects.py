@@ -1,0 +1,209 @@
+"""What upstream servers understand: for each kind of server, the name of each of our fields.
+
+A field that is not in a server's table is refused rather than dropped, unless its value changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from forefront.wire.response_format import Grammar, JsonSchemaFormat, ResponseFormat, TextFormat
+
+Fields = dict[str, Any]
+# Writes the value of one of our fields in an upstream's fields; None: the upstream cannot honour the value.
+Writer = Callable[[Any], Fields | None]
+PreviewKind = Literal["preflight", "apply_template", "tokenize"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One kind of server.
+
+    `chat` and `text` have the fields of the two endpoints. `custom_tools`: it knows tools that take a text;
+    `allowed_tools`: and a choice among some of the tools. `tool_choice`: it can be bound to call a tool. `developer`:
+    it knows that role. `reasoning`: the fields of a message with the reasoning before its content. `prefill` are the
+    fields that let it continue a last message of the assistant, None if it cannot. `stream_options` are those that it
+    knows beside `include_usage`. `preview`: how it shows a prompt.
+    """
+
+    name: str
+    chat: Mapping[str, Writer]
+    text: Mapping[str, Writer]
+    custom_tools: bool = False
+    allowed_tools: bool = False
+    tool_choice: bool = True
+    developer: bool = False
+    reasoning: tuple[str, ...] = ("reasoning_content",)
+    prefill: Mapping[str, Any] | None = None
+    stream_options: Mapping[str, Any] | None = None
+    preview: PreviewKind | None = None
+
+
+def _as(name: str) -> Writer:
+    return lambda value: {name: value}
+
+
+def _names(*names: str) -> dict[str, Writer]:
+    return {name: _as(name) for name in names}
+
+
+def _response_format(value: ResponseFormat) -> Fields:
+    """With a name for the schema, which several servers require."""
+    if isinstance(value, TextFormat):
+        return {}
+    plain = msgspec.to_builtins(value)
+    if isinstance(value, JsonSchemaFormat):
+        given = {name: member for name, member in plain["json_schema"].items() if member is not None}
+        plain["json_schema"] = {"name": "answer"} | given
+    return {"response_format": plain}
+
+
+def grammar_text(value: str | Grammar) -> tuple[Literal["lark", "gbnf"], str]:
+    """The syntax and the text of a grammar."""
+    if isinstance(value, Grammar):
+        return value.syntax, value.definition
+    return ("gbnf" if "::=" in value else "lark"), value
+
+
+def _gbnf_as(name: str) -> Writer:
+    """For servers that read GBNF alone."""
+
+    def write(value: str | Grammar) -> Fields | None:
+        syntax, text = grammar_text(value)
+        return {name: text} if syntax == "gbnf" else None
+
+    return write
+
+
+def _vllm_form(name: str) -> Writer:
+    def write(value: str | Grammar) -> Fields:
+        return {"structured_outputs": {name: grammar_text(value)[1] if name == "grammar" else value}}
+
+    return write
+
+
+def _grammar(value: str | Grammar) -> Fields:
+    return {"grammar": msgspec.to_builtins(value)}
+
+
+def _whole_top_k(value: int) -> Fields:
+    return {"top_k": value if value > 0 else -1}
+
+
+def _zero_top_k(value: int) -> Fields:
+    return {"top_k": max(value, 0)}
+
+
+def _short_seed(value: int) -> Fields:
+    """A seed of 31 bits: a longer one would be cut, and -1 means a random one."""
+    return {"seed": value % (2**31 - 1)}
+
+
+def _one_text(value: Any) -> Fields | None:
+    return {"prompt": value} if isinstance(value, str) else None
+
+
+_SAMPLING: Final = _names("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "max_tokens")
+_STANDARD: Final = _SAMPLING | _names("n", "logit_bias") | {"response_format": _response_format}
+_CHAT: Final = _STANDARD | _names("logprobs", "top_logprobs", "tools", "parallel_tool_calls", "reasoning_effort")
+_TEXT: Final = _STANDARD | _names("prompt", "logprobs", "echo")
+_ENGINE: Final = _names("min_p", "repetition_penalty", "min_tokens", "ignore_eos", "stop_token_ids") | {
+    "top_k": _whole_top_k
+}
+_VLLM: Final = _ENGINE | {"regex": _vllm_form("regex"), "grammar": _vllm_form("grammar")}
+_SGLANG: Final = _ENGINE | {"regex": _as("regex"), "grammar": _gbnf_as("ebnf")}
+_LLAMA: Final = _names("min_p", "ignore_eos") | {
+    "top_k": _zero_top_k,
+    "repetition_penalty": _as("repeat_penalty"),
+    "grammar": _gbnf_as("grammar"),
+    "seed": _short_seed,
+}
+_FOREFRONT: Final = _ENGINE | {"top_k": _as("top_k"), "regex": _as("regex"), "grammar": _grammar}
+_OVMS: Final = _names("repetition_penalty", "ignore_eos") | {"top_k": _zero_top_k}
+_OLLAMA: Final = _SAMPLING | {"seed": _short_seed}
+_OPENAI_LENGTH: Final = {"max_tokens": _as("max_completion_tokens")}
+_CONTINUE: Final = {"continue_final_message": True, "add_generation_prompt": False}
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    dialect.name: dialect
+    for dialect in (
+        Dialect(
+            name="forefront",
+            chat=_CHAT | _FOREFRONT,
+            text=_TEXT | _FOREFRONT,
+            custom_tools=True,
+            allowed_tools=True,
+            developer=True,
+            prefill={},
+            preview="preflight",
+        ),
+        Dialect(
+            name="vllm",
+            chat=_CHAT | _VLLM,
+            text=_TEXT | _VLLM,
+            reasoning=("reasoning", "reasoning_content"),
+            prefill=_CONTINUE,
+            # Usage in every chunk, so that it is known for an answer that is cut.
+            stream_options={"continuous_usage_stats": True},
+            preview="tokenize",
+        ),
+        Dialect(
+            name="sglang",
+            chat=_CHAT | _SGLANG,
+            text=_TEXT | _SGLANG,
+            prefill={"continue_final_message": True},
+            stream_options={"continuous_usage_stats": True},
+        ),
+        Dialect(
+            name="llama.cpp",
+            chat=_CHAT | _LLAMA,
+            text={name: writer for name, writer in (_TEXT | _LLAMA).items() if name != "echo"},
+            prefill={},
+            preview="apply_template",
+        ),
+        Dialect(
+            name="ollama",
+            chat=_OLLAMA
+            | _names("tools", "reasoning_effort", "logprobs", "top_logprobs")
+            | {"response_format": _response_format},
+            text=_OLLAMA | {"prompt": _one_text},
+            tool_choice=False,
+            reasoning=("reasoning",),
+            prefill={},
+        ),
+        Dialect(name="ovms", chat=_CHAT | _OVMS, text=_TEXT | _OVMS),
+        Dialect(
+            name="openai",
+            chat=_CHAT | _OPENAI_LENGTH,
+            text={name: writer for name, writer in _TEXT.items() if name != "response_format"},
+            custom_tools=True,
+            allowed_tools=True,
+            developer=True,
+            reasoning=(),
+        ),
+        Dialect(name="generic", chat=_CHAT, text=_TEXT, prefill={}),
+    )
+}  # fmt: skip
+
+# Values of fields that change nothing, so that a server need not know the field.
+NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
+    "top_k": (0, -1),
+    "min_p": (0,),
+    "top_p": (1,),
+    "repetition_penalty": (1,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "min_tokens": (0,),
+    "ignore_eos": (False,),
+    "stop_token_ids": ([],),
+    "logit_bias": ({},),
+    "n": (1,),
+    "logprobs": (False,),
+    "echo": (False,),
+    "parallel_tool_calls": (True,),
+    "tools": ([],),
+    "stop": ([],),
+    "response_format": (TextFormat(),),
+}

@@ -1,0 +1,33 @@
+"""Failures of an attempt at an upstream."""
+
+from typing import Literal
+
+from forefront.wire.errors import ApiError
+
+# `request`: the upstream refuses the request itself, so every replica would. `overloaded`: it has no room now.
+# `unreachable`: no connection, or none in time. `broken`: an answer that is not one, that ends early or stalls, a
+# refused key, or an error of the upstream.
+FailureKind = Literal["request", "overloaded", "unreachable", "broken"]
+
+
+class UpstreamError(ApiError):
+    """An attempt that failed. As an `ApiError` it is what the client gets if no other attempt follows.
+
+    `detail` is for the log: it may name addresses of the upstream, which `message` never does. `replica` is the name
+    of the replica, once the attempt has ended.
+    """
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(code, message, param=param, retry_after=retry_after)
+        self.kind = kind
+        self.detail = detail or message
+        self.replica: str | None = None

@@ -1,0 +1,74 @@
+"""From a request to the body that an upstream takes."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from forefront.upstream.dialects import NEUTRAL, Dialect, Fields, Writer
+from forefront.upstream.message_encoder import encode_messages
+from forefront.upstream.spec import UpstreamSpec
+from forefront.upstream.tool_encoder import encode_tools
+from forefront.wire.errors import ApiError
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+
+_DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`; some servers have no limit by default
+# Fields with rules of their own, and fields that concern this server alone.
+_SAMPLED: Final = (
+    "temperature", "top_p", "top_k", "min_p", "stop_token_ids", "min_tokens", "ignore_eos", "seed", "n",
+    "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "response_format", "regex", "grammar",
+)  # fmt: skip
+_CHAT: Final = (*_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort")
+_TEXT: Final = (*_SAMPLED, "prompt", "logprobs", "echo")
+
+
+class RequestEncoder:
+    """Encodes the requests for one model in its upstream's dialect."""
+
+    def __init__(self, spec: UpstreamSpec, dialect: Dialect) -> None:
+        self._spec = spec
+        self._dialect = dialect
+
+    def encode(self, request: ChatRequest | CompletionRequest) -> bytes:
+        """The JSON body. Raises `ApiError` 400 for a field that the upstream cannot honour.
+
+        The answer is always a stream with usage, also where the client wants it whole: so a client that leaves ends it
+        at once, silence is noticed, and what has come is known when it breaks off.
+        """
+        chat = isinstance(request, ChatRequest)
+        writers, names = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
+        body: Fields = {"model": self._spec.model}
+        if isinstance(request, ChatRequest):
+            body |= encode_messages(request.messages, self._dialect, self._spec)
+            body |= encode_tools(request, self._dialect, self._spec.name)
+        else:
+            body["max_tokens"] = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+        for name in names:
+            if (value := self._value(request, name)) is not None:
+                body |= self._written(writers, name, value)
+        if stops := request.stops:
+            body |= self._written(writers, "stop", stops)
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True} | dict(self._dialect.stream_options or {})
+        return msgspec.json.encode(body)
+
+    def _value(self, request: SampledRequest, name: str) -> Any:
+        if name == "stop_token_ids" and request.answers_json:
+            return None
+        if name == "parallel_tool_calls" and not getattr(request, "tools", None):
+            return None
+        return getattr(request, name)
+
+    def _written(self, writers: Mapping[str, Writer], name: str, value: Any) -> Fields:
+        writer = writers.get(name)
+        fields = None if writer is None else writer(value)
+        if fields is not None:
+            return fields
+        neutral = NEUTRAL.get(name, ())
+        if any(value == harmless and isinstance(value, bool) is isinstance(harmless, bool) for harmless in neutral):
+            return {}
+        what = f"`{name}`" if writer is None else f"This value of `{name}`"
+        text = (
+            f"{what} is not supported by the model `{self._spec.name}`: its upstream ({self._dialect.name}) lacks it."
+        )
+        raise ApiError("unsupported_parameter", text, param=name)

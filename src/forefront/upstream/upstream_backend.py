@@ -1,0 +1,409 @@
+"""The backend of a model that other servers answer for: prepare → choose a replica → send → events."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, TokenizedText
+from forefront.chat.events import Completed, Event, RunReport, Started, UpstreamReport
+from forefront.fairness.tenant import Tenant
+from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.chunk import NULL
+from forefront.upstream.detection import Detected, detect, list_models
+from forefront.upstream.dialects import DIALECTS
+from forefront.upstream.error_mapping import error_of, malformed_error, read_error
+from forefront.upstream.errors import UpstreamError
+from forefront.upstream.event_stream import EventStream
+from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.prompt_size import Counter, byte_length, prompt_bound, prompt_bytes
+from forefront.upstream.replica import Replica, Replicas, RoutedRequest
+from forefront.upstream.request_encoder import RequestEncoder
+from forefront.upstream.spec import UpstreamSpec
+from forefront.upstream.token_endpoints import TokenEndpoints
+from forefront.upstream.tool_encoder import custom_tools
+from forefront.upstream.usage import TokenCounts, TokenRatio, read_usage
+from forefront.wire.admin import ReplicaStatus
+from forefront.wire.errors import ApiError
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.response import EffectiveSampling
+from forefront.wire.tokens import TokenizeRequest
+
+log = logging.getLogger(__name__)
+
+# Tokens of a context that neither the settings nor the server state.
+_UNKNOWN_CONTEXT: Final = 131_072
+# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without asking.
+_LONGEST_TOKEN: Final = 64
+# Seconds for the usage, once every choice has ended.
+_USAGE_SECONDS: Final = 5.0
+# Bytes of an answer that are held so that it can be tried again.
+_MAX_HELD: Final = 2**20
+_DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """A `PreparedRequest` for an upstream: the body, and the bounds of its tokens. `received` is a monotonic time."""
+
+    routed: RoutedRequest
+    path: str
+    body: bytes
+    prompt_tokens: int
+    max_output_tokens: int
+    choices: int
+    custom_tools: frozenset[str]
+    received: float
+    unenforced: tuple[str, ...] = ()
+
+
+class UpstreamBackend:
+    """The `Backend` of one upstream model.
+
+    `replicas` chooses where each attempt goes. `count` counts the tokens of a text; without it, its bytes bound them.
+    """
+
+    def __init__(
+        self, spec: UpstreamSpec, replicas: Replicas, client: UpstreamClient, count: Counter | None = None
+    ) -> None:
+        self.context_length = spec.context_length or _UNKNOWN_CONTEXT
+        self._spec = spec
+        self._replicas = replicas
+        self._client = client
+        self._count = count
+        self._servers = spec.replicas()
+        self._encoder: RequestEncoder | None = None
+        self._detected: Detected | None = None
+        self._detecting = asyncio.Lock()
+        self._first_look: asyncio.Task[None] | None = None
+        self._prompt_ratio, self._output_ratio = TokenRatio(), TokenRatio()
+        self._running = self._tokens = 0
+        self._last_token = 0.0
+
+    async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> PreparedCall:
+        """See `Backend.prepare`."""
+        received = time.monotonic()
+        detected = await self._server()
+        encoder = RequestEncoder(self._spec, detected.dialect)
+        body = encoder.encode(request)
+        prompt = self._bound(request)
+        chat = isinstance(request, ChatRequest)
+        choices = (request.n or 1) * (1 if isinstance(request, ChatRequest) else len(request.prompts))
+        most = self._longest_answer(request, prompt)
+        return PreparedCall(
+            routed=RoutedRequest(request, tenant, prompt + most * choices),
+            path="/chat/completions" if chat else "/completions",
+            body=body,
+            prompt_tokens=prompt,
+            max_output_tokens=most * choices,
+            choices=choices,
+            custom_tools=custom_tools(request, detected.dialect) if isinstance(request, ChatRequest) else frozenset(),
+            received=received,
+        )
+
+    def run(self, prepared: PreparedCall, deadline: float | None = None) -> Run:
+        """See `Backend.run`."""
+        usage, computed = RunUsage(), asyncio.get_running_loop().create_future()
+        return Run(self._events(prepared, deadline, usage, computed), usage, computed)
+
+    async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
+        """See `Backend.preview`."""
+        async with self._token_endpoints(request, tenant) as endpoints:
+            return await endpoints.preview(request)
+
+    async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
+        """See `Backend.tokenize`."""
+        conversation = request.conversation or ChatRequest(model=request.model, messages=[])
+        async with self._token_endpoints(conversation, tenant) as endpoints:
+            return await endpoints.tokenize(request)
+
+    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
+        """See `Backend.detokenize`."""
+        async with self._token_endpoints(ChatRequest(model=self._spec.name, messages=[]), tenant) as endpoints:
+            return await endpoints.detokenize(tokens)
+
+    def ignored(self, request: SampledRequest) -> tuple[str, ...]:
+        """See `Backend.ignored`. Only reasoning in the history, which some APIs have no place for."""
+        if self._detected is None or self._detected.dialect.reasoning or not isinstance(request, ChatRequest):
+            return ()
+        found = any(message.reasoning_text for message in request.messages)
+        return ("messages[].reasoning_content",) if found else ()
+
+    def start(self) -> None:
+        """See `Backend.start`. The server is looked at once; without success, again for the next request."""
+        self._first_look = asyncio.get_running_loop().create_task(self._look())
+        self._replicas.start()
+
+    async def probe(self) -> None:
+        """See `Backend.probe`: return once a server has listed its models. Nothing is generated."""
+        failures: list[Exception] = []
+        for server in self._servers:
+            try:
+                await list_models(self._client, server)
+                return
+            except UpstreamError as error:
+                failures.append(error)
+        raise failures[-1]
+
+    def stats(self) -> EngineStats:
+        """See `Backend.stats`. Only what this server sees of the upstream: running requests and tokens."""
+        return EngineStats(self._running, 0, 0, 0, self._tokens, 0, 0, 0, self._last_token)
+
+    async def close(self) -> None:
+        """See `Backend.close`."""
+        if self._first_look is not None:
+            self._first_look.cancel()
+        await self._replicas.close()
+        await self._client.close()
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """The state of each replica, for administrators."""
+        return self._replicas.status()
+
+    async def _look(self) -> None:
+        with suppress(ApiError):  # it is in the log
+            await self._server()
+
+    @asynccontextmanager
+    async def _token_endpoints(self, request: ChatRequest, tenant: Tenant) -> AsyncIterator[TokenEndpoints]:
+        detected = await self._server()
+        attempt = await self._replicas.choose(RoutedRequest(request, tenant, 0), [])
+        failure: UpstreamError | None = None
+        try:
+            yield TokenEndpoints(self._client, attempt.replica, detected.dialect, self._spec)
+        except UpstreamError as error:
+            _log_failure(error)
+            failure = error
+            raise
+        finally:
+            attempt.end(failure)
+
+    async def _server(self) -> Detected:
+        """The dialect: of the settings, or else found once. Raises `ApiError` for servers that cannot be reached."""
+        if self._detected is None:
+            async with self._detecting:
+                if self._detected is None:
+                    self._detected = await self._detect()
+                    if self._spec.context_length is None and self._detected.context_length is not None:
+                        self.context_length = self._detected.context_length
+        return self._detected
+
+    async def _detect(self) -> Detected:
+        configured = self._spec.dialect
+        if configured is not None and self._spec.context_length is not None:
+            return Detected(DIALECTS[configured], None)
+        failure: UpstreamError | None = None
+        for server in self._servers:
+            try:
+                found = await detect(self._client, server, self._spec.model)
+            except UpstreamError as error:
+                log.warning("%s", error.detail)
+                failure = error
+                continue
+            dialect = found.dialect if configured is None else DIALECTS[configured]
+            log.info("the upstream of %s is %s", self._spec.name, dialect.name)
+            return Detected(dialect, found.context_length)
+        assert failure is not None
+        raise failure
+
+    def _bound(self, request: ChatRequest | CompletionRequest) -> int:
+        """The most tokens that the prompts can have. Raises `ApiError` for prompts that cannot fit."""
+        prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
+        most = self.context_length * prompts
+        if prompt_bytes(request) > most * _LONGEST_TOKEN:
+            text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
+            raise ApiError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
+        return max(1, min(prompt_bound(request, self._count or byte_length), most))
+
+    def _longest_answer(self, request: ChatRequest | CompletionRequest, prompt: int) -> int:
+        """The most tokens of one choice."""
+        if isinstance(request, CompletionRequest):
+            wanted = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+            return max(min(wanted, self.context_length), 1)
+        if request.max_tokens is not None:
+            return min(request.max_tokens, self.context_length)
+        # The bound of the prompt may be several times its tokens, so only an exact count can shorten the answer.
+        return max(self.context_length - prompt, 1) if self._count is not None else self.context_length
+
+    async def _events(
+        self, prepared: PreparedCall, deadline: float | None, usage: RunUsage, computed: asyncio.Future[int]
+    ) -> AsyncGenerator[Event, None]:
+        """The events of the first attempt that succeeds.
+
+        The client sees the events of a stream at once. Those of another answer are held until it is complete, within a
+        bound, so that it can be tried again until then.
+        """
+        failures: list[UpstreamError] = []
+        begun = False
+        self._running += 1
+        try:
+            while True:
+                attempt = await self._replicas.choose(prepared.routed, failures)
+                answer = _Answer(prepared, attempt.replica, usage)
+                failure: UpstreamError | None = None
+                held: list[Event] | None = None if prepared.routed.request.stream else []
+                try:
+                    async with aclosing(self._attempt(answer, deadline)) as events:
+                        async for event in events:
+                            if isinstance(event, Started):
+                                attempt.begin()
+                            if held is not None:
+                                held.append(event)
+                                if answer.decoder.output_bytes <= _MAX_HELD and not isinstance(event, Completed):
+                                    continue
+                                begun = True
+                                for earlier in held:
+                                    yield earlier
+                                held = None
+                            else:
+                                begun = True
+                                yield event
+                    return
+                except UpstreamError as error:
+                    failure = error
+                    _log_failure(error)
+                    if begun or error.kind == "request":
+                        raise
+                    failures.append(error)
+                    usage.started = None
+                finally:
+                    self._settle(answer)
+                    attempt.end(failure)
+        finally:
+            self._running -= 1
+            if not computed.done():
+                computed.set_result(usage.output_tokens)
+
+    async def _attempt(self, answer: "_Answer", deadline: float | None) -> AsyncGenerator[Event, None]:
+        """The events of one attempt, from the first part of the answer to `Completed`. Raises `UpstreamError`."""
+        prepared, replica, decoder = answer.prepared, answer.replica, answer.decoder
+        try:
+            async with self._client.stream(replica, prepared.path, prepared.body, deadline) as stream:
+                while payloads := await stream.read():
+                    for data in payloads:
+                        for event in decoder.decode(data):
+                            stream.progressed()
+                            if answer.first is None:
+                                yield self._started(answer)
+                            yield event
+                    if decoder.complete:
+                        await _read_usage(stream, decoder)
+                        break
+        except TimeoutError:
+            if answer.first is None:
+                yield self._started(answer)
+            for event in decoder.cut():
+                yield event
+        except MalformedAnswerError as error:
+            raise malformed_error(replica, str(error)) from None
+        except ErrorChunkError as error:
+            body = read_error(error.body)
+            raise error_of(body, body.status or 500, replica) from None
+        if not decoder.complete:
+            raise malformed_error(replica, "its answer ends before a choice does")
+        yield self._completed(answer)
+
+    def _started(self, answer: "_Answer") -> Started:
+        answer.usage.started, answer.first = time.time(), time.monotonic()
+        return Started(answer.prepared.prompt_tokens, 0, answer.decoder.fingerprint)
+
+    def _completed(self, answer: "_Answer") -> Completed:
+        self._settle(answer)
+        usage, prepared, now = answer.usage, answer.prepared, time.monotonic()
+        first = now if answer.first is None else answer.first
+        report = RunReport(
+            _sampling(prepared.routed.request),
+            answer.begin - prepared.received,
+            first - answer.begin,
+            now - first,
+            UpstreamReport(answer.replica.name, answer.decoder.model or self._spec.model),
+        )
+        assert usage.prompt_tokens is not None
+        return Completed(usage.prompt_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens, report)
+
+    def _settle(self, answer: "_Answer") -> None:
+        """Set the usage of an answer, as far as it has come."""
+        if answer.settled:
+            return
+        answer.settled = True
+        prepared, decoder, usage = answer.prepared, answer.decoder, answer.usage
+        size = prompt_bytes(prepared.routed.request)
+        counts = None
+        if decoder.usage != NULL:
+            counts = read_usage(decoder.usage, prepared.prompt_tokens, prepared.max_output_tokens)
+            if counts is not None and not counts.output and decoder.output_bytes:
+                counts = None
+        usage.estimated = counts is None
+        if counts is None:
+            counts = self._estimate(prepared, decoder, size)
+        elif decoder.complete:
+            self._prompt_ratio.learn(size, counts.prompt)
+            self._output_ratio.learn(decoder.output_bytes, counts.output)
+        usage.prompt_tokens, usage.output_tokens = counts.prompt, counts.output
+        usage.cached_tokens, usage.reasoning_tokens = counts.cached, counts.reasoning
+        self._tokens += counts.output
+        if counts.output:
+            self._last_token = time.monotonic()
+
+    def _estimate(self, prepared: PreparedCall, decoder: AnswerDecoder, size: int) -> TokenCounts:
+        """Counts for an answer whose upstream has stated none, at most one token for each byte."""
+        prompt = (
+            prepared.prompt_tokens if self._count else min(self._prompt_ratio.estimate(size), prepared.prompt_tokens)
+        )
+        output = min(self._output_ratio.estimate(decoder.output_bytes), prepared.max_output_tokens)
+        reasoning = min(self._output_ratio.estimate(decoder.reasoning_bytes), output)
+        return TokenCounts(max(prompt, 1), output, 0, reasoning)
+
+
+def _log_failure(error: UpstreamError) -> None:
+    """A refused request is the client's affair, all else the operator's."""
+    log.log(logging.DEBUG if error.kind == "request" else logging.WARNING, "%s", error.detail)
+
+
+async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
+    """Read on behind the end of every choice, where the usage is. A fault there changes nothing about the answer."""
+    try:
+        async with asyncio.timeout(_USAGE_SECONDS):
+            while payloads := await stream.read():
+                for data in payloads:
+                    for _ in decoder.decode(data):
+                        pass
+    except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
+        log.info("no usage follows an answer: %s", error)
+
+
+class _Answer:
+    """One attempt's answer so far. `begin` and `first`, that of the first part, are monotonic times."""
+
+    def __init__(self, prepared: PreparedCall, replica: Replica, usage: RunUsage) -> None:
+        self.prepared = prepared
+        self.replica = replica
+        self.usage = usage
+        self.begin = time.monotonic()
+        self.first: float | None = None
+        self.settled = False
+        request = prepared.routed.request
+        self.decoder = AnswerDecoder(
+            prepared.choices,
+            prepared.max_output_tokens,
+            logprobs=request.logprobs not in (None, False),
+            custom_tools=prepared.custom_tools,
+        )
+
+
+def _sampling(request: SampledRequest) -> EffectiveSampling:
+    """The values that the request has; the others are the upstream's."""
+    return EffectiveSampling(
+        temperature=request.temperature,
+        top_p=request.top_p,
+        top_k=request.top_k,
+        min_p=request.min_p,
+        presence_penalty=request.presence_penalty,
+        frequency_penalty=request.frequency_penalty,
+        repetition_penalty=request.repetition_penalty,
+        max_tokens=getattr(request, "max_tokens", None),
+        seed=request.seed,
+    )

@@ -1,0 +1,79 @@
+"""Token counts: an upstream's own where they can be right, else estimates."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+# Tokens that a server may add to a prompt for its own instructions.
+_ADDED: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """Tokens of a prompt and of its answer."""
+
+    prompt: int
+    output: int
+    cached: int = 0
+    reasoning: int = 0
+
+
+def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenCounts | None:
+    """The counts of an upstream's usage, under either naming; None where it has none that can be right.
+
+    The bounds are what the request can have at most.
+    """
+    try:
+        usage = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    if not isinstance(usage, dict):
+        return None
+    prompt = _count(usage, ("prompt_tokens", "input_tokens"), 2 * prompt_bound + _ADDED)
+    output = _count(usage, ("completion_tokens", "output_tokens"), 2 * output_bound)
+    if not prompt or output is None:
+        return None
+    cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+    reasoning = _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
+    return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+
+
+def _count(usage: dict[str, Any], names: tuple[str, ...], most: int) -> int | None:
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+            return value
+    return None
+
+
+def _detail(usage: dict[str, Any], names: tuple[str, ...], member: str) -> int:
+    """A member of the details; SGLang has some of them beside the totals."""
+    for holder in (*(usage.get(name) for name in names), usage):
+        if isinstance(holder, dict):
+            value = holder.get(member)
+            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+                return value
+    return 0
+
+
+class TokenRatio:
+    """Tokens for each byte of text, learned from exact counts. Until the first one, each byte may be a token."""
+
+    # Older answers count less, so that the ratio follows a change of language.
+    _DECAY: Final = 0.95
+
+    def __init__(self) -> None:
+        self._bytes = self._tokens = 0.0
+
+    def learn(self, size: int, tokens: int) -> None:
+        """Take note of a text of `size` bytes that has `tokens`."""
+        if size > 0 and 0 < tokens <= 2 * size:
+            self._bytes = self._bytes * self._DECAY + size
+            self._tokens = self._tokens * self._DECAY + tokens
+
+    def estimate(self, size: int) -> int:
+        """The tokens of a text of `size` bytes, at most one for each byte."""
+        if not self._bytes:
+            return size
+        return min(size, -int(-size * self._tokens // self._bytes))

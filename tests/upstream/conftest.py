@@ -1,0 +1,23 @@
+"""An upstream that misbehaves as a test says, and a backend in front of it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from forefront.upstream.upstream_backend import UpstreamBackend
+from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.upstream.backends import open_backend
+
+
+@pytest.fixture
+def upstream() -> Iterator[FaultyUpstream]:
+    """A running upstream, which answers well until a test says otherwise."""
+    with run_faulty_upstream() as running:
+        yield running
+
+
+@pytest.fixture
+async def backend(upstream: FaultyUpstream) -> AsyncIterator[UpstreamBackend]:
+    """A backend that does not wait long."""
+    async with open_backend(upstream.url, key="sk-secret-upstream-key", read_seconds=0.4, connect_seconds=1) as opened:
+        yield opened

@@ -1,0 +1,53 @@
+"""Every fault that an upstream can have: one result or one clear error, within bounds of time."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from forefront.upstream.upstream_backend import UpstreamBackend
+from forefront.wire.errors import ApiError
+from tests.support.faulty_upstream import FaultyUpstream
+from tests.support.upstream_faults import SECRET_ADDRESS, upstream_faults
+from tests.upstream.backends import Collected, chat, collect
+
+# An answer that is no stream is read nonetheless.
+_FAULTS = {name: fault for name, fault in upstream_faults().items() if fault.stream} | {
+    "stream: a whole completion": replace(upstream_faults()["stream: a whole completion"], outcome="whole")
+}
+_INTERNAL = (SECRET_ADDRESS, "127.0.0.1", "sk-secret", "Traceback", "nginx", "CUDA", "localhost", "aiohttp")
+
+
+@pytest.mark.parametrize("name", _FAULTS)
+async def test_a_fault_has_its_outcome(name: str, upstream: FaultyUpstream, backend: UpstreamBackend) -> None:
+    fault = _FAULTS[name]
+    upstream.behaviour = fault.answer
+    collected, error = Collected(), None
+    began = time.monotonic()
+    try:
+        await collect(collected, backend, chat(max_tokens=16, stream=True))
+    except ApiError as raised:
+        error = raised
+    assert time.monotonic() - began < 20
+    expected = {"refused": "nothing", "endless": "cut"}.get(fault.outcome, fault.outcome)
+    assert ("whole" if error is None else "cut" if collected.events else "nothing") == expected
+    assert collected.usage.prompt_tokens
+    if error is None:
+        assert collected.reasons == ["stop"]
+        assert collected.completed.completion_tokens == collected.usage.output_tokens > 0
+        return
+    assert not any(text in error.message for text in _INTERNAL)
+    refused = error.code not in ("upstream_failed", "upstream_unavailable", "overloaded")
+    assert refused == (fault.outcome == "refused")
+    if expected == "cut":
+        assert collected.usage.output_tokens > 0
+    # The connection of a broken answer is closed, never used again.
+    await _until(lambda: upstream.open_connections <= 1)
+
+
+async def _until(condition: object) -> None:
+    assert callable(condition)
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
