@@ -133,7 +133,7 @@ def test_choices_end_one_by_one() -> None:
             chunk(choices=[{"index": 1, "delta": {"content": "after its end"}}]),
         )
     )
-    assert not decoder.complete
+    assert collected.reasons == ["length"]
     collected.events += events(decoder, chunk({}, "stop"))
     assert decoder.complete
     assert collected.reasons == ["length", "stop"]
@@ -153,12 +153,11 @@ def test_usage_of_one_choice_is_not_that_of_all() -> None:
 def test_usage_before_more_text_is_not_final() -> None:
     decoder = AnswerDecoder(1, 100)
     usage = {"prompt_tokens": 7, "completion_tokens": 1}
-    events(decoder, chunk({"content": "a"}, usage=usage))
-    assert decoder.usage_is_final
-    events(decoder, chunk({"content": "b"}))
-    assert not decoder.usage_is_final
-    events(decoder, chunk({"content": "c"}, "stop"))
-    assert decoder.usage_is_final
+    final = []
+    for item in (chunk({"content": "a"}, usage=usage), chunk({"content": "b"}), chunk({"content": "c"}, "stop")):
+        events(decoder, item)
+        final.append(decoder.usage_is_final)
+    assert final == [True, False, True]
 
 
 @pytest.mark.parametrize(
