@@ -21,7 +21,7 @@ from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.middleware.auth import AuthMiddleware
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.server.routes.completions import CHAT, CompletionsEndpoint
+from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.serve import bind
 from forefront.wire.admin import Key, Limits, Project
 from tests.support.instant import MODEL, InstantBackend
@@ -98,14 +98,14 @@ def serve_openly() -> Iterator[str]:
 
 
 def _serve(started: Connection) -> None:
-    catalog = Catalog(
-        [ServedModel.permanent(MODEL, LoadedModel(InstantBackend(), 0, "fp_instant", Build("none", "none", "instant")))]
-    )
-    chat = CompletionsEndpoint(CHAT, catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
+    model = LoadedModel(InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))
+    catalog = Catalog([ServedModel.permanent(MODEL, model)])
+    service = CompletionService(catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
+    chat = CompletionsEndpoint(CHAT, service)
     app = FastRoute(Starlette(), {"/v1/chat/completions": chat})
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
-        RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory()),
+        RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory(), {}),
         http=bounded_protocol(ProtocolOptions(ConnectionLimits(2000, 100), 20)),
         lifespan="off",
         log_config=None,

@@ -62,8 +62,10 @@ def _expire_later(body: dict[str, Any]) -> None:
 def _ask_little(body: dict[str, Any]) -> None:
     if body.get("model") and isinstance(body["model"], str):
         body["model"] = "tiny"
-    given = [name for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
-    for name in given or ["max_tokens"]:
+    chat = ("max_tokens", "max_completion_tokens")
+    names = ("max_output_tokens",) if "input" in body else chat
+    given = [name for name in names if body.get(name) is not None]
+    for name in given or [names[0]]:
         value = body.get(name)
         if value is None or (type(value) is int and value > MOST_TOKENS):
             body[name] = MOST_TOKENS

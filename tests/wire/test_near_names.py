@@ -33,11 +33,16 @@ def misspelt(name: str, chance: random.Random) -> str:
     return "".join(characters)
 
 
+def fold(name: str) -> str:
+    """A name without the marks between its words: `maxTokens`, `max-tokens` and `max_tokens` are the same."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
 def test_the_same_names_are_found_as_by_comparing_all() -> None:
     chance, names, found = random.Random(1), NearNames(NAMES), 0
     for _ in range(3000):
         name = misspelt(chance.choice(NAMES), chance)
-        folded = [known for known in NAMES if known.replace("_", "") == name.replace("_", "")]
+        folded = [known for known in NAMES if fold(known) == fold(name)]
         expected = folded or difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
         assert names.find(name) == (expected[0] if expected else None), name
         found += bool(expected)

@@ -111,10 +111,10 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"messages": [USER | {"content": None}]}, MISSING_PARAMETER, "messages[0].content", "is required."),
         ({"messages": [USER | {"content": 1}]}, TYPE, "messages[0].content", "a string or an array, not an integer."),
         (
-            {"messages": [USER | {"content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            {"messages": [USER | {"content": [{"type": "video_url", "video_url": {"url": "x"}}]}]},
             UNSUPPORTED,
             "messages[0].content[0].type",
-            "Parts of type 'image_url' are not supported",
+            "Parts of type 'video_url' are not supported",
         ),
         ({"messages": [USER | {"contents": "x"}]}, UNKNOWN, "messages[0].contents", "did you mean `content`?"),
         ({"messages": [USER | {"tool_calls": [1]}]}, TYPE, "messages[0].tool_calls[0]", "must be an object"),

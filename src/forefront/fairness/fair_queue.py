@@ -81,7 +81,9 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, tenant: str, item: T) -> None:
-        """Remove a waiting item."""
+        """Remove an item if it waits."""
+        if tenant not in self._tenants:
+            return
         tokens = self._tenants[tenant].waiting.pop(item, None)
         if tokens is not None:
             self.waiting -= 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
@@ -22,10 +24,12 @@ from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
+from forefront.server.responses.api import RESPONSES
 from forefront.server.routes.admin import AdminRoutes
 from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
-from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint
+from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.documentation import documentation_routes
+from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
 from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.models import make_list_models, make_retrieve_model
 from forefront.server.routes.pages import load_pages
@@ -33,6 +37,9 @@ from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
 from forefront.wire.errors import ApiError
+
+# APIs whose errors and headers differ from OpenAI's, by the path that begins their URLs.
+CONVENTIONS: Final[Conventions] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,15 @@ def build_app(
 ) -> ASGIApp:
     """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
-    posts = {
-        "/v1/chat/completions": Idempotency(CompletionsEndpoint(CHAT, catalog, gateway, workers), runs, workers),
-        "/v1/completions": Idempotency(CompletionsEndpoint(TEXT, catalog, gateway, workers), runs, workers),
+    service = CompletionService(catalog, gateway, workers)
+    completions: dict[str, ASGIApp] = {
+        "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
+        "/v1/completions": CompletionsEndpoint(TEXT, service),
+        "/v1/responses": CompletionsEndpoint(RESPONSES, service),
+        "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
+        "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
     }
+    posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     app = Starlette(
@@ -87,4 +99,4 @@ def build_app(
         authenticated = CORSMiddleware(
             authenticated, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
         )
-    return RequestIdMiddleware(authenticated, body_memory or BodyMemory())
+    return RequestIdMiddleware(authenticated, body_memory or BodyMemory(), CONVENTIONS)

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from forefront.wire.errors import ApiError
+from forefront.wire.field_names import FieldName, same_name
 from forefront.wire.json_reader import read_json
 from forefront.wire.legacy_functions import resolve_functions
 from forefront.wire.message_validation import check_conversation
@@ -23,10 +24,12 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest(Generic[P]):
-    """A request, and the paths of the fields that have no effect."""
+    """A request, and the paths of the fields that have no effect. `field_name` translates the path of a field of
+    `request` to the name that it has in the API of the client."""
 
     request: P
     ignored: tuple[str, ...]
+    field_name: FieldName = same_name
 
 
 def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
@@ -39,7 +42,7 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     _resolve_prompt(fields)
     parsed = _convert(fields, ChatRequest)
     request = resolve_functions(parsed.request)
-    _check_chat(request)
+    check_chat_request(request)
     return ParsedRequest(request, parsed.ignored)
 
 
@@ -64,7 +67,7 @@ def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
         request = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise validation_error(str(error)) from None
-    _check_sampled(request)
+    check_sampled_request(request)
     _check_window(fields, request)
     if request.answers_json:
         ignored += tuple(name for name in ("stop", "stop_token_ids") if fields.get(name))
@@ -82,8 +85,8 @@ def _resolve_prompt(fields: dict[str, Any]) -> None:
     fields["messages"] = [{"role": "user", "content": fields.pop("prompt")}]
 
 
-def _check_sampled(request: SampledRequest) -> None:
-    """Rules between fields of both endpoints."""
+def check_sampled_request(request: SampledRequest) -> None:
+    """Rules between fields of both endpoints. Raises `ApiError` 422."""
     if request.stream_options is not None and not request.stream:
         raise ApiError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
     for token in request.logit_bias or ():
@@ -116,7 +119,8 @@ def _check_length(request: ChatRequest | CompletionRequest) -> None:
         raise ApiError("invalid_value", "`min_tokens` must be at most `max_tokens`.", param="min_tokens")
 
 
-def _check_chat(request: ChatRequest) -> None:
+def check_chat_request(request: ChatRequest) -> None:
+    """Rules between fields of a chat request. Raises `ApiError` 422."""
     _check_length(request)
     if request.top_logprobs is not None and not request.logprobs:
         raise ApiError("invalid_value", "`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")

@@ -42,3 +42,30 @@ class Record(msgspec.Struct, kw_only=True):
         """Plain dicts, lists and scalars, ready for `json.dumps`."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
+
+
+class TaggedRecord(Record, kw_only=True, tag_field="type"):
+    """A record whose kind is in its first field `type`, so that one of several kinds can be read. Each subclass has its
+    `tag`."""
+
+    @property
+    def type(self) -> str:
+        """The kind."""
+        return str(self.__struct_config__.tag)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.type if key == "type" else super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key == "type" or super().__contains__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def keys(self) -> tuple[str, ...]:
+        """See `Record.keys`."""
+        return ("type", *self.__struct_fields__)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """See `Record.get`."""
+        return self.type if key == "type" else super().get(key, default)

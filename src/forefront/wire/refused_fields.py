@@ -1,5 +1,6 @@
 """Tables of fields that are not parameters here: refused by name, or ignored as advice."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,16 @@ class Refusal:
 
     why: str
     harmless: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FieldTables:
+    """Names of fields that the structs of an API do not have. `refused` and `returned` are by struct; `returned` are
+    members of responses without meaning in a request. `advice` are names of the whole request."""
+
+    refused: Mapping[type, Mapping[str, Refusal]]
+    returned: Mapping[type, frozenset[str]]
+    advice: frozenset[str]
 
 
 _NO_SAMPLER: Final = "this sampler does not exist here"
@@ -37,7 +48,7 @@ REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     Message: {"audio": Refusal("the models here read text alone")},
 }
 # Fields of other engines.
-_ENGINES: Final = {
+ENGINES: Final = {
     # Samplers of llama.cpp, Ollama, SGLang and others, with the values that switch them off.
     "typical_p": Refusal(_NO_SAMPLER, (0, 1)),
     "typ_p": Refusal(_NO_SAMPLER, (0, 1)),
@@ -156,8 +167,8 @@ _ENGINES_TEXT: Final = {
 }
 ALL_REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     **REFUSED,
-    ChatRequest: _ENGINES | _ENGINES_CHAT | REFUSED[ChatRequest],
-    CompletionRequest: _ENGINES | _ENGINES_TEXT | REFUSED[CompletionRequest],
+    ChatRequest: ENGINES | _ENGINES_CHAT | REFUSED[ChatRequest],
+    CompletionRequest: ENGINES | _ENGINES_TEXT | REFUSED[CompletionRequest],
 }
 # Fields that change no answer: labels and hints to a provider. They are not checked, and named among the ignored ones.
 ADVICE: Final = frozenset(
@@ -187,3 +198,4 @@ RETURNED: Final[dict[type, frozenset[str]]] = {
     ToolCall: frozenset({"index"}),
     FunctionCall: frozenset({"parsed_arguments"}),
 }
+FIELD_TABLES: Final = FieldTables(ALL_REFUSED, RETURNED, ALL_ADVICE)

@@ -30,16 +30,15 @@ class StreamOptions(msgspec.Struct, kw_only=True):
     include_usage: bool | None = None
 
 
-class SampledRequest(msgspec.Struct, kw_only=True):
-    """The fields of both endpoints: sampling, and the end of the answer.
+class Sampling(msgspec.Struct, kw_only=True):
+    """The fields of all endpoints that generate text: sampling, and the end of the answer.
 
     `null` means the same as leaving a field out. `temperature` 0 is greedy. `top_k` 0 (or -1), `top_p` 1 and `min_p` 0
     keep every token. `seed` makes sampling repeatable. `logit_bias` maps token ids, written as strings, to a number
     added to their logits. `stop` and `stop_token_ids` end the answer before a text or a token of its content; they have
     no effect on tool calls, reasoning and JSON. Neither they nor the model's end tokens end it before `min_tokens`
-    tokens. With `ignore_eos` the model's end tokens do not end it. `response_format`, `regex` and `grammar` (at most
-    one of them) set the form of the answer. `deadline_ms` ends the answer, with the finish reason `deadline`, that long
-    after the request has come.
+    tokens. With `ignore_eos` the model's end tokens do not end it. `regex` and `grammar` (at most one of them) set the
+    form of the answer. `deadline_ms` ends the answer that long after the request has come.
     """
 
     model: NonEmpty
@@ -52,16 +51,22 @@ class SampledRequest(msgspec.Struct, kw_only=True):
     min_tokens: Natural | None = None
     ignore_eos: bool | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
     logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=MAX_BIASES)] | None = None
-    response_format: ResponseFormat | None = None
     regex: NonEmpty | None = None
     grammar: NonEmpty | Grammar | None = None
     deadline_ms: Annotated[int, Meta(ge=1, le=86_400_000)] | None = None
     stream: bool | None = None
+
+
+class SampledRequest(Sampling, kw_only=True):
+    """The fields of both endpoints of completions. `response_format` sets the form of the answer, in place of `regex`
+    and `grammar`. An answer that `deadline_ms` ends has the finish reason `deadline`."""
+
+    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
+    response_format: ResponseFormat | None = None
     stream_options: StreamOptions | None = None
 
     @property

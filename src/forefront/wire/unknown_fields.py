@@ -10,7 +10,7 @@ import msgspec
 from forefront.wire.errors import ApiError
 from forefront.wire.near_names import NearNames
 from forefront.wire.other_engines import same
-from forefront.wire.refused_fields import ALL_ADVICE, ALL_REFUSED, RETURNED, Refusal
+from forefront.wire.refused_fields import FIELD_TABLES, FieldTables, Refusal
 
 # Names, not occurrences: a long history may repeat a field of other clients thousands of times.
 _MAX_UNKNOWN: Final = 64
@@ -21,6 +21,7 @@ _INDEX: Final = re.compile(r"\[\d+\]")
 class _Unknown:
     """The unknown fields of one request: by name, each with the path of its first occurrence."""
 
+    tables: FieldTables
     first: dict[str, str] = field(default_factory=dict)
 
     def is_new(self, path: str) -> bool:
@@ -35,12 +36,14 @@ class _Unknown:
         return True
 
 
-def ignored_fields(fields: dict[str, Any], kind: type[msgspec.Struct]) -> tuple[str, ...]:
+def ignored_fields(
+    fields: dict[str, Any], kind: type[msgspec.Struct], tables: FieldTables = FIELD_TABLES
+) -> tuple[str, ...]:
     """The fields, at any depth, that `kind` does not have and that are let through: of each name the first path.
 
     Raises `ApiError` for one that is refused by name, and for one whose name is nearly that of a known one.
     """
-    found = _Unknown()
+    found = _Unknown(tables)
     _collect(fields, kind, "", found)
     return tuple(found.first.values())
 
@@ -48,8 +51,8 @@ def ignored_fields(fields: dict[str, Any], kind: type[msgspec.Struct]) -> tuple[
 def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, found: _Unknown) -> None:
     """Add the unknown fields of one object, and of those within it, to `found`."""
     known = _fields_of(kind)
-    refused = ALL_REFUSED.get(kind, {})
-    silent = RETURNED.get(kind, frozenset())
+    refused = found.tables.refused.get(kind, {})
+    silent = found.tables.returned.get(kind, frozenset())
     tag = kind.__struct_config__.tag_field
     for name, value in fields.items():
         if name in known:
@@ -59,8 +62,8 @@ def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, foun
             continue
         elif name in refused:
             _check_refused(name, value, refused[name], path)
-        elif found.is_new(path + name) and (path or name not in ALL_ADVICE):
-            _check_spelling(name, kind, path)
+        elif found.is_new(path + name) and (path or name not in found.tables.advice):
+            _check_spelling(name, kind, path, found.tables)
 
 
 @cache
@@ -128,14 +131,14 @@ def _check_refused(name: str, value: Any, refusal: Refusal, path: str) -> None:
         raise ApiError("unsupported_parameter", text, param=path + name)
 
 
-def _check_spelling(name: str, kind: type[msgspec.Struct], path: str) -> None:
+def _check_spelling(name: str, kind: type[msgspec.Struct], path: str, tables: FieldTables) -> None:
     """Raise `ApiError` 422 for the name of an unknown field that is nearly a known one."""
-    if (near := _near_names(kind, top=not path).find(name)) is not None:
+    if (near := _near_names(kind, tables, top=not path).find(name)) is not None:
         text = f"`{path}{name}` is not a parameter; did you mean `{near}`?"
         raise ApiError("unknown_parameter", text, param=path + name)
 
 
 @cache
-def _near_names(kind: type[msgspec.Struct], *, top: bool) -> NearNames:
+def _near_names(kind: type[msgspec.Struct], tables: FieldTables, *, top: bool) -> NearNames:
     """The candidates for a misspelt name, among known and refused names."""
-    return NearNames([*_fields_of(kind), *ALL_REFUSED.get(kind, ()), *(ALL_ADVICE if top else ())])
+    return NearNames([*_fields_of(kind), *tables.refused.get(kind, ()), *(tables.advice if top else ())])

@@ -1,6 +1,8 @@
 """msgspec's validation errors as `ApiError`, with the path of the field."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from forefront.wire.errors import ApiError
@@ -30,13 +32,32 @@ _A_NAME: Final = "have 1 to 64 letters, digits, underscores, dots or dashes"
 _ENUM = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)
 # What the records of tools say when the object that their `type` names is missing.
 _NEEDS = re.compile(r"a \w+ of the type `\w+` needs a `(?P<field>\w+)`", re.IGNORECASE)
-_SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
-_PART = re.compile(r"messages\[\d+\]\.content\[\d+\]\.type")
-_TOOL = re.compile(r"tools\[\d+\]\.type")
+_SIGNS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
-def validation_error(text: str) -> ApiError:
-    """The error for a text of msgspec, which ends in ` - at `$.path`` and may hold a value of any length."""
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The error for a wrong value of the fields whose path matches `field`. `{value}` in `message` is the value."""
+
+    field: re.Pattern[str]
+    message: str
+
+
+_CHOICES: Final = (
+    Choices(
+        re.compile(r"messages\[\d+\]\.content\[\d+\]\.type"),
+        "Parts of type {value} are not supported: only `text`, `image_url`, `input_audio` and `file` are.",
+    ),
+    Choices(
+        re.compile(r"tools\[\d+\]\.type"),
+        "Tools of type {value} are not supported: only `function` and `custom` are.",
+    ),
+)
+
+
+def validation_error(text: str, choices: Sequence[Choices] = ()) -> ApiError:
+    """The error for a text of msgspec, which ends in ` - at `$.path`` and may hold a value of any length. `choices` are
+    the fields of an API that are refused by the name of their value (400)."""
     if len(text) > 2 * _SHOWN:
         text = text[:_SHOWN] + text[-_SHOWN:]
     if match := _MISSING.fullmatch(text):
@@ -68,18 +89,15 @@ def validation_error(text: str) -> ApiError:
         missing = ".".join(part for part in (param, match["field"]) if part)
         return ApiError("missing_parameter", f"`{missing}` is required: {what}.", param=missing)
     if match := _ENUM.fullmatch(what):
-        return _wrong_choice(param, match["value"][:80])
+        return _wrong_choice(param, match["value"][:80], choices or _CHOICES)
     return ApiError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
 
 
-def _wrong_choice(param: str, value: str) -> ApiError:
+def _wrong_choice(param: str, value: str, choices: Sequence[Choices]) -> ApiError:
     """The error for a value that is none of those that a field can have."""
-    if _PART.fullmatch(param):
-        text = f"Parts of type {value} are not supported: only `text`, `image_url`, `input_audio` and `file` are."
-        return ApiError("unsupported_parameter", text, param=param)
-    if _TOOL.fullmatch(param):
-        text = f"Tools of type {value} are not supported: only `function` and `custom` are."
-        return ApiError("unsupported_parameter", text, param=param)
+    for choice in choices:
+        if choice.field.fullmatch(param):
+            return ApiError("unsupported_parameter", choice.message.replace("{value}", value), param=param)
     if param.endswith("role"):
         roles = "must be `system`, `developer`, `user`, `assistant`, `tool` or `function`, not"
         return ApiError("invalid_value", f"`{param}` {roles} {value}.", param=param)

@@ -22,7 +22,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.store.database import open_database
-from forefront.server.routes.completions import CHAT, CompletionsEndpoint
+from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.preflight import PreflightEndpoint
 from forefront.wire.request import ChatRequest
 from tests.server.request_scope import authenticate_as
@@ -109,7 +109,7 @@ async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: P
         catalog = catalog_of(InstantBackend())
         preflights, completions = (
             PreflightEndpoint(catalog, gateway, workers),
-            CompletionsEndpoint(CHAT, catalog, gateway, workers),
+            CompletionsEndpoint(CHAT, CompletionService(catalog, gateway, workers)),
         )
         app = preflights if endpoint == "preflight" else completions
         client = Connection(principal, json.dumps(BODY | {"user": "x" * 2**17}).encode())

@@ -13,7 +13,7 @@ from starlette.types import Message, Send
 from forefront.server.idempotency.replay_buffer import WINDOW
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import Retention, SharedRuns
-from forefront.server.response.sse import DONE
+from forefront.server.response.sse import DONE, STREAM_FAILED
 from forefront.wire.errors import ApiError
 
 START: dict[str, Any] = {
@@ -123,7 +123,7 @@ async def test_results_expire() -> None:
     [
         ([START, piece(b"{}", more=False)], None, True),
         ([STREAM, piece(b"1"), piece(DONE), piece(b"", more=False)], None, True),
-        ([STREAM, piece(b"1"), piece(b"an error"), piece(b"", more=False)], None, False),
+        ([STREAM, piece(b"1"), piece(b"an error"), {**piece(b"", more=False), STREAM_FAILED: True}], None, False),
         ([START | {"status": 503}, piece(b"{}", more=False)], None, False),
         ([START, piece(b"{")], None, False),
         ([START, piece(b"{}")], ValueError("broken"), False),

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.structured_output import StructuredOutput
 from forefront.chat.grammar.vocabulary import Vocabulary
+from forefront.chat.local.embedding_backend import EmbeddingBackend, EmbeddingFacts
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import ModelLimits, RequestPreparer
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from forefront.chat.prompt.context_limit import PromptSizeLimit
 from forefront.chat.prompt.prompt_builder import PromptBuilder
+from forefront.engine.embedding.embedding_graph import EmbeddingGraph
+from forefront.engine.embedding.embedding_model import EmbeddingModel
 from forefront.engine.engine import Engine
 from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
@@ -20,12 +23,15 @@ from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
     "DeviceError",
+    "EmbeddingFacts",
+    "EmbeddingParts",
     "LoadError",
     "ModelFacts",
     "ModelOptions",
     "ModelParts",
     "find_device",
     "load_backend",
+    "load_embedding_backend",
 ]
 
 
@@ -44,6 +50,16 @@ class ModelParts:
     graph: PagedGraph
     tokenizer: Tokenizer
     facts: ModelFacts
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingParts:
+    """An embedding model before it is compiled."""
+
+    graph: EmbeddingGraph
+    tokenizer: Tokenizer
+    facts: ModelFacts
+    embedding_facts: EmbeddingFacts
 
 
 class LoadError(Exception):
@@ -75,6 +91,16 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens)
     preparer = RequestPreparer(tokenizer, prompts, model_format, structured_output, limits)
     return LocalBackend(engine, preparer, model.close)
+
+
+def load_embedding_backend(parts: EmbeddingParts, options: ModelOptions) -> EmbeddingBackend:
+    """Compile the model; takes seconds. Raises `LoadError`."""
+    try:
+        model = EmbeddingModel(parts.graph, parts.facts.context_length, options)
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
+    _check_vocabulary(len(parts.tokenizer.pieces), model.vocabulary_size, frozenset())
+    return EmbeddingBackend(model, parts.tokenizer, parts.embedding_facts)
 
 
 def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:

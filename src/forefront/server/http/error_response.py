@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from forefront.wire.errors import ERRORS, ApiError, RateLimitState
 
 # Statuses of errors that may pass.
@@ -47,8 +45,3 @@ def rate_limit_headers(limits: Sequence[RateLimitState]) -> dict[str, str]:
         headers[f"x-ratelimit-remaining-{unit}"] = str(remaining)
         headers[f"x-ratelimit-reset-{unit}"] = f"{reset:.3f}s"
     return headers
-
-
-def encode_error(error: ApiError) -> bytes:
-    """The JSON body."""
-    return msgspec.json.encode(error.body())

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from forefront.server.http.api_conventions import OPENAI
 from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.error_response import encode_error, error_headers, error_status
+from forefront.server.http.error_response import error_headers, error_status
 from forefront.server.http.lingering_close import LingeringTransport
 from forefront.server.http.request_framing import (
     AmbiguousRequestError,
@@ -254,7 +255,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def _encode_response(error: ApiError) -> bytes:
     """The error as a whole HTTP response, the connection's last."""
-    body, status = encode_error(error), error_status(error)
+    body, status = OPENAI.encode_error(error, ""), error_status(error)
     headers = error_headers(error) | {"content-length": str(len(body)), "connection": "close"}
     lines = [f"{name}: {value}" for name, value in headers.items()]
     first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"

@@ -5,6 +5,7 @@ from typing import Final, Protocol
 from starlette.types import Scope
 
 from forefront.gateway.keys.principal import Principal
+from forefront.server.http.api_conventions import OPENAI, ApiConventions
 from forefront.server.http.body_memory import RequestMemory
 
 # The key of the context in the scope.
@@ -19,11 +20,13 @@ class Authenticator(Protocol):
 
 
 class RequestContext:
-    """The id of one request, the memory that it holds and, on paths that need a key, the key's holder."""
+    """The id of one request, the memory that it holds, the conventions of its API and, on paths that need a key, the
+    key's holder."""
 
-    def __init__(self, request_id: str, memory: RequestMemory) -> None:
+    def __init__(self, request_id: str, memory: RequestMemory, conventions: ApiConventions = OPENAI) -> None:
         self.request_id = request_id
         self.memory = memory
+        self.conventions = conventions
         self._authenticator: Authenticator | None = None
         self._principal: Principal | None = None
 
@@ -50,7 +53,7 @@ class RequestContext:
 
     def with_memory(self, memory: RequestMemory) -> "RequestContext":
         """The same request, with other memory."""
-        context = RequestContext(self.request_id, memory)
+        context = RequestContext(self.request_id, memory, self.conventions)
         context._authenticator, context._principal = self._authenticator, self._principal
         return context
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from starlette.types import Message
 
-from forefront.server.response.sse import DONE
+from forefront.server.response.sse import STREAM_FAILED
 
 WINDOW = 256 * 2**10
 # Bytes of a message beside its body: a dictionary in a queue.
@@ -39,14 +39,13 @@ class ReplayBuffer:
 
     @property
     def complete(self) -> bool:
-        """Whether this is a whole successful response: status 200, and of a stream also the last event."""
+        """Whether this is a whole successful response: status 200, and no stream that ends with an error."""
         if not (self.done and self.whole and self.error is None and self._messages):
             return False
         start, *bodies = self._messages
         if start["status"] != 200 or not bodies or bodies[-1].get("more_body", False):
             return False
-        streamed = any(name == b"content-type" and b"event-stream" in value for name, value in start["headers"])
-        return not streamed or any(body.get("body") == DONE for body in bodies[-2:])
+        return not bodies[-1].get(STREAM_FAILED, False)
 
     async def write(self, message: Message) -> None:
         """The application's `send`."""

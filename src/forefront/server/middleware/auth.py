@@ -20,8 +20,9 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/
 class AuthMiddleware:
     """Sets the request context's principal, or answers 401 or 403.
 
-    It decides on `scope["path"]`, the string that the router uses. Other headers than `authorization` have no effect.
-    `assets` are further open paths: the files of the web pages.
+    It decides on `scope["path"]`, the string that the router uses. Other headers have no effect than `authorization`
+    and, on paths of an API whose conventions name one, its `key_header`. `assets` are further open paths: the files of
+    the web pages.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator, assets: Collection[str] = ()) -> None:
@@ -38,7 +39,7 @@ class AuthMiddleware:
             try:
                 await request_context(scope).authenticate(scope, self._authenticator)
             except ApiError as error:
-                await error_response(error)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -52,7 +53,7 @@ class KeyAuthenticator:
     async def authenticate(self, scope: Scope) -> Principal:
         """See `Authenticator`. Raises `ApiError` 503 too: without a free connection for the project, and when the keys
         cannot be read."""
-        principal = await self._find(header(scope, b"authorization"))
+        principal = await self._find(_authorization(scope))
         if (connection := scope.get("connection")) is not None:
             connection.authenticate(principal.project.name)
         if (needed := scope_for(scope["path"])) is not None:
@@ -74,6 +75,15 @@ class KeyAuthenticator:
         if principal is None:
             raise ApiError("invalid_api_key", "This API key is not known here.")
         return principal
+
+
+def _authorization(scope: Scope) -> str:
+    """The header `authorization`; without one, the key in the API's own header as if it were in there."""
+    authorization = header(scope, b"authorization")
+    own = request_context(scope).conventions.key_header
+    if not authorization and own is not None and (key := header(scope, own)):
+        return f"Bearer {key}"
+    return authorization
 
 
 def scope_for(path: str) -> KeyScope | None:

@@ -6,21 +6,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
+from starlette.types import Scope
 
-from forefront.server.http.error_response import encode_error, error_headers, error_status
+from forefront.server.http.error_response import error_headers, error_status
 from forefront.server.http.request_context import request_context
 from forefront.wire.errors import ApiError
 
 
-def error_response(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
-    """The response for an error, with more `headers` if given."""
-    return Response(encode_error(error), error_status(error), {**error_headers(error), **(headers or {})})
+def error_response(error: ApiError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
+    """The response for an error, by the conventions of the request's API, with more `headers` if given."""
+    context = request_context(scope)
+    body = context.conventions.encode_error(error, context.request_id)
+    return Response(body, error_status(error), {**error_headers(error), **(headers or {})})
 
 
-async def api_error(_request: Request, error: Exception) -> Response:
+async def api_error(request: Request, error: Exception) -> Response:
     """The handler of `ApiError`."""
     assert isinstance(error, ApiError)
-    return error_response(error)
+    return error_response(error, request.scope)
 
 
 async def http_error(request: Request, error: Exception) -> Response:
@@ -30,11 +33,11 @@ async def http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = _allowed(request)
         text = f"{path} does not take {method} requests, only {allowed}."
-        return error_response(ApiError("method_not_allowed", text), {"allow": allowed})
+        return error_response(ApiError("method_not_allowed", text), request.scope, {"allow": allowed})
     text = f"There is nothing at {path}."
     if (hint := similar_path(path, [route.path for route in request.app.routes])) is not None:
         text += f" Did you mean {hint}? The base URL of clients ends with `/v1`."
-    return error_response(ApiError("unknown_url", text))
+    return error_response(ApiError("unknown_url", text), request.scope)
 
 
 def similar_path(path: str, known: Collection[str]) -> str | None:
@@ -52,7 +55,7 @@ def similar_path(path: str, known: Collection[str]) -> str | None:
 async def internal_error(request: Request, _error: Exception) -> Response:
     """The handler of every other exception: it names the request id, under which the log has the traceback."""
     text = f"Internal server error; see the server log for request {request_context(request.scope).request_id}."
-    return error_response(ApiError("internal_error", text))
+    return error_response(ApiError("internal_error", text), request.scope)
 
 
 def _allowed(request: Request) -> str:

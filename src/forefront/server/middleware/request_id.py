@@ -7,6 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forefront.server.http.api_conventions import Conventions, conventions_for
 from forefront.server.http.body_memory import BodyMemory, RequestMemory
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import RequestContext, set_request_context
@@ -18,17 +19,20 @@ _VALID_ID = re.compile(r"[!-~]{1,128}")
 
 
 class RequestIdMiddleware:
-    """Gives each request a `RequestContext`. Its id is the client's `x-request-id` if that is valid, else a new one."""
+    """Gives each request a `RequestContext`. Its id is the client's `x-request-id` if that is valid, else a new one.
+    Its conventions are those of `conventions` for its path."""
 
-    def __init__(self, app: ASGIApp, body_memory: BodyMemory) -> None:
+    def __init__(self, app: ASGIApp, body_memory: BodyMemory, conventions: Conventions) -> None:
         self._app = app
         self._body_memory = body_memory
+        self._conventions = conventions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         given = header(scope, b"x-request-id")
         request_id = given if _VALID_ID.fullmatch(given) else "req_" + secrets.token_hex(12)
+        conventions = conventions_for(scope["path"], self._conventions)
         begin, status = time.monotonic(), 0
 
         async def send_with_id(message: Message) -> None:
@@ -36,12 +40,13 @@ class RequestIdMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 milliseconds = round((time.monotonic() - begin) * 1000)
-                added = [(b"x-request-id", request_id.encode()), (b"openai-processing-ms", b"%d" % milliseconds)]
+                added = [(name, request_id.encode()) for name in conventions.request_id_headers]
+                added.append((b"openai-processing-ms", b"%d" % milliseconds))
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
         with RequestMemory(self._body_memory) as memory:
-            context = RequestContext(request_id, memory)
+            context = RequestContext(request_id, memory, conventions)
             set_request_context(scope, context)
             try:
                 await self._app(scope, receive, send_with_id)

@@ -12,7 +12,7 @@ from forefront.server.openapi.operation import Operation
 from forefront.server.openapi.operations import OPERATIONS
 from forefront.server.openapi.schemas import Schema, components, schema_of
 from forefront.wire.errors import ErrorBody
-from forefront.wire.request import SampledRequest
+from forefront.wire.request import Sampling
 
 _ABOUT: Final = """\
 A chat-completions platform: one process that serves language models, with keys, limits, budgets and a ledger.
@@ -150,8 +150,8 @@ def _success(operation: Operation) -> dict[str, Any]:
     else:
         content = {"application/json": {"schema": schema_of(operation.answer)}}
     if operation.stream:
-        content["text/event-stream"] = {"schema": _event(operation.stream)}
-    ignored = operation.body is not None and issubclass(operation.body, SampledRequest)
+        content["text/event-stream"] = {"schema": _event(operation)}
+    ignored = operation.body is not None and issubclass(operation.body, Sampling)
     names = [
         *_COMMON_HEADERS,
         *(["x-ignored-params"] if ignored else []),
@@ -160,11 +160,19 @@ def _success(operation: Operation) -> dict[str, Any]:
     return {"description": operation.summary + ".", "headers": _headers(names), "content": content}
 
 
-def _event(type_: type[msgspec.Struct]) -> Schema:
+def _event(operation: Operation) -> Schema:
     """One event of a stream: OpenAPI 3.1 cannot describe a sequence."""
-    held = {"anyOf": [schema_of(type_), schema_of(ErrorBody)]}
+    held = schema_of(operation.stream)
+    if operation.done:
+        held = {"anyOf": [held, schema_of(ErrorBody)]}
     json = {"type": "string", "contentMediaType": "application/json", "contentSchema": held}
+    if not operation.done:
+        return _event_object(json)
     data = {"anyOf": [json, {"const": "[DONE]"}], "description": "JSON; an error ends the stream, else `[DONE]` does."}
+    return _event_object(data)
+
+
+def _event_object(data: Schema) -> Schema:
     description = "Server-sent events; this describes each."
     return {"type": "object", "description": description, "required": ["data"], "properties": {"data": data}}
 

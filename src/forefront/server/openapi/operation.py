@@ -32,9 +32,10 @@ LIMITS = ("insufficient_credits", "rate_limit_exceeded", "deadline_exceeded", "s
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """`answer` is the body of a success: a type that is sent as JSON, or a media type. `stream` is the type of a
-    server-sent event. `example` is an example of `body`. `path_types` are the types of the path's parameters; the
-    fields of `query` are those of the query. `errors` are codes of `ERRORS`. `scope` is what a key needs, None where
-    any key is enough; `open` operations need no key."""
+    server-sent event, or a union of types; after the last one comes `[DONE]`, unless `done` is false. `example` is an
+    example of `body`. `path_types` are the types of the path's parameters; the fields of `query` are those of the
+    query. `errors` are codes of `ERRORS`. `scope` is what a key needs, None where any key is enough; `open` operations
+    need no key."""
 
     method: str
     path: str
@@ -48,7 +49,8 @@ class Operation:
     example: Any = None
     query: type[msgspec.Struct] | None = None
     path_types: dict[str, Any] | None = None
-    stream: type[msgspec.Struct] | None = None
+    stream: Any = None
+    done: bool = True
     idempotent: bool = False
     errors: tuple[str, ...] = ()
     scope: str | None = None

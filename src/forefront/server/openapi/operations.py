@@ -20,6 +20,7 @@ from forefront.wire.admin import (
     ServerStatus,
     UsageReport,
 )
+from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
 from forefront.wire.parse_admin import ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
@@ -31,6 +32,9 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.responses.events import StreamEvent
+from forefront.wire.responses.request import ResponsesRequest
+from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
 
 TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
@@ -42,6 +46,7 @@ CONVERSATION: Final = {
     "max_tokens": 128,
 }
 TEXT: Final = {"model": "forefront-mini", "prompt": "Once upon a time", "max_tokens": 32}
+RESPONSE: Final = {"model": "forefront-mini", "input": "Write a recipe for an italian dinner", "max_output_tokens": 128}
 Id = Annotated[str, Meta(min_length=1)]
 
 OPERATIONS: Final = (
@@ -68,6 +73,26 @@ OPERATIONS: Final = (
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
         body=CompletionRequest, example=TEXT, answer=Completion,
         stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/embeddings", group="Embeddings", name="createEmbeddings", scope="chat",
+        summary="Turn texts into vectors", body=EmbeddingRequest,
+        example={"model": "nomic-embed", "input": ["Once upon a time"]}, answer=EmbeddingList, idempotent=True,
+        errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/rerank", group="Embeddings", name="rerank", scope="chat",
+        summary="Order documents by relevance for a query", body=RerankRequest,
+        example={"model": "bge-reranker", "query": "pasta", "documents": ["A recipe", "A song"]}, answer=RerankResult,
+        idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/responses", group="Responses", name="createResponse", scope="chat",
+        summary="Answer a conversation as a response",
+        description="Whole as JSON, or with `stream` as typed server-sent events. The last one is "
+        "`response.completed`, `response.incomplete`, `response.failed` or `error`.",
+        body=ResponsesRequest, example=RESPONSE, answer=Response, stream=StreamEvent, done=False,
+        idempotent=True, errors=PROMPT + LIMITS + ("not_found",),
     ),
     Operation(
         method="POST", path="/v1/tokenize", group="Tokens", name="tokenize", scope="chat",

@@ -7,6 +7,7 @@ import msgspec
 from forefront.wire.admin import Budget
 from forefront.wire.message import Message
 from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.responses.request import ResponsesRequest
 from forefront.wire.tokens import TokenizeRequest
 
 
@@ -29,14 +30,18 @@ _FORMS: Final = (
     _given("grammar"),
     _given("response_format", properties={"type": {"enum": ["json_object", "json_schema"]}}, required=["type"]),
 )
-_SAMPLED: Final = (
-    _needs("stream_options", _given("stream", const=True)),
-    *(
-        {"not": {"allOf": [form, other]}}
-        for index, form in enumerate(_FORMS)
-        for other in _FORMS[index + 1 :]
-    ),
-)  # fmt: skip
+_JSON_TEXT: Final = _given("format", properties={"type": {"enum": ["json_object", "json_schema"]}}, required=["type"])
+_RESPONSE_FORMS: Final = (*_FORMS[:2], _given("text", **_JSON_TEXT))
+_STREAM_OPTIONS: Final = _needs("stream_options", _given("stream", const=True))
+
+
+def _exclusive(*forms: dict[str, Any]) -> list[dict[str, Any]]:
+    """At most one of the rules holds."""
+    pairs = [(form, other) for index, form in enumerate(forms) for other in forms[index + 1 :]]
+    return [{"not": {"allOf": [form, other]}} for form, other in pairs]
+
+
+_SAMPLED: Final = (_STREAM_OPTIONS, *_exclusive(*_FORMS))
 RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     ChatRequest: {
         "oneOf": [_given("messages"), _given("prompt")],
@@ -44,6 +49,14 @@ RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     },
     CompletionRequest: {
         "allOf": [*_SAMPLED, {"if": _given("max_tokens", const=0), "then": _given("echo", const=True)}]
+    },
+    # Further rules are in the description alone: generators of test data give up on the product of so many choices.
+    ResponsesRequest: {
+        "allOf": [
+            _STREAM_OPTIONS,
+            *_exclusive(*_RESPONSE_FORMS),
+            *_exclusive(_given("previous_response_id"), _given("conversation")),
+        ]
     },
     TokenizeRequest: {
         "oneOf": [_given("prompt"), _given("messages")],

@@ -3,17 +3,24 @@
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import msgspec
 
 from forefront.server.openapi.rules import RULES
 from forefront.wire.other_engines import ALIASES
-from forefront.wire.record import Record
+from forefront.wire.record import Record, TaggedRecord
 from forefront.wire.refused_fields import ADVICE, REFUSED
 from forefront.wire.request import ChatRequest, SampledRequest
+from forefront.wire.responses.items import ItemReference, MessageItem
+from forefront.wire.responses.refused_fields import REFUSED as RESPONSES_REFUSED
+from forefront.wire.responses.request import ResponsesRequest
 
 Schema = dict[str, Any]
+_REFUSED = REFUSED | RESPONSES_REFUSED
+# Items that may come without their `type`.
+_UNTYPED = (MessageItem, ItemReference)
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -66,7 +73,8 @@ def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
 
 def _docs(struct: type[msgspec.Struct]) -> str:
     """The docstrings of the struct and its bases."""
-    kinds = struct.__mro__[: struct.__mro__.index(Record if issubclass(struct, Record) else msgspec.Struct)]
+    bases = (TaggedRecord, Record, msgspec.Struct)
+    kinds = takewhile(lambda kind: kind not in bases, struct.__mro__)
     texts = [inspect.cleandoc(kind.__doc__) for kind in kinds if kind.__doc__]
     return "\n\n".join(re.sub(r"(?<!\n)\n(?!\n)", " ", text) for text in dict.fromkeys(texts))
 
@@ -83,15 +91,17 @@ def _describe(schema: Schema) -> None:
 def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
     """Add fields that the struct does not have, but that have a meaning by name."""
     properties = schema["properties"]
-    for name, refusal in REFUSED.get(struct, {}).items():
+    for name, refusal in _REFUSED.get(struct, {}).items():
         values = [*refusal.harmless, None]
         properties[name] = {"enum": values, "description": f"Not supported: {refusal.why}."}
-    if not issubclass(struct, SampledRequest):
+    if struct in _UNTYPED:
+        schema["required"].remove("type")
+    if not issubclass(struct, SampledRequest | ResponsesRequest):
         return
-    for name in sorted(ADVICE):
+    for name in sorted(ADVICE - properties.keys()):
         properties[name] = {"description": "Accepted, without effect."}
     for alias, name in ALIASES.items():
-        if name in properties:
+        if name in properties and issubclass(struct, SampledRequest):
             properties[alias] = {**properties[name], "description": f"Another name of `{name}`."}
     if struct is ChatRequest:
         text = "In place of `messages`: one message of the user."

@@ -16,7 +16,7 @@ from forefront.chat.events import (
     ToolCallBegin,
     ToolCallDelta,
 )
-from forefront.server.response.response_encoder import ResponseEncoder, usage_of
+from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import ChatRequest
 from forefront.wire.response import (
@@ -35,18 +35,18 @@ from forefront.wire.tools import CustomCall, CustomCallDelta, FunctionCall, Func
 from forefront.wire.tools import ToolCallDelta as ToolCallChunk
 
 
-class ChatCompletionEncoder(ResponseEncoder):
+class ChatCompletionEncoder(ChunkEncoder):
     """A chat completion, whole or in chunks."""
 
-    def __init__(self, request: ChatRequest, model: ModelUse) -> None:
-        super().__init__("chatcmpl", model, include_usage=request.include_usage)
+    def __init__(self, request: ChatRequest, model: ModelUse, memory: ResponseMemory) -> None:
+        super().__init__("chatcmpl-", model, memory, include_usage=request.include_usage)
         self._count = request.n or 1
         self._logprobs = bool(request.logprobs)
         self._legacy = request.functions is not None
 
-    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> ChatCompletion:
+    async def whole(self, events: AsyncIterator[Event]) -> ChatCompletion:
         """See `ResponseEncoder.whole`."""
-        drafts = [_Draft(memory) for _ in range(self._count)]
+        drafts = [_Draft(self.memory) for _ in range(self._count)]
         usage, receipt = Usage.of(0, 0, 0), None
         async for event in events:
             match event:
@@ -72,7 +72,7 @@ class ChatCompletionEncoder(ResponseEncoder):
         )
 
     def deltas(self, event: Event) -> list[ChatCompletionChunk]:
-        """See `ResponseEncoder.deltas`."""
+        """See `ChunkEncoder.deltas`."""
         match event:
             case Started():
                 # The role comes first and by itself, for every choice.
@@ -103,12 +103,12 @@ class ChatCompletionEncoder(ResponseEncoder):
         return []
 
     def end(self, event: ChoiceEnd) -> ChatCompletionChunk:
-        """See `ResponseEncoder.end`."""
+        """See `ChunkEncoder.end`."""
         reason = _legacy_reason(event.reason) if self._legacy else event.reason
         return self._chunk(event.index, ChoiceDelta(), reason=reason)
 
     def usage_chunk(self, usage: Usage) -> ChatCompletionChunk:
-        """See `ResponseEncoder.usage_chunk`."""
+        """See `ChunkEncoder.usage_chunk`."""
         return self._message([], usage)
 
     def _legacy_call(self, event: ToolCallBegin | ToolCallDelta) -> list[ChatCompletionChunk]:

@@ -1,7 +1,7 @@
-"""From a backend's events to what is sent: one whole completion, or a stream of chunks.
+"""From a backend's events to what is sent: one whole response, or the frames of a stream.
 
-`ResponseEncoder` is the common part. `ChatCompletionEncoder` and `TextCompletionEncoder` have the shapes of the two
-endpoints.
+`ResponseEncoder` is the interface to every API. `ChunkEncoder` is the common part of `ChatCompletionEncoder` and
+`TextCompletionEncoder`, whose streams are chunks of the same shape as the whole response.
 """
 
 import secrets
@@ -13,43 +13,26 @@ from typing import Any
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, UpstreamReport
 from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.response.sse import DONE, encode_event, encode_waiting
+from forefront.wire.errors import ApiError
 from forefront.wire.response import Receipt, UpstreamReceipt, Usage
 
 
 class ResponseEncoder(ABC):
-    """Encodes the response to one request, which has an id and a model."""
+    """Encodes the response to one request, which has an id and a model. `memory` counts what is collected."""
 
-    def __init__(self, prefix: str, model: ModelUse, *, include_usage: bool) -> None:
+    def __init__(self, prefix: str, model: ModelUse, memory: ResponseMemory) -> None:
         now = time.time()
         # Ordered by time: new rows of the ledger are neighbours in its index, so that a group of them writes few pages.
-        self.id = f"{prefix}-{int(now * 1000):012x}{secrets.token_hex(8)}"
+        self.id = f"{prefix}{int(now * 1000):012x}{secrets.token_hex(8)}"
         self.created = int(now)
         self.model = model
+        self.memory = memory
         self._upstream_fingerprint: str | None = None
-        self._include_usage = include_usage
-        self._last_end: Any = None
 
     @abstractmethod
-    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> Any:
-        """Collect all events into a completion. `memory` counts what is collected."""
-
-    def chunks(self, event: Event) -> list[Any]:
-        """The chunks of one event. The end of a choice is held back until the next event: the last chunk carries the
-        receipt."""
-        held, self._last_end = self._last_end, None
-        chunks = [] if held is None else [held]
-        match event:
-            case ChoiceEnd():
-                self._last_end = self.end(event)
-            case Completed():
-                if self._include_usage:
-                    chunks.append(self.usage_chunk(usage_of(event)))
-                if chunks:
-                    chunks[-1].receipt = self.receipt(event)
-            case _:
-                self.note(event)
-                chunks += self.deltas(event)
-        return chunks
+    async def whole(self, events: AsyncIterator[Event]) -> Any:
+        """Collect all events into a response, as a value that is sent as JSON."""
 
     def note(self, event: Event) -> None:
         """Take over the fingerprint of an upstream."""
@@ -62,16 +45,20 @@ class ResponseEncoder(ABC):
         return self._upstream_fingerprint or self.model.fingerprint
 
     @abstractmethod
-    def deltas(self, event: Event) -> list[Any]:
-        """The chunks of an event other than `ChoiceEnd` and `Completed`."""
+    def frames(self, event: Event) -> list[bytes]:
+        """The server-sent events of one event. Raises `ApiError` for want of memory."""
+
+    def pause(self, ahead: int, seconds: float) -> bytes:
+        """A sign of life for a stream without events: so many requests are ahead in the queue, for about so long."""
+        return encode_waiting(ahead, seconds)
+
+    def end_of_stream(self) -> bytes:
+        """The bytes after the frames of the last event; empty where the API has none."""
+        return b""
 
     @abstractmethod
-    def end(self, event: ChoiceEnd) -> Any:
-        """The chunk that ends a choice."""
-
-    @abstractmethod
-    def usage_chunk(self, usage: Usage) -> Any:
-        """The chunk with the usage and no choice."""
+    def failure(self, error: ApiError) -> bytes:
+        """The server-sent events that end a stream after an error."""
 
     def receipt(self, event: Completed) -> Receipt | None:
         """The computation of the answer."""
@@ -88,6 +75,56 @@ class ResponseEncoder(ABC):
             decode_ms=_milliseconds(report.decode_seconds),
             upstream=None if report.upstream is None else _upstream(report.upstream),
         )
+
+
+class ChunkEncoder(ResponseEncoder):
+    """Encodes each event as chunks. The end of a choice is held back until the next event: the last chunk carries the
+    receipt."""
+
+    def __init__(self, prefix: str, model: ModelUse, memory: ResponseMemory, *, include_usage: bool) -> None:
+        super().__init__(prefix, model, memory)
+        self._include_usage = include_usage
+        self._last_end: Any = None
+
+    def frames(self, event: Event) -> list[bytes]:
+        """See `ResponseEncoder.frames`."""
+        return [encode_event(chunk) for chunk in self._chunks(event)]
+
+    def end_of_stream(self) -> bytes:
+        """See `ResponseEncoder.end_of_stream`."""
+        return DONE
+
+    def failure(self, error: ApiError) -> bytes:
+        """See `ResponseEncoder.failure`."""
+        return encode_event(error.body())
+
+    @abstractmethod
+    def deltas(self, event: Event) -> list[Any]:
+        """The chunks of an event other than `ChoiceEnd` and `Completed`."""
+
+    @abstractmethod
+    def end(self, event: ChoiceEnd) -> Any:
+        """The chunk that ends a choice."""
+
+    @abstractmethod
+    def usage_chunk(self, usage: Usage) -> Any:
+        """The chunk with the usage and no choice."""
+
+    def _chunks(self, event: Event) -> list[Any]:
+        held, self._last_end = self._last_end, None
+        chunks = [] if held is None else [held]
+        match event:
+            case ChoiceEnd():
+                self._last_end = self.end(event)
+            case Completed():
+                if self._include_usage:
+                    chunks.append(self.usage_chunk(usage_of(event)))
+                if chunks:
+                    chunks[-1].receipt = self.receipt(event)
+            case _:
+                self.note(event)
+                chunks += self.deltas(event)
+        return chunks
 
 
 def usage_of(event: Completed) -> Usage:

@@ -1,4 +1,4 @@
-"""Sending a completion: as one JSON body, or as server-sent events."""
+"""Sending a response: as one JSON body, or as server-sent events."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -12,13 +12,11 @@ from forefront.chat.events import Event
 from forefront.gateway.lease import Lease
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
-from forefront.server.http.request_context import request_context
 from forefront.server.response.event_throttle import throttled
 from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
-from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.send_body import send_body
-from forefront.server.response.sse import DONE, encode_comment, encode_event, encode_waiting
+from forefront.server.response.sse import STREAM_FAILED, encode_comment
 from forefront.wire.errors import ApiError
 
 _MAX_LIST: Final = 2048  # bytes of names in a header
@@ -51,9 +49,8 @@ class ResponseSender:
 
     async def whole(self, events: AsyncGenerator[Event, None]) -> None:
         """Collect all events, then send them as one body."""
-        memory = ResponseMemory(request_context(self._scope).memory.grow)
         async with aclosing(events):
-            body = msgspec.json.encode(await self._encoder.whole(events, memory))
+            body = msgspec.json.encode(await self._encoder.whole(events))
         await self._send(self._start({"content-type": "application/json", "content-length": str(len(body))}))
         await send_body(self._send, body)
 
@@ -61,9 +58,10 @@ class ResponseSender:
         """Send each event as it comes, and a comment whenever none has come for so long.
 
         Nothing is sent before the first of these: a request that fails until then gets an error status. A later error
-        is an event of the stream, without the final `[DONE]`.
+        is an event of the stream, after which the end of a whole stream is missing.
         """
         write = throttled(self._scope, self._write)
+        last: Message = {"type": "http.response.body", "body": b"", "more_body": False}
         async with aclosing(with_keepalive(events, keepalive_seconds)) as paced:
             first = await anext(paced)
             await self._send(self._start(_STREAM_HEADERS))
@@ -73,17 +71,20 @@ class ResponseSender:
                 async for event in paced:
                     for payload in self._encoded(event):
                         await write(payload)
-                await write(DONE)
+                if end := self._encoder.end_of_stream():
+                    await write(end)
             except ApiError as error:
-                await write(encode_event(error.body()))
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                await write(self._encoder.failure(error))
+                last[STREAM_FAILED] = True
+            await self._send(last)
 
     def _encoded(self, event: Event | None) -> list[bytes]:
         """An event as server-sent events. None means a pause."""
         if event is None:
             loading = self._loading()
-            return [encode_waiting(*self._lease.wait_estimate()) if loading is None else encode_comment(loading)]
-        return [encode_event(chunk) for chunk in self._encoder.chunks(event)]
+            pause = self._encoder.pause(*self._lease.wait_estimate()) if loading is None else encode_comment(loading)
+            return [pause]
+        return self._encoder.frames(event)
 
     async def _write(self, body: bytes) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": True})

@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 
 DONE: Final = b": message\ndata: [DONE]\n\n"
+# A key of a response's last ASGI message: the stream ends with an error.
+STREAM_FAILED: Final = "forefront.stream_failed"
 
 _encoder = msgspec.json.Encoder()
 

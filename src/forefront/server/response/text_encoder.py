@@ -6,25 +6,25 @@ from math import isnan
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
-from forefront.server.response.response_encoder import ResponseEncoder, usage_of
+from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.request import CompletionRequest
 from forefront.wire.response import Completion as TextCompletion
 from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, TopLogprob, Usage
 
 
-class TextCompletionEncoder(ResponseEncoder):
+class TextCompletionEncoder(ChunkEncoder):
     """A text completion, whole or in pieces."""
 
-    def __init__(self, request: CompletionRequest, model: ModelUse) -> None:
-        super().__init__("cmpl", model, include_usage=request.include_usage)
+    def __init__(self, request: CompletionRequest, model: ModelUse, memory: ResponseMemory) -> None:
+        super().__init__("cmpl-", model, memory, include_usage=request.include_usage)
         self._count = len(request.prompts) * (request.n or 1)
         self._alternatives = request.logprobs
         # The decoders of each choice's tokens with log-probabilities: a token need not end with a whole character.
         self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
         self._offsets = [0] * self._count
 
-    async def whole(self, events: AsyncIterator[Event], memory: ResponseMemory) -> TextCompletion:
+    async def whole(self, events: AsyncIterator[Event]) -> TextCompletion:
         """See `ResponseEncoder.whole`."""
         texts: list[list[str]] = [[] for _ in range(self._count)]
         logprobs = [self._logprobs(index, []) for index in range(self._count)]
@@ -36,8 +36,8 @@ class TextCompletionEncoder(ResponseEncoder):
                     self.note(event)
                 case TextDelta():
                     texts[event.index].append(event.text)
-                    memory.add(event.text)
-                    self._collect(event, logprobs[event.index], memory)
+                    self.memory.add(event.text)
+                    self._collect(event, logprobs[event.index])
                 case ChoiceEnd():
                     reasons[event.index] = event.reason
                 case Completed():
@@ -56,7 +56,7 @@ class TextCompletionEncoder(ResponseEncoder):
         return made
 
     def deltas(self, event: Event) -> list[TextCompletion]:
-        """See `ResponseEncoder.deltas`."""
+        """See `ChunkEncoder.deltas`."""
         if not isinstance(event, TextDelta):
             return []
         logprobs = self._logprobs(event.index, event.logprobs or [])
@@ -64,11 +64,11 @@ class TextCompletionEncoder(ResponseEncoder):
         return [self._message([choice])]
 
     def end(self, event: ChoiceEnd) -> TextCompletion:
-        """See `ResponseEncoder.end`."""
+        """See `ChunkEncoder.end`."""
         return self._message([CompletionChoice(index=event.index, text="", finish_reason=event.reason)])
 
     def usage_chunk(self, usage: Usage) -> TextCompletion:
-        """See `ResponseEncoder.usage_chunk`."""
+        """See `ChunkEncoder.usage_chunk`."""
         made = self._message([])
         made.usage = usage
         return made
@@ -82,7 +82,7 @@ class TextCompletionEncoder(ResponseEncoder):
             choices=choices,
         )
 
-    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None, memory: ResponseMemory) -> None:
+    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None) -> None:
         """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
         added = self._logprobs(event.index, event.logprobs or [])
         if added is None or collected is None:
@@ -91,9 +91,9 @@ class TextCompletionEncoder(ResponseEncoder):
         collected.token_logprobs += added.token_logprobs
         collected.text_offset += added.text_offset
         for token in added.tokens:
-            memory.add(token)
+            self.memory.add(token)
         if collected.top_logprobs is not None:
-            collected.top_logprobs += memory.encode(added.top_logprobs or [])
+            collected.top_logprobs += self.memory.encode(added.top_logprobs or [])
 
     def _logprobs(self, index: int, tokens: list[TokenLogprob]) -> CompletionLogprobs | None:
         """The log-probabilities of `tokens`, which follow the last ones of the choice."""

@@ -1,4 +1,8 @@
-"""`POST /v1/chat/completions` and `POST /v1/completions`: the way of a request, step by step."""
+"""The path of a completion, step by step, for every API; `POST /v1/chat/completions` and `POST /v1/completions`.
+
+Another API is a `CompletionApi` with a package in `wire` for its requests and responses, and one in `server` for its
+encoder. Its requests become a `ChatRequest`, and its encoder gets the same events.
+"""
 
 import asyncio
 import logging
@@ -20,72 +24,84 @@ from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
 from forefront.server.response.response_encoder import ResponseEncoder
+from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.response_sender import ResponseSender, ignored_header, unenforced_header
 from forefront.server.response.text_encoder import TextCompletionEncoder
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.wire.errors import ApiError
+from forefront.wire.field_names import rename_fields, renamed_fields
 from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.request import ChatRequest, CompletionRequest
 
-R = TypeVar("R", bound=ChatRequest | CompletionRequest)
+P = TypeVar("P", bound=ParsedRequest[Any])
+MakeEncoder = Callable[[P, ModelUse, ResponseMemory], ResponseEncoder]
 
 # Silent unless the settings enable it.
 _prompt_log = logging.getLogger("forefront.prompts")
 
 
 @dataclass(frozen=True)
-class CompletionApi(Generic[R]):
-    """The differences between the two endpoints: request parser, response encoder, and the prompt in a request."""
+class CompletionApi(Generic[P]):
+    """The part of an endpoint that is its API's own: the request parser and the response encoder."""
 
-    parse: Callable[[bytes | bytearray], ParsedRequest[R]]
-    encoder: Callable[[R, ModelUse], ResponseEncoder]
-    prompt: Callable[[R], Any]
+    parse: Callable[[bytes | bytearray], P]
+    encoder: MakeEncoder[P]
 
 
-CHAT: CompletionApi[ChatRequest] = CompletionApi(
-    parse_chat_request, ChatCompletionEncoder, lambda request: request.messages
+CHAT: CompletionApi[ParsedRequest[ChatRequest]] = CompletionApi(
+    parse_chat_request, lambda parsed, model, memory: ChatCompletionEncoder(parsed.request, model, memory)
 )
-TEXT: CompletionApi[CompletionRequest] = CompletionApi(
-    parse_completion_request, TextCompletionEncoder, lambda request: request.prompt
+TEXT: CompletionApi[ParsedRequest[CompletionRequest]] = CompletionApi(
+    parse_completion_request, lambda parsed, model, memory: TextCompletionEncoder(parsed.request, model, memory)
 )
 
 
-class CompletionsEndpoint(Generic[R]):
-    """The endpoint, as an ASGI application, since it has to see the client disconnect.
+class CompletionService:
+    """The steps that all APIs share: parse → find the model → load → prepare → admit → run → settle → send."""
 
-    parse → find the model → load → prepare → admit → run → settle → send
-    """
-
-    def __init__(
-        self,
-        api: CompletionApi[R],
-        catalog: Catalog,
-        gateway: Gateway,
-        workers: WorkerPool,
-        keepalive_seconds: float = 5.0,
-    ) -> None:
-        self._api = api
+    def __init__(self, catalog: Catalog, gateway: Gateway, workers: WorkerPool, keepalive_seconds: float = 5.0) -> None:
         self._catalog = catalog
         self._gateway = gateway
         self._workers = workers
         self._keepalive_seconds = keepalive_seconds
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = await read_request(scope, receive, self._api.parse, self._gateway, self._workers)
-        if parsed is None:
-            return
-        request, principal = parsed.request, request_context(scope).principal
-        model = find_model(self._catalog, principal, request.model).use()
+    async def read(self, scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], P]) -> P | None:
+        """The parsed request; None if the client disconnects before it is parsed. Raises `ApiError`."""
+        return await read_request(scope, receive, parse, self._gateway, self._workers)
+
+    async def respond(
+        self, scope: Scope, receive: Receive, send: Send, parsed: P, make_encoder: MakeEncoder[P]
+    ) -> None:
+        """Send the response to a parsed request. Raises `ApiError` for one that fails before the response has begun,
+        with the field names of its API."""
+        request, context = parsed.request, request_context(scope)
+        principal = context.principal
+        with renamed_fields(parsed.field_name):
+            model = find_model(self._catalog, principal, request.model).use()
         headers = ignored_header(parsed.ignored)
-        encoder = self._api.encoder(request, model)
+        encoder = make_encoder(parsed, model, ResponseMemory(context.memory.grow))
         if _prompt_log.isEnabledFor(logging.INFO):
-            _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": self._api.prompt(request)})
+            prompt = request.messages if isinstance(request, ChatRequest) else request.prompt
+            _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": prompt})
         with self._gateway.admit(principal, model.name, encoder.id) as lease, model:
             events = answer(parsed, model, principal.tenant, lease, headers)
             sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             await while_connected(receive, sending)
+
+
+class CompletionsEndpoint(Generic[P]):
+    """The endpoint of an API, as an ASGI application, since it has to see the client disconnect."""
+
+    def __init__(self, api: CompletionApi[P], service: CompletionService) -> None:
+        self._api = api
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parsed = await self._service.read(scope, receive, self._api.parse)
+        if parsed is not None:
+            await self._service.respond(scope, receive, send, parsed, self._api.encoder)
 
 
 async def answer(
@@ -98,9 +114,9 @@ async def answer(
     """The events of a request: load → prepare → admit → run → settle.
 
     The last end of a choice and `Completed` come once the request's row is in the ledger. `headers` receives what the
-    preparation adds to the response's. Raises `ApiError`.
+    preparation adds to the response's. Raises `ApiError`, with the field names of the request's API.
     """
-    request: ChatRequest | CompletionRequest = parsed.request
+    request = parsed.request
     milliseconds = request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
@@ -109,9 +125,10 @@ async def answer(
             async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
                 await model.wait()
                 backend = model.backend
-                headers |= ignored_header(parsed.ignored + backend.ignored(request))
+                without_effect = tuple(map(parsed.field_name, backend.ignored(request)))
+                headers |= ignored_header(parsed.ignored + without_effect)
                 prepared = await backend.prepare(request, tenant)
-                headers |= unenforced_header(prepared.unenforced)
+                headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
                 await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
         except TimeoutError:
             text = "The deadline was over before the answer could begin."
@@ -133,8 +150,10 @@ async def answer(
                     yield event
         finally:
             _record(run, lease)
-    except Exception:
+    except Exception as error:
         lease.abandon("failed")
+        if isinstance(error, ApiError):
+            rename_fields(error, parsed.field_name)
         raise
 
 

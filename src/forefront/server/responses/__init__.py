@@ -1,0 +1,1 @@
+"""The Responses API: its encoder and endpoints."""

@@ -1,0 +1,131 @@
+"""The output of a response that is being generated: its items, and the text that each has so far."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.server.response.response_memory import ResponseMemory
+from forefront.wire.responses.conversation import encode_reasoning
+from forefront.wire.responses.response import (
+    CustomToolCall,
+    FunctionToolCall,
+    ItemStatus,
+    OutputItem,
+    OutputMessage,
+    OutputReasoning,
+    OutputReasoningText,
+    OutputSummaryText,
+    OutputText,
+)
+
+Kind = Literal["message", "reasoning", "summary", "function_call", "custom_tool_call"]
+_ID_PREFIXES: dict[Kind, str] = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "summary": "rs_",
+    "function_call": "fc_",
+    "custom_tool_call": "ctc_",
+}
+
+
+@dataclass(slots=True)
+class ItemDraft:
+    """One item. `call_id` and `name` are those of a call, `logprobs` those of a message's tokens, as JSON."""
+
+    kind: Kind
+    id: str
+    index: int
+    call_id: str = ""
+    name: str = ""
+    encrypted: bool = False
+    status: ItemStatus = "in_progress"
+    texts: list[str] = field(default_factory=list)
+    logprobs: list[Any] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The text so far: of a message or reasoning, a call's arguments, or its input."""
+        return "".join(self.texts)
+
+    def to_item(self) -> OutputItem:
+        """The item so far. A message and reasoning without text have no part yet."""
+        text = self.text
+        match self.kind:
+            case "message":
+                parts = [OutputText(text=text, logprobs=self.logprobs)] if self.texts else []
+                return OutputMessage(id=self.id, status=self.status, content=parts)
+            case "function_call":
+                return FunctionToolCall(
+                    id=self.id, status=self.status, call_id=self.call_id, name=self.name, arguments=text
+                )
+            case "custom_tool_call":
+                return CustomToolCall(id=self.id, status=self.status, call_id=self.call_id, name=self.name, input=text)
+        item = OutputReasoning(id=self.id, status=self.status)
+        if text and self.kind == "summary":
+            item.summary = [OutputSummaryText(text=text)]
+        elif text:
+            item.content = [OutputReasoningText(text=text)]
+        if self.encrypted:
+            item.encrypted_content = encode_reasoning(text)
+        return item
+
+
+class OutputDraft:
+    """The items of a response, in order. `id_suffix` is the part of the response's id that the items' ids share.
+    `memory` counts what is collected."""
+
+    def __init__(self, id_suffix: str, memory: ResponseMemory, *, summary: bool, encrypted: bool) -> None:
+        self.items: list[ItemDraft] = []
+        self._id_suffix = id_suffix
+        self._memory = memory
+        self._reasoning: Kind = "summary" if summary else "reasoning"
+        self._encrypted = encrypted
+
+    @property
+    def last(self) -> ItemDraft | None:
+        """The item that is being generated."""
+        return self.items[-1] if self.items else None
+
+    def add(self, event: Delta) -> ItemDraft:
+        """Add an event to its item, which is a new one where the kind of output changes. Raises `ApiError` for want of
+        memory."""
+        match event:
+            case TextDelta():
+                item = self._item("message")
+                item.texts.append(event.text)
+                self._memory.add(event.text)
+                if event.logprobs:
+                    item.logprobs += self._memory.encode(event.logprobs)
+            case ReasoningDelta():
+                item = self._item(self._reasoning)
+                item.texts.append(event.text)
+                self._memory.add(event.text)
+                if self._encrypted:
+                    self._memory.add(event.text)
+            case ToolCallBegin():
+                item = self._begin("custom_tool_call" if event.custom else "function_call")
+                item.name, item.call_id = event.name, "call_" + secrets.token_hex(12)
+                self._memory.add(event.name)
+            case ToolCallDelta():
+                item = self.items[-1]
+                item.texts.append(event.arguments)
+                self._memory.add(event.arguments)
+        return item
+
+    def end(self, status: ItemStatus) -> None:
+        """The last item ends in that status."""
+        if self.items:
+            self.items[-1].status = status
+
+    def _item(self, kind: Kind) -> ItemDraft:
+        last = self.last
+        return last if last is not None and last.kind == kind else self._begin(kind)
+
+    def _begin(self, kind: Kind) -> ItemDraft:
+        self.end("completed")
+        index = len(self.items)
+        encrypted = self._encrypted and kind in ("reasoning", "summary")
+        item = ItemDraft(kind, f"{_ID_PREFIXES[kind]}{self._id_suffix}{index:04x}", index, encrypted=encrypted)
+        self.items.append(item)
+        return item

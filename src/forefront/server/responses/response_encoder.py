@@ -1,0 +1,182 @@
+"""The responses of `POST /v1/responses`, whole or as typed events."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Literal
+
+from forefront.catalog.catalog import ModelUse
+from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.server.response.response_encoder import ResponseEncoder
+from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.responses.item_frames import ItemFrames, frame
+from forefront.server.responses.output_draft import OutputDraft
+from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.response import FinishReason
+from forefront.wire.responses import response as wire
+from forefront.wire.responses.chat_request import ParsedResponse
+from forefront.wire.responses.events import (
+    ResponseCompleted,
+    ResponseCreated,
+    ResponseFailed,
+    ResponseIncomplete,
+    ResponseInProgress,
+    StreamError,
+)
+from forefront.wire.responses.request import PlainText, ResponsesRequest
+
+_PREFIX = "resp_"
+
+
+class ResponsesEncoder(ResponseEncoder):
+    """A response of the Responses API."""
+
+    def __init__(self, parsed: ParsedResponse, model: ModelUse, memory: ResponseMemory) -> None:
+        super().__init__(_PREFIX, model, memory)
+        source = parsed.source
+        self._source = source
+        self._output = OutputDraft(
+            self.id.removeprefix(_PREFIX),
+            memory,
+            summary=source.reasoning is not None and source.reasoning.summary is not None,
+            encrypted=source.includes_encrypted_reasoning,
+        )
+        self._next_number = 0
+        self._frames: ItemFrames | None = None
+        self._reason: FinishReason | None = None
+        self._created = False
+        memory.add(source.instructions or "")
+
+    async def whole(self, events: AsyncIterator[Event]) -> wire.Response:
+        """See `ResponseEncoder.whole`."""
+        response = self.response("in_progress")
+        async for event in events:
+            match event:
+                case Started():
+                    pass
+                case ChoiceEnd():
+                    self._reason = event.reason
+                case Completed():
+                    response = self._final(event)
+                case _:
+                    self._output.add(event)
+        return response
+
+    def frames(self, event: Event) -> list[bytes]:
+        """See `ResponseEncoder.frames`."""
+        match event:
+            case Started():
+                return self._begin()
+            case ChoiceEnd():
+                self._reason = event.reason
+                return []
+            case Completed():
+                response = self._final(event)
+                ended = [] if self._frames is None else self._frames.end()
+                kind = ResponseIncomplete if response.status == "incomplete" else ResponseCompleted
+                return [*ended, frame(kind(response=response, sequence_number=self._number()))]
+            case _:
+                return self._delta(event)
+
+    def failure(self, error: ApiError) -> bytes:
+        """See `ResponseEncoder.failure`."""
+        if not self._created:
+            event = StreamError(
+                code=error.code, message=error.message, param=error.param, sequence_number=self._number()
+            )
+            return frame(event)
+        self._output.end("incomplete")
+        response = self.response("failed")
+        response.error = wire.ResponseError(code=_failure_code(error), message=error.message)
+        return frame(ResponseFailed(response=response, sequence_number=self._number()))
+
+    def response(self, status: wire.ResponseStatus) -> wire.Response:
+        """The response as it is now."""
+        source = self._source
+        return wire.Response(
+            id=self.id,
+            created_at=self.created,
+            status=status,
+            instructions=source.instructions,
+            max_output_tokens=source.max_output_tokens,
+            max_tool_calls=source.max_tool_calls,
+            model=self.model.name,
+            output=[item.to_item() for item in self._output.items],
+            parallel_tool_calls=source.parallel_tool_calls is not False,
+            reasoning=_reasoning(source),
+            temperature=1.0 if source.temperature is None else source.temperature,
+            text=wire.ReturnedText(format=(source.text and source.text.format) or PlainText()),
+            tool_choice=source.tool_choice or "auto",
+            tools=source.tools or [],
+            top_logprobs=source.top_logprobs or 0,
+            top_p=1.0 if source.top_p is None else source.top_p,
+            user=source.user,
+            safety_identifier=source.safety_identifier,
+            prompt_cache_key=source.prompt_cache_key,
+            metadata=source.metadata or {},
+        )
+
+    def _begin(self) -> list[bytes]:
+        self._created = True
+        response = self.response("in_progress")
+        created = ResponseCreated(response=response, sequence_number=self._number())
+        return [frame(created), frame(ResponseInProgress(response=response, sequence_number=self._number()))]
+
+    def _delta(self, event: Delta) -> list[bytes]:
+        last, frames = self._output.last, self._frames
+        opened: list[bytes] = []
+        item = self._output.add(event)
+        if item is not last:
+            if frames is not None:
+                opened += frames.end()
+            frames = self._frames = ItemFrames(item, self._number)
+            opened += frames.begin()
+        assert frames is not None
+        match event:
+            case TextDelta():
+                opened.append(frames.delta(event.text, event.logprobs))
+            case ToolCallDelta():
+                opened.append(frames.delta(event.arguments))
+            case ToolCallBegin():
+                pass
+            case _:
+                opened.append(frames.delta(event.text))
+        return opened
+
+    def _final(self, event: Completed) -> wire.Response:
+        cut = self._reason in ("length", "deadline")
+        self._output.end("incomplete" if cut else "completed")
+        response = self.response("incomplete" if cut else "completed")
+        if cut:
+            reason = wire.IncompleteDetails(reason="deadline" if self._reason == "deadline" else "max_output_tokens")
+            response.incomplete_details = reason
+        else:
+            response.completed_at = int(time.time())
+        response.usage = _usage(event)
+        response.receipt = self.receipt(event)
+        return response
+
+    def _number(self) -> int:
+        number = self._next_number
+        self._next_number += 1
+        return number
+
+
+def _reasoning(source: ResponsesRequest) -> wire.ReturnedReasoning:
+    if source.reasoning is None:
+        return wire.ReturnedReasoning()
+    return wire.ReturnedReasoning(effort=source.reasoning.effort, summary=source.reasoning.summary)
+
+
+def _usage(event: Completed) -> wire.ResponseUsage:
+    return wire.ResponseUsage(
+        input_tokens=event.prompt_tokens,
+        input_tokens_details=wire.InputTokensDetails(cached_tokens=event.cached_tokens),
+        output_tokens=event.completion_tokens,
+        output_tokens_details=wire.OutputTokensDetails(reasoning_tokens=event.reasoning_tokens),
+        total_tokens=event.prompt_tokens + event.completion_tokens,
+    )
+
+
+def _failure_code(error: ApiError) -> Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]:
+    status = ERRORS[error.code].status
+    return "rate_limit_exceeded" if status == 429 else "server_error" if status >= 500 else "invalid_prompt"

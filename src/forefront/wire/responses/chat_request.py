@@ -1,0 +1,108 @@
+"""From a Responses request to the chat request that every backend takes."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from forefront.wire.errors import ApiError
+from forefront.wire.field_names import renamed_fields
+from forefront.wire.message import Message
+from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.request import ChatRequest, Sampling
+from forefront.wire.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
+from forefront.wire.responses.conversation import Conversation
+from forefront.wire.responses.items import InputItem, MessageItem
+from forefront.wire.responses.request import MAX_ITEMS, JsonObject, JsonSchemaText, ResponsesRequest, TextOptions
+from forefront.wire.responses.tools import chat_tool_choice
+
+_SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling))
+# Fields of a chat request by the beginnings of their paths, the longest first.
+_FIELDS: Final = (
+    ("response_format.json_schema", "text.format"),
+    ("response_format", "text.format"),
+    ("max_tokens", "max_output_tokens"),
+    ("reasoning_effort", "reasoning.effort"),
+    ("logprobs", "include"),
+)
+_TOOL: Final = re.compile(r"(tools\[\d+\])\.(?:function|custom)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedResponse(ParsedRequest[ChatRequest]):
+    """A request of the Responses API as a chat request. `source` is the request of the client, `input` its items."""
+
+    source: ResponsesRequest = msgspec.UNSET  # type: ignore[assignment]
+    input: Sequence[InputItem] = ()
+
+
+def input_items(request: ResponsesRequest) -> list[InputItem]:
+    """The items of a request's `input`: a text is one message of the user."""
+    return [MessageItem(role="user", content=request.input)] if isinstance(request.input, str) else request.input
+
+
+def to_chat_request(
+    source: ResponsesRequest, ignored: tuple[str, ...], history: Iterable[tuple[str, InputItem]] = ()
+) -> ParsedResponse:
+    """The chat request of `source`, after the items of `history`, each with the path of the field that brought it.
+
+    Raises `ApiError` (400, 422) for fields that contradict each other, with the names of the Responses API.
+    """
+    items = input_items(source)
+    paths = ["input"] if isinstance(source.input, str) else [f"input[{index}]" for index in range(len(items))]
+    conversation = Conversation([*history, *zip(paths, items, strict=True)])
+    instructions = [] if not source.instructions else [Message(role="system", content=source.instructions)]
+    text_input = isinstance(source.input, str)
+
+    def field_name(path: str) -> str:
+        if path.startswith("messages"):
+            if path == "messages":
+                return "input"
+            if path.startswith("messages[0]") and instructions:
+                return "instructions"
+            named = conversation.field_name(path, len(instructions))
+            return "input" if text_input and named.startswith("input") else named
+        for begin, name in _FIELDS:
+            if path.startswith(begin) and path[len(begin) : len(begin) + 1] in ("", ".", "["):
+                return name + path[len(begin) :]
+        return _TOOL.sub(r"\1", path)
+
+    with renamed_fields(field_name):
+        request = _chat_request(source, [*instructions, *conversation.messages])
+        check_sampled_request(request)
+        check_chat_request(request)
+    if request.answers_json:
+        ignored += tuple(name for name in ("stop", "stop_token_ids") if getattr(source, name))
+    return ParsedResponse(request, ignored, field_name, source, items)
+
+
+def _chat_request(source: ResponsesRequest, messages: list[Message]) -> ChatRequest:
+    if not messages:
+        raise ApiError("missing_parameter", "`input` is required.", param="input")
+    if len(messages) > MAX_ITEMS:
+        text = f"`input` and what it continues must have at most {MAX_ITEMS} messages; they have {len(messages)}."
+        raise ApiError("invalid_value", text, param="input")
+    return ChatRequest(
+        **{name: getattr(source, name) for name in _SAMPLING},
+        messages=messages,
+        max_tokens=source.max_output_tokens,
+        tools=None if source.tools is None else [tool.to_chat() for tool in source.tools],
+        tool_choice=chat_tool_choice(source.tool_choice),
+        parallel_tool_calls=source.parallel_tool_calls,
+        reasoning_effort=None if source.reasoning is None else source.reasoning.effort,
+        response_format=_response_format(source.text),
+        logprobs=source.includes_logprobs or None,
+        top_logprobs=source.top_logprobs if source.includes_logprobs else None,
+    )
+
+
+def _response_format(text: TextOptions | None) -> ResponseFormat | None:
+    match None if text is None else text.format:
+        case JsonObject():
+            return JsonObjectFormat()
+        case JsonSchemaText() as form:
+            schema = JsonSchema(schema=form.schema, name=form.name, description=form.description, strict=form.strict)
+            return JsonSchemaFormat(json_schema=schema)
+    return None

@@ -1,0 +1,69 @@
+"""From the bytes of a Responses request to the typed request, with an error that names the field."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from forefront.wire.errors import ApiError
+from forefront.wire.parse import read_fields
+from forefront.wire.responses.refused_fields import FIELD_TABLES
+from forefront.wire.responses.request import ResponsesRequest
+from forefront.wire.unknown_fields import ignored_fields
+from forefront.wire.validation_errors import Choices, validation_error
+
+_CHOICES: Final = (
+    Choices(
+        re.compile(r"tools\[\d+\]\.type"),
+        "Tools of type {value} are not supported: only `function` and `custom` are, and no tools run on the server.",
+    ),
+    Choices(
+        re.compile(r"tool_choice(\.tools\[\d+\])?\.type"),
+        "A choice of type {value} is not supported: only `function`, `custom` and `allowed_tools` are.",
+    ),
+    Choices(
+        re.compile(r"input\[\d+\]\.(content|output)\[\d+\]\.type"),
+        "Parts of type {value} are not supported: the models here read text alone.",
+    ),
+    Choices(
+        re.compile(r"input\[\d+\]\.type"),
+        "Items of type {value} are not supported: only messages, reasoning, and calls of `function` and `custom` tools "
+        "with their outputs are.",
+    ),
+)
+
+
+def parse_request(body: bytes | bytearray) -> tuple[ResponsesRequest, tuple[str, ...]]:
+    """The body of `POST /v1/responses`, and the paths of its fields without effect. Raises `ApiError` (400, 422)."""
+    fields = read_fields(body)
+    _add_item_types(fields.get("input"))
+    ignored = ignored_fields(fields, ResponsesRequest, FIELD_TABLES)
+    try:
+        request = msgspec.convert(fields, ResponsesRequest)
+    except msgspec.ValidationError as error:
+        raise validation_error(str(error), _CHOICES) from None
+    _check(request)
+    return request, ignored
+
+
+def _add_item_types(items: Any) -> None:
+    """Messages may come without their `type`, and references to items too."""
+    if not isinstance(items, list):
+        return
+    for item in items:
+        if isinstance(item, dict) and item.get("type") is None:
+            item["type"] = "item_reference" if "id" in item and "role" not in item else "message"
+
+
+def _check(request: ResponsesRequest) -> None:
+    """Rules between fields."""
+    if request.stream_options is not None and not request.stream:
+        raise ApiError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
+    if request.top_logprobs and not request.includes_logprobs:
+        text = "`top_logprobs` needs `message.output_text.logprobs` in `include`."
+        raise ApiError("invalid_value", text, param="top_logprobs")
+    if request.previous_response_id is not None and request.conversation is not None:
+        text = "`previous_response_id` and `conversation` exclude each other: send one of them."
+        raise ApiError("invalid_value", text, param="conversation")
+    if request.background and request.store is False:
+        raise ApiError("invalid_value", "`background` needs `store`: send it as true.", param="background")

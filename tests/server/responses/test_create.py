@@ -1,0 +1,196 @@
+"""`POST /v1/responses` against the types of the `openai` client, whole and streamed."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from tests.support.server import RunningServer
+
+EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+NOTE: dict[str, Any] = {"type": "custom", "name": "note", "description": "Write a note"}
+REASONING: dict[str, Any] = {"type": "reasoning", "summary": []}
+PADDED: dict[str, Any] = {"stream_options": {"include_obfuscation": True}}
+
+
+def user(part: dict[str, Any]) -> dict[str, Any]:
+    """A message of the user that has one part."""
+    return {"role": "user", "content": [part]}
+
+
+@pytest.fixture(scope="module")
+def client(server: RunningServer) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0) as opened:
+        yield opened
+
+
+def create(server: RunningServer, **fields: Any) -> dict[str, Any]:
+    """The response's JSON, which fits the client's types strictly."""
+    with server.client() as http:
+        answer = http.post("/v1/responses", json={"model": "tiny", "max_output_tokens": 4} | fields)
+    assert answer.status_code == 200, answer.text
+    Response.model_validate(answer.json())
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def stream(server: RunningServer, **fields: Any) -> list[dict[str, Any]]:
+    """The events of a stream, each of which fits the client's types strictly."""
+    with server.client() as http:
+        body = {"model": "tiny", "max_output_tokens": 4, "stream": True} | fields
+        text = http.post("/v1/responses", json=body).text
+    blocks = [block.split("\n") for block in text.split("\n\n") if block and not block.startswith(":")]
+    events = [json.loads(data.removeprefix("data: ")) for _, data in blocks]
+    assert [name.removeprefix("event: ") for name, _ in blocks] == [event["type"] for event in events]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    for event in events:
+        EVENT.validate_python(event)
+    return events
+
+
+def test_a_whole_response(server: RunningServer) -> None:
+    body = create(
+        server,
+        input="Hello",
+        instructions="Be brief",
+        metadata={"a": "b"},
+        user="me",
+        temperature=0.5,
+        tools=[WEATHER],
+        tool_choice="none",
+    )
+    assert body["id"].startswith("resp_")
+    assert body["status"] == "incomplete"
+    assert body["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert body["usage"]["output_tokens"] == 4
+    assert body["usage"]["total_tokens"] == body["usage"]["input_tokens"] + 4
+    returned = {
+        name: body[name] for name in ("instructions", "metadata", "user", "temperature", "tool_choice", "store")
+    }
+    assert returned == {
+        "instructions": "Be brief",
+        "metadata": {"a": "b"},
+        "user": "me",
+        "temperature": 0.5,
+        "tool_choice": "none",
+        "store": False,
+    }
+    assert body["tools"][0]["name"] == "get_weather"
+    assert body["receipt"]["sampling"]["max_tokens"] == 4
+
+
+def test_a_stream_is_the_whole_response_in_pieces(server: RunningServer) -> None:
+    request: dict[str, Any] = {"input": "Hello", "seed": 7, "include": ["message.output_text.logprobs"]}
+    whole, events = create(server, **request), stream(server, **request)
+    kinds = [event["type"].removeprefix("response.") for event in events]
+    deltas = [event["delta"] for event in events if event["type"] == "response.output_text.delta"]
+    assert kinds == [
+        "created", "in_progress", "output_item.added", "content_part.added", *["output_text.delta"] * len(deltas),
+        "output_text.done", "content_part.done", "output_item.done", "incomplete",
+    ]  # fmt: skip
+    [part] = whole["output"][0]["content"]
+    assert "".join(deltas) == part["text"] == events[-4]["text"]
+    assert events[-1]["response"]["output"] == [events[-2]["item"]]
+    assert events[-1]["response"]["output"][0]["content"] == [part]
+    assert [token for event in events if "delta" in event for token in event["logprobs"]] == part["logprobs"]
+    assert events[-1]["response"]["usage"]["output_tokens"] == 4
+
+
+@pytest.mark.parametrize(
+    ("tool", "kind", "done", "field"),
+    [
+        (WEATHER, "function_call", "function_call_arguments", "arguments"),
+        (NOTE, "custom_tool_call", "custom_tool_call_input", "input"),
+    ],
+)
+def test_a_round_of_a_tool(server: RunningServer, tool: dict[str, Any], kind: str, done: str, field: str) -> None:
+    ask: dict[str, Any] = {"model": "forefront-mini", "tools": [tool], "tool_choice": "required", "temperature": 0}
+    ask |= {"input": "What is the weather in Rome?", "max_output_tokens": 60}
+    events = stream(server, **ask)
+    pieces = [event["delta"] for event in events if event["type"] == f"response.{done}.delta"]
+    [whole] = [event[field] for event in events if event["type"] == f"response.{done}.done"]
+    call = events[-1]["response"]["output"][-1]
+    assert "".join(pieces) == whole == call[field]
+    assert (call["type"], call["name"]) == (kind, tool["name"])
+    result = {"type": f"{kind}_output", "call_id": call["call_id"], "output": [{"type": "input_text", "text": "sunny"}]}
+    history = [{"role": "user", "content": ask["input"]}, *events[-1]["response"]["output"], result]
+    answer = create(server, model="forefront-mini", tools=[tool], input=history, max_output_tokens=20, temperature=0)
+    assert answer["output"][0]["type"] in ("message", kind)
+
+
+def test_the_form_of_the_text(client: openai.OpenAI) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    form: Any = {"format": {"type": "json_schema", "name": "person", "schema": schema, "strict": True}}
+    response = client.responses.create(model="tiny", input="Anna is 31", text=form, max_output_tokens=60)
+    assert json.loads(response.output_text).keys() == {"name", "age"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "param"),
+    [
+        ({"input": [user({"type": "input_text", "text": 1})]}, 422, "input[0].content[0].text"),
+        ({"input": [user({"type": "input_image"})]}, 400, "input[0].content[0].type"),
+        ({"input": [{"role": "nurse", "content": "x"}]}, 422, "input[0].role"),
+        ({"input": [{"type": "web_search_call", "id": "x"}]}, 400, "input[0].type"),
+        ({"input": [{"type": "function_call_output", "call_id": "x", "output": ""}]}, 422, "input[0].call_id"),
+        ({"input": [REASONING | {"encrypted_content": "gAAA"}]}, 422, "input[0].encrypted_content"),
+        ({"input": [{"id": "msg_1"}]}, 404, "input[0].id"),
+        ({"input": []}, 400, "input"),
+        ({"input": "x", "tools": [{"type": "web_search"}]}, 400, "tools[0].type"),
+        ({"input": "x", "tools": [WEATHER, WEATHER]}, 422, "tools[1].name"),
+        ({"input": "x", "tools": [WEATHER | {"name": "a b"}]}, 422, "tools[0].name"),
+        ({"input": "x", "tool_choice": {"type": "file_search"}}, 400, "tool_choice.type"),
+        ({"input": "x", "tool_choice": {"type": "function", "name": "a"}}, 422, "tool_choice"),
+        ({"input": "x", "text": {"format": {"type": "json_schema", "name": "a"}}}, 400, "text.format.schema"),
+        ({"input": "x", "text": {"format": {"type": "json_object"}}, "regex": "a"}, 422, "regex"),
+        ({"input": "x", "reasoning": {"effort": "huge"}}, 422, "reasoning.effort"),
+        ({"input": "x", "truncation": "auto"}, 422, "truncation"),
+        ({"input": "x", "top_logprobs": 2}, 422, "top_logprobs"),
+        ({"input": "x", "stream_options": {}}, 422, "stream_options"),
+        ({"input": "x", "stream": True} | PADDED, 400, "stream_options.include_obfuscation"),
+        ({"input": "x", "max_tokens": 2}, 400, "max_tokens"),
+        ({"input": "x", "max_output_tokens": 10**6}, 400, "max_output_tokens"),
+        ({"input": "word " * 9000}, 400, "input"),
+        ({"input": "x", "temprature": 1}, 422, "temprature"),
+        ({"input": "x", "prompt": {"id": "p"}}, 400, "prompt"),
+        ({"input": "x", "metadata": {"a": 1}}, 422, "metadata"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_field_of_this_api(
+    server: RunningServer, fields: dict[str, Any], status: int, param: str
+) -> None:
+    with server.client() as http:
+        answer = http.post("/v1/responses", json={"model": "tiny"} | fields)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (status, param), answer.text
+    assert "messages" not in answer.json()["error"]["message"].split("`")[1::2]
+
+
+def test_a_retry_gets_the_same_response(server: RunningServer) -> None:
+    with server.client(headers={"idempotency-key": "responses-1"}) as http:
+        for streamed in (False, True):
+            http.headers["idempotency-key"] = f"responses-{streamed}"
+            body = {"model": "tiny", "input": "Hello", "max_output_tokens": 3, "stream": streamed}
+            first, second = (http.post("/v1/responses", json=body) for _ in range(2))
+            assert first.content == second.content
+            assert "idempotent-replayed" in second.headers
+
+
+def test_usage_is_in_the_ledger(server: RunningServer) -> None:
+    body = create(server, input="Hello")
+    row = server.get(f"/v1/usage/{body['id']}").json()
+    assert (row["output_tokens"], row["status"]) == (4, "completed")
+    assert row["input_tokens"] == body["usage"]["input_tokens"]
