@@ -9,11 +9,12 @@ from forefront.server.messages.block_frames import BlockFrames, frame
 from forefront.server.messages.content_draft import ContentDraft
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.response.sse import encode_waiting
 from forefront.wire.errors import ApiError
 from forefront.wire.messages.chat_request import ParsedMessage
 from forefront.wire.messages.errors import error_object
 from forefront.wire.messages.events import ErrorEvent, MessageDelta, MessageStart, MessageStop, Ping, StopState
-from forefront.wire.messages.response import MessageUsage, ResponseMessage, StopReason
+from forefront.wire.messages.response import AssistantMessage, MessageUsage, StopReason
 from forefront.wire.response import FinishReason
 
 _PREFIX: Final = "msg_"
@@ -41,7 +42,7 @@ class MessageEncoder(ResponseEncoder):
     def _id_suffix(self) -> str:
         return self.id.removeprefix(_PREFIX)
 
-    async def whole(self, events: AsyncIterator[Event]) -> ResponseMessage:
+    async def whole(self, events: AsyncIterator[Event]) -> AssistantMessage:
         """See `ResponseEncoder.whole`."""
         draft = ContentDraft(self._id_suffix, self.memory, omits_thinking=self._omits_thinking)
         message = self._message(MessageUsage.of(0, 0))
@@ -77,14 +78,14 @@ class MessageEncoder(ResponseEncoder):
 
     def pause(self, ahead: int, seconds: float) -> bytes:
         """See `ResponseEncoder.pause`."""
-        return _PING
+        return encode_waiting(ahead, seconds) + _PING
 
     def failure(self, error: ApiError) -> bytes:
         """See `ResponseEncoder.failure`."""
         return frame(ErrorEvent(error=error_object(error)))
 
-    def _message(self, usage: MessageUsage) -> ResponseMessage:
-        return ResponseMessage(id=self.id, model=self.model.name, content=[], usage=usage)
+    def _message(self, usage: MessageUsage) -> AssistantMessage:
+        return AssistantMessage(id=self.id, model=self.model.name, content=[], usage=usage)
 
     def _stop(self) -> StopState:
         """Why the message ended."""

@@ -37,10 +37,10 @@ def _status(code: str) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """`answer` is the body of a success: a type that is sent as JSON, or a media type. `stream` is the type of a
-    server-sent event, or a union of types; after the last one comes `[DONE]`, unless `done` is false. `example` is an
-    example of `body`. `path_types` are the types of the path's parameters; the fields of `query` are those of the
-    query. `errors` are codes of `ERRORS`, `error` is the type of their body, `status_of` their HTTP status. `scope` is what a key needs, None where any key is enough; `open` operations
-    need no key."""
+    server-sent event, or a union of types; after the last one comes `[DONE]`, unless `done` is false. `example` is
+    an example of `body`. `path_types` are the types of the path's parameters; the fields of `query` are those of
+    the query. `errors` are codes of `ERRORS`, `error` is the type of their body, `status_of` their HTTP status.
+    `scope` is what a key needs, None where any key is enough; `open` operations need no key."""
 
     method: str
     path: str

@@ -24,7 +24,7 @@ from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankReq
 from forefront.wire.messages.errors import MessagesErrorBody, messages_status
 from forefront.wire.messages.events import StreamEvent as MessageStreamEvent
 from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
-from forefront.wire.messages.response import ResponseMessage, TokenCount
+from forefront.wire.messages.response import AssistantMessage, TokenCount
 from forefront.wire.parse_admin import ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
@@ -108,7 +108,7 @@ OPERATIONS: Final = (
         summary="Answer a conversation as a message",
         description="Whole as JSON, or with `stream` as typed server-sent events. The last one is `message_stop` or "
         "`error`. The key may be in the header `x-api-key`.",
-        body=MessagesRequest, example=MESSAGE, answer=ResponseMessage, stream=MessageStreamEvent, done=False,
+        body=MessagesRequest, example=MESSAGE, answer=AssistantMessage, stream=MessageStreamEvent, done=False,
         idempotent=True, errors=PROMPT + LIMITS, error=MessagesErrorBody, status_of=messages_status,
     ),
     Operation(

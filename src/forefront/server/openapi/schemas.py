@@ -11,7 +11,7 @@ import msgspec
 from forefront.server.openapi.rules import RULES
 from forefront.wire.messages.refused_fields import REFUSED as MESSAGES_REFUSED
 from forefront.wire.messages.request import CountTokensRequest
-from forefront.wire.messages.tools import CustomTool
+from forefront.wire.messages.tools import ClientTool
 from forefront.wire.other_engines import ALIASES
 from forefront.wire.record import Record, TaggedRecord
 from forefront.wire.refused_fields import ADVICE, REFUSED
@@ -23,7 +23,7 @@ from forefront.wire.responses.request import ResponsesRequest
 Schema = dict[str, Any]
 _REFUSED = REFUSED | RESPONSES_REFUSED | MESSAGES_REFUSED
 # Objects that may come without their `type`.
-_UNTYPED = (MessageItem, ItemReference, CustomTool)
+_UNTYPED = (MessageItem, ItemReference, ClientTool)
 _REFERENCE = "#/components/schemas/{name}"
 
 

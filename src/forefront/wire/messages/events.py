@@ -1,7 +1,7 @@
 """The events of a message's stream."""
 
 from forefront.wire.messages.errors import ErrorObject
-from forefront.wire.messages.response import MessageUsage, OutputBlock, ResponseMessage, StopReason
+from forefront.wire.messages.response import AssistantMessage, MessageUsage, OutputBlock, StopReason
 from forefront.wire.record import Record, TaggedRecord
 from forefront.wire.response import Receipt
 
@@ -9,7 +9,7 @@ from forefront.wire.response import Receipt
 class MessageStart(TaggedRecord, kw_only=True, tag="message_start"):
     """The prompt has been read. `message` has no content yet."""
 
-    message: ResponseMessage
+    message: AssistantMessage
 
 
 class ContentBlockStart(TaggedRecord, kw_only=True, tag="content_block_start"):

@@ -10,7 +10,7 @@ from forefront.wire.errors import ApiError
 from forefront.wire.messages.blocks import Block, CacheControl, ToolResultBlock
 from forefront.wire.messages.refused_fields import FIELD_TABLES
 from forefront.wire.messages.request import CountTokensRequest, EnabledThinking, MessagesRequest
-from forefront.wire.messages.tools import CustomTool, needs_tools
+from forefront.wire.messages.tools import ClientTool, needs_tools
 from forefront.wire.parse import read_fields
 from forefront.wire.unknown_fields import ignored_fields
 from forefront.wire.validation_errors import Choices, validation_error
@@ -85,7 +85,7 @@ def _check(request: CountTokensRequest) -> None:
         raise ApiError("invalid_value", f"`{param}` must be less than `max_tokens`.", param=param)
 
 
-def _check_schema(tool: CustomTool, param: str) -> None:
+def _check_schema(tool: ClientTool, param: str) -> None:
     if "type" not in tool.input_schema:
         raise ApiError("missing_parameter", f"`{param}` is required.", param=param)
     if tool.input_schema["type"] != "object":

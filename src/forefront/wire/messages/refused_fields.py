@@ -4,7 +4,7 @@ from typing import Final
 
 from forefront.wire.messages.blocks import ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from forefront.wire.messages.request import CountTokensRequest, MessagesRequest, OutputConfig
-from forefront.wire.messages.tools import CustomTool
+from forefront.wire.messages.tools import ClientTool
 from forefront.wire.refused_fields import ALL_ADVICE, ENGINES, FieldTables, Refusal
 
 _CHAT: Final = "this is a field of `POST /v1/chat/completions`; use"
@@ -37,7 +37,7 @@ REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     MessagesRequest: _OWN,
     CountTokensRequest: _OWN,
     OutputConfig: {"task_budget": Refusal("tokens are counted for a request, not for a task")},
-    CustomTool: {
+    ClientTool: {
         "input_examples": Refusal("write examples into `description`", ([],)),
         "defer_loading": Refusal("every tool is loaded", (False,)),
         "allowed_callers": Refusal("no tools run on the server", (["direct"],)),
@@ -53,7 +53,7 @@ FIELD_TABLES: Final = FieldTables(
         TextBlock: frozenset({"citations", "parsed_output"}),
         ToolUseBlock: frozenset({"caller"}),
         # The input of a call is always streamed as it comes.
-        CustomTool: frozenset({"eager_input_streaming"}),
+        ClientTool: frozenset({"eager_input_streaming"}),
     },
     advice=(ALL_ADVICE | {"diagnostics", "user_profile_id", "workspace_id"}) - _KNOWN,
 )

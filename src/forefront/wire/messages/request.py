@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from forefront.wire.messages.blocks import Block, CacheControl, TextBlock
-from forefront.wire.messages.tools import CustomTool, MessagesToolChoice
+from forefront.wire.messages.tools import ClientTool, MessagesToolChoice
 from forefront.wire.request import MAX_STOPS, Positive, Sampling, Stop
 from forefront.wire.tools import MAX_TOOLS
 
@@ -62,7 +62,7 @@ class OutputConfig(msgspec.Struct, kw_only=True):
     format: JsonOutput | None = None
 
 
-class Metadata(msgspec.Struct, kw_only=True):
+class MessageMetadata(msgspec.Struct, kw_only=True):
     """`user_id` has no effect."""
 
     user_id: Annotated[str, Meta(max_length=512)] | None = None
@@ -77,7 +77,7 @@ class CountTokensRequest(Sampling, kw_only=True):
 
     messages: Annotated[list[InputMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
     system: str | Annotated[list[TextBlock], Meta(max_length=MAX_BLOCKS)] | None = None
-    tools: Annotated[list[CustomTool], Meta(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[ClientTool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: MessagesToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
@@ -94,5 +94,5 @@ class MessagesRequest(CountTokensRequest, kw_only=True):
 
     max_tokens: Positive
     stop_sequences: Annotated[list[Stop], Meta(max_length=MAX_STOPS)] | None = None
-    metadata: Metadata | None = None
+    metadata: MessageMetadata | None = None
     service_tier: Literal["auto", "standard_only"] | None = None

@@ -41,7 +41,7 @@ class CacheCreation(Record, kw_only=True):
     ephemeral_1h_input_tokens: int = 0
 
 
-class OutputTokensDetails(Record, kw_only=True):
+class MessageOutputDetails(Record, kw_only=True):
     """Tokens of thinking among those of the output."""
 
     thinking_tokens: int = 0
@@ -57,7 +57,7 @@ class MessageUsage(Record, kw_only=True):
     cache_read_input_tokens: int = 0
     cache_creation: CacheCreation
     output_tokens: int
-    output_tokens_details: OutputTokensDetails
+    output_tokens_details: MessageOutputDetails
     service_tier: Literal["standard"] = "standard"
 
     @classmethod
@@ -68,11 +68,11 @@ class MessageUsage(Record, kw_only=True):
             cache_read_input_tokens=cached,
             cache_creation=CacheCreation(),
             output_tokens=output,
-            output_tokens_details=OutputTokensDetails(thinking_tokens=thinking),
+            output_tokens_details=MessageOutputDetails(thinking_tokens=thinking),
         )
 
 
-class ResponseMessage(TaggedRecord, kw_only=True, tag="message"):
+class AssistantMessage(TaggedRecord, kw_only=True, tag="message"):
     """A message of the assistant. `stop_sequence` is the one that ended it, if that is known. `receipt` describes the
     computation."""
 

@@ -8,7 +8,7 @@ from forefront.wire.messages.blocks import CacheControl
 from forefront.wire.tools import ChosenFunction, Function, FunctionName, NamedToolChoice, Tool, ToolChoice
 
 
-class CustomTool(msgspec.Struct, kw_only=True, tag_field="type", tag="custom"):
+class ClientTool(msgspec.Struct, kw_only=True, tag_field="type", tag="custom"):
     """A tool that the client runs. `input_schema` is the JSON schema of its input, an object. With `strict`, a keyword
     that no grammar can express is an error. `type` may be left out."""
 
