@@ -17,6 +17,7 @@ import pytest
 from msgspec import inspect
 
 from forefront.wire.admin import NewKey, ProjectSettings
+from forefront.wire.messages.request import MessagesRequest
 from forefront.wire.request import ChatRequest, CompletionRequest
 from tests.security.conftest import Stored
 from tests.security.errors import check_error
@@ -32,6 +33,8 @@ VALUES = [
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "stop": list("etaoins "), "max_tokens": 2}
 TEXT = {"model": "tiny", "prompt": "Hi", "stop": list("etaoins "), "max_tokens": 2}
 
+MESSAGE = {"stop_sequences" if name == "stop" else name: value for name, value in CHAT.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -46,6 +49,7 @@ class Endpoint:
 ENDPOINTS = [
     Endpoint("POST", "/v1/chat/completions", ChatRequest, CHAT),
     Endpoint("POST", "/v1/completions", CompletionRequest, TEXT),
+    Endpoint("POST", "/v1/messages", MessagesRequest, MESSAGE),
     Endpoint("POST", "/admin/keys", NewKey, {"name": "numbers", "budget": {"tokens": 5}}),
     Endpoint("PUT", "/admin/projects/numbers", ProjectSettings, {"budget": {"tokens": 5}}),
 ]
@@ -117,7 +121,7 @@ def check(response: httpx.Response, number: Number, text: str) -> None:
             assert (error["param"] or "").removesuffix("[...]") in (".".join(number.path), number.path[0]), error
     elif response.status_code >= 400:  # one that its type takes may still not fit: the context, the vocabulary
         error = check_error(response.status_code, response.content)
-        assert error["param"] or error["code"] == "deadline_exceeded", error
+        assert error["param"] or response.status_code == 408, error
 
 
 def resident(pid: int) -> int:

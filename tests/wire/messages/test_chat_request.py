@@ -262,6 +262,10 @@ def test_counting_needs_no_limit() -> None:
     body = {"model": "m", "messages": HELLO, "system": "s", "tools": [TOOL]}
     request = parse_count_tokens_request(json.dumps(body).encode()).request
     assert (request.max_tokens, len(request.messages)) == (None, 2)
+    whole = body | {"max_tokens": 5, "metadata": {"user_id": "me"}, "stop_sequences": ["a"]}
+    assert parse_count_tokens_request(json.dumps(whole).encode()).ignored == (
+        "max_tokens", "metadata", "stop_sequences",
+    )  # fmt: skip
     with pytest.raises(ApiError) as caught:
         parse_count_tokens_request(json.dumps(body | {"messages": []}).encode())
     assert caught.value.param == "messages"

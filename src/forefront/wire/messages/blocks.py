@@ -8,16 +8,25 @@ from msgspec import Meta
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class CacheControl(msgspec.Struct, kw_only=True, tag_field="type", tag="ephemeral"):
+class CacheControl(msgspec.Struct, kw_only=True):
     """A place up to which to cache the prompt. It has no effect: every prompt is cached, for as long as there is
     room."""
 
+    type: Literal["ephemeral"]
     ttl: Literal["5m", "1h"] | None = None
 
 
 class TextBlock(msgspec.Struct, kw_only=True, tag_field="type", tag="text"):
     """A text."""
 
+    text: str
+    cache_control: CacheControl | None = None
+
+
+class SystemBlock(msgspec.Struct, kw_only=True):
+    """A text of the system."""
+
+    type: Literal["text"]
     text: str
     cache_control: CacheControl | None = None
 

@@ -13,6 +13,7 @@ from forefront.wire.messages.blocks import (
     Block,
     ImageBlock,
     RedactedThinkingBlock,
+    SystemBlock,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -79,7 +80,7 @@ class _Turn:
 class Conversation:
     """The messages of a chat request. `system` comes first."""
 
-    def __init__(self, messages: Sequence[InputMessage], system: str | Sequence[TextBlock] | None) -> None:
+    def __init__(self, messages: Sequence[InputMessage], system: str | Sequence[SystemBlock] | None) -> None:
         turns: list[_Turn] = []
         if system:
             turns.append(_Turn("system", "system", _system_parts(system)))
@@ -133,7 +134,7 @@ def _content(parts: Sequence[tuple[str, _Part]]) -> str | list[_Part] | None:
     return first.text if len(parts) == 1 and isinstance(first, TextPart) else [part for _, part in parts]
 
 
-def _system_parts(system: str | Sequence[TextBlock]) -> list[tuple[str, _Part]]:
+def _system_parts(system: str | Sequence[SystemBlock]) -> list[tuple[str, _Part]]:
     if isinstance(system, str):
         return [("system", TextPart(text=system))]
     return [(f"system[{index}]", TextPart(text=block.text)) for index, block in enumerate(system)]

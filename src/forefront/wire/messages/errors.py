@@ -26,10 +26,9 @@ _TYPES: Final[dict[int, ErrorType]] = {
     408: "timeout_error",
     413: "request_too_large",
     429: "rate_limit_error",
-    504: "timeout_error",
     529: "overloaded_error",
 }
-_STATUSES: Final = {"insufficient_credits": 402, "deadline_exceeded": 504, "overloaded": 529}
+_STATUSES: Final = {"insufficient_credits": 402, "overloaded": 529}
 
 
 class ErrorObject(Record, kw_only=True):

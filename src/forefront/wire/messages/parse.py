@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from forefront.wire.errors import ApiError
-from forefront.wire.messages.blocks import Block, CacheControl, ToolResultBlock
+from forefront.wire.messages.blocks import Block, CacheControl, SystemBlock, ToolResultBlock
 from forefront.wire.messages.refused_fields import FIELD_TABLES
 from forefront.wire.messages.request import CountTokensRequest, EnabledThinking, MessagesRequest
 from forefront.wire.messages.tools import ClientTool, needs_tools
@@ -49,7 +49,7 @@ def parse_request(body: bytes | bytearray, kind: type[R]) -> tuple[R, tuple[str,
     """
     fields = read_fields(body)
     _add_tool_types(fields.get("tools"))
-    ignored = ignored_fields(fields, kind, FIELD_TABLES)
+    ignored = ignored_fields(fields, kind, FIELD_TABLES[kind])
     try:
         request = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
@@ -109,7 +109,7 @@ def _cache_controls(request: CountTokensRequest) -> Iterator[CacheControl | None
                 yield from _of_block(block)
 
 
-def _of_block(block: Block) -> Iterator[CacheControl | None]:
+def _of_block(block: Block | SystemBlock) -> Iterator[CacheControl | None]:
     yield getattr(block, "cache_control", None)
     if isinstance(block, ToolResultBlock) and isinstance(block.content, list):
         yield from (part.cache_control for part in block.content)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from forefront.wire.messages.blocks import ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock
+from forefront.wire.messages.blocks import ImageBlock, SystemBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from forefront.wire.messages.request import CountTokensRequest, MessagesRequest, OutputConfig
 from forefront.wire.messages.tools import ClientTool
 from forefront.wire.refused_fields import ALL_ADVICE, ENGINES, FieldTables, Refusal
@@ -47,13 +47,20 @@ REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     ToolResultBlock: _TOOLSET,
 }
 _ALL: Final = {name: refusal for name, refusal in ENGINES.items() if name not in _KNOWN} | _OWN
-FIELD_TABLES: Final = FieldTables(
-    refused=REFUSED | {MessagesRequest: _ALL, CountTokensRequest: _ALL},
-    returned={
-        TextBlock: frozenset({"citations", "parsed_output"}),
-        ToolUseBlock: frozenset({"caller"}),
-        # The input of a call is always streamed as it comes.
-        ClientTool: frozenset({"eager_input_streaming"}),
-    },
-    advice=(ALL_ADVICE | {"diagnostics", "user_profile_id", "workspace_id"}) - _KNOWN,
-)
+_RETURNED: Final[dict[type, frozenset[str]]] = {
+    SystemBlock: frozenset({"citations"}),
+    TextBlock: frozenset({"citations", "parsed_output"}),
+    ToolUseBlock: frozenset({"caller"}),
+    # The input of a call is always streamed as it comes.
+    ClientTool: frozenset({"eager_input_streaming"}),
+}
+_ADVICE: Final = ALL_ADVICE | {"diagnostics", "user_profile_id", "workspace_id"}
+FIELD_TABLES: Final[dict[type, FieldTables]] = {
+    MessagesRequest: FieldTables(REFUSED | {MessagesRequest: _ALL}, _RETURNED, _ADVICE - _KNOWN),
+    # A count takes the whole request: what the prompt does not depend on has no effect.
+    CountTokensRequest: FieldTables(
+        REFUSED | {CountTokensRequest: _ALL},
+        _RETURNED,
+        (_ADVICE | _KNOWN) - frozenset(CountTokensRequest.__struct_fields__),
+    ),
+}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.messages.blocks import Block, CacheControl, TextBlock
+from forefront.wire.messages.blocks import Block, CacheControl, SystemBlock
 from forefront.wire.messages.tools import ClientTool, MessagesToolChoice
 from forefront.wire.request import MAX_STOPS, Positive, Sampling, Stop
 from forefront.wire.tools import MAX_TOOLS
@@ -48,9 +48,10 @@ class DisabledThinking(msgspec.Struct, kw_only=True, tag_field="type", tag="disa
 Thinking = EnabledThinking | AdaptiveThinking | DisabledThinking
 
 
-class JsonOutput(msgspec.Struct, kw_only=True, tag_field="type", tag="json_schema"):
+class JsonOutput(msgspec.Struct, kw_only=True):
     """JSON that is valid against a schema."""
 
+    type: Literal["json_schema"]
     schema: dict[str, Any]
 
 
@@ -76,7 +77,7 @@ class CountTokensRequest(Sampling, kw_only=True):
     """
 
     messages: Annotated[list[InputMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
-    system: str | Annotated[list[TextBlock], Meta(max_length=MAX_BLOCKS)] | None = None
+    system: str | Annotated[list[SystemBlock], Meta(max_length=MAX_BLOCKS)] | None = None
     tools: Annotated[list[ClientTool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: MessagesToolChoice | None = None
     thinking: Thinking | None = None
