@@ -15,6 +15,7 @@ CLIENTS = {
     "interop": [
         "test_dspy",
         "test_haystack",
+        "test_langchain_anthropic",
         "test_langchain_standard",
         "test_litellm",
         "test_llm",
