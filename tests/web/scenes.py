@@ -47,7 +47,9 @@ SCRIPTS: Final = {
     "What is the weather in Rome?": Script(calls=[("get_weather", '{"city": "Rome"}')]),
     "What is for dinner?": Script(tokens=TOKENS),
     "Count slowly": Script(" ".join(map(str, range(2000))), pause=0.02),
-    "A megabyte": Script("A paragraph of the answer, with *emphasis* and `code`, which goes on.\n\n" * 14_500, piece=2000),
+    "A megabyte": Script(
+        "A paragraph of the answer, with *emphasis* and `code`, which goes on.\n\n" * 14_500, piece=2000
+    ),
     "A table": Script("| a | b |\n|---|---:|\n" + "".join(f"| row {at} | {at} |\n" for at in range(10_000)), piece=400),
     "A line": Script("x" * 300_000, piece=1000),
     "Code": Script("```python\n" + "value = compute(1, 'text')  # comment\n" * 9_000 + "```\n", piece=1000),

@@ -116,27 +116,27 @@ def test_a_server_that_restarts_within_an_answer(browser: Browser, tmp_path: Pat
     store = f"sqlite:///{tmp_path}/store.sqlite"
     nursery = Nursery()
     backends = {"first": ScriptedBackend(SCRIPTS)}
-    with nursery.serve(store, tmp_path / "log", backends=backends) as running:
-        with open_tab(browser, running.url, KEY) as tab:
-            page = tab.page
-            page.goto("/")
-            expect(page.get_by_label("Model", exact=True)).to_have_value("first")
-            send(page, "Count slowly")
+    with (
+        nursery.serve(store, tmp_path / "log", backends=backends) as running,
+        open_tab(browser, running.url, KEY) as tab,
+    ):
+        page = tab.page
+        page.goto("/")
+        expect(page.get_by_label("Model", exact=True)).to_have_value("first")
+        send(page, "Count slowly")
+        expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()
+        running.process.kill()
+        expect(page.locator(".notice")).to_contain_text("broke within the answer")
+        expect(page.locator(".markdown")).to_contain_text("0 1 2 3 4 5")
+        expect(page.locator(".notice")).to_have_count(1)
+        # The same origin again, as after a restart.
+        with nursery.serve(store, tmp_path / "log", backends=backends) as again:
+            page.route("**/v1/**", lambda route: route.continue_(url=route.request.url.replace(running.url, again.url)))
+            page.get_by_role("button", name="Regenerate").click()
             expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()
-            running.process.kill()
-            expect(page.locator(".notice")).to_contain_text("broke within the answer")
-            expect(page.locator(".markdown")).to_contain_text("0 1 2 3 4 5")
-            expect(page.locator(".notice")).to_have_count(1)
-            # The same origin again, as after a restart.
-            with nursery.serve(store, tmp_path / "log", backends=backends) as again:
-                page.route(
-                    "**/v1/**", lambda route: route.continue_(url=route.request.url.replace(running.url, again.url))
-                )
-                page.get_by_role("button", name="Regenerate").click()
-                expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()
-                page.keyboard.press("Escape")
-                finish(page)
-            assert tab.problems == []
+            page.keyboard.press("Escape")
+            finish(page)
+        assert tab.problems == []
 
 
 def test_a_full_storage_keeps_the_conversation_in_the_tab(playground: Playground) -> None:
