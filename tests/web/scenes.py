@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.support.scripted import Script
 
@@ -74,6 +74,11 @@ def ask(page: Page, text: str) -> None:
     """Send a message and wait for the whole answer."""
     send(page, text)
     finish(page)
+
+
+def body_of(request: Request) -> Any:
+    """The JSON body of a request."""
+    return request.post_data_json
 
 
 def open_settings(page: Page) -> None:

@@ -11,7 +11,7 @@ from tests.support.browser import open_tab
 from tests.support.instant import KEY, Instant, Nursery
 from tests.support.scripted import ScriptedBackend
 from tests.web.conftest import OpenTab
-from tests.web.scenes import SCRIPTS, ask, finish, send
+from tests.web.scenes import SCRIPTS, ask, body_of, finish, send
 
 Playground = Callable[..., Page]
 
@@ -22,7 +22,8 @@ def create_key(url: str, **limits: Any) -> dict[str, Any]:
         f"{url}/admin/keys", json={"name": "page", **limits}, headers={"authorization": f"Bearer {KEY}"}
     )
     answer.raise_for_status()
-    return answer.json()
+    created: dict[str, Any] = answer.json()
+    return created
 
 
 def test_a_key_that_is_revoked_within_an_answer(open_page: OpenTab, scripted: Instant) -> None:
@@ -109,7 +110,7 @@ def test_an_answer_that_fails_keeps_its_first_half(playground: Playground) -> No
     with page.expect_request("**/v1/chat/completions") as request:
         page.get_by_role("button", name="Continue", exact=True).click()
     finish(page)
-    assert request.value.post_data_json["messages"][-1]["content"] == "The first half of an answer"
+    assert body_of(request.value)["messages"][-1]["content"] == "The first half of an answer"
 
 
 def test_a_server_that_restarts_within_an_answer(browser: Browser, tmp_path: Path) -> None:
