@@ -26,7 +26,8 @@ class Dialect:
     and to call a certain one. `whole_with` are fields with which it does not stream as it should, so that the whole
     answer is requested. `developer`: it knows that role. `reasoning`: the fields of a message with the reasoning before
     its content. `prefill` are the fields that let it continue a last message of the assistant, None if it cannot.
-    `stream_options` are those that it knows beside `include_usage`. `preview`: how it shows a prompt.
+    `stream_options` are those that it knows beside `include_usage`. `preview`: how it shows a prompt. `ranks`: it may
+    rank texts. `dimensions`: it shortens embeddings; `base64_vectors`: it sends them in base64.
     """
 
     name: str
@@ -42,6 +43,9 @@ class Dialect:
     prefill: Mapping[str, Any] | None = None
     stream_options: Mapping[str, Any] | None = None
     preview: PreviewKind | None = None
+    ranks: bool = True
+    dimensions: bool = True
+    base64_vectors: bool = False
 
 
 def _as(name: str) -> Writer:
@@ -176,6 +180,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             developer=True,
             prefill={},
             preview="preflight",
+            base64_vectors=True,
         ),
         Dialect(
             name="vllm",
@@ -186,6 +191,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             # Usage in every chunk, so that it is known for an answer that is cut.
             stream_options={"continuous_usage_stats": True},
             preview="tokenize",
+            base64_vectors=True,
         ),
         Dialect(
             name="sglang",
@@ -202,6 +208,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             named_tool=False,
             prefill={},
             preview="apply_template",
+            dimensions=False,
         ),
         Dialect(
             name="ollama",
@@ -210,6 +217,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             tool_choice=False,
             reasoning=("reasoning",),
             prefill={},
+            ranks=False,
         ),
         Dialect(
             name="ovms",
@@ -217,6 +225,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             text=_OVMS | _names("echo") | {"prompt": _one_text, "logprobs": _chosen_logprob},
             # Its streams have one choice, no log-probabilities, and include the stop string.
             whole_with=frozenset({"n", "stop", "logprobs"}),
+            dimensions=False,
         ),
         Dialect(
             name="openai",
@@ -226,6 +235,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             allowed_tools=True,
             developer=True,
             reasoning=(),
+            ranks=False,
+            base64_vectors=True,
         ),
         Dialect(name="generic", chat=_CHAT, text=_TEXT, prefill={}),
     )

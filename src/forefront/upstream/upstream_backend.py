@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, TokenizedText
+from forefront.chat.embedder import EmbeddingResult
 from forefront.chat.events import Completed, Event, RunReport, Started, UpstreamReport
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
 from forefront.upstream.chunk import NULL
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
+from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
-from forefront.upstream.errors import UpstreamError
+from forefront.upstream.errors import UpstreamError, log_failure
 from forefront.upstream.event_stream import EventStream
 from forefront.upstream.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter, byte_length, prompt_bound, prompt_bytes
@@ -27,6 +29,7 @@ from forefront.upstream.token_endpoints import TokenEndpoints
 from forefront.upstream.tool_encoder import custom_tools
 from forefront.upstream.usage import TokenCounts, TokenRatio, read_usage
 from forefront.wire.admin import ReplicaStatus
+from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response import EffectiveSampling
@@ -59,7 +62,7 @@ class PreparedCall:
 
 
 class UpstreamBackend:
-    """The `Backend` of one upstream model.
+    """The `Backend` and `Embedder` of one upstream model.
 
     `replicas` chooses where each attempt goes. `count` counts the tokens of a text; without it, its bytes bound them.
     """
@@ -73,7 +76,7 @@ class UpstreamBackend:
         self._client = client
         self._count = count
         self._servers = spec.replicas()
-        self._encoder: RequestEncoder | None = None
+        self._embeddings = UpstreamEmbeddings(spec, replicas, client, count)
         self._detected: Detected | None = None
         self._detecting = asyncio.Lock()
         self._first_look: asyncio.Task[None] | None = None
@@ -106,6 +109,22 @@ class UpstreamBackend:
         """See `Backend.run`."""
         usage, computed = RunUsage(), asyncio.get_running_loop().create_future()
         return Run(self._events(prepared, deadline, usage, computed), usage, computed)
+
+    async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedTexts:
+        """See `Embedder.prepare_embeddings`."""
+        return self._embeddings.prepare_embeddings(request, tenant, (await self._server()).dialect)
+
+    async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedTexts:
+        """See `Embedder.prepare_ranking`."""
+        return self._embeddings.prepare_ranking(request, tenant, (await self._server()).dialect)
+
+    async def embed(self, prepared: PreparedTexts) -> EmbeddingResult:
+        """See `Embedder.embed`."""
+        self._running += 1
+        try:
+            return await self._embeddings.embed(prepared)
+        finally:
+            self._running -= 1
 
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
         """See `Backend.preview`."""
@@ -173,7 +192,7 @@ class UpstreamBackend:
         try:
             yield TokenEndpoints(self._client, attempt.replica, detected.dialect, self._spec)
         except UpstreamError as error:
-            _log_failure(error)
+            log_failure(error)
             failure = error
             raise
         finally:
@@ -247,7 +266,7 @@ class UpstreamBackend:
                     return
                 except UpstreamError as error:
                     failure = error
-                    _log_failure(error)
+                    log_failure(error)
                     if usage.started is not None or error.kind == "request":
                         raise
                     failures.append(error)
@@ -330,11 +349,6 @@ class UpstreamBackend:
         output = min(self._output_ratio.estimate(decoder.output_bytes), prepared.max_output_tokens)
         reasoning = min(self._output_ratio.estimate(decoder.reasoning_bytes), output)
         return TokenCounts(max(prompt, 1), output, 0, reasoning)
-
-
-def _log_failure(error: UpstreamError) -> None:
-    """A refused request is the client's affair, all else the operator's."""
-    log.log(logging.DEBUG if error.kind == "request" else logging.WARNING, "%s", error.detail)
 
 
 async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
