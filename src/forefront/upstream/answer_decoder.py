@@ -70,7 +70,7 @@ class AnswerDecoder:
     def __init__(
         self, count: int, max_output_tokens: int, *, logprobs: bool = False, custom_tools: Collection[str] = ()
     ) -> None:
-        self.usage = NULL
+        self.usage = self.receipt = NULL
         self.fingerprint: str | None = None
         self.model: str | None = None
         # Bytes of text that have come, of which within reasoning; and the chunks that brought any.
@@ -114,6 +114,8 @@ class AnswerDecoder:
             choice = self._choices[index]
             if not choice.ended:
                 yield from self._part(index, part, choice)
+        if chunk.receipt != NULL:
+            self.receipt = chunk.receipt.copy()
         if chunk.usage != NULL:
             self._keep_usage(chunk)
 

@@ -18,6 +18,11 @@ class TokenCounts:
     cached: int = 0
     reasoning: int = 0
 
+    def within(self, prompt: int, output: int) -> "TokenCounts":
+        """The counts, at most these bounds."""
+        output = min(self.output, output)
+        return TokenCounts(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
+
 
 def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenCounts | None:
     """The counts of an upstream's usage, under either naming; None where it has none that can be right.
@@ -77,3 +82,26 @@ class TokenRatio:
         if not self._bytes:
             return size
         return min(size, -int(-size * self._tokens // self._bytes))
+
+
+class TokenEstimator:
+    """Counts for answers whose upstream states none, learned from other answers of the model.
+
+    `exact_prompts`: the bound of a prompt is the count of its tokens.
+    """
+
+    def __init__(self, *, exact_prompts: bool) -> None:
+        self._exact_prompts = exact_prompts
+        self._prompt, self._output = TokenRatio(), TokenRatio()
+
+    def learn(self, prompt_bytes: int, counts: TokenCounts, output_bytes: int) -> None:
+        """Take note of the counts of an answer."""
+        self._prompt.learn(prompt_bytes, counts.prompt)
+        self._output.learn(output_bytes, counts.output)
+
+    def estimate(self, prompt_bytes: int, prompt_bound: int, output_bytes: int, reasoning_bytes: int) -> TokenCounts:
+        """The counts of an answer, at most one token for each byte."""
+        prompt = prompt_bound if self._exact_prompts else self._prompt.estimate(prompt_bytes)
+        return TokenCounts(
+            max(prompt, 1), self._output.estimate(output_bytes), 0, self._output.estimate(reasoning_bytes)
+        )
