@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from forefront.chat.backend import RunUsage
 from forefront.chat.events import Completed, RunReport, UpstreamReport
 from forefront.upstream.answer_decoder import AnswerDecoder
-from forefront.upstream.chunk import NULL
 from forefront.upstream.prompt_size import prompt_bytes
 from forefront.upstream.receipt import UpstreamReceiptFields, read_receipt
 from forefront.upstream.replica import Replica, RoutedRequest
-from forefront.upstream.usage import TokenEstimator, read_usage
+from forefront.upstream.usage import TokenCounts, TokenEstimator, read_usages
 from forefront.wire.request import SampledRequest
 from forefront.wire.response import EffectiveSampling
 
@@ -24,7 +23,9 @@ class PreparedCall:
     body: bytes
     prompt_tokens: int
     max_output_tokens: int
+    prompts: int
     choices: int
+    usage_of_choices: bool
     custom_tools: frozenset[str]
     received: float
     unenforced: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Answer:
             prepared.max_output_tokens,
             logprobs=request.logprobs not in (None, False),
             custom_tools=prepared.custom_tools,
+            usage_of_choices=prepared.usage_of_choices,
         )
 
     def settle(self) -> None:
@@ -56,11 +58,7 @@ class Answer:
         self._settled = True
         prepared, decoder, usage = self.prepared, self.decoder, self._usage
         size = prompt_bytes(prepared.routed.request)
-        counts = None
-        if decoder.usage != NULL and decoder.usage_is_final:
-            counts = read_usage(decoder.usage, prepared.prompt_tokens, prepared.max_output_tokens)
-            if counts is not None and not counts.output and decoder.output_bytes:
-                counts = None
+        counts = self._stated()
         usage.estimated = counts is None
         if counts is None:
             counts = self._estimator.estimate(
@@ -71,6 +69,17 @@ class Answer:
             self._estimator.learn(size, counts, decoder.output_bytes)
         usage.prompt_tokens, usage.output_tokens = counts.prompt, counts.output
         usage.cached_tokens, usage.reasoning_tokens = counts.cached, counts.reasoning
+
+    def _stated(self) -> TokenCounts | None:
+        """The counts that the upstream states; None where there are none that can be right."""
+        prepared, decoder = self.prepared, self.decoder
+        expected, repeats = (
+            (prepared.choices, prepared.choices // prepared.prompts) if prepared.usage_of_choices else (1, 1)
+        )
+        if len(decoder.usages) != expected or not decoder.usage_is_final:
+            return None
+        counts = read_usages(decoder.usages, repeats, prepared.prompt_tokens, prepared.max_output_tokens)
+        return None if counts is None or (not counts.output and decoder.output_bytes) else counts
 
     def completed(self, model: str) -> Completed:
         """The last event. `model` is the model's name at the upstream, unless that states one."""

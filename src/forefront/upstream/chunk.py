@@ -53,7 +53,7 @@ class ChunkChoice(Struct):
 
 
 class Chunk(Struct):
-    """One event of a stream. `usage`, `error` and `receipt`, which may have any form, are decoded where they are needed."""
+    """One event of a stream. `usage`, `error` and `receipt` may have any form and are decoded where they are needed."""
 
     choices: list[ChunkChoice] | None = None
     usage: Raw = NULL

@@ -26,7 +26,8 @@ class Dialect:
     and to call a certain one. `whole_with` are fields with which it does not stream as it should, so that the whole
     answer is requested. `developer`: it knows that role. `reasoning`: the fields of a message with the reasoning before
     its content. `prefill` are the fields that let it continue a last message of the assistant, None if it cannot.
-    `stream_options` are those that it knows beside `include_usage`. `preview`: how it shows a prompt. `ranks`: it may
+    `stream_options` are those that it knows beside `include_usage`. `usage_of_choices`: it states the usage of each
+    choice, not of all. `preview`: how it shows a prompt. `ranks`: it may
     rank texts. `dimensions`: it shortens embeddings; `base64_vectors`: it sends them in base64.
     """
 
@@ -42,6 +43,7 @@ class Dialect:
     reasoning: tuple[str, ...] = ("reasoning_content",)
     prefill: Mapping[str, Any] | None = None
     stream_options: Mapping[str, Any] | None = None
+    usage_of_choices: bool = False
     preview: PreviewKind | None = None
     ranks: bool = True
     dimensions: bool = True
@@ -207,6 +209,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             | {"response_format": _json_schema},
             named_tool=False,
             prefill={},
+            usage_of_choices=True,
             preview="apply_template",
             dimensions=False,
         ),

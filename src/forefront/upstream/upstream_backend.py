@@ -75,7 +75,8 @@ class UpstreamBackend:
         body = encoder.encode(request)
         prompt = self._bound(request)
         chat = isinstance(request, ChatRequest)
-        choices = (request.n or 1) * (1 if isinstance(request, ChatRequest) else len(request.prompts))
+        prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
+        choices = (request.n or 1) * prompts
         most = self._longest_answer(request, prompt)
         return PreparedCall(
             routed=RoutedRequest(request, tenant, prompt + most * choices),
@@ -83,7 +84,9 @@ class UpstreamBackend:
             body=body,
             prompt_tokens=prompt,
             max_output_tokens=most * choices,
+            prompts=prompts,
             choices=choices,
+            usage_of_choices=detected.dialect.usage_of_choices,
             custom_tools=custom_tools(request, detected.dialect) if isinstance(request, ChatRequest) else frozenset(),
             received=received,
         )

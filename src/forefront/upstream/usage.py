@@ -1,5 +1,6 @@
 """Token counts: an upstream's own where they can be right, else estimates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,6 +43,23 @@ def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenC
     cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
     reasoning = _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
     return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+
+
+def read_usages(
+    usages: Sequence[msgspec.Raw], repeats: int, prompt_bound: int, output_bound: int
+) -> TokenCounts | None:
+    """The same for one usage of each choice. Each prompt is in `repeats` of them, and counts once."""
+    counts = [read_usage(usage, prompt_bound, output_bound) for usage in usages]
+    known = [count for count in counts if count is not None]
+    if not known or len(known) < len(counts):
+        return None
+    return TokenCounts(
+        prompt=sum(count.prompt for count in known) // repeats,
+        output=sum(count.output for count in known),
+        # Of the choices of a prompt, all but one find it in the cache.
+        cached=min(count.cached for count in known) * len(known) // repeats,
+        reasoning=sum(count.reasoning for count in known),
+    )
 
 
 def _count(usage: dict[str, Any], names: tuple[str, ...], most: int) -> int | None:
