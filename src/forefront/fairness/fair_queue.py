@@ -65,6 +65,10 @@ class FairQueue(Generic[T]):
         entry = self._tenants.get(tenant)
         return 0 if entry is None else len(entry.running) + len(entry.waiting)
 
+    def waiting_tenants(self) -> set[str]:
+        """The tenants with waiting items."""
+        return {name for name, entry in self._tenants.items() if entry.waiting}
+
     def start_next(self) -> T | None:
         """Start the next item, if one waits and has a slot. It runs until `finish`."""
         tenant = self._next_tenant()

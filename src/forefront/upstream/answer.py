@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from forefront.chat.backend import RunUsage
-from forefront.chat.events import Completed, RunReport, UpstreamReport
+from forefront.chat.events import Completed, RunReport, Started, UpstreamReport
 from forefront.upstream.answer_decoder import AnswerDecoder
 from forefront.upstream.prompt_size import prompt_bytes
 from forefront.upstream.receipt import UpstreamReceiptFields, read_receipt
@@ -50,6 +50,11 @@ class Answer:
             custom_tools=prepared.custom_tools,
             usage_of_choices=prepared.usage_of_choices,
         )
+
+    def started(self) -> Started:
+        """The first event."""
+        self._usage.started, self.first = time.time(), time.monotonic()
+        return Started(self.prepared.prompt_tokens, 0, self.decoder.fingerprint)
 
     def settle(self) -> None:
         """Set the usage, as far as the answer has come. Once."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from forefront.observability.trace_context import trace_headers
 from forefront.upstream.connection_pool import ConnectionPool
 from forefront.upstream.error_mapping import connection_error, malformed_error, status_error, timeout_error
 from forefront.upstream.event_stream import EventStream, ReadLimits
@@ -87,7 +88,9 @@ class UpstreamClient:
     async def _request(
         self, session: aiohttp.ClientSession, method: str, replica: Replica, url: str, body: bytes | None
     ) -> aiohttp.ClientResponse:
-        headers = _HEADERS if replica.key is None else _HEADERS | {"authorization": f"Bearer {replica.key}"}
+        headers = _HEADERS | trace_headers()
+        if replica.key is not None:
+            headers["authorization"] = f"Bearer {replica.key}"
         lost_until = asyncio.get_running_loop().time() + _LOST_SECONDS
         try:
             try:

@@ -9,7 +9,7 @@ from typing import Final
 
 from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.embedder import EmbeddingResult
-from forefront.chat.events import Event, Started
+from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.answer import Answer, PreparedCall
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
@@ -41,6 +41,8 @@ _UNKNOWN_CONTEXT: Final = 131_072
 _LONGEST_TOKEN: Final = 64
 # Seconds for the usage, once every choice has ended.
 _USAGE_SECONDS: Final = 5.0
+# Bytes of an answer that are held so that it can be tried again.
+_MAX_HELD: Final = 2**20
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`
 
 
@@ -234,28 +236,44 @@ class UpstreamBackend:
     async def _events(
         self, prepared: PreparedCall, deadline: float | None, usage: RunUsage, computed: asyncio.Future[int]
     ) -> AsyncGenerator[Event, None]:
+        """The events of the first attempt that succeeds.
+
+        The client sees the events of a stream at once. Those of another answer are held until it is complete, within a
+        bound, so that it can be tried again until then.
+        """
         failures: list[UpstreamError] = []
+        begun = False
         self._running += 1
         try:
             while True:
                 attempt = await self._replicas.choose(prepared.routed, failures)
                 answer = Answer(prepared, attempt.replica, usage, self._estimator)
                 failure: UpstreamError | None = None
+                held: list[Event] | None = None if prepared.routed.request.stream else []
                 try:
                     async with aclosing(self._attempt(answer, deadline)) as events:
                         async for event in events:
-                            if usage.started is None:
-                                usage.started, answer.first = time.time(), time.monotonic()
+                            if isinstance(event, Started):
                                 attempt.begin()
-                                yield Started(prepared.prompt_tokens, 0, answer.decoder.fingerprint)
-                            yield event
+                            if held is not None:
+                                held.append(event)
+                                if answer.decoder.output_bytes <= _MAX_HELD and not isinstance(event, Completed):
+                                    continue
+                                begun = True
+                                for earlier in held:
+                                    yield earlier
+                                held = None
+                            else:
+                                begun = True
+                                yield event
                     return
                 except UpstreamError as error:
                     failure = error
                     log_failure(error)
-                    if usage.started is not None or error.kind == "request":
+                    if begun or error.kind == "request":
                         raise
                     failures.append(error)
+                    usage.started = None
                 finally:
                     answer.settle()
                     self._note_tokens(usage.output_tokens)
@@ -274,11 +292,15 @@ class UpstreamBackend:
                     for data in payloads:
                         for event in decoder.decode(data):
                             stream.progressed()
+                            if answer.first is None:
+                                yield answer.started()
                             yield event
                     if decoder.complete:
                         await _read_usage(stream, decoder)
                         break
         except TimeoutError:
+            if answer.first is None:
+                yield answer.started()
             for event in decoder.cut():
                 yield event
         except MalformedAnswerError as error:

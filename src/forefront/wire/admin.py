@@ -11,7 +11,7 @@ from msgspec import Meta
 from forefront.wire.record import Record
 from forefront.wire.response import ModelState
 
-Scope = Literal["chat", "models", "admin"]
+Scope = Literal["chat", "models", "admin", "metrics"]
 Period = Literal["day", "month", "ever"]
 Status = Literal["completed", "aborted", "failed"]
 
@@ -49,7 +49,7 @@ class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
 
     name: Name
     project: ProjectName = "default"
-    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=4)] = msgspec.field(
         default_factory=lambda: ["chat", "models"]
     )
     models: Annotated[list[ModelName], Meta(max_length=256)] | None = None
@@ -194,7 +194,7 @@ class ReplicaStatus(Record, kw_only=True):
 class ModelStatus(EngineStatus, kw_only=True):
     """A model and its engine. `size`: bytes of memory when it is loaded. `requests`: those that use it, and
     `waiting_for_load` those that wait for it. `load_percent`: the estimated progress of its load. `failure`: why its
-    last load failed."""
+    last load failed. `replicas`: the servers of a model with an upstream."""
 
     state: ModelState
     size: int
@@ -202,6 +202,7 @@ class ModelStatus(EngineStatus, kw_only=True):
     waiting_for_load: int
     load_percent: int | None = None
     failure: str | None = None
+    replicas: list[ReplicaStatus] = msgspec.field(default_factory=list)
 
 
 class Reload(Record, kw_only=True):
