@@ -19,6 +19,7 @@ from torture import (
     replay,
     shares,
     smuggle,
+    upstreams,
 )
 from torture.harness import Harness
 
@@ -30,6 +31,7 @@ PARTS: Final[dict[str, Callable[[Harness], Awaitable[None]]]] = {
     "overload": overload.run,
     "shares": shares.run,
     "kill": kill.run,
+    "upstreams": upstreams.run,
     "nonces": nonces.run,
     "bodies": bodies.run,
     "replay": replay.run,

@@ -29,6 +29,10 @@ class Catalog:
         """The models whose backends answer."""
         return [model for model in self if model.loaded is not None]
 
+    def find(self, name: str) -> ServedModel | None:
+        """The model of that name, if there is one."""
+        return self._models.get(name)
+
     def get(self, name: str, allowed: Collection[str] | None = None) -> ServedModel:
         """The model of that name. Raises `ApiError` `model_not_found` (404), which names those that are `allowed`."""
         model = self._models.get(name)

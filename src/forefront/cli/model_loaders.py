@@ -9,6 +9,8 @@ from typing import Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.download import fetch
+from forefront.catalog.gpu_server_loader import GpuServerLoader
+from forefront.catalog.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.load_queue import LoadQueue, gibibytes, no_room
 from forefront.catalog.loaded_model import ModelLoader, Progress
 from forefront.catalog.loading import LocalLoader
@@ -19,6 +21,7 @@ from forefront.catalog.source import ModelSource, SourceError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
 from forefront.cli.upstream_model import load_upstream
+from forefront.engines.gpu_servers import SGLANG, VLLM
 
 log = logging.getLogger(__name__)
 
@@ -40,32 +43,34 @@ def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
 
     Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
     """
+    fallback = configured.settings.fallback or ()
     if configured.source is None:
-        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings))
+        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings), fallback)
     loader = _make_loader(configured, configured.source, home)
     keep = configured.settings.keep
-    model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep))
+    model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep), fallback=fallback)
     model.estimate = loader.estimate()
     model.memory_bytes = model.estimate.memory_bytes
     return model
 
 
 def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:
-    engine = configured.settings.engine
-    if engine not in (None, "auto", "forefront"):
-        raise SourceError(f"{configured.name}: this version has no engine {engine}")
-
     def fetch_files(source: ModelSource, progress: Progress) -> ModelSource:
         return _download(source, home, progress)
 
-    return LocalLoader(
-        source,
-        ModelCache(home),
-        configured.options,
-        fetch_files,
-        configured.chat_template,
-        configured.settings.context_length,
-    )
+    cache, options = ModelCache(home), configured.options
+    template, settings = configured.chat_template, configured.settings
+    arguments = tuple(settings.engine_args or ())
+    if configured.engine in ("vllm", "sglang"):
+        if template is not None:
+            raise SourceError(f"{configured.name}: {configured.engine} takes a chat template in `engine_args`")
+        server = VLLM if configured.engine == "vllm" else SGLANG
+        return GpuServerLoader(server, source, cache, fetch_files, settings.context_length, arguments)
+    local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length)
+    llama_cpp = LlamaCppLoader(source, cache, options, fetch_files, template, settings.context_length, arguments)
+    if configured.engine == "auto":
+        return AutomaticLoader(local, llama_cpp)
+    return llama_cpp if configured.engine == "llama.cpp" else local
 
 
 def _download(source: ModelSource, home: Path, progress: Progress) -> ModelSource:
