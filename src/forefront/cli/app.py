@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from forefront.cli.client_app import COMMANDS
+from forefront.cli.commands.running_models import add_running_model_commands
 from forefront.cli.commands.serve import serve
 from forefront.cli.store_app import add_store_commands
 
@@ -21,6 +22,9 @@ app.command()(serve)
 for name, command in COMMANDS.items():
     app.command(name)(command)
 add_store_commands(app)
+models = typer.Typer(no_args_is_help=True, help="Models of a running server.")
+add_running_model_commands(models)
+app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> None:
