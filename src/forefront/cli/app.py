@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from forefront.cli.client_app import COMMANDS
-from forefront.cli.commands.running_models import add_running_model_commands
 from forefront.cli.commands.serve import serve
+from forefront.cli.models_app import add_model_commands
 from forefront.cli.store_app import add_store_commands
 
 app = typer.Typer(
@@ -21,10 +21,8 @@ app = typer.Typer(
 app.command()(serve)
 for name, command in COMMANDS.items():
     app.command(name)(command)
+add_model_commands(app)
 add_store_commands(app)
-models = typer.Typer(no_args_is_help=True, help="Models of a running server.")
-add_running_model_commands(models)
-app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> None:
