@@ -17,6 +17,7 @@ from forefront.server.routes.completions import CHAT, CompletionsEndpoint, Compl
 from forefront.wire.errors import ApiError
 from tests.catalog.test_load_queue import Loader, Memory, until
 from tests.server.http.test_leaving import BODY, Connection, office
+from tests.support.instant import MODEL
 
 
 class Waiting:
@@ -25,7 +26,7 @@ class Waiting:
     def __init__(self, gateway: Gateway, principal: Any, workers: WorkerPool) -> None:
         self.loader = Loader(Memory(), 1)
         self.loader.gate.clear()
-        self.model = ServedModel(BODY["model"], self.loader)
+        self.model = ServedModel(MODEL, self.loader)
         self.catalog = Catalog([self.model])
         self.gateway = gateway
         self._principal = principal
@@ -56,7 +57,7 @@ async def test_a_stream_shows_the_progress(tmp_path: Path) -> None:
     async with waiting(tmp_path) as served:
         client, running = served.request(stream=True)
         await until(lambda: body_of(client).count("%") >= 2)
-        assert re.search(rf"^: loading {BODY['model']} \d+ %\n\n", body_of(client), re.MULTILINE)
+        assert re.search(rf"^: loading {MODEL} \d+ %\n\n", body_of(client), re.MULTILINE)
         served.loader.gate.set()
         await running
         assert body_of(client).endswith("data: [DONE]\n\n")
