@@ -218,6 +218,10 @@ export interface Model {
   /** vLLM's name for `context_length`. */
   max_model_len?: number | null;
   root?: string | null;
+  /** A model that is not loaded is loaded for its next request. */
+  state?: "unloaded" | "loading" | "loaded" | "unloading" | "failed" | null;
+  /** Bytes of memory that it takes when it is loaded. */
+  size?: number | null;
 }
 
 export interface ModelList {

@@ -271,8 +271,8 @@ class Model(Record, kw_only=True):
     context_length: int | None = None
     max_model_len: int | None = None
     root: str | None = None
-    state: ModelState
-    size: int
+    state: ModelState | None = None
+    size: int | None = None
 
 
 class ModelList(Record, kw_only=True):

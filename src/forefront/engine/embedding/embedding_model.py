@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, Floats, Pooling
+from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.device import find_device
 from forefront.engine.model.model import ModelOptions, compile_properties
 from forefront.engine.model.openvino_import import ov
@@ -41,7 +42,7 @@ class EmbeddingModel:
         self.width = 1 if self.ranks else graph.width
         self._graph = graph
         device = find_device(options.device)
-        compiled = ov.Core().compile_model(graph.model, device, compile_properties(options, device))
+        compiled = compile_graph(ov.Core(), graph.model, device, compile_properties(options, device))
         self._request = compiled.create_infer_request()
 
     def run(self, batch: Rows[EmbeddingInput]) -> Floats:
