@@ -20,6 +20,7 @@ from torture import (
     replay,
     shares,
     smuggle,
+    upstreams,
 )
 from torture.harness import Harness
 
@@ -32,6 +33,7 @@ PARTS: Final[dict[str, Callable[[Harness], Awaitable[None]]]] = {
     "shares": shares.run,
     "kill": kill.run,
     "engine": engine.run,
+    "upstreams": upstreams.run,
     "nonces": nonces.run,
     "bodies": bodies.run,
     "replay": replay.run,

@@ -1,6 +1,7 @@
 """From the settings of models to the models of the catalogue: the place where each kind of model gets its loader."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,18 +43,15 @@ def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
 
     Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
     """
+    fallback = configured.settings.fallback or ()
     if configured.source is None:
-        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings))
+        return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings), fallback)
     loader = _make_loader(configured, configured.source, home)
     keep = configured.settings.keep
-    model = ServedModel(configured.name, loader) if keep is None else _kept(configured.name, loader, keep)
+    model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep), fallback=fallback)
     model.estimate = loader.estimate()
     model.memory_bytes = model.estimate.memory_bytes
     return model
-
-
-def _kept(name: str, loader: ModelLoader, keep: str) -> ServedModel:
-    return ServedModel(name, loader, keep=parse_keep(keep))
 
 
 def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:
@@ -86,22 +84,25 @@ def _download(source: ModelSource, home: Path, progress: Progress) -> ModelSourc
 def make_catalog(
     configured: Sequence[ConfiguredModel], home: Path, settings: LoadingSettings, progress: Progress
 ) -> Catalog:
-    """All models, and in it loaded: the first, those of the command line as far as there is memory, and those that are
-    always kept. Raises `SourceError`."""
+    """All models. Those that are always kept, the first, and those of the command line for which there is memory are
+    loaded. Raises `SourceError`."""
     models = [make_model(one, home) for one in configured]
-    queue = LoadQueue(memory_limit(settings), settings.minimum_seconds)
-    catalog = Catalog(models, queue)
-    check_kept(models, queue.limit)
+    limit = memory_limit(settings)
+    catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds))
+    check_kept(models, limit)
     # Models that are always kept first: the others get what is left.
-    order = sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned)
-    for model, its_settings in order:
-        if model.loaded is not None:
+    for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):
+        is_first = model is models[0]
+        if model.loaded is not None or not (is_first or model.pinned or its_settings.on_command_line):
             continue
-        required = model is models[0] or model.pinned
-        if (required or its_settings.on_command_line) and not catalog.load_now(model, progress):
-            if required:
-                raise SourceError(no_room(model.name, model.memory_bytes, queue.limit, catalog.memory))
-            log.warning("%s is loaded when it is requested: %s of memory are left", model.name, _left(catalog, queue))
+        if catalog.memory + model.memory_bytes > limit:
+            text = no_room(model.name, model.memory_bytes, limit, catalog.memory)
+            if is_first and settings.memory_gib is not None:
+                raise SourceError(text)
+            log.warning("%s", text if is_first else f"{text}; it is loaded when it is requested")
+            if not is_first:
+                continue
+        catalog.load_now(model, progress)
     return catalog
 
 
@@ -113,7 +114,3 @@ def check_kept(models: Sequence[ServedModel], limit: float) -> None:
         names = ", ".join(model.name for model in kept)
         text = f'{names}: with keep = "always" they need {gibibytes(total)} of memory together, and models may take'
         raise SourceError(f"{text} {gibibytes(limit)} (`loading.memory_gib`)")
-
-
-def _left(catalog: Catalog, queue: LoadQueue) -> str:
-    return gibibytes(queue.limit - catalog.memory)

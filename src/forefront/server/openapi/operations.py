@@ -196,6 +196,13 @@ OPERATIONS: Final = (
         summary="Whether every loaded model generates tokens", answer=Health, errors=("not_ready",),
     ),
     Operation(
+        method="GET", path="/metrics", group="Server", name="metrics", scope="metrics",
+        summary="Metrics for Prometheus",
+        description="In Prometheus' text format, or OpenMetrics if the header `accept` names it. For keys with the "
+        "scope `metrics` or `admin`.",
+        answer="text/plain",
+    ),
+    Operation(
         method="GET", path="/openapi.json", group="Server", name="openapi", open=True,
         summary="This document", answer="application/json",
     ),

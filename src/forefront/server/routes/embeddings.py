@@ -117,8 +117,8 @@ class EmbeddingsEndpoint(Generic[R]):
                     tenant, numbers, lambda: b"".join(self._api.encode(parsed.request, embedded))
                 )
             await lease.settle("completed", "stop")
-        except Exception:
-            lease.abandon("failed")
+        except Exception as error:
+            lease.fail(error)
             raise
         return body
 
