@@ -12,8 +12,14 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
 from forefront.engines.choice import reason_for_llama_cpp
-from forefront.engines.errors import EngineStartError
-from forefront.engines.llama_cpp.loading import LlamaCppOptions, engine_version, estimate, load_llama_cpp
+from forefront.engines.errors import EngineNotInstalledError, EngineStartError
+from forefront.engines.llama_cpp.loading import (
+    LlamaCppOptions,
+    check_installed,
+    engine_version,
+    estimate,
+    load_llama_cpp,
+)
 from forefront.engines.model_header import read_model_header
 from forefront.graph.errors import ModelFileError
 
@@ -38,6 +44,8 @@ class LlamaCppLoader:
 
     def estimate(self) -> LoadEstimate:
         """See `ModelLoader.estimate`."""
+        if not self.source.is_gguf and self.source.known is None:
+            raise SourceError(f"{self.source.path}: llama.cpp loads GGUF files only")
         if self.source.known is not None:
             return LoadEstimate(self.source.known.file_bytes + self.options.kv_cache_bytes)
         try:
@@ -94,6 +102,10 @@ class AutomaticLoader:
         loader, reason = self._choose(source)
         if reason is not None:
             log.info("%s is served by llama.cpp: the file %s", source.name, reason)
+            try:
+                check_installed()
+            except EngineNotInstalledError as error:
+                raise SourceError(f"{source.path}: the file {reason}, which needs llama.cpp; {error}") from None
         return loader.load(progress)
 
     def _choose(self, source: ModelSource) -> tuple[ModelLoader, str | None]:
