@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from forefront.catalog.loading import LocalLoader
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from tests.support.llama_cpp_families import write_mixture
+from forefront.engines.engine_backend import EngineBackend
+from tests.support.llama_cpp_families import write_mixture, write_projector
 
 
 class Steps:
@@ -69,6 +71,23 @@ async def test_a_llama_stays_in_this_process(tiny_gguf: Path, tmp_path: Path) ->
     loaded = _loader(tiny_gguf, tmp_path).load(Steps())
     assert loaded.build.engine.startswith("forefront ")
     await loaded.backend.close()
+
+
+async def test_a_projector_goes_to_llama_cpp(tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    projector = tmp_path / "projector.gguf"
+    write_projector(projector)
+    loader = _loader(tiny_gguf, tmp_path)
+    source = replace(loader.local.source, projector=projector)
+    loader = AutomaticLoader(replace(loader.local, source=source), replace(loader.llama_cpp, source=source))
+    loaded = loader.load(Steps())
+    assert loaded.build.engine.startswith("llama.cpp")
+    assert isinstance(loaded.backend, EngineBackend)
+    await loaded.backend.close()
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xllamacpp" else find(name))
+    without = loader.load(Steps())
+    assert without.build.engine.startswith("forefront ")
+    await without.backend.close()
 
 
 def test_the_missing_package_is_one_sentence(mixture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
