@@ -17,7 +17,9 @@ from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import open_database
+from forefront.gateway.store.response_store import ResponseStore
 from forefront.server.app import Services, build_app
+from forefront.server.responses.stored_responses import StoredResponses
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "LINK", "PROPFIND")
 
@@ -26,7 +28,8 @@ def route_table(folder: Path) -> list[Route]:
     """Every route of the application that `forefront serve` runs."""
     database = open_database(f"sqlite:///{folder / 'routes.db'}")
     gateway = Gateway(Ledger(database), PriceList({}), AdmissionQueue(1, 1))
-    services = Services(Catalog([]), gateway, KeyCache(database), KeyStore(database), UsageReports(database))
+    stored = StoredResponses(ResponseStore(database, "server"))
+    services = Services(Catalog([]), gateway, KeyCache(database), KeyStore(database), UsageReports(database), stored)
     app = build_app(services, WorkerPool(1, "bodies"))
     while not isinstance(app, Starlette):
         app = app._app  # type: ignore[attr-defined]
