@@ -63,7 +63,8 @@ class Lease:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        self.abandon("failed" if isinstance(error, Exception) else "aborted")
+        cancelled = isinstance(error, ApiError) and error.code == "request_cancelled"
+        self.abandon("failed" if isinstance(error, Exception) and not cancelled else "aborted")
         if isinstance(error, ApiError):
             error.rate_limits = self.rate_limits()
 

@@ -104,9 +104,10 @@ def test_a_restart_leaves_a_failed_response(tmp_path: Path) -> None:
             made = create(client, 5000)
         server.process.kill()
         server.process.join()
-    with nursery.serve(store, tmp_path / "log") as server, openai.OpenAI(
-        base_url=f"{server.url}/v1", api_key=KEY
-    ) as client:
+    with (
+        nursery.serve(store, tmp_path / "log") as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY) as client,
+    ):
         failed = client.responses.retrieve(made.id)
         assert (failed.status, failed.error.code) == ("failed", "server_error")
         assert "ended before" in failed.error.message

@@ -26,7 +26,9 @@ def neighbour(server: RunningServer) -> Iterator[openai.OpenAI]:
 
 
 def create(client: openai.OpenAI, **fields: Any) -> Any:
-    return client.responses.create(**{"model": "tiny", "input": "Hello", "max_output_tokens": 4, "store": True} | fields)
+    return client.responses.create(
+        **{"model": "tiny", "input": "Hello", "max_output_tokens": 4, "store": True} | fields
+    )
 
 
 def error(call: Any) -> dict[str, Any]:
@@ -154,7 +156,9 @@ def test_unknown_ids_are_not_found(client: openai.OpenAI, server: RunningServer,
         ("/input_items?after=", "after"),
     ],
 )
-def test_invalid_queries_name_the_parameter(client: openai.OpenAI, server: RunningServer, path: str, param: str) -> None:
+def test_invalid_queries_name_the_parameter(
+    client: openai.OpenAI, server: RunningServer, path: str, param: str
+) -> None:
     made = create(client)
     answer = server.get(f"/v1/responses/{made.id}{path}")
     assert answer.status_code == 422, answer.text
