@@ -1,6 +1,6 @@
 /** Lenient decoding of responses: unknown fields stay, fields that other servers leave out are filled in. */
 import { isObject, readJSON, type HTTPResponse, unexpectedResponse } from "./error-parsing.js";
-import type { ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight } from "./types.js";
+import type { ChatCompletion, ChatCompletionChunk, Completion, CancelledCompletion, Model, ModelList, Preflight } from "./types.js";
 
 type Body = Record<string, unknown>;
 
@@ -40,6 +40,15 @@ export function readTextCompletion(response: HTTPResponse): Completion {
 /** One event of a stream of text. */
 export function readTextChunk(body: Body): Completion {
   return withUsage(body) as unknown as Completion;
+}
+
+/** A cancelled completion. Throws `APIError` for another body. */
+export function readCancelled(response: HTTPResponse): CancelledCompletion {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("id" in body)) {
+    throw unexpectedResponse(response, "a cancelled completion");
+  }
+  return body as unknown as CancelledCompletion;
 }
 
 /** A preflight. Throws `APIError` for another body. */

@@ -10,7 +10,15 @@ import msgspec
 
 from forefront.client.error_parsing import unexpected_response
 from forefront.client.transport.response import HTTPResponse
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight
+from forefront.wire.response import (
+    CancelledCompletion,
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    Model,
+    ModelList,
+    Preflight,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -52,12 +60,21 @@ def read_text_chunk(body: dict[str, Any]) -> Completion:
     return _read(Completion, body)
 
 
+def read_cancelled(response: HTTPResponse) -> CancelledCompletion:
+    """A cancelled completion. Raises `APIError` for another body."""
+    return _read(CancelledCompletion, _json_object(response, "id", "a cancelled completion"))
+
+
 def read_preflight(response: HTTPResponse) -> Preflight:
     """A preflight. Raises `APIError` for another body."""
+    return _read(Preflight, _json_object(response, "prompt_tokens", "a preflight"))
+
+
+def _json_object(response: HTTPResponse, field: str, expected: str) -> dict[str, Any]:
     body = response.json()
-    if not isinstance(body, dict) or "prompt_tokens" not in body:
-        raise unexpected_response(response, "a preflight")
-    return _read(Preflight, body)
+    if not isinstance(body, dict) or field not in body:
+        raise unexpected_response(response, expected)
+    return body
 
 
 def read_models(response: HTTPResponse) -> ModelList:

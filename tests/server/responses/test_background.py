@@ -8,16 +8,17 @@ import httpx
 import openai
 import pytest
 
+from tests.server.response.test_resumed_streams import wait_for_usage
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 
 
-def create(client: openai.OpenAI, tokens: int, **fields: Any) -> Any:
+def create(client: Any, tokens: int, **fields: Any) -> Any:
     return client.responses.create(
         model=MODEL, input="Hello", max_output_tokens=tokens, store=True, background=True, **fields
     )
 
 
-def wait(client: openai.OpenAI, response: Any) -> Any:
+def wait(client: Any, response: Any) -> Any:
     """The response once it has ended."""
     deadline = time.monotonic() + 30
     while response.status in ("queued", "in_progress"):
@@ -27,7 +28,7 @@ def wait(client: openai.OpenAI, response: Any) -> Any:
     return response
 
 
-def test_a_response_in_the_background_is_polled(slow_client: openai.OpenAI) -> None:
+def test_a_response_in_the_background_is_polled(slow_client: Any) -> None:
     made = create(slow_client, 20)
     assert (made.status, made.background, made.output) == ("queued", True, [])
     ended = wait(slow_client, made)
@@ -41,7 +42,7 @@ def test_a_response_in_the_background_is_polled(slow_client: openai.OpenAI) -> N
     assert follower.status == "incomplete"
 
 
-def test_its_stream_is_resumed_at_every_event(slow_client: openai.OpenAI) -> None:
+def test_its_stream_is_resumed_at_every_event(slow_client: Any) -> None:
     with create(slow_client, 20, stream=True) as stream:
         begun = [next(stream) for _ in range(5)]
     name = begun[0].response.id
@@ -56,19 +57,20 @@ def test_its_stream_is_resumed_at_every_event(slow_client: openai.OpenAI) -> Non
         slow_client.responses.retrieve(name, stream=True, starting_after=1000)
 
 
-def test_a_response_is_cancelled(slow_client: openai.OpenAI, slow_server: Instant) -> None:
+def test_a_response_is_cancelled(slow_client: Any, slow_server: Instant) -> None:
     made = create(slow_client, 3000)
     time.sleep(0.1)
     cancelled = slow_client.responses.cancel(made.id)
     assert cancelled.status == "cancelled"
     assert cancelled.output_text.startswith("word ")
     assert slow_client.responses.retrieve(made.id) == cancelled
-    usage = httpx.get(f"{slow_server.url}/v1/usage/{made.id}", headers={"authorization": f"Bearer {KEY}"}).json()
+    with httpx.Client(base_url=slow_server.url, headers={"authorization": f"Bearer {KEY}"}) as http:
+        usage = wait_for_usage(http, made.id)
     assert usage["status"] == "aborted"
     assert 0 < usage["output_tokens"] < 3000
 
 
-def test_the_stream_of_a_cancelled_response_ends(slow_client: openai.OpenAI) -> None:
+def test_the_stream_of_a_cancelled_response_ends(slow_client: Any) -> None:
     with create(slow_client, 3000, stream=True) as stream:
         name = next(stream).response.id
         slow_client.responses.cancel(name)
@@ -76,23 +78,24 @@ def test_the_stream_of_a_cancelled_response_ends(slow_client: openai.OpenAI) -> 
     assert (last.type, last.response.status) == ("response.failed", "cancelled")
 
 
-def test_a_deleted_response_is_cancelled(slow_client: openai.OpenAI, slow_server: Instant) -> None:
+def test_a_deleted_response_is_cancelled(slow_client: Any, slow_server: Instant) -> None:
     made = create(slow_client, 3000)
     slow_client.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         slow_client.responses.retrieve(made.id)
-    usage = httpx.get(f"{slow_server.url}/v1/usage/{made.id}", headers={"authorization": f"Bearer {KEY}"}).json()
+    with httpx.Client(base_url=slow_server.url, headers={"authorization": f"Bearer {KEY}"}) as http:
+        usage = wait_for_usage(http, made.id)
     assert usage["status"] == "aborted"
 
 
-def test_a_response_that_is_not_finished_is_not_continued(slow_client: openai.OpenAI) -> None:
+def test_a_response_that_is_not_finished_is_not_continued(slow_client: Any) -> None:
     made = create(slow_client, 3000)
     with pytest.raises(openai.UnprocessableEntityError, match="not finished"):
         slow_client.responses.create(model=MODEL, input="More", previous_response_id=made.id)
     slow_client.responses.delete(made.id)
 
 
-def test_unknown_models_are_refused_at_once(slow_client: openai.OpenAI) -> None:
+def test_unknown_models_are_refused_at_once(slow_client: Any) -> None:
     with pytest.raises(openai.NotFoundError):
         slow_client.responses.create(model="none", input="Hello", store=True, background=True)
 
@@ -108,7 +111,7 @@ def test_a_restart_leaves_a_failed_response(tmp_path: Path) -> None:
         nursery.serve(store, tmp_path / "log") as server,
         openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY) as client,
     ):
-        failed = client.responses.retrieve(made.id)
+        failed: Any = client.responses.retrieve(made.id)
         assert (failed.status, failed.error.code) == ("failed", "server_error")
         assert "ended before" in failed.error.message
         with pytest.raises(openai.NotFoundError):

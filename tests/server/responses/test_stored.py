@@ -25,7 +25,7 @@ def neighbour(server: RunningServer) -> Iterator[openai.OpenAI]:
         yield opened
 
 
-def create(client: openai.OpenAI, **fields: Any) -> Any:
+def create(client: Any, **fields: Any) -> Any:
     return client.responses.create(
         **{"model": "tiny", "input": "Hello", "max_output_tokens": 4, "store": True} | fields
     )
@@ -37,7 +37,7 @@ def error(call: Any) -> dict[str, Any]:
     return {"status": raised.value.status_code, "code": raised.value.code, "param": raised.value.param}
 
 
-def test_a_response_is_stored_when_asked_for(client: openai.OpenAI) -> None:
+def test_a_response_is_stored_when_asked_for(client: Any) -> None:
     made = create(client, metadata={"a": "b"})
     assert made.store is True
     assert client.responses.retrieve(made.id) == made
@@ -46,7 +46,7 @@ def test_a_response_is_stored_when_asked_for(client: openai.OpenAI) -> None:
     assert error(lambda: client.responses.retrieve(not_stored.id))["status"] == 404
 
 
-def test_a_streamed_response_is_stored_before_its_end_is_sent(client: openai.OpenAI) -> None:
+def test_a_streamed_response_is_stored_before_its_end_is_sent(client: Any) -> None:
     for event in create(client, stream=True):
         if event.type == "response.incomplete":
             assert client.responses.retrieve(event.response.id) == event.response
@@ -54,7 +54,7 @@ def test_a_streamed_response_is_stored_before_its_end_is_sent(client: openai.Ope
     pytest.fail("no end")
 
 
-def test_a_response_continues_others(client: openai.OpenAI) -> None:
+def test_a_response_continues_others(client: Any) -> None:
     first = create(client, input="One two three", instructions="Be brief")
     second = create(client, input="Four", previous_response_id=first.id)
     third = create(client, input="Five", previous_response_id=second.id)
@@ -69,7 +69,7 @@ def test_a_response_continues_others(client: openai.OpenAI) -> None:
     assert third.usage.input_tokens == create(client, input=by_hand, store=False).usage.input_tokens
 
 
-def test_input_items_are_listed_in_pages(client: openai.OpenAI) -> None:
+def test_input_items_are_listed_in_pages(client: Any) -> None:
     texts = [f"text {number}" for number in range(7)]
     made = create(client, input=[{"role": "user", "content": text} for text in texts])
     listed = list(client.responses.input_items.list(made.id, limit=3, order="asc"))
@@ -84,7 +84,7 @@ def test_input_items_are_listed_in_pages(client: openai.OpenAI) -> None:
     assert unknown == {"status": 404, "code": "not_found", "param": "after"}
 
 
-def test_items_are_referred_to_by_id(client: openai.OpenAI) -> None:
+def test_items_are_referred_to_by_id(client: Any) -> None:
     made = create(client, input="Hello there")
     item = client.responses.input_items.list(made.id).data[0]
     references: Any = [{"type": "item_reference", "id": name} for name in (item.id, made.output[0].id)]
@@ -95,7 +95,7 @@ def test_items_are_referred_to_by_id(client: openai.OpenAI) -> None:
     assert error(lambda: create(client, input=missing)) == {"status": 404, "code": "not_found", "param": "input[0].id"}
 
 
-def test_a_tool_round_over_stored_responses(client: openai.OpenAI) -> None:
+def test_a_tool_round_over_stored_responses(client: Any) -> None:
     tools: Any = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
     asked = create(client, model="forefront-mini", tools=tools, tool_choice="required", max_output_tokens=64)
     call = next(item for item in asked.output if item.type == "function_call")
@@ -107,7 +107,7 @@ def test_a_tool_round_over_stored_responses(client: openai.OpenAI) -> None:
     assert error(lambda: create(client, input=unknown, previous_response_id=asked.id))["param"] == "input[0].call_id"
 
 
-def test_deleted_responses_are_gone(client: openai.OpenAI) -> None:
+def test_deleted_responses_are_gone(client: Any) -> None:
     first = create(client)
     second = create(client, previous_response_id=first.id)
     client.responses.delete(first.id)
@@ -117,7 +117,7 @@ def test_deleted_responses_are_gone(client: openai.OpenAI) -> None:
     assert broken == {"status": 404, "code": "not_found", "param": "previous_response_id"}
 
 
-def test_responses_of_another_project_are_not_found(client: openai.OpenAI, neighbour: openai.OpenAI) -> None:
+def test_responses_of_another_project_are_not_found(client: Any, neighbour: Any) -> None:
     made = create(client)
     for call in (
         lambda: neighbour.responses.retrieve(made.id),
@@ -132,7 +132,7 @@ def test_responses_of_another_project_are_not_found(client: openai.OpenAI, neigh
 
 
 @pytest.mark.parametrize("name", ["resp_x", "a\0b", "é", "x" * 256, "resp_%00"])
-def test_unknown_ids_are_not_found(client: openai.OpenAI, server: RunningServer, name: str) -> None:
+def test_unknown_ids_are_not_found(client: Any, server: RunningServer, name: str) -> None:
     assert error(lambda: create(client, previous_response_id=name))["status"] == 404
     assert error(lambda: client.responses.retrieve(name))["status"] == 404
 
@@ -156,16 +156,14 @@ def test_unknown_ids_are_not_found(client: openai.OpenAI, server: RunningServer,
         ("/input_items?after=", "after"),
     ],
 )
-def test_invalid_queries_name_the_parameter(
-    client: openai.OpenAI, server: RunningServer, path: str, param: str
-) -> None:
+def test_invalid_queries_name_the_parameter(client: Any, server: RunningServer, path: str, param: str) -> None:
     made = create(client)
     answer = server.get(f"/v1/responses/{made.id}{path}")
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["param"] == param
 
 
-def test_background_and_conversations_need_what_is_missing(client: openai.OpenAI) -> None:
+def test_background_and_conversations_need_what_is_missing(client: Any) -> None:
     assert error(lambda: create(client, background=True, store=False))["param"] == "background"
     assert error(lambda: create(client, background=True, store=None))["param"] == "background"
     assert error(lambda: create(client, conversation="conv_1"))["code"] == "unsupported_parameter"
