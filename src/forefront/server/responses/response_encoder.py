@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal
+from typing import Any, Final, Literal
+
+import msgspec
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
@@ -25,6 +27,7 @@ from forefront.wire.responses.events import (
 )
 from forefront.wire.responses.request import PlainText, ResponsesRequest
 
+_encoder: Final = msgspec.json.Encoder()
 Save = Callable[[wire.Response], Awaitable[None]]
 
 
@@ -123,7 +126,7 @@ class ResponsesEncoder(ResponseEncoder):
 
     def _begin(self) -> list[bytes]:
         self._created = True
-        response = self.response("in_progress")
+        response: Any = msgspec.Raw(_encoder.encode(self.response("in_progress")))  # both events have it
         created = ResponseCreated(response=response, sequence_number=self._number())
         return [frame(created), frame(ResponseInProgress(response=response, sequence_number=self._number()))]
 
