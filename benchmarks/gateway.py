@@ -55,7 +55,7 @@ def run(repeats: int) -> None:
             ("SQLite and Redis", f"sqlite:///{folder / 'shared.db'}", redis),
             ("PostgreSQL", postgres, Config()),
         ):
-            key = _make_key(store)
+            key = make_key(store)
             served = nursery.serve(store, folder / f"{name}.log", settings=settings)
             servers[name] = (stack.enter_context(served).url, key)
         rows = []
@@ -102,7 +102,7 @@ async def measure(url: str, keys: Sequence[str], body: bytes, seconds: float, pa
     return Round(len(latencies) / (time.perf_counter() - begin), statistics.median(latencies) * 1000)
 
 
-def _make_key(store: str) -> str:
+def make_key(store: str) -> str:
     database = open_database(store)
     limits = Limits(requests_per_minute=10**6, tokens_per_minute=10**9, concurrency=1000)
     made = KeyStore(database).create(NewKey(name="bench", limits=limits, budget=Budget(tokens=10**12)))

@@ -9,6 +9,7 @@ from torture import (
     broken,
     budget,
     disconnects,
+    engine,
     faults,
     flood,
     fuzz,
@@ -19,6 +20,7 @@ from torture import (
     replay,
     shares,
     smuggle,
+    upstreams,
 )
 from torture.harness import Harness
 
@@ -30,6 +32,8 @@ PARTS: Final[dict[str, Callable[[Harness], Awaitable[None]]]] = {
     "overload": overload.run,
     "shares": shares.run,
     "kill": kill.run,
+    "upstreams": upstreams.run,
+    "engine": engine.run,
     "nonces": nonces.run,
     "bodies": bodies.run,
     "replay": replay.run,

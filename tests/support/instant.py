@@ -10,14 +10,15 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
-from forefront.chat.backend import PromptPreview, Run, RunUsage, TokenizedText
+from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.cli.config import Config
 from forefront.cli.server_runtime import run_server
@@ -26,6 +27,9 @@ from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.serve import bind
+from forefront.upstream.build import build_backend
+from forefront.upstream.replicas.circuit import CircuitPolicy
+from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
@@ -123,10 +127,26 @@ class Nursery:
         self._context.set_forkserver_preload([__name__, "tests.support.warm"])
 
     @contextmanager
-    def serve(self, url: str, log: Path, *, settings: Config | None = None, pause: float = 0.0) -> Iterator[Instant]:
-        """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs."""
+    def serve(
+        self,
+        url: str,
+        log: Path,
+        *,
+        settings: Config | None = None,
+        pause: float = 0.0,
+        backends: Mapping[str, Backend[Any]] | None = None,
+        upstreams: Sequence[UpstreamSpec] = (),
+        policy: CircuitPolicy | None = None,
+        fallback: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[Instant]:
+        """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs.
+
+        Its models are `backends` by their names (one `InstantBackend`), and those of `upstreams`, with the circuits of
+        `policy` and the models of `fallback`.
+        """
         ours, theirs = self._context.Pipe()
-        arguments = (url, str(log), settings or Config(), pause, theirs)
+        served = backends or {MODEL: InstantBackend(pause)}
+        arguments = (url, str(log), settings or Config(), served, upstreams, policy, fallback or {}, theirs)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -142,7 +162,16 @@ class Nursery:
             ours.close()
 
 
-def _serve(url: str, log: str, settings: Config, pause: float, started: Connection) -> None:
+def _serve(
+    url: str,
+    log: str,
+    settings: Config,
+    backends: Mapping[str, Backend[Any]],
+    upstreams: Sequence[UpstreamSpec],
+    policy: CircuitPolicy | None,
+    fallback: Mapping[str, Sequence[str]],
+    started: Connection,
+) -> None:
     """The child: everything that `forefront serve` does, less the command line and the models."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
@@ -150,7 +179,13 @@ def _serve(url: str, log: str, settings: Config, pause: float, started: Connecti
     database = open_database(url)
     KeyStore(database).ensure_admin_key(KEY)
     build = Build("none", "none", "instant")
-    catalog = Catalog([ServedModel.permanent(MODEL, LoadedModel(InstantBackend(pause), 0, "fp_instant", build))])
+    models = [
+        ServedModel.permanent(name, LoadedModel(backend, 0, "fp_instant", build)) for name, backend in backends.items()
+    ]
+    for spec in upstreams:
+        loaded = LoadedModel(build_backend(spec, policy=policy), 0, "fp_upstream", build)
+        models.append(ServedModel.permanent(spec.name, loaded, fallback.get(spec.name, ())))
+    catalog = Catalog(models)
     bound: socket.socket = bind("127.0.0.1", 0)
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"
     run_server(catalog, database, settings, bound, lambda: started.send(address))

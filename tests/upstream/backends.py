@@ -10,9 +10,7 @@ import msgspec
 from forefront.chat.backend import RunUsage
 from forefront.chat.events import ChoiceEnd, Completed, Event, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.replica import Replica
-from forefront.upstream.sequential_replicas import SequentialReplicas
+from forefront.upstream.build import build_backend
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.parse import parse_chat_request, parse_completion_request
@@ -24,13 +22,10 @@ QUESTION = {"role": "user", "content": "Hello?"}
 
 @asynccontextmanager
 async def open_backend(*urls: str, **options: Any) -> AsyncIterator[UpstreamBackend]:
-    """A backend without the choice of replicas that a server has."""
+    """A backend, not started: nothing checks its replicas."""
     known: dict[str, Any] = {"model": "upstream-model", "dialect": "generic", "context_length": 4096}
     spec = UpstreamSpec("big", urls, **known | options)
-    servers = [Replica(f"big/{number}", url, spec.key) for number, url in enumerate(urls, start=1)]
-    backend = UpstreamBackend(
-        spec, SequentialReplicas(servers), UpstreamClient(spec.connect_seconds, spec.read_seconds)
-    )
+    backend = build_backend(spec)
     try:
         yield backend
     finally:

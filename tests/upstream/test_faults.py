@@ -26,7 +26,7 @@ async def test_a_fault_has_its_outcome(name: str, upstream: FaultyUpstream, back
     collected, error = Collected(), None
     began = time.monotonic()
     try:
-        await collect(collected, backend, chat(max_tokens=16))
+        await collect(collected, backend, chat(max_tokens=16, stream=True))
     except ApiError as raised:
         error = raised
     assert time.monotonic() - began < 20

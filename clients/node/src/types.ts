@@ -94,6 +94,8 @@ export interface Receipt {
   /** From the first token to the last. */
   decode_ms: number;
   upstream?: UpstreamReceipt | null;
+  /** The fallback that answered in place of the requested model. */
+  served_by?: string | null;
 }
 
 /** A chat completion. `message` is the first choice's. */

@@ -29,6 +29,10 @@ class Catalog:
         """The models whose backends answer."""
         return [model for model in self if model.loaded is not None]
 
+    def find(self, name: str) -> ServedModel | None:
+        """The model of that name, if there is one."""
+        return self._models.get(name)
+
     def get(self, name: str, allowed: Collection[str] | None = None) -> ServedModel:
         """The model of that name. Raises `ApiError` `model_not_found` (404), which names those that are `allowed`."""
         model = self._models.get(name)
@@ -55,9 +59,9 @@ class Catalog:
         """The models of these names; all of them for None."""
         return [model for model in self if allowed is None or model.name in allowed]
 
-    def load_now(self, model: ServedModel, progress: Progress) -> bool:
+    def load_now(self, model: ServedModel, progress: Progress) -> None:
         """See `LoadQueue.load_now`."""
-        return self._queue.load_now(model, progress)
+        self._queue.load_now(model, progress)
 
     def start(self) -> None:
         """Start every loaded model on the running event loop, and load others from now on."""

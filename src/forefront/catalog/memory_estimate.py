@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from forefront.catalog.known_models import PackageModel
 from forefront.catalog.loaded_model import LoadEstimate
 from forefront.catalog.model_cache import read_json
 from forefront.catalog.prepared_model import context_length
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
+from forefront.graph.build import makes_embeddings
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.model import HuggingFaceModel
@@ -25,9 +27,10 @@ _KV_BYTES: Final = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1}
 def estimate_memory(source: ModelSource, options: ModelOptions, context: int | None = None) -> LoadEstimate:
     """Packed weights and KV cache. `context` is a smaller context than the model's. Raises `SourceError`."""
     try:
-        if source.known is not None:
-            # Only the download shows the context: the KV cache has its bound.
-            return LoadEstimate(int(source.known.file_bytes * (1 + _SHARE)) + _FIXED + options.kv_cache_bytes)
+        if source.remote is not None and not source.path.exists():
+            # Only the pulled files show size and context: the KV cache has its bound.
+            weights = source.remote.file_bytes if isinstance(source.remote, PackageModel) else 0
+            return LoadEstimate(int(weights * (1 + _SHARE)) + _FIXED + options.kv_cache_bytes)
         created = int(source.path.stat().st_mtime)
         if source.is_ir:
             size = _ir_bytes(source) + _FIXED + options.kv_cache_bytes
@@ -65,6 +68,8 @@ def _packed_bytes(tensor: Tensor, rounding: Rounding) -> int:
 
 def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int:
     settings = Settings(file.metadata)
+    if makes_embeddings(settings):
+        return 0
     layers = settings.integer("block_count", at_least=1)
     heads = settings.per_layer("attention.head_count", layers)
     key_heads = settings.per_layer("attention.head_count_kv", layers, heads[0])

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -53,13 +53,23 @@ class LoadRequests(Protocol):
 class ServedModel:
     """A model of the catalogue. `keep`: idle seconds after which it is unloaded; None: it stays loaded.
 
+    `fallback` names the models that answer while this one fails.
+
     `state` is for the API. `held_bytes` is the memory that counts as taken; `memory_bytes` is the size of the loaded
     model, known before from the estimate. `draining`: another model needs the memory, so requests wait. `leaving`: an
     administrator or a new configuration ends it.
     """
 
-    def __init__(self, name: str, loader: ModelLoader | None = None, *, keep: float | None = math.inf) -> None:
+    def __init__(
+        self,
+        name: str,
+        loader: ModelLoader | None = None,
+        *,
+        keep: float | None = math.inf,
+        fallback: Sequence[str] = (),
+    ) -> None:
         self.name = name
+        self.fallback = tuple(fallback)
         self.loader = loader
         self.keep = keep
         self.state: ModelState = "unloaded"
@@ -78,9 +88,9 @@ class ServedModel:
         self._watchers: list[asyncio.Future[ModelState]] = []
 
     @classmethod
-    def permanent(cls, name: str, loaded: LoadedModel) -> "ServedModel":
+    def permanent(cls, name: str, loaded: LoadedModel, fallback: Sequence[str] = ()) -> "ServedModel":
         """A model that is always loaded, such as an upstream."""
-        model = cls(name, keep=None)
+        model = cls(name, keep=None, fallback=fallback)
         model.attach(loaded)
         return model
 
@@ -214,11 +224,17 @@ class ModelUse:
     def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._used: LoadedModel | None = None
+        self._is_fallback = False
 
     @property
     def name(self) -> str:
-        """The name in the request."""
+        """The name in the request, or that of the fallback."""
         return self._model.name
+
+    @property
+    def fallback(self) -> str | None:
+        """The name of the model that answers in place of the requested one."""
+        return self._model.name if self._is_fallback else None
 
     @property
     def backend(self) -> Backend[Any]:
@@ -245,6 +261,15 @@ class ModelUse:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def switch(self, model: ServedModel) -> None:
+        """Use another model instead, from the next `wait` on."""
+        self._leave()
+        self._model = model
+        self._is_fallback = True
+
+    def _leave(self) -> None:
         if self._used is not None:
             self._used = None
             self._model.end_use()

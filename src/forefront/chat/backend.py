@@ -3,15 +3,25 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from forefront.chat.events import Event
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
+from forefront.wire.admin import ReplicaStatus
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
-__all__ = ["Backend", "EngineStats", "PreparedRequest", "PromptPreview", "Run", "RunUsage", "TokenizedText"]
+__all__ = [
+    "Backend",
+    "EngineStats",
+    "PreparedRequest",
+    "PromptPreview",
+    "ReplicatedBackend",
+    "Run",
+    "RunUsage",
+    "TokenizedText",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +129,11 @@ class Backend(Protocol[P]):
 
     async def close(self) -> None:
         """Stop. Running requests end with an error."""
+
+
+@runtime_checkable
+class ReplicatedBackend(Protocol):
+    """A backend whose model other servers answer for."""
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """The state of each server, for administrators."""

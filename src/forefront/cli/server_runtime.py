@@ -16,6 +16,7 @@ import uvloop
 from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
 from forefront.cli.reload import Reloader, price_list
+from forefront.cli.tracing import open_tracer
 from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
@@ -28,12 +29,16 @@ from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limi
 from forefront.gateway.store.content_cipher import VARIABLE, ContentCipher, parse_keys
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.response_store import ResponseStore, StorageLimits
+from forefront.observability.tracing import Tracer
 from forefront.server.app import Services, build_app
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.metrics.families import MetricSources
+from forefront.server.middleware.trace_context import TraceContextMiddleware
 from forefront.server.responses.expiry import delete_expired_responses
 from forefront.server.responses.stored_responses import StoredResponses
-from forefront.server.serve import ServerOptions, Shutdown, serve
+from forefront.server.routes.metrics import metrics_app
+from forefront.server.serve import MetricsPort, ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +62,10 @@ def run_server(
     bound: socket.socket,
     started: Callable[[], None],
     make_reloader: Callable[[Catalog, Gateway], Reloader] | None = None,
+    metrics_socket: socket.socket | None = None,
 ) -> None:
-    """Serve until a signal arrives. `started` is called once the server listens. Raises `StoreError`."""
+    """Serve until a signal arrives. `started` is called once the server listens. `metrics_socket` is the port of the
+    metrics, if they have their own. Raises `StoreError`."""
     tune_interpreter()
     tune_allocator()
     raise_file_limit(settings.server.connections)
@@ -68,19 +75,28 @@ def run_server(
         body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         response_store = _response_store(settings, database, ledger)
         async with open_redis_limiter(settings.redis.url) as redis_limiter, delete_expired_responses(response_store):
-            services = _services(settings, catalog, database, ledger, redis_limiter, response_store)
+            services = _services(settings, catalog, database, ledger, redis_limiter, tracer, response_store)
             if make_reloader is not None:
                 reloader = make_reloader(catalog, services.gateway)
                 services = replace(services, reload=reloader)
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.on_signal)
             runs, workers = SharedRuns(), WorkerPool(_BODY_THREADS, "forefront-bodies")
             app = build_app(services, workers, body_memory, runs, server.cors_origins)
+            if tracer is not None:
+                app = TraceContextMiddleware(app)
+            sources = MetricSources(catalog, services.gateway.metrics, ledger, body_memory)
+            port = None if metrics_socket is None else MetricsPort(metrics_app(sources, workers), metrics_socket)
+            shutdown = Shutdown(catalog, runs, ledger)
             try:
-                await serve(app, Shutdown(catalog, runs, ledger), bound, _server_options(server), started)
+                await serve(app, shutdown, bound, _server_options(server), started, services.gateway.metrics, port)
             finally:
                 workers.close()
 
-    with trimmed_memory(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        open_tracer(settings.tracing.endpoint, os.environ) as tracer,
+        trimmed_memory(),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(run())
 
 
@@ -123,10 +139,11 @@ def _services(
     database: Database,
     ledger: Ledger,
     redis_limiter: RedisLimiter | None,
+    tracer: Tracer | None,
     response_store: ResponseStore,
 ) -> Services:
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter)
+    gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter, tracer=tracer)
     responses = StoredResponses(response_store, default=settings.responses.store)
     return Services(catalog, gateway, KeyCache(database), KeyStore(database), UsageReports(database), responses)
 

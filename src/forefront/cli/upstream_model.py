@@ -11,21 +11,16 @@ from forefront.catalog.model_settings import ModelSettings
 from forefront.cli.settings.errors import ConfigError, quoted_key
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.load import load_tokenizer, missing_files
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.build import build_backend
 from forefront.upstream.prompt_size import Counter
-from forefront.upstream.replica import Replica
-from forefront.upstream.sequential_replicas import SequentialReplicas
 from forefront.upstream.spec import CONNECT_SECONDS, READ_SECONDS, UpstreamSpec
-from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.upstream.upstream_key import read_key
 
 
 def load_upstream(name: str, settings: ModelSettings) -> LoadedModel:
     """The model, ready to be started. Raises `ConfigError`. No connection is made."""
     spec = upstream_spec(name, settings)
-    replicas = [Replica(f"{name}/{number}", url, spec.key) for number, url in enumerate(spec.urls, start=1)]
-    client = UpstreamClient(spec.connect_seconds, spec.read_seconds)
-    backend = UpstreamBackend(spec, SequentialReplicas(replicas), client, _counter(name, settings))
+    backend = build_backend(spec, _counter(name, settings))
     fingerprint = "fp_" + hashlib.sha256(spec.model.encode()).hexdigest()[:16]
     return LoadedModel(backend, int(time.time()), fingerprint, Build("unknown", "unknown", "unknown"))
 

@@ -13,7 +13,8 @@ FailureKind = Literal["request", "overloaded", "unreachable", "broken"]
 class UpstreamError(ApiError):
     """An attempt that failed. As an `ApiError` it is what the client gets if no other attempt follows.
 
-    `detail` is for the log: it may name addresses of the upstream, which `message` never does.
+    `detail` is for the log: it may name addresses of the upstream, which `message` never does. `replica` is the name
+    of the replica, once the attempt has ended.
     """
 
     def __init__(
@@ -29,3 +30,4 @@ class UpstreamError(ApiError):
         super().__init__(code, message, param=param, retry_after=retry_after)
         self.kind = kind
         self.detail = detail or message
+        self.replica: str | None = None

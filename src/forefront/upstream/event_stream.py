@@ -65,7 +65,7 @@ class EventStream:
         """
         if self._ended:
             return []
-        kind = self._response.content_type
+        kind = self._response.content_type if self._response.headers.get("content-type") else "application/json"
         if kind == "text/event-stream":
             return await self._read_events()
         if kind == "application/json" or kind.endswith("+json"):

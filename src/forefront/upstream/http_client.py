@@ -12,6 +12,8 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from forefront.observability.trace_context import trace_headers
+from forefront.upstream.connection_pool import ConnectionPool
 from forefront.upstream.error_mapping import connection_error, malformed_error, status_error, timeout_error
 from forefront.upstream.event_stream import EventStream, ReadLimits
 from forefront.upstream.replica import Replica
@@ -19,8 +21,9 @@ from forefront.upstream.replica import Replica
 # Bytes of the body of an error, or of an answer to a probe.
 _MAX_SMALL: Final = 2**18
 _MAX_PREVIEW: Final = 16 * 2**20
-# uvicorn closes idle connections after 5 seconds: a request on one that is about to be closed would fail.
-_KEEPALIVE_SECONDS: Final = 4.0
+# A connection that was kept open may be closed by the server at the same moment as it is used: a request that fails so
+# soon is sent again on another one.
+_LOST_SECONDS: Final = 1.0
 _HEADERS: Final = {
     "content-type": "application/json",
     "accept": "text/event-stream, application/json",
@@ -36,12 +39,11 @@ class UpstreamClient:
     def __init__(self, connect_seconds: float, read_seconds: float) -> None:
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
-        self._session: aiohttp.ClientSession | None = None
+        self._connections = ConnectionPool(connect_seconds)
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        await self._connections.close()
 
     async def get(self, replica: Replica, url: str, seconds: float) -> tuple[int, Any]:
         """The status and the JSON of a small answer; None in its place if it is not JSON. Raises `UpstreamError`."""
@@ -59,31 +61,45 @@ class UpstreamClient:
 
         At `deadline`, a time of the event loop's clock, raises `TimeoutError`; otherwise `UpstreamError`.
         """
-        response = await self._open(replica, path, body, deadline)
-        try:
-            if response.status != 200:
-                text = await self._read(response, _MAX_SMALL)
-                raise status_error(response.status, response.headers, text, replica)
-            with EventStream(response, replica, ReadLimits(self._read_seconds, deadline)) as events:
-                yield events
-        finally:
-            _release(response)
+        with self._connections.session() as session:
+            response = await self._open(session, replica, path, body, deadline)
+            try:
+                if response.status != 200:
+                    text = await self._read(response, _MAX_SMALL)
+                    raise status_error(response.status, response.headers, text, replica)
+                with EventStream(response, replica, ReadLimits(self._read_seconds, deadline)) as events:
+                    yield events
+            finally:
+                _release(response)
 
-    async def _open(self, replica: Replica, path: str, body: bytes, deadline: float | None) -> aiohttp.ClientResponse:
+    async def _open(
+        self, session: aiohttp.ClientSession, replica: Replica, path: str, body: bytes, deadline: float | None
+    ) -> aiohttp.ClientResponse:
         """The response, once its head has come."""
         latest = asyncio.get_running_loop().time() + self._read_seconds
         try:
             async with asyncio.timeout_at(latest if deadline is None else min(latest, deadline)):
-                return await self._request("POST", replica, replica.base_url + path, body)
+                return await self._request(session, "POST", replica, replica.base_url + path, body)
         except TimeoutError:
             if deadline is not None and deadline < latest:
                 raise
             raise timeout_error(replica, self._read_seconds) from None
 
-    async def _request(self, method: str, replica: Replica, url: str, body: bytes | None) -> aiohttp.ClientResponse:
-        headers = _HEADERS if replica.key is None else _HEADERS | {"authorization": f"Bearer {replica.key}"}
+    async def _request(
+        self, session: aiohttp.ClientSession, method: str, replica: Replica, url: str, body: bytes | None
+    ) -> aiohttp.ClientResponse:
+        headers = _HEADERS | trace_headers()
+        if replica.key is not None:
+            headers["authorization"] = f"Bearer {replica.key}"
+        lost_until = asyncio.get_running_loop().time() + _LOST_SECONDS
         try:
-            return await self._open_session().request(method, url, data=body, headers=headers, allow_redirects=False)
+            try:
+                return await session.request(method, url, data=body, headers=headers, allow_redirects=False)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                connecting = isinstance(error, aiohttp.ClientConnectorError)
+                if connecting or asyncio.get_running_loop().time() > lost_until:
+                    raise
+                return await session.request(method, url, data=body, headers=headers, allow_redirects=False)
         except aiohttp.ClientError as error:
             raise connection_error(replica, error) from None
         except TimeoutError:
@@ -110,27 +126,18 @@ class UpstreamClient:
     ) -> tuple[int, Any]:
         try:
             async with asyncio.timeout(seconds):
-                response = await self._request(method, replica, url, body)
-                try:
-                    data = await self._read(response, limit)
-                finally:
-                    _release(response)
+                with self._connections.session() as session:
+                    response = await self._request(session, method, replica, url, body)
+                    try:
+                        data = await self._read(response, limit)
+                    finally:
+                        _release(response)
         except TimeoutError:
             raise timeout_error(replica, seconds) from None
         try:
             return response.status, msgspec.json.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return response.status, None
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            # The gateway bounds the requests that run, so the pool need not.
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ttl_dns_cache=10)
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds)
-            self._session = aiohttp.ClientSession(
-                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-            )
-        return self._session
 
 
 def _release(response: aiohttp.ClientResponse) -> None:

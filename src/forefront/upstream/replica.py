@@ -6,6 +6,7 @@ from typing import Protocol
 
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.errors import UpstreamError
+from forefront.wire.admin import ReplicaStatus
 from forefront.wire.request import ChatRequest, CompletionRequest
 
 
@@ -44,6 +45,15 @@ class Attempt(Protocol):
 
 class Replicas(Protocol):
     """Chooses the replica of each attempt."""
+
+    def start(self) -> None:
+        """Begin to watch the replicas, on the running event loop."""
+
+    async def close(self) -> None:
+        """Stop."""
+
+    def status(self) -> list[ReplicaStatus]:
+        """The state of each replica, for administrators."""
 
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> Attempt:
         """The next attempt for a request whose earlier ones ended with `failures`.

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from forefront.upstream.replica import Replica
+
 Capability = Literal["images", "audio", "files"]
 
 # Seconds that connecting may take.
@@ -31,3 +33,7 @@ class UpstreamSpec:
     tokenizer: Path | None = None
     connect_seconds: float = CONNECT_SECONDS
     read_seconds: float = READ_SECONDS
+
+    def replicas(self) -> list[Replica]:
+        """A replica for each URL."""
+        return [Replica(f"{self.name}/{number}", url, self.key) for number, url in enumerate(self.urls, start=1)]

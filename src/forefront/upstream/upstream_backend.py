@@ -26,6 +26,7 @@ from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.token_endpoints import TokenEndpoints
 from forefront.upstream.tool_encoder import custom_tools
 from forefront.upstream.usage import TokenCounts, TokenRatio, read_usage
+from forefront.wire.admin import ReplicaStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response import EffectiveSampling
@@ -39,6 +40,8 @@ _UNKNOWN_CONTEXT: Final = 131_072
 _LONGEST_TOKEN: Final = 64
 # Seconds for the usage, once every choice has ended.
 _USAGE_SECONDS: Final = 5.0
+# Bytes of an answer that are held so that it can be tried again.
+_MAX_HELD: Final = 2**20
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`
 
 
@@ -71,9 +74,7 @@ class UpstreamBackend:
         self._replicas = replicas
         self._client = client
         self._count = count
-        self._servers = [
-            Replica(f"{spec.name}/{number}", url, spec.key) for number, url in enumerate(spec.urls, start=1)
-        ]
+        self._servers = spec.replicas()
         self._encoder: RequestEncoder | None = None
         self._detected: Detected | None = None
         self._detecting = asyncio.Lock()
@@ -134,6 +135,7 @@ class UpstreamBackend:
     def start(self) -> None:
         """See `Backend.start`. The server is looked at once; without success, again for the next request."""
         self._first_look = asyncio.get_running_loop().create_task(self._look())
+        self._replicas.start()
 
     async def probe(self) -> None:
         """See `Backend.probe`: return once a server has listed its models. Nothing is generated."""
@@ -154,7 +156,12 @@ class UpstreamBackend:
         """See `Backend.close`."""
         if self._first_look is not None:
             self._first_look.cancel()
+        await self._replicas.close()
         await self._client.close()
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """The state of each replica, for administrators."""
+        return self._replicas.status()
 
     async def _look(self) -> None:
         with suppress(ApiError):  # it is in the log
@@ -224,28 +231,44 @@ class UpstreamBackend:
     async def _events(
         self, prepared: PreparedCall, deadline: float | None, usage: RunUsage, computed: asyncio.Future[int]
     ) -> AsyncGenerator[Event, None]:
+        """The events of the first attempt that succeeds.
+
+        The client sees the events of a stream at once. Those of another answer are held until it is complete, within a
+        bound, so that it can be tried again until then.
+        """
         failures: list[UpstreamError] = []
+        begun = False
         self._running += 1
         try:
             while True:
                 attempt = await self._replicas.choose(prepared.routed, failures)
                 answer = _Answer(prepared, attempt.replica, usage)
                 failure: UpstreamError | None = None
+                held: list[Event] | None = None if prepared.routed.request.stream else []
                 try:
                     async with aclosing(self._attempt(answer, deadline)) as events:
                         async for event in events:
-                            if usage.started is None:
-                                usage.started, answer.first = time.time(), time.monotonic()
+                            if isinstance(event, Started):
                                 attempt.begin()
-                                yield Started(prepared.prompt_tokens, 0, answer.decoder.fingerprint)
-                            yield event
+                            if held is not None:
+                                held.append(event)
+                                if answer.decoder.output_bytes <= _MAX_HELD and not isinstance(event, Completed):
+                                    continue
+                                begun = True
+                                for earlier in held:
+                                    yield earlier
+                                held = None
+                            else:
+                                begun = True
+                                yield event
                     return
                 except UpstreamError as error:
                     failure = error
                     _log_failure(error)
-                    if usage.started is not None or error.kind == "request":
+                    if begun or error.kind == "request":
                         raise
                     failures.append(error)
+                    usage.started = None
                 finally:
                     self._settle(answer)
                     attempt.end(failure)
@@ -263,11 +286,15 @@ class UpstreamBackend:
                     for data in payloads:
                         for event in decoder.decode(data):
                             stream.progressed()
+                            if answer.first is None:
+                                yield self._started(answer)
                             yield event
                     if decoder.complete:
                         await _read_usage(stream, decoder)
                         break
         except TimeoutError:
+            if answer.first is None:
+                yield self._started(answer)
             for event in decoder.cut():
                 yield event
         except MalformedAnswerError as error:
@@ -278,6 +305,10 @@ class UpstreamBackend:
         if not decoder.complete:
             raise malformed_error(replica, "its answer ends before a choice does")
         yield self._completed(answer)
+
+    def _started(self, answer: "_Answer") -> Started:
+        answer.usage.started, answer.first = time.time(), time.monotonic()
+        return Started(answer.prepared.prompt_tokens, 0, answer.decoder.fingerprint)
 
     def _completed(self, answer: "_Answer") -> Completed:
         self._settle(answer)
@@ -301,7 +332,7 @@ class UpstreamBackend:
         prepared, decoder, usage = answer.prepared, answer.decoder, answer.usage
         size = prompt_bytes(prepared.routed.request)
         counts = None
-        if decoder.usage != NULL:
+        if decoder.usage != NULL and decoder.usage_is_final:
             counts = read_usage(decoder.usage, prepared.prompt_tokens, prepared.max_output_tokens)
             if counts is not None and not counts.output and decoder.output_bytes:
                 counts = None

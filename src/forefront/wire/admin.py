@@ -11,7 +11,7 @@ from msgspec import Meta
 from forefront.wire.record import Record
 from forefront.wire.response import ModelState
 
-Scope = Literal["chat", "models", "admin"]
+Scope = Literal["chat", "models", "admin", "metrics"]
 Period = Literal["day", "month", "ever"]
 Status = Literal["completed", "aborted", "failed"]
 
@@ -49,7 +49,7 @@ class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
 
     name: Name
     project: ProjectName = "default"
-    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=4)] = msgspec.field(
         default_factory=lambda: ["chat", "models"]
     )
     models: Annotated[list[ModelName], Meta(max_length=256)] | None = None
@@ -171,10 +171,30 @@ class EngineStatus(Record, kw_only=True):
     restarts: int
 
 
+class ReplicaStatus(Record, kw_only=True):
+    """One server of an upstream model.
+
+    `state`: `closed` in use, `open` not in use, `half_open` before or during a trial; `ejections` counts how often it
+    opened. `share` is the share of its usual load that it may get. `outstanding_tokens` are those of the `running`
+    requests, with the longest answers. `last_error` is the class of the last failure, `last_error_at` its Unix time.
+    """
+
+    name: str
+    address: str
+    state: Literal["closed", "open", "half_open"]
+    share: float
+    running: int
+    outstanding_tokens: int
+    failures: int
+    ejections: int
+    last_error: str | None
+    last_error_at: int | None
+
+
 class ModelStatus(EngineStatus, kw_only=True):
     """A model and its engine. `size`: bytes of memory when it is loaded. `requests`: those that use it, and
     `waiting_for_load` those that wait for it. `load_percent`: the estimated progress of its load. `failure`: why its
-    last load failed."""
+    last load failed. `replicas`: the servers of a model with an upstream."""
 
     state: ModelState
     size: int
@@ -182,6 +202,7 @@ class ModelStatus(EngineStatus, kw_only=True):
     waiting_for_load: int
     load_percent: int | None = None
     failure: str | None = None
+    replicas: list[ReplicaStatus] = msgspec.field(default_factory=list)
 
 
 class Reload(Record, kw_only=True):

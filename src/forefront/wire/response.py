@@ -130,7 +130,8 @@ class Receipt(Record, kw_only=True):
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
     and a version; all three are "unknown" for an answer of an `upstream`. Times are in milliseconds: waiting for a
-    turn, reading the prompt until the first token, and from there to the last.
+    turn, reading the prompt until the first token, and from there to the last. `served_by` names a fallback that
+    answered in place of the requested model.
     """
 
     weights: str
@@ -141,6 +142,7 @@ class Receipt(Record, kw_only=True):
     prefill_ms: float
     decode_ms: float
     upstream: UpstreamReceipt | None = None
+    served_by: str | None = None
 
 
 class ChatCompletion(Record, kw_only=True):

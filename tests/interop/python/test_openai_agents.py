@@ -115,7 +115,7 @@ async def test_agent_loop_over_responses(client: Any, stream: bool) -> None:
 
 
 async def test_stored_turns_over_responses(client: Any) -> None:
-    settings = ModelSettings(temperature=0, max_tokens=20, store=True)
+    settings = ModelSettings(temperature=0, max_tokens=200, store=True)
     agent = Agent("cook", model=OpenAIResponsesModel("forefront-mini", client), model_settings=settings)
     first = await Runner.run(agent, "Write a recipe")
     second = await Runner.run(agent, "And another", previous_response_id=first.last_response_id)

@@ -36,6 +36,10 @@ _HEADERS: Final[dict[str, tuple[str, Schema]]] = {
         "The keywords of schemas, as paths, that do not bind the answer, separated by commas.",
         {"type": "string", "maxLength": 2100},
     ),
+    "x-forefront-served-by": (
+        "The fallback that answers in place of the requested model, percent-encoded.",
+        {"type": "string"},
+    ),
     "idempotent-replayed": ("The response is that of an earlier request.", {"enum": ["true"]}),
     "x-ratelimit-limit-requests": ("The limit of requests in any 60 seconds.", {"type": "integer", "minimum": 0}),
     "x-ratelimit-limit-tokens": ("The limit of tokens in any 60 seconds.", {"type": "integer", "minimum": 0}),
@@ -52,7 +56,12 @@ _HEADERS: Final[dict[str, tuple[str, Schema]]] = {
 }
 _COMMON_HEADERS: Final = ("x-request-id", "openai-processing-ms")
 _RATE_LIMIT_HEADERS: Final = tuple(name for name in _HEADERS if "ratelimit" in name)
-_COMPLETION_HEADERS: Final = ("x-unenforced-keywords", "idempotent-replayed", *_RATE_LIMIT_HEADERS)
+_COMPLETION_HEADERS: Final = (
+    "x-unenforced-keywords",
+    "x-forefront-served-by",
+    "idempotent-replayed",
+    *_RATE_LIMIT_HEADERS,
+)
 # Errors before a request is counted.
 _UNCOUNTED: Final = frozenset({401, 404, 413, 415})
 

@@ -75,6 +75,7 @@ class ResponseEncoder(ABC):
             queue_ms=_milliseconds(report.queue_seconds),
             prefill_ms=_milliseconds(report.prefill_seconds),
             decode_ms=_milliseconds(report.decode_seconds),
+            served_by=self.model.fallback,
             upstream=None if report.upstream is None else _upstream(report.upstream),
         )
 

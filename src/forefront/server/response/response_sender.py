@@ -13,6 +13,7 @@ from forefront.chat.events import Completed, Event
 from forefront.gateway.lease import Lease
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
+from forefront.server.http.request_context import request_context
 from forefront.server.response.event_throttle import Write, throttled
 from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
@@ -91,6 +92,7 @@ class ResponseSender:
                 failure = error if isinstance(error, ApiError) else self._cancellation()
                 if not isinstance(failure, ApiError):
                     raise failure from None
+                request_context(self._scope).errors[failure.code] += 1
                 await write(self._numbered(self._encoder.failure(failure)))
                 last[STREAM_FAILED] = True
             await self._send(last)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.chat.backend import EngineStats
+from forefront.chat.backend import EngineStats, ReplicatedBackend
 from forefront.wire.admin import EngineStatus, ModelStatus, Reload
 from forefront.wire.errors import ApiError
 
@@ -53,7 +53,8 @@ def model_routes(catalog: Catalog, reload: ReloadSettings) -> list[Route]:
 
 def model_status(model: ServedModel) -> ModelStatus:
     """The state of a model and of its engine."""
-    stats = _NO_STATS if model.loaded is None else model.loaded.backend.stats()
+    backend = None if model.loaded is None else model.loaded.backend
+    stats = _NO_STATS if backend is None else backend.stats()
     return ModelStatus(
         **{name: getattr(stats, name) for name in EngineStatus.__struct_fields__},
         state=model.state,
@@ -62,6 +63,7 @@ def model_status(model: ServedModel) -> ModelStatus:
         waiting_for_load=len(model.waiting),
         load_percent=None if model.progress is None else model.progress.percent,
         failure=None if model.failure is None else model.failure.reason,
+        replicas=backend.replicas() if isinstance(backend, ReplicatedBackend) else [],
     )
 
 

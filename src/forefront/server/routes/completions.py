@@ -9,18 +9,20 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ModelUse
-from forefront.chat.backend import Run
-from forefront.chat.events import ChoiceEnd, Completed, Event
+from forefront.chat.backend import PreparedRequest, Run
+from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
+from forefront.observability.request_recorder import MAX_TIMES, RequestRecorder
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
@@ -28,8 +30,10 @@ from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.response_sender import ResponseSender, ignored_header, unenforced_header
 from forefront.server.response.text_encoder import TextCompletionEncoder
+from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.server.routes.request_span import start_span
 from forefront.wire.errors import ApiError
 from forefront.wire.field_names import rename_fields, renamed_fields
 from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
@@ -81,14 +85,16 @@ class CompletionService:
         request, context = parsed.request, request_context(scope)
         principal = context.principal
         with renamed_fields(parsed.field_name):
-            model = find_model(self._catalog, principal, request.model).use()
+            found = find_model(self._catalog, principal, request.model)
+        model, others = found.use(), fallbacks_of(self._catalog, found, principal.key.models)
         headers = ignored_header(parsed.ignored)
         encoder = make_encoder(parsed, model, ResponseMemory(context.memory.grow))
         if _prompt_log.isEnabledFor(logging.INFO):
             prompt = request.messages if isinstance(request, ChatRequest) else request.prompt
             _prompt_log.info("prompt", extra={"completion": encoder.id, "prompt": prompt})
         with self._gateway.admit(principal, model.name, encoder.id) as lease, model:
-            events = answer(parsed, model, principal.tenant, lease, headers)
+            models = FallbackModels(model, others, self._gateway, lease)
+            events = answer(parsed, models, principal.tenant, lease, headers)
             sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             name = principal.project.name, encoder.id
@@ -129,55 +135,106 @@ class CompletionsEndpoint(Generic[P]):
 
 async def answer(
     parsed: ParsedRequest[Any],
-    model: ModelUse,
+    models: FallbackModels,
     tenant: Tenant,
     lease: Lease,
     headers: dict[str, str],
 ) -> AsyncGenerator[Event, None]:
     """The events of a request: load → prepare → admit → run → settle.
 
-    The last end of a choice and `Completed` come once the request's row is in the ledger. `headers` receives what the
-    preparation adds to the response's. Raises `ApiError`, with the field names of the request's API.
+    A model that fails before its first event is followed by its fallback. The last end of a choice and `Completed` come
+    once the request's row is in the ledger. `headers` receives what the preparation adds to the response's. Raises
+    `ApiError`, with the field names of the request's API.
     """
-    request = parsed.request
-    milliseconds = request.deadline_ms
+    milliseconds = parsed.request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
+    began = False
+    if lease.recorder.tracer is not None:
+        start_span(lease, parsed.request)
     try:
-        try:
-            async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
-                await model.wait()
-                backend = model.backend
-                without_effect = tuple(map(parsed.field_name, backend.ignored(request)))
-                headers |= ignored_header(parsed.ignored + without_effect)
-                prepared = await backend.prepare(request, tenant)
-                headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
-                await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
-        except TimeoutError:
-            text = "The deadline was over before the answer could begin."
-            raise ApiError("deadline_exceeded", text) from None
-        run = backend.run(prepared, deadline)
-        run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
-        try:
-            async with aclosing(run.events) as events:
-                async for event in events:
-                    if isinstance(event, ChoiceEnd):
-                        ends.append(event)
-                        continue
-                    if isinstance(event, Completed):
-                        _record(run, lease)
-                        await lease.settle("completed", ends[-1].reason if ends else None)
-                    for end in ends:
-                        yield end
-                    ends.clear()
-                    yield event
-        finally:
-            _record(run, lease)
+        while True:
+            prepared = await _admit(parsed, models, tenant, lease, headers, deadline)
+            run = models.use.backend.run(prepared, deadline)
+            try:
+                async with aclosing(run.events) as events:
+                    async for event in events:
+                        if not began:
+                            began = True
+                            run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
+                        if isinstance(event, ChoiceEnd):
+                            ends.append(event)
+                            continue
+                        if isinstance(event, Completed):
+                            _record(run, lease)
+                            await lease.settle("completed", ends[-1].reason if ends else None)
+                        else:
+                            _observe(event, lease.recorder)
+                        for end in ends:
+                            yield end
+                        ends.clear()
+                        yield event
+                return
+            except ApiError as error:
+                if began:
+                    raise
+                models.fall_back(error)
+            finally:
+                _record(run, lease)
     except Exception as error:
-        lease.abandon("failed")
+        lease.fail(error)
         if isinstance(error, ApiError):
             rename_fields(error, parsed.field_name)
         raise
+
+
+async def _admit(
+    parsed: ParsedRequest[Any],
+    models: FallbackModels,
+    tenant: Tenant,
+    lease: Lease,
+    headers: dict[str, str],
+    deadline: float | None,
+) -> PreparedRequest:
+    """Prepare the request, for a fallback if the model fails, and wait for its turn. Raises `ApiError`."""
+    try:
+        async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
+            prepared = await _prepare(parsed, models, tenant, headers)
+            await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+            return prepared
+    except TimeoutError:
+        raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
+
+
+async def _prepare(
+    parsed: ParsedRequest[Any], models: FallbackModels, tenant: Tenant, headers: dict[str, str]
+) -> PreparedRequest:
+    """Load the model and prepare the request for it, or for the first fallback with which that succeeds."""
+    while True:
+        try:
+            await models.use.wait()
+            backend = models.use.backend
+            without_effect = tuple(map(parsed.field_name, backend.ignored(parsed.request)))
+            prepared: PreparedRequest = await backend.prepare(parsed.request, tenant)
+        except ApiError as error:
+            models.fall_back(error)
+            continue
+        headers.clear()
+        headers |= ignored_header(parsed.ignored + without_effect) | models.headers()
+        headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
+        return prepared
+
+
+def _observe(event: Started | Delta, recorder: RequestRecorder) -> None:
+    """Note the time of an event for the metrics."""
+    if isinstance(event, Started):
+        recorder.first_token()
+    elif event.index == 0:
+        recorder.delta_times.append(monotonic())
+        if len(recorder.delta_times) > MAX_TIMES:
+            recorder.count_deltas()
+    else:
+        recorder.other_delta(event.index)
 
 
 def _record(run: Run, lease: Lease) -> None:

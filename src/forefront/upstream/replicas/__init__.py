@@ -1,0 +1,1 @@
+"""The choice of a replica: load, affinity, circuits and health checks."""
