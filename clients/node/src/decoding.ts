@@ -1,6 +1,7 @@
 /** Lenient decoding of responses: unknown fields stay, fields that other servers leave out are filled in. */
 import { isObject, readJSON, type HTTPResponse, unexpectedResponse } from "./error-parsing.js";
 import type {
+  CancelledCompletion,
   ChatCompletion,
   ChatCompletionChunk,
   Completion,
@@ -51,6 +52,15 @@ export function readTextCompletion(response: HTTPResponse): Completion {
 /** One event of a stream of text. */
 export function readTextChunk(body: Body): Completion {
   return withUsage(body) as unknown as Completion;
+}
+
+/** A cancelled completion. Throws `APIError` for another body. */
+export function readCancelled(response: HTTPResponse): CancelledCompletion {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("id" in body)) {
+    throw unexpectedResponse(response, "a cancelled completion");
+  }
+  return body as unknown as CancelledCompletion;
 }
 
 /** A preflight. Throws `APIError` for another body. */

@@ -157,6 +157,13 @@ export interface ChatCompletionChunk {
   receipt?: Receipt | null;
 }
 
+/** A running completion has been cancelled. */
+export interface CancelledCompletion {
+  id: string;
+  object: "chat.completion.cancelled";
+  cancelled: true;
+}
+
 /** What would become of a request, without running it. Counts are in tokens. */
 export interface Preflight {
   object: "chat.completion.preflight";

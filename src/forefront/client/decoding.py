@@ -14,7 +14,15 @@ import msgspec
 from forefront.client.error_parsing import unexpected_response
 from forefront.client.transport.response import HTTPResponse
 from forefront.wire.embeddings import EmbeddingList, RerankResult
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight
+from forefront.wire.response import (
+    CancelledCompletion,
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    Model,
+    ModelList,
+    Preflight,
+)
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -57,12 +65,21 @@ def read_text_chunk(body: dict[str, Any]) -> Completion:
     return _read(Completion, body)
 
 
+def read_cancelled(response: HTTPResponse) -> CancelledCompletion:
+    """A cancelled completion. Raises `APIError` for another body."""
+    return _read(CancelledCompletion, _json_object(response, "id", "a cancelled completion"))
+
+
 def read_preflight(response: HTTPResponse) -> Preflight:
     """A preflight. Raises `APIError` for another body."""
+    return _read(Preflight, _json_object(response, "prompt_tokens", "a preflight"))
+
+
+def _json_object(response: HTTPResponse, field: str, expected: str) -> dict[str, Any]:
     body = response.json()
-    if not isinstance(body, dict) or "prompt_tokens" not in body:
-        raise unexpected_response(response, "a preflight")
-    return _read(Preflight, body)
+    if not isinstance(body, dict) or field not in body:
+        raise unexpected_response(response, expected)
+    return body
 
 
 def read_embeddings(response: HTTPResponse) -> EmbeddingList:
@@ -86,10 +103,7 @@ def read_tokenized(response: HTTPResponse) -> TokenizeResult:
 
 def read_detokenized(response: HTTPResponse) -> DetokenizeResult:
     """The text of tokens. Raises `APIError` for another body."""
-    body = response.json()
-    if not isinstance(body, dict) or "prompt" not in body:
-        raise unexpected_response(response, "a text")
-    return _read(DetokenizeResult, body)
+    return _read(DetokenizeResult, _json_object(response, "prompt", "a text"))
 
 
 def read_models(response: HTTPResponse) -> ModelList:

@@ -59,6 +59,13 @@ def stream_call(settings: ClientSettings, messages: Iterable[MessageParam], para
     return chat_call(settings, messages, True, {**params, "stream_options": options})
 
 
+def cancel_call(settings: ClientSettings, completion_id: str) -> Call:
+    """The call that ends a running chat completion. Raises `InvalidArgumentError` for an id that would change the
+    path."""
+    path = f"/v1/chat/completions/{_path_part('completion_id', completion_id)}/cancel"
+    return Call("POST", path, None, stream=False, timeout=settings.timeout)
+
+
 def preflight_call(settings: ClientSettings, messages: Iterable[MessageParam], params: Mapping[str, Any]) -> Call:
     """The call that describes a chat completion without running it. Raises `InvalidArgumentError`."""
     call = chat_call(settings, messages, None, params)
@@ -116,11 +123,18 @@ def retrieve_model_call(settings: ClientSettings, model: str) -> Call:
     """The call that describes one model. Raises `InvalidArgumentError` for a name that would change the path."""
     if not isinstance(model, str) or model in ("", ".", ".."):
         raise InvalidArgumentError("`model` must be a model's name, and must not be empty")
-    try:
-        path = f"/v1/models/{quote(model, safe='')}"
-    except UnicodeEncodeError:
-        raise InvalidArgumentError("`model` has a lone surrogate, which UTF-8 cannot encode") from None
+    path = f"/v1/models/{_path_part('model', model)}"
     return Call("GET", path, None, stream=False, timeout=settings.timeout)
+
+
+def _path_part(name: str, value: str) -> str:
+    """The value as one part of a path. Raises `InvalidArgumentError`."""
+    if not isinstance(value, str) or value in ("", ".", ".."):
+        raise InvalidArgumentError(f"`{name}` must be an id, and must not be empty")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"`{name}` has a lone surrogate, which UTF-8 cannot encode") from None
 
 
 def _stream_field(stream: bool | None) -> dict[str, Any]:

@@ -286,3 +286,11 @@ class Health(Record, kw_only=True):
     """`ok`: the process answers. `ready`: every model generates tokens."""
 
     status: Literal["ok", "ready"]
+
+
+class CancelledCompletion(Record, kw_only=True):
+    """A running completion has been cancelled."""
+
+    id: str
+    object: Literal["chat.completion.cancelled"] = "chat.completion.cancelled"
+    cancelled: Literal[True] = True
