@@ -115,6 +115,9 @@ class EventStream:
 
     async def _drain(self) -> None:
         """Wait shortly for the end of the body."""
+        if self._response.received:
+            await self._response.read()
+            return
         size = 0
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):

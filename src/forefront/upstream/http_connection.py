@@ -45,6 +45,11 @@ class HttpResponse:
         """The media type without parameters, in lower case; empty if the head has none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
+    @property
+    def received(self) -> bool:
+        """Whether all of the body has come and was read, except for the empty end."""
+        return self._compression is None and self._connection.drained
+
     async def read(self) -> bytes:
         """More of the body, empty at its end. Raises `ConnectionLostError` and `MalformedResponseError`."""
         if self._compression is None:
@@ -101,6 +106,11 @@ class HttpConnection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether the response is complete and the connection stays open."""
         return self._error is None and self._keep_alive and self._phase in ("idle", "complete")
+
+    @property
+    def drained(self) -> bool:
+        """Whether the response is complete and nothing of it is left to be read."""
+        return self._phase == "complete" and not self._body
 
     async def send(self, request: bytes) -> HttpResponse:
         """Send a request. The response, once its head has come.

@@ -21,8 +21,8 @@ _MODEL_FAILURES: Final = frozenset(
 
 
 class FallbackModels:
-    """Moves a request to the next model. `use` is the use of the current model, at first the requested one; `others` are
-    the fallbacks."""
+    """Moves a request to the next model. `use` is the use of the current model, at first the requested one. `others`
+    are its fallbacks."""
 
     def __init__(self, use: ModelUse, others: Iterator[ServedModel], gateway: Gateway, lease: Lease) -> None:
         self.use = use
