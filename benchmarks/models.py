@@ -26,4 +26,6 @@ def prepare(size: str, quant: str) -> tuple[Path, ModelParts]:
         print(f"Writing {path.name} (once) ...", flush=True)
         write_random_gguf(path, vocab_size=32768, context=CONTEXT, quant=quant, **SIZES[size])
     model = GgufModel(ModelSource(path.stem, path), ModelCache(FOLDER / "home"), exact=False)
-    return path, model.load()[0]
+    parts, _ = model.load()
+    assert isinstance(parts, ModelParts)
+    return path, parts

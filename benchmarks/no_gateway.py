@@ -15,6 +15,8 @@ from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.cli.server_runtime import tune_interpreter
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
+from forefront.observability.request_recorder import RequestRecorder
+from forefront.observability.server_metrics import ModelMetrics, ServerMetrics
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.http.connection_limits import ConnectionLimits
 from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
@@ -32,6 +34,7 @@ class _FreeLease:
 
     cached_tokens = output_tokens = reasoning_tokens = 0
     started = None
+    recorder = RequestRecorder(ModelMetrics())
 
     def rate_limits(self) -> tuple[()]:
         return ()
@@ -47,7 +50,7 @@ class _FreeLease:
 
     async def settle(self, status: str, finish_reason: str | None) -> None: ...
 
-    def abandon(self, status: str) -> None: ...
+    def fail(self, error: Exception) -> None: ...
 
 
 class _FreeGateway:
@@ -105,7 +108,7 @@ def _serve(started: Connection) -> None:
     app = FastRoute(Starlette(), {"/v1/chat/completions": chat})
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
-        RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory(), {}),
+        RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory(), {}, ServerMetrics()),
         http=bounded_protocol(ProtocolOptions(ConnectionLimits(2000, 100), 20)),
         lifespan="off",
         log_config=None,

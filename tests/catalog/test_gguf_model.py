@@ -11,6 +11,7 @@ import pytest
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
+from forefront.chat.local.loading import ModelParts
 from forefront.graph.build import PACKING
 from tests.support.random_model import write_random_gguf
 
@@ -26,9 +27,9 @@ def folders(home: Path) -> list[str]:
 def test_a_file_is_prepared_once_and_found_by_its_content(tiny_gguf: Path, tmp_path: Path) -> None:
     model = opened(tiny_gguf, tmp_path)
     assert not model.is_prepared
-    parts, built = model.load()
+    parts, precision = model.load()
     assert (parts.facts.context_length, parts.tokenizer.end_tokens) == (2048, frozenset([2]))
-    assert built.precision == "weights as stored"
+    assert precision == "weights as stored"
     before = folders(tmp_path)
     copy = tmp_path / "copy.gguf"
     copy.write_bytes(tiny_gguf.read_bytes())
@@ -127,5 +128,6 @@ def test_a_home_that_cannot_be_written_is_one_error(tiny_gguf: Path, tmp_path: P
 def test_a_model_survives_the_removal_of_its_folder(tiny_gguf: Path, tmp_path: Path) -> None:
     """What is mapped stays mapped."""
     parts, _ = opened(tiny_gguf, tmp_path).load()
+    assert isinstance(parts, ModelParts)
     shutil.rmtree(tmp_path / "models")
     assert parts.graph.vocabulary_size == 512

@@ -59,10 +59,10 @@ def test_a_directory_is_a_model(directory: Path, tmp_path: Path) -> None:
     assert (source.name, source.is_gguf, source.is_ir) == ("tiny", False, False)
     model = HfModel(source, ModelCache(tmp_path), exact=False)
     assert not model.is_prepared
-    parts, built = model.load()
+    parts, precision = model.load()
     assert (parts.facts.context_length, parts.facts.end_tokens) == (CONTEXT, frozenset({0, 2}))
     assert parts.tokenizer.encode("<|im_start|>ab")[0] == 1
-    assert built.precision == "weights as stored"
+    assert precision == "weights as stored"
     assert HfModel(source, ModelCache(tmp_path), exact=False).is_prepared
 
 

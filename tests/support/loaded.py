@@ -29,7 +29,9 @@ class Silent:
 
 def load_parts(path: Path, home: Path, *, exact: bool = True) -> ModelParts:
     """The graph, tokenizer and facts of a GGUF file."""
-    return GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact).load()[0]
+    parts = GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact).load()[0]
+    assert isinstance(parts, ModelParts)
+    return parts
 
 
 def build(path: Path, cache: Path, *, exact: bool = True) -> BuiltGraph:

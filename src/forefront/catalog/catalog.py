@@ -59,9 +59,9 @@ class Catalog:
         """The models of these names; all of them for None."""
         return [model for model in self if allowed is None or model.name in allowed]
 
-    def load_now(self, model: ServedModel, progress: Progress) -> bool:
+    def load_now(self, model: ServedModel, progress: Progress) -> None:
         """See `LoadQueue.load_now`."""
-        return self._queue.load_now(model, progress)
+        self._queue.load_now(model, progress)
 
     def start(self) -> None:
         """Start every loaded model on the running event loop, and load others from now on."""

@@ -69,15 +69,12 @@ class LoadQueue:
         model.queue = self
         self.models.append(model)
 
-    def load_now(self, model: ServedModel, progress: Progress) -> bool:
-        """Load a model before the event loop runs; False if there is no room. Raises `SourceError`."""
+    def load_now(self, model: ServedModel, progress: Progress) -> None:
+        """Load a model before the event loop runs, whether or not there is room. Raises `SourceError`."""
         assert model.loader is not None
-        if self.held_bytes + model.estimate.memory_bytes > self.limit:
-            return False
         start = self._clock()
         model.attach(model.loader.load(progress))
         self._settle(model, self._clock() - start)
-        return True
 
     def start(self) -> None:
         """Begin, on the running event loop."""
@@ -345,10 +342,10 @@ def _can_go(model: ServedModel) -> bool:
     return model.loaded is not None and not model.pinned and not model.leaving and model.held_bytes > 0
 
 
-def no_room(name: str, needed: int, limit: float, pinned: int) -> str:
-    """Why a model cannot be loaded although all others that may go have gone."""
+def no_room(name: str, needed: int, limit: float, taken: int) -> str:
+    """Why a model cannot be loaded. `taken`: bytes of models that stay loaded."""
     text = f"it needs {gibibytes(needed)} of memory, and models may take {gibibytes(limit)} (`loading.memory_gib`)"
-    return f"{name}: {text}" + (f", of which {gibibytes(pinned)} are kept" if pinned else "")
+    return f"{name}: {text}" + (f", of which {gibibytes(taken)} are taken" if taken else "")
 
 
 def gibibytes(size: float) -> str:

@@ -13,7 +13,16 @@ from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
+from forefront.chat.local.embedding_backend import EmbeddingBackend
+from forefront.chat.local.loading import (
+    EmbeddingParts,
+    LoadError,
+    ModelOptions,
+    ModelParts,
+    load_backend,
+    load_embedding_backend,
+)
+from forefront.chat.local.local_backend import LocalBackend
 from forefront.engine.model.openvino_import import plain_reason
 
 
@@ -54,6 +63,7 @@ def load(
     `SourceError`, whose text names the file.
     """
     try:
+        parts: ModelParts | EmbeddingParts
         if source.is_ir:
             if options.quantize_weights:
                 raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
@@ -63,7 +73,7 @@ def load(
         settings = cache.digest(settings_files(source))
         parts = _with_context(parts, context_length)
         with progress.step(f"Loading {source.name}"):
-            backend = load_backend(parts, options, chat_template)
+            backend = _backend(parts, options, chat_template)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
     except OSError as error:
@@ -75,7 +85,16 @@ def load(
     return LoadedModel(backend, created, fingerprint(build, settings, options, chat_template), build)
 
 
-def _with_context(parts: ModelParts, context_length: int | None) -> ModelParts:
+def _backend(
+    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
+) -> LocalBackend | EmbeddingBackend:
+    """Raises `LoadError`."""
+    if isinstance(parts, EmbeddingParts):
+        return load_embedding_backend(parts, options)
+    return load_backend(parts, options, chat_template)
+
+
+def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None) -> ModelParts | EmbeddingParts:
     """The parts with a smaller context. Raises `LoadError` for one larger than the model's."""
     if context_length is None:
         return parts
@@ -87,7 +106,7 @@ def _with_context(parts: ModelParts, context_length: int | None) -> ModelParts:
 
 def _load_prepared(
     source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
-) -> tuple[ModelParts, str, str]:
+) -> tuple[ModelParts | EmbeddingParts, str, str]:
     """The parts, the digest of the files, and how exactly their weights are computed with."""
     kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
     with progress.step(f"Reading {source.name}"):
@@ -99,11 +118,11 @@ def _load_prepared(
             precision=options.inference_precision,
         )
     if model.is_prepared:
-        parts, built = model.load()
+        parts, precision = model.load()
     else:
         with progress.step(f"Preparing {source.name} for this machine (once)"):
-            parts, built = model.load()
-    return parts, model.digest, built.precision
+            parts, precision = model.load()
+    return parts, model.digest, precision
 
 
 def _precision(weights: str, options: ModelOptions) -> str:

@@ -7,6 +7,7 @@ from forefront.catalog.model_cache import read_json
 from forefront.catalog.prepared_model import context_length
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
+from forefront.graph.build import makes_embeddings
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.model import HuggingFaceModel
@@ -65,6 +66,8 @@ def _packed_bytes(tensor: Tensor, rounding: Rounding) -> int:
 
 def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int:
     settings = Settings(file.metadata)
+    if makes_embeddings(settings):
+        return 0
     layers = settings.integer("block_count", at_least=1)
     heads = settings.per_layer("attention.head_count", layers)
     key_heads = settings.per_layer("attention.head_count_kv", layers, heads[0])

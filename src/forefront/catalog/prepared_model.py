@@ -7,11 +7,18 @@ from typing import Any
 
 from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.chat.local.loading import ModelFacts, ModelParts
-from forefront.graph.build import PACKING, BuiltGraph, build_graph, find_family
+from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
+from forefront.graph.build import (
+    PACKING,
+    build_embedding_graph,
+    build_graph,
+    find_family,
+    makes_embeddings,
+)
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
 from forefront.graph.packing.weight_file import is_complete
+from forefront.graph.pooling import shortens
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
@@ -43,22 +50,34 @@ class PreparedModel(ABC):
         """Whether its matrices have been packed before, for a model served in the same way."""
         return is_complete(self._cache.models / self._folder)
 
-    def load(self) -> tuple[ModelParts, BuiltGraph]:
-        """Pack its matrices if need be, and build the graph. Raises `SourceError`."""
+    def load(self) -> tuple[ModelParts | EmbeddingParts, str]:
+        """Pack its matrices if need be, and build the graph. The precision of the weights is the second value. Raises
+        `SourceError`."""
         try:
+            settings = Settings(self._file.metadata)
+            embeds = makes_embeddings(settings)
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
             # What it refuses is better refused before the matrices are packed.
             tokenizer = self._tokenizer()
             with self._cache.folder(self._folder, is_complete) as folder:
+                if embeds:
+                    vectors = build_embedding_graph(
+                        self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
+                    )
+                    return EmbeddingParts(vectors.graph, tokenizer, facts, self._embedding_facts()), vectors.precision
                 built = build_graph(
                     self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
                 )
-            return ModelParts(built.graph, tokenizer, facts), built
+            return ModelParts(built.graph, tokenizer, facts), built.precision
         except (ModelFileError, TokenizerError) as error:
             raise SourceError(f"{self._source.path}: {error}") from None
         except OSError as error:
             reason = f"{self._cache.models}: {error.strerror}"
             raise SourceError(f"{self._source.path}: its weights cannot be kept in {reason}") from error
+
+    def _embedding_facts(self) -> EmbeddingFacts:
+        """Whether vectors are normalised, and whether the model is trained for shorter ones."""
+        return EmbeddingFacts(shortens=shortens(Settings(self._file.metadata)))
 
     @abstractmethod
     def _open(self, path: Path) -> tuple[ModelFile, Sequence[Path]]:

@@ -29,6 +29,7 @@ __all__ = [
     "setting_names",
 ]
 
+_ENDPOINT = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
 _REDIS = re.compile(r"rediss?://[^/?#]+(/\d*)?([?#].*)?|unix://([^/@]*@)?/.*", re.DOTALL)
 
@@ -75,6 +76,7 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
     """Settings that are invalid although their types are right, each with the rest of the sentence."""
     for setting, problem in (
         ("server.cors_origins", _find_origin_error(config.server.cors_origins)),
+        ("tracing.endpoint", _find_endpoint_error(config.tracing.endpoint)),
         ("redis.url", _find_redis_url_error(config.redis.url)),
         ("store.url", _find_store_url_error(config.store.url)),
     ):
@@ -102,6 +104,12 @@ def _check_tls(server: ServerSettings) -> None:
 def _find_origin_error(origins: list[str]) -> str | None:
     invalid = next((origin for origin in origins if not _ORIGIN.fullmatch(origin)), None)
     return None if invalid is None else f": {invalid!r} is not an origin such as https://example.com, nor *"
+
+
+def _find_endpoint_error(url: str | None) -> str | None:
+    if url is None or (_ENDPOINT.fullmatch(url) and _has_valid_port(url)):
+        return None
+    return f": {url!r} is not the address of a collector such as http://localhost:4318"
 
 
 def _find_redis_url_error(url: str | None) -> str | None:

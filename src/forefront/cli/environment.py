@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from forefront.cli.config import did_you_mean, environment_variable, setting_names
+from forefront.cli.settings.variables import is_service_address
 
 _PREFIX: Final = "FOREFRONT_"
 # Variables that are not settings: of the commands, of both SDKs, of the tests.
@@ -42,4 +43,4 @@ def _hint(name: str, aliases: Mapping[str, str]) -> str:
 
 
 def _is_service(name: str, value: str) -> bool:
-    return _SERVICE.fullmatch(name) is not None or (name.endswith("_PORT") and "://" in value)
+    return _SERVICE.fullmatch(name) is not None or is_service_address(name, value)

@@ -9,6 +9,8 @@ from typing import Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.download import fetch
+from forefront.catalog.gpu_server_loader import GpuServerLoader
+from forefront.catalog.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.load_queue import LoadQueue, gibibytes, no_room
 from forefront.catalog.loaded_model import ModelLoader, Progress
 from forefront.catalog.loading import LocalLoader
@@ -19,6 +21,7 @@ from forefront.catalog.source import ModelSource, SourceError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
 from forefront.cli.upstream_model import load_upstream
+from forefront.engines.gpu_servers import SGLANG, VLLM
 
 log = logging.getLogger(__name__)
 
@@ -52,21 +55,22 @@ def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
 
 
 def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:
-    engine = configured.settings.engine
-    if engine not in (None, "auto", "forefront"):
-        raise SourceError(f"{configured.name}: this version has no engine {engine}")
-
     def fetch_files(source: ModelSource, progress: Progress) -> ModelSource:
         return _download(source, home, progress)
 
-    return LocalLoader(
-        source,
-        ModelCache(home),
-        configured.options,
-        fetch_files,
-        configured.chat_template,
-        configured.settings.context_length,
-    )
+    cache, options = ModelCache(home), configured.options
+    template, settings = configured.chat_template, configured.settings
+    arguments = tuple(settings.engine_args or ())
+    if configured.engine in ("vllm", "sglang"):
+        if template is not None:
+            raise SourceError(f"{configured.name}: {configured.engine} takes a chat template in `engine_args`")
+        server = VLLM if configured.engine == "vllm" else SGLANG
+        return GpuServerLoader(server, source, cache, fetch_files, settings.context_length, arguments)
+    local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length)
+    llama_cpp = LlamaCppLoader(source, cache, options, fetch_files, template, settings.context_length, arguments)
+    if configured.engine == "auto":
+        return AutomaticLoader(local, llama_cpp)
+    return llama_cpp if configured.engine == "llama.cpp" else local
 
 
 def _download(source: ModelSource, home: Path, progress: Progress) -> ModelSource:
@@ -80,22 +84,25 @@ def _download(source: ModelSource, home: Path, progress: Progress) -> ModelSourc
 def make_catalog(
     configured: Sequence[ConfiguredModel], home: Path, settings: LoadingSettings, progress: Progress
 ) -> Catalog:
-    """All models, and in it loaded: the first, those of the command line as far as there is memory, and those that are
-    always kept. Raises `SourceError`."""
+    """All models. Those that are always kept, the first, and those of the command line for which there is memory are
+    loaded. Raises `SourceError`."""
     models = [make_model(one, home) for one in configured]
-    queue = LoadQueue(memory_limit(settings), settings.minimum_seconds)
-    catalog = Catalog(models, queue)
-    check_kept(models, queue.limit)
+    limit = memory_limit(settings)
+    catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds))
+    check_kept(models, limit)
     # Models that are always kept first: the others get what is left.
-    order = sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned)
-    for model, its_settings in order:
-        if model.loaded is not None:
+    for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):
+        is_first = model is models[0]
+        if model.loaded is not None or not (is_first or model.pinned or its_settings.on_command_line):
             continue
-        required = model is models[0] or model.pinned
-        if (required or its_settings.on_command_line) and not catalog.load_now(model, progress):
-            if required:
-                raise SourceError(no_room(model.name, model.memory_bytes, queue.limit, catalog.memory))
-            log.warning("%s is loaded when it is requested: %s of memory are left", model.name, _left(catalog, queue))
+        if catalog.memory + model.memory_bytes > limit:
+            text = no_room(model.name, model.memory_bytes, limit, catalog.memory)
+            if is_first and settings.memory_gib is not None:
+                raise SourceError(text)
+            log.warning("%s", text if is_first else f"{text}; it is loaded when it is requested")
+            if not is_first:
+                continue
+        catalog.load_now(model, progress)
     return catalog
 
 
@@ -107,7 +114,3 @@ def check_kept(models: Sequence[ServedModel], limit: float) -> None:
         names = ", ".join(model.name for model in kept)
         text = f'{names}: with keep = "always" they need {gibibytes(total)} of memory together, and models may take'
         raise SourceError(f"{text} {gibibytes(limit)} (`loading.memory_gib`)")
-
-
-def _left(catalog: Catalog, queue: LoadQueue) -> str:
-    return gibibytes(queue.limit - catalog.memory)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.catalog.catalog import Catalog, ServedModel
+from forefront.catalog.model_settings import Engine
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
 from forefront.cli.model_loaders import check_kept, make_model, memory_limit
@@ -40,10 +41,11 @@ class SettingsSource:
     options: ModelOptions
     chat_template: str | None
     home: Path
+    engine: Engine = "auto"
 
     def list_models(self, settings: Config) -> list[ConfiguredModel]:
         """The models of the command line and of these settings."""
-        return list_models(self.arguments, settings.models, self.options, self.chat_template)
+        return list_models(self.arguments, settings.models, self.options, self.chat_template, self.engine)
 
 
 @dataclass(frozen=True, slots=True)

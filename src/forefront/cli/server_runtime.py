@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import resource
 import signal
 import socket
@@ -15,6 +16,7 @@ import uvloop
 from forefront.catalog.catalog import Catalog
 from forefront.cli.config import Config, ServerSettings
 from forefront.cli.reload import Reloader, price_list
+from forefront.cli.tracing import open_tracer
 from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
@@ -25,10 +27,14 @@ from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.database import Database
+from forefront.observability.tracing import Tracer
 from forefront.server.app import Services, build_app
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.serve import ServerOptions, Shutdown, serve
+from forefront.server.metrics.families import MetricSources
+from forefront.server.middleware.trace_context import TraceContextMiddleware
+from forefront.server.routes.metrics import metrics_app
+from forefront.server.serve import MetricsPort, ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +58,10 @@ def run_server(
     bound: socket.socket,
     started: Callable[[], None],
     make_reloader: Callable[[Catalog, Gateway], Reloader] | None = None,
+    metrics_socket: socket.socket | None = None,
 ) -> None:
-    """Serve until a signal arrives. `started` is called once the server listens. Raises `StoreError`."""
+    """Serve until a signal arrives. `started` is called once the server listens. `metrics_socket` is the port of the
+    metrics, if they have their own. Raises `StoreError`."""
     tune_interpreter()
     tune_allocator()
     raise_file_limit(settings.server.connections)
@@ -62,19 +70,28 @@ def run_server(
         ledger, server = Ledger(database), settings.server
         body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
         async with open_redis_limiter(settings.redis.url) as redis_limiter:
-            services = _services(settings, catalog, database, ledger, redis_limiter)
+            services = _services(settings, catalog, database, ledger, redis_limiter, tracer)
             if make_reloader is not None:
                 reloader = make_reloader(catalog, services.gateway)
                 services = replace(services, reload=reloader)
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.on_signal)
             runs, workers = SharedRuns(), WorkerPool(_BODY_THREADS, "forefront-bodies")
             app = build_app(services, workers, body_memory, runs, server.cors_origins)
+            if tracer is not None:
+                app = TraceContextMiddleware(app)
+            sources = MetricSources(catalog, services.gateway.metrics, ledger, body_memory)
+            port = None if metrics_socket is None else MetricsPort(metrics_app(sources, workers), metrics_socket)
+            shutdown = Shutdown(catalog, runs, ledger)
             try:
-                await serve(app, Shutdown(catalog, runs, ledger), bound, _server_options(server), started)
+                await serve(app, shutdown, bound, _server_options(server), started, services.gateway.metrics, port)
             finally:
                 workers.close()
 
-    with trimmed_memory(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        open_tracer(settings.tracing.endpoint, os.environ) as tracer,
+        trimmed_memory(),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(run())
 
 
@@ -102,10 +119,15 @@ def raise_file_limit(connections: int) -> None:
 
 
 def _services(
-    settings: Config, catalog: Catalog, database: Database, ledger: Ledger, redis_limiter: RedisLimiter | None
+    settings: Config,
+    catalog: Catalog,
+    database: Database,
+    ledger: Ledger,
+    redis_limiter: RedisLimiter | None,
+    tracer: Tracer | None,
 ) -> Services:
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter)
+    gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter, tracer=tracer)
     return Services(catalog, gateway, KeyCache(database), KeyStore(database), UsageReports(database))
 
 

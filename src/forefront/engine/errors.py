@@ -24,3 +24,11 @@ class ConstraintError(EngineError):
 
 class EngineStoppedError(EngineError):
     """The engine was stopped before the generation ended."""
+
+
+class EngineUnavailableError(EngineError):
+    """The engine restarts. Another attempt makes sense after `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__("the engine restarts")

@@ -65,6 +65,10 @@ class FairQueue(Generic[T]):
         entry = self._tenants.get(tenant)
         return 0 if entry is None else len(entry.running) + len(entry.waiting)
 
+    def waiting_tenants(self) -> set[str]:
+        """The tenants with waiting items."""
+        return {name for name, entry in self._tenants.items() if entry.waiting}
+
     def start_next(self) -> T | None:
         """Start the next item, if one waits and has a slot. It runs until `finish`."""
         tenant = self._next_tenant()
@@ -81,7 +85,9 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, tenant: str, item: T) -> None:
-        """Remove a waiting item."""
+        """Remove an item if it waits."""
+        if tenant not in self._tenants:
+            return
         tokens = self._tenants[tenant].waiting.pop(item, None)
         if tokens is not None:
             self.waiting -= 1

@@ -12,6 +12,9 @@ from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.rate_limiter import RateLimiter, rate_limits
 from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.limits.redis_reservation import LimitedSubject
+from forefront.observability.request_recorder import RequestRecorder
+from forefront.observability.server_metrics import ServerMetrics
+from forefront.observability.tracing import Tracer
 from forefront.wire.admin import Limits
 from forefront.wire.errors import ApiError
 
@@ -44,9 +47,13 @@ class Gateway:
         queue: AdmissionQueue,
         clock: Callable[[], float] = time.monotonic,
         redis_limiter: RedisLimiter | None = None,
+        metrics: ServerMetrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.queue = queue
-        self._ledger = ledger
+        self.ledger = ledger
+        self.metrics = metrics or ServerMetrics()
+        self._tracer = tracer
         self.prices = prices
         self._clock = clock
         self._redis_limiter = redis_limiter
@@ -63,7 +70,9 @@ class Gateway:
         limiters = self.check(principal)
         redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
         request = LeasedRequest(principal, model, completion_id, self.prices[model])
-        return Lease(request, redis or LocalReservation(limiters, self._clock), self._ledger, self.queue)
+        reservation = redis or LocalReservation(limiters, self._clock)
+        recorder = RequestRecorder(self.metrics.model(model), self._tracer)
+        return Lease(request, reservation, self.ledger, self.queue, recorder)
 
     def switch(self, lease: Lease, model: str) -> None:
         """Another model takes the request of the lease over."""
@@ -78,7 +87,7 @@ class Gateway:
         now = self._clock()
         limiters = [] if self._redis_limiter is not None else self._limiters_of(principal)
         try:
-            if not self._ledger.healthy:
+            if not self.ledger.healthy:
                 text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
                 raise ApiError("store_unavailable", text)
             if self._redis_limiter is not None:

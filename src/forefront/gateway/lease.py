@@ -12,6 +12,7 @@ from forefront.gateway.ledger.settlement import LedgerRow
 from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.store.database import StoreError
+from forefront.observability.request_recorder import RequestRecorder
 from forefront.wire.admin import Status
 from forefront.wire.errors import ApiError, RateLimitState
 
@@ -41,11 +42,13 @@ class Lease:
         reservation: LocalReservation | RedisReservation,
         ledger: Ledger,
         queue: AdmissionQueue,
+        recorder: RequestRecorder,
     ) -> None:
         self.input_tokens = self.cached_tokens = self.output_tokens = self.reasoning_tokens = 0
         self.started: float | None = None
         self.estimated = False
         self.queue_entry: QueueEntry | None = None
+        self.recorder = recorder
         self._request = request
         self._reservation = reservation
         self._ledger = ledger
@@ -55,6 +58,21 @@ class Lease:
         self._settled = False
         queue.reserve(request.principal.project.name)
 
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self._request.model
+
+    @property
+    def project(self) -> str:
+        """The name of the project that pays."""
+        return self._request.principal.project.name
+
+    @property
+    def completion_id(self) -> str:
+        """The id of the completion."""
+        return self._request.completion_id
+
     def rate_limits(self) -> tuple[RateLimitState, ...]:
         """The rate limits of the key and its project, as they are now."""
         return self._reservation.rate_limits()
@@ -63,7 +81,10 @@ class Lease:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        self.abandon("failed" if isinstance(error, Exception) else "aborted")
+        if isinstance(error, Exception):
+            self.fail(error)
+        else:
+            self.abandon("aborted")
         if isinstance(error, ApiError):
             error.rate_limits = self.rate_limits()
 
@@ -84,7 +105,9 @@ class Lease:
             await self._reservation.take(tokens)
             await self._reserve_budget(input_tokens, output_tokens)
             self.queue_entry = self._queue.enqueue(project.name, project.weight, tokens)
+            self.recorder.enqueued()
             await self.queue_entry.wait()
+            self.recorder.admitted()
         else:
             await self._renew_budget(input_tokens, output_tokens)
         self.input_tokens = input_tokens
@@ -99,6 +122,7 @@ class Lease:
 
     def end_turn(self, output_tokens: int) -> None:
         """Free the slot of a request whose engine has finished after so many tokens, whether or not they are read."""
+        self.recorder.computed()
         if self.queue_entry is not None:
             self.queue_entry.release(self.input_tokens + output_tokens)
 
@@ -116,9 +140,13 @@ class Lease:
             raise ApiError("store_unavailable", text) from None
         await self._reservation.wait_released()
 
-    def abandon(self, status: Status) -> None:
-        """Settle a request that has not come to its end, without waiting for the row."""
-        if not self._settled and (row := self._close(status, None)) is not None:
+    def fail(self, error: Exception) -> None:
+        """Settle a request that has failed, without waiting for the row."""
+        self.abandon("failed", error.code if isinstance(error, ApiError) else "internal_error")
+
+    def abandon(self, status: Status, error: str | None = None) -> None:
+        """Settle a request that has not come to its end, without waiting for the row. `error`: a failure's code."""
+        if not self._settled and (row := self._close(status, None, error)) is not None:
             self._ledger.post(row, self._hold)
 
     async def _renew_budget(self, input_tokens: int, output_tokens: int) -> None:
@@ -142,7 +170,7 @@ class Lease:
             raise _budget_exceeded(hold)
         self._hold = hold
 
-    def _close(self, status: Status, finish_reason: str | None) -> LedgerRow | None:
+    def _close(self, status: Status, finish_reason: str | None, error: str | None = None) -> LedgerRow | None:
         """Give back everything unused. The row for the ledger, unless the request was never admitted."""
         self._settled = True
         used = self.input_tokens + self.output_tokens
@@ -152,10 +180,13 @@ class Lease:
         else:
             self._queue.cancel(self._request.principal.project.name)
         if not self.input_tokens:
+            self.recorder.discard(error)
             if self._hold is not None:
                 self._ledger.release(self._hold)
             return None
-        return self._row(status, finish_reason)
+        row = self._row(status, finish_reason)
+        self.recorder.finish(row, error)
+        return row
 
     def _row(self, status: Status, finish_reason: str | None) -> LedgerRow:
         request, tokens = self._request, (self.input_tokens, self.cached_tokens, self.output_tokens)

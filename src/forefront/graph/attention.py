@@ -1,6 +1,7 @@
-"""Paged attention: queries of the new tokens over the keys and values in the blocks of the KV cache."""
+"""Attention: over the KV cache for generation, over whole sequences for embeddings."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from openvino.op import _PagedAttentionExtension
@@ -8,7 +9,8 @@ from openvino.op import _PagedAttentionExtension
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.engine.model.paged_graph import parameter
 from forefront.graph.block_formats import Floats
-from forefront.graph.operations import Node
+from forefront.graph.errors import ModelFileError
+from forefront.graph.operations import Node, integers, number, reshape
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,21 @@ class Heads:
     sinks: Floats | None = None
 
 
+class AttentionInputs(Protocol):
+    """The inputs of a graph beside the embeddings of its tokens, and the attention over them."""
+
+    position_ids: Node
+    rows: Node
+
+    def all(self) -> list[Node]:
+        """Every input, in the order of the graph."""
+
+    def attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
+        """[tokens, query heads * width], of query as such, and key and value [tokens, `heads.keys` * width]."""
+
+
 class PagedInputs:
-    """The inputs that a graph has for its batch and its KV cache."""
+    """The inputs for a batch and the KV cache: new tokens attend to the keys and values in the cache's blocks."""
 
     def __init__(self) -> None:
         self.position_ids = parameter("position_ids", [-1], ov.Type.i64)
@@ -66,3 +81,45 @@ class PagedInputs:
         return ops.reshape(
             node.output(0), ops.constant(np.array([0, query.get_output_partial_shape(0)[1].get_length()])), True
         )
+
+
+class PaddedInputs:
+    """The inputs for a batch of whole sequences, padded on the right to one length, without a KV cache.
+
+    `causal`: a token attends to those before it; else to all of its sequence, and `mask` [sequences, 1, 1, length] is
+    added to the logits of keys: 0, or -inf for padding. Causal attention needs no mask, since padding comes last.
+    """
+
+    def __init__(self, *, causal: bool) -> None:
+        self.position_ids = parameter("position_ids", [-1], ov.Type.i64)
+        self.rows = parameter("rows", [-1], ov.Type.i32)
+        self._mask = parameter("mask", [-1, 1, 1, -1], ov.Type.f32)
+        self._causal = causal
+        self._sequences = ops.slice(ops.shape_of(self._mask), *map(integers, (0, 1, 1)))
+
+    def all(self) -> list[Node]:
+        """Every input, in the order of the graph."""
+        return [self.position_ids, self.rows, self._mask]
+
+    def attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
+        """See `AttentionInputs`. Raises `ModelFileError` for a window or sinks."""
+        if heads.window or heads.sinks is not None:
+            raise ModelFileError("its attention has windows or sinks, which embeddings do not support")
+        width = query.get_output_partial_shape(0)[1].get_length()
+        groups = width // heads.width // heads.keys
+        inputs = [self._by_head(query, heads.width), *(self._by_head(x, heads.width, groups) for x in (key, value))]
+        if self._causal:
+            node = ops.scaled_dot_product_attention(*inputs, scale=number(heads.scale), causal=True)
+        else:
+            node = ops.scaled_dot_product_attention(*inputs, self._mask, number(heads.scale))
+        return reshape(ops.transpose(node, integers(0, 2, 1, 3)), -1, width)
+
+    def _by_head(self, x: Node, width: int, groups: int = 1) -> Node:
+        """[tokens, heads * width] to [sequences, heads * groups, length, width]: each head for a group of queries."""
+        heads = x.get_output_partial_shape(0)[1].get_length() // width
+        x = ops.reshape(x, ops.concat([self._sequences, integers(-1, heads, width)], 0), False)
+        x = ops.transpose(x, integers(0, 2, 1, 3))
+        if groups == 1:
+            return x
+        repeated = ops.tile(ops.unsqueeze(x, integers(2)), integers(1, 1, groups, 1, 1))
+        return reshape(repeated, 0, heads * groups, -1, width)

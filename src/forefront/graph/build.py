@@ -1,19 +1,24 @@
 """From a model's file to a graph."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from forefront.engine.embedding.embedding_graph import EmbeddingGraph
 from forefront.engine.model.paged_graph import PagedGraph
-from forefront.graph.architectures import ARCHITECTURES
+from forefront.graph.architectures import ARCHITECTURES, ENCODERS
+from forefront.graph.attention import AttentionInputs, PaddedInputs, PagedInputs
 from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
 from forefront.graph.packing.pack import Rounding
 from forefront.graph.packing.weight_file import WeightFile
 from forefront.graph.packing.weights import Weights
+from forefront.graph.pooling import pooling_of
 from forefront.graph.settings import Settings
+
+T = TypeVar("T")
 
 # Raised whenever matrices are packed in another way: weight files of earlier versions are then left alone.
 PACKING: Final = 3
@@ -30,11 +35,24 @@ class BuiltGraph:
     precision: str
 
 
+@dataclass(frozen=True, slots=True)
+class BuiltEmbeddingGraph:
+    """The same for a model that makes embeddings."""
+
+    graph: EmbeddingGraph
+    precision: str
+
+
+def makes_embeddings(settings: Settings) -> bool:
+    """Whether the model turns texts into vectors instead of generating text. Raises `ModelFileError`."""
+    return settings.architecture in ENCODERS or pooling_of(settings) is not None
+
+
 def find_family(settings: Settings) -> type[Decoder]:
     """The builder of the settings' architecture. Raises `ModelFileError` for an unsupported one."""
-    family = ARCHITECTURES.get(settings.architecture)
+    family = ARCHITECTURES.get(settings.architecture) or ENCODERS.get(settings.architecture)
     if family is None:
-        known = ", ".join(sorted(ARCHITECTURES))
+        known = ", ".join(sorted([*ARCHITECTURES, *ENCODERS]))
         raise ModelFileError(
             f"its architecture {settings.architecture[:40]!r} is not supported; supported are {known}. "
             "Another engine may be able to serve it"
@@ -47,11 +65,28 @@ def build_graph(file: ModelFile, cache: Path, *, exact: bool, quantize: str = ""
     are not complete. `exact`: no quantised format is rounded anew for speed. `quantize`: "int8" or "int4" for matrices
     of plain numbers. `precision`: of computation, "f32" or "bf16". Raises `ModelFileError` and `OSError`.
     """
+    rounding = Rounding(exact, _BITS[quantize], precision)
+    return BuiltGraph(*_build(file, cache, rounding, PagedInputs(), lambda decoder: decoder.build()))
+
+
+def build_embedding_graph(
+    file: ModelFile, cache: Path, *, exact: bool, quantize: str = "", precision: str = "f32"
+) -> BuiltEmbeddingGraph:
+    """The same for a model that makes embeddings."""
+    inputs = PaddedInputs(causal=Settings(file.metadata).architecture not in ENCODERS)
+    rounding = Rounding(exact, _BITS[quantize], precision)
+    return BuiltEmbeddingGraph(*_build(file, cache, rounding, inputs, lambda decoder: decoder.build_embedding()))
+
+
+def _build(
+    file: ModelFile, cache: Path, rounding: Rounding, inputs: AttentionInputs, build: Callable[[Decoder], T]
+) -> tuple[T, str]:
+    """What `build` makes of the family's builder, and the precision of the weights."""
     settings = Settings(file.metadata)
     family = find_family(settings)
     with WeightFile(cache) as weight_file:
-        weights = Weights(file, weight_file, Rounding(exact, _BITS[quantize], precision))
-        graph = family(settings, weights).build()
+        weights = Weights(file, weight_file, rounding)
+        graph = build(family(settings, weights, inputs))
         # A tensor without a use means a variant that would be computed wrongly.
         if unused := sorted(weights.unused() - _IGNORED):
             raise ModelFileError(
@@ -60,7 +95,7 @@ def build_graph(file: ModelFile, cache: Path, *, exact: bool, quantize: str = ""
             )
         weight_file.finish()
     file.release()  # what has been packed is not read again
-    return BuiltGraph(graph, ", ".join(["weights as stored", *_rounded(weights.rounded)]))
+    return graph, ", ".join(["weights as stored", *_rounded(weights.rounded)])
 
 
 def _rounded(rounded: Mapping[int, set[str]]) -> list[str]:

@@ -5,9 +5,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from forefront.engine.embedding.embedding_graph import EmbeddingGraph, InputEmbedding, Pooling
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.engine.model.paged_graph import PagedGraph, parameter
-from forefront.graph.attention import Heads, PagedInputs
+from forefront.graph.attention import AttentionInputs, Heads
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import (
     Node,
@@ -25,6 +26,7 @@ from forefront.graph.operations import (
 )
 from forefront.graph.packing.pack import Rows
 from forefront.graph.packing.weights import Embedding, Part, Weights
+from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
 
@@ -62,7 +64,7 @@ class Decoder:
     # which do. 0: none does.
     window_period: ClassVar[int] = 0
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         self.settings, self.weights = settings, weights
         self.layers = settings.integer("block_count", at_least=1)
         if self.layers > weights.count:
@@ -87,7 +89,7 @@ class Decoder:
         self.window = settings.integer("attention.sliding_window", 0)
         self.windowed = self.windowed_layers() if self.window else [False] * self.layers
         self.embedding_scale = self.residual_scale = self.logit_scale = 1.0
-        self.inputs = PagedInputs()
+        self.inputs = inputs
         self.rotation = Rotation(self.inputs.position_ids, self.frequencies, self.head_width)
         self._shared_inputs = SharedInputs()
 
@@ -96,13 +98,34 @@ class Decoder:
     def build(self) -> PagedGraph:
         """Raises `ModelFileError`."""
         table = self.weights.matrix_tensor("token_embd.weight", self.width)
-        embeddings = x = parameter("embeddings", [-1, self.width], ov.Type.f32)
-        for n in range(self.layers):
-            x = self.layer(n, x)
-        logits = self.logits(self.norm(x, "output_norm"), table.shape[0])
+        embeddings = parameter("embeddings", [-1, self.width], ov.Type.f32)
+        logits = self.logits(self.hidden_states(embeddings), table.shape[0])
         logits.output(0).get_tensor().set_names({"logits"})
         model = ov.Model([ops.result(logits)], [embeddings, *self.inputs.all()], self.settings.architecture)
         return PagedGraph(model, table.shape[0], Embedding(table, self.embedding_scale), self.weights)
+
+    def build_embedding(self) -> EmbeddingGraph:
+        """Raises `ModelFileError`."""
+        embeddings = parameter("embeddings", [-1, self.width], ov.Type.f32)
+        hidden = self.hidden_states(embeddings)
+        hidden.output(0).get_tensor().set_names({"hidden_states"})
+        model = ov.Model([ops.result(hidden)], [embeddings, *self.inputs.all()], self.settings.architecture)
+        return EmbeddingGraph(model, self.width, self.input_embedding(), self.pooling(), self.weights)
+
+    def input_embedding(self) -> InputEmbedding:
+        """The embeddings of tokens."""
+        table = self.weights.matrix_tensor("token_embd.weight", self.width)
+        return InputEmbedding(Embedding(table, self.embedding_scale), table.shape[0])
+
+    def pooling(self) -> Pooling:
+        """The pooling that the file declares; without one, the last token's hidden state."""
+        return pooling_of(self.settings) or Pooling.LAST
+
+    def hidden_states(self, x: Node) -> Node:
+        """The output of the last layer [rows, channels] behind its norm, of the embeddings x [tokens, channels]."""
+        for n in range(self.layers):
+            x = self.layer(n, x)
+        return self.norm(x, "output_norm")
 
     def logits(self, x: Node, vocabulary: int) -> Node:
         """The output projection; without its own matrix it is the embedding's."""

@@ -20,6 +20,7 @@ from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
 from forefront.server.middleware.fast_route import FastRoute
@@ -29,7 +30,9 @@ from forefront.server.routes.admin import AdminRoutes
 from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.documentation import documentation_routes
+from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
 from forefront.server.routes.health import health, make_ready
+from forefront.server.routes.metrics import make_metrics
 from forefront.server.routes.models import make_list_models, make_retrieve_model
 from forefront.server.routes.pages import load_pages
 from forefront.server.routes.preflight import PreflightEndpoint
@@ -62,11 +65,14 @@ def build_app(
 ) -> ASGIApp:
     """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
+    sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
     service = CompletionService(catalog, gateway, workers)
     completions: dict[str, ASGIApp] = {
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
         "/v1/completions": CompletionsEndpoint(TEXT, service),
         "/v1/responses": CompletionsEndpoint(RESPONSES, service),
+        "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
+        "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
     }
     posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     pages = load_pages()
@@ -84,6 +90,7 @@ def build_app(
             *model_routes(catalog, services.reload),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),
+            Route("/metrics", make_metrics(sources, workers)),
             *documentation_routes(),
             *pages.routes(),
         ],
@@ -96,4 +103,5 @@ def build_app(
         authenticated = CORSMiddleware(
             authenticated, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
         )
-    return RequestIdMiddleware(authenticated, body_memory or BodyMemory(), CONVENTIONS)
+    paths = frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
+    return RequestIdMiddleware(authenticated, sources.body_memory, CONVENTIONS, gateway.metrics, paths)

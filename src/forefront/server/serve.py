@@ -5,8 +5,8 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import uvicorn
@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.ledger.ledger import Ledger
+from forefront.observability.event_loop_lag import measured_event_loop_lag
+from forefront.observability.server_metrics import ServerMetrics
 from forefront.server.http.connection_limits import ConnectionLimits
 from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.http.tls_listener import HttpProtocol, TlsListener
@@ -27,6 +29,16 @@ _END_SECONDS = 0.5
 _NOTSENT_LOWAT = 2**17
 _BACKLOG = 2048
 _KEEPALIVE_SECONDS = 75
+# Connections to the port of the metrics.
+_METRICS_CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPort:
+    """An application that is served beside the main one, without keys and TLS: the metrics."""
+
+    app: ASGIApp
+    bound: socket.socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,33 +160,63 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    app: ASGIApp, shutdown: Shutdown, bound: socket.socket, options: ServerOptions, started: Callable[[], None]
+    app: ASGIApp,
+    shutdown: Shutdown,
+    bound: socket.socket,
+    options: ServerOptions,
+    started: Callable[[], None],
+    metrics: ServerMetrics,
+    metrics_port: MetricsPort | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Then accept no more requests, give the running ones `grace_seconds`, and return.
 
     Requests that are left then end with an error. A second signal ends the grace period. `started` is called once the
-    socket listens.
+    socket listens. `metrics` counts the requests that cannot be read, and measures the event loop.
     """
     limits = ConnectionLimits(options.connections, options.connections_per_address)
-    server = _Server(_uvicorn_config(app, limits, options), options.header_seconds, limits)
+    server = _Server(_uvicorn_config(app, limits, options, metrics), options.header_seconds, limits)
     signals = _SignalHandler(server, shutdown.catalog, options.grace_seconds)
     signals.install()
     shutdown.ledger.start()
     shutdown.catalog.start()
     bound.listen(_BACKLOG)
     started()
+    async with _metrics_server(metrics_port, options, metrics):
+        try:
+            with measured_event_loop_lag(metrics.event_loop_lag):
+                await server.serve(sockets=[bound])
+        finally:
+            signals.cancel_timer()
+            await shutdown.close(lambda: set(server.server_state.tasks))
+            await signals.models_closed()
+
+
+@contextlib.asynccontextmanager
+async def _metrics_server(
+    port: MetricsPort | None, options: ServerOptions, metrics: ServerMetrics
+) -> AsyncIterator[None]:
+    """Serve the metrics on their own port, if they have one."""
+    if port is None:
+        yield
+        return
+    limits = ConnectionLimits(_METRICS_CONNECTIONS, _METRICS_CONNECTIONS)
+    plain = replace(options, grace_seconds=0, tls_certificate=None, tls_key=None)
+    server = _Server(_uvicorn_config(port.app, limits, plain, metrics), options.header_seconds, limits)
+    port.bound.listen(_METRICS_CONNECTIONS)
+    serving = asyncio.create_task(server.serve(sockets=[port.bound]))
     try:
-        await server.serve(sockets=[bound])
+        yield
     finally:
-        signals.cancel_timer()
-        await shutdown.close(lambda: set(server.server_state.tasks))
-        await signals.models_closed()
+        server.should_exit = True
+        await serving
 
 
-def _uvicorn_config(app: ASGIApp, limits: ConnectionLimits, options: ServerOptions) -> uvicorn.Config:
+def _uvicorn_config(
+    app: ASGIApp, limits: ConnectionLimits, options: ServerOptions, metrics: ServerMetrics
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=bounded_protocol(ProtocolOptions(limits, options.header_seconds, options.send_seconds)),
+        http=bounded_protocol(ProtocolOptions(limits, options.header_seconds, options.send_seconds, metrics.errors)),
         ws="none",
         ssl_certfile=options.tls_certificate,
         ssl_keyfile=options.tls_key,

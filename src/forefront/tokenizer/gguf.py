@@ -62,11 +62,7 @@ class _Built:
 
 def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
     """The tokenizer of `metadata`, the fields of a GGUF file by name. Raises `TokenizerError`."""
-    name = setting(metadata, "model", str, "")
-    kind = _KINDS.get(name)
-    if kind is None:
-        known = ", ".join(_KINDS)
-        raise TokenizerError(f"its tokenizer.ggml.model is {name!r}; known are {known}")
+    kind = _kind(metadata)
     table = read_table(metadata)
     size = len(table.texts)
     table.types[list(text_tokens(table.ids))] = NORMAL
@@ -84,6 +80,25 @@ def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
         missing=size if built.pipeline.get_vocab_size() > size else None,
     )
     return Tokenizer(encoder, _facts(metadata, table, kind, built, control))
+
+
+def check_kind(metadata: Mapping[str, Any]) -> None:
+    """Raises `TokenizerError` for a kind of tokenizer or a splitting rule that is not known. Reads no tokens."""
+    kind = _kind(metadata)
+    if kind.build is _byte_pair and (name := setting(metadata, "pre", str, "")) and find_rule(name) is None:
+        raise _unknown_rule(name)
+
+
+def _kind(metadata: Mapping[str, Any]) -> _Kind:
+    name = setting(metadata, "model", str, "")
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise TokenizerError(f"its tokenizer.ggml.model is {name!r}; known are {', '.join(_KINDS)}")
+    return kind
+
+
+def _unknown_rule(name: str) -> TokenizerError:
+    return TokenizerError(f"its tokenizer.ggml.pre is {name!r}; known are {', '.join(rule_names())}")
 
 
 def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _Built, control: set[int]) -> TokenFacts:
@@ -163,7 +178,7 @@ def _rule(name: str) -> SplittingRule:
         return DEFAULT_RULE
     rule = find_rule(name)
     if rule is None:
-        raise TokenizerError(f"its tokenizer.ggml.pre is {name!r}; known are {', '.join(rule_names())}")
+        raise _unknown_rule(name)
     return rule
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from forefront.observability.trace_context import trace_headers
 from forefront.upstream.connection_pool import ConnectionPool, Origin
 from forefront.upstream.error_mapping import connection_error, malformed_error, status_error, timeout_error
 from forefront.upstream.event_stream import EventStream, ReadLimits
@@ -123,8 +124,9 @@ class UpstreamClient:
         path = url.partition("://")[2]
         path = path[path.find("/") :] if "/" in path else "/"
         key = "" if replica.key is None else f"authorization: Bearer {replica.key}\r\n"
+        trace = "".join(f"{name}: {value}\r\n" for name, value in trace_headers().items())
         first = f"{method} {path} HTTP/1.1\r\nhost: {origin.authority}\r\n"
-        return f"{first}{_HEADERS}{key}content-length: {len(body)}\r\n\r\n".encode("ascii") + body
+        return f"{first}{_HEADERS}{key}{trace}content-length: {len(body)}\r\n\r\n".encode("latin-1", "replace") + body
 
     def _origin(self, replica: Replica) -> Origin:
         origin = self._origins.get(replica.base_url)

@@ -11,7 +11,7 @@ from msgspec import Meta
 from forefront.wire.record import Record
 from forefront.wire.response import ModelState
 
-Scope = Literal["chat", "models", "admin"]
+Scope = Literal["chat", "models", "admin", "metrics"]
 Period = Literal["day", "month", "ever"]
 Status = Literal["completed", "aborted", "failed"]
 
@@ -49,7 +49,7 @@ class NewKey(Record, kw_only=True, forbid_unknown_fields=True):
 
     name: Name
     project: ProjectName = "default"
-    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=4)] = msgspec.field(
         default_factory=lambda: ["chat", "models"]
     )
     models: Annotated[list[ModelName], Meta(max_length=256)] | None = None

@@ -21,18 +21,13 @@ class Vocabulary:
         return -(-len(self.pieces) // 32)
 
 
-class TokenIndex:
-    """Data computed once per vocabulary; takes up to a second for a large one.
-
-    `masks` is llguidance's own index, with which it computes masks.
-    """
+class _PieceIndex:
+    """The tokens by their bytes. llguidance keeps it, so it must not refer to llguidance's objects: the garbage
+    collector does not see cycles through them."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
         self._longest = max(map(len, vocabulary.pieces))
         self._ids = {piece: token for token, piece in enumerate(vocabulary.pieces) if piece}
-        wrapper = TokenizerWrapper(_Tokens(vocabulary, self))
-        self.masks = LLTokenizer(wrapper, n_vocab=len(vocabulary.pieces), eos_token=sorted(vocabulary.end_tokens))
 
     def cut(self, data: bytes) -> list[int]:
         """Tokens of `data`, always the longest that fits; bytes that no token has are left out. However a text is cut,
@@ -54,10 +49,24 @@ class TokenIndex:
         return None
 
 
+class TokenIndex:
+    """Data computed once per vocabulary; takes up to a second for a large one.
+
+    `masks` is llguidance's own index, with which it computes masks.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        pieces = _PieceIndex(vocabulary)
+        self.vocabulary = vocabulary
+        self.longest, self.cut = pieces.longest, pieces.cut
+        wrapper = TokenizerWrapper(_Tokens(vocabulary, pieces))
+        self.masks = LLTokenizer(wrapper, n_vocab=len(vocabulary.pieces), eos_token=sorted(vocabulary.end_tokens))
+
+
 class _Tokens:
     """The interface of `TokenizerWrapper`: a vocabulary, and the tokens of a text."""
 
-    def __init__(self, vocabulary: Vocabulary, index: TokenIndex) -> None:
+    def __init__(self, vocabulary: Vocabulary, index: _PieceIndex) -> None:
         self.eos_token_id = min(vocabulary.end_tokens)
         self.bos_token_id = None
         self.tokens = list(vocabulary.pieces)

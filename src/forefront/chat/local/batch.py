@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from forefront.engine.engine import Engine
+from forefront.chat.local.token_engine import TokenEngine
 from forefront.engine.errors import EngineError
 from forefront.engine.generation import Generation, Token
 from forefront.engine.request import GenerateRequest
@@ -16,7 +16,7 @@ class Batch:
     the generations raise.
     """
 
-    def __init__(self, engine: Engine, requests: Sequence[GenerateRequest]) -> None:
+    def __init__(self, engine: TokenEngine, requests: Sequence[GenerateRequest]) -> None:
         self._firsts: dict[Generation, int] = {}
         first = 0
         try:

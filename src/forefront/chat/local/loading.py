@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.structured_output import StructuredOutput
 from forefront.chat.grammar.vocabulary import Vocabulary
+from forefront.chat.local.embedding_backend import EmbeddingBackend, EmbeddingFacts
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import ModelLimits, RequestPreparer
+from forefront.chat.local.token_engine import TokenEngine
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from forefront.chat.prompt.context_limit import PromptSizeLimit
 from forefront.chat.prompt.prompt_builder import PromptBuilder
+from forefront.engine.embedding.embedding_graph import EmbeddingGraph
+from forefront.engine.embedding.embedding_model import EmbeddingModel
 from forefront.engine.engine import Engine
 from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
@@ -20,12 +24,16 @@ from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
     "DeviceError",
+    "EmbeddingFacts",
+    "EmbeddingParts",
     "LoadError",
     "ModelFacts",
     "ModelOptions",
     "ModelParts",
+    "create_preparer",
     "find_device",
     "load_backend",
+    "load_embedding_backend",
 ]
 
 
@@ -46,6 +54,16 @@ class ModelParts:
     facts: ModelFacts
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingParts:
+    """An embedding model before it is compiled."""
+
+    graph: EmbeddingGraph
+    tokenizer: Tokenizer
+    facts: ModelFacts
+    embedding_facts: EmbeddingFacts
+
+
 class LoadError(Exception):
     """A model cannot be served. The message is written for the operator."""
 
@@ -56,25 +74,52 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     `chat_template` replaces that of the model. A model without a template takes no messages. Raises `LoadError`.
     """
     tokenizer, facts = parts.tokenizer, parts.facts
+    template = _template(tokenizer, chat_template)
     try:
-        template = _template(tokenizer, chat_template)
         model = PagedModel(parts.graph, facts.context_length, options)
-    except TemplateError as error:
-        raise LoadError(str(error)) from None
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
     model_format = ModelFormat(template, tokenizer)
     end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
     engine = Engine(model)
+    return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), model.close)
+
+
+def create_preparer(engine: TokenEngine, tokenizer: Tokenizer, chat_template: str | None = None) -> RequestPreparer:
+    """The preparation of requests for an engine that runs already. `chat_template` as for `load_backend`. Raises
+    `LoadError`."""
+    template = _template(tokenizer, chat_template)
+    model_format = ModelFormat(template, tokenizer)
+    end_tokens = model_format.end_tokens(tokenizer.end_tokens)
+    _check_vocabulary(len(tokenizer.pieces), engine.vocabulary_size, end_tokens)
+    return _preparer(engine, tokenizer, template, model_format, end_tokens)
+
+
+def _preparer(
+    engine: TokenEngine,
+    tokenizer: Tokenizer,
+    template: ChatTemplate | None,
+    model_format: ModelFormat,
+    end_tokens: frozenset[int],
+) -> RequestPreparer:
     structured_output = StructuredOutput(
         Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens)), model_format
     )
     bound = PromptSizeLimit(engine.context_limit, tokenizer.longest)
     prompts = None if template is None else PromptBuilder(tokenizer, template, bound)
     limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens)
-    preparer = RequestPreparer(tokenizer, prompts, model_format, structured_output, limits)
-    return LocalBackend(engine, preparer, model.close)
+    return RequestPreparer(tokenizer, prompts, model_format, structured_output, limits)
+
+
+def load_embedding_backend(parts: EmbeddingParts, options: ModelOptions) -> EmbeddingBackend:
+    """Compile the model; takes seconds. Raises `LoadError`."""
+    try:
+        model = EmbeddingModel(parts.graph, parts.facts.context_length, options)
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
+    _check_vocabulary(len(parts.tokenizer.pieces), model.vocabulary_size, frozenset())
+    return EmbeddingBackend(model, parts.tokenizer, parts.embedding_facts)
 
 
 def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:
@@ -89,4 +134,7 @@ def _template(tokenizer: Tokenizer, given: str | None) -> ChatTemplate | None:
     source = given or tokenizer.chat_template
     if not source:
         return None
-    return ChatTemplate(source, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
+    try:
+        return ChatTemplate(source, bos_token=tokenizer.bos_token, eos_token=tokenizer.eos_token)
+    except TemplateError as error:
+        raise LoadError(str(error)) from None

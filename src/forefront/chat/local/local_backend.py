@@ -12,9 +12,10 @@ from forefront.chat.events import ChoiceEnd, Completed, Event, RunReport, Starte
 from forefront.chat.local.batch import Batch
 from forefront.chat.local.preparation import PreparedGeneration, RequestPreparer
 from forefront.chat.local.sampling import effective_sampling
+from forefront.chat.local.token_engine import TokenEngine
 from forefront.chat.output.choice_decoder import ChoiceDecoder
-from forefront.engine.engine import Engine, EngineStats
-from forefront.engine.errors import ConstraintError, EngineStoppedError, StepFailedError
+from forefront.engine.engine import EngineStats
+from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
@@ -33,7 +34,7 @@ _PROBE_TENANT = Tenant("\0probe")
 class LocalBackend:
     """The `Backend` of this process' engine. `free` frees the model's memory, once the engine has stopped."""
 
-    def __init__(self, engine: Engine, preparer: RequestPreparer, free: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, engine: TokenEngine, preparer: RequestPreparer, free: Callable[[], None] = lambda: None) -> None:
         self.context_length = engine.context_limit
         self._engine = engine
         self._preparer = preparer
@@ -163,5 +164,8 @@ def _engine_errors() -> Iterator[None]:
     except ConstraintError:
         text = "The constraint of this answer could not be followed within its limits of time and memory."
         raise ApiError("form_failed", text) from None
+    except EngineUnavailableError as error:
+        text = "The model's engine restarts after a failure; try again."
+        raise ApiError("not_ready", text, retry_after=error.retry_after) from None
     except EngineStoppedError:
         raise shutting_down() from None

@@ -30,7 +30,7 @@ def create(
     project: Annotated[str, typer.Option(help="Project of the key; created if it is new.")] = "default",
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="Permission: `chat`, `models` or `admin`; repeatable. [default: chat and models]"),
+        typer.Option(help="Permission: `chat`, `models`, `admin` or `metrics`; repeatable. [default: chat and models]"),
     ] = None,
     model: Annotated[list[str] | None, typer.Option(help="Model of the key; repeatable. [default: all]")] = None,
     expires: Annotated[

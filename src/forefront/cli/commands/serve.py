@@ -4,6 +4,8 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,8 +29,10 @@ from forefront.cli.printable import printable
 from forefront.cli.progress import StartupProgress
 from forefront.cli.reload import Reloader, SettingsSource
 from forefront.cli.server_runtime import run_server
+from forefront.cli.settings.sections import MetricsSettings
 from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
+from forefront.cli.tracing import check_tracing
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
@@ -100,6 +104,14 @@ DeviceOption = Annotated[
         help="Device of the models; GPU.1 is a second GPU. AUTO: a GPU if available.",
     ),
 ]
+EngineOption = Annotated[
+    Literal["auto", "forefront", "llama.cpp"],
+    typer.Option(
+        "--engine",
+        metavar="auto|forefront|llama.cpp",
+        help="Engine of the models. auto: llama.cpp for GGUF files that this program's own engine does not run.",
+    ),
+]
 Grace = Annotated[
     float | None,
     typer.Option(
@@ -132,6 +144,7 @@ def serve(
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
     device: DeviceOption = "CPU",
+    engine: EngineOption = "auto",
     grace: Grace = None,
     config: ConfigFile = None,
 ) -> None:
@@ -157,8 +170,9 @@ def serve(
         settings = read()
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
+        check_tracing(settings.tracing.endpoint)
         template = None if chat_template is None else read_chat_template(chat_template)
-        source = SettingsSource(read, models or [], model_options, template, find_home())
+        source = SettingsSource(read, models or [], model_options, template, find_home(), engine)
         _serve(ServeOptions(settings, source, key), console)
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
@@ -195,7 +209,11 @@ def _serve(options: ServeOptions, console: Console) -> None:
     source = options.source
     models = source.list_models(options.settings)
     names, settings = [model.name for model in models], options.settings.server
-    with _bind(settings) as bound, open_store(source.home, options.settings.store.url) as database:
+    with (
+        _bind(settings.host, settings.port) as bound,
+        _bind_metrics(options.settings.metrics) as metrics,
+        open_store(source.home, options.settings.store.url) as database,
+    ):
         keys = KeyStore(database)
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, names):
@@ -214,18 +232,34 @@ def _serve(options: ServeOptions, console: Console) -> None:
         def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
             return Reloader(source, options.settings, models, catalog, gateway)
 
-        run_server(catalog, database, options.settings, bound, started, make_reloader)
+        run_server(catalog, database, options.settings, bound, started, make_reloader, metrics)
 
 
-def _bind(settings: ServerSettings) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """The server's socket. Raises `StartupError`."""
     try:
-        return bind(settings.host, settings.port)
+        return bind(host, port)
     except (OSError, ValueError) as error:  # ValueError: a host name that cannot be encoded
         option = "--port" if isinstance(error, OSError) and error.errno in _PORT_ERRORS else "--host"
         reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
-        text = f"cannot listen on {settings.host}, port {settings.port}: {reason}; choose another with {option}"
-        raise StartupError(text) from None
+        raise StartupError(f"cannot listen on {host}, port {port}: {reason}; choose another with {option}") from None
+
+
+@contextmanager
+def _bind_metrics(settings: MetricsSettings) -> Iterator[socket.socket | None]:
+    """The socket of the metrics, or None without a port for them. Raises `StartupError`."""
+    if settings.port is None:
+        yield None
+        return
+    try:
+        bound = bind(settings.host, settings.port)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
+        where = f"`metrics.host` {settings.host}, `metrics.port` {settings.port}"
+        raise StartupError(f"cannot listen on {where}: {reason}") from None
+    with bound:
+        log.info("metrics on http://%s:%d/metrics, without a key", settings.host, bound.getsockname()[1])
+        yield bound
 
 
 def _url(settings: ServerSettings, port: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from forefront.catalog.model_settings import ModelSettings
+from forefront.catalog.model_settings import Engine, ModelSettings
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError, find_source, parse_source
 from forefront.catalog.template_override import read_chat_template
 from forefront.chat.local.loading import ModelOptions, find_device
@@ -15,8 +15,8 @@ from forefront.cli.settings.errors import ConfigError, did_you_mean, quoted_key
 class ConfiguredModel:
     """A model to serve.
 
-    `source` is None for an upstream. `options` and `chat_template` are those of the command, overridden by the model's
-    table. `on_command_line`: the command line names it.
+    `source` is None for an upstream. `options`, `chat_template` and `engine` are those of the command, overridden by
+    the model's table. `on_command_line`: the command line names it.
     """
 
     name: str
@@ -25,6 +25,7 @@ class ConfiguredModel:
     options: ModelOptions
     chat_template: str | None
     on_command_line: bool
+    engine: Engine = "auto"
 
 
 def list_models(
@@ -32,11 +33,12 @@ def list_models(
     tables: Mapping[str, ModelSettings],
     options: ModelOptions,
     chat_template: str | None = None,
+    engine: Engine = "auto",
 ) -> list[ConfiguredModel]:
     """The models in their order; the first is the default. The built-in model if there is no other.
 
-    An argument that is the name of a table selects that model. `options` and `chat_template` apply to models whose
-    tables do not set them. Raises `ConfigError`, `SourceError` and `DeviceError`.
+    An argument that is the name of a table selects that model. `options`, `chat_template` and `engine` apply to
+    models whose tables do not set them. Raises `ConfigError`, `SourceError` and `DeviceError`.
     """
     selected = [text for text in arguments if text in tables]
     models = [
@@ -48,6 +50,7 @@ def list_models(
     for name, settings in tables.items():
         if name not in selected:
             models.append(_from_table(name, settings, options, chat_template, on_command_line=False))
+    models = [replace(model, engine=model.settings.engine or engine) for model in models]
     _check_names([model.name for model in models])
     _check_fallbacks({model.name: model.settings.fallback or [] for model in models})
     return models

@@ -28,6 +28,19 @@ class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tls_key: str | None = None
 
 
+class MetricsSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[metrics]`: the port of the metrics, if they have their own."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+
+
+class TracingSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[tracing]`"""
+
+    endpoint: str | None = None
+
+
 class StoreSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[store]`"""
 
@@ -76,6 +89,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
+    metrics: MetricsSettings = msgspec.field(default_factory=MetricsSettings)
+    tracing: TracingSettings = msgspec.field(default_factory=TracingSettings)
     redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     queue: QueueSettings = msgspec.field(default_factory=QueueSettings)

@@ -38,6 +38,11 @@ def environment_variable(setting: str, *, by_rule: bool = False) -> str:
     return name if by_rule else _COMMON_NAMES.get(setting, name)
 
 
+def is_service_address(name: str, value: str) -> bool:
+    """Whether the variable of a `port` has the value that Kubernetes gives it, for a service of such a name."""
+    return name.lower().endswith("port") and "://" in value
+
+
 def read_variables(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The settings in environment variables, by section."""
     found: dict[str, dict[str, Any]] = {}
@@ -45,7 +50,8 @@ def read_variables(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     for section, kind in sections():
         hints = get_type_hints(kind, include_extras=True)
         for name in kind.__struct_fields__:
-            if section not in named and (text := variables.get(environment_variable(f"{section}.{name}"), "")):
+            text = variables.get(environment_variable(f"{section}.{name}"), "")
+            if section not in named and text and not is_service_address(name, text):
                 found.setdefault(section, {})[name] = _value(text, hints[name])
     return found
 

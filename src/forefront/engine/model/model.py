@@ -47,7 +47,7 @@ class PagedModel:
         self._embed: Embed | None = graph.embed
         self._memory: Any = graph.memory
         core, device = ov.Core(), find_device(options.device)
-        self._compiled: Any = core.compile_model(add_sampling_head(graph), device, _properties(options, device))
+        self._compiled: Any = core.compile_model(add_sampling_head(graph), device, compile_properties(options, device))
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         self._cache = KvCache(core, self._compiled, device)
@@ -93,7 +93,8 @@ class PagedModel:
         self._inputs = StepInputs(self._request, self._ports, self.block_size, self.block_count)
 
 
-def _properties(options: ModelOptions, device: str) -> dict[str, str | int]:
+def compile_properties(options: ModelOptions, device: str) -> dict[str, str | int]:
+    """OpenVINO's properties for compiling a model."""
     properties: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": options.inference_precision,

@@ -30,10 +30,11 @@ class Principal:
         key, project = self.key, self.project
         return ("key", key.id, key.limits), ("project", project.name, project.limits)
 
-    def require_scope(self, scope: Scope) -> None:
-        """Raise `ApiError` 403 unless the key has the scope."""
-        if scope not in self.key.scopes:
-            raise ApiError("insufficient_scope", f"This API key does not have the scope `{scope}`.")
+    def require_scope(self, *scopes: Scope) -> None:
+        """Raise `ApiError` 403 unless the key has one of the scopes."""
+        if not any(scope in self.key.scopes for scope in scopes):
+            names = " or ".join(f"`{scope}`" for scope in scopes)
+            raise ApiError("insufficient_scope", f"This API key does not have the scope {names}.")
 
     def require_model(self, name: str) -> None:
         """Raise `ApiError` 403 unless the key may use the model."""

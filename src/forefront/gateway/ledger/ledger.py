@@ -13,6 +13,8 @@ from forefront.gateway.ledger.ledger_writer import STORE_TIMEOUT, WRITE_GRACE, L
 from forefront.gateway.ledger.settlement import LedgerRow
 from forefront.gateway.ledger.write_queue import PendingReservation, PendingSettlement, WriteQueue
 from forefront.gateway.store.database import Database, StoreError
+from forefront.observability.histogram import Histogram
+from forefront.observability.server_metrics import SHORT_TIMES
 
 _SWEEP_INTERVAL = 0.5  # seconds
 
@@ -27,6 +29,13 @@ class Ledger:
         self._thread = LedgerWriter(database, server_id, self._queue, self._free, self._return_to_store)
         self._sweeping = False
         self._stopping = False
+        # Seconds from the end of an answer to the commit of its row.
+        self.write_times = Histogram(SHORT_TIMES)
+
+    @property
+    def pending(self) -> int:
+        """Rows and reservations that wait for a commit."""
+        return self._queue.size() + self._thread.unwritten
 
     @property
     def healthy(self) -> bool:
@@ -68,13 +77,14 @@ class Ledger:
 
         Raises `StoreError` after some seconds. The row is then written as failed as soon as the store works.
         """
-        done = self._settle(row, hold)
+        begin, done = time.monotonic(), self._settle(row, hold)
         # A timer takes less than half of the time of `asyncio.timeout`, which would be spent on every request.
         timer = asyncio.get_running_loop().call_later(STORE_TIMEOUT, self._time_out, row, done)
         try:
             await done
         finally:
             timer.cancel()
+            self.write_times.observe(time.monotonic() - begin)
 
     def post(self, row: LedgerRow, hold: BudgetHold | None) -> None:
         """Like `settle`, without waiting."""

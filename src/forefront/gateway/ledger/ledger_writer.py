@@ -63,6 +63,11 @@ class LedgerWriter:
         started_at = self._commit_started_at
         return self._store_works and (started_at is None or time.monotonic() - started_at < WRITE_GRACE)
 
+    @property
+    def unwritten(self) -> int:
+        """Settlements that are kept because the store has failed."""
+        return len(self._unwritten)
+
     def start(self) -> None:
         """Send the first heartbeat, which removes dead servers, and start the thread. Raises `StoreError`."""
         with self._database.write() as connection:

@@ -51,6 +51,10 @@ class WriteQueue:
         """Whether no item waits."""
         return self._queue.empty()
 
+    def size(self) -> int:
+        """The number of items that wait."""
+        return self._queue.qsize()
+
     def take(self, timeout: float) -> tuple[list[PendingSettlement], list[PendingReservation]]:
         """Everything that waits, after at most `timeout` seconds for the first item."""
         settlements: list[PendingSettlement] = []

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from forefront.graph.architectures.bert import Bert, NomicBert
 from forefront.graph.architectures.cohere import Cohere2, CommandR
 from forefront.graph.architectures.exaone import Exaone4
 from forefront.graph.architectures.gemma import Gemma, Gemma3
@@ -47,3 +48,6 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
     "stablelm": StableLm,
     "starcoder2": StarCoder2,
 }
+
+# Models that make embeddings and generate no text.
+ENCODERS: Final[dict[str, type[Decoder]]] = {"bert": Bert, "nomic-bert": NomicBert}

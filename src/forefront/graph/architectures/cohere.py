@@ -1,6 +1,7 @@
 """Cohere's Command R."""
 
 from forefront.graph.architectures.stablelm import StableLm
+from forefront.graph.attention import AttentionInputs
 from forefront.graph.decoder import Decoder
 from forefront.graph.packing.weights import Weights
 from forefront.graph.rope import Rotation
@@ -13,8 +14,8 @@ class CommandR(StableLm):
     interleaved = True
     layer = Decoder.parallel_layer
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
-        super().__init__(settings, weights)
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
         self.logit_scale = settings.number("logit_scale")
 
 

@@ -1,5 +1,6 @@
 """Gemma."""
 
+from forefront.graph.attention import AttentionInputs
 from forefront.graph.decoder import Decoder, gelu
 from forefront.graph.packing.weights import Weights
 from forefront.graph.rope import Frequencies, Rotation, plain_frequencies
@@ -11,8 +12,8 @@ class Gemma(Decoder):
 
     activation = staticmethod(gelu)
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
-        super().__init__(settings, weights)
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
         self.embedding_scale = self.width**0.5
 
 
@@ -21,8 +22,8 @@ class Gemma3(Gemma):
 
     window_period = 6
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
-        super().__init__(settings, weights)
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
         if self.layers == 62 and not settings.has(
             "attention.scale"
         ):  # 27B, whose queries are scaled by the width that each head would have of the embedding

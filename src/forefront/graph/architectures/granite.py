@@ -1,6 +1,7 @@
 """Granite and MiniCPM: a Llama with factors at several places."""
 
 from forefront.graph.architectures.llama import Llama
+from forefront.graph.attention import AttentionInputs
 from forefront.graph.packing.weights import Weights
 from forefront.graph.settings import Settings
 
@@ -8,8 +9,8 @@ from forefront.graph.settings import Settings
 class Granite(Llama):
     """Granite 3 and 4, dense."""
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
-        super().__init__(settings, weights)
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
         self.embedding_scale = settings.number("embedding_scale", 0.0) or 1.0
         self.residual_scale = settings.number("residual_scale", 0.0) or 1.0
         self.logit_scale = 1 / (settings.number("logit_scale", 0.0) or 1.0)
@@ -18,8 +19,8 @@ class Granite(Llama):
 class MiniCpm(Granite):
     """MiniCPM 1 and 2, whose early files leave the factors out."""
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
-        super().__init__(settings, weights)
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
         self.embedding_scale = settings.number("embedding_scale", 12.0)
         self.residual_scale = settings.number("residual_scale", 1.4 / self.layers**0.5)
         self.logit_scale = 1 / settings.number("logit_scale", self.width / 256)

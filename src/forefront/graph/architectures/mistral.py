@@ -2,6 +2,7 @@
 
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.graph.architectures.llama import Llama
+from forefront.graph.attention import AttentionInputs
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, scaled
 from forefront.graph.packing.weights import Weights
@@ -12,8 +13,8 @@ class Mistral3(Llama):
     """Ministral 3 and Mistral Small 3.1: beyond the original context, queries grow with the logarithm of their
     position."""
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
-        super().__init__(settings, weights)
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
         scale = settings.number("attention.temperature_scale", 0.0)
         original = settings.integer("rope.scaling.original_context_length", 0)
         if scale and not original:

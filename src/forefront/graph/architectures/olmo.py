@@ -1,5 +1,6 @@
 """OLMo."""
 
+from forefront.graph.attention import AttentionInputs
 from forefront.graph.decoder import Decoder
 from forefront.graph.operations import Node, reshape, rms_norm
 from forefront.graph.packing.weights import Weights
@@ -13,8 +14,8 @@ class Olmo2(Decoder):
     layer = Decoder.post_normed_layer
     window_period = 4
 
-    def __init__(self, settings: Settings, weights: Weights) -> None:
-        super().__init__(settings, weights)
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
         base = settings.number("rope.freq_base", 10000.0)
         near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)

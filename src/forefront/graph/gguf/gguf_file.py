@@ -25,7 +25,7 @@ class GgufFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.paths = _part_paths(path)
+        self.paths = part_paths(path)
         self.metadata: dict[str, Any] = {}
         self.tensors: dict[str, Tensor] = {}
         self._maps: list[mmap.mmap] = []
@@ -46,7 +46,7 @@ class GgufFile:
         release_pages(self._maps)
 
 
-def _part_paths(path: Path) -> list[Path]:
+def part_paths(path: Path) -> list[Path]:
     """All parts of the model that `path` is one part of, in order."""
     match = _PART.fullmatch(path.name)
     if match is None:

@@ -1,7 +1,8 @@
 """uvicorn's HTTP/1.1 protocol within bounds: unambiguous framing, size and time of headers, time to send."""
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -34,11 +35,13 @@ _READ: Final = 2**18
 @dataclass(frozen=True, slots=True)
 class ProtocolOptions:
     """The limits of connections, and two times in seconds: for the headers of a request, from the beginning of the
-    connection or their first byte, and for a client that reads nothing of its response."""
+    connection or their first byte, and for a client that reads nothing of its response. `errors` counts
+    responses to requests that cannot be read, by code."""
 
     limits: ConnectionLimits
     header_seconds: float
     send_seconds: float = 60.0
+    errors: Counter[str] = field(default_factory=Counter)
 
 
 def bounded_protocol(options: ProtocolOptions) -> type["BoundedProtocol"]:
@@ -242,6 +245,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not clear:
             self.transport.close_at_once()
             return
+        self._options.errors[error.code] += 1
         self.transport.write(_encode_response(error))
         self._disconnect()
         self.transport.close()

@@ -1,5 +1,6 @@
 """The request context: what the server knows of one request beside its ASGI scope."""
 
+from collections import Counter
 from typing import Final, Protocol
 
 from starlette.types import Scope
@@ -21,12 +22,19 @@ class Authenticator(Protocol):
 
 class RequestContext:
     """The id of one request, the memory that it holds, the conventions of its API and, on paths that need a key, the
-    key's holder."""
+    key's holder. `errors` counts the error responses of the server by code."""
 
-    def __init__(self, request_id: str, memory: RequestMemory, conventions: ApiConventions = OPENAI) -> None:
+    def __init__(
+        self,
+        request_id: str,
+        memory: RequestMemory,
+        conventions: ApiConventions = OPENAI,
+        errors: Counter[str] | None = None,
+    ) -> None:
         self.request_id = request_id
         self.memory = memory
         self.conventions = conventions
+        self.errors: Counter[str] = Counter() if errors is None else errors
         self._authenticator: Authenticator | None = None
         self._principal: Principal | None = None
 
@@ -53,7 +61,7 @@ class RequestContext:
 
     def with_memory(self, memory: RequestMemory) -> "RequestContext":
         """The same request, with other memory."""
-        context = RequestContext(self.request_id, memory, self.conventions)
+        context = RequestContext(self.request_id, memory, self.conventions, self.errors)
         context._authenticator, context._principal = self._authenticator, self._principal
         return context
 

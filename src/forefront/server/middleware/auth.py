@@ -56,8 +56,8 @@ class KeyAuthenticator:
         principal = await self._find(_authorization(scope))
         if (connection := scope.get("connection")) is not None:
             connection.authenticate(principal.project.name)
-        if (needed := scope_for(scope["path"])) is not None:
-            principal.require_scope(needed)
+        if needed := scopes_for(scope["path"]):
+            principal.require_scope(*needed)
         return principal
 
     async def _find(self, authorization: str) -> Principal:
@@ -86,12 +86,14 @@ def _authorization(scope: Scope) -> str:
     return authorization
 
 
-def scope_for(path: str) -> KeyScope | None:
-    """The scope that a key needs for a path; None where any key is enough."""
+def scopes_for(path: str) -> tuple[KeyScope, ...]:
+    """The scopes of which a key needs one for a path; empty where any key is enough."""
     if path == "/admin" or path.startswith("/admin/"):
-        return "admin"
+        return ("admin",)
+    if path == "/metrics":
+        return ("metrics", "admin")
     if path == "/v1/models" or path.startswith("/v1/models/"):
-        return "models"
+        return ("models",)
     if path.startswith("/v1/") and not path.startswith("/v1/usage/"):
-        return "chat"
-    return None
+        return ("chat",)
+    return ()

@@ -14,8 +14,9 @@ from forefront.wire.errors import ApiError
 
 
 def error_response(error: ApiError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
-    """The response for an error, by the conventions of the request's API, with more `headers` if given."""
+    """The response for an error, by the conventions of the request's API, with more `headers` if given. Counts it."""
     context = request_context(scope)
+    context.errors[error.code] += 1
     body = context.conventions.encode_error(error, context.request_id)
     return Response(body, error_status(error), {**error_headers(error), **(headers or {})})
 

@@ -20,6 +20,7 @@ from forefront.wire.admin import (
     ServerStatus,
     UsageReport,
 )
+from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
 from forefront.wire.parse_admin import ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
@@ -72,6 +73,18 @@ OPERATIONS: Final = (
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
         body=CompletionRequest, example=TEXT, answer=Completion,
         stream=Completion, idempotent=True, errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/embeddings", group="Embeddings", name="createEmbeddings", scope="chat",
+        summary="Turn texts into vectors", body=EmbeddingRequest,
+        example={"model": "nomic-embed", "input": ["Once upon a time"]}, answer=EmbeddingList, idempotent=True,
+        errors=PROMPT + LIMITS,
+    ),
+    Operation(
+        method="POST", path="/v1/rerank", group="Embeddings", name="rerank", scope="chat",
+        summary="Order documents by relevance for a query", body=RerankRequest,
+        example={"model": "bge-reranker", "query": "pasta", "documents": ["A recipe", "A song"]}, answer=RerankResult,
+        idempotent=True, errors=PROMPT + LIMITS,
     ),
     Operation(
         method="POST", path="/v1/responses", group="Responses", name="createResponse", scope="chat",
@@ -181,6 +194,13 @@ OPERATIONS: Final = (
     Operation(
         method="GET", path="/ready", group="Server", name="ready", open=True,
         summary="Whether every loaded model generates tokens", answer=Health, errors=("not_ready",),
+    ),
+    Operation(
+        method="GET", path="/metrics", group="Server", name="metrics", scope="metrics",
+        summary="Metrics for Prometheus",
+        description="In Prometheus' text format, or OpenMetrics if the header `accept` names it. For keys with the "
+        "scope `metrics` or `admin`.",
+        answer="text/plain",
     ),
     Operation(
         method="GET", path="/openapi.json", group="Server", name="openapi", open=True,

@@ -12,6 +12,7 @@ from forefront.chat.events import Event
 from forefront.gateway.lease import Lease
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
+from forefront.server.http.request_context import request_context
 from forefront.server.response.event_throttle import throttled
 from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
@@ -74,6 +75,7 @@ class ResponseSender:
                 if end := self._encoder.end_of_stream():
                     await write(end)
             except ApiError as error:
+                request_context(self._scope).errors[error.code] += 1
                 await write(self._encoder.failure(error))
                 last[STREAM_FAILED] = True
             await self._send(last)

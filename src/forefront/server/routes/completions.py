@@ -9,17 +9,19 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ModelUse
 from forefront.chat.backend import PreparedRequest, Run
-from forefront.chat.events import ChoiceEnd, Completed, Event
+from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
+from forefront.observability.request_recorder import MAX_TIMES, RequestRecorder
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
@@ -30,6 +32,7 @@ from forefront.server.response.text_encoder import TextCompletionEncoder
 from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.server.routes.request_span import start_span
 from forefront.wire.errors import ApiError
 from forefront.wire.field_names import rename_fields, renamed_fields
 from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
@@ -124,6 +127,8 @@ async def answer(
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
     ends: list[ChoiceEnd] = []
     began = False
+    if lease.recorder.tracer is not None:
+        start_span(lease, parsed.request)
     try:
         while True:
             prepared = await _admit(parsed, models, tenant, lease, headers, deadline)
@@ -140,6 +145,8 @@ async def answer(
                         if isinstance(event, Completed):
                             _record(run, lease)
                             await lease.settle("completed", ends[-1].reason if ends else None)
+                        else:
+                            _observe(event, lease.recorder)
                         for end in ends:
                             yield end
                         ends.clear()
@@ -152,7 +159,7 @@ async def answer(
             finally:
                 _record(run, lease)
     except Exception as error:
-        lease.abandon("failed")
+        lease.fail(error)
         if isinstance(error, ApiError):
             rename_fields(error, parsed.field_name)
         raise
@@ -193,6 +200,18 @@ async def _prepare(
         headers |= ignored_header(parsed.ignored + without_effect) | models.headers()
         headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
         return prepared
+
+
+def _observe(event: Started | Delta, recorder: RequestRecorder) -> None:
+    """Note the time of an event for the metrics."""
+    if isinstance(event, Started):
+        recorder.first_token()
+    elif event.index == 0:
+        recorder.delta_times.append(monotonic())
+        if len(recorder.delta_times) > MAX_TIMES:
+            recorder.count_deltas()
+    else:
+        recorder.other_delta(event.index)
 
 
 def _record(run: Run, lease: Lease) -> None:

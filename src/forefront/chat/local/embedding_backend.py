@@ -1,0 +1,234 @@
+"""The backend of an embedding model that runs in this process: tokenise → engine → vectors."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn, TypeVar
+
+import numpy as np
+
+from forefront.chat.backend import PromptPreview, Run, TokenizedText
+from forefront.chat.embedder import PreparedEmbeddings, Vector
+from forefront.chat.output.choice_decoder import TokenTexts
+from forefront.chat.prompt.context_limit import PromptSizeLimit
+from forefront.engine.embedding.embedding_engine import EmbeddingEngine
+from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingModel
+from forefront.engine.engine import EngineStats
+from forefront.engine.errors import EngineStoppedError, StepFailedError
+from forefront.fairness.fair_semaphore import SemaphoreClosedError
+from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
+from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
+from forefront.wire.errors import ApiError, shutting_down
+from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.tokens import TokenizeRequest
+
+T = TypeVar("T")
+
+# Threads that tokenise. A project has half of them at most.
+_THREADS: Final = 2
+# Tokens of one request: a hundred times a usual context.
+_MAX_TOKENS: Final = 2**19
+# Seconds: a forward pass so recent proves that the engine works.
+_PROBE_AGE: Final = 2.0
+# No project can have this name.
+_PROBE_TENANT: Final = Tenant("\0probe")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingFacts:
+    """`normalize`: vectors get the length 1. `shortens`: the model is trained for vectors of fewer dimensions."""
+
+    normalize: bool = True
+    shortens: bool = False
+
+
+class EmbeddingBackend:
+    """A `Backend` and an `Embedder`: it refuses to generate text."""
+
+    def __init__(self, model: EmbeddingModel, tokenizer: Tokenizer, facts: EmbeddingFacts) -> None:
+        self.context_length = model.context_length
+        self._model = model
+        self._engine = EmbeddingEngine(model)
+        self._tokenizer = tokenizer
+        self._facts = facts
+        self._texts = TokenTexts(tokenizer.pieces, {token: text for text, token in tokenizer.control.items()})
+        self._limit = PromptSizeLimit(model.context_length, tokenizer.longest)
+        self._workers = WorkerPool(_THREADS, "forefront-embedding-texts")
+        self._begin = _token(tokenizer, tokenizer.bos_token, tokenizer.add_bos)
+        self._end = _token(tokenizer, tokenizer.eos_token, tokenizer.add_eos)
+
+    # Embeddings.
+
+    async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedEmbeddings:
+        """See `Embedder.prepare_embeddings`."""
+        if self._model.ranks:
+            raise _unsupported("ranks texts", "/v1/rerank")
+        width = self._model.width
+        if request.dimensions is not None and request.dimensions != width:
+            if not self._facts.shortens:
+                text = f"This model's vectors have {width} dimensions; it is not trained for others."
+                raise ApiError("invalid_value", text, param="dimensions")
+            if request.dimensions > width:
+                raise ApiError("invalid_value", f"`dimensions` must be at most {width}.", param="dimensions")
+        inputs: list[EmbeddingInput] = []
+        total = 0
+        for index, entry in enumerate(request.inputs):
+            param = "input" if len(request.inputs) == 1 else f"input[{index}]"
+            tokens = await self._tokens(entry, param, tenant)
+            total = self._check_size(len(tokens), total, param)
+            inputs.append(EmbeddingInput(tokens))
+        return PreparedEmbeddings(inputs, tenant, request.dimensions or width)
+
+    async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedEmbeddings:
+        """See `Embedder.prepare_ranking`."""
+        if not self._model.ranks:
+            raise _unsupported("makes embeddings", "/v1/embeddings")
+        query = await self._encode(request.query, "query", tenant)
+        inputs: list[EmbeddingInput] = []
+        total = 0
+        for index, text in enumerate(request.texts):
+            param = f"documents[{index}]"
+            document = await self._encode(text, param, tenant)
+            tokens = [*self._begin, *query, *self._end]
+            second = len(tokens)
+            tokens += [*document, *self._end]
+            total = self._check_size(len(tokens), total, param)
+            inputs.append(EmbeddingInput(tokens or [0], second))
+        return PreparedEmbeddings(inputs, tenant, 1)
+
+    async def embed(self, prepared: PreparedEmbeddings) -> list[Vector]:
+        """See `Embedder.embed`."""
+        try:
+            job = self._engine.submit(prepared.inputs, prepared.tenant)
+            try:
+                vectors = await job.vectors
+            finally:
+                self._engine.cancel(job)
+        except StepFailedError:
+            raise ApiError("engine_failed", "The model failed while it read this request; try again.") from None
+        except EngineStoppedError:
+            raise shutting_down() from None
+        if self._model.ranks:
+            return vectors
+        shortened = [vector[: prepared.dimensions] for vector in vectors]
+        return [unit(vector) for vector in shortened] if self._facts.normalize else shortened
+
+    # The rest of a backend.
+
+    async def prepare(self, _request: ChatRequest | CompletionRequest, _tenant: Tenant) -> NoReturn:
+        """Raises `ApiError`."""
+        raise self._no_text()
+
+    def run(self, _prepared: NoReturn, _deadline: float | None = None) -> Run:
+        """No request can be prepared."""
+        raise self._no_text()
+
+    async def preview(self, _request: ChatRequest, _tenant: Tenant) -> PromptPreview:
+        """Raises `ApiError`."""
+        raise self._no_text()
+
+    async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
+        """See `Backend.tokenize`."""
+        if request.messages is not None:
+            raise self._no_text()
+        tokens = await self._encode(request.prompt or "", "prompt", tenant)
+        if request.add_special_tokens is not False:
+            tokens = [*self._begin, *tokens, *self._end]
+        if not request.return_token_strs:
+            return TokenizedText(tokens)
+        texts = [self._texts.text(token).decode(errors="replace") for token in tokens]
+        return TokenizedText(tokens, texts)
+
+    async def detokenize(self, tokens: Sequence[int], _tenant: Tenant) -> str:
+        """See `Backend.detokenize`."""
+        self._check_tokens(tokens, "tokens")
+        return b"".join(map(self._texts.text, tokens)).decode(errors="replace")
+
+    def ignored(self, _request: SampledRequest) -> tuple[str, ...]:
+        """Nothing: `prepare` refuses the request."""
+        return ()
+
+    def start(self) -> None:
+        """See `Backend.start`."""
+        self._engine.start()
+
+    async def probe(self) -> None:
+        """See `Backend.probe`: a vector of one token, unless one has just been computed."""
+        if time.monotonic() - self._engine.stats().last_token >= _PROBE_AGE:
+            await self._engine.submit([EmbeddingInput([0])], _PROBE_TENANT).vectors
+
+    def stats(self) -> EngineStats:
+        """See `Backend.stats`."""
+        return self._engine.stats()
+
+    async def close(self) -> None:
+        """See `Backend.close`."""
+        await self._engine.stop()
+        await asyncio.to_thread(self._workers.close)
+
+    # Texts.
+
+    async def _tokens(self, entry: str | list[int], param: str, tenant: Tenant) -> list[int]:
+        """The tokens of one input, with those that the model expects around a text."""
+        if isinstance(entry, str):
+            return [*self._begin, *await self._encode(entry, param, tenant), *self._end]
+        self._check_tokens(entry, param)
+        return entry
+
+    async def _encode(self, text: str, param: str, tenant: Tenant) -> list[int]:
+        """The tokens of a text, control tokens recognised. Raises `ApiError`."""
+        self._limit.check(text, param)
+        try:
+            return await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))
+        except TokenizerError:
+            raise ApiError("invalid_value", "The model's tokenizer cannot encode this text.", param=param) from None
+
+    async def _in_worker(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
+        try:
+            return await self._workers.run(tenant, size + 1, work)
+        except SemaphoreClosedError:
+            raise shutting_down() from None
+
+    def _check_size(self, tokens: int, total: int, param: str) -> int:
+        """The new total. Raises `ApiError` for an input beyond the context, and for a request that is too large."""
+        if tokens > self.context_length:
+            text = (
+                f"This model's maximum context length is {self.context_length} tokens. The prompt is too long: "
+                f"`{param}` has {tokens}."
+            )
+            raise ApiError("context_length_exceeded", text, param=param)
+        if total + tokens > _MAX_TOKENS:
+            text = f"A request can have at most {_MAX_TOKENS} tokens in all; send several requests."
+            raise ApiError("invalid_value", text, param=param)
+        return total + tokens
+
+    def _check_tokens(self, tokens: Sequence[int], param: str) -> None:
+        size = self._model.vocabulary_size
+        if tokens and max(tokens) >= size:
+            text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {size - 1}."
+            raise ApiError("invalid_value", text, param=param)
+
+    def _no_text(self) -> ApiError:
+        if self._model.ranks:
+            return _unsupported("ranks texts", "/v1/rerank")
+        return _unsupported("makes embeddings", "/v1/embeddings")
+
+
+def unit(vector: Vector) -> Vector:
+    """The vector with the length 1; zeros stay zeros."""
+    length = float(np.linalg.norm(vector))
+    return vector / np.float32(length) if length else vector
+
+
+def _token(tokenizer: Tokenizer, name: str, added: bool | None) -> list[int]:
+    """The control token of that name, if texts get it."""
+    return [tokenizer.control[name]] if added and name in tokenizer.control else []
+
+
+def _unsupported(what: str, path: str) -> ApiError:
+    text = f"This model {what} and does nothing else: use `POST {path}`."
+    return ApiError("unsupported_parameter", text, param="model")

@@ -1,0 +1,1 @@
+"""Embeddings: one forward pass over whole sequences, without sampling."""

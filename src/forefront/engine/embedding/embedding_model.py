@@ -1,0 +1,94 @@
+"""The compiled graph of an embedding model: one forward pass over whole sequences."""
+
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forefront.engine.embedding.embedding_graph import EmbeddingGraph, Floats, Pooling
+from forefront.engine.model.device import find_device
+from forefront.engine.model.model import ModelOptions, compile_properties
+from forefront.engine.model.openvino_import import ov
+
+Integers = npt.NDArray[np.int64]
+
+# Lengths are padded to multiples of this: OpenVINO keeps kernels for each size of a batch.
+_GRAIN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingInput:
+    """The tokens of one sequence. From the token `second_segment` on they belong to the second segment."""
+
+    tokens: list[int]
+    second_segment: int | None = None
+
+
+class EmbeddingModel:
+    """An embedding model on a device. Not thread-safe: one thread owns it.
+
+    `width`: channels of a vector. `ranks`: it scores pairs of texts, so `run` gives vectors of one number. Raises
+    `DeviceError` if there is no such device, and `RuntimeError` if OpenVINO cannot compile the model.
+    """
+
+    def __init__(self, graph: EmbeddingGraph, context_length: int, options: ModelOptions | None = None) -> None:
+        options = options or ModelOptions()
+        self.context_length = context_length
+        self.vocabulary_size = graph.embed.vocabulary_size
+        self.ranks = graph.ranking is not None
+        self.width = 1 if self.ranks else graph.width
+        self._graph = graph
+        device = find_device(options.device)
+        compiled = ov.Core().compile_model(graph.model, device, compile_properties(options, device))
+        self._request = compiled.create_infer_request()
+
+    def run(self, batch: Rows[EmbeddingInput]) -> Floats:
+        """The pooled vectors [sequences, width], not normalised, of sequences that have tokens."""
+        lengths = np.array([len(entry.tokens) for entry in batch], np.int64)
+        length = padded_length(int(lengths.max()))
+        tokens = np.zeros((len(batch), length), np.int64)
+        segments = np.zeros_like(tokens)
+        for row, entry in enumerate(batch):
+            tokens[row, : lengths[row]] = entry.tokens
+            if entry.second_segment is not None:
+                segments[row, entry.second_segment : lengths[row]] = 1
+        positions = np.tile(np.arange(length, dtype=np.int64), len(batch))
+        padding = np.arange(length)[None, :] >= lengths[:, None]
+        rows = self._rows(lengths, length)
+        hidden = self._infer(
+            embeddings=self._graph.embed(tokens.ravel(), positions, segments.ravel()),
+            position_ids=positions,
+            rows=rows.astype(np.int32),
+            mask=np.where(padding, -np.inf, 0).astype(np.float32)[:, None, None, :],
+        )
+        pooled = self._pooled(hidden, lengths)
+        return pooled if self._graph.ranking is None else self._graph.ranking(pooled)[:, None]
+
+    def _rows(self, lengths: Integers, length: int) -> Integers:
+        """The tokens whose hidden states the pooling takes, of the padded batch."""
+        begins = np.arange(0, len(lengths) * length, length)
+        match self._graph.pooling:
+            case Pooling.CLS:
+                return begins
+            case Pooling.LAST:
+                return begins + lengths - 1
+            case Pooling.MEAN:
+                return np.concatenate([np.arange(start, start + n) for start, n in zip(begins, lengths, strict=True)])
+
+    def _pooled(self, hidden: Floats, lengths: Integers) -> Floats:
+        if self._graph.pooling is not Pooling.MEAN:
+            return hidden
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        sums = np.add.reduceat(hidden, starts, axis=0)
+        return np.asarray(sums / lengths[:, None], np.float32)
+
+    def _infer(self, **inputs: npt.NDArray[Any]) -> Floats:
+        self._request.infer({name: ov.Tensor(np.ascontiguousarray(value)) for name, value in inputs.items()})
+        return np.array(self._request.get_output_tensor(0).data, np.float32)
+
+
+def padded_length(length: int) -> int:
+    """The length of a batch whose longest sequence has `length` tokens."""
+    return -(-length // _GRAIN) * _GRAIN

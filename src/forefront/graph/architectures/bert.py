@@ -1,0 +1,93 @@
+"""BERT and its relatives: encoders, in which every token attends to all others (Devlin et al. 2018)."""
+
+from typing import Final
+
+from forefront.engine.embedding.embedding_graph import EmbeddingGraph, InputEmbedding, Pooling, RankingHead
+from forefront.engine.model.openvino_import import ops
+from forefront.graph.decoder import Decoder, silu
+from forefront.graph.errors import ModelFileError
+from forefront.graph.operations import Node
+from forefront.graph.packing.weights import Embedding
+from forefront.graph.pooling import pooling_of, ranks
+from forefront.graph.rope import Rotation
+
+_MOST_SEGMENTS: Final = 16
+
+
+def exact_gelu(x: Node) -> Node:
+    """GELU by the error function."""
+    return ops.gelu(x, "erf")
+
+
+class Bert(Decoder):
+    """BERT, RoBERTa and XLM-RoBERTa: learned positions, norms behind each part, biases everywhere."""
+
+    layer_norms = True
+    gated = False
+    activation = staticmethod(exact_gelu)
+    learned_positions = True
+
+    def build_embedding(self) -> EmbeddingGraph:
+        """Raises `ModelFileError`."""
+        graph = super().build_embedding()
+        if not ranks(self.settings):
+            return graph
+        return EmbeddingGraph(graph.model, graph.width, graph.embed, graph.pooling, graph.memory, self.ranking_head())
+
+    def input_embedding(self) -> InputEmbedding:
+        """The embeddings of tokens, positions and segments."""
+        weights, positions, segments = self.weights, None, None
+        if self.learned_positions:
+            positions = weights.matrix_tensor("position_embd.weight", self.width).floats()
+            if len(positions) < self.settings.context_length:
+                raise ModelFileError(
+                    f"it has {len(positions)} positions for a context of {self.settings.context_length}"
+                )
+        if weights.has("token_types.weight"):
+            segments = weights.matrix_tensor("token_types.weight", self.width).floats()
+            if len(segments) > _MOST_SEGMENTS:
+                raise ModelFileError(f"it has {len(segments)} kinds of segments; {_MOST_SEGMENTS} are the most")
+        table = weights.matrix_tensor("token_embd.weight", self.width)
+        return InputEmbedding(Embedding(table), table.shape[0], positions, segments)
+
+    def pooling(self) -> Pooling:
+        """The pooling that the file declares, or the mean."""
+        return pooling_of(self.settings) or Pooling.MEAN
+
+    def hidden_states(self, x: Node) -> Node:
+        """The output of the last layer [rows, channels], of the embeddings x [tokens, channels]."""
+        x = self.norm(x, "token_embd_norm")
+        for n in range(self.layers):
+            x = self.layer(n, x)
+        return x
+
+    def layer(self, n: int, x: Node) -> Node:
+        """Attention and a feed-forward network, each added to what came in and normed."""
+        x = self.norm(self.add(self.wanted(n, x), self.attention(n, x)), f"blk.{n}.attn_output_norm")
+        return self.norm(self.add(x, self.feed_forward(n, x)), f"blk.{n}.layer_output_norm")
+
+    def rotation_of(self, _n: int) -> Rotation | None:
+        """Positions are added to the embeddings."""
+        return None
+
+    def ranking_head(self) -> RankingHead:
+        """The scores of pairs."""
+        weights, width = self.weights, self.width
+        output = weights.tensor("cls.output.weight", [1, width]).floats()
+        dense = weights.tensor("cls.weight", [width, width]).floats() if weights.has("cls.weight") else None
+        return RankingHead(
+            output,
+            weights.vector("cls.output.bias", 1),
+            dense,
+            None if dense is None else weights.vector("cls.bias", width),
+        )
+
+
+class NomicBert(Bert):
+    """Rotary positions and a gated feed-forward network, without biases."""
+
+    gated = True
+    activation = staticmethod(silu)
+    learned_positions = False
+
+    rotation_of = Decoder.rotation_of

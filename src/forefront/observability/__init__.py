@@ -1,0 +1,1 @@
+"""Measurements of the server: latencies, counts and traces of requests."""

@@ -1,0 +1,1 @@
+"""The metrics in Prometheus' formats."""

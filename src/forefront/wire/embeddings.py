@@ -1,0 +1,137 @@
+"""`POST /v1/embeddings` and `POST /v1/rerank`: requests, their parsers, and responses."""
+
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from forefront.wire.errors import ApiError
+from forefront.wire.parse import ParsedRequest, read_fields
+from forefront.wire.record import Record
+from forefront.wire.request import NonEmpty, Positive, TokenId
+from forefront.wire.unknown_fields import ignored_fields
+from forefront.wire.validation_errors import validation_error
+
+MAX_INPUTS: Final = 2048
+MAX_DOCUMENTS: Final = 1024
+
+
+class EmbeddingRequest(msgspec.Struct, kw_only=True):
+    """Texts, or token ids, to turn into vectors: one input, or a list of them.
+
+    `encoding_format` `base64` sends each vector as little-endian float32 numbers. `dimensions` shortens the vectors of
+    models that are trained for it.
+    """
+
+    model: NonEmpty
+    input: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Positive | None = None
+
+    @property
+    def inputs(self) -> list[str | list[int]]:
+        """Each input: a text, or token ids."""
+        if isinstance(self.input, str):
+            return [self.input]
+        if isinstance(self.input[0], int):
+            return [[token for token in self.input if isinstance(token, int)]]
+        return [entry for entry in self.input if not isinstance(entry, int)]
+
+
+class RerankDocument(msgspec.Struct, kw_only=True):
+    """A document as an object."""
+
+    text: str
+
+
+class RerankRequest(msgspec.Struct, kw_only=True):
+    """A query, and documents to order by their relevance for it. The response has the best `top_n`, with their texts if
+    `return_documents` is set. `top_n` may exceed the number of documents."""
+
+    model: NonEmpty
+    query: NonEmpty
+    documents: Annotated[list[str | RerankDocument], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
+    top_n: Positive | None = None
+    return_documents: bool | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The documents' texts."""
+        return [entry if isinstance(entry, str) else entry.text for entry in self.documents]
+
+
+class EmbeddingUsage(Record, kw_only=True):
+    """Tokens read, under the names of embeddings."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embedding(Record, kw_only=True):
+    """The vector of input number `index`: numbers, or base64 of little-endian float32 numbers."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingList(Record, kw_only=True):
+    """One vector for each input."""
+
+    id: str
+    object: Literal["list"] = "list"
+    model: str
+    data: list[Embedding]
+    usage: EmbeddingUsage
+
+
+class RankedDocument(Record, kw_only=True, omit_defaults=True):
+    """Document number `index` of the request with its score; higher is more relevant."""
+
+    index: int
+    relevance_score: float
+    document: RerankDocument | None = None
+
+
+class RerankResult(Record, kw_only=True):
+    """The most relevant documents, best first."""
+
+    id: str
+    object: Literal["list"] = "list"
+    model: str
+    results: list[RankedDocument]
+    usage: EmbeddingUsage
+
+
+R = TypeVar("R", bound=EmbeddingRequest | RerankRequest)
+
+
+def parse_embedding_request(body: bytes | bytearray) -> ParsedRequest[EmbeddingRequest]:
+    """Read the body of `POST /v1/embeddings`. Raises `ApiError` 400 or 422."""
+    parsed = _parse(body, EmbeddingRequest)
+    given = parsed.request.input
+    if isinstance(given, list) and len({type(entry) for entry in given}) > 1:
+        text = "`input` must be a list of texts, of token ids, or of lists of token ids, not a mixture."
+        raise ApiError("invalid_type", text, param="input")
+    inputs = parsed.request.inputs
+    if len(inputs) > MAX_INPUTS:
+        raise ApiError("invalid_value", f"`input` must have at most {MAX_INPUTS} inputs.", param="input")
+    for index, entry in enumerate(inputs):
+        if not entry:
+            param = "input" if isinstance(given, str) or isinstance(given[0], int) else f"input[{index}]"
+            raise ApiError("invalid_value", f"`{param}` is empty.", param=param)
+    return parsed
+
+
+def parse_rerank_request(body: bytes | bytearray) -> ParsedRequest[RerankRequest]:
+    """Read the body of `POST /v1/rerank`. Raises `ApiError` 400 or 422."""
+    return _parse(body, RerankRequest)
+
+
+def _parse(body: bytes | bytearray, kind: type[R]) -> ParsedRequest[R]:
+    fields = read_fields(body)
+    ignored = ignored_fields(fields, kind)
+    try:
+        return ParsedRequest(msgspec.convert(fields, kind), ignored)
+    except msgspec.ValidationError as error:
+        raise validation_error(str(error)) from None

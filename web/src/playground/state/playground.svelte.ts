@@ -1,0 +1,109 @@
+import { explain } from "../../api/errors";
+import { session } from "../../shared/session.svelte";
+import type { Conversation } from "../conversation/message";
+import { Archive } from "./archive.svelte";
+import { Models } from "./models.svelte";
+import { Preferences } from "./preferences.svelte";
+import { Thread } from "./thread.svelte";
+
+/** Widths from which the columns stand beside the conversation, as in `Drawer.svelte`. */
+const WIDE = matchMedia("(min-width: 64.01rem)");
+const WIDEST = matchMedia("(min-width: 80.01rem)");
+
+/** The state of the page. */
+export class Playground {
+  readonly archive = new Archive();
+  readonly models = new Models();
+  readonly preferences = new Preferences();
+  thread = $state.raw(new Thread(this.archive));
+  /** One sentence about something that failed beside the answers. */
+  problem = $state("");
+  showSidebar = $state(WIDE.matches);
+  showSettings = $state(WIDEST.matches);
+
+  /** Opened conversations by id: their answers go on while another one is shown. */
+  private readonly threads = new Map([[this.thread.id, this.thread]]);
+
+  async start(): Promise<void> {
+    await this.archive.open((id) => void this.followOtherTab(id));
+  }
+
+  async loadModels(): Promise<void> {
+    const { client } = session;
+    if (!client) return;
+    try {
+      await this.models.load(client);
+      this.preferences.settleModels(this.models.list.map((model) => model.id));
+      this.problem = this.models.list.length ? "" : "This key may use no model.";
+    } catch (error) {
+      if ((error as { needsKey?: boolean }).needsKey) session.close(explain(error));
+      else this.problem = explain(error);
+    }
+  }
+
+  newThread(): void {
+    this.open(new Thread(this.archive));
+  }
+
+  async openThread(id: string): Promise<void> {
+    const opened = this.threads.get(id);
+    const transcript = opened ? null : await this.archive.load(id);
+    if (opened) this.open(opened);
+    else if (transcript) this.open(new Thread(this.archive, transcript));
+  }
+
+  async removeThread(id: string): Promise<void> {
+    this.threads.get(id)?.close();
+    this.threads.delete(id);
+    if (id === this.thread.id) this.newThread();
+    await this.archive.remove(id);
+  }
+
+  async rename(conversation: Conversation, title: string): Promise<void> {
+    const thread = this.threads.get(conversation.id);
+    if (thread) thread.rename(title);
+    else await this.archive.rename(conversation, title);
+  }
+
+  toggleSidebar(): void {
+    this.showSidebar = !this.showSidebar;
+  }
+
+  toggleSettings(): void {
+    this.showSettings = !this.showSettings;
+  }
+
+  /** Closes what lies over the conversation in a narrow window. */
+  closeDrawers(): void {
+    if (!WIDE.matches) this.showSidebar = false;
+    if (!WIDEST.matches) this.showSettings = false;
+  }
+
+  saveAll(): void {
+    for (const thread of this.threads.values()) if (thread.runs.size) thread.save();
+  }
+
+  async importFile(file: File): Promise<void> {
+    try {
+      const first = await this.archive.import(await file.text());
+      if (first) await this.openThread(first.id);
+      this.problem = "";
+    } catch (error) {
+      this.problem = explain(error);
+    }
+  }
+
+  exportText(): Promise<string> {
+    return this.archive.export(this.thread.messages.size ? this.thread.transcript : null);
+  }
+
+  private async followOtherTab(id: string): Promise<void> {
+    this.threads.get(id)?.merge(await this.archive.load(id));
+  }
+
+  private open(thread: Thread): void {
+    this.threads.set(thread.id, thread);
+    this.thread = thread;
+    this.closeDrawers();
+  }
+}
