@@ -44,7 +44,7 @@ class Delta(Struct):
 class ChunkChoice(Struct):
     """One choice's part of a chunk: of a chat completion, or, with `text`, of a completion."""
 
-    index: int = 0
+    index: int | None = 0
     delta: Delta | None = None
     message: Delta | None = None
     text: str | None = None

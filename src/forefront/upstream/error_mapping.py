@@ -92,15 +92,16 @@ def error_of(body: UpstreamErrorBody, status: int, replica: Replica, retry_after
     about_request = status in (400, 413, 422) or (status == 500 and body.type == "invalid_request_error")
     if about_request or (status == 404 and body.param is not None and body.param != "model"):
         return _request_error(body, status, replica, detail)
+    if status == 429 and "quota" in body.code:  # bought, not free again after a while
+        return UpstreamError("broken", "upstream_failed", _SETTINGS, detail=detail)
     if status == 429 or (status == 503 and body.code == "overloaded"):
         text = "The model's upstream has no room for this request at the moment; try again."
         return UpstreamError("overloaded", "overloaded", text, retry_after=retry_after, detail=detail)
-    if status in (502, 503, 504, 529):
+    if status in (408, 502, 503, 504, 529):
         kind: FailureKind = "overloaded" if status in (503, 529) else "unreachable"
         return UpstreamError(kind, "upstream_unavailable", _UNAVAILABLE, retry_after=retry_after, detail=detail)
-    if status in (401, 403, 404) or 300 <= status < 400:
-        text = "The model's upstream does not serve this model to this server. Its operator has to change the settings."
-        return UpstreamError("broken", "upstream_failed", text, detail=detail)
+    if status in (401, 402, 403, 404) or 300 <= status < 400:
+        return UpstreamError("broken", "upstream_failed", _SETTINGS, detail=detail)
     return UpstreamError("broken", "upstream_failed", _FAILED, detail=detail)
 
 
@@ -143,6 +144,9 @@ def scrub(text: str, replica: Replica) -> str:
 
 
 _UNAVAILABLE: Final = "The model's upstream is not available at the moment; try again."
+_SETTINGS: Final = (
+    "The model's upstream does not serve this model to this server. Its operator has to change the settings."
+)
 _FAILED: Final = "The model's upstream failed to answer this request; try again."
 
 

@@ -333,7 +333,7 @@ class UpstreamBackend:
         prepared, decoder, usage = answer.prepared, answer.decoder, answer.usage
         size = prompt_bytes(prepared.routed.request)
         counts = None
-        if decoder.usage != NULL:
+        if decoder.usage != NULL and decoder.usage_is_final:
             counts = read_usage(decoder.usage, prepared.prompt_tokens, prepared.max_output_tokens)
             if counts is not None and not counts.output and decoder.output_bytes:
                 counts = None
