@@ -59,7 +59,7 @@ async def run(harness: Harness) -> None:
 
 async def _killed(harness: Harness, kind: str) -> None:
     """One of the two always answers, so no request fails before its answer has begun."""
-    rounds = harness.count(60, least=3)
+    rounds = harness.count(30, least=3)
     async with _served(harness, kind, _PATIENCE) as (upstreams, server, store, key):
         load = Load()
         for upstream in upstreams:
@@ -78,7 +78,7 @@ async def _killed(harness: Harness, kind: str) -> None:
 
 async def _slow(harness: Harness, kind: str) -> None:
     """Pauses before and within answers; some are longer than the server waits."""
-    seconds = max(20 * harness.scale, 3.0)
+    seconds = max(10 * harness.scale, 3.0)
     async with _served(harness, kind, _READ_SECONDS) as (upstreams, server, store, key):
         load = Load()
         for upstream in upstreams:
