@@ -201,6 +201,18 @@ def test_the_ledger_has_one_row_for_each_request(served: Served) -> None:
     assert {row["group"]["model"]: row["requests"] for row in report["data"]} == {MODEL: 1, "upstream": 2}
 
 
+def test_metrics_count_the_model_that_answers(served: Served) -> None:
+    def count(model: str) -> float:
+        lines = served.client.get("/metrics").text.splitlines()
+        names = ("forefront_request_success_total", "vllm:request_success_total")
+        found = [line for line in lines if line.startswith(names) and f'model_name="{model}"' in line]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
+    before = count(MODEL), count("dead")
+    served.ask("dead")
+    assert (count(MODEL), count("dead")) == (before[0] + 1, before[1])
+
+
 def test_the_status_shows_replicas_to_administrators(served: Served) -> None:
     served.ask("dead")
     models = served.client.get("/admin/status").json()["models"]
