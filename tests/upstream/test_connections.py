@@ -1,6 +1,8 @@
 """Connections to an upstream: kept, closed after a time, and replaced when they are lost."""
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,8 @@ from forefront.upstream.errors import UpstreamError
 from forefront.upstream.http_client import UpstreamClient
 from forefront.upstream.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
 from forefront.upstream.replica import Replica
-from tests.support.faulty_upstream import FaultyUpstream
+from tests.cli.test_config import make_pair
+from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
 from tests.support.upstream_answers import Answer, Close, Forever, whole
 
 REQUEST = b"GET /v1/models HTTP/1.1\r\nhost: upstream\r\n\r\n"
@@ -142,3 +145,25 @@ async def test_closing_ends_what_waits(upstream: FaultyUpstream) -> None:
 )
 def test_origins(url: str, expected: Origin) -> None:
     assert Origin.of(url) == expected
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool) -> None:
+    certificate, key = make_pair(tmp_path / "pair")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with run_faulty_upstream(tls=context) as upstream:
+        client, replica = UpstreamClient(5, 5), Replica("big/1", upstream.url)
+        try:
+            if trusted:
+                status, body = await client.get(replica, f"{upstream.url}/models", 5)
+                assert (status, body["data"][0]["id"]) == (200, "upstream-model")
+            else:
+                with pytest.raises(UpstreamError) as caught:
+                    await client.get(replica, f"{upstream.url}/models", 5)
+                assert "TLS certificate" in caught.value.message
+                assert not upstream.requests
+        finally:
+            await client.close()
