@@ -60,7 +60,7 @@ async def test_an_idle_connection_is_closed(upstream: FaultyUpstream) -> None:
 
 
 async def test_a_kept_connection_that_is_lost_is_replaced(upstream: FaultyUpstream) -> None:
-    """The server closes after each answer, without a word of it."""
+    """The server closes after each answer without `connection: close`."""
     body = b'{"data": []}'
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
     upstream.paths["/v1/models"] = Answer((head + body, Close()), raw=True)
