@@ -192,6 +192,7 @@ class HttpConnection(asyncio.Protocol):
                 self._fail(MalformedResponseError(str(error)))
                 self.close()
                 return
+        self._wake()
         if self._phase == "head" and self._head_size > _MAX_HEAD:
             self._fail(MalformedResponseError(f"the head has more than {_MAX_HEAD} bytes"))
             self.close()
@@ -210,7 +211,7 @@ class HttpConnection(asyncio.Protocol):
         reason = "the connection was closed" if error is None else str(error) or type(error).__name__
         self._fail(ConnectionLostError(reason, received=self._received))
 
-    # The parser's calls.
+    # The parser's calls, all of them within `data_received`.
 
     def on_message_begin(self) -> None:
         if self._phase == "complete":
@@ -231,15 +232,12 @@ class HttpConnection(asyncio.Protocol):
         self._keep_alive = self._parser.should_keep_alive()
         transfer = self._headers.get("transfer-encoding", "").lower()
         self._delimited = "content-length" in self._headers or "chunked" in transfer
-        self._wake()
 
     def on_body(self, body: bytes) -> None:
         if self._phase == "body":
             self._body.append(body)
             self._ahead += len(body)
-            self._wake()
 
     def on_message_complete(self) -> None:
         if self._phase == "body":
             self._phase = "complete"
-            self._wake()
