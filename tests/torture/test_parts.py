@@ -16,6 +16,7 @@ FRACTIONS = {
     "shares": 0.1,
     "kill": 0.02,
     "upstreams": 0.1,
+    "engine": 0.3,
     "nonces": 0.005,
     "bodies": 0.2,
     "replay": 0.02,

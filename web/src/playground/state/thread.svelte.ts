@@ -139,8 +139,12 @@ export class Thread {
 
   private answer(parent: string | null, sides: readonly Settings[], prefix = ""): void {
     const pair = sides.length > 1 ? newId() : null;
-    const answers = sides.map((settings) => this.createAnswer(parent, settings, prefix, pair));
-    for (const answer of answers.toReversed()) this.add(answer);
+    // The first side is added last: it is the chosen one.
+    const answers = sides.toReversed().map((settings) => {
+      const answer = this.createAnswer(parent, settings, prefix, pair);
+      this.add(answer);
+      return answer;
+    });
     for (const answer of answers) void this.run(answer);
   }
 
