@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from forefront.chat.events import Event
 from forefront.upstream.answer_decoder import AnswerDecoder, MalformedAnswerError
-from forefront.upstream.chunk import NULL
 from forefront.upstream.sse import EventReader
-from forefront.upstream.usage import read_usage
+from forefront.upstream.usage import TokenCounts, read_usage, read_usages
 from tests.support.upstream_answers import chunk
 from tests.upstream.backends import Collected
 from tests.upstream.recorded_answers import RECORDED, Recorded
@@ -44,7 +43,7 @@ def check(recorded: Recorded, decoder: AnswerDecoder, collected: Collected) -> N
     assert collected.reasoning == recorded.reasoning
     assert collected.calls == list(recorded.calls)
     assert collected.reasons == [recorded.reason]
-    counts = None if decoder.usage == NULL else read_usage(decoder.usage, 100, 1000)
+    [*_, counts] = [None, *(read_usage(usage, 100, 1000) for usage in decoder.usages)]
     assert (counts and (counts.prompt, counts.output, counts.cached, counts.reasoning)) == recorded.usage
 
 
@@ -145,9 +144,27 @@ def test_usage_of_one_choice_is_not_that_of_all() -> None:
     part = {"prompt_tokens": 7, "completion_tokens": 1}
     decoder = AnswerDecoder(2, 100)
     events(decoder, chunk(choices=[{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}], usage=part))
-    assert decoder.usage == NULL
+    assert not decoder.usages
     events(decoder, chunk({"content": "a"}, "stop"), chunk(choices=[], usage=part | {"completion_tokens": 2}))
-    assert read_usage(decoder.usage, 100, 100).output == 2  # type: ignore[union-attr]
+    assert read_usages(decoder.usages, 1, 100, 100) == TokenCounts(7, 2)
+
+
+def test_usage_of_each_choice_adds_up() -> None:
+    """Two prompts with two choices each, from llama.cpp."""
+    decoder = AnswerDecoder(4, 100, usage_of_choices=True)
+    for index in range(4):
+        part = {
+            "prompt_tokens": 5 + index // 2,
+            "completion_tokens": 1,
+            "prompt_tokens_details": {"cached_tokens": index},
+        }
+        events(decoder, chunk(choices=[{"index": index, "text": "x", "finish_reason": "stop"}], usage=part))
+    events(decoder, chunk(choices=[], usage={"prompt_tokens": 99, "completion_tokens": 99}))
+    assert read_usages(decoder.usages, 2, 100, 100) == TokenCounts(prompt=11, output=4, cached=0)
+
+
+def test_an_event_of_nothing() -> None:
+    assert not list(AnswerDecoder(1, 10).decode(b"null"))
 
 
 def test_usage_before_more_text_is_not_final() -> None:
