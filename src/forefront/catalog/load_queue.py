@@ -316,7 +316,8 @@ class LoadQueue:
         self.changed()
 
     def _forget(self, model: ServedModel) -> None:
-        self.models.remove(model)
+        if model in self.models:
+            self.models.remove(model)
         self.changed()
 
     def _expire_at(self, model: ServedModel, when: float) -> None:
