@@ -17,7 +17,7 @@ _END: Final = b'"","sequence_number":0}'
 Number = Callable[[], int]
 
 
-def frame(event: Any) -> bytes:
+def frame(event: TaggedRecord) -> bytes:
     """One event, with its type as the event's name."""
     return b"%b%b\n\n" % (_head(type(event)), _encoder.encode(event))
 
