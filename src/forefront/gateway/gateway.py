@@ -77,6 +77,7 @@ class Gateway:
     def switch(self, lease: Lease, model: str) -> None:
         """Another model takes the request of the lease over."""
         lease.switch(model, self.prices[model])
+        lease.recorder.switch(self.metrics.model(model))
 
     def check(self, principal: Principal) -> list[RateLimiter]:
         """Check whether there is room for one more request of any size. The limiters in memory that count it.

@@ -95,6 +95,14 @@ class RequestRecorder:
         self._admitted = now = monotonic()
         metrics.queue_time.observe(now - self._received)
 
+    def switch(self, metrics: ModelMetrics) -> None:
+        """Another model takes the request over before the first token: from here on it counts as that model's."""
+        self._metrics.waiting -= self._waiting
+        self._metrics.running -= self._running
+        self._metrics = metrics
+        metrics.waiting += self._waiting
+        metrics.running += self._running
+
     def first_token(self) -> None:
         """The prompt has been read and the first token sampled."""
         self._first = now = monotonic()

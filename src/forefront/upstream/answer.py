@@ -51,8 +51,8 @@ class Answer:
             usage_of_choices=prepared.usage_of_choices,
         )
 
-    def started(self) -> Started:
-        """The first event."""
+    def start(self) -> Started:
+        """The first event: part of the answer has come."""
         self._usage.started, self.first = time.time(), time.monotonic()
         return Started(self.prepared.prompt_tokens, 0, self.decoder.fingerprint)
 

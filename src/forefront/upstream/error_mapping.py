@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-import aiohttp
 import msgspec
 
 from forefront.upstream.errors import FailureKind, UpstreamError
@@ -106,7 +105,7 @@ def error_of(body: UpstreamErrorBody, status: int, replica: Replica, retry_after
 
 def connection_error(replica: Replica, error: Exception, *, began: bool = False) -> UpstreamError:
     """The error for a connection that cannot be made, or that ends in the middle of an answer (`began`)."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError | aiohttp.ClientConnectorSSLError):
+    if isinstance(error, ssl.SSLError):
         detail = _detail(replica, f": TLS failed: {error}")
         text = "The model's upstream has no valid TLS certificate. Its operator has to change the settings."
         return UpstreamError("unreachable", "upstream_unavailable", text, detail=detail)

@@ -13,6 +13,7 @@ from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.answer import Answer, PreparedCall
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.delta_merging import merged
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
@@ -289,18 +290,18 @@ class UpstreamBackend:
         try:
             async with self._client.stream(replica, prepared.path, prepared.body, deadline) as stream:
                 while payloads := await stream.read():
-                    for data in payloads:
-                        for event in decoder.decode(data):
-                            stream.progressed()
-                            if answer.first is None:
-                                yield answer.started()
-                            yield event
+                    decoded = (event for data in payloads for event in decoder.decode(data))
+                    for event in decoded if len(payloads) == 1 else merged(decoded):
+                        stream.progressed()
+                        if answer.first is None:
+                            yield answer.start()
+                        yield event
                     if decoder.complete:
                         await _read_usage(stream, decoder)
                         break
         except TimeoutError:
             if answer.first is None:
-                yield answer.started()
+                yield answer.start()
             for event in decoder.cut():
                 yield event
         except MalformedAnswerError as error:

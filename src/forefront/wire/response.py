@@ -130,8 +130,8 @@ class Receipt(Record, kw_only=True):
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
     and a version; for an answer of an `upstream` all three are what it states, or "unknown". Times are in milliseconds:
-    waiting for a turn, reading the prompt until the first token, and from there to the last. `served_by` names a
-    fallback that answered in place of the requested model.
+    waiting for a turn, reading the prompt until the first token, and from there to the last. `served_by` names
+    a fallback that answered in place of the requested model.
     """
 
     weights: str
