@@ -5,13 +5,19 @@ Ratios compare alternating rounds and are more reliable than figures on a noisy 
 
 import argparse
 
-from benchmarks import engine, gateway, grammar, host_work, http, node_sdk, peers, python_sdk, upstream, year
+from benchmarks import apis, engine, gateway, grammar, host_work, http, node_sdk, peers, python_sdk, upstream, year
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model.model import ModelOptions, PagedModel
 
 # Suites that need no model of real size.
-_WITHOUT_MODEL = {"node": node_sdk.run, "python": python_sdk.run, "gateway": gateway.run, "host": host_work.run}
+_WITHOUT_MODEL = {
+    "node": node_sdk.run,
+    "python": python_sdk.run,
+    "gateway": gateway.run,
+    "apis": apis.run,
+    "host": host_work.run,
+}
 
 
 def main() -> None:

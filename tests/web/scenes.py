@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.scripted import Script
 
-RICH: Final = """A **Kalman filter** keeps an estimate and its variance. Each measurement moves the estimate by the *gain*:
+RICH: Final = """A **Kalman filter** keeps an estimate and its variance. A measurement moves the estimate by the *gain*:
 
 $$K_k = \\frac{P_k^-}{P_k^- + R}$$
 

@@ -271,8 +271,8 @@ class Model(Record, kw_only=True):
     context_length: int | None = None
     max_model_len: int | None = None
     root: str | None = None
-    state: ModelState
-    size: int
+    state: ModelState | None = None
+    size: int | None = None
 
 
 class ModelList(Record, kw_only=True):
@@ -286,3 +286,11 @@ class Health(Record, kw_only=True):
     """`ok`: the process answers. `ready`: every model generates tokens."""
 
     status: Literal["ok", "ready"]
+
+
+class CancelledCompletion(Record, kw_only=True):
+    """A running completion has been cancelled."""
+
+    id: str
+    object: Literal["chat.completion.cancelled"] = "chat.completion.cancelled"
+    cancelled: Literal[True] = True

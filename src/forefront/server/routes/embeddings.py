@@ -31,11 +31,10 @@ from forefront.wire.embeddings import (
     RerankDocument,
     RerankRequest,
     RerankResult,
-    parse_embedding_request,
-    parse_rerank_request,
 )
 from forefront.wire.errors import ApiError
 from forefront.wire.parse import ParsedRequest
+from forefront.wire.parse_embeddings import parse_embedding_request, parse_rerank_request
 
 R = TypeVar("R", bound=EmbeddingRequest | RerankRequest)
 
