@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 
 from forefront.server.responses.output_draft import ItemDraft
-from forefront.wire.record import TaggedRecord
 from forefront.wire.response import TokenLogprob
 from forefront.wire.responses import events
 from forefront.wire.responses.response import OutputReasoningText, OutputSummaryText, OutputText
@@ -23,8 +22,8 @@ def frame(event: TaggedRecord) -> bytes:
 
 
 @cache
-def _head(kind: type[TaggedRecord]) -> bytes:
-    """The bytes before the JSON of such events."""
+def _head(kind: Any) -> bytes:
+    """The bytes before the JSON of events of that class."""
     return f"event: {kind.__struct_config__.tag}\ndata: ".encode()
 
 
