@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.server.responses.output_draft import ItemDraft
+from forefront.wire.record import TaggedRecord
 from forefront.wire.response import TokenLogprob
 from forefront.wire.responses import events
 from forefront.wire.responses.response import OutputReasoningText, OutputSummaryText, OutputText
@@ -22,7 +23,7 @@ def frame(event: TaggedRecord) -> bytes:
 
 
 @cache
-def _head(kind: Any) -> bytes:
+def _head(kind: type[TaggedRecord]) -> bytes:
     """The bytes before the JSON of events of that class."""
     return f"event: {kind.__struct_config__.tag}\ndata: ".encode()
 
