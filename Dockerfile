@@ -22,6 +22,7 @@ COPY --from=build --chown=10001:10001 /var/lib/forefront /var/lib/forefront
 ENV PATH=/opt/forefront/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     FOREFRONT_HOME=/var/lib/forefront \
+    HF_HOME=/var/lib/forefront/huggingface \
     HOST=0.0.0.0 \
     PORT=8000
 USER 10001:10001

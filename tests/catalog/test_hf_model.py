@@ -4,45 +4,21 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
-from tokenizers import Tokenizer as Pipeline
 
 from forefront.catalog.hf_model import HfModel
 from forefront.catalog.loading import load
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.chat.local.loading import ModelOptions
-from forefront.graph.gguf.gguf_file import GgufFile
-from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint
+from tests.support.hf_directory import write_directory
 from tests.support.loaded import Silent
-from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
-
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}<|im_start|>assistant\n"
-)
-
-
-def write_tokenizer(directory: Path, file: GgufFile) -> None:
-    """The vocabulary of a GGUF file as `tokenizer.json` and `tokenizer_config.json`."""
-    tokens, merges = file.metadata["tokenizer.ggml.tokens"], file.metadata["tokenizer.ggml.merges"]
-    pairs = [tuple(merge.split(" ")) for merge in merges]
-    pipeline = Pipeline(models.BPE({text: n for n, text in enumerate(tokens)}, pairs))
-    pipeline.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    pipeline.decoder = decoders.ByteLevel()
-    pipeline.add_special_tokens([AddedToken(text, special=True) for text in tokens[:3]])
-    pipeline.save(str(directory / "tokenizer.json"))
-    config = {"bos_token": tokens[1], "eos_token": tokens[2], "chat_template": TEMPLATE}
-    (directory / "tokenizer_config.json").write_text(json.dumps(config))
+from tests.support.random_decoder import CONTEXT
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hf")
-    write_decoder(folder / "model.gguf", FAMILIES["qwen2"], shape=ALIGNED, quant="BF16")
-    file = GgufFile(folder / "model.gguf")
-    write_checkpoint(folder / "tiny", CHECKPOINTS["qwen2"], file, shape=ALIGNED)
-    write_tokenizer(folder / "tiny", file)
-    (folder / "tiny" / "generation_config.json").write_text('{"eos_token_id": [2, 0]}')
+    write_directory(folder / "tiny")
     return folder / "tiny"
 
 

@@ -19,7 +19,9 @@ from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import open_database
+from forefront.gateway.store.response_store import ResponseStore
 from forefront.server.app import Services, build_app
+from forefront.server.responses.stored_responses import StoredResponses
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "LINK", "PROPFIND")
 
@@ -36,6 +38,7 @@ def route_table(folder: Path) -> list[Route]:
         UsageReports(database),
         LedgerHistories(database),
         BudgetReports(database),
+        StoredResponses(ResponseStore(database, "server")),
     )
     app = build_app(services, WorkerPool(1, "bodies"))
     while not isinstance(app, Starlette):

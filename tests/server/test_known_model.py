@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from forefront.catalog.known_models import KNOWN_MODELS
+from forefront.catalog.known_models import SMOLLM2
 from tests.support import server as servers
 from tests.support.server import run_server
 
-MODEL = KNOWN_MODELS["smollm2"]
+MODEL = SMOLLM2
 # What the model knows. It is a weak one: with its template's own system message it is wrong about France.
 ANSWERS = {
     "What is the capital of France?": "Paris",

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
-from forefront.chat.backend import PromptPreview, Run, RunUsage, TokenizedText
+from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.cli.config import Config
 from forefront.cli.server_runtime import run_server
@@ -133,16 +134,19 @@ class Nursery:
         *,
         settings: Config | None = None,
         pause: float = 0.0,
+        backends: Mapping[str, Backend[Any]] | None = None,
         upstreams: Sequence[UpstreamSpec] = (),
         policy: CircuitPolicy | None = None,
         fallback: Mapping[str, Sequence[str]] | None = None,
     ) -> Iterator[Instant]:
         """A server on the store of that URL, opened by `KEY`; killed in the end if it still runs.
 
-        It also serves the models of `upstreams`, with the circuits of `policy` and the models of `fallback`.
+        Its models are `backends` by their names (one `InstantBackend`), and those of `upstreams`, with the circuits of
+        `policy` and the models of `fallback`.
         """
         ours, theirs = self._context.Pipe()
-        arguments = (url, str(log), settings or Config(), pause, upstreams, policy, fallback or {}, theirs)
+        served = backends or {MODEL: InstantBackend(pause)}
+        arguments = (url, str(log), settings or Config(), served, upstreams, policy, fallback or {}, theirs)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -162,7 +166,7 @@ def _serve(
     url: str,
     log: str,
     settings: Config,
-    pause: float,
+    backends: Mapping[str, Backend[Any]],
     upstreams: Sequence[UpstreamSpec],
     policy: CircuitPolicy | None,
     fallback: Mapping[str, Sequence[str]],
@@ -175,7 +179,9 @@ def _serve(
     database = open_database(url)
     KeyStore(database).ensure_admin_key(KEY)
     build = Build("none", "none", "instant")
-    models = [ServedModel.permanent(MODEL, LoadedModel(InstantBackend(pause), 0, "fp_instant", build))]
+    models = [
+        ServedModel.permanent(name, LoadedModel(backend, 0, "fp_instant", build)) for name, backend in backends.items()
+    ]
     for spec in upstreams:
         loaded = LoadedModel(build_backend(spec, policy=policy), 0, "fp_upstream", build)
         models.append(ServedModel.permanent(spec.name, loaded, fallback.get(spec.name, ())))

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import Tab, open_browser, open_tab
+from tests.support.instant import KEY, Instant, Nursery
 from tests.support.node import require_node
+from tests.support.scripted import ScriptedBackend
 from tests.support.server import RunningServer
+from tests.web.scenes import SCRIPTS
 
 OpenTab = Callable[..., Tab]
 
@@ -38,3 +41,25 @@ def open_page(browser: Browser, server: RunningServer) -> Iterator[OpenTab]:
         for tab in tabs:
             assert tab.problems == []
             assert {host.split(":")[0] for host in tab.hosts} <= {"127.0.0.1", ""}
+
+
+@pytest.fixture(scope="module")
+def scripted(web_pages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instant]:
+    """A server with two models that answer by the scripts of `scenes.py`."""
+    folder = tmp_path_factory.mktemp("scripted")
+    backends = {name: ScriptedBackend(SCRIPTS) for name in ("first", "second")}
+    with Nursery().serve(f"sqlite:///{folder}/store.sqlite", folder / "log", backends=backends) as running:
+        yield running
+
+
+@pytest.fixture
+def playground(open_page: OpenTab, scripted: Instant) -> Callable[..., Page]:
+    """Opens the playground of the scripted server in a tab of its own."""
+
+    def make(key: str | None = KEY, **options: object) -> Page:
+        page = open_page("/", url=scripted.url, key=key, **options).page
+        if key:
+            expect(page.get_by_label("Model", exact=True)).to_have_value("first")
+        return page
+
+    return make

@@ -27,7 +27,7 @@ class GpuServerLoader:
 
     def estimate(self) -> LoadEstimate:
         """See `ModelLoader.estimate`. Weights and KV cache are in the GPU's memory, which is not counted."""
-        created = 0 if self.source.known is not None else int(self.source.path.stat().st_mtime)
+        created = int(self.source.path.stat().st_mtime) if self.source.path.exists() else 0
         return LoadEstimate(0, created, self.context_length)
 
     def load(self, progress: Progress) -> LoadedModel:

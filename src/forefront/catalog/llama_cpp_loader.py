@@ -8,12 +8,20 @@ from typing import Final
 from forefront.catalog.fingerprint import fingerprint
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader, Progress
 from forefront.catalog.loading import LocalLoader
+from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
 from forefront.engines.choice import reason_for_llama_cpp
-from forefront.engines.errors import EngineStartError
-from forefront.engines.llama_cpp.loading import LlamaCppOptions, engine_version, estimate, load_llama_cpp
+from forefront.engines.errors import EngineNotInstalledError, EngineStartError
+from forefront.engines.llama_cpp.loading import (
+    LlamaCppOptions,
+    check_installed,
+    engine_version,
+    estimate,
+    is_installed,
+    load_llama_cpp,
+)
 from forefront.engines.model_header import read_model_header
 from forefront.graph.errors import ModelFileError
 
@@ -38,11 +46,13 @@ class LlamaCppLoader:
 
     def estimate(self) -> LoadEstimate:
         """See `ModelLoader.estimate`."""
-        if self.source.known is not None:
-            return LoadEstimate(self.source.known.file_bytes + self.options.kv_cache_bytes)
+        if self.source.remote is not None and not self.source.path.exists():
+            return estimate_memory(self.source, self.options, self.context_length)
+        if not self.source.is_gguf:
+            raise SourceError(f"{self.source.path}: llama.cpp loads GGUF files only")
         try:
             header = read_model_header(self.source.path)
-            size, context = estimate(header, self._engine_options)
+            size, context = estimate(header, self._engine_options(self.source))
         except (ModelFileError, EngineStartError) as error:
             raise SourceError(f"{self.source.path}: {error}") from None
         except OSError as error:
@@ -60,21 +70,22 @@ class LlamaCppLoader:
                 header = read_model_header(source.path)
                 digest = self.cache.digest(header.paths)
             with progress.step(f"Starting llama.cpp with {source.name}"):
-                backend = load_llama_cpp(source.name, header, self._engine_options, self.chat_template)
+                backend = load_llama_cpp(source.name, header, self._engine_options(source), self.chat_template)
         except (EngineStartError, ModelFileError) as error:
             raise SourceError(f"{source.path}: {error}") from None
         except OSError as error:
             raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
         build = Build(f"sha256:{digest}", _PRECISION, version)
         settings = " ".join(self.arguments)
-        size = max(backend.memory_bytes(), estimate(header, self._engine_options)[0])
+        size = max(backend.memory_bytes(), estimate(header, self._engine_options(source))[0])
         mark = fingerprint(build, settings, self.options, self.chat_template)
         return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
 
-    @property
-    def _engine_options(self) -> LlamaCppOptions:
-        options = self.options
-        return LlamaCppOptions(options.threads, options.kv_cache_bytes, self.context_length, self.arguments)
+    def _engine_options(self, source: ModelSource) -> LlamaCppOptions:
+        options, arguments = self.options, self.arguments
+        if source.projector is not None and not {"--mmproj", "-mm"} & set(arguments):
+            arguments = (*arguments, "--mmproj", str(source.projector))
+        return LlamaCppOptions(options.threads, options.kv_cache_bytes, self.context_length, arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +105,19 @@ class AutomaticLoader:
         loader, reason = self._choose(source)
         if reason is not None:
             log.info("%s is served by llama.cpp: the file %s", source.name, reason)
+            try:
+                check_installed()
+            except EngineNotInstalledError as error:
+                raise SourceError(f"{source.path}: the file {reason}, which needs llama.cpp; {error}") from None
         return loader.load(progress)
 
     def _choose(self, source: ModelSource) -> tuple[ModelLoader, str | None]:
         """The loader, and the reason if it is that of llama.cpp. A file that cannot be read is left to this process,
-        which reports what is wrong with it."""
+        which reports what is wrong with it. A vision model is served for text by this process without llama.cpp."""
         reason = None
-        if source.known is None and source.is_gguf:
+        if source.projector is not None and is_installed():
+            reason = "has a projector for images"
+        elif source.is_gguf:
             try:
                 reason = reason_for_llama_cpp(read_model_header(source.path))
             except (ModelFileError, OSError):

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from forefront.catalog.known_models import PackageModel
 from forefront.catalog.loaded_model import LoadEstimate
 from forefront.catalog.model_cache import read_json
 from forefront.catalog.prepared_model import context_length
@@ -26,9 +27,10 @@ _KV_BYTES: Final = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1}
 def estimate_memory(source: ModelSource, options: ModelOptions, context: int | None = None) -> LoadEstimate:
     """Packed weights and KV cache. `context` is a smaller context than the model's. Raises `SourceError`."""
     try:
-        if source.known is not None:
-            # Only the download shows the context: the KV cache has its bound.
-            return LoadEstimate(int(source.known.file_bytes * (1 + _SHARE)) + _FIXED + options.kv_cache_bytes)
+        if source.remote is not None and not source.path.exists():
+            # Only the pulled files show size and context: the KV cache has its bound.
+            weights = source.remote.file_bytes if isinstance(source.remote, PackageModel) else 0
+            return LoadEstimate(int(weights * (1 + _SHARE)) + _FIXED + options.kv_cache_bytes)
         created = int(source.path.stat().st_mtime)
         if source.is_ir:
             size = _ir_bytes(source) + _FIXED + options.kv_cache_bytes

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 # Tokens. The longest contexts that models were made for are ten million tokens.
 MAX_CONTEXT: Final = 2**24
+# Characters of a digest in the name of a folder.
+DIGEST_LENGTH: Final = 32
 
 
 class ModelCache:
@@ -41,21 +43,28 @@ class ModelCache:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
+    def packed(self, digest: str) -> list[Path]:
+        """The folders with packed weights of the model with that digest, one for each way that it was served in."""
+        return sorted(self.models.glob(f"{digest[:DIGEST_LENGTH]}-*")) if digest else []
+
     def digest(self, paths: Sequence[Path]) -> str:
         """SHA-256, in hexadecimal, of a model's files. A file of the same path, size and time of change is read once.
         Raises `OSError`."""
         known = read_json(self._digests)
         digests = []
         for path in paths:
-            seen = path.stat()
-            key, state = str(path.resolve()), [seen.st_size, seen.st_mtime_ns]
-            entry = known.get(key)
-            if not isinstance(entry, list) or entry[:2] != state:
+            entry = known.get(str(path.resolve()))
+            if not isinstance(entry, list) or entry[:2] != _state(path):
+                state = _state(path)
                 with path.open("rb") as file:
                     entry = [*state, hashlib.file_digest(file, "sha256").hexdigest()]
-                self._remember(key, entry)
+                self._remember(str(path.resolve()), entry)
             digests.append(str(entry[2]))
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Keep the digest of a file that was just written, so that it is not read for it. Raises `OSError`."""
+        self._remember(str(path.resolve()), [*_state(path), sha256])
 
     def _remember(self, key: str, entry: list[Any]) -> None:
         with suppress(OSError):  # it is read again next time
@@ -64,6 +73,12 @@ class ModelCache:
             with os.fdopen(descriptor, "w") as file:
                 json.dump(read_json(self._digests) | {key: entry}, file)
             Path(name).replace(self._digests)
+
+
+def _state(path: Path) -> list[int]:
+    """What changes with a file's content: its size and its time of change."""
+    seen = path.stat()
+    return [seen.st_size, seen.st_mtime_ns]
 
 
 def _publish(work: Path, final: Path, is_complete: Callable[[Path], bool]) -> None:

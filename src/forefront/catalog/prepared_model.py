@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache
+from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
 from forefront.graph.build import (
@@ -43,7 +43,7 @@ class PreparedModel(ABC):
         except OSError as error:
             raise SourceError(f"{source.path}: it cannot be read: {error.strerror}") from error
         marks = [str(PACKING), "exact" if exact else "", quantize, precision if precision != "f32" else ""]
-        self._folder = "-".join([self.digest[:32], *filter(None, marks)])
+        self._folder = "-".join([self.digest[:DIGEST_LENGTH], *filter(None, marks)])
 
     @property
     def is_prepared(self) -> bool:

@@ -1,10 +1,12 @@
-"""The argument of `forefront serve`: `PATH` or `NAME=PATH`."""
+"""The argument of `forefront serve`: `[NAME=]SOURCE`, where a source is a path, a known name or a reference."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from forefront.catalog.known_models import KNOWN_MODELS, KnownModel
+from forefront.catalog.known_models import KNOWN_MODELS, HubModel, PackageModel
+from forefront.catalog.reference import Reference, parse_reference
 
 BUILT_IN_NAME = "forefront-mini"
 BUILT_IN_PATH = Path(__file__).parent / "builtin" / "forefront-mini.gguf"
@@ -17,17 +19,23 @@ class SourceError(Exception):
     """A model on the command line cannot be served; the message names it and the reason."""
 
 
+# What `catalog/pull/` can bring.
+Pullable = Reference | PackageModel
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """A model's files and the name that requests use for it. `path` is a GGUF file, or a directory with OpenVINO IR or
     with `config.json` and `*.safetensors`.
 
-    `known` is a model that must be fetched first: until then there is nothing at `path`.
+    `remote` is the origin of files that are pulled: until then there is nothing at `path`. `projector` is the GGUF file
+    that a vision model reads images with.
     """
 
     name: str
     path: Path
-    known: KnownModel | None = None
+    remote: Pullable | None = None
+    projector: Path | None = None
 
     @property
     def is_gguf(self) -> bool:
@@ -46,35 +54,70 @@ def built_in() -> ModelSource:
 
 
 def parse_source(text: str) -> ModelSource:
-    """Read `PATH` or `NAME=PATH`. Without a name, the file's or directory's own name serves.
+    """Read `[NAME=]SOURCE`. Without a name, the file's, directory's or repository's own name serves.
 
-    Raises `SourceError` for a path that is not there or is neither kind, and for an unusable name.
+    Raises `SourceError` for a path that is not there or is neither kind, a malformed reference, and an unusable name.
     """
-    # A path may contain "=": an argument that exists in full is a path.
-    if "=" in text and not Path(text).expanduser().exists():
+    # A path or a URL may contain "=": an argument that exists in full is a path.
+    if "=" in text and not _is_reference(text) and not Path(text).expanduser().exists():
         name, _, text = text.partition("=")
         return find_source(text, name)
     return find_source(text)
 
 
 def find_source(text: str, name: str = "") -> ModelSource:
-    """The model at a path, or the known model of that name. Raises `SourceError` like `parse_source`."""
+    """The model of a path, a known name or a reference. Raises `SourceError` like `parse_source`."""
+    source = _find(name, text)
+    if not is_model_name(source.name):
+        raise SourceError(f"{text}: {source.name!r} cannot be a model's name; give it one with NAME={text}")
+    return source
+
+
+def reference_text(remote: Pullable) -> str:
+    """The text that identifies a model in records and messages."""
+    return remote.name if isinstance(remote, PackageModel) else str(remote)
+
+
+def find_known(remote: Pullable) -> PackageModel | HubModel | None:
+    """The known model that has these files."""
+    known = KNOWN_MODELS.values()
+    return next((model for model in known if remote in (model, getattr(model, "reference", None))), None)
+
+
+def find_pullable(text: str) -> Pullable | None:
+    """The model that a known name or a reference stands for; None for any other text. Raises `SourceError`."""
+    if (known := KNOWN_MODELS.get(text)) is not None:
+        return known.reference if isinstance(known, HubModel) else known
+    try:
+        return parse_reference(text)
+    except ValueError as error:
+        raise SourceError(f"{text}: {error}") from None
+
+
+def _find(name: str, text: str) -> ModelSource:
     path = Path(text).expanduser()
-    if str(path) == BUILT_IN_NAME and not path.exists():
-        return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
-    if not path.exists() and str(path) in KNOWN_MODELS:
-        return ModelSource(name or str(path), path, KNOWN_MODELS[str(path)])
     if not path.exists():
-        raise SourceError(f"{path}: there is no such file or directory{_known(str(path))}")
+        if text == BUILT_IN_NAME:
+            return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
+        if (remote := find_pullable(text)) is not None:
+            return ModelSource(name or _default_name(text, remote), Path(text), remote)
+        raise SourceError(f"{path}: there is no such file or directory{_known(text)}")
+    # Symbolic links are kept: the parts of a model in the hub's cache are links side by side.
+    path = Path(os.path.abspath(path))
     if path.is_file():
         if _magic(path) != b"GGUF":
             raise SourceError(f"{path}: this is not a GGUF file")
     elif not (path / _IR).is_file():
         _check_safetensors(path)
-    name = name or path.resolve().name.removesuffix(".gguf")
-    if not is_model_name(name):
-        raise SourceError(f"{path}: {name!r} cannot be a model's name; give it one with NAME={path}")
-    return ModelSource(name, path.resolve())
+    return ModelSource(name or path.name.removesuffix(".gguf"), path)
+
+
+def _is_reference(text: str) -> bool:
+    return text.startswith(("hf:", "https://", "http://"))
+
+
+def _default_name(text: str, remote: Pullable) -> str:
+    return text if text in KNOWN_MODELS or isinstance(remote, PackageModel) else remote.model_name
 
 
 def is_model_name(name: str) -> bool:

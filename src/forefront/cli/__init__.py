@@ -36,6 +36,8 @@ def _run() -> None:
             from forefront.cli.client_app import app
         elif command in ("config", "keys", "projects", "usage", "prune", "export", "import"):
             from forefront.cli.store_app import app
+        elif command in ("pull", "models"):
+            from forefront.cli.models_app import app
         else:
             from forefront.cli.app import app
     except ModuleNotFoundError as missing:

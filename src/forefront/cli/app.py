@@ -8,6 +8,7 @@ from rich.console import Console
 
 from forefront.cli.client_app import COMMANDS
 from forefront.cli.commands.serve import serve
+from forefront.cli.models_app import add_model_commands
 from forefront.cli.store_app import add_store_commands
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(serve)
 for name, command in COMMANDS.items():
     app.command(name)(command)
+add_model_commands(app)
 add_store_commands(app)
 
 

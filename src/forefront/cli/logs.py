@@ -23,7 +23,7 @@ def set_up_logging(form: Literal["human", "json"], level: str, *, prompts: bool,
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for library in ("uvicorn", "alembic", "httpx", "asyncio"):
+    for library in ("uvicorn", "alembic", "httpx", "httpx2", "asyncio"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("forefront.prompts").setLevel(logging.INFO if prompts else logging.CRITICAL)
 

@@ -3,12 +3,10 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.download import fetch
 from forefront.catalog.gpu_server_loader import GpuServerLoader
 from forefront.catalog.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.load_queue import LoadQueue, gibibytes, no_room
@@ -17,7 +15,9 @@ from forefront.catalog.loading import LocalLoader
 from forefront.catalog.machine_memory import machine_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.model_settings import parse_keep
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.pull.pull import Puller
+from forefront.catalog.pull.records import ModelUse, PulledModels
+from forefront.catalog.source import ModelSource, SourceError, find_known
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
 from forefront.cli.upstream_model import load_upstream
@@ -55,9 +55,7 @@ def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
 
 
 def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -> ModelLoader:
-    def fetch_files(source: ModelSource, progress: Progress) -> ModelSource:
-        return _download(source, home, progress)
-
+    source, fetch_files = PulledModels(home).locate(source), _FilePuller(home)
     cache, options = ModelCache(home), configured.options
     template, settings = configured.chat_template, configured.settings
     arguments = tuple(settings.engine_args or ())
@@ -73,12 +71,22 @@ def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -
     return llama_cpp if configured.engine == "llama.cpp" else local
 
 
-def _download(source: ModelSource, home: Path, progress: Progress) -> ModelSource:
-    """The source with its files downloaded. Raises `SourceError`."""
-    if source.known is None:
-        return source
-    log.info("%s is %s, %s, %s", source.name, source.known.title, source.known.licence, source.known.remark)
-    return replace(source, path=fetch(source.known, home, progress.download), known=None)
+class _FilePuller:
+    """Pulls the files of one model, and holds them as used from then on."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._use: ModelUse | None = None
+
+    def __call__(self, source: ModelSource, progress: Progress) -> ModelSource:
+        """The source with its files on this machine. Raises `SourceError`."""
+        if source.remote is None:
+            return source
+        if (known := find_known(source.remote)) is not None:
+            facts = (known.title, f"{known.parameters} parameters", known.licence, known.remark)
+            log.info("%s is %s", source.name, ", ".join(filter(None, facts)))
+        found, self._use = Puller(self._home, progress.download).find_source(source)
+        return found
 
 
 def make_catalog(

@@ -14,6 +14,16 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from forefront.cli.printable import printable
+
+
+def format_size(size: int) -> str:
+    """Bytes as people write them, such as `93 MB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.{0 if size >= 10 * factor else 1}f} {unit}"
+    return f"{size} bytes"
+
 
 class StartupProgress:
     """Steps as a spinner on a terminal, and elsewhere, as in a log file, as one line at start and end."""
@@ -35,22 +45,23 @@ class StartupProgress:
 
     @contextmanager
     def download(self, text: str, size: int) -> Iterator[Callable[[int], None]]:
-        """On a terminal, a bar of `size` bytes with rate and remaining time; elsewhere as `step`."""
+        """On a terminal, a bar with rate and remaining time; elsewhere as `step`. `size`: in bytes, 0 if unknown."""
+        text = printable(text)
         if not self._console.is_terminal:
-            with self.step(f"{text} ({size / 1e6:.0f} MB)"):
+            with self.step(f"{text} ({format_size(size)})" if size else text):
                 yield lambda _count: None
             return
         start = time.monotonic()
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
-            task = progress.add_task(text, total=size)
-            yield lambda count: progress.update(task, completed=min(count, size))
+            task = progress.add_task(text, total=size or None)
+            yield lambda count: progress.update(task, completed=min(count, size) if size else count)
         self._console.print(f"{text}: {time.monotonic() - start:.1f} s", markup=False)
 
 

@@ -81,7 +81,7 @@ class Lease:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not (isinstance(error, ApiError) and error.code == "request_cancelled"):
             self.fail(error)
         else:
             self.abandon("aborted")

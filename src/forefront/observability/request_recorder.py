@@ -76,6 +76,14 @@ class RequestRecorder:
         self._admitted = now = monotonic()
         metrics.queue_time.observe(now - self._received)
 
+    def switch(self, metrics: ModelMetrics) -> None:
+        """Another model takes the request over before the first token: from here on it counts as that model's."""
+        self._metrics.waiting -= self._waiting
+        self._metrics.running -= self._running
+        self._metrics = metrics
+        metrics.waiting += self._waiting
+        metrics.running += self._running
+
     def first_token(self) -> None:
         """The prompt has been read and the first token sampled."""
         self._first = now = monotonic()
@@ -96,13 +104,6 @@ class RequestRecorder:
             self._running = False
             self._metrics.running -= 1
             self._computed = monotonic()
-
-    def switch(self, metrics: ModelMetrics) -> None:
-        """Another model takes the request over; its metrics count it from now on."""
-        for gauge, counted in (("waiting", self._waiting), ("running", self._running)):
-            setattr(self._metrics, gauge, getattr(self._metrics, gauge) - counted)
-            setattr(metrics, gauge, getattr(metrics, gauge) + counted)
-        self._metrics = metrics
 
     def discard(self, failed: EndedRequest | None, error: str | None) -> None:
         """The request has ended without an answer and is in no ledger. `error` is the code of a failure, `failed` the

@@ -27,10 +27,14 @@ from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.server.responses.api import RESPONSES
+from forefront.server.responses.api import ResponsesEndpoint
+from forefront.server.responses.background import BackgroundRuns
+from forefront.server.responses.routes import StoredResponseRoutes
+from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import AdminRoutes
 from forefront.server.routes.admin_history import HistoryRoutes
 from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
+from forefront.server.routes.cancel import make_cancel
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
@@ -49,7 +53,7 @@ CONVENTIONS: Final[Conventions] = {}
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The dependencies of the routes: the models, and the parts of the gateway."""
+    """The dependencies of the routes: the models, the parts of the gateway, and stored responses."""
 
     catalog: Catalog
     gateway: Gateway
@@ -58,6 +62,7 @@ class Services:
     usage: UsageReports
     histories: LedgerHistories
     budgets: BudgetReports
+    responses: StoredResponses
     reload: ReloadSettings = no_reload
 
 
@@ -72,10 +77,11 @@ def build_app(
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
     service = CompletionService(catalog, gateway, workers)
+    background = BackgroundRuns(service, services.responses, runs)
     completions: dict[str, ASGIApp] = {
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
         "/v1/completions": CompletionsEndpoint(TEXT, service),
-        "/v1/responses": CompletionsEndpoint(RESPONSES, service),
+        "/v1/responses": ResponsesEndpoint(service, services.responses, background),
         "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
         "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
     }
@@ -87,6 +93,8 @@ def build_app(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             Route("/v1/chat/completions/preflight", PreflightEndpoint(catalog, gateway, workers), methods=["POST"]),
+            Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
+            *StoredResponseRoutes(services.responses, background).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),

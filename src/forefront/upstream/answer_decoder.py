@@ -13,6 +13,7 @@ from forefront.upstream.chunk import Delta as MessageDelta
 from forefront.upstream.logprobs import read_logprobs
 from forefront.wire.response import FinishReason
 
+_NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts
 _MAX_CALLS: Final = 1024  # of one choice
 # Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
 _MAX_BYTES: Final = (256, 2**24)
@@ -65,20 +66,31 @@ class AnswerDecoder:
     """Decodes the answer to one request with `count` choices.
 
     `custom_tools` are functions at the upstream and custom tools here. `max_output_tokens` bounds the answer.
+    `usage_of_choices`: the upstream states the usage of each choice.
     """
 
     def __init__(
-        self, count: int, max_output_tokens: int, *, logprobs: bool = False, custom_tools: Collection[str] = ()
+        self,
+        count: int,
+        max_output_tokens: int,
+        *,
+        logprobs: bool = False,
+        custom_tools: Collection[str] = (),
+        usage_of_choices: bool = False,
     ) -> None:
-        self.usage = NULL
+        # One of the whole answer, or one of each choice.
+        self.usages: list[msgspec.Raw] = []
+        self.receipt = NULL
         self.fingerprint: str | None = None
         self.model: str | None = None
         # Bytes of text that have come, of which within reasoning; and the chunks that brought any.
         self.output_bytes = self.reasoning_bytes = self.pieces = 0
+        self._pieces_in_usage = 0
         self._choices = [_Choice() for _ in range(count)]
         self._open = count
         self._logprobs = logprobs
         self._custom_tools = custom_tools
+        self._usage_of_choices = usage_of_choices
         self._most_bytes = max_output_tokens * _MAX_BYTES[0] + _MAX_BYTES[1]
         self._most_pieces = max_output_tokens * _MAX_PIECES[0] + _MAX_PIECES[1]
 
@@ -87,28 +99,38 @@ class AnswerDecoder:
         """Whether every choice has ended."""
         return not self._open
 
+    @property
+    def usage_is_final(self) -> bool:
+        """Whether the usage is that of all that has come."""
+        return self.complete or self._pieces_in_usage == self.pieces
+
     def decode(self, data: bytes) -> Iterator[Event]:
         """The events of one chunk. Raises `MalformedAnswerError` and `ErrorChunkError`."""
+        if data == _NOTHING:
+            return
         try:
             chunk = decode_chunk(data)
         except ValueError as error:
             raise MalformedAnswerError(f"it sends what is no chunk: {error}") from None
         if chunk.error != NULL:
             raise ErrorChunkError(_plain(chunk))
-        if chunk.usage != NULL:
-            self.usage = chunk.usage.copy()
         if chunk.system_fingerprint is not None:
             self.fingerprint = chunk.system_fingerprint[:128]
-        if chunk.model is not None and self.model is None:
+        if chunk.model and not self.model:
             self.model = chunk.model[:256]
         if chunk.choices is None and chunk.usage == NULL:
             raise MalformedAnswerError("it sends an object without `choices`")
         for part in chunk.choices or ():
-            if not 0 <= part.index < len(self._choices):
-                raise MalformedAnswerError(f"it numbers a choice {part.index}")
-            choice = self._choices[part.index]
+            index = part.index or 0
+            if not 0 <= index < len(self._choices):
+                raise MalformedAnswerError(f"it numbers a choice {index}")
+            choice = self._choices[index]
             if not choice.ended:
-                yield from self._part(part, choice)
+                yield from self._part(index, part, choice)
+        if chunk.receipt != NULL:
+            self.receipt = chunk.receipt.copy()
+        if chunk.usage != NULL:
+            self._keep_usage(chunk)
 
     def cut(self) -> Iterator[Event]:
         """The events of an answer that its deadline ends."""
@@ -118,23 +140,35 @@ class AnswerDecoder:
                 self._open -= 1
                 yield ChoiceEnd(index, "deadline")
 
-    def _part(self, part: ChunkChoice, choice: _Choice) -> Iterator[Event]:
+    def _keep_usage(self, chunk: Chunk) -> None:
+        """Keep a usage that is of all choices, so far as they have come, or of one that has ended.
+
+        Where each chunk has one, it is that of the chunk's choice.
+        """
+        self._pieces_in_usage = self.pieces
+        if self._usage_of_choices and len(self._choices) > 1:
+            if len(self.usages) < len(self._choices):
+                self.usages.append(chunk.usage.copy())
+        elif len(self._choices) == 1 or not chunk.choices or self.complete:
+            self.usages = [chunk.usage.copy()]
+
+    def _part(self, index: int, part: ChunkChoice, choice: _Choice) -> Iterator[Event]:
         delta = part.delta or part.message
         logprobs = self._read_logprobs(part) if self._logprobs and part.logprobs != NULL else None
-        text = part.text if delta is None else _text(delta)
-        if delta is not None and (reasoning := delta.reasoning_content or delta.reasoning):
+        text, reasoning = (part.text, None) if delta is None else _texts(delta)
+        if reasoning:
             self._count(reasoning)
             self.reasoning_bytes += len(reasoning.encode("utf-8", "replace"))
-            yield ReasoningDelta(part.index, reasoning)
+            yield ReasoningDelta(index, reasoning)
             logprobs = logprobs if text else None
         if text or logprobs:
             self._count(text or "")
-            yield TextDelta(part.index, text or "", logprobs)
+            yield TextDelta(index, text or "", logprobs)
         if delta is not None and delta.tool_calls:
             for call in delta.tool_calls:
-                yield from self._call(part.index, call, choice)
-        if part.finish_reason is not None:
-            yield from self._end(part.index, choice, part.finish_reason)
+                yield from self._call(index, call, choice)
+        if part.finish_reason:  # some servers send an empty one until the end
+            yield from self._end(index, choice, part.finish_reason.lower())
 
     def _end(self, index: int, choice: _Choice, reason: str) -> Iterator[Event]:
         if reason in _FAILURES:
@@ -147,7 +181,9 @@ class AnswerDecoder:
         choice.ended = True
         self._open -= 1
         known = _REASONS.get(reason, "stop")
-        yield ChoiceEnd(index, "tool_calls" if choice.calls and known == "stop" else known)
+        if known in ("stop", "tool_calls"):
+            known = "tool_calls" if choice.calls else "stop"
+        yield ChoiceEnd(index, known)
 
     def _call(self, index: int, delta: CallDelta, choice: _Choice) -> Iterator[Event]:
         name, arguments, custom = _function(delta)
@@ -178,8 +214,7 @@ class AnswerDecoder:
         call: _Call | None
         if delta.index is not None:
             call = choice.by_index.get(delta.index)
-            another = call is not None and bool(delta.id) and call.id is not None and delta.id != call.id
-            if call is not None and not (another and name):
+            if call is not None and not (name and _differs(call, delta, name)):
                 return call
         elif choice.calls and not name and (not delta.id or delta.id == choice.calls[-1].id):
             return choice.calls[-1]
@@ -219,14 +254,30 @@ def _function(delta: CallDelta) -> tuple[str, str, bool]:
     return delta.function.name or "", arguments or "", False
 
 
-def _text(delta: MessageDelta) -> str:
-    """The content, also where it is a list of parts; a refusal is content too."""
+def _differs(call: _Call, delta: CallDelta, name: str) -> bool:
+    """Whether a delta with the index of a call is of another call."""
+    if delta.id and call.id is not None and delta.id != call.id:
+        return True
+    return bool(call.name) and call.name != name
+
+
+def _texts(delta: MessageDelta) -> tuple[str, str | None]:
+    """The content, which a refusal is too, and the reasoning. Both may be in a list of parts (Mistral)."""
+    reasoning = delta.reasoning_content or delta.reasoning
     content = delta.content
     if isinstance(content, list):
-        content = "".join(
-            part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
-        )
-    return content or delta.refusal or ""
+        thinking = [_joined(part.get("thinking")) for part in content if isinstance(part, dict)]
+        reasoning = reasoning or "".join(thinking)
+        content = _joined(content)
+    return content or delta.refusal or "", reasoning
+
+
+def _joined(parts: Any) -> str:
+    """The texts of parts."""
+    if isinstance(parts, str):
+        return parts
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _plain(chunk: Chunk) -> Any:

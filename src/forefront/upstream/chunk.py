@@ -44,7 +44,7 @@ class Delta(Struct):
 class ChunkChoice(Struct):
     """One choice's part of a chunk: of a chat completion, or, with `text`, of a completion."""
 
-    index: int = 0
+    index: int | None = 0
     delta: Delta | None = None
     message: Delta | None = None
     text: str | None = None
@@ -53,11 +53,12 @@ class ChunkChoice(Struct):
 
 
 class Chunk(Struct):
-    """One event of a stream. `usage` and `error` are decoded where they are needed, since both may have any form."""
+    """One event of a stream. `usage`, `error` and `receipt` may have any form and are decoded where they are needed."""
 
     choices: list[ChunkChoice] | None = None
     usage: Raw = NULL
     error: Raw = NULL
+    receipt: Raw = NULL
     model: str | None = None
     system_fingerprint: str | None = None
 

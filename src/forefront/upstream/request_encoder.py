@@ -32,8 +32,8 @@ class RequestEncoder:
     def encode(self, request: ChatRequest | CompletionRequest) -> bytes:
         """The JSON body. Raises `ApiError` 400 for a field that the upstream cannot honour.
 
-        The answer is always a stream with usage, also where the client wants it whole: so a client that leaves ends it
-        at once, silence is noticed, and what has come is known when it breaks off.
+        The answer is a stream with usage, also where the client wants it whole: so a client that leaves ends it at
+        once, silence is noticed, and what has come is known when it breaks off.
         """
         chat = isinstance(request, ChatRequest)
         writers, names = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
@@ -48,8 +48,9 @@ class RequestEncoder:
                 body |= self._written(writers, name, value)
         if stops := request.stops:
             body |= self._written(writers, "stop", stops)
-        body["stream"] = True
-        body["stream_options"] = {"include_usage": True} | dict(self._dialect.stream_options or {})
+        if not any(name in body and not _is_neutral(name, body[name]) for name in self._dialect.whole_with):
+            body["stream"] = True
+            body["stream_options"] = {"include_usage": True} | dict(self._dialect.stream_options or {})
         return msgspec.json.encode(body)
 
     def _value(self, request: SampledRequest, name: str) -> Any:
@@ -64,11 +65,18 @@ class RequestEncoder:
         fields = None if writer is None else writer(value)
         if fields is not None:
             return fields
-        neutral = NEUTRAL.get(name, ())
-        if any(value == harmless and isinstance(value, bool) is isinstance(harmless, bool) for harmless in neutral):
+        if _is_neutral(name, value):
             return {}
         what = f"`{name}`" if writer is None else f"This value of `{name}`"
         text = (
             f"{what} is not supported by the model `{self._spec.name}`: its upstream ({self._dialect.name}) lacks it."
         )
         raise ApiError("unsupported_parameter", text, param=name)
+
+
+def _is_neutral(name: str, value: Any) -> bool:
+    """Whether the value of a field is as good as none."""
+    return any(
+        value == harmless and isinstance(value, bool) is isinstance(harmless, bool)
+        for harmless in NEUTRAL.get(name, ())
+    )

@@ -20,8 +20,8 @@ from forefront.wire.tokens import TokenizeRequest
 _SECONDS: Final = 30.0
 # Fields of a request that form its prompt.
 _PROMPT_FIELDS: Final = (
-    "model", "messages", "tools", "tool_choice", "reasoning_effort", "response_format", "continue_final_message",
-    "add_generation_prompt",
+    "model", "messages", "tools", "tool_choice", "reasoning_effort", "chat_template_kwargs", "response_format",
+    "continue_final_message", "add_generation_prompt",
 )  # fmt: skip
 
 

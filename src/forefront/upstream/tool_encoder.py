@@ -14,7 +14,7 @@ def encode_tools(request: ChatRequest, dialect: Dialect, model: str) -> Fields:
     """`tools` and `tool_choice`. Raises `ApiError` 400 for what the upstream cannot honour.
 
     Custom tools are functions with one text for servers that do not know them. A choice among some tools leaves the
-    others out where the server has no such choice.
+    others out where the server has no such choice; so does the choice of one tool.
     """
     if not request.tools:
         return {}
@@ -52,6 +52,8 @@ def _named(request: ChatRequest, choice: NamedToolChoice, dialect: Dialect, mode
         allowed = [_name(tool.function.name, tools, dialect) for tool in choice.allowed_tools.tools]
         plain = {"mode": choice.allowed_tools.mode, "tools": allowed}
         named: Any = {"type": "allowed_tools", "allowed_tools": plain}
+    elif not dialect.named_tool:
+        return {"tools": _tools(request.callable_tools, dialect, model), "tool_choice": "required"}
     else:
         named = _name(choice.function.name, tools, dialect)
     return {"tools": _tools(tools, dialect, model), "tool_choice": named}

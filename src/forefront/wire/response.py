@@ -129,9 +129,9 @@ class Receipt(Record, kw_only=True):
     """The conditions of an answer, for repeating it.
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
-    and a version; all three are "unknown" for an answer of an `upstream`. Times are in milliseconds: waiting for a
-    turn, reading the prompt until the first token, and from there to the last. `served_by` names a fallback that
-    answered in place of the requested model.
+    and a version; for an answer of an `upstream` all three are what it states, or "unknown". Times are in milliseconds:
+    waiting for a turn, reading the prompt until the first token, and from there to the last. `served_by` names
+    a fallback that answered in place of the requested model.
     """
 
     weights: str
@@ -271,8 +271,8 @@ class Model(Record, kw_only=True):
     context_length: int | None = None
     max_model_len: int | None = None
     root: str | None = None
-    state: ModelState
-    size: int
+    state: ModelState | None = None
+    size: int | None = None
 
 
 class ModelList(Record, kw_only=True):
@@ -286,3 +286,11 @@ class Health(Record, kw_only=True):
     """`ok`: the process answers. `ready`: every model generates tokens."""
 
     status: Literal["ok", "ready"]
+
+
+class CancelledCompletion(Record, kw_only=True):
+    """A running completion has been cancelled."""
+
+    id: str
+    object: Literal["chat.completion.cancelled"] = "chat.completion.cancelled"
+    cancelled: Literal[True] = True

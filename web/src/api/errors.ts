@@ -13,7 +13,7 @@ export class ApiError extends Error {
 
   /** Whether another key is needed: unknown, expired or revoked. */
   get needsKey(): boolean {
-    return this.status === 401;
+    return this.status === 401 || this.code === "invalid_api_key";
   }
 }
 
@@ -41,7 +41,7 @@ export function parseError(status: number, text: string, retryAfter: string | nu
 /** One sentence for the reader of the page. */
 export function explain(error: unknown): string {
   if (error instanceof ApiError) {
-    if (error.status === 401) return "The server does not accept this API key: it is wrong, has expired or was revoked.";
+    if (error.needsKey) return "The server does not accept this API key: it is wrong, has expired or was revoked.";
     if (error.status === 429 && error.retryAfter !== null) {
       return `${error.message} Try again in ${Math.ceil(error.retryAfter)} s.`;
     }

@@ -1,21 +1,30 @@
-import "../styles/tokens.css";
 import "swagger-ui-dist/swagger-ui.css";
+import "../styles/tokens.css";
+import "../styles/base.css";
+import "../styles/controls.css";
 import "./reference.css";
+import { mount } from "svelte";
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
+import PageNav from "../shared/PageNav.svelte";
 import { session } from "../shared/session.svelte";
-import { currentTheme } from "../shared/theme";
+import { applyTheme, currentTheme } from "../shared/theme";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-function applyTheme(): void {
+/** Swagger UI has a class of its own for its dark form. */
+function followTheme(): void {
   const theme = currentTheme();
+  applyTheme(theme);
   document.documentElement.classList.toggle("dark-mode", theme === "dark" || (theme === "system" && dark.matches));
 }
-applyTheme();
-dark.addEventListener("change", applyTheme);
+followTheme();
+dark.addEventListener("change", followTheme);
+
+const app = document.getElementById("app")!;
+mount(PageNav, { target: document.body, anchor: app, props: { current: "/docs", onTheme: followTheme } });
 
 const reference = SwaggerUI({
-  domNode: document.getElementById("app"),
+  domNode: app,
   url: "/openapi.json",
   deepLinking: true,
   docExpansion: "list",

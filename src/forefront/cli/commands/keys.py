@@ -5,10 +5,10 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 
+from forefront.cli.json_output import print_json
 from forefront.cli.limit_options import BudgetOption, Concurrency, Rpm, Tpm, format_limits, read_budget, read_limits
 from forefront.cli.printable import printable
 from forefront.cli.store import command_store, fail
@@ -60,7 +60,7 @@ def list_keys(json: AsJson = False) -> None:
     with command_store() as database:
         listed = KeyStore(database).list_keys()
     if json:
-        _print_json(listed)
+        print_json(listed)
         return
     rows = [
         (key.id, key.name, key.project, " ".join(key.scopes), format_limits(key.limits, key.budget), _state(key))
@@ -78,7 +78,7 @@ def show(key_id: KeyId, json: AsJson = False) -> None:
     if key is None:
         fail(f"there is no key {key_id}")
     elif json:
-        _print_json(key)
+        print_json(key)
     else:
         _print_key(key)
 
@@ -129,7 +129,7 @@ def _state(key: Key) -> str:
 
 def _print_new_key(key: MadeKey, *, json: bool) -> None:
     if json:
-        _print_json(key)
+        print_json(key)
         return
     _print_key(key)
     Console(highlight=False, soft_wrap=True).print(f"\nShown this once:\n\n  {key.key}", markup=False)
@@ -147,7 +147,3 @@ def _print_key(key: Key) -> None:
     }
     text = "\n".join(f"{name:<8} {printable(value)}" for name, value in lines.items())
     Console(highlight=False, soft_wrap=True).print(text, markup=False)
-
-
-def _print_json(record: object) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(record), indent=1).decode())

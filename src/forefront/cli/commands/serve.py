@@ -17,7 +17,6 @@ from rich.markup import escape
 from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
-from forefront.catalog.known_models import KNOWN_MODELS
 from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
@@ -48,9 +47,9 @@ _PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES)
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME=]PATH",
+        metavar="[NAME=]MODEL",
         help="GGUF files or directories with safetensors (Hugging Face) or OpenVINO IR; `NAME=` names it in requests. "
-        f"Known models ({', '.join(KNOWN_MODELS)}) are downloaded once. [default: the built-in model]",
+        "References as in `forefront pull` (`hf:owner/repo`, `smollm2`) are pulled once. [default: the built-in model]",
         show_default=False,
     ),
 ]
@@ -233,6 +232,10 @@ def _serve(options: ServeOptions, console: Console) -> None:
             return Reloader(source, options.settings, models, catalog, gateway)
 
         run_server(catalog, database, options.settings, bound, started, make_reloader, metrics)
+    if catalog.is_loading:
+        # A load cannot be interrupted, and its thread would crash while the interpreter is finalised beneath it.
+        console.file.flush()
+        os._exit(0)
 
 
 def _bind(host: str, port: int) -> socket.socket:

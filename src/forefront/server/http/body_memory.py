@@ -86,6 +86,13 @@ class RequestMemory:
         """Hold `more` bytes beside those that are held. Raises like `hold`."""
         self.hold(self._held + more)
 
+    def move(self) -> "RequestMemory":
+        """Other memory, which holds from now on what this one held, for work that outlives the request."""
+        moved = RequestMemory(self.pool)
+        moved._project, moved._key, moved._reserved = self._project, self._key, self._reserved
+        moved._held, self._held = self._held, 0
+        return moved
+
     def __enter__(self) -> "RequestMemory":
         return self
 

@@ -26,7 +26,14 @@ PROMPT = (
     "upstream_failed",
     "upstream_unavailable",
 )
-LIMITS = ("insufficient_credits", "rate_limit_exceeded", "deadline_exceeded", "shutting_down", *STORE)
+LIMITS = (
+    "insufficient_credits",
+    "rate_limit_exceeded",
+    "deadline_exceeded",
+    "request_cancelled",
+    "shutting_down",
+    *STORE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

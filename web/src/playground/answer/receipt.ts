@@ -1,6 +1,8 @@
 import type { Receipt } from "../conversation/message";
+import { SAMPLING_FIELDS } from "../request/settings";
 
 const NAMES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(SAMPLING_FIELDS.map(({ name, label }) => [name, label])),
   weights: "Weights",
   quantization: "Precision",
   engine: "Engine",

@@ -112,39 +112,47 @@ const NO_HEAD = () => "";
 function cutOf(block: Block, source: string, head: number, lines: readonly number[]): Cut | null {
   const lastLine = source.lastIndexOf("\n") + 1;
   switch (block.kind) {
-    case "fence":
-      return { at: lastLine, continues: true, head: (piece) => firstLines(piece, 1) };
+    case "fence": {
+      const [from] = block.tokens[0]!.map!;
+      const start = Math.max(lines[from + 1] ?? head, head);
+      const at = lastLine > start || source.length < 4 * LONG ? lastLine : wholeCharacters(source, source.length - 1);
+      return { at: at > start ? at : head, continues: true, head: (piece) => piece.slice(lines[from]!, lines[from + 1]) };
+    }
     case "table_open": {
-      const from = block.tokens[0]!.map![0];
+      const [from] = block.tokens[0]!.map!;
+      if (lastLine <= Math.max(lines[from + 2] ?? 0, head)) return cutAnywhere(source, head, 4 * LONG);
       return { at: lastLine, continues: true, head: (piece) => piece.slice(lines[from]!, lines[from + 2]) };
     }
     case "code_block":
+      if (lastLine <= head) return cutAnywhere(source, head, 4 * LONG);
       return { at: lastLine, continues: true, head: NO_HEAD };
     case "bullet_list_open":
     case "ordered_list_open": {
       const items = block.tokens.filter((token) => token.type === "list_item_open" && token.level === 1);
       const last = items.length > 1 ? items.at(-1)!.map![0] : 0;
-      return last ? { at: lines[last]!, continues: false, head: NO_HEAD } : null;
+      return last ? { at: lines[last]!, continues: false, head: NO_HEAD } : cutAnywhere(source, head, 2 * LONG);
     }
-    case "blockquote_open":
-      return source[lastLine] === ">" ? { at: lastLine, continues: false, head: NO_HEAD } : null;
-    case "paragraph_open": {
-      const at = Math.max(source.lastIndexOf("\n", source.length - 2), source.lastIndexOf(" ", source.length - 2)) + 1;
-      return { at: at > head + LONG / 2 ? at : wholeCharacters(source, head + LONG), continues: true, head: NO_HEAD };
+    case "blockquote_open": {
+      const at = source.lastIndexOf("\n>") + 1;
+      return at > head ? { at, continues: false, head: NO_HEAD } : cutAnywhere(source, head, 2 * LONG);
     }
+    case "paragraph_open":
+      return cutAnywhere(source, head, LONG);
     default:
-      return null;
+      return cutAnywhere(source, head, 2 * LONG);
   }
+}
+
+/** A cut before the last word or line, for blocks of at least `length` characters; within a very long word if need be. */
+function cutAnywhere(source: string, head: number, length: number): Cut | null {
+  if (source.length - head < length) return null;
+  const at = Math.max(source.lastIndexOf("\n", source.length - 2), source.lastIndexOf(" ", source.length - 2)) + 1;
+  return { at: at > head + LONG / 2 ? at : wholeCharacters(source, head + LONG), continues: true, head: NO_HEAD };
 }
 
 function wholeCharacters(source: string, at: number): number {
   const code = source.charCodeAt(at);
   return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at;
-}
-
-function firstLines(text: string, count: number): string {
-  const starts = lineStarts(text.replace(/^\n+/, ""));
-  return text.replace(/^\n+/, "").slice(0, starts[count]);
 }
 
 function lineStarts(text: string): number[] {

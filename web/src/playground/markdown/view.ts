@@ -72,13 +72,13 @@ export class MarkdownView {
     this.tail.replaceChildren();
     for (const block of settled) this.settle(block);
     for (const block of tail) {
-      if (block.continues && this.open) this.extend(block, false);
+      if (continues(block, this.open)) this.extend(block, false);
       else renderTokens(block.tokens, this.tail);
     }
   }
 
   private settle(block: Block): void {
-    if (block.continues && this.open) {
+    if (continues(block, this.open)) {
       this.extend(block, true);
       return;
     }
@@ -100,7 +100,9 @@ export class MarkdownView {
 
   private extend(block: Block, stays: boolean): void {
     if (this.open instanceof CodeBlock) {
-      const text = block.tokens[0]?.content ?? "";
+      const { content } = block.tokens[0]!;
+      // A piece of a very long line has no line break, which the parser adds.
+      const text = block.source.endsWith("\n") ? content : content.replace(/\n$/, "");
       if (stays) this.open.add(text);
       else this.open.setTail(text);
     } else if (stays) {
@@ -138,6 +140,12 @@ export class MarkdownView {
     parse ??= createParser();
     return new BlockSplitter(parse);
   }
+}
+
+function continues(block: Block, open: CodeBlock | TableBlock | null): boolean {
+  if (!block.continues) return false;
+  if (block.kind === "table_open") return open instanceof TableBlock;
+  return (block.kind === "fence" || block.kind === "code_block") && open instanceof CodeBlock;
 }
 
 function openBlock(block: Block): CodeBlock | TableBlock | null {

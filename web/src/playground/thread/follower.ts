@@ -5,21 +5,19 @@ const NEAR = 48;
 export class Follower {
   private scroller: HTMLElement | null = null;
   private following = true;
+  private last = 0;
 
   attach(scroller: HTMLElement): () => void {
     this.scroller = scroller;
     const onScroll = () => {
-      this.following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
-    };
-    // A wheel or a key that goes up ends it at once, before the next text moves the view again.
-    const onWheel = (event: WheelEvent) => {
-      if (event.deltaY < 0) this.following = false;
+      // Text that arrived since the view was moved makes no difference: only a way up ends it.
+      if (scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR) this.following = true;
+      else if (scroller.scrollTop < this.last) this.following = false;
+      this.last = scroller.scrollTop;
     };
     scroller.addEventListener("scroll", onScroll, { passive: true });
-    scroller.addEventListener("wheel", onWheel, { passive: true });
     return () => {
       scroller.removeEventListener("scroll", onScroll);
-      scroller.removeEventListener("wheel", onWheel);
       this.scroller = null;
     };
   }

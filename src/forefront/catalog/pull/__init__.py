@@ -1,0 +1,1 @@
+"""Model files from elsewhere: the Hugging Face hub, package indexes and plain URLs."""
