@@ -21,9 +21,11 @@ from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.budget_reports import BudgetReports
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.content_cipher import VARIABLE, ContentCipher, parse_keys
@@ -145,7 +147,16 @@ def _services(
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
     gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter, tracer=tracer)
     responses = StoredResponses(response_store, default=settings.responses.store)
-    return Services(catalog, gateway, KeyCache(database), KeyStore(database), UsageReports(database), responses)
+    return Services(
+        catalog,
+        gateway,
+        KeyCache(database),
+        KeyStore(database),
+        UsageReports(database),
+        LedgerHistories(database),
+        BudgetReports(database),
+        responses,
+    )
 
 
 def _server_options(settings: ServerSettings) -> ServerOptions:

@@ -3,6 +3,9 @@
 Values that match the wire types are converted. Other parts stay plain JSON, and missing fields are None.
 """
 
+import sys
+from array import array
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, get_args
 
@@ -10,6 +13,7 @@ import msgspec
 
 from forefront.client.error_parsing import unexpected_response
 from forefront.client.transport.response import HTTPResponse
+from forefront.wire.embeddings import EmbeddingList, RerankResult
 from forefront.wire.response import (
     CancelledCompletion,
     ChatCompletion,
@@ -19,6 +23,7 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -77,6 +82,30 @@ def _json_object(response: HTTPResponse, field: str, expected: str) -> dict[str,
     return body
 
 
+def read_embeddings(response: HTTPResponse) -> EmbeddingList:
+    """Vectors as lists of numbers. Raises `APIError` for another body."""
+    body = _object(response, "data", "embeddings")
+    for entry in body["data"]:
+        if isinstance(entry, dict) and isinstance(entry.get("embedding"), str):
+            entry["embedding"] = _numbers(response, entry["embedding"])
+    return _read(EmbeddingList, body)
+
+
+def read_ranking(response: HTTPResponse) -> RerankResult:
+    """A ranking. Raises `APIError` for another body."""
+    return _read(RerankResult, _object(response, "results", "a ranking"))
+
+
+def read_tokenized(response: HTTPResponse) -> TokenizeResult:
+    """The tokens of a text. Raises `APIError` for another body."""
+    return _read(TokenizeResult, _object(response, "tokens", "tokens"))
+
+
+def read_detokenized(response: HTTPResponse) -> DetokenizeResult:
+    """The text of tokens. Raises `APIError` for another body."""
+    return _read(DetokenizeResult, _json_object(response, "prompt", "a text"))
+
+
 def read_models(response: HTTPResponse) -> ModelList:
     """The list of models. Raises `APIError` for another body."""
     return _read(ModelList, _object(response, "data", "a list of models"))
@@ -88,6 +117,17 @@ def read_model(response: HTTPResponse) -> Model:
     if not isinstance(body, dict) or "id" not in body:
         raise unexpected_response(response, "a model")
     return _read(Model, body)
+
+
+def _numbers(response: HTTPResponse, text: str) -> list[float]:
+    """The little-endian float32 numbers that `text` holds in base64."""
+    try:
+        numbers = array("f", b64decode(text, validate=True))
+    except ValueError:
+        raise unexpected_response(response, "embeddings") from None
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
 
 
 def _object(response: HTTPResponse, list_name: str, what: str) -> dict[str, Any]:

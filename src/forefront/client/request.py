@@ -9,7 +9,14 @@ from urllib.parse import quote
 from forefront.client.exceptions import InvalidArgumentError
 from forefront.client.json_body import encode_body
 from forefront.client.resources.message_params import MessageParam
-from forefront.client.resources.params import ChatParams, TextParams
+from forefront.client.resources.params import (
+    ChatParams,
+    EmbeddingParams,
+    RequestParams,
+    RerankParams,
+    TextParams,
+    TokenizeParams,
+)
 from forefront.client.settings import (
     ClientSettings,
     Timeout,
@@ -71,6 +78,40 @@ def text_call(settings: ClientSettings, prompt: object, stream: bool | None, par
         raise InvalidArgumentError("`prompt` must be a text, or a list of texts or of token ids")
     _check_names(params, _TEXT_PARAMS)
     return _post(settings, "/v1/completions", {"prompt": prompt, **_stream_field(stream)}, params)
+
+
+def embedding_call(settings: ClientSettings, inputs: object, params: Mapping[str, Any]) -> Call:
+    """The call for embeddings. Raises `InvalidArgumentError`."""
+    if isinstance(inputs, bytes | Mapping) or not isinstance(inputs, str | Sequence):
+        raise InvalidArgumentError("`input` must be a text, token ids, or a list of texts or of token ids")
+    _check_names(params, EmbeddingParams.__optional_keys__)
+    # Base64 is a quarter of the size of numbers in decimals.
+    encoding = params.get("encoding_format") or "base64"
+    return _post(settings, "/v1/embeddings", {"input": inputs}, {**params, "encoding_format": encoding})
+
+
+def rerank_call(settings: ClientSettings, query: str, documents: object, params: Mapping[str, Any]) -> Call:
+    """The call for a ranking. Raises `InvalidArgumentError`."""
+    if isinstance(documents, str | bytes | Mapping) or not isinstance(documents, Iterable):
+        raise InvalidArgumentError("`documents` must be a list of texts")
+    _check_names(params, RerankParams.__optional_keys__)
+    return _post(settings, "/v1/rerank", {"query": query, "documents": list(documents)}, params)
+
+
+def tokenize_call(settings: ClientSettings, params: Mapping[str, Any]) -> Call:
+    """The call for the tokens of a text or a conversation. Raises `InvalidArgumentError`."""
+    _check_names(params, TokenizeParams.__optional_keys__)
+    if (params.get("prompt") is None) == (params.get("messages") is None):
+        raise InvalidArgumentError("tokenize() needs `prompt` or `messages`, and not both")
+    return _post(settings, "/v1/tokenize", {}, params)
+
+
+def detokenize_call(settings: ClientSettings, tokens: object, params: Mapping[str, Any]) -> Call:
+    """The call for the text of tokens. Raises `InvalidArgumentError`."""
+    if isinstance(tokens, str | bytes | Mapping) or not isinstance(tokens, Iterable):
+        raise InvalidArgumentError("`tokens` must be a list of token ids")
+    _check_names(params, RequestParams.__optional_keys__)
+    return _post(settings, "/v1/detokenize", {"tokens": list(tokens)}, params)
 
 
 def list_models_call(settings: ClientSettings) -> Call:

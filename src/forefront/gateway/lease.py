@@ -180,7 +180,7 @@ class Lease:
         else:
             self._queue.cancel(self._request.principal.project.name)
         if not self.input_tokens:
-            self.recorder.discard(error)
+            self.recorder.discard(None if error is None else self._row("failed", None), error)
             if self._hold is not None:
                 self._ledger.release(self._hold)
             return None

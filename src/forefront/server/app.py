@@ -13,8 +13,10 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.budget_reports import BudgetReports
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
@@ -30,6 +32,7 @@ from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.routes import StoredResponseRoutes
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import AdminRoutes
+from forefront.server.routes.admin_history import HistoryRoutes
 from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.cancel import make_cancel
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
@@ -57,6 +60,8 @@ class Services:
     key_cache: KeyCache
     key_store: KeyStore
     usage: UsageReports
+    histories: LedgerHistories
+    budgets: BudgetReports
     responses: StoredResponses
     reload: ReloadSettings = no_reload
 
@@ -83,6 +88,7 @@ def build_app(
     posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
+    history = HistoryRoutes(gateway.metrics.history, services.histories, services.budgets, workers)
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
@@ -95,6 +101,7 @@ def build_app(
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(services.usage)),
             *admin.routes(),
+            *history.routes(),
             *model_routes(catalog, services.reload),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),

@@ -21,7 +21,8 @@ from forefront.wire.admin import (
     UsageReport,
 )
 from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
+from forefront.wire.parse_admin import HistoryQuery, ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
     CancelledCompletion,
@@ -182,6 +183,14 @@ OPERATIONS: Final = (
         answer=MadeKey, path_types={"id": Id}, errors=NOT_FOUND + STORE,
     ),
     Operation(
+        method="PUT", path="/admin/keys/{id}/limits", group="Administration", name="setKeyLimits", scope="admin",
+        summary="Change the limits of a key",
+        description="Replaces all its limits and its budget. Defaults: no limits, no budget. They apply within half a "
+        "second.",
+        body=KeyLimits, example={"limits": {"requests_per_minute": 60}}, answer=Key,
+        path_types={"id": Id}, errors=NOT_FOUND + STORE,
+    ),
+    Operation(
         method="GET", path="/admin/projects", group="Administration", name="listProjects", scope="admin",
         summary="Every project", answer=ProjectList, errors=STORE,
     ),
@@ -196,6 +205,20 @@ OPERATIONS: Final = (
         method="GET", path="/admin/usage", group="Administration", name="reportUsage", scope="admin",
         summary="Sums of usage", query=ReportQuery, answer=UsageReport,
         errors=("invalid_type", "invalid_value", "unknown_parameter", *STORE),
+    ),
+    Operation(
+        method="GET", path="/admin/history", group="Administration", name="usageHistory", scope="admin",
+        summary="Usage over time", description="The last hour in memory, the last day and month from the ledger.",
+        query=HistoryQuery, answer=UsageHistory, errors=("invalid_type", "invalid_value", "unknown_parameter", *STORE),
+    ),
+    Operation(
+        method="GET", path="/admin/requests", group="Administration", name="recentRequests", scope="admin",
+        summary="The slowest and the failed requests of the last hour",
+        description="At most 20 and 200, without prompts and answers.", answer=RecentRequests,
+    ),
+    Operation(
+        method="GET", path="/admin/budgets", group="Administration", name="listBudgets", scope="admin",
+        summary="What is left of every budget", answer=BudgetList, errors=STORE,
     ),
     Operation(
         method="GET", path="/admin/status", group="Administration", name="status", scope="admin",

@@ -64,9 +64,10 @@ class ResponseEncoder(ABC):
 
     def receipt(self, event: Completed) -> Receipt | None:
         """The computation of the answer."""
-        build, report = self.model.build, event.report
+        report = event.report
         if report is None:
             return None
+        build = self.model.build if report.upstream is None else report.upstream
         return Receipt(
             weights=build.weights,
             quantization=build.quantization,

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.server.responses.output_draft import ItemDraft
+from forefront.wire.record import TaggedRecord
 from forefront.wire.response import TokenLogprob
 from forefront.wire.responses import events
 from forefront.wire.responses.response import OutputReasoningText, OutputSummaryText, OutputText
@@ -16,13 +17,13 @@ _END: Final = b'"","sequence_number":0}'
 Number = Callable[[], int]
 
 
-def frame(event: Any) -> bytes:
+def frame(event: TaggedRecord) -> bytes:
     """One event, with its type as the event's name."""
     return b"%b%b\n\n" % (_head(event.__class__), _encoder.encode(event))
 
 
 @cache
-def _head(kind: Any) -> bytes:
+def _head(kind: type[TaggedRecord]) -> bytes:
     """The bytes before the JSON of events of that class."""
     return f"event: {kind.__struct_config__.tag}\ndata: ".encode()
 

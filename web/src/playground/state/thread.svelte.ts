@@ -1,6 +1,6 @@
 import { untrack } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
-import { ApiError } from "../../api/errors";
+import { ApiError, explain } from "../../api/errors";
 import { session } from "../../shared/session.svelte";
 import type { Progress } from "../answer/progress";
 import { newId, type AnswerMessage, type Conversation, type Message, type Transcript, type UserMessage } from "../conversation/message";
@@ -167,7 +167,7 @@ export class Thread {
     });
     this.runs.delete(answer.id);
     this.save();
-    if (error instanceof ApiError && error.needsKey && session.client === client) session.close(error.message);
+    if (error instanceof ApiError && error.needsKey && session.client === client) session.close(explain(error));
   }
 
   private createAnswer(parent: string | null, settings: Settings, prefix: string, pair: string | null): AnswerMessage {
