@@ -19,7 +19,7 @@ Number = Callable[[], int]
 
 def frame(event: TaggedRecord) -> bytes:
     """One event, with its type as the event's name."""
-    return b"%b%b\n\n" % (_head(type(event)), _encoder.encode(event))
+    return b"%b%b\n\n" % (_head(event.__class__), _encoder.encode(event))
 
 
 @cache
