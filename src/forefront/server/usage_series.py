@@ -53,11 +53,13 @@ def ledger_history(history: LedgerHistory, range_: HistoryRange, by: HistoryGrou
 def _largest(intervals: Iterable[HistoryInterval], by: HistoryGroup, only: UsageFilter) -> list[str]:
     """The groups with the most requests, then `(other)` if there are more."""
     requests: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
     for interval in intervals:
         for subject, sums in interval.groups.items():
             if _matches(subject, only):
-                requests[_name(subject, by)] += sums.requests + sums.errors
-    ordered = sorted(requests, key=lambda name: (name == OTHER, -requests[name], name))
+                requests[_name(subject, by)] += sums.requests
+                errors[_name(subject, by)] += sums.errors
+    ordered = sorted(requests, key=lambda name: (name == OTHER, -requests[name], -errors[name], name))
     return ordered if len(ordered) <= MAX_GROUPS else [*(n for n in ordered[:MAX_GROUPS] if n != OTHER), OTHER]
 
 

@@ -19,7 +19,7 @@ export function chartOptions(
   const single = panel.lines.length === 1;
   return {
     ...size,
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -45,6 +45,7 @@ export function chartOptions(
         ticks: { show: false },
         gap: 6,
         space: 34,
+        ...(panel.id === "queue" && { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }),
         size: (_, values) => Math.max(30, ...(values ?? []).map((text) => 8 + String(text).length * 7)),
         values: (_, splits) => splits.map((value) => panel.format(value)),
       },
@@ -57,10 +58,10 @@ export function chartOptions(
           label: line.name,
           stroke,
           width: line.dashed ? 1.25 : 1.75,
-          spanGaps: false,
+          spanGaps: true, // an interval without requests has no latency
           ...(line.dashed && { dash: [4, 4] }),
           ...(single && { fill: stroke.replace("rgb(", "rgba(").replace(")", ", 0.09)") }),
-          points: { show: isolated, size: 4, fill: stroke },
+          points: { show: isSinglePoint, size: 4, fill: stroke },
         };
       }),
     ],
@@ -68,10 +69,9 @@ export function chartOptions(
   };
 }
 
-/** Points are drawn where they have no neighbours, as no line would show them. */
-function isolated(plot: uPlot, series: number): boolean {
-  const values = plot.data[series] ?? [];
-  return values.some((value, at) => value != null && values[at - 1] == null && values[at + 1] == null);
+/** One value makes no line. */
+function isSinglePoint(plot: uPlot, series: number): boolean {
+  return (plot.data[series] ?? []).filter((value) => value != null).length === 1;
 }
 
 /** The top of the axis: a share ends at 100 %, and an empty chart has a height. */

@@ -1,4 +1,4 @@
-import type { Budget, Limits, Period } from "./types";
+import type { Limits, Period } from "./types";
 
 const PREFIXES = [
   [1e12, "T"],
@@ -62,7 +62,8 @@ export function ago(time: number, now: number): string {
   return passed < 86_400 * 2 ? `${Math.round(passed / 3600)} h ago` : `${Math.round(passed / 86_400)} days ago`;
 }
 
-export const PERIODS: Record<Period, string> = { day: "a day", month: "a month", ever: "in total" };
+/** The current period of a budget. */
+export const PERIODS: Record<Period, string> = { day: "left today", month: "left this month", ever: "left" };
 
 export function limitTexts(limits: Limits): string[] {
   const parts: string[] = [];
@@ -70,11 +71,4 @@ export function limitTexts(limits: Limits): string[] {
   if (limits.tokens_per_minute !== null) parts.push(`${short(limits.tokens_per_minute)} tokens/min`);
   if (limits.concurrency !== null) parts.push(`${short(limits.concurrency)} at a time`);
   return parts;
-}
-
-export function budgetText(budget: Budget): string {
-  const parts: string[] = [];
-  if (budget.tokens !== null) parts.push(`${short(budget.tokens)} tokens`);
-  if (budget.money !== null) parts.push(money(budget.money));
-  return `${parts.join(" and ")} ${PERIODS[budget.period]}`;
 }
