@@ -88,6 +88,7 @@ def test_the_numbers_add_up_to_the_report_and_are_live(dashboard: Dashboard, ser
     expect(page.locator(".tiles > div", has_text="Requests").locator(".value")).to_have_text(f"{usage['requests']:,}")
     page.get_by_label("Only the model").select_option("")
     page.get_by_text("Hour", exact=True).click()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     before = int(tile(page, "Requests"))
     for _ in range(3):
         assert served.complete().status_code == 200
