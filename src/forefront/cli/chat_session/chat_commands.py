@@ -2,9 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -64,7 +64,7 @@ def _choose_model(conversation: Conversation, name: str) -> str:
 
 
 def _save(conversation: Conversation, text: str) -> str:
-    path = Path(text or datetime.now().strftime("chat-%Y%m%d-%H%M%S.md")).expanduser()
+    path = Path(text or time.strftime("chat-%Y%m%d-%H%M%S.md")).expanduser()
     messages = conversation.messages()
     content = json.dumps(messages, ensure_ascii=False, indent=1) if path.suffix == ".json" else _markdown(messages)
     try:

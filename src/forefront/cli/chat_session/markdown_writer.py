@@ -1,7 +1,6 @@
 """Renders an answer as Markdown while it streams."""
 
 import re
-from types import TracebackType
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -23,6 +22,7 @@ class MarkdownWriter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._open = ""
+        self._printed = False
         self._live = Live(
             console=console,
             get_renderable=self._growing,
@@ -35,7 +35,7 @@ class MarkdownWriter:
         self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         rest, self._open = self._open, ""
         self._live.stop()
         self._print(rest)
@@ -50,6 +50,9 @@ class MarkdownWriter:
 
     def _print(self, text: str) -> None:
         if text.strip():
+            if self._printed:
+                self._console.print()
+            self._printed = True
             self._console.print(_rendered(text))
 
     def _growing(self) -> RenderableType:

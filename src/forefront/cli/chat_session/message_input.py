@@ -15,7 +15,7 @@ from forefront.cli.chat_session.chat_commands import COMMANDS
 class MessageInput:
     """Reads messages from the terminal. Enter ends a message; Alt-Enter and Ctrl-J begin a new line."""
 
-    def __init__(self, history: Path) -> None:
+    def __init__(self, history: Path | None) -> None:
         self._session: PromptSession[str] = PromptSession(
             "> ",
             multiline=True,
@@ -38,6 +38,15 @@ class MessageInput:
                 continue
 
 
+def history_path() -> Path | None:
+    """The file of the history, in `FOREFRONT_HOME` or `~/.forefront`; None for a user without a home directory."""
+    try:
+        home = Path(os.environ.get("FOREFRONT_HOME") or Path.home() / ".forefront")
+    except RuntimeError:
+        return None
+    return home / "chat_history"
+
+
 def _bindings() -> KeyBindings:
     bindings = KeyBindings()
 
@@ -53,8 +62,10 @@ def _bindings() -> KeyBindings:
     return bindings
 
 
-def _open_history(path: Path) -> History:
+def _open_history(path: Path | None) -> History:
     """The history in a file that only its owner may read; in memory where there can be no file."""
+    if path is None:
+        return InMemoryHistory()
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))

@@ -26,7 +26,6 @@ from forefront.cli.client_options import (
     strip_controls,
     write,
 )
-from forefront.cli.environment import home
 
 
 def chat(
@@ -70,10 +69,11 @@ def _answer_once(conversation: Conversation, prompt: str) -> None:
 
 
 def _converse(conversation: Conversation, model: str) -> None:
-    from forefront.cli.chat_session.message_input import MessageInput  # a single prompt starts without it
+    # A single prompt starts without these libraries.
+    from forefront.cli.chat_session.message_input import MessageInput, history_path
 
     console = Console(highlight=False)
-    messages = MessageInput(home() / "chat_history")
+    messages = MessageInput(history_path())
     typer.secho(f"This is {strip_controls(model)}. /help shows the commands, Ctrl-D leaves.", dim=True)
     while (line := messages.read()) is not None:
         try:
