@@ -151,8 +151,8 @@ def test_responses_whole_streamed_and_with_a_tool(server: RunningServer) -> None
 
 def test_responses_are_continued_by_langchain(server: RunningServer) -> None:
     chat = make(server, use_responses_api=True, use_previous_response_id=True, store=True)
-    first = chat.invoke("One two three")
-    second = chat.invoke([HumanMessage("One two three"), first, HumanMessage("Four")])
+    first: Any = chat.invoke("One two three")
+    second: Any = chat.invoke([HumanMessage("One two three"), first, HumanMessage("Four")])
     assert second.usage_metadata["input_tokens"] > first.usage_metadata["input_tokens"]
 
 

@@ -7,23 +7,14 @@ from openai import AsyncOpenAI, OpenAI
 
 from tests.contract import test_server
 from tests.interop import test_openai_chat, test_openai_completions, test_openai_errors, test_openai_forms
-from tests.support.server import RunningServer, run_server
-
-_MODEL = """
-[models."{name}"]
-upstream = "{url}/v1"
-upstream_key = "env:UPSTREAM_KEY"
-"""
+from tests.support.front_server import run_in_front_of
+from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module", name="server")
 def upstream_server(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server in front of the usual one, with its models under the same names."""
-    folder = tmp_path_factory.mktemp("upstream")
-    settings = folder / "forefront.toml"
-    settings.write_text("".join(_MODEL.format(name=name, url=server.url) for name in ("forefront-mini", "tiny")))
-    environment = {"FOREFRONT_CONFIG": str(settings), "UPSTREAM_KEY": server.key}
-    with run_server([], folder / "home", environment=environment) as running:
+    with run_in_front_of(server, tmp_path_factory.mktemp("upstream")) as running:
         yield running
 
 

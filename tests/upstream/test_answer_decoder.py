@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.events import Event
-from forefront.upstream.answer_decoder import AnswerDecoder, MalformedAnswerError
+from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.error_mapping import read_error
 from forefront.upstream.sse import EventReader
 from forefront.upstream.usage import TokenCounts, read_usage, read_usages
 from tests.support.upstream_answers import chunk
@@ -163,8 +164,27 @@ def test_usage_of_each_choice_adds_up() -> None:
     assert read_usages(decoder.usages, 2, 100, 100) == TokenCounts(prompt=11, output=4, cached=0)
 
 
-def test_an_event_of_nothing() -> None:
-    assert not list(AnswerDecoder(1, 10).decode(b"null"))
+@pytest.mark.parametrize("data", [b"null", b"{}", b'{"type": "ping"}', b'{"id": "x", "model": "m"}'])
+def test_events_of_nothing(data: bytes) -> None:
+    assert not list(AnswerDecoder(1, 10).decode(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({"error": {"message": "CUDA", "code": 500}}, 500),
+        ({"error": "overloaded"}, None),
+        ({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}, 400),
+        ({"message": "overloaded", "status": 503}, 503),
+        ({"detail": "no"}, None),
+    ],
+)
+def test_errors_in_place_of_a_chunk(data: Any, status: int | None) -> None:
+    with pytest.raises(ErrorChunkError) as raised:
+        events(AnswerDecoder(1, 10), data)
+    body = read_error(raised.value.body)
+    assert body.status == status
+    assert body.message
 
 
 def test_usage_before_more_text_is_not_final() -> None:
@@ -188,7 +208,6 @@ def test_usage_before_more_text_is_not_final() -> None:
         [chunk({"content": "x"}, "error")],
         [chunk({"content": "x" * 2**20})] * 20,
         [chunk({"content": "x"})] * 2000,
-        [{"id": "no choices"}],
     ],
 )
 def test_answers_that_cannot_be_passed_on(chunks: list[dict[str, Any]]) -> None:

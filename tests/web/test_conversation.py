@@ -4,13 +4,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.support.instant import KEY, Instant
 from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
-from tests.web.scenes import WEATHER, ask, finish, open_settings, send
+from tests.web.scenes import WEATHER, ask, body_of, finish, open_settings, send
 
 Playground = Callable[..., Page]
 METER = re.compile(r"\d+ prompt tokens.* · 24 tokens · first after .* · cut off at the token limit")
@@ -73,7 +74,7 @@ def test_stop_regenerate_edit_and_branches(playground: Playground) -> None:
     expect(page.locator(".markdown")).to_have_text("What I wanted")
     with page.expect_request("**/v1/chat/completions") as request:
         ask(page, "Next")
-    contents = [message["content"] for message in request.value.post_data_json["messages"]]
+    contents = [message["content"] for message in body_of(request.value)["messages"]]
     assert contents == ["Count slowly", "What I wanted", "Next"]
 
 
@@ -147,8 +148,13 @@ def test_two_answers_side_by_side(playground: Playground) -> None:
     open_settings(page)
     page.get_by_role("button", name="Side B").click()
     page.get_by_label("System prompt").fill("Be brief")
-    bodies: list[dict[str, object]] = []
-    page.on("request", lambda request: bodies.append(request.post_data_json) if request.post_data else None)
+    bodies: list[Any] = []
+
+    def record(request: Request) -> None:
+        if request.post_data:
+            bodies.append(body_of(request))
+
+    page.on("request", record)
     ask(page, "Hello")
     assert {body["model"]: len(body["messages"]) for body in bodies} == {"first": 1, "second": 2}
     first, second = page.get_by_label("Answer of side A"), page.get_by_label("Answer of side B")
@@ -171,7 +177,7 @@ def test_a_tool_call_is_answered_by_hand(playground: Playground) -> None:
     page.get_by_role("button", name="Add a tool").click()
     with page.expect_request("**/v1/chat/completions") as request:
         ask(page, WEATHER)
-    assert request.value.post_data_json["tools"][0]["function"]["parameters"]["required"] == ["city"]
+    assert body_of(request.value)["tools"][0]["function"]["parameters"]["required"] == ["city"]
     expect(page.get_by_text('"city": "Rome"')).to_be_visible()
     page.get_by_label("Message", exact=True).fill("Not yet")
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
@@ -179,7 +185,7 @@ def test_a_tool_call_is_answered_by_hand(playground: Playground) -> None:
     with page.expect_request("**/v1/chat/completions") as request:
         page.get_by_role("button", name="Send result").click()
     finish(page)
-    _, call, result = request.value.post_data_json["messages"]
+    _, call, result = body_of(request.value)["messages"]
     assert (call["tool_calls"][0]["id"], result["content"]) == (result["tool_call_id"], "21 degrees")
     expect(page.locator(".markdown")).to_have_text("21 degrees")
     expect(page.get_by_label("Result of get_weather")).to_have_count(1)
@@ -203,7 +209,7 @@ def test_an_alternative_is_continued(playground: Playground) -> None:
     with page.expect_request("**/v1/chat/completions") as request:
         page.get_by_role("button", name="Continue from ·lemon").click()
     finish(page)
-    body = request.value.post_data_json
+    body = body_of(request.value)
     assert body["messages"][-1] == {"role": "assistant", "content": "Risotto with lemon"}
     assert (body["logprobs"], body["top_logprobs"]) == (True, 5)
     expect(page.get_by_text("2 / 2")).to_be_visible()
@@ -231,7 +237,7 @@ def test_images_are_attached_where_the_model_reads_them(open_page: OpenTab, scri
     expect(page.get_by_alt_text("Attachment 1")).to_be_visible()
     with page.expect_request("**/v1/chat/completions") as request:
         ask(page, "Look")
-    text, image = request.value.post_data_json["messages"][0]["content"]
+    text, image = body_of(request.value)["messages"][0]["content"]
     assert text == {"type": "text", "text": "Look"}
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
 

@@ -11,7 +11,7 @@ from tests.support.browser import open_tab
 from tests.support.instant import KEY, Instant, Nursery
 from tests.support.scripted import ScriptedBackend
 from tests.web.conftest import OpenTab
-from tests.web.scenes import SCRIPTS, ask, finish, send
+from tests.web.scenes import SCRIPTS, ask, body_of, finish, send
 
 Playground = Callable[..., Page]
 
@@ -22,7 +22,8 @@ def create_key(url: str, **limits: Any) -> dict[str, Any]:
         f"{url}/admin/keys", json={"name": "page", **limits}, headers={"authorization": f"Bearer {KEY}"}
     )
     answer.raise_for_status()
-    return answer.json()
+    created: dict[str, Any] = answer.json()
+    return created
 
 
 def test_a_key_that_is_revoked_within_an_answer(open_page: OpenTab, scripted: Instant) -> None:
@@ -109,34 +110,34 @@ def test_an_answer_that_fails_keeps_its_first_half(playground: Playground) -> No
     with page.expect_request("**/v1/chat/completions") as request:
         page.get_by_role("button", name="Continue", exact=True).click()
     finish(page)
-    assert request.value.post_data_json["messages"][-1]["content"] == "The first half of an answer"
+    assert body_of(request.value)["messages"][-1]["content"] == "The first half of an answer"
 
 
 def test_a_server_that_restarts_within_an_answer(browser: Browser, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/store.sqlite"
     nursery = Nursery()
     backends = {"first": ScriptedBackend(SCRIPTS)}
-    with nursery.serve(store, tmp_path / "log", backends=backends) as running:
-        with open_tab(browser, running.url, KEY) as tab:
-            page = tab.page
-            page.goto("/")
-            expect(page.get_by_label("Model", exact=True)).to_have_value("first")
-            send(page, "Count slowly")
+    with (
+        nursery.serve(store, tmp_path / "log", backends=backends) as running,
+        open_tab(browser, running.url, KEY) as tab,
+    ):
+        page = tab.page
+        page.goto("/")
+        expect(page.get_by_label("Model", exact=True)).to_have_value("first")
+        send(page, "Count slowly")
+        expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()
+        running.process.kill()
+        expect(page.locator(".notice")).to_contain_text("broke within the answer")
+        expect(page.locator(".markdown")).to_contain_text("0 1 2 3 4 5")
+        expect(page.locator(".notice")).to_have_count(1)
+        # The same origin again, as after a restart.
+        with nursery.serve(store, tmp_path / "log", backends=backends) as again:
+            page.route("**/v1/**", lambda route: route.continue_(url=route.request.url.replace(running.url, again.url)))
+            page.get_by_role("button", name="Regenerate").click()
             expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()
-            running.process.kill()
-            expect(page.locator(".notice")).to_contain_text("broke within the answer")
-            expect(page.locator(".markdown")).to_contain_text("0 1 2 3 4 5")
-            expect(page.locator(".notice")).to_have_count(1)
-            # The same origin again, as after a restart.
-            with nursery.serve(store, tmp_path / "log", backends=backends) as again:
-                page.route(
-                    "**/v1/**", lambda route: route.continue_(url=route.request.url.replace(running.url, again.url))
-                )
-                page.get_by_role("button", name="Regenerate").click()
-                expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()
-                page.keyboard.press("Escape")
-                finish(page)
-            assert tab.problems == []
+            page.keyboard.press("Escape")
+            finish(page)
+        assert tab.problems == []
 
 
 def test_a_full_storage_keeps_the_conversation_in_the_tab(playground: Playground) -> None:

@@ -113,13 +113,13 @@ class AnswerDecoder:
         except ValueError as error:
             raise MalformedAnswerError(f"it sends what is no chunk: {error}") from None
         if chunk.error != NULL:
-            raise ErrorChunkError(_plain(chunk))
+            raise ErrorChunkError({"error": _plain(chunk.error)})
         if chunk.system_fingerprint is not None:
             self.fingerprint = chunk.system_fingerprint[:128]
         if chunk.model and not self.model:
             self.model = chunk.model[:256]
-        if chunk.choices is None and chunk.usage == NULL:
-            raise MalformedAnswerError("it sends an object without `choices`")
+        if chunk.choices is None and (chunk.message != NULL or chunk.detail != NULL):
+            raise ErrorChunkError(_plain(data))
         for part in chunk.choices or ():
             index = part.index or 0
             if not 0 <= index < len(self._choices):
@@ -280,8 +280,8 @@ def _joined(parts: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _plain(chunk: Chunk) -> Any:
+def _plain(data: bytes | msgspec.Raw) -> Any:
     try:
-        return {"error": msgspec.json.decode(chunk.error)}
+        return msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return None

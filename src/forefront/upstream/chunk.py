@@ -58,6 +58,8 @@ class Chunk(Struct):
     choices: list[ChunkChoice] | None = None
     usage: Raw = NULL
     error: Raw = NULL
+    message: Raw = NULL
+    detail: Raw = NULL
     receipt: Raw = NULL
     model: str | None = None
     system_fingerprint: str | None = None

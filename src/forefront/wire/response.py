@@ -262,7 +262,8 @@ ModelState = Literal["unloaded", "loading", "loaded", "unloading", "failed"]
 class Model(Record, kw_only=True):
     """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
     `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here. A model that is not
-    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded."""
+    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded. `capabilities`: what
+    it reads beside text (`images`, `audio`, `files`)."""
 
     id: str
     object: Literal["model"] = "model"
@@ -273,6 +274,7 @@ class Model(Record, kw_only=True):
     root: str | None = None
     state: ModelState | None = None
     size: int | None = None
+    capabilities: tuple[str, ...] = ()
 
 
 class ModelList(Record, kw_only=True):

@@ -82,6 +82,11 @@ class RequestMemory:
             memory.give_back(self._project, self._key, -more)
         self._held = size
 
+    def hold_for(self, project: str, key: str, size: int) -> None:
+        """Hold `size` bytes for a request without a body, for that owner. Raises like `hold`."""
+        self._project, self._key = project, key
+        self.hold(size)
+
     def grow(self, more: int) -> None:
         """Hold `more` bytes beside those that are held. Raises like `hold`."""
         self.hold(self._held + more)

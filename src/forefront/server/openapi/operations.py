@@ -110,22 +110,23 @@ OPERATIONS: Final = (
         summary="A stored response",
         description="With `stream`, the events of a response in the background that was created with `stream`.",
         answer=Response, stream=StreamEvent, done=False, query=RetrieveQuery, path_types={"id": Id},
-        errors=(*NOT_FOUND, *QUERY, *STORE),
+        errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
     ),
     Operation(
         method="DELETE", path="/v1/responses/{id}", group="Responses", name="deleteResponse", scope="chat",
         summary="Delete a stored response", description="One in the background is cancelled first.",
-        answer=DeletedResponse, path_types={"id": Id}, errors=(*NOT_FOUND, *STORE),
+        answer=DeletedResponse, path_types={"id": Id}, errors=(*NOT_FOUND, "rate_limit_exceeded", *STORE),
     ),
     Operation(
         method="POST", path="/v1/responses/{id}/cancel", group="Responses", name="cancelResponse", scope="chat",
         summary="Cancel a response in the background", description="One that has ended is returned as it is.",
-        answer=Response, path_types={"id": Id}, errors=(*NOT_FOUND, "invalid_value", *STORE),
+        answer=Response, path_types={"id": Id}, errors=(*NOT_FOUND, "invalid_value", "rate_limit_exceeded", *STORE),
     ),
     Operation(
         method="GET", path="/v1/responses/{id}/input_items", group="Responses", name="listInputItems", scope="chat",
         summary="The items of a stored response's input", description="Without those of the responses before it.",
-        answer=ItemList, query=ItemsQuery, path_types={"id": Id}, errors=(*NOT_FOUND, *QUERY, *STORE),
+        answer=ItemList, query=ItemsQuery, path_types={"id": Id},
+        errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
     ),
     Operation(
         method="POST", path="/v1/tokenize", group="Tokens", name="tokenize", scope="chat",

@@ -82,6 +82,8 @@ class BackgroundRuns:
         if run is not None and self._service.cancel(tenant.name, response_id):
             await asyncio.wait([run.task], timeout=_CANCEL_SECONDS)
             return
+        if run is not None:
+            run.cancel()  # it has not begun, or is at its end
         stored = await self._stored.find(tenant, response_id)
         if stored.unfinished and not stored.abandoned:
             await self._stored.cancel(tenant, stored)

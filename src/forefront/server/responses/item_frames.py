@@ -17,14 +17,14 @@ _END: Final = b'"","sequence_number":0}'
 Number = Callable[[], int]
 
 
-def frame(event: Any) -> bytes:
+def frame(event: TaggedRecord) -> bytes:
     """One event, with its type as the event's name."""
-    return b"%b%b\n\n" % (_head(type(event)), _encoder.encode(event))
+    return b"%b%b\n\n" % (_head(event.__class__), _encoder.encode(event))
 
 
 @cache
 def _head(kind: type[TaggedRecord]) -> bytes:
-    """The bytes before the JSON of such events."""
+    """The bytes before the JSON of events of that class."""
     return f"event: {kind.__struct_config__.tag}\ndata: ".encode()
 
 

@@ -11,7 +11,7 @@ from forefront.server.http.request_context import request_context
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.responses.background import BackgroundRuns
-from forefront.server.responses.stored_responses import StoredResponses, stored_body
+from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import path_id
 from forefront.wire.errors import ApiError
 from forefront.wire.responses.item_list import DeletedResponse
@@ -36,9 +36,9 @@ class StoredResponseRoutes:
 
     async def _retrieve(self, request: Request) -> Response:
         query, tenant = parse_retrieve_query(request.query_params.multi_items()), _tenant(request)
-        stored = await self._stored.find(tenant, path_id(request))
         if not query.stream:
-            return _json(stored_body(stored))
+            return _json(request, await self._stored.body(tenant, path_id(request)))
+        stored = await self._stored.find(tenant, path_id(request))
         if not stored.background:
             text = "`stream`: only a response that was created with `background` and `stream` can be streamed again."
             raise ApiError("invalid_value", text, param="stream")
@@ -49,7 +49,7 @@ class StoredResponseRoutes:
         tenant, response_id = _tenant(request), path_id(request)
         await self._background.cancel(tenant, response_id)
         await self._stored.delete(tenant, response_id)
-        return _json(msgspec.json.encode(DeletedResponse(id=response_id)))
+        return _json(request, msgspec.json.encode(DeletedResponse(id=response_id)))
 
     async def _cancel(self, request: Request) -> Response:
         tenant = _tenant(request)
@@ -59,12 +59,11 @@ class StoredResponseRoutes:
             raise ApiError("invalid_value", text, param="background")
         if stored.unfinished:
             await self._background.cancel(tenant, stored.id)
-            stored = await self._stored.find(tenant, stored.id)
-        return _json(stored_body(stored))
+        return _json(request, await self._stored.body(tenant, stored.id))
 
     async def _list_items(self, request: Request) -> Response:
         query = parse_items_query(request.query_params.multi_items())
-        return _json(await self._stored.input_items(_tenant(request), path_id(request), query))
+        return _json(request, await self._stored.input_items(_tenant(request), path_id(request), query))
 
 
 class _RunResponse(Response):
@@ -84,5 +83,9 @@ def _tenant(request: Request) -> Tenant:
     return request_context(request.scope).principal.tenant
 
 
-def _json(body: bytes) -> Response:
+def _json(request: Request, body: bytes) -> Response:
+    """A response whose memory counts as its project's until it is sent. Raises `ApiError` 429 and 503."""
+    context = request_context(request.scope)
+    principal = context.principal
+    context.memory.hold_for(principal.project.name, principal.key.id, len(body))
     return ChunkedResponse(body, media_type="application/json")

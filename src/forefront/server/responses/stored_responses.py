@@ -82,6 +82,17 @@ class StoredResponses:
             raise not_stored(response_id)
         return found
 
+    async def body(self, tenant: Tenant, response_id: str) -> bytes:
+        """The JSON of a response. Raises `ApiError` 404."""
+
+        def read() -> bytes:
+            found = self._store.find(tenant.name, response_id)
+            if found is None:
+                raise not_stored(response_id)
+            return _body(found)
+
+        return await self._call(tenant, read)
+
     async def delete(self, tenant: Tenant, response_id: str) -> None:
         """Delete a response. Raises `ApiError` 404."""
         if not await self._call(tenant, lambda: self._store.delete(tenant.name, response_id)):
@@ -110,8 +121,7 @@ class StoredResponses:
         return await self._calls(checked, tenant)
 
 
-def stored_body(stored: StoredResponse) -> bytes:
-    """The JSON of a stored response."""
+def _body(stored: StoredResponse) -> bytes:
     fields: dict[str, Any] = msgspec.json.decode(stored.response, type=dict[str, msgspec.Raw])
     fields["output"] = msgspec.Raw(stored.output)
     if stored.abandoned:

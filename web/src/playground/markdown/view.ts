@@ -5,7 +5,7 @@ import { BlockSplitter, type Block } from "./splitter";
 import { TableBlock } from "./table_block";
 
 /** Characters that one frame adds at most. */
-const STEP = 32_000;
+const STEP = 16_000;
 /** Characters of one section: a section outside the view has no layout. */
 const SECTION = 8_000;
 /** Texts up to this length are rendered again where a link was defined after its use. */
