@@ -39,7 +39,8 @@ def make_keys(admin: httpx.Client) -> list[dict[str, Any]]:
 
 def fill_ledger(url: str, keys: list[dict[str, Any]], models: tuple[str, str], days: int = 29) -> None:
     """Write a row for about every fourth minute: more in the day than in the night, and a few that failed."""
-    rng, now, rows = random.Random(3), time.time(), []
+    rng, now = random.Random(3), time.time()
+    rows: list[LedgerRow] = []
     for minute in range(0, days * 1440, 7):
         end = now - minute * 60 - rng.random() * 200
         busy = 1 + 0.8 * math.sin(end % 86_400 / 86_400 * math.tau - 1.5)

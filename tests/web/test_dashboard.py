@@ -88,6 +88,7 @@ def test_the_numbers_add_up_to_the_report_and_are_live(dashboard: Dashboard, ser
     expect(page.locator(".tiles > div", has_text="Requests").locator(".value")).to_have_text(f"{usage['requests']:,}")
     page.get_by_label("Only the model").select_option("")
     page.get_by_text("Hour", exact=True).click()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     before = int(tile(page, "Requests"))
     for _ in range(3):
         assert served.complete().status_code == 200
@@ -169,7 +170,9 @@ def test_the_budget_of_a_project(dashboard: Dashboard, served: Served) -> None:
     expect(entry).to_contain_text("100 of 100 tokens left today")
     key = served.admin.post("/admin/keys", json={"name": "spender", "project": "tests"}).json()["key"]
     assert served.complete(key).status_code == 200
-    expect(entry).to_contain_text("85 of 100 tokens left today", timeout=15_000)
+    page.get_by_role("link", name="Models").click()
+    page.get_by_role("link", name="Projects").click()
+    expect(entry).to_contain_text("85 of 100 tokens left today")
     assert entry.get_by_role("progressbar").get_attribute("value") == "15"
 
 

@@ -9,6 +9,7 @@ from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.ledger.usage_history import MAX_GROUPS, OTHER, LedgerHistories, LedgerHistory, UsageFilter
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
+from forefront.wire.admin import Status
 from forefront.wire.parse_admin import ReportQuery
 
 NOW = datetime(2026, 6, 15, 12, 10, tzinfo=UTC).timestamp()
@@ -23,10 +24,9 @@ def filled(database: Database) -> Database:
         for key in range(KEYS):
             for copy in range(key + 1):
                 end = NOW - hours * 3600 - 60 - copy
-                status = "failed" if copy == 5 else "completed"
-                name = f"c-{hours}-{key}-{copy}"
-                fields = (f"key_{key}", f"p{key % 2}", "m", status, "stop", 10, 4, 5, 1, 3, end - 3, end - 2, end)
-                rows.append(LedgerRow(name, *fields))
+                status: Status = "failed" if copy == 5 else "completed"
+                name, subject = f"c-{hours}-{key}-{copy}", (f"key_{key}", f"p{key % 2}", "m")
+                rows.append(LedgerRow(name, *subject, status, "stop", 10, 4, 5, 1, 3, end - 3, end - 2, end))
     with database.write() as connection:
         write_rows(connection, rows, retry=False)
     return database

@@ -1,24 +1,23 @@
 """`forefront models status`, `load` and `unload`: the models of a running server, with an admin key."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 from urllib.parse import quote
 
-import msgspec
 import typer
 
-from forefront import ForefrontClient, ForefrontError
-from forefront.cli.client_options import AsJson, BaseUrl, connect, handle_errors, strip_controls
+from forefront.cli.client_options import (
+    AsJson,
+    BaseUrl,
+    connect,
+    decode_admin,
+    handle_errors,
+    send_admin,
+    strip_controls,
+)
 from forefront.cli.table import print_table
-from forefront.client.request import Call
-from forefront.client.settings import Timeout, resolve_timeout
 from forefront.wire.admin import ModelStatus, ServerStatus
 
-T = TypeVar("T")
-
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name in requests, as `forefront models status` shows.")]
-
-# A load can take minutes.
-_NO_TIMEOUT: Timeout = resolve_timeout(None)
 
 
 def add_running_model_commands(group: typer.Typer) -> None:
@@ -30,11 +29,11 @@ def add_running_model_commands(group: typer.Typer) -> None:
 def status(base_url: BaseUrl = None, as_json: AsJson = False) -> None:
     """Show the models of a running server: state, memory, requests."""
     with handle_errors(), connect(base_url) as client:
-        body = _send(client, "GET", "/admin/status")
+        body = send_admin(client, "GET", "/admin/status")
         if as_json:
             typer.echo(body)
             return
-        server = _decode(body, ServerStatus)
+        server = decode_admin(body, ServerStatus)
     rows = [
         (name, model.state, _mebibytes(model.size), str(model.requests), str(model.waiting_for_load), _remark(model))
         for name, model in server.models.items()
@@ -57,24 +56,9 @@ def unload(model: Name, base_url: BaseUrl = None, as_json: AsJson = False) -> No
 
 def _change(model: str, action: str, base_url: str | None, as_json: bool) -> None:
     with handle_errors(), connect(base_url) as client:
-        body = _send(client, "POST", f"/admin/models/{quote(model, safe='')}/{action}")
-        shown = _decode(body, ModelStatus)
+        body = send_admin(client, "POST", f"/admin/models/{quote(model, safe='')}/{action}")
+        shown = decode_admin(body, ModelStatus)
     typer.echo(body if as_json else f"{strip_controls(model)} is {shown.state}, {_mebibytes(shown.size)} MiB")
-
-
-def _send(client: ForefrontClient, method: str, path: str) -> bytes:
-    """The body of a response to an administrator's call, which is not repeated. Raises `ForefrontError`."""
-    transport: Any = client.with_options(max_retries=0)._transport
-    body: bytes = transport.send(Call(method, path, None, stream=False, timeout=_NO_TIMEOUT)).body
-    return body
-
-
-def _decode(body: bytes, kind: type[T]) -> T:
-    """Raises `ForefrontError` for the answer of another kind of server."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError:
-        raise ForefrontError("The answer is not that of a Forefront server of this version.") from None
 
 
 def _remark(model: ModelStatus) -> str:
