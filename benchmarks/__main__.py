@@ -5,13 +5,19 @@ Ratios compare alternating rounds and are more reliable than figures on a noisy 
 
 import argparse
 
-from benchmarks import engine, gateway, grammar, host_work, http, node_sdk, peers, python_sdk, year
+from benchmarks import apis, engine, gateway, grammar, host_work, http, node_sdk, peers, python_sdk, upstream, year
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model.model import ModelOptions, PagedModel
 
 # Suites that need no model of real size.
-_WITHOUT_MODEL = {"node": node_sdk.run, "python": python_sdk.run, "gateway": gateway.run, "host": host_work.run}
+_WITHOUT_MODEL = {
+    "node": node_sdk.run,
+    "python": python_sdk.run,
+    "gateway": gateway.run,
+    "apis": apis.run,
+    "host": host_work.run,
+}
 
 
 def main() -> None:
@@ -21,16 +27,19 @@ def main() -> None:
     parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
     parser.add_argument("--tokens", type=int, default=48, help="tokens per stream (default 48)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
-    suites = [*_WITHOUT_MODEL, "engine", "grammar", "http", "peers", "year"]
-    parser.add_argument("--only", choices=suites, help="one suite; `year` and `peers` take minutes, only by name")
+    suites = [*_WITHOUT_MODEL, "engine", "grammar", "http", "peers", "upstream", "year"]
+    parser.add_argument(
+        "--only", choices=suites, help="one suite; `year`, `peers` and `upstream` take minutes, only by name"
+    )
     options = parser.parse_args()
     print(machine(), flush=True)
     for name, run in _WITHOUT_MODEL.items():
         if options.only in (None, name):
             run(options.repeats)
-    if options.only == "year":
-        year.run(options.repeats)
-    if options.only == "year" or options.only in _WITHOUT_MODEL:
+    by_name = {"year": year.run, "upstream": upstream.run}
+    if options.only in by_name:
+        by_name[options.only](options.repeats)
+    if options.only in by_name or options.only in _WITHOUT_MODEL:
         return
     path, parts = prepare(options.size, options.quant)
     if options.only == "peers":

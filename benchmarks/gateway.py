@@ -83,16 +83,16 @@ def _rows(rounds: dict[str, list[Round]]) -> list[list[object]]:
     return rows
 
 
-async def measure(url: str, keys: Sequence[str], body: bytes, seconds: float) -> Round:
-    """One client per key, each sending requests for `seconds`."""
+async def measure(url: str, keys: Sequence[str], body: bytes, seconds: float, path: str = CHAT) -> Round:
+    """One client per key, each sending requests to `path` for `seconds`."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
 
     async def run_client(key: str) -> None:
         client = Client(url, key)
         while time.perf_counter() < end:
-            answer = await client.send("POST", CHAT, body)
-            if not answer.whole:
+            answer = await client.send("POST", path, body)
+            if answer.status != 200 or not answer.ended:
                 raise RuntimeError(f"a request failed: {answer}")
             latencies.append(answer.seconds)
         client.abort()

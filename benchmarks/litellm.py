@@ -16,7 +16,7 @@ from typing import Final
 
 from tests.support.ports import free_port
 
-VERSION: Final = "1.110.2"
+VERSION: Final = "1.106.12"
 KEY: Final = "sk-litellm-0123456789"
 _FOLDER: Final = Path(__file__).parent / "build" / f"litellm-{VERSION}"
 _START_SECONDS: Final = 120.0

@@ -16,6 +16,7 @@ from benchmarks.litellm import VERSION, run_litellm
 from benchmarks.report import table
 from forefront.upstream.spec import UpstreamSpec
 from tests.support.instant import KEY, MODEL, Nursery
+from torture.processor import processor_seconds
 
 _SECONDS: Final = 3.0
 _FIELDS: Final = {"messages": [{"role": "user", "content": "Hello"}]}
@@ -33,6 +34,7 @@ class Way:
     model: str
     pid: int
     rounds: dict[int, list[Round]] = field(default_factory=dict)
+    processor: dict[int, list[float]] = field(default_factory=dict)  # seconds for each request
 
 
 def run(repeats: int) -> None:
@@ -57,9 +59,12 @@ def run(repeats: int) -> None:
             for number in range(repeats + 1):
                 for way in ways.values():
                     body = _body(way.model, tokens, streamed=streamed)
+                    before = processor_seconds(way.pid)
                     measured = asyncio.run(measure(way.url, [way.key] * clients, body, _SECONDS))
                     if number:  # the first warms up
                         way.rounds.setdefault(case, []).append(measured)
+                        spent = processor_seconds(way.pid) - before
+                        way.processor.setdefault(case, []).append(spent / (measured.rate * _SECONDS))
         memory = {name: peak_memory(way.pid) for name, way in ways.items()}
     _report(ways, memory)
 
@@ -77,7 +82,10 @@ def _report(ways: dict[str, Way], memory: dict[str, float]) -> None:
             rate = statistics.median(one.rate for one, _ in pairs)
             ratio = statistics.median(one.rate / other.rate for one, other in pairs)
             more = statistics.median(one.median - other.median for one, other in pairs)
-            rows.append([answer, clients, name, f"{rate:.0f}", f"{rate * tokens:.0f}", ratio, f"{more:.2f}"])
-    head = ["answer", "clients", "path", "requests/s", "tokens/s", "÷ the upstream", "more ms at the median"]
+            spent = statistics.median(way.processor[case]) * 1e6
+            rows.append(
+                [answer, clients, name, f"{rate:.0f}", f"{rate * tokens:.0f}", ratio, f"{more:.2f}", f"{spent:.0f}"]
+            )
+    head = ["answer", "clients", "way", "requests/s", "tokens/s", "÷ the upstream", "more ms", "processor µs"]
     table("A model of an upstream, with answers that take no time", head, rows)
-    table("Peak memory", ["path", "MiB"], [[name, f"{mib:.0f}"] for name, mib in memory.items()])
+    table("Peak memory", ["way", "MiB"], [[name, f"{mib:.0f}"] for name, mib in memory.items()])

@@ -55,7 +55,9 @@ async def run(harness: Harness) -> None:
     found += f"{sum(broken.values())} without either{f' {broken}' if broken else ''}; back within {slowest:.1f} s"
     good = not missing and not broken and bool(seen) and bool(ends["error"]) and audit.days_agree
     harness.report("engine", "SQLite", f"{rounds} kills of llama.cpp under load", found, good=good)
-    harness.report("engine", "", "`kill -9` of the server", "no engine left" if gone else "ENGINES LEFT", good=gone)
+    harness.report(
+        "engine", "SQLite", "`kill -9` of the server", "no engine left" if gone else "ENGINES LEFT", good=gone
+    )
 
 
 async def _load(url: str, key: str, stop: asyncio.Event, seen: dict[str, int | None], ends: Counter[str]) -> None:

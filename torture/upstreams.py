@@ -20,8 +20,8 @@ from torture.ledger_audit import audit_ledger, opened
 
 _CLIENTS = 16
 _MODEL = "replicated"
-# Seconds without a new part of the answer. The slow upstream pauses for less and for more.
-_READ_SECONDS = 1.0
+# Seconds without a new part of the answer, where replicas die, and where they pause for less and for more.
+_PATIENCE, _READ_SECONDS = 20.0, 1.0
 _WORDS = tuple(f" word{number}" for number in range(8))
 
 
@@ -59,8 +59,8 @@ async def run(harness: Harness) -> None:
 
 async def _killed(harness: Harness, kind: str) -> None:
     """One of the two always answers, so no request fails before its answer has begun."""
-    rounds = harness.count(60, least=3)
-    async with _served(harness, kind) as (upstreams, server, store, key):
+    rounds = harness.count(30, least=3)
+    async with _served(harness, kind, _PATIENCE) as (upstreams, server, store, key):
         load = Load()
         for upstream in upstreams:
             upstream.behaviour = _paced
@@ -78,8 +78,8 @@ async def _killed(harness: Harness, kind: str) -> None:
 
 async def _slow(harness: Harness, kind: str) -> None:
     """Pauses before and within answers; some are longer than the server waits."""
-    seconds = max(20 * harness.scale, 3.0)
-    async with _served(harness, kind) as (upstreams, server, store, key):
+    seconds = max(10 * harness.scale, 3.0)
+    async with _served(harness, kind, _READ_SECONDS) as (upstreams, server, store, key):
         load = Load()
         for upstream in upstreams:
             upstream.behaviour = _sluggish
@@ -91,7 +91,9 @@ async def _slow(harness: Harness, kind: str) -> None:
 
 
 @asynccontextmanager
-async def _served(harness: Harness, kind: str) -> AsyncIterator[tuple[list[FaultyUpstream], Instant, str, str]]:
+async def _served(
+    harness: Harness, kind: str, read_seconds: float
+) -> AsyncIterator[tuple[list[FaultyUpstream], Instant, str, str]]:
     """Two upstreams, a server in front of them, its store and a key."""
     store, log = harness.new_store(kind), harness.new_folder() / "log"
     key = await asyncio.to_thread(_make_key, store)
@@ -103,7 +105,7 @@ async def _served(harness: Harness, kind: str) -> AsyncIterator[tuple[list[Fault
             _MODEL,
             dialect="generic",
             context_length=4096,
-            read_seconds=_READ_SECONDS,
+            read_seconds=read_seconds,
         )
         async with entered(harness.nursery.serve(store, log, upstreams=[spec])) as server:
             yield upstreams, server, store, key

@@ -47,6 +47,7 @@ from forefront.client.resources.raw_response import RawResponse
 from forefront.client.settings import Timeout
 from forefront.client.stream import AsyncStream, Stream
 from forefront.client.structured import ParsedCompletion
+from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
 from forefront.wire.response import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -62,6 +63,7 @@ from forefront.wire.response import (
     ResponseMessage,
     Usage,
 )
+from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 from forefront.wire.tools import ToolCall
 
 __all__ = [
@@ -84,6 +86,9 @@ __all__ = [
     "Completion",
     "CompletionChoice",
     "ConflictError",
+    "DetokenizeResult",
+    "Embedding",
+    "EmbeddingList",
     "ForefrontClient",
     "ForefrontError",
     "GrammarParam",
@@ -97,14 +102,17 @@ __all__ = [
     "ParsedCompletion",
     "PermissionDeniedError",
     "Preflight",
+    "RankedDocument",
     "RateLimitError",
     "RawResponse",
     "Receipt",
+    "RerankResult",
     "ResponseFormatParam",
     "ResponseMessage",
     "Stream",
     "SystemMessageParam",
     "Timeout",
+    "TokenizeResult",
     "ToolCall",
     "ToolCallParam",
     "ToolChoiceParam",

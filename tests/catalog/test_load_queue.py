@@ -380,6 +380,25 @@ async def test_those_that_wait_for_a_changed_model_get_the_new_one() -> None:
         await removed
 
 
+async def test_a_removed_model_whose_files_are_gone_is_forgotten() -> None:
+    async with serving({"a": 4, "b": 4}) as models:
+        gate, old = threading.Event(), models.catalog.get("a")
+
+        def estimate() -> LoadEstimate:
+            gate.wait(10)
+            raise SourceError("it is gone")
+
+        models.loaders["a"].estimate = estimate  # type: ignore[method-assign]
+        waiting = asyncio.create_task(models.request("a"))
+        await until(lambda: old.state == "loading")
+        await asyncio.sleep(0.01)
+        models.catalog.replace([models.catalog.get("b")], 10, 0.0)
+        gate.set()
+        assert (await failure_of(waiting)).code == "model_not_found"
+        await models.request("b")
+        assert old not in models.queue.models
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_memory_is_bounded_and_every_request_is_served(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "PATIENCE", 0.01)

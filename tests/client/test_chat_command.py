@@ -1,21 +1,31 @@
 """`forefront chat`: the conversation, its commands, and the terminal around it."""
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import typer
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from forefront import ForefrontError, RateLimitError
 from forefront.cli import client_options
+from forefront.cli.chat_session.chat_commands import HELP, read_command, run_command
+from forefront.cli.chat_session.conversation import ChatModel, Conversation
+from forefront.cli.chat_session.markdown_writer import MarkdownWriter, finished_length
 from forefront.cli.client_options import default_model, strip_controls
 from forefront.cli.commands import chat as command
-from forefront.cli.commands.chat import HELP, ChatModel, Conversation, read_command
 from tests.client.fakes import DONE, Body, Server, chunk, events, frame, stream_of
 
+ENTER, NEW_LINE, CTRL_C, CTRL_D, UP = "\r", "\x1b\r", "\x03", "\x04", "\x1b[A"
 MODELS = {"object": "list", "data": [{"id": "first", "created": 1, "owned_by": "x"}, {"id": "second"}]}
 FAILURE = {"error": {"message": "slow\ndown", "code": "rate_limit_exceeded"}}
 
@@ -62,7 +72,7 @@ def test_turns_are_kept_and_sent(server: Server, conversation: Conversation) -> 
     written: list[str] = []
     assert conversation.send("Hi", written.append).text == "You said: Hi"
     assert written == ["You said: ", "Hi"]
-    conversation.handle_command("system", "Be brief.")
+    run_command(conversation, "system", "Be brief.")
     conversation.send("Bye", written.append)
     assert server.sent == {
         "model": "m",
@@ -104,14 +114,14 @@ def test_the_limit_of_tokens_is_noticed(conversation: Conversation) -> None:
 
 def test_commands(conversation: Conversation) -> None:
     conversation.send("Hi", discard)
-    assert conversation.handle_command("system", "Be brief.")
-    assert conversation.handle_command("clear", "")
+    assert run_command(conversation, "system", "Be brief.")
+    assert run_command(conversation, "clear", "")
     assert (conversation.history, conversation.system) == ([], "Be brief.")
-    assert conversation.handle_command("system", "")
+    assert run_command(conversation, "system", "")
     assert not conversation.system
-    assert conversation.handle_command("help", "") == HELP
-    assert "/nonsense" in (conversation.handle_command("nonsense", "") or "")
-    assert conversation.handle_command("exit", "") is None
+    assert run_command(conversation, "help", "") == HELP
+    assert "/nonsense" in (run_command(conversation, "nonsense", "") or "")
+    assert run_command(conversation, "exit", "") is None
 
 
 @pytest.mark.parametrize(
@@ -144,28 +154,20 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(server: Server, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command against the server, with `typed` lines on a terminal or `stdin` in a pipe."""
+def run(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs the command against the server, with keys `typed` on a terminal or `stdin` in a pipe."""
+    monkeypatch.setenv("FOREFRONT_HOME", str(tmp_path))
     app = typer.Typer()
     app.command()(command.chat)
     monkeypatch.setattr(client_options, "ForefrontClient", lambda base_url: server.client())
 
-    def type_in(typed: list[Any]) -> Callable[[str], str]:
-        lines: Iterator[Any] = iter([*typed, EOFError()])
-
-        def read(prompt: str) -> str:
-            line = next(lines)
-            if isinstance(line, BaseException):
-                raise line
-            return str(line)
-
-        return read
-
-    def invoke(*arguments: str, stdin: str | bytes | None = None, typed: list[Any] | None = None) -> Result:
-        if typed is not None:
-            monkeypatch.setattr("builtins.input", type_in(typed))
-            monkeypatch.setattr(command, "_on_terminal", lambda: True)
-        return CliRunner().invoke(app, list(arguments), input=stdin)
+    def invoke(*arguments: str, stdin: str | bytes | None = None, typed: list[str] | None = None) -> Result:
+        if typed is None:
+            return CliRunner().invoke(app, list(arguments), input=stdin)
+        monkeypatch.setattr(command, "_on_terminal", lambda: True)
+        with create_pipe_input() as terminal, create_app_session(input=terminal, output=DummyOutput()):
+            terminal.send_text("".join(typed) + CTRL_D)
+            return CliRunner().invoke(app, list(arguments))
 
     return invoke
 
@@ -219,7 +221,8 @@ def test_an_answer_that_is_cut_off_says_so(run: Run) -> None:
 
 
 def test_a_conversation(server: Server, run: Run) -> None:
-    result = run(typed=["Hi", "", "fail", KeyboardInterrupt(), "refuse", "stop", "/help", "/system Be brief.", "Bye"])
+    lines = ["Hi", "", "fail", "dropped" + CTRL_C + "refuse", "stop", "/help", "/system Be brief.", "Bye"]
+    result = run(typed=[line + ENTER for line in lines])
     assert result.exit_code == 0
     assert result.stdout.startswith("This is first. /help")
     assert HELP in result.stdout
@@ -230,5 +233,100 @@ def test_a_conversation(server: Server, run: Run) -> None:
 
 
 def test_exit(server: Server, run: Run) -> None:
-    assert run(typed=["/exit", "Hi"]).exit_code == 0
+    assert run(typed=["/exit" + ENTER, "Hi" + ENTER]).exit_code == 0
     assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_several_lines_and_the_history(server: Server, run: Run, tmp_path: Path) -> None:
+    assert run(typed=["one" + NEW_LINE + "two\nthree" + ENTER]).exit_code == 0
+    assert server.sent["messages"][-1]["content"] == "one\ntwo\nthree"
+    path = tmp_path / "chat_history"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert run(typed=[UP + " again" + ENTER]).exit_code == 0
+    assert server.sent["messages"][-1]["content"] == "one\ntwo\nthree again"
+
+
+def test_a_home_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "chat_history").mkdir()
+    assert run(typed=["Hi" + ENTER]).exit_code == 0
+
+
+def test_another_model(server: Server, run: Run) -> None:
+    result = run(typed=["/model" + ENTER, "/model third" + ENTER, "/model second" + ENTER, "Hi" + ENTER])
+    assert "* first\n  second\n" in result.stdout
+    assert "There is no model third" in result.stdout
+    assert server.sent["model"] == "second"
+
+
+def test_saving(conversation: Conversation, tmp_path: Path) -> None:
+    conversation.send("Hi", discard)
+    conversation.system = "Be brief."
+    for name in ("a.json", "a.md"):
+        assert "is in" in (run_command(conversation, "save", str(tmp_path / name)) or "")
+    assert json.loads((tmp_path / "a.json").read_text()) == conversation.messages()
+    assert (tmp_path / "a.md").read_text().startswith("## Instructions\n\nBe brief.\n\n## You\n\nHi\n\n## Model\n")
+    assert "exists" in (run_command(conversation, "save", str(tmp_path / "a.md")) or "")
+    with pytest.raises(ForefrontError, match="cannot be written"):
+        run_command(conversation, "save", str(tmp_path / "none" / "a.md"))
+
+
+ANSWER = """# Title
+
+Some *text* with `code`.
+
+1. one
+
+   more of one
+
+2. two
+
+```python
+a = 1
+
+b = 2
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+
+
+def rendered(pieces: list[str]) -> str:
+    file = StringIO()
+    with MarkdownWriter(Console(file=file, force_terminal=True, width=60, color_system=None)) as writer:
+        for piece in pieces:
+            writer.write(piece)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).replace("\r", "")
+
+
+def test_an_answer_is_rendered_alike_in_any_pieces() -> None:
+    for size in (1, 3, 7, 50):
+        shown = rendered([ANSWER[at : at + size] for at in range(0, len(ANSWER), size)])
+        for text in ("Title", "Some text with code.", " 1 one", "more of one", " 2 two", "a = 1", "b = 2", " 1  2 "):
+            assert text in shown
+        assert "```" not in shown.split("b = 2")[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "finished"),
+    [
+        ("One.\n\nTwo", ""),
+        ("One.\n\nTwo and more", "One.\n\n"),
+        ("One.", ""),
+        ("1. a\n\n2. b", ""),
+        ("- a\n\n  b and", ""),
+        ("```\na\n\nbcde", ""),
+        ("```\na\n```\n\nbcde", "```\na\n```\n\n"),
+        ("~~~\n```\n\nbcde", ""),
+    ],
+)
+def test_what_no_further_text_changes(text: str, finished: str) -> None:
+    assert text[: finished_length(text)] == finished
+
+
+def test_an_answer_cannot_steer_the_terminal() -> None:
+    shown = rendered(["[link](https://evil.example)\x1b]0;title\x07 ", "\x1b[2Jend"])
+    assert "https://evil.example" in shown
+    assert "\x07" not in shown
+    assert "]0;title" in shown

@@ -30,6 +30,9 @@ class Pieces:
         if self.breaks:
             raise APIConnectionError("The connection broke.", request_id=self.request_id)
 
+    def resume(self, last_id: str | None, error: APIConnectionError) -> None:
+        raise error
+
     def expect_end(self) -> None:
         """There is nothing to wait for."""
 
@@ -50,6 +53,9 @@ class AsyncPieces:
     async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
         for piece in self.inner.iter_bytes():
             yield piece
+
+    async def resume(self, last_id: str | None, error: APIConnectionError) -> None:
+        raise error
 
     def expect_end(self) -> None:
         """There is nothing to wait for."""

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -224,3 +226,32 @@ def test_a_child_whose_parent_is_dead_already_ends() -> None:
     assert child.wait(20) == 0
     output, _ = child.communicate()
     assert output == b""
+
+
+def test_stop_at_any_moment_of_a_start(caplog: pytest.LogCaptureFixture) -> None:
+    """Also between the child's creation and its settings."""
+    for step in range(12):
+        engine = EngineProcess("stopped", _launch(), _LIMITS)
+        thread = threading.Thread(target=lambda engine=engine: _start_quietly(engine))
+        thread.start()
+        time.sleep(step * 0.01)
+        engine.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert engine.pid is None
+
+
+def _start_quietly(engine: EngineProcess) -> None:
+    with suppress(EngineStartError, EngineStoppedError):
+        engine.start()
+
+
+def test_no_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    engine = EngineProcess("crowded", _launch(), _LIMITS)
+    monkeypatch.setattr("forefront.engines.engine_process.subprocess.Popen", refuse)
+    with pytest.raises(EngineStartError, match="Resource temporarily unavailable"):
+        engine.start()
+    engine.stop()

@@ -68,6 +68,16 @@ async def test_broken_pictures_are_an_error_of_the_request(seeing: Model) -> Non
         assert raised.value.code not in ("engine_failed", "internal_error"), raised.value
 
 
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/a.png", "HTTPS://example.org/a.png", "file:///etc/hostname", "/etc/hostname", "AAAA"]
+)
+async def test_pictures_are_loaded_from_nowhere(seeing: Model, url: str) -> None:
+    with pytest.raises(ApiError) as raised:
+        await seeing.chat(messages=_message(url), max_tokens=5)
+    assert raised.value.code == "invalid_value"
+    assert raised.value.param == "messages[0].content[1].image_url.url"
+
+
 async def test_schemas_and_text(seeing: Model) -> None:
     schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}

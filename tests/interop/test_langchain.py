@@ -134,3 +134,28 @@ def test_an_object_grows_as_it_streams(long: ChatOpenAI) -> None:
     pieces = list(long.with_structured_output(Dinner.model_json_schema(), method="json_schema").stream(ASK))
     assert len(pieces) > 2
     Dinner.model_validate(pieces[-1])
+
+
+def test_responses_whole_streamed_and_with_a_tool(server: RunningServer) -> None:
+    chat = make(server, use_responses_api=True, max_tokens=200)
+    question = HumanMessage(WEATHER_QUESTION["content"])
+    whole = chat.invoke(ASK)
+    assert whole.text
+    assert _whole(list(chat.stream(ASK))).text == whole.text
+    bound = chat.bind_tools([get_weather], tool_choice="any")
+    asked = bound.invoke([question])
+    assert asked.tool_calls[0]["name"] == "get_weather"
+    results = [ToolMessage(json.dumps({"sky": "clear"}), tool_call_id=call["id"]) for call in asked.tool_calls]
+    assert chat.bind_tools([get_weather]).invoke([question, asked, *results]).response_metadata["id"]
+
+
+def test_responses_are_continued_by_langchain(server: RunningServer) -> None:
+    chat = make(server, use_responses_api=True, use_previous_response_id=True, store=True)
+    first: Any = chat.invoke("One two three")
+    second: Any = chat.invoke([HumanMessage("One two three"), first, HumanMessage("Four")])
+    assert second.usage_metadata["input_tokens"] > first.usage_metadata["input_tokens"]
+
+
+def test_responses_give_structured_output(server: RunningServer) -> None:
+    chat = make(server, use_responses_api=True, max_tokens=200)
+    assert isinstance(chat.with_structured_output(Dinner).invoke("Name an italian dinner as JSON"), Dinner)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.test_agents import AGENTS
 from tests.support.interop_environment import ROOT, SUITES, install, run_suite
 from tests.support.node import PEERS
 from tests.support.server import RunningServer
@@ -49,15 +50,14 @@ def test_the_lock_names_no_registry(lock: str) -> None:
 def test_the_documented_versions_are_the_locked_ones() -> None:
     locks = "".join((ROOT / "requirements" / f"{name}.txt").read_text() for name in (*CLIENTS, "dev"))
     locked = set(re.findall(r"^(\S+)==([^\s\\]+)", locks, re.M))
-    node = {}
-    for folder in (PEERS, PEERS.parent / "agents"):
-        node |= json.loads((folder / "package-lock.json").read_text())["packages"]
-    locked |= {(path.removeprefix("node_modules/"), package.get("version", "")) for path, package in node.items()}
+    for folder in (PEERS, AGENTS):
+        node = json.loads((folder / "package-lock.json").read_text())["packages"]
+        locked |= {(path.removeprefix("node_modules/"), package.get("version", "")) for path, package in node.items()}
     rows = re.findall(r"^\| (`.+?) \((?:PyPI|npm)\) \| (.+?) \|", (ROOT / "docs" / "clients.md").read_text(), re.M)
     documented = {
         (name.strip("`"), version)
         for names, versions in rows
         for name, version in zip(names.split(", "), versions.split(", "), strict=True)
     }
-    assert len(documented) == 20
+    assert len(documented) == 22
     assert documented - locked == set()

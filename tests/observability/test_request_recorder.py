@@ -102,8 +102,8 @@ def test_nothing_runs_or_waits_after_the_end(calls: list[str]) -> None:
     recorder = RequestRecorder(metrics)
     for call in calls:
         getattr(recorder, call)()
-    recorder.discard(None)
-    recorder.discard(None)
+    recorder.discard(None, None)
+    recorder.discard(None, None)
     assert (metrics.running, metrics.waiting) == (0, 0)
 
 

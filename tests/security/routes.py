@@ -11,13 +11,17 @@ from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.budget_reports import BudgetReports
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
+from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import open_database
+from forefront.gateway.store.response_store import ResponseStore
 from forefront.server.app import Services, build_app
+from forefront.server.responses.stored_responses import StoredResponses
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "LINK", "PROPFIND")
 
@@ -26,7 +30,16 @@ def route_table(folder: Path) -> list[Route]:
     """Every route of the application that `forefront serve` runs."""
     database = open_database(f"sqlite:///{folder / 'routes.db'}")
     gateway = Gateway(Ledger(database), PriceList({}), AdmissionQueue(1, 1))
-    services = Services(Catalog([]), gateway, KeyCache(database), KeyStore(database), UsageReports(database))
+    services = Services(
+        Catalog([]),
+        gateway,
+        KeyCache(database),
+        KeyStore(database),
+        UsageReports(database),
+        LedgerHistories(database),
+        BudgetReports(database),
+        StoredResponses(ResponseStore(database, "server")),
+    )
     app = build_app(services, WorkerPool(1, "bodies"))
     while not isinstance(app, Starlette):
         app = app._app  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import metadata
 from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.responses.queries import ItemsQuery, RetrieveQuery
 from tests.security.conftest import Stored
 from tests.security.errors import check_error, watched
 from tests.security.raw import exchange, request
@@ -116,6 +117,24 @@ def test_in_every_query(stored: Stored) -> None:
         for path, text in itertools.product(("/v1/models", "/admin/keys", "/admin/projects", "/health"), STRINGS):
             assert client.get(path, params={"order": text, text: "1"}).status_code == 200
     assert contents(stored) == before
+
+
+def test_in_every_query_and_id_of_stored_responses(stored: Stored) -> None:
+    fields = {"model": "tiny", "input": "x", "max_output_tokens": 1, "store": True}
+    with watched(stored.server) as client:
+        name = client.post("/v1/responses", json=fields).json()["id"]
+        before = contents(stored)
+        for text in [*STRINGS, *ODD]:
+            for path, names in (("", RetrieveQuery.__struct_fields__), ("/input_items", ItemsQuery.__struct_fields__)):
+                for parameter in (*names, "x"):
+                    response = client.get(f"/v1/responses/{name}{path}", params={parameter: text})
+                    assert response.status_code in (404, 422), (parameter, text, response.text)
+                    assert response.json()["error"]["param"].startswith(parameter)
+            assert client.post("/v1/responses", json=fields | {"previous_response_id": text}).status_code in (404, 422)
+            item = {"type": "item_reference", "id": text}
+            assert client.post("/v1/responses", json=fields | {"input": [item]}).status_code in (404, 422)
+        assert contents(stored) == before
+        assert client.delete(f"/v1/responses/{name}").json()["deleted"] is True
 
 
 def test_in_every_text_of_a_body(stored: Stored) -> None:

@@ -19,6 +19,7 @@ from msgspec import inspect
 from forefront.wire.admin import NewKey, ProjectSettings
 from forefront.wire.messages.request import MessagesRequest
 from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.responses.request import ResponsesRequest
 from tests.security.conftest import Stored
 from tests.security.errors import check_error
 from tests.security.routes import route_table
@@ -31,6 +32,7 @@ VALUES = [
 ]  # fmt: skip
 # The answers are short whatever `max_tokens` becomes.
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "stop": list("etaoins "), "max_tokens": 2}
+RESPONSE = {"model": "tiny", "input": "Hi", "stop": list("etaoins "), "max_output_tokens": 2}
 TEXT = {"model": "tiny", "prompt": "Hi", "stop": list("etaoins "), "max_tokens": 2}
 
 MESSAGE = {"stop_sequences" if name == "stop" else name: value for name, value in CHAT.items()}
@@ -49,6 +51,7 @@ class Endpoint:
 ENDPOINTS = [
     Endpoint("POST", "/v1/chat/completions", ChatRequest, CHAT),
     Endpoint("POST", "/v1/completions", CompletionRequest, TEXT),
+    Endpoint("POST", "/v1/responses", ResponsesRequest, RESPONSE),
     Endpoint("POST", "/v1/messages", MessagesRequest, MESSAGE),
     Endpoint("POST", "/admin/keys", NewKey, {"name": "numbers", "budget": {"tokens": 5}}),
     Endpoint("PUT", "/admin/projects/numbers", ProjectSettings, {"budget": {"tokens": 5}}),
@@ -106,7 +109,7 @@ def spell(body: dict[str, Any], path: tuple[str, ...], value: str) -> bytes:
         place = place.setdefault(name, {})
     place[path[-1]] = "@@"
     if path[0] == "top_logprobs":
-        marked["logprobs"] = True
+        marked |= {"include": ["message.output_text.logprobs"]} if "input" in marked else {"logprobs": True}
     return json.dumps(marked).replace('"@@"', value).encode()
 
 

@@ -17,6 +17,7 @@ from forefront.cli.settings.sections import PriceSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.metrics.families import PREFIX
+from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.admin import NewKey
 from forefront.wire.errors import ERRORS
 from tests.support.instant import KEY, MODEL, PROMPT, Nursery
@@ -39,8 +40,9 @@ def client(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
     """A client of a server whose answers take no time; the module's tests share its counts."""
     settings = Config(prices={MODEL: PriceSettings(input=1.0, output=2.0)})
     log = tmp_path_factory.mktemp("log") / "log"
+    upstream = UpstreamSpec("remote", ("http://127.0.0.1:9/v1",), "m", dialect="generic", context_length=4096)
     with (
-        Nursery().serve(store, log, settings=settings) as server,
+        Nursery().serve(store, log, settings=settings, upstreams=[upstream]) as server,
         httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}) as client,
     ):
         yield client
@@ -84,6 +86,16 @@ def test_requests_are_counted_and_add_up_to_the_ledger(client: httpx.Client) -> 
     assert day["cost"] == pytest.approx(total("cost_total", model_name=MODEL))
     reasons = total.labels("request_success_total")
     assert day["requests"] == sum(total("request_success_total", **labels) for labels in reasons)
+
+
+def test_an_upstream_that_fails_shows_in_its_metrics(client: httpx.Client) -> None:
+    assert complete(client, model="remote").status_code == 503
+    after = scrape(client)
+    [labels] = after.labels("upstream_ejections_total")
+    assert labels["model_name"] == "remote"
+    assert after("upstream_failures_total", **labels) >= 1
+    assert sum(after("upstream_state", **labels, state=state) for state in ("closed", "open", "half_open")) == 1
+    assert after("upstream_outstanding_tokens", **labels) == after("upstream_requests_running", **labels) == 0
 
 
 def test_errors_are_counted_by_code(client: httpx.Client) -> None:

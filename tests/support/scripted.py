@@ -81,21 +81,21 @@ class ScriptedBackend(InstantBackend):
             yield ToolCallBegin(0, call, name)
             yield ToolCallDelta(0, call, arguments)
         yield ChoiceEnd(0, "tool_calls" if script.calls else "stop")
-        report = RunReport(EffectiveSampling(**_SAMPLING), 0.001, 0.012, 0.5)
+        report = RunReport(_SAMPLING, 0.001, 0.012, 0.5)
         yield Completed(PROMPT, max(usage.output_tokens, 1), 4, 0, report)
 
 
-_SAMPLING = {
-    "temperature": 0.7,
-    "top_p": 1.0,
-    "top_k": 0,
-    "min_p": 0.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-    "repetition_penalty": 1.0,
-    "max_tokens": 1024,
-    "seed": 4711,
-}
+_SAMPLING = EffectiveSampling(
+    temperature=0.7,
+    top_p=1.0,
+    top_k=0,
+    min_p=0.0,
+    presence_penalty=0.0,
+    frequency_penalty=0.0,
+    repetition_penalty=1.0,
+    max_tokens=1024,
+    seed=4711,
+)
 
 
 def _events(script: Script) -> list[Event]:

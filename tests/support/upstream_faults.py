@@ -40,6 +40,10 @@ class UpstreamFault:
 
 _BEGIN: Final = tuple(event(item) for item in chunks()[:3])
 _ALL: Final = tuple(event(item) for item in chunks())
+_EVENTS: Final = b"".join(_ALL) + DONE
+_STREAM_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n"
+_SIZED: Final = b"content-length: %d\r\n\r\n" % len(_EVENTS) + _EVENTS
+_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
 _BODY: Final = json.dumps(completion()).encode()
 _HTML: Final = b"<html><head><title>502 Bad Gateway</title></head><body>nginx at http://10.1.2.3:8000/v1</body></html>"
 SECRET_ADDRESS: Final = "10.1.2.3"
@@ -95,6 +99,10 @@ CONNECTIONS: Final[dict[str, tuple[Answer, Outcome]]] = {
         "nothing",
     ),
     "100 without end": (Answer((Forever(b"HTTP/1.1 100 Continue\r\n\r\n", 0.01),), raw=True), "nothing"),
+    "another protocol": (
+        Answer((b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", Close()), raw=True),
+        "nothing",
+    ),
     "two content-lengths": (
         Answer((b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 5\r\n\r\n{}", Close()), raw=True),
         "nothing",
@@ -160,6 +168,21 @@ STREAMS: Final[dict[str, tuple[Answer, Outcome]]] = {
     "data after DONE": (stream(*_ALL, DONE, *_BEGIN), "whole"),
     "hangs after DONE": (stream(*_ALL, DONE, Hang()), "whole"),
     "gzip": (stream(gzip.compress(b"".join(_ALL) + DONE), headers={"content-encoding": "gzip"}), "whole"),
+    "brotli": (stream(*_ALL, DONE, headers={"content-encoding": "br"}), "nothing"),
+    "until the connection closes": (Answer((_STREAM_HEAD, b"\r\n", *_ALL, DONE, Close()), raw=True), "whole"),
+    "early hints": (Answer((_HINTS, _STREAM_HEAD, _SIZED), raw=True), "whole"),
+    "trailers": (
+        Answer(
+            (
+                _STREAM_HEAD + b"transfer-encoding: chunked\r\n\r\n",
+                b"%x\r\n%b\r\n" % (len(_EVENTS), _EVENTS),
+                b"0\r\nx-checksum: 1\r\n\r\n",
+            ),
+            raw=True,
+        ),
+        "whole",
+    ),
+    "two responses": (Answer((2 * (_STREAM_HEAD + _SIZED),), raw=True), "whole"),
     "no usage": (stream(*_ALL[:-1], DONE), "whole"),
     "negative usage": (stream(*_usage({"prompt_tokens": -5, "completion_tokens": -1})), "whole"),
     "usage of text": (stream(*_usage({"prompt_tokens": "7", "completion_tokens": "many"})), "whole"),

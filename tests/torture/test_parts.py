@@ -15,7 +15,7 @@ FRACTIONS = {
     "faults": 0.0,
     "shares": 0.1,
     "kill": 0.02,
-    "upstreams": 0.05,
+    "upstreams": 0.1,
     "engine": 0.3,
     "nonces": 0.005,
     "bodies": 0.2,

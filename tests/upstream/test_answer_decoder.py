@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.events import Event
-from forefront.upstream.answer_decoder import AnswerDecoder, MalformedAnswerError
-from forefront.upstream.chunk import NULL
+from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.error_mapping import read_error
 from forefront.upstream.sse import EventReader
-from forefront.upstream.usage import read_usage
+from forefront.upstream.usage import TokenCounts, read_usage, read_usages
 from tests.support.upstream_answers import chunk
 from tests.upstream.backends import Collected
 from tests.upstream.recorded_answers import RECORDED, Recorded
@@ -44,7 +44,7 @@ def check(recorded: Recorded, decoder: AnswerDecoder, collected: Collected) -> N
     assert collected.reasoning == recorded.reasoning
     assert collected.calls == list(recorded.calls)
     assert collected.reasons == [recorded.reason]
-    counts = None if decoder.usage == NULL else read_usage(decoder.usage, 100, 1000)
+    [*_, counts] = [None, *(read_usage(usage, 100, 1000) for usage in decoder.usages)]
     assert (counts and (counts.prompt, counts.output, counts.cached, counts.reasoning)) == recorded.usage
 
 
@@ -145,9 +145,46 @@ def test_usage_of_one_choice_is_not_that_of_all() -> None:
     part = {"prompt_tokens": 7, "completion_tokens": 1}
     decoder = AnswerDecoder(2, 100)
     events(decoder, chunk(choices=[{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}], usage=part))
-    assert decoder.usage == NULL
+    assert not decoder.usages
     events(decoder, chunk({"content": "a"}, "stop"), chunk(choices=[], usage=part | {"completion_tokens": 2}))
-    assert read_usage(decoder.usage, 100, 100).output == 2  # type: ignore[union-attr]
+    assert read_usages(decoder.usages, 1, 100, 100) == TokenCounts(7, 2)
+
+
+def test_usage_of_each_choice_adds_up() -> None:
+    """Two prompts with two choices each, from llama.cpp."""
+    decoder = AnswerDecoder(4, 100, usage_of_choices=True)
+    for index in range(4):
+        part = {
+            "prompt_tokens": 5 + index // 2,
+            "completion_tokens": 1,
+            "prompt_tokens_details": {"cached_tokens": index},
+        }
+        events(decoder, chunk(choices=[{"index": index, "text": "x", "finish_reason": "stop"}], usage=part))
+    events(decoder, chunk(choices=[], usage={"prompt_tokens": 99, "completion_tokens": 99}))
+    assert read_usages(decoder.usages, 2, 100, 100) == TokenCounts(prompt=11, output=4, cached=0)
+
+
+@pytest.mark.parametrize("data", [b"null", b"{}", b'{"type": "ping"}', b'{"id": "x", "model": "m"}'])
+def test_events_of_nothing(data: bytes) -> None:
+    assert not list(AnswerDecoder(1, 10).decode(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({"error": {"message": "CUDA", "code": 500}}, 500),
+        ({"error": "overloaded"}, None),
+        ({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}, 400),
+        ({"message": "overloaded", "status": 503}, 503),
+        ({"detail": "no"}, None),
+    ],
+)
+def test_errors_in_place_of_a_chunk(data: Any, status: int | None) -> None:
+    with pytest.raises(ErrorChunkError) as raised:
+        events(AnswerDecoder(1, 10), data)
+    body = read_error(raised.value.body)
+    assert body.status == status
+    assert body.message
 
 
 def test_usage_before_more_text_is_not_final() -> None:
@@ -171,7 +208,6 @@ def test_usage_before_more_text_is_not_final() -> None:
         [chunk({"content": "x"}, "error")],
         [chunk({"content": "x" * 2**20})] * 20,
         [chunk({"content": "x"})] * 2000,
-        [{"id": "no choices"}],
     ],
 )
 def test_answers_that_cannot_be_passed_on(chunks: list[dict[str, Any]]) -> None:

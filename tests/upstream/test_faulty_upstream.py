@@ -80,7 +80,7 @@ async def test_every_fault_is_seen_by_a_plain_client() -> None:
 
 async def _result(client: httpx.AsyncClient, path: str, fault: UpstreamFault) -> str:
     try:
-        async with asyncio.timeout(1.5), client.stream("POST", path, json={"stream": fault.stream}) as response:
+        async with asyncio.timeout(4), client.stream("POST", path, json={"stream": fault.stream}) as response:
             async for _ in response.aiter_raw():
                 pass
             return str(response.status_code)

@@ -25,7 +25,7 @@ from tests.support.upstream_faults import SECRET_ADDRESS, upstream_faults
 
 FAULTS = {name: fault for name, fault in upstream_faults().items() if fault.outcome != "endless"}
 UPSTREAM_KEY = "sk-secret-upstream-key"
-READ_SECONDS = 3.0
+READ_SECONDS = 5.0
 AT_ONCE = 16
 # The settings of a model whose circuit never opens: one fault must not hide another.
 POLICY = CircuitPolicy(failures=10**6, failed_checks=10**6)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.support.scripted import Script
 
-RICH: Final = """A **Kalman filter** keeps an estimate and its variance. Each measurement moves the estimate by the *gain*:
+RICH: Final = """A **Kalman filter** keeps an estimate and its variance. A measurement moves the estimate by the *gain*:
 
 $$K_k = \\frac{P_k^-}{P_k^- + R}$$
 
@@ -47,6 +47,12 @@ SCRIPTS: Final = {
     "What is the weather in Rome?": Script(calls=[("get_weather", '{"city": "Rome"}')]),
     "What is for dinner?": Script(tokens=TOKENS),
     "Count slowly": Script(" ".join(map(str, range(2000))), pause=0.02),
+    "A megabyte": Script(
+        "A paragraph of the answer, with *emphasis* and `code`, which goes on.\n\n" * 14_500, piece=2000
+    ),
+    "A table": Script("| a | b |\n|---|---:|\n" + "".join(f"| row {at} | {at} |\n" for at in range(10_000)), piece=400),
+    "A line": Script("x" * 300_000, piece=1000),
+    "Code": Script("```python\n" + "value = compute(1, 'text')  # comment\n" * 9_000 + "```\n", piece=1000),
     "Fail": Script("The first half of an answer", failure="internal_error"),
 }
 WEATHER: Final = "What is the weather in Rome?"
@@ -68,6 +74,11 @@ def ask(page: Page, text: str) -> None:
     """Send a message and wait for the whole answer."""
     send(page, text)
     finish(page)
+
+
+def body_of(request: Request) -> Any:
+    """The JSON body of a request."""
+    return request.post_data_json
 
 
 def open_settings(page: Page) -> None:

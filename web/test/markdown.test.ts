@@ -60,6 +60,13 @@ Price $5 and $6, formula $x^2$ and \\(y\\).
 [link][l]
 
 [l]: https://example.com "t"
+a line
+| a | b
+|--
+|---|---
+a line
+$$x
+
 last line`;
 
 test("a stream in pieces of any size is the same as the whole text", () => {

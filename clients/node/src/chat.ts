@@ -3,13 +3,13 @@ import { Accumulator } from "./accumulate.js";
 import { ChatStream } from "./chat-stream.js";
 import type { ResponseStream } from "./response-stream.js";
 import { APIPromise } from "./promise.js";
-import { chatCall } from "./request.js";
-import { readChunk, readCompletion, readPreflight } from "./decoding.js";
+import { chatCall, pathPart } from "./request.js";
+import { readCancelled, readChunk, readCompletion, readPreflight } from "./decoding.js";
 import { parseCompletion, resolveFormat, type Schema } from "./structured.js";
 import { readArguments, type Settings } from "./settings.js";
 import { Stream } from "./stream.js";
 import { open, type RequestOptions, send } from "./transport.js";
-import type { ChatCompletion, ChatCompletionChunk, ParsedCompletion, Preflight } from "./types.js";
+import type { CancelledCompletion, ChatCompletion, ChatCompletionChunk, ParsedCompletion, Preflight } from "./types.js";
 import type {
   ChatCompletionCreateParams,
   ChatCompletionCreateParamsBase,
@@ -74,6 +74,15 @@ export class ChatCompletions {
       return { ...received, data: await parseCompletion<T>(received.data, validate ?? check) };
     };
     return new APIPromise(parse());
+  }
+
+  /**
+   * End a running completion of this project, by the id in its chunks. Its stream ends with a `ConflictError`. Throws
+   * `NotFoundError` unless it is running.
+   */
+  cancel(completionID: string, options: RequestOptions = {}): APIPromise<CancelledCompletion> {
+    const path = `/v1/chat/completions/${pathPart("completionID", completionID)}/cancel`;
+    return new APIPromise(send(this.settings, { method: "POST", path, stream: false }, options, readCancelled));
   }
 
   /**

@@ -1,13 +1,18 @@
 /** The client: settings, and the resources on top. */
 import { Chat } from "./chat.js";
 import { TextCompletions } from "./completions.js";
+import { Embeddings, Rerank } from "./embeddings.js";
 import { Models } from "./models.js";
 import { checkHeaders, checkObject, type ClientOptions, readArguments, resolveSettings, type Settings } from "./settings.js";
+import { Tokens } from "./tokens.js";
 
 /** A client of a Forefront server, or of any server with the same API. */
 export class Forefront {
   readonly chat: Chat;
   readonly completions: TextCompletions;
+  readonly embeddings: Embeddings;
+  readonly rerank: Rerank;
+  readonly tokens: Tokens;
   readonly models: Models;
   readonly #settings: Settings;
   readonly #options: ClientOptions;
@@ -20,6 +25,9 @@ export class Forefront {
     this.#settings = readArguments(() => resolveSettings(this.#options));
     this.chat = new Chat(this.#settings);
     this.completions = new TextCompletions(this.#settings);
+    this.embeddings = new Embeddings(this.#settings);
+    this.rerank = new Rerank(this.#settings);
+    this.tokens = new Tokens(this.#settings);
     this.models = new Models(this.#settings);
   }
 

@@ -1,6 +1,18 @@
 /** Lenient decoding of responses: unknown fields stay, fields that other servers leave out are filled in. */
 import { isObject, readJSON, type HTTPResponse, unexpectedResponse } from "./error-parsing.js";
-import type { ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight } from "./types.js";
+import type {
+  CancelledCompletion,
+  ChatCompletion,
+  ChatCompletionChunk,
+  Completion,
+  DetokenizeResult,
+  EmbeddingList,
+  Model,
+  ModelList,
+  Preflight,
+  RerankResult,
+  TokenizeResult,
+} from "./types.js";
 
 type Body = Record<string, unknown>;
 
@@ -42,6 +54,15 @@ export function readTextChunk(body: Body): Completion {
   return withUsage(body) as unknown as Completion;
 }
 
+/** A cancelled completion. Throws `APIError` for another body. */
+export function readCancelled(response: HTTPResponse): CancelledCompletion {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("id" in body)) {
+    throw unexpectedResponse(response, "a cancelled completion");
+  }
+  return body as unknown as CancelledCompletion;
+}
+
 /** A preflight. Throws `APIError` for another body. */
 export function readPreflight(response: HTTPResponse): Preflight {
   const body = readJSON(response.text);
@@ -63,6 +84,54 @@ export function readModel(response: HTTPResponse): Model {
     throw unexpectedResponse(response, "a model");
   }
   return body as unknown as Model;
+}
+
+/** Vectors as arrays of numbers. Throws `APIError` for another body. */
+export function readEmbeddings(response: HTTPResponse): EmbeddingList {
+  const body = objectWith(response, "data", "embeddings");
+  for (const entry of body["data"] as unknown[]) {
+    if (isObject(entry) && typeof entry["embedding"] === "string") {
+      entry["embedding"] = numbers(response, entry["embedding"]);
+    }
+  }
+  return body as unknown as EmbeddingList;
+}
+
+/** A ranking. Throws `APIError` for another body. */
+export function readRanking(response: HTTPResponse): RerankResult {
+  return objectWith(response, "results", "a ranking") as unknown as RerankResult;
+}
+
+/** The tokens of a text. Throws `APIError` for another body. */
+export function readTokenized(response: HTTPResponse): TokenizeResult {
+  return objectWith(response, "tokens", "tokens") as unknown as TokenizeResult;
+}
+
+/** The text of tokens. Throws `APIError` for another body. */
+export function readDetokenized(response: HTTPResponse): DetokenizeResult {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("prompt" in body)) {
+    throw unexpectedResponse(response, "a text");
+  }
+  return body as unknown as DetokenizeResult;
+}
+
+/** The little-endian float32 numbers that `text` holds in base64. */
+function numbers(response: HTTPResponse, text: string): number[] {
+  const bytes = decodeBase64(text);
+  if (bytes === undefined || bytes.byteLength % 4 !== 0) {
+    throw unexpectedResponse(response, "embeddings");
+  }
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: bytes.byteLength / 4 }, (_, index) => view.getFloat32(4 * index, true));
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
 }
 
 function objectWith(response: HTTPResponse, listName: string, what: string): Body {

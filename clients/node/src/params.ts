@@ -176,3 +176,38 @@ export interface CompletionCreateParamsStreaming extends CompletionCreateParamsB
 export interface CompletionCreateParams extends CompletionCreateParamsBase {
   stream?: boolean | null;
 }
+
+export interface EmbeddingCreateParams {
+  model?: string | null;
+  /** A text, token ids, or several of either. */
+  input: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  encoding_format?: "float" | "base64" | null;
+  /** Fewer numbers in a vector, for models that are trained for it. */
+  dimensions?: number | null;
+  user?: string | null;
+}
+
+export interface RerankCreateParams {
+  model?: string | null;
+  query: string;
+  documents: readonly (string | { text: string })[];
+  top_n?: number | null;
+  /** Whether the result has the documents' texts. */
+  return_documents?: boolean | null;
+}
+
+/** `prompt`, or `messages` with `tools`. */
+export interface TokenizeParams {
+  model?: string | null;
+  prompt?: string | null;
+  messages?: ChatCompletionCreateParamsBase["messages"] | null;
+  tools?: ChatCompletionCreateParamsBase["tools"];
+  add_special_tokens?: boolean | null;
+  /** Whether the result has the text of each token. */
+  return_token_strs?: boolean | null;
+}
+
+export interface DetokenizeParams {
+  model?: string | null;
+  tokens: readonly number[];
+}

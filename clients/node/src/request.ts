@@ -22,6 +22,14 @@ export function postCall(settings: Settings, path: string, params: object, optio
   return { method: "POST", path, body: encodeBody(fields), stream: fields["stream"] === true };
 }
 
+/** An id as one part of a path. Throws `InvalidArgumentError`: a dot segment would change the path. */
+export function pathPart(name: string, id: string): string {
+  if (typeof id !== "string" || ["", ".", ".."].includes(id) || /\p{Surrogate}/u.test(id)) {
+    throw new InvalidArgumentError(`\`${name}\` must be an id, and must not be empty`);
+  }
+  return encodeURIComponent(id);
+}
+
 /** The call for a chat completion. Throws `InvalidArgumentError`. */
 export function chatCall(settings: Settings, params: { messages: readonly unknown[] }, options: RequestOptions): Call {
   if (!readArguments(() => Array.isArray(params?.messages))) {

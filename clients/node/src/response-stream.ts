@@ -9,24 +9,47 @@ const END_TIMEOUT = 1000;
 /** A response with a body to read. */
 export class ResponseStream {
   readonly requestID: string | null;
-  private readonly reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  /** Its abort releases the connection; the server then stops generating. */
+  readonly controller: AbortController;
+  private reader!: ReadableStreamDefaultReader<Uint8Array> | undefined;
   private finished = false;
 
+  /** `reopen` makes a response that goes on after the event of an id, and its time limit. */
   constructor(
     private readonly baseURL: string,
     response: Response,
-    private readonly timeout: AbortTimeout,
+    private timeout: AbortTimeout,
+    private readonly reopen?: (lastID: string, failure: unknown) => Promise<{ response: Response; timeout: AbortTimeout }>,
   ) {
     this.requestID = requestID(response.headers);
-    this.reader = response.body?.getReader();
+    this.controller = timeout.controller;
+    this.read(response, timeout);
+  }
+
+  private read(response: Response, timeout: AbortTimeout): void {
+    const reader = response.body?.getReader();
+    this.reader = reader;
+    this.timeout = timeout;
     // A `fetch` of the caller's may ignore the signal while it reads the body.
-    timeout.controller.signal.addEventListener("abort", () => this.reader?.cancel().catch(() => {}));
+    timeout.controller.signal.addEventListener("abort", () => reader?.cancel().catch(() => {}));
     timeout.unref();
   }
 
-  /** Its abort releases the connection; the server then stops generating. */
-  get controller(): AbortController {
-    return this.timeout.controller;
+  /** After `failure`, read a new body that goes on after the event of that id. Throws `failure` if there is none. */
+  async resume(lastID: string | null, failure: unknown): Promise<void> {
+    if (!this.reopen || lastID === null || this.controller.signal.aborted) {
+      throw failure;
+    }
+    this.timeout.close();
+    const { response, timeout } = await this.reopen(lastID, failure);
+    if (timeout.controller !== this.controller) {
+      this.controller.signal.addEventListener("abort", () => timeout.controller.abort());
+    }
+    this.read(response, timeout);
+    if (this.controller.signal.aborted) {
+      timeout.controller.abort();
+      throw failure;
+    }
   }
 
   /** The next part of the body; undefined at its end, and after an abort of `controller`. Throws `APIError`. */

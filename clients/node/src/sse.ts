@@ -9,10 +9,13 @@ export class EventTooLongError extends Error {}
 /**
  * Decodes one stream. However the bytes are cut into pieces, the same events come out.
  *
- * Follows the standard, and skips comments and the fields `event`, `id` and `retry`. Lines end in LF, CRLF or CR. The end
- * of the stream discards an unfinished event.
+ * Follows the standard, and skips comments and the fields `event` and `retry`. Lines end in LF, CRLF or CR. The end of
+ * the stream discards an unfinished event.
  */
 export class SSEDecoder {
+  /** The `id` of the last event that had one. */
+  lastID: string | null = null;
+  private id: string | null = null; // of the unfinished event
   private readonly text = new TextDecoder(); // holds back cut characters, drops a byte order mark at the start
   private size = 0; // of the unfinished event, its unfinished line included
   private line = "";
@@ -57,9 +60,15 @@ export class SSEDecoder {
   private take(line: string): string | undefined {
     if (line) {
       const colon = line.indexOf(":");
-      if ((colon < 0 ? line : line.slice(0, colon)) === "data") {
-        const value = colon < 0 ? "" : line.slice(colon + 1);
-        this.data.push(value.startsWith(" ") ? value.slice(1) : value);
+      const name = colon < 0 ? line : line.slice(0, colon);
+      if (name === "data" || name === "id") {
+        const field = colon < 0 ? "" : line.slice(colon + 1);
+        const value = field.startsWith(" ") ? field.slice(1) : field;
+        if (name === "data") {
+          this.data.push(value);
+        } else {
+          this.id = value;
+        }
       }
       return undefined;
     }
@@ -67,6 +76,7 @@ export class SSEDecoder {
     if (!this.data.length) {
       return undefined;
     }
+    this.lastID = this.id ?? this.lastID;
     const data = this.data.join("\n");
     this.data = [];
     return data;

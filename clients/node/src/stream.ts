@@ -51,9 +51,19 @@ export class Stream<T> implements AsyncIterable<T> {
 }
 
 async function* iterate<T>(response: ResponseStream, read: Read<T>): AsyncGenerator<T, void, undefined> {
-  const decoder = new SSEDecoder();
+  let decoder = new SSEDecoder();
   try {
-    for (let piece = await response.next(); piece; piece = await response.next()) {
+    for (;;) {
+      const piece = await nextPiece(response, decoder);
+      if (piece === "aborted") {
+        return;
+      }
+      if (piece === "resumed") {
+        const { lastID } = decoder;
+        decoder = new SSEDecoder();
+        decoder.lastID = lastID;
+        continue;
+      }
       for (const data of events(decoder, piece, response.requestID)) {
         if (data.trim() === "[DONE]") {
           response.finish();
@@ -61,17 +71,33 @@ async function* iterate<T>(response: ResponseStream, read: Read<T>): AsyncGenera
         }
         yield item(data, read, response.requestID);
         if (response.controller.signal.aborted) {
-          break;
+          break; // the next part is its reason
         }
       }
-    }
-    if (!response.controller.signal.aborted) {
-      const details = { requestID: response.requestID };
-      throw new APIConnectionError("The connection ended before the response was complete.", details);
     }
   } finally {
     response.close();
   }
+}
+
+/** The next part of the body. Where it ends too early, the stream is resumed after the last event with an id. */
+async function nextPiece(response: ResponseStream, decoder: SSEDecoder): Promise<Uint8Array | "aborted" | "resumed"> {
+  let failure: unknown;
+  try {
+    const piece = await response.next();
+    if (piece) {
+      return piece;
+    }
+    if (response.controller.signal.aborted) {
+      return "aborted";
+    }
+    const details = { requestID: response.requestID };
+    failure = new APIConnectionError("The connection ended before the response was complete.", details);
+  } catch (error) {
+    failure = error;
+  }
+  await response.resume(decoder.lastID, failure);
+  return "resumed";
 }
 
 function* events(decoder: SSEDecoder, piece: Uint8Array, id: string | null): Generator<string, void, undefined> {

@@ -1,7 +1,7 @@
 /** Sending calls over `fetch`, with retries and time limits. */
 import { AbortTimeout } from "./abort-timeout.js";
 import { type HTTPResponse, mediaType, requestID, statusError, unexpectedResponse } from "./error-parsing.js";
-import { APIUserAbortError, ForefrontError, InvalidArgumentError } from "./errors.js";
+import { APIStatusError, APIUserAbortError, ForefrontError, InvalidArgumentError } from "./errors.js";
 import type { WithResponse } from "./promise.js";
 import { ResponseStream } from "./response-stream.js";
 import { waitBeforeRetry } from "./retry.js";
@@ -39,7 +39,8 @@ export async function send<T>(
   options: RequestOptions,
   read: (response: HTTPResponse) => T,
 ): Promise<WithResponse<T>> {
-  const { result, ...details } = await withRetries(settings, call, options, async (response, timeout) => {
+  const plan = readPlan(settings, call, options);
+  const { result, ...details } = await withRetries(settings, plan, async (response, timeout) => {
     const whole = await readWhole(settings, response);
     timeout.close();
     if (!response.ok) {
@@ -57,14 +58,43 @@ export async function open<T>(
   options: RequestOptions,
   make: (response: ResponseStream) => T,
 ): Promise<WithResponse<T>> {
-  const { result, ...details } = await withRetries(settings, call, options, async (response, timeout) => {
-    if (!response.ok || (mediaType(response.headers) || "text/event-stream") !== "text/event-stream") {
-      const whole = await readWhole(settings, response);
-      throw response.ok ? unexpectedResponse(whole, "a stream of events") : statusError(whole);
-    }
-    return new ResponseStream(settings.baseURL, response, timeout);
+  const plan = readPlan(settings, call, options);
+  const { result, ...details } = await withRetries(settings, plan, async (response, timeout) => {
+    await requireEvents(settings, response);
+    return new ResponseStream(settings.baseURL, response, timeout, makeReopen(settings, plan));
   });
   return { data: make(result), ...details };
+}
+
+/** Makes responses that go on after an event of a stream, `plan.maxRetries` times at most. Each throws the failure if
+ * it is not one to retry, and if the server does not hold the stream any more. */
+function makeReopen(settings: Settings, plan: Plan) {
+  let resumptions = 0;
+  return async (lastID: string, failure: unknown) => {
+    if (waitBeforeRetry(failure, resumptions, plan.maxRetries, 0) === null) {
+      throw failure;
+    }
+    resumptions++;
+    const headers = new Headers(plan.request.headers);
+    headers.set("last-event-id", lastID);
+    try {
+      const resumed = { ...plan, request: { ...plan.request, headers } };
+      const { result } = await withRetries(settings, resumed, async (response, timeout) => {
+        await requireEvents(settings, response);
+        return { response, timeout };
+      });
+      return result;
+    } catch (error) {
+      throw error instanceof APIStatusError ? failure : error;
+    }
+  };
+}
+
+async function requireEvents(settings: Settings, response: Response): Promise<void> {
+  if (!response.ok || (mediaType(response.headers) || "text/event-stream") !== "text/event-stream") {
+    const whole = await readWhole(settings, response);
+    throw response.ok ? unexpectedResponse(whole, "a stream of events") : statusError(whole);
+  }
 }
 
 /** What `receive` returned, with the response. */
@@ -72,19 +102,22 @@ interface Received<T> extends Omit<WithResponse<T>, "data"> {
   result: T;
 }
 
+/** What all attempts of a call share: the same idempotency key too, so that the server runs the request once. */
+type Plan = ReturnType<typeof readOptions> & { end: number | null };
+
+function readPlan(settings: Settings, call: Call, options: RequestOptions): Plan {
+  const read = readArguments(() => readOptions(settings, call, options));
+  return { ...read, end: read.limits.total === null ? null : performance.now() + read.limits.total };
+}
+
 async function withRetries<T>(
   settings: Settings,
-  call: Call,
-  options: RequestOptions,
+  { url, limits, maxRetries, signal, request, end }: Plan,
   receive: (response: Response, timeout: AbortTimeout) => Promise<T>,
 ): Promise<Received<T>> {
-  // Read once: all attempts have the same idempotency key, so the server runs the request once.
-  const { limits, maxRetries, signal, request } = readArguments(() => readOptions(settings, call, options));
-  const end = limits.total === null ? null : performance.now() + limits.total;
   for (let retries = 0; ; retries++) {
     const timeout = new AbortTimeout(settings.baseURL, limits.read, end, signal);
     try {
-      const url = settings.baseURL + call.path;
       const response = await settings.fetch(url, { ...request, signal: timeout.controller.signal });
       timeout.dataReceived();
       return { result: await receive(response, timeout), response, requestID: requestID(response.headers), retries };
@@ -104,6 +137,7 @@ async function withRetries<T>(
 function readOptions(settings: Settings, call: Call, options: RequestOptions) {
   checkObject("options", options);
   return {
+    url: settings.baseURL + call.path,
     limits: resolveTimeout(options.timeout, settings.timeout),
     maxRetries: checkRetries(options.maxRetries ?? settings.maxRetries),
     signal: checkSignal(options.signal ?? null),

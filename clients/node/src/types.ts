@@ -157,6 +157,13 @@ export interface ChatCompletionChunk {
   receipt?: Receipt | null;
 }
 
+/** A running completion has been cancelled. */
+export interface CancelledCompletion {
+  id: string;
+  object: "chat.completion.cancelled";
+  cancelled: true;
+}
+
 /** What would become of a request, without running it. Counts are in tokens. */
 export interface Preflight {
   object: "chat.completion.preflight";
@@ -218,9 +225,68 @@ export interface Model {
   /** vLLM's name for `context_length`. */
   max_model_len?: number | null;
   root?: string | null;
+  /** A model that is not loaded is loaded for its next request. */
+  state?: "unloaded" | "loading" | "loaded" | "unloading" | "failed" | null;
+  /** Bytes of memory that it takes when it is loaded. */
+  size?: number | null;
+  /** What it reads beside text: `images`, `audio`, `files`. */
+  capabilities?: string[] | null;
 }
 
 export interface ModelList {
   object: "list";
   data: Model[];
+}
+
+/** The vector of input number `index`. */
+export interface Embedding {
+  object: "embedding";
+  index: number;
+  embedding: number[];
+}
+
+/** One vector for each input. */
+export interface EmbeddingList {
+  id?: string;
+  object: "list";
+  model: string;
+  data: Embedding[];
+  usage: EmbeddingUsage;
+}
+
+export interface EmbeddingUsage {
+  prompt_tokens: number;
+  total_tokens: number;
+}
+
+/** Document number `index` of the request with its score; higher is more relevant. */
+export interface RankedDocument {
+  index: number;
+  relevance_score: number;
+  document?: { text: string } | null;
+}
+
+/** The most relevant documents, best first. */
+export interface RerankResult {
+  id?: string;
+  object?: "list";
+  model: string;
+  results: RankedDocument[];
+  usage?: EmbeddingUsage;
+}
+
+/** The ids of the tokens and their number (`count`). `max_model_len` is the model's context in tokens. */
+export interface TokenizeResult {
+  model?: string;
+  count: number;
+  max_model_len: number;
+  tokens: number[];
+  token_strs?: string[] | null;
+}
+
+/** The text of tokens, control tokens by their names. */
+export interface DetokenizeResult {
+  model?: string;
+  prompt: string;
+  content?: string;
 }

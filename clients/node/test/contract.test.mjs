@@ -145,7 +145,13 @@ function ask(client, { method, arguments: params }, helper) {
     case "models.retrieve":
       return client.models.retrieve(params.model);
     case "completions.create":
-      return client.completions.create(params);
+    case "embeddings.create":
+    case "rerank.create":
+    case "tokens.tokenize":
+    case "tokens.detokenize": {
+      const [resource, name] = method.split(".");
+      return client[resource][name](params);
+    }
     default: {
       const { stream: _, ...rest } = params;
       return helper ? client.chat.completions.stream(rest) : client.chat.completions[method.split(".").at(-1)](params);

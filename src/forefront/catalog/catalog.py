@@ -55,6 +55,11 @@ class Catalog:
         """Bytes; None for no limit."""
         return None if self._queue.limit == math.inf else int(self._queue.limit)
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether a load runs in a thread."""
+        return any(model.progress is not None for model in self)
+
     def visible(self, allowed: Collection[str] | None) -> list[ServedModel]:
         """The models of these names; all of them for None."""
         return [model for model in self if allowed is None or model.name in allowed]
@@ -101,5 +106,6 @@ class Catalog:
 
 
 async def _probe(model: ServedModel) -> None:
-    with model.held() as backend:
-        await backend.probe()
+    if model.loaded is not None:  # it may have been unloaded meanwhile
+        with model.held() as backend:
+            await backend.probe()

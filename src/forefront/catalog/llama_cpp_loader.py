@@ -13,8 +13,15 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
 from forefront.engines.choice import reason_for_llama_cpp
-from forefront.engines.errors import EngineStartError
-from forefront.engines.llama_cpp.loading import LlamaCppOptions, engine_version, estimate, load_llama_cpp
+from forefront.engines.errors import EngineNotInstalledError, EngineStartError
+from forefront.engines.llama_cpp.loading import (
+    LlamaCppOptions,
+    check_installed,
+    engine_version,
+    estimate,
+    is_installed,
+    load_llama_cpp,
+)
 from forefront.engines.model_header import read_model_header
 from forefront.graph.errors import ModelFileError
 
@@ -41,6 +48,8 @@ class LlamaCppLoader:
         """See `ModelLoader.estimate`."""
         if self.source.remote is not None and not self.source.path.exists():
             return estimate_memory(self.source, self.options, self.context_length)
+        if not self.source.is_gguf:
+            raise SourceError(f"{self.source.path}: llama.cpp loads GGUF files only")
         try:
             header = read_model_header(self.source.path)
             size, context = estimate(header, self._engine_options(self.source))
@@ -96,13 +105,19 @@ class AutomaticLoader:
         loader, reason = self._choose(source)
         if reason is not None:
             log.info("%s is served by llama.cpp: the file %s", source.name, reason)
+            try:
+                check_installed()
+            except EngineNotInstalledError as error:
+                raise SourceError(f"{source.path}: the file {reason}, which needs llama.cpp; {error}") from None
         return loader.load(progress)
 
     def _choose(self, source: ModelSource) -> tuple[ModelLoader, str | None]:
         """The loader, and the reason if it is that of llama.cpp. A file that cannot be read is left to this process,
-        which reports what is wrong with it."""
+        which reports what is wrong with it. A vision model is served for text by this process without llama.cpp."""
         reason = None
-        if source.is_gguf:
+        if source.projector is not None and is_installed():
+            reason = "has a projector for images"
+        elif source.is_gguf:
             try:
                 reason = reason_for_llama_cpp(read_model_header(source.path))
             except (ModelFileError, OSError):

@@ -47,7 +47,6 @@ class LoadProgress:
         self._check()
         log.info("%s", title)
         yield
-        self._check()
 
     @contextmanager
     def download(self, title: str, size: int) -> Iterator[Callable[[int], None]]:

@@ -72,8 +72,9 @@ class LoadQueue:
     def load_now(self, model: ServedModel, progress: Progress) -> None:
         """Load a model before the event loop runs, whether or not there is room. Raises `SourceError`."""
         assert model.loader is not None
-        start = self._clock()
-        model.attach(model.loader.load(progress))
+        loader, start = model.loader, self._clock()
+        # In a thread like later loads, since libraries keep state of the thread that loads.
+        model.attach(_start_thread(lambda: loader.load(progress), model.name).result())
         self._settle(model, self._clock() - start)
 
     def start(self) -> None:
@@ -251,8 +252,9 @@ class LoadQueue:
             model.progress = None
             self._slots.release()
         seconds = self._clock() - start
-        if self.closed:
+        if self.closed or model.retired:
             await loaded.backend.close()
+            self._fail(model, LoadCancelledError())
             return
         loaded.backend.start()
         model.attach(loaded)
@@ -314,7 +316,8 @@ class LoadQueue:
         self.changed()
 
     def _forget(self, model: ServedModel) -> None:
-        self.models.remove(model)
+        if model in self.models:
+            self.models.remove(model)
         self.changed()
 
     def _expire_at(self, model: ServedModel, when: float) -> None:
@@ -354,7 +357,12 @@ def gibibytes(size: float) -> str:
 
 
 async def _in_thread(call: Callable[[], T], name: str) -> T:
-    """Return or raise the result of `call`, which runs in a daemon thread: the process can end without it."""
+    """Return or raise the result of `call`, which runs in a thread."""
+    return await asyncio.wrap_future(_start_thread(call, name))
+
+
+def _start_thread(call: Callable[[], T], name: str) -> Future[T]:
+    """Run `call` in a daemon thread: the process can end without it."""
     future: Future[T] = Future()
 
     def work() -> None:
@@ -365,4 +373,4 @@ async def _in_thread(call: Callable[[], T], name: str) -> T:
                 future.set_exception(error)
 
     threading.Thread(target=work, name=f"forefront-load-{name}", daemon=True).start()
-    return await asyncio.wrap_future(future)
+    return future

@@ -20,13 +20,14 @@ class Build:
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model that answers. `created` is in seconds since 1970. `fingerprint`: see `fingerprint.py`. `memory_bytes`:
-    the memory that it takes; None if it is that of the estimate."""
+    the memory that it takes; None if it is that of the estimate. `capabilities`: what it reads beside text."""
 
     backend: Backend[Any]
     created: int
     fingerprint: str
     build: Build
     memory_bytes: int | None = None
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ class ServedModel:
             root=self.name,
             state=self.state,
             size=self.memory_bytes,
+            capabilities=() if loaded is None else loaded.capabilities,
         )
 
     def use(self) -> "ModelUse":

@@ -1,41 +1,55 @@
 """The interface between the server and a model that makes embeddings or ranks texts."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from forefront.engine.embedding.embedding_model import EmbeddingInput
 from forefront.fairness.tenant import Tenant
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 
 Vector = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedEmbeddings:
-    """The sequences of a request. Each gets a vector of `dimensions` numbers."""
+class PreparedEmbeddings(Protocol):
+    """A request that can run. Its size is known, nothing has been computed."""
 
-    inputs: list[EmbeddingInput]
-    tenant: Tenant
-    dimensions: int
+    @property
+    def count(self) -> int:
+        """The number of vectors."""
+
+    @property
+    def dimensions(self) -> int:
+        """The numbers of each vector, at most."""
 
     @property
     def prompt_tokens(self) -> int:
-        """The tokens of all sequences."""
-        return sum(len(entry.tokens) for entry in self.inputs)
+        """The tokens of all texts, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """A vector for each text; for a ranking vectors of one number, the score. `estimated`: the tokens were not counted
+    by the engine."""
+
+    vectors: list[Vector]
+    prompt_tokens: int
+    estimated: bool = False
+
+
+P = TypeVar("P", bound=PreparedEmbeddings)
 
 
 @runtime_checkable
-class Embedder(Protocol):
+class Embedder(Protocol[P]):
     """A backend that makes embeddings, ranks texts, or both."""
 
-    async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedEmbeddings:
+    async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> P:
         """Tokenise and check a request. Raises `ApiError`."""
 
-    async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedEmbeddings:
+    async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> P:
         """The pairs of the query with each document. Raises `ApiError`."""
 
-    async def embed(self, prepared: PreparedEmbeddings) -> list[Vector]:
-        """A vector for each sequence; for a ranking vectors of one number, the score. Raises `ApiError`."""
+    async def embed(self, prepared: P) -> EmbeddingResult:
+        """The vectors of a prepared request. Raises `ApiError`."""

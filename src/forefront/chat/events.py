@@ -64,10 +64,13 @@ class ChoiceEnd:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamReport:
-    """The replica that answered, and the model's name there."""
+    """The replica that answered, and the model's name there. The rest is what it states of its computation."""
 
     name: str
     model: str
+    weights: str = "unknown"
+    quantization: str = "unknown"
+    engine: str = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,23 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 
 from forefront import ForefrontClient, ForefrontError
+from forefront.client.request import Call
+from forefront.client.settings import Timeout, resolve_timeout
+
+T = TypeVar("T")
 
 # ValueError: values that cannot be sent, such as a temperature of `nan`.
 ERRORS = (ForefrontError, ValueError)
 # All control characters but tab and line feed: a model's text must not control the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Loading a model can take minutes.
+_NO_TIMEOUT: Timeout = resolve_timeout(None)
 
 Model = Annotated[
     str | None,
@@ -78,6 +85,21 @@ def default_model(client: ForefrontClient) -> str:
     if not models:
         raise ForefrontError("The server serves no models.")
     return models[0].id
+
+
+def send_admin(client: ForefrontClient, method: str, path: str) -> bytes:
+    """The body of a response to an administrator's call, which is not repeated. Raises `ForefrontError`."""
+    transport: Any = client.with_options(max_retries=0)._transport
+    body: bytes = transport.send(Call(method, path, None, stream=False, timeout=_NO_TIMEOUT)).body
+    return body
+
+
+def decode_admin(body: bytes, kind: type[T]) -> T:
+    """The record in a body. Raises `ForefrontError` for the answer of another kind of server."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError:
+        raise ForefrontError("The answer is not that of a Forefront server of this version.") from None
 
 
 def strip_controls(text: str) -> str:

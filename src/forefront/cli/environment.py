@@ -10,7 +10,7 @@ from forefront.cli.settings.variables import is_service_address
 _PREFIX: Final = "FOREFRONT_"
 # Variables that are not settings: of the commands, of both SDKs, of the tests.
 _OTHER_VARIABLES: Final = frozenset(
-    _PREFIX + name for name in ("HOME", "CONFIG", "API_KEY", "BASE_URL", "TEST_KEY", "TEST_KEY_ID")
+    _PREFIX + name for name in ("HOME", "CONFIG", "API_KEY", "BASE_URL", "ENCRYPTION_KEY", "TEST_KEY", "TEST_KEY_ID")
 )
 # Kubernetes sets such variables for each service; one may be named `forefront` or `forefront-…`.
 _SERVICE = re.compile(r"FOREFRONT_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")

@@ -109,7 +109,7 @@ class Reloader:
         made = {
             name: make_model(model, self._source.home)
             for name, model in configured.items()
-            if model != self._configured.get(name)
+            if model != self._configured.get(name) or _reads_key_file(model)
         }
         served = {model.name: model for model in self._catalog} | made
         check_kept([served[name] for name in configured], memory_limit(settings.loading))
@@ -150,6 +150,11 @@ def price_list(settings: Config) -> PriceList:
     return PriceList(
         {name: Price.per_million(price.input, price.output, price.cached) for name, price in settings.prices.items()}
     )
+
+
+def _reads_key_file(model: ConfiguredModel) -> bool:
+    """Whether the key of an upstream may have changed although its settings have not."""
+    return (model.settings.upstream_key or "").startswith("file:")
 
 
 def _changed_settings(old: Config, new: Config) -> list[str]:

@@ -21,18 +21,24 @@ from forefront.engine.allocator import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.budget_reports import BudgetReports
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.ledger import Ledger
+from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
+from forefront.gateway.store.content_cipher import VARIABLE, ContentCipher, parse_keys
 from forefront.gateway.store.database import Database
+from forefront.gateway.store.response_store import ResponseStore, StorageLimits
 from forefront.observability.tracing import Tracer
 from forefront.server.app import Services, build_app
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.trace_context import TraceContextMiddleware
+from forefront.server.responses.expiry import delete_expired_responses
+from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.metrics import metrics_app
 from forefront.server.serve import MetricsPort, ServerOptions, Shutdown, serve
 
@@ -69,8 +75,9 @@ def run_server(
     async def run() -> None:
         ledger, server = Ledger(database), settings.server
         body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
-        async with open_redis_limiter(settings.redis.url) as redis_limiter:
-            services = _services(settings, catalog, database, ledger, redis_limiter, tracer)
+        response_store = _response_store(settings, database, ledger)
+        async with open_redis_limiter(settings.redis.url) as redis_limiter, delete_expired_responses(response_store):
+            services = _services(settings, catalog, database, ledger, redis_limiter, tracer, response_store)
             if make_reloader is not None:
                 reloader = make_reloader(catalog, services.gateway)
                 services = replace(services, reload=reloader)
@@ -118,6 +125,16 @@ def raise_file_limit(connections: int) -> None:
         log.warning(text + "or raise the limit (ulimit -n)", limit, connections)
 
 
+def _response_store(settings: Config, database: Database, ledger: Ledger) -> ResponseStore:
+    """Raises `StoreError` for an invalid encryption key, and without the key of what is stored."""
+    wanted = settings.responses
+    limits = StorageLimits(wanted.days * 86_400, wanted.project_responses, wanted.project_mib * 2**20)
+    cipher = ContentCipher(parse_keys(os.environ.get(VARIABLE, "")))
+    store = ResponseStore(database, ledger.server_id, limits, cipher)
+    store.check_key()
+    return store
+
+
 def _services(
     settings: Config,
     catalog: Catalog,
@@ -125,10 +142,21 @@ def _services(
     ledger: Ledger,
     redis_limiter: RedisLimiter | None,
     tracer: Tracer | None,
+    response_store: ResponseStore,
 ) -> Services:
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
     gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter, tracer=tracer)
-    return Services(catalog, gateway, KeyCache(database), KeyStore(database), UsageReports(database))
+    responses = StoredResponses(response_store, default=settings.responses.store)
+    return Services(
+        catalog,
+        gateway,
+        KeyCache(database),
+        KeyStore(database),
+        UsageReports(database),
+        LedgerHistories(database),
+        BudgetReports(database),
+        responses,
+    )
 
 
 def _server_options(settings: ServerSettings) -> ServerOptions:

@@ -22,7 +22,9 @@ def load_upstream(name: str, settings: ModelSettings) -> LoadedModel:
     spec = upstream_spec(name, settings)
     backend = build_backend(spec, _counter(name, settings))
     fingerprint = "fp_" + hashlib.sha256(spec.model.encode()).hexdigest()[:16]
-    return LoadedModel(backend, int(time.time()), fingerprint, Build("unknown", "unknown", "unknown"))
+    build = Build("unknown", "unknown", "unknown")
+    capabilities = tuple(sorted(spec.capabilities))
+    return LoadedModel(backend, int(time.time()), fingerprint, build, capabilities=capabilities)
 
 
 def upstream_spec(name: str, settings: ModelSettings) -> UpstreamSpec:

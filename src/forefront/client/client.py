@@ -10,7 +10,9 @@ from forefront.client.exceptions import InvalidArgumentError
 from forefront.client.resources.async_chat import AsyncChat
 from forefront.client.resources.chat import Chat
 from forefront.client.resources.completions import AsyncTextCompletions, TextCompletions
+from forefront.client.resources.embeddings import AsyncEmbeddings, AsyncRerank, Embeddings, Rerank
 from forefront.client.resources.models import AsyncModels, Models
+from forefront.client.resources.tokens import AsyncTokens, Tokens
 from forefront.client.settings import (
     DEFAULT_TIMEOUT,
     ClientSettings,
@@ -54,6 +56,9 @@ class ForefrontClient:
 
     chat: Chat
     completions: TextCompletions
+    embeddings: Embeddings
+    rerank: Rerank
+    tokens: Tokens
     models: Models
 
     def __init__(
@@ -79,6 +84,9 @@ class ForefrontClient:
         self._transport = transport
         self.chat = Chat(settings, transport)
         self.completions = TextCompletions(settings, transport)
+        self.embeddings = Embeddings(settings, transport)
+        self.rerank = Rerank(settings, transport)
+        self.tokens = Tokens(settings, transport)
         self.models = Models(settings, transport)
 
     def __repr__(self) -> str:
@@ -109,6 +117,9 @@ class AsyncForefrontClient:
 
     chat: AsyncChat
     completions: AsyncTextCompletions
+    embeddings: AsyncEmbeddings
+    rerank: AsyncRerank
+    tokens: AsyncTokens
     models: AsyncModels
 
     def __init__(
@@ -133,6 +144,9 @@ class AsyncForefrontClient:
         self._transport = transport
         self.chat = AsyncChat(settings, transport)
         self.completions = AsyncTextCompletions(settings, transport)
+        self.embeddings = AsyncEmbeddings(settings, transport)
+        self.rerank = AsyncRerank(settings, transport)
+        self.tokens = AsyncTokens(settings, transport)
         self.models = AsyncModels(settings, transport)
 
     def __repr__(self) -> str:

@@ -3,6 +3,9 @@
 Values that match the wire types are converted. Other parts stay plain JSON, and missing fields are None.
 """
 
+import sys
+from array import array
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, get_args
 
@@ -10,7 +13,17 @@ import msgspec
 
 from forefront.client.error_parsing import unexpected_response
 from forefront.client.transport.response import HTTPResponse
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList, Preflight
+from forefront.wire.embeddings import EmbeddingList, RerankResult
+from forefront.wire.response import (
+    CancelledCompletion,
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    Model,
+    ModelList,
+    Preflight,
+)
+from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -52,12 +65,45 @@ def read_text_chunk(body: dict[str, Any]) -> Completion:
     return _read(Completion, body)
 
 
+def read_cancelled(response: HTTPResponse) -> CancelledCompletion:
+    """A cancelled completion. Raises `APIError` for another body."""
+    return _read(CancelledCompletion, _json_object(response, "id", "a cancelled completion"))
+
+
 def read_preflight(response: HTTPResponse) -> Preflight:
     """A preflight. Raises `APIError` for another body."""
+    return _read(Preflight, _json_object(response, "prompt_tokens", "a preflight"))
+
+
+def _json_object(response: HTTPResponse, field: str, expected: str) -> dict[str, Any]:
     body = response.json()
-    if not isinstance(body, dict) or "prompt_tokens" not in body:
-        raise unexpected_response(response, "a preflight")
-    return _read(Preflight, body)
+    if not isinstance(body, dict) or field not in body:
+        raise unexpected_response(response, expected)
+    return body
+
+
+def read_embeddings(response: HTTPResponse) -> EmbeddingList:
+    """Vectors as lists of numbers. Raises `APIError` for another body."""
+    body = _object(response, "data", "embeddings")
+    for entry in body["data"]:
+        if isinstance(entry, dict) and isinstance(entry.get("embedding"), str):
+            entry["embedding"] = _numbers(response, entry["embedding"])
+    return _read(EmbeddingList, body)
+
+
+def read_ranking(response: HTTPResponse) -> RerankResult:
+    """A ranking. Raises `APIError` for another body."""
+    return _read(RerankResult, _object(response, "results", "a ranking"))
+
+
+def read_tokenized(response: HTTPResponse) -> TokenizeResult:
+    """The tokens of a text. Raises `APIError` for another body."""
+    return _read(TokenizeResult, _object(response, "tokens", "tokens"))
+
+
+def read_detokenized(response: HTTPResponse) -> DetokenizeResult:
+    """The text of tokens. Raises `APIError` for another body."""
+    return _read(DetokenizeResult, _json_object(response, "prompt", "a text"))
 
 
 def read_models(response: HTTPResponse) -> ModelList:
@@ -71,6 +117,17 @@ def read_model(response: HTTPResponse) -> Model:
     if not isinstance(body, dict) or "id" not in body:
         raise unexpected_response(response, "a model")
     return _read(Model, body)
+
+
+def _numbers(response: HTTPResponse, text: str) -> list[float]:
+    """The little-endian float32 numbers that `text` holds in base64."""
+    try:
+        numbers = array("f", b64decode(text, validate=True))
+    except ValueError:
+        raise unexpected_response(response, "embeddings") from None
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
 
 
 def _object(response: HTTPResponse, list_name: str, what: str) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """409: conflict with another request. Forefront's own server does not send it."""
+    """409: conflict with another request, such as one that cancelled this one."""
 
 
 class UnprocessableEntityError(BadRequestError):

@@ -9,7 +9,14 @@ from urllib.parse import quote
 from forefront.client.exceptions import InvalidArgumentError
 from forefront.client.json_body import encode_body
 from forefront.client.resources.message_params import MessageParam
-from forefront.client.resources.params import ChatParams, TextParams
+from forefront.client.resources.params import (
+    ChatParams,
+    EmbeddingParams,
+    RequestParams,
+    RerankParams,
+    TextParams,
+    TokenizeParams,
+)
 from forefront.client.settings import (
     ClientSettings,
     Timeout,
@@ -52,6 +59,13 @@ def stream_call(settings: ClientSettings, messages: Iterable[MessageParam], para
     return chat_call(settings, messages, True, {**params, "stream_options": options})
 
 
+def cancel_call(settings: ClientSettings, completion_id: str) -> Call:
+    """The call that ends a running chat completion. Raises `InvalidArgumentError` for an id that would change the
+    path."""
+    path = f"/v1/chat/completions/{_path_part('completion_id', completion_id)}/cancel"
+    return Call("POST", path, None, stream=False, timeout=settings.timeout)
+
+
 def preflight_call(settings: ClientSettings, messages: Iterable[MessageParam], params: Mapping[str, Any]) -> Call:
     """The call that describes a chat completion without running it. Raises `InvalidArgumentError`."""
     call = chat_call(settings, messages, None, params)
@@ -66,6 +80,40 @@ def text_call(settings: ClientSettings, prompt: object, stream: bool | None, par
     return _post(settings, "/v1/completions", {"prompt": prompt, **_stream_field(stream)}, params)
 
 
+def embedding_call(settings: ClientSettings, inputs: object, params: Mapping[str, Any]) -> Call:
+    """The call for embeddings. Raises `InvalidArgumentError`."""
+    if isinstance(inputs, bytes | Mapping) or not isinstance(inputs, str | Sequence):
+        raise InvalidArgumentError("`input` must be a text, token ids, or a list of texts or of token ids")
+    _check_names(params, EmbeddingParams.__optional_keys__)
+    # Base64 is a quarter of the size of numbers in decimals.
+    encoding = params.get("encoding_format") or "base64"
+    return _post(settings, "/v1/embeddings", {"input": inputs}, {**params, "encoding_format": encoding})
+
+
+def rerank_call(settings: ClientSettings, query: str, documents: object, params: Mapping[str, Any]) -> Call:
+    """The call for a ranking. Raises `InvalidArgumentError`."""
+    if isinstance(documents, str | bytes | Mapping) or not isinstance(documents, Iterable):
+        raise InvalidArgumentError("`documents` must be a list of texts")
+    _check_names(params, RerankParams.__optional_keys__)
+    return _post(settings, "/v1/rerank", {"query": query, "documents": list(documents)}, params)
+
+
+def tokenize_call(settings: ClientSettings, params: Mapping[str, Any]) -> Call:
+    """The call for the tokens of a text or a conversation. Raises `InvalidArgumentError`."""
+    _check_names(params, TokenizeParams.__optional_keys__)
+    if (params.get("prompt") is None) == (params.get("messages") is None):
+        raise InvalidArgumentError("tokenize() needs `prompt` or `messages`, and not both")
+    return _post(settings, "/v1/tokenize", {}, params)
+
+
+def detokenize_call(settings: ClientSettings, tokens: object, params: Mapping[str, Any]) -> Call:
+    """The call for the text of tokens. Raises `InvalidArgumentError`."""
+    if isinstance(tokens, str | bytes | Mapping) or not isinstance(tokens, Iterable):
+        raise InvalidArgumentError("`tokens` must be a list of token ids")
+    _check_names(params, RequestParams.__optional_keys__)
+    return _post(settings, "/v1/detokenize", {"tokens": list(tokens)}, params)
+
+
 def list_models_call(settings: ClientSettings) -> Call:
     """The call that lists the models."""
     return Call("GET", "/v1/models", None, stream=False, timeout=settings.timeout)
@@ -75,11 +123,18 @@ def retrieve_model_call(settings: ClientSettings, model: str) -> Call:
     """The call that describes one model. Raises `InvalidArgumentError` for a name that would change the path."""
     if not isinstance(model, str) or model in ("", ".", ".."):
         raise InvalidArgumentError("`model` must be a model's name, and must not be empty")
-    try:
-        path = f"/v1/models/{quote(model, safe='')}"
-    except UnicodeEncodeError:
-        raise InvalidArgumentError("`model` has a lone surrogate, which UTF-8 cannot encode") from None
+    path = f"/v1/models/{_path_part('model', model)}"
     return Call("GET", path, None, stream=False, timeout=settings.timeout)
+
+
+def _path_part(name: str, value: str) -> str:
+    """The value as one part of a path. Raises `InvalidArgumentError`."""
+    if not isinstance(value, str) or value in ("", ".", ".."):
+        raise InvalidArgumentError(f"`{name}` must be an id, and must not be empty")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"`{name}` has a lone surrogate, which UTF-8 cannot encode") from None
 
 
 def _stream_field(stream: bool | None) -> dict[str, Any]:

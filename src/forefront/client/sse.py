@@ -18,11 +18,13 @@ class EventTooLongError(Exception):
 class SSEDecoder:
     """Decodes one stream. The events do not depend on how the bytes are split.
 
-    Follows the standard, and skips comments and the fields `event`, `id` and `retry`. Lines end in LF, CRLF or CR. The
-    end of the stream discards an unfinished event.
+    Follows the standard, and skips comments and the fields `event` and `retry`. Lines end in LF, CRLF or CR. The end of
+    the stream discards an unfinished event. `last_id` is the `id` of the last event that had one.
     """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self.last_id: str | None = None
+        self._id: str | None = None  # of the unfinished event
         self._max_event = max_event
         self._size = 0  # of the unfinished event, its unfinished line included
         self._line: list[bytes] = []  # pieces of the unfinished line: joining them once keeps long lines linear
@@ -64,10 +66,13 @@ class SSEDecoder:
             name, _, value = line.partition(b":")
             if name == b"data":
                 self._data.append(value.removeprefix(b" "))
+            elif name == b"id":
+                self._id = value.removeprefix(b" ").decode("ascii", "replace")
             return None
         self._size = 0
         if not self._data:
             return None
+        self.last_id = self._id or self.last_id
         data = b"\n".join(self._data).decode("utf-8", "replace")
         self._data.clear()
         return data

@@ -25,6 +25,10 @@ class ByteStream(Protocol):
         """The body as it arrives. Raises `APIConnectionError`."""
         ...
 
+    def resume(self, last_id: str | None, error: APIConnectionError) -> None:
+        """After `error`, get a new body that goes on after the event of that id. Raises `error` if there is none."""
+        ...
+
     def expect_end(self) -> None:
         """The stream is complete: do not wait long for the body's end."""
         ...
@@ -45,6 +49,10 @@ class AsyncByteStream(Protocol):
     def request_id(self) -> str | None: ...
     def iter_bytes(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Raises `APIConnectionError`."""
+        ...
+
+    async def resume(self, last_id: str | None, error: APIConnectionError) -> None:
+        """After `error`, get a new body that goes on after the event of that id. Raises `error` if there is none."""
         ...
 
     def expect_end(self) -> None:
@@ -75,6 +83,13 @@ class EventReader(Generic[T]):
                 yield self._item(event)
         except EventTooLongError:
             raise APIError("The stream has an event of excessive length.", request_id=self._request_id) from None
+
+    def restart(self) -> str | None:
+        """Another body follows, after the event whose id this is."""
+        last_id = self._decoder.last_id
+        self._decoder = SSEDecoder()
+        self._decoder.last_id = last_id
+        return last_id
 
     def end(self) -> None:
         """The body has ended. Raises `APIConnectionError` when the stream is not complete."""
@@ -202,7 +217,18 @@ class AsyncStream(Generic[T]):
 
 
 def _items(response: ByteStream, reader: EventReader[T]) -> Generator[T, None, None]:
-    with closing(response), closing(response.iter_bytes()) as body:
+    with closing(response):
+        while not reader.done:
+            try:
+                yield from _body_items(response, reader)
+                reader.end()
+            except APIConnectionError as error:
+                response.resume(reader.restart(), error)
+
+
+def _body_items(response: ByteStream, reader: EventReader[T]) -> Generator[T, None, None]:
+    """The items of one body."""
+    with closing(response.iter_bytes()) as body:
         for data in body:
             yield from reader.feed(data)
             if reader.done:
@@ -211,20 +237,29 @@ def _items(response: ByteStream, reader: EventReader[T]) -> Generator[T, None, N
                 with suppress(APIError):
                     next(body, None)
                 return
-        reader.end()
 
 
 async def _async_items(response: AsyncByteStream, reader: EventReader[T]) -> AsyncGenerator[T, None]:
     try:
-        async with aclosing(response.iter_bytes()) as body:
-            async for data in body:
-                for item in reader.feed(data):
-                    yield item
-                if reader.done:
-                    response.expect_end()
-                    with suppress(APIError):
-                        await anext(body, None)
-                    return
-            reader.end()
+        while not reader.done:
+            try:
+                async with aclosing(_async_body_items(response, reader)) as items:
+                    async for item in items:
+                        yield item
+                reader.end()
+            except APIConnectionError as error:
+                await response.resume(reader.restart(), error)
     finally:
         await response.close()
+
+
+async def _async_body_items(response: AsyncByteStream, reader: EventReader[T]) -> AsyncGenerator[T, None]:
+    async with aclosing(response.iter_bytes()) as body:
+        async for data in body:
+            for item in reader.feed(data):
+                yield item
+            if reader.done:
+                response.expect_end()
+                with suppress(APIError):
+                    await anext(body, None)
+                return

@@ -5,6 +5,7 @@ from typing import Final
 from forefront.engines.model_header import ModelHeader
 from forefront.graph.architectures import ARCHITECTURES, ENCODERS
 from forefront.graph.block_formats import FORMATS
+from forefront.graph.build import makes_embeddings
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.gguf import check_kind
@@ -16,6 +17,8 @@ def reason_for_llama_cpp(header: ModelHeader) -> str | None:
     """The reason why this project's engine does not run the model, as the end of a sentence with `it`; None for a model
     that it runs. Raises `ModelFileError` for a file that names no architecture."""
     settings = Settings(header.metadata)
+    if makes_embeddings(settings):
+        return None  # llama.cpp generates text here, and nothing else
     if settings.architecture not in ARCHITECTURES | ENCODERS:
         return f"has the architecture {settings.architecture[:40]}"
     # Families that exist as both have the same architecture in either.

@@ -7,6 +7,8 @@ from dataclasses import replace
 from forefront.chat.backend import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError
 from forefront.engines.engine_process import Endpoint, EngineProcess
+from forefront.fairness.tenant import Tenant
+from forefront.upstream.answer import PreparedCall
 from forefront.upstream.detection import list_models
 from forefront.upstream.errors import UpstreamError
 from forefront.upstream.http_client import UpstreamClient
@@ -15,6 +17,9 @@ from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.admin import ReplicaStatus
 from forefront.wire.errors import ApiError, shutting_down
+from forefront.wire.media import media_parts
+from forefront.wire.message import ImagePart
+from forefront.wire.request import ChatRequest, CompletionRequest
 
 
 class EngineBackend(UpstreamBackend):
@@ -24,6 +29,15 @@ class EngineBackend(UpstreamBackend):
         client = UpstreamClient(spec.connect_seconds, spec.read_seconds)
         super().__init__(spec, _ChildReplicas(spec.name, process), client)
         self._process, self._name, self._own_client = process, spec.name, client
+
+    async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> PreparedCall:
+        """See `Backend.prepare`. Images are data URLs: the engine would load any other, from this machine's network."""
+        if isinstance(request, ChatRequest):
+            for path, part in media_parts(request.messages):
+                if isinstance(part, ImagePart) and not part.image_url.url.startswith("data:"):
+                    text = "This model takes images as `data:` URLs: it loads none from elsewhere."
+                    raise ApiError("invalid_value", text, param=f"{path}.image_url.url")
+        return await super().prepare(request, tenant)
 
     def memory_bytes(self) -> int:
         """Resident memory of the engine's processes."""

@@ -164,27 +164,32 @@ class EngineProcess:
             attempt.set_exception(error)
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
-        """Start the child and send it its settings; None while stopping."""
-        with self._lock:
+        """Start the child and send it its settings; None while stopping, or if the system has no room for a process."""
+        command = [sys.executable, "-m", self._launch.module]
+        with self._lock:  # `stop` closes the child's input
             if self._stopping.is_set():
                 return None
             key = secrets.token_urlsafe(32)
-            process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", self._launch.module],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=child_environment(),
-                start_new_session=True,
-            )
+            try:
+                process = subprocess.Popen(  # noqa: S603
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=child_environment(),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._log.append(f"no process can be created: {error.strerror}")
+                return None
             self._process, self._key = process, key
+            settings = {**self._launch.settings, "key": key, "parent": os.getpid()}
+            assert process.stdin is not None
+            with suppress(OSError):  # it has ended already, which `_wait_until_ready` finds
+                process.stdin.write(json.dumps(settings).encode() + b"\n")
+                process.stdin.flush()
         self._log_reader = threading.Thread(target=self._keep_log, args=(process,), daemon=True)
         self._log_reader.start()
-        settings = {**self._launch.settings, "key": key, "parent": os.getpid()}
-        assert process.stdin is not None
-        with suppress(OSError):  # it has ended already, which `_wait_until_ready` finds
-            process.stdin.write(json.dumps(settings).encode() + b"\n")
-            process.stdin.flush()
         return process
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> Endpoint | None:
@@ -199,7 +204,7 @@ class EngineProcess:
     def _end(self, process: subprocess.Popen[bytes] | None, *, ready: bool) -> str:
         """Collect a process that has ended, or is killed because it did not become ready. The reason for the log."""
         if process is None:
-            return f"engine {self._name} was stopped"
+            return f"engine {self._name} was not started: {(self.log_lines() or ['it was stopped'])[-1]}"
         if not ready:
             try:
                 process.wait(1)  # one that closed its report without an address is about to end

@@ -71,12 +71,13 @@ class Gateway:
         redis = None if self._redis_limiter is None else self._redis_limiter.reservation(principal)
         request = LeasedRequest(principal, model, completion_id, self.prices[model])
         reservation = redis or LocalReservation(limiters, self._clock)
-        recorder = RequestRecorder(self.metrics.model(model), self._tracer)
+        recorder = RequestRecorder(self.metrics.model(model), self._tracer, self.metrics.history)
         return Lease(request, reservation, self.ledger, self.queue, recorder)
 
     def switch(self, lease: Lease, model: str) -> None:
         """Another model takes the request of the lease over."""
         lease.switch(model, self.prices[model])
+        lease.recorder.switch(self.metrics.model(model))
 
     def check(self, principal: Principal) -> list[RateLimiter]:
         """Check whether there is room for one more request of any size. The limiters in memory that count it.

@@ -81,7 +81,7 @@ class Lease:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not (isinstance(error, ApiError) and error.code == "request_cancelled"):
             self.fail(error)
         else:
             self.abandon("aborted")
@@ -180,7 +180,7 @@ class Lease:
         else:
             self._queue.cancel(self._request.principal.project.name)
         if not self.input_tokens:
-            self.recorder.discard(error)
+            self.recorder.discard(None if error is None else self._row("failed", None), error)
             if self._hold is not None:
                 self._ledger.release(self._hold)
             return None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Protocol
 
+from forefront.observability.request_history import EndedRequest, RequestHistory
 from forefront.observability.server_metrics import ModelMetrics
 from forefront.observability.tracing import AttributeValue, RequestSpan, RequestTimes, Tracer
 
@@ -14,36 +15,12 @@ MAX_TIMES = 512
 _REASONS = {"aborted": "abort", "failed": "error"}
 
 
-class FinishedRequest(Protocol):
+class FinishedRequest(EndedRequest, Protocol):
     """A request that has ended, as its row in the ledger has it."""
-
-    @property
-    def status(self) -> str:
-        """`completed`, `aborted` or `failed`."""
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the answer of a completed request ended."""
-
-    @property
-    def input_tokens(self) -> int:
-        """Tokens of the prompt."""
-
-    @property
-    def cached_tokens(self) -> int:
-        """Tokens of the prompt that came from the KV cache."""
-
-    @property
-    def output_tokens(self) -> int:
-        """Tokens that were sampled."""
 
     @property
     def reasoning_tokens(self) -> int:
         """Tokens that were sampled within reasoning."""
-
-    @property
-    def cost_nanos(self) -> int:
-        """The cost, in billionths of the unit of money."""
 
 
 class RequestRecorder:
@@ -54,6 +31,7 @@ class RequestRecorder:
         "_choices",
         "_computed",
         "_first",
+        "_history",
         "_metrics",
         "_received",
         "_running",
@@ -63,8 +41,11 @@ class RequestRecorder:
         "tracer",
     )
 
-    def __init__(self, metrics: ModelMetrics, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, metrics: ModelMetrics, tracer: Tracer | None = None, history: RequestHistory | None = None
+    ) -> None:
         self.tracer = tracer
+        self._history = history
         self._span: RequestSpan | None = None
         self._metrics = metrics
         self._received = monotonic()
@@ -95,6 +76,14 @@ class RequestRecorder:
         self._admitted = now = monotonic()
         metrics.queue_time.observe(now - self._received)
 
+    def switch(self, metrics: ModelMetrics) -> None:
+        """Another model takes the request over before the first token: from here on it counts as that model's."""
+        self._metrics.waiting -= self._waiting
+        self._metrics.running -= self._running
+        self._metrics = metrics
+        metrics.waiting += self._waiting
+        metrics.running += self._running
+
     def first_token(self) -> None:
         """The prompt has been read and the first token sampled."""
         self._first = now = monotonic()
@@ -116,9 +105,12 @@ class RequestRecorder:
             self._metrics.running -= 1
             self._computed = monotonic()
 
-    def discard(self, error: str | None) -> None:
-        """The request has ended without an answer and is in no ledger. `error` is the code of the failure."""
+    def discard(self, failed: EndedRequest | None, error: str | None) -> None:
+        """The request has ended without an answer and is in no ledger. `error` is the code of a failure, `failed` the
+        request then."""
         self._release()
+        if self._history is not None and failed is not None and error is not None:
+            self._history.add_refused(failed, error)
         self._end_span({}, error)
 
     def finish(self, request: FinishedRequest, error: str | None) -> None:
@@ -137,12 +129,17 @@ class RequestRecorder:
         metrics.request_latency.observe(monotonic() - self._received)
         if len(self.delta_times) > 1:
             self.count_deltas()
+        first_token = between_tokens = None
         if self._first:
+            first_token = self._first - self._received
             seconds = max(self._computed - self._first, 0.0)
             metrics.decode_time.observe(seconds)
             intervals = output_tokens / self._choices - 1  # of each choice: they are computed together
             if intervals > 0 and seconds:
-                metrics.time_per_output_token.observe(seconds / intervals)
+                between_tokens = seconds / intervals
+                metrics.time_per_output_token.observe(between_tokens)
+        if self._history is not None:
+            self._history.add(request, error, first_token, between_tokens)
         self._end_span(_attributes(request, reason), error)
 
     def _release(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from forefront.observability.histogram import Histogram
+from forefront.observability.request_history import RequestHistory
 
 # Buckets of vLLM's metrics of the same names, in seconds, so that dashboards and alerts carry over.
 _FIRST_TOKEN: Final = (
@@ -58,7 +59,7 @@ class ServerMetrics:
     """The metrics of all models and of the server itself.
 
     `errors` counts error responses and error events of streams by code. `responses` counts HTTP responses by method,
-    route and status; status 0 is a client that left before the response.
+    route and status; status 0 is a client that left before the response. `history` has the requests of the last hour.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class ServerMetrics:
         self.errors: Counter[str] = Counter()
         self.responses: Counter[tuple[str, str, int]] = Counter()
         self.event_loop_lag = Histogram(SHORT_TIMES)
+        self.history = RequestHistory()
 
     def model(self, name: str) -> ModelMetrics:
         """The metrics of a served model. The name is one of the catalog, never a client's text."""

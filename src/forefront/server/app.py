@@ -13,8 +13,10 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.budget_reports import BudgetReports
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
+from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
@@ -26,9 +28,14 @@ from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.server.responses.api import RESPONSES
+from forefront.server.responses.api import ResponsesEndpoint
+from forefront.server.responses.background import BackgroundRuns
+from forefront.server.responses.routes import StoredResponseRoutes
+from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import AdminRoutes
+from forefront.server.routes.admin_history import HistoryRoutes
 from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
+from forefront.server.routes.cancel import make_cancel
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
@@ -47,13 +54,16 @@ CONVENTIONS: Final[Conventions] = {"/v1/messages": MESSAGES_CONVENTIONS}
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The dependencies of the routes: the models, and the parts of the gateway."""
+    """The dependencies of the routes: the models, the parts of the gateway, and stored responses."""
 
     catalog: Catalog
     gateway: Gateway
     key_cache: KeyCache
     key_store: KeyStore
     usage: UsageReports
+    histories: LedgerHistories
+    budgets: BudgetReports
+    responses: StoredResponses
     reload: ReloadSettings = no_reload
 
 
@@ -68,10 +78,11 @@ def build_app(
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
     service = CompletionService(catalog, gateway, workers)
+    background = BackgroundRuns(service, services.responses, runs)
     completions: dict[str, ASGIApp] = {
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
         "/v1/completions": CompletionsEndpoint(TEXT, service),
-        "/v1/responses": CompletionsEndpoint(RESPONSES, service),
+        "/v1/responses": ResponsesEndpoint(service, services.responses, background),
         "/v1/messages": CompletionsEndpoint(MESSAGES, service),
         "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
         "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
@@ -83,16 +94,20 @@ def build_app(
     posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
+    history = HistoryRoutes(gateway.metrics.history, services.histories, services.budgets, workers)
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
+            Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
+            *StoredResponseRoutes(services.responses, background).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
             Route("/v1/usage/{id}", make_completion_usage(services.usage)),
             *admin.routes(),
+            *history.routes(),
             *model_routes(catalog, services.reload),
             Route("/health", health),
             Route("/ready", make_ready(catalog)),

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from forefront.catalog.catalog import Catalog
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.observability.event_loop_lag import measured_event_loop_lag
+from forefront.observability.load_samples import sampled_load
 from forefront.observability.server_metrics import ServerMetrics
 from forefront.server.http.connection_limits import ConnectionLimits
 from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
@@ -183,7 +184,7 @@ async def serve(
     started()
     async with _metrics_server(metrics_port, options, metrics):
         try:
-            with measured_event_loop_lag(metrics.event_loop_lag):
+            with measured_event_loop_lag(metrics.event_loop_lag), sampled_load(metrics):
                 await server.serve(sockets=[bound])
         finally:
             signals.cancel_timer()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Before, TokenFacts, Tokenizer, valid_text
@@ -93,5 +94,5 @@ def _encoder(xml: Path) -> ov.InferRequest:
             # Sentencepiece's operation returns a sparse tensor (indices, values, shape), the others begins, ends, ids.
             ids = node.output(1 if kind.startswith("Sentencepiece") else 2)
             encoder = ov.Model([ops.result(ids)], graph.get_parameters(), "encode")
-            return core.compile_model(encoder, "CPU", {"INFERENCE_NUM_THREADS": 1}).create_infer_request()
+            return compile_graph(core, encoder, "CPU", {"INFERENCE_NUM_THREADS": 1}).create_infer_request()
     raise TokenizerError("the tokenizer has no operation that makes tokens")

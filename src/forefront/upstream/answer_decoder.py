@@ -13,6 +13,7 @@ from forefront.upstream.chunk import Delta as MessageDelta
 from forefront.upstream.logprobs import read_logprobs
 from forefront.wire.response import FinishReason
 
+_NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts
 _MAX_CALLS: Final = 1024  # of one choice
 # Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
 _MAX_BYTES: Final = (256, 2**24)
@@ -65,12 +66,21 @@ class AnswerDecoder:
     """Decodes the answer to one request with `count` choices.
 
     `custom_tools` are functions at the upstream and custom tools here. `max_output_tokens` bounds the answer.
+    `usage_of_choices`: the upstream states the usage of each choice.
     """
 
     def __init__(
-        self, count: int, max_output_tokens: int, *, logprobs: bool = False, custom_tools: Collection[str] = ()
+        self,
+        count: int,
+        max_output_tokens: int,
+        *,
+        logprobs: bool = False,
+        custom_tools: Collection[str] = (),
+        usage_of_choices: bool = False,
     ) -> None:
-        self.usage = NULL
+        # One of the whole answer, or one of each choice.
+        self.usages: list[msgspec.Raw] = []
+        self.receipt = NULL
         self.fingerprint: str | None = None
         self.model: str | None = None
         # Bytes of text that have come, of which within reasoning; and the chunks that brought any.
@@ -80,6 +90,7 @@ class AnswerDecoder:
         self._open = count
         self._logprobs = logprobs
         self._custom_tools = custom_tools
+        self._usage_of_choices = usage_of_choices
         self._most_bytes = max_output_tokens * _MAX_BYTES[0] + _MAX_BYTES[1]
         self._most_pieces = max_output_tokens * _MAX_PIECES[0] + _MAX_PIECES[1]
 
@@ -95,18 +106,20 @@ class AnswerDecoder:
 
     def decode(self, data: bytes) -> Iterator[Event]:
         """The events of one chunk. Raises `MalformedAnswerError` and `ErrorChunkError`."""
+        if data == _NOTHING:
+            return
         try:
             chunk = decode_chunk(data)
         except ValueError as error:
             raise MalformedAnswerError(f"it sends what is no chunk: {error}") from None
         if chunk.error != NULL:
-            raise ErrorChunkError(_plain(chunk))
+            raise ErrorChunkError({"error": _plain(chunk.error)})
         if chunk.system_fingerprint is not None:
             self.fingerprint = chunk.system_fingerprint[:128]
         if chunk.model and not self.model:
             self.model = chunk.model[:256]
-        if chunk.choices is None and chunk.usage == NULL:
-            raise MalformedAnswerError("it sends an object without `choices`")
+        if chunk.choices is None and (chunk.message != NULL or chunk.detail != NULL):
+            raise ErrorChunkError(_plain(data))
         for part in chunk.choices or ():
             index = part.index or 0
             if not 0 <= index < len(self._choices):
@@ -114,6 +127,8 @@ class AnswerDecoder:
             choice = self._choices[index]
             if not choice.ended:
                 yield from self._part(index, part, choice)
+        if chunk.receipt != NULL:
+            self.receipt = chunk.receipt.copy()
         if chunk.usage != NULL:
             self._keep_usage(chunk)
 
@@ -126,13 +141,16 @@ class AnswerDecoder:
                 yield ChoiceEnd(index, "deadline")
 
     def _keep_usage(self, chunk: Chunk) -> None:
-        """Keep a usage that is of all choices, so far as they have come.
+        """Keep a usage that is of all choices, so far as they have come, or of one that has ended.
 
         Where each chunk has one, it is that of the chunk's choice.
         """
-        if len(self._choices) == 1 or not chunk.choices or self.complete:
-            self.usage = chunk.usage.copy()
-            self._pieces_in_usage = self.pieces
+        self._pieces_in_usage = self.pieces
+        if self._usage_of_choices and len(self._choices) > 1:
+            if len(self.usages) < len(self._choices):
+                self.usages.append(chunk.usage.copy())
+        elif len(self._choices) == 1 or not chunk.choices or self.complete:
+            self.usages = [chunk.usage.copy()]
 
     def _part(self, index: int, part: ChunkChoice, choice: _Choice) -> Iterator[Event]:
         delta = part.delta or part.message
@@ -262,8 +280,8 @@ def _joined(parts: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _plain(chunk: Chunk) -> Any:
+def _plain(data: bytes | msgspec.Raw) -> Any:
     try:
-        return {"error": msgspec.json.decode(chunk.error)}
+        return msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return None

@@ -64,11 +64,14 @@ class ChunkChoice(Struct):
 
 
 class Chunk(Struct):
-    """One event of a stream. `usage` and `error` are decoded where they are needed, since both may have any form."""
+    """One event of a stream. `usage`, `error` and `receipt` may have any form and are decoded where they are needed."""
 
     choices: list[ChunkChoice] | None = None
     usage: Raw = NULL
     error: Raw = NULL
+    message: Raw = NULL
+    detail: Raw = NULL
+    receipt: Raw = NULL
     model: str | None = None
     system_fingerprint: str | None = None
 

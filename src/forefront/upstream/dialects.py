@@ -26,7 +26,9 @@ class Dialect:
     and to call a certain one. `whole_with` are fields with which it does not stream as it should, so that the whole
     answer is requested. `developer`: it knows that role. `reasoning`: the fields of a message with the reasoning before
     its content. `prefill` are the fields that let it continue a last message of the assistant, None if it cannot.
-    `stream_options` are those that it knows beside `include_usage`. `preview`: how it shows a prompt.
+    `stream_options` are those that it knows beside `include_usage`. `usage_of_choices`: it states the usage of each
+    choice, not of all. `preview`: how it shows a prompt. `ranks`: it may
+    rank texts. `dimensions`: it shortens embeddings; `base64_vectors`: it sends them in base64.
     """
 
     name: str
@@ -41,7 +43,11 @@ class Dialect:
     reasoning: tuple[str, ...] = ("reasoning_content",)
     prefill: Mapping[str, Any] | None = None
     stream_options: Mapping[str, Any] | None = None
+    usage_of_choices: bool = False
     preview: PreviewKind | None = None
+    ranks: bool = True
+    dimensions: bool = True
+    base64_vectors: bool = False
 
 
 def _as(name: str) -> Writer:
@@ -176,6 +182,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             developer=True,
             prefill={},
             preview="preflight",
+            base64_vectors=True,
         ),
         Dialect(
             name="vllm",
@@ -186,6 +193,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             # Usage in every chunk, so that it is known for an answer that is cut.
             stream_options={"continuous_usage_stats": True},
             preview="tokenize",
+            base64_vectors=True,
         ),
         Dialect(
             name="sglang",
@@ -201,7 +209,9 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             | {"response_format": _json_schema},
             named_tool=False,
             prefill={},
+            usage_of_choices=True,
             preview="apply_template",
+            dimensions=False,
         ),
         Dialect(
             name="ollama",
@@ -210,6 +220,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             tool_choice=False,
             reasoning=("reasoning",),
             prefill={},
+            ranks=False,
         ),
         Dialect(
             name="ovms",
@@ -217,6 +228,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             text=_OVMS | _names("echo") | {"prompt": _one_text, "logprobs": _chosen_logprob},
             # Its streams have one choice, no log-probabilities, and include the stop string.
             whole_with=frozenset({"n", "stop", "logprobs"}),
+            dimensions=False,
         ),
         Dialect(
             name="openai",
@@ -226,6 +238,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             allowed_tools=True,
             developer=True,
             reasoning=(),
+            ranks=False,
+            base64_vectors=True,
         ),
         Dialect(name="generic", chat=_CHAT, text=_TEXT, prefill={}),
     )

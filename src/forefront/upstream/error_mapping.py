@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-import aiohttp
 import msgspec
 
 from forefront.upstream.errors import FailureKind, UpstreamError
@@ -87,9 +86,7 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, replica: 
 
 def error_of(body: UpstreamErrorBody, status: int, replica: Replica, retry_after: float | None = None) -> UpstreamError:
     """The error for an error body, of a response or within a stream, whose status is `status`."""
-    detail = (
-        f"{replica.name} ({replica.base_url}) answers {status}: {body.message[:_SHOWN]!r} ({body.code or body.type})"
-    )
+    detail = _detail(replica, f" answers {status}: {body.message[:_SHOWN]!r} ({(body.code or body.type)[:_SHOWN]})")
     about_request = status in (400, 413, 422) or (status == 500 and body.type == "invalid_request_error")
     if about_request or (status == 404 and body.param is not None and body.param != "model"):
         return _request_error(body, status, replica, detail)
@@ -108,40 +105,48 @@ def error_of(body: UpstreamErrorBody, status: int, replica: Replica, retry_after
 
 def connection_error(replica: Replica, error: Exception, *, began: bool = False) -> UpstreamError:
     """The error for a connection that cannot be made, or that ends in the middle of an answer (`began`)."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError | aiohttp.ClientConnectorSSLError):
-        detail = f"{replica.name} ({replica.base_url}): TLS failed: {error}"
+    if isinstance(error, ssl.SSLError):
+        detail = _detail(replica, f": TLS failed: {error}")
         text = "The model's upstream has no valid TLS certificate. Its operator has to change the settings."
         return UpstreamError("unreachable", "upstream_unavailable", text, detail=detail)
     reason = str(error) or type(error).__name__
     if began:
-        detail = f"{replica.name} ({replica.base_url}) broke off its answer: {reason}"
+        detail = _detail(replica, f" broke off its answer: {reason}")
         text = "The model's upstream broke off its answer; try again."
         return UpstreamError("broken", "upstream_failed", text, detail=detail)
-    detail = f"{replica.name} ({replica.base_url}) cannot be reached: {reason}"
+    detail = _detail(replica, f" cannot be reached: {reason}")
     return UpstreamError("unreachable", "upstream_unavailable", _UNAVAILABLE, detail=detail)
 
 
 def timeout_error(replica: Replica, seconds: float) -> UpstreamError:
     """The error for an upstream that sends nothing for too long."""
-    detail = f"{replica.name} ({replica.base_url}) has sent nothing for {seconds:g} s"
+    detail = _detail(replica, f" has sent nothing for {seconds:g} s")
     text = "The model's upstream did not answer in time; try again."
     return UpstreamError("unreachable", "upstream_unavailable", text, detail=detail)
 
 
 def malformed_error(replica: Replica, reason: str) -> UpstreamError:
     """The error for an answer that does not follow the protocol. `reason` goes to the log."""
-    detail = f"{replica.name} ({replica.base_url}): {reason}"
+    detail = _detail(replica, f": {reason}")
     return UpstreamError("broken", "upstream_failed", _FAILED, detail=detail)
 
 
 def scrub(text: str, replica: Replica) -> str:
     """An upstream's text for the client: on one line, bounded, without keys, addresses and paths of files."""
-    if replica.key:
-        text = text.replace(replica.key, "…")
+    text = _without_key(text, replica)
     for pattern in (_URL, _ADDRESS, _KEY, _PATH):
         text = pattern.sub("…", text)
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _detail(replica: Replica, text: str) -> str:
+    """A text about a replica for the log. Some servers repeat the key that they refuse."""
+    return f"{replica.name} ({replica.base_url}){_without_key(text, replica)}"
+
+
+def _without_key(text: str, replica: Replica) -> str:
+    return text.replace(replica.key, "…") if replica.key else text
 
 
 _UNAVAILABLE: Final = "The model's upstream is not available at the moment; try again."

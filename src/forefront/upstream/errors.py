@@ -1,8 +1,11 @@
 """Failures of an attempt at an upstream."""
 
+import logging
 from typing import Literal
 
 from forefront.wire.errors import ApiError
+
+log = logging.getLogger(__name__)
 
 # `request`: the upstream refuses the request itself, so every replica would. `overloaded`: it has no room now.
 # `unreachable`: no connection, or none in time. `broken`: an answer that is not one, that ends early or stalls, a
@@ -31,3 +34,8 @@ class UpstreamError(ApiError):
         self.kind = kind
         self.detail = detail or message
         self.replica: str | None = None
+
+
+def log_failure(error: UpstreamError) -> None:
+    """A refused request is the client's affair, all else the operator's."""
+    log.log(logging.DEBUG if error.kind == "request" else logging.WARNING, "%s", error.detail)

@@ -4,9 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
-
 from forefront.upstream.error_mapping import connection_error, malformed_error, timeout_error
+from forefront.upstream.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
 from forefront.upstream.replica import Replica
 from forefront.upstream.sse import EventReader, EventTooLargeError
 
@@ -33,7 +32,7 @@ class EventStream:
     One timer per stream takes a fraction of the time of `asyncio.timeout` around each read.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, replica: Replica, limits: ReadLimits) -> None:
+    def __init__(self, response: HttpResponse, replica: Replica, limits: ReadLimits) -> None:
         self._response = response
         self._replica = replica
         self._seconds = limits.seconds
@@ -65,7 +64,7 @@ class EventStream:
         """
         if self._ended:
             return []
-        kind = self._response.content_type if self._response.headers.get("content-type") else "application/json"
+        kind = self._response.content_type or "application/json"
         if kind == "text/event-stream":
             return await self._read_events()
         if kind == "application/json" or kind.endswith("+json"):
@@ -101,25 +100,30 @@ class EventStream:
         """More of the body; empty at its end."""
         begin = self._since = self._loop.time()
         try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return await self._response.read()
+        except ConnectionLostError as error:
             if self._deadline_over:
                 raise TimeoutError from None
             if self._stalled:
                 raise timeout_error(self._replica, self._seconds) from None
             raise connection_error(self._replica, error, began=True) from None
+        except MalformedResponseError as error:
+            raise malformed_error(self._replica, str(error)) from None
         finally:
             self._waited += self._loop.time() - begin
             self._since = None
 
     async def _drain(self) -> None:
         """Wait shortly for the end of the body."""
+        if self._response.received:
+            await self._response.read()
+            return
         size = 0
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
-                while size < _MAX_DRAINED and (data := await self._response.content.readany()):
+                while size < _MAX_DRAINED and (data := await self._response.read()):
                     size += len(data)
-        except (aiohttp.ClientError, OSError, ValueError):
+        except (ConnectionLostError, MalformedResponseError, TimeoutError):
             return
 
     def _check(self) -> None:

@@ -34,12 +34,15 @@ class EventReader:
         if len(self._held) + self._size > self._limit:
             raise EventTooLargeError
         events: list[bytes] = []
+        if b"\r" not in text:
+            for line in lines:
+                # Most lines are empty or comments, and most events have one line.
+                if line.startswith(b"data:") or (not line and self._data):
+                    self._line(line, events)
+            return events
         for line in lines:
-            if b"\r" in line:
-                for part in _carriage_returns(line.removesuffix(b"\r")):
-                    self._line(part, events)
-            else:
-                self._line(line, events)
+            for part in _carriage_returns(line.removesuffix(b"\r")):
+                self._line(part, events)
         return events
 
     def finish(self) -> list[bytes]:

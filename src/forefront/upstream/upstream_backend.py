@@ -5,31 +5,33 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Final
 
 from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, TokenizedText
-from forefront.chat.events import Completed, Event, RunReport, Started, UpstreamReport
+from forefront.chat.embedder import EmbeddingResult
+from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
+from forefront.upstream.answer import Answer, PreparedCall
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
-from forefront.upstream.chunk import NULL
+from forefront.upstream.delta_merging import merged
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
+from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
-from forefront.upstream.errors import UpstreamError
+from forefront.upstream.errors import UpstreamError, log_failure
 from forefront.upstream.event_stream import EventStream
 from forefront.upstream.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter, byte_length, prompt_bound, prompt_bytes
-from forefront.upstream.replica import Replica, Replicas, RoutedRequest
+from forefront.upstream.replica import Replicas, RoutedRequest
 from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.token_endpoints import TokenEndpoints
 from forefront.upstream.tool_encoder import custom_tools
-from forefront.upstream.usage import TokenCounts, TokenRatio, read_usage
+from forefront.upstream.usage import TokenEstimator
 from forefront.wire.admin import ReplicaStatus
+from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
-from forefront.wire.response import EffectiveSampling
 from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
@@ -45,23 +47,8 @@ _MAX_HELD: Final = 2**20
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedCall:
-    """A `PreparedRequest` for an upstream: the body, and the bounds of its tokens. `received` is a monotonic time."""
-
-    routed: RoutedRequest
-    path: str
-    body: bytes
-    prompt_tokens: int
-    max_output_tokens: int
-    choices: int
-    custom_tools: frozenset[str]
-    received: float
-    unenforced: tuple[str, ...] = ()
-
-
 class UpstreamBackend:
-    """The `Backend` of one upstream model.
+    """The `Backend` and `Embedder` of one upstream model.
 
     `replicas` chooses where each attempt goes. `count` counts the tokens of a text; without it, its bytes bound them.
     """
@@ -75,11 +62,11 @@ class UpstreamBackend:
         self._client = client
         self._count = count
         self._servers = spec.replicas()
-        self._encoder: RequestEncoder | None = None
+        self._embeddings = UpstreamEmbeddings(spec, replicas, client, count)
         self._detected: Detected | None = None
         self._detecting = asyncio.Lock()
         self._first_look: asyncio.Task[None] | None = None
-        self._prompt_ratio, self._output_ratio = TokenRatio(), TokenRatio()
+        self._estimator = TokenEstimator(exact_prompts=count is not None)
         self._running = self._tokens = 0
         self._last_token = 0.0
 
@@ -91,7 +78,8 @@ class UpstreamBackend:
         body = encoder.encode(request)
         prompt = self._bound(request)
         chat = isinstance(request, ChatRequest)
-        choices = (request.n or 1) * (1 if isinstance(request, ChatRequest) else len(request.prompts))
+        prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
+        choices = (request.n or 1) * prompts
         most = self._longest_answer(request, prompt)
         return PreparedCall(
             routed=RoutedRequest(request, tenant, prompt + most * choices),
@@ -99,7 +87,9 @@ class UpstreamBackend:
             body=body,
             prompt_tokens=prompt,
             max_output_tokens=most * choices,
+            prompts=prompts,
             choices=choices,
+            usage_of_choices=detected.dialect.usage_of_choices,
             custom_tools=custom_tools(request, detected.dialect) if isinstance(request, ChatRequest) else frozenset(),
             received=received,
         )
@@ -108,6 +98,22 @@ class UpstreamBackend:
         """See `Backend.run`."""
         usage, computed = RunUsage(), asyncio.get_running_loop().create_future()
         return Run(self._events(prepared, deadline, usage, computed), usage, computed)
+
+    async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedTexts:
+        """See `Embedder.prepare_embeddings`."""
+        return self._embeddings.prepare_embeddings(request, tenant, (await self._server()).dialect)
+
+    async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedTexts:
+        """See `Embedder.prepare_ranking`."""
+        return self._embeddings.prepare_ranking(request, tenant, (await self._server()).dialect)
+
+    async def embed(self, prepared: PreparedTexts) -> EmbeddingResult:
+        """See `Embedder.embed`."""
+        self._running += 1
+        try:
+            return await self._embeddings.embed(prepared)
+        finally:
+            self._running -= 1
 
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
         """See `Backend.preview`."""
@@ -175,7 +181,7 @@ class UpstreamBackend:
         try:
             yield TokenEndpoints(self._client, attempt.replica, detected.dialect, self._spec)
         except UpstreamError as error:
-            _log_failure(error)
+            log_failure(error)
             failure = error
             raise
         finally:
@@ -242,7 +248,7 @@ class UpstreamBackend:
         try:
             while True:
                 attempt = await self._replicas.choose(prepared.routed, failures)
-                answer = _Answer(prepared, attempt.replica, usage)
+                answer = Answer(prepared, attempt.replica, usage, self._estimator)
                 failure: UpstreamError | None = None
                 held: list[Event] | None = None if prepared.routed.request.stream else []
                 try:
@@ -264,37 +270,38 @@ class UpstreamBackend:
                     return
                 except UpstreamError as error:
                     failure = error
-                    _log_failure(error)
+                    log_failure(error)
                     if begun or error.kind == "request":
                         raise
                     failures.append(error)
                     usage.started = None
                 finally:
-                    self._settle(answer)
+                    answer.settle()
+                    self._note_tokens(usage.output_tokens)
                     attempt.end(failure)
         finally:
             self._running -= 1
             if not computed.done():
                 computed.set_result(usage.output_tokens)
 
-    async def _attempt(self, answer: "_Answer", deadline: float | None) -> AsyncGenerator[Event, None]:
+    async def _attempt(self, answer: Answer, deadline: float | None) -> AsyncGenerator[Event, None]:
         """The events of one attempt, from the first part of the answer to `Completed`. Raises `UpstreamError`."""
         prepared, replica, decoder = answer.prepared, answer.replica, answer.decoder
         try:
             async with self._client.stream(replica, prepared.path, prepared.body, deadline) as stream:
                 while payloads := await stream.read():
-                    for data in payloads:
-                        for event in decoder.decode(data):
-                            stream.progressed()
-                            if answer.first is None:
-                                yield self._started(answer)
-                            yield event
+                    decoded = (event for data in payloads for event in decoder.decode(data))
+                    for event in decoded if len(payloads) == 1 else merged(decoded):
+                        stream.progressed()
+                        if answer.first is None:
+                            yield answer.start()
+                        yield event
                     if decoder.complete:
                         await _read_usage(stream, decoder)
                         break
         except TimeoutError:
             if answer.first is None:
-                yield self._started(answer)
+                yield answer.start()
             for event in decoder.cut():
                 yield event
         except MalformedAnswerError as error:
@@ -304,63 +311,12 @@ class UpstreamBackend:
             raise error_of(body, body.status or 500, replica) from None
         if not decoder.complete:
             raise malformed_error(replica, "its answer ends before a choice does")
-        yield self._completed(answer)
+        yield answer.completed(self._spec.model)
 
-    def _started(self, answer: "_Answer") -> Started:
-        answer.usage.started, answer.first = time.time(), time.monotonic()
-        return Started(answer.prepared.prompt_tokens, 0, answer.decoder.fingerprint)
-
-    def _completed(self, answer: "_Answer") -> Completed:
-        self._settle(answer)
-        usage, prepared, now = answer.usage, answer.prepared, time.monotonic()
-        first = now if answer.first is None else answer.first
-        report = RunReport(
-            _sampling(prepared.routed.request),
-            answer.begin - prepared.received,
-            first - answer.begin,
-            now - first,
-            UpstreamReport(answer.replica.name, answer.decoder.model or self._spec.model),
-        )
-        assert usage.prompt_tokens is not None
-        return Completed(usage.prompt_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens, report)
-
-    def _settle(self, answer: "_Answer") -> None:
-        """Set the usage of an answer, as far as it has come."""
-        if answer.settled:
-            return
-        answer.settled = True
-        prepared, decoder, usage = answer.prepared, answer.decoder, answer.usage
-        size = prompt_bytes(prepared.routed.request)
-        counts = None
-        if decoder.usage != NULL and decoder.usage_is_final:
-            counts = read_usage(decoder.usage, prepared.prompt_tokens, prepared.max_output_tokens)
-            if counts is not None and not counts.output and decoder.output_bytes:
-                counts = None
-        usage.estimated = counts is None
-        if counts is None:
-            counts = self._estimate(prepared, decoder, size)
-        elif decoder.complete:
-            self._prompt_ratio.learn(size, counts.prompt)
-            self._output_ratio.learn(decoder.output_bytes, counts.output)
-        usage.prompt_tokens, usage.output_tokens = counts.prompt, counts.output
-        usage.cached_tokens, usage.reasoning_tokens = counts.cached, counts.reasoning
-        self._tokens += counts.output
-        if counts.output:
+    def _note_tokens(self, count: int) -> None:
+        self._tokens += count
+        if count:
             self._last_token = time.monotonic()
-
-    def _estimate(self, prepared: PreparedCall, decoder: AnswerDecoder, size: int) -> TokenCounts:
-        """Counts for an answer whose upstream has stated none, at most one token for each byte."""
-        prompt = (
-            prepared.prompt_tokens if self._count else min(self._prompt_ratio.estimate(size), prepared.prompt_tokens)
-        )
-        output = min(self._output_ratio.estimate(decoder.output_bytes), prepared.max_output_tokens)
-        reasoning = min(self._output_ratio.estimate(decoder.reasoning_bytes), output)
-        return TokenCounts(max(prompt, 1), output, 0, reasoning)
-
-
-def _log_failure(error: UpstreamError) -> None:
-    """A refused request is the client's affair, all else the operator's."""
-    log.log(logging.DEBUG if error.kind == "request" else logging.WARNING, "%s", error.detail)
 
 
 async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
@@ -373,37 +329,3 @@ async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
                         pass
     except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
         log.info("no usage follows an answer: %s", error)
-
-
-class _Answer:
-    """One attempt's answer so far. `begin` and `first`, that of the first part, are monotonic times."""
-
-    def __init__(self, prepared: PreparedCall, replica: Replica, usage: RunUsage) -> None:
-        self.prepared = prepared
-        self.replica = replica
-        self.usage = usage
-        self.begin = time.monotonic()
-        self.first: float | None = None
-        self.settled = False
-        request = prepared.routed.request
-        self.decoder = AnswerDecoder(
-            prepared.choices,
-            prepared.max_output_tokens,
-            logprobs=request.logprobs not in (None, False),
-            custom_tools=prepared.custom_tools,
-        )
-
-
-def _sampling(request: SampledRequest) -> EffectiveSampling:
-    """The values that the request has; the others are the upstream's."""
-    return EffectiveSampling(
-        temperature=request.temperature,
-        top_p=request.top_p,
-        top_k=request.top_k,
-        min_p=request.min_p,
-        presence_penalty=request.presence_penalty,
-        frequency_penalty=request.frequency_penalty,
-        repetition_penalty=request.repetition_penalty,
-        max_tokens=getattr(request, "max_tokens", None),
-        seed=request.seed,
-    )

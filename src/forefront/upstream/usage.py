@@ -1,5 +1,6 @@
 """Token counts: an upstream's own where they can be right, else estimates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,11 @@ class TokenCounts:
     output: int
     cached: int = 0
     reasoning: int = 0
+
+    def within(self, prompt: int, output: int) -> "TokenCounts":
+        """The counts, at most these bounds."""
+        output = min(self.output, output)
+        return TokenCounts(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
 
 
 def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenCounts | None:
@@ -37,6 +43,23 @@ def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenC
     cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
     reasoning = _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
     return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+
+
+def read_usages(
+    usages: Sequence[msgspec.Raw], repeats: int, prompt_bound: int, output_bound: int
+) -> TokenCounts | None:
+    """The same for one usage of each choice. Each prompt is in `repeats` of them, and counts once."""
+    counts = [read_usage(usage, prompt_bound, output_bound) for usage in usages]
+    known = [count for count in counts if count is not None]
+    if not known or len(known) < len(counts):
+        return None
+    return TokenCounts(
+        prompt=sum(count.prompt for count in known) // repeats,
+        output=sum(count.output for count in known),
+        # Of the choices of a prompt, all but one find it in the cache.
+        cached=min(count.cached for count in known) * len(known) // repeats,
+        reasoning=sum(count.reasoning for count in known),
+    )
 
 
 def _count(usage: dict[str, Any], names: tuple[str, ...], most: int) -> int | None:
@@ -77,3 +100,26 @@ class TokenRatio:
         if not self._bytes:
             return size
         return min(size, -int(-size * self._tokens // self._bytes))
+
+
+class TokenEstimator:
+    """Counts for answers whose upstream states none, learned from other answers of the model.
+
+    `exact_prompts`: the bound of a prompt is the count of its tokens.
+    """
+
+    def __init__(self, *, exact_prompts: bool) -> None:
+        self._exact_prompts = exact_prompts
+        self._prompt, self._output = TokenRatio(), TokenRatio()
+
+    def learn(self, prompt_bytes: int, counts: TokenCounts, output_bytes: int) -> None:
+        """Take note of the counts of an answer."""
+        self._prompt.learn(prompt_bytes, counts.prompt)
+        self._output.learn(output_bytes, counts.output)
+
+    def estimate(self, prompt_bytes: int, prompt_bound: int, output_bytes: int, reasoning_bytes: int) -> TokenCounts:
+        """The counts of an answer, at most one token for each byte."""
+        prompt = prompt_bound if self._exact_prompts else self._prompt.estimate(prompt_bytes)
+        return TokenCounts(
+            max(prompt, 1), self._output.estimate(output_bytes), 0, self._output.estimate(reasoning_bytes)
+        )

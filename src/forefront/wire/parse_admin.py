@@ -3,13 +3,14 @@
 import re
 import time
 import unicodedata
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
 
 from forefront.wire.admin import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
+from forefront.wire.history import HistoryGroup, HistoryRange, KeyLimits
 from forefront.wire.json_reader import read_json
 from forefront.wire.validation_errors import validation_error
 
@@ -33,6 +34,16 @@ class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     model: ModelName | None = None
 
 
+class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The query of `GET /admin/history`: the range, the groups, and one model, project or key."""
+
+    range: HistoryRange = "hour"
+    by: HistoryGroup = "model"
+    model: ModelName | None = None
+    project: Name | None = None
+    key: Name | None = None
+
+
 def parse_new_key(body: bytes | bytearray) -> NewKey:
     """The body of `POST /admin/keys`. Raises `ApiError` 400 or 422."""
     wanted = convert_or_raise(_read(body), NewKey)
@@ -45,6 +56,13 @@ def parse_project_settings(body: bytes | bytearray) -> ProjectSettings:
     settings = convert_or_raise(_read(body), ProjectSettings)
     check_budget(settings.budget)
     return settings
+
+
+def parse_key_limits(body: bytes | bytearray) -> KeyLimits:
+    """The body of `PUT /admin/keys/{id}/limits`. Raises `ApiError` 400 or 422."""
+    limits = convert_or_raise(_read(body), KeyLimits)
+    check_budget(limits.budget)
+    return limits
 
 
 def _read(body: bytes | bytearray) -> Any:
@@ -77,7 +95,16 @@ def parse_report_query(query: dict[str, str]) -> ReportQuery:
         if "enum" in str(error):
             text = "`by` takes `day`, `key`, `project` and `model`, separated by commas."
             raise ApiError("invalid_value", text, param="by") from None
-        raise _named(error) from None
+        raise named_error(error) from None
+
+
+def parse_history_query(query: dict[str, str]) -> HistoryQuery:
+    """The query of `GET /admin/history`. Raises `ApiError` 422."""
+    for name, kind in (("range", HistoryRange), ("by", HistoryGroup)):
+        if name in query and query[name] not in get_args(kind):
+            values = ", ".join(f"`{value}`" for value in get_args(kind))
+            raise ApiError("invalid_value", f"`{name}` must be one of {values}.", param=name)
+    return convert_or_raise(query, HistoryQuery)
 
 
 def convert_or_raise(value: Any, kind: type[T]) -> T:
@@ -85,7 +112,7 @@ def convert_or_raise(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _named(error) from None
+        raise named_error(error) from None
 
 
 def check_new_key(wanted: NewKey) -> None:
@@ -120,7 +147,8 @@ def _check_text(text: str, param: str) -> None:
         raise ApiError("invalid_value", message, param=param)
 
 
-def _named(error: msgspec.ValidationError) -> ApiError:
+def named_error(error: msgspec.ValidationError) -> ApiError:
+    """The error of a record that names the field."""
     if match := _UNKNOWN.fullmatch(str(error)):
         param = ".".join(part for part in (match["path"], match["field"]) if part)
         return ApiError("unknown_parameter", f"`{param[:128]}` is not a parameter.", param=param[:128])

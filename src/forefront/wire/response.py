@@ -129,9 +129,9 @@ class Receipt(Record, kw_only=True):
     """The conditions of an answer, for repeating it.
 
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
-    and a version; all three are "unknown" for an answer of an `upstream`. Times are in milliseconds: waiting for a
-    turn, reading the prompt until the first token, and from there to the last. `served_by` names a fallback that
-    answered in place of the requested model.
+    and a version; for an answer of an `upstream` all three are what it states, or "unknown". Times are in milliseconds:
+    waiting for a turn, reading the prompt until the first token, and from there to the last. `served_by` names
+    a fallback that answered in place of the requested model.
     """
 
     weights: str
@@ -262,7 +262,8 @@ ModelState = Literal["unloaded", "loading", "loaded", "unloading", "failed"]
 class Model(Record, kw_only=True):
     """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
     `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here. A model that is not
-    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded."""
+    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded. `capabilities`: what
+    it reads beside text (`images`, `audio`, `files`)."""
 
     id: str
     object: Literal["model"] = "model"
@@ -271,8 +272,9 @@ class Model(Record, kw_only=True):
     context_length: int | None = None
     max_model_len: int | None = None
     root: str | None = None
-    state: ModelState
-    size: int
+    state: ModelState | None = None
+    size: int | None = None
+    capabilities: tuple[str, ...] = ()
 
 
 class ModelList(Record, kw_only=True):
@@ -286,3 +288,11 @@ class Health(Record, kw_only=True):
     """`ok`: the process answers. `ready`: every model generates tokens."""
 
     status: Literal["ok", "ready"]
+
+
+class CancelledCompletion(Record, kw_only=True):
+    """A running completion has been cancelled."""
+
+    id: str
+    object: Literal["chat.completion.cancelled"] = "chat.completion.cancelled"
+    cancelled: Literal[True] = True

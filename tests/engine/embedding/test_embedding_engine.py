@@ -24,6 +24,9 @@ class NotingModel:
         self.gate = threading.Event()
         self.gate.set()
 
+    def close(self) -> None:
+        """Nothing has to be."""
+
     def run(self, batch: Sequence[EmbeddingInput]) -> Floats:
         self.gate.wait(10)
         self.batches.append([len(entry.tokens) for entry in batch])

@@ -1,10 +1,10 @@
-"""OpenAI's Agents SDK over chat completions."""
+"""OpenAI's Agents SDK over chat completions and over Responses."""
 
 from typing import Any
 
 import openai
 import pytest
-from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, Runner, function_tool
+from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool
 from openai import AsyncOpenAI
 from pydantic import BaseModel, Field
 
@@ -90,3 +90,41 @@ async def test_errors(client: Any) -> None:
     ):
         with pytest.raises(kind):
             await Runner.run(Agent("a", **fields), "Hello")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_agent_loop_over_responses(client: Any, stream: bool) -> None:
+    seen = []
+
+    @function_tool
+    def get_weather(city: str) -> str:
+        """Get the weather of a city."""
+        seen.append(city)
+        return '{"sky": "clear", "celsius": 21}'
+
+    responses = OpenAIResponsesModel("forefront-mini", client)
+    agent = Agent("weather", model=responses, model_settings=SETTINGS, tools=[get_weather])
+    if stream:
+        result: Any = Runner.run_streamed(agent, QUESTION, max_turns=4)
+        assert [event async for event in result.stream_events()]
+    else:
+        result = await Runner.run(agent, QUESTION, max_turns=4)
+    assert seen == ["Rome"]
+    kinds = [item.type for item in result.new_items]
+    assert kinds == ["tool_call_item", "tool_call_output_item", "message_output_item"]
+
+
+async def test_stored_turns_over_responses(client: Any) -> None:
+    settings = ModelSettings(temperature=0, max_tokens=200, store=True)
+    agent = Agent("cook", model=OpenAIResponsesModel("forefront-mini", client), model_settings=settings)
+    first = await Runner.run(agent, "Write a recipe")
+    second = await Runner.run(agent, "And another", previous_response_id=first.last_response_id)
+    usage = second.context_wrapper.usage
+    assert usage.input_tokens > first.context_wrapper.usage.input_tokens
+
+
+async def test_structured_output_over_responses(client: Any) -> None:
+    responses = OpenAIResponsesModel("forefront-mini", client)
+    agent = Agent("cook", model=responses, model_settings=SETTINGS, output_type=Dinner)
+    answer = await Runner.run(agent, "Give me the name and the minutes of an italian dinner as JSON")
+    assert isinstance(answer.final_output, Dinner)

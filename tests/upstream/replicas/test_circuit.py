@@ -141,8 +141,8 @@ def test_failed_checks_open_it_until_one_passes() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(("fail", "answer", "trial", "leave", "pass", "miss")), st.booleans())))
-def test_whatever_happens_a_replica_that_works_again_is_used_again(steps: list[tuple[str, bool]]) -> None:
-    """And at most one trial runs at a time, with a share that is never 0."""
+def test_a_replica_that_works_again_is_used_again(steps: list[tuple[str, bool]]) -> None:
+    """After any steps. At most one trial runs at a time, with a share that is never 0."""
     circuit, now, trying = make(health_checks=True), 0.0, False
     for step, mixed in steps:
         now += 0.3

@@ -128,6 +128,18 @@ async def test_a_refused_request_is_not_tried_again() -> None:
     assert [status.failures for status in bench.pool.status()] == [0, 0, 0]
 
 
+async def test_a_replica_may_get_a_request_again_but_not_at_once() -> None:
+    """As when the second replica dies after the first has come back."""
+    names, error = await tried(Bench(2), ["broken", "unreachable"])
+    assert error is None
+    assert len(set(names)) == 2
+    names, error = await tried(Bench(2), ["broken", "unreachable", "broken"])
+    assert names[2] == names[0]
+    assert error is not None
+    names, error = await tried(Bench(1), ["broken"])
+    assert (len(names), error is None) == (1, False)
+
+
 async def test_overload_of_all_ends_with_it() -> None:
     bench = Bench(2)
     names, error = await tried(bench, ["overloaded", "overloaded"])

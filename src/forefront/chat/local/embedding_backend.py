@@ -9,7 +9,7 @@ from typing import Final, NoReturn, TypeVar
 import numpy as np
 
 from forefront.chat.backend import PromptPreview, Run, TokenizedText
-from forefront.chat.embedder import PreparedEmbeddings, Vector
+from forefront.chat.embedder import EmbeddingResult, Vector
 from forefront.chat.output.choice_decoder import TokenTexts
 from forefront.chat.prompt.context_limit import PromptSizeLimit
 from forefront.engine.embedding.embedding_engine import EmbeddingEngine
@@ -46,6 +46,25 @@ class EmbeddingFacts:
     shortens: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedInputs:
+    """The sequences of a request. Each gets a vector of `dimensions` numbers."""
+
+    inputs: list[EmbeddingInput]
+    tenant: Tenant
+    dimensions: int
+
+    @property
+    def count(self) -> int:
+        """The number of sequences."""
+        return len(self.inputs)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of all sequences."""
+        return sum(len(entry.tokens) for entry in self.inputs)
+
+
 class EmbeddingBackend:
     """A `Backend` and an `Embedder`: it refuses to generate text."""
 
@@ -63,7 +82,7 @@ class EmbeddingBackend:
 
     # Embeddings.
 
-    async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedEmbeddings:
+    async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedInputs:
         """See `Embedder.prepare_embeddings`."""
         if self._model.ranks:
             raise _unsupported("ranks texts", "/v1/rerank")
@@ -81,9 +100,9 @@ class EmbeddingBackend:
             tokens = await self._tokens(entry, param, tenant)
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens))
-        return PreparedEmbeddings(inputs, tenant, request.dimensions or width)
+        return PreparedInputs(inputs, tenant, request.dimensions or width)
 
-    async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedEmbeddings:
+    async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedInputs:
         """See `Embedder.prepare_ranking`."""
         if not self._model.ranks:
             raise _unsupported("makes embeddings", "/v1/embeddings")
@@ -98,10 +117,13 @@ class EmbeddingBackend:
             tokens += [*document, *self._end]
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens or [0], second))
-        return PreparedEmbeddings(inputs, tenant, 1)
+        return PreparedInputs(inputs, tenant, 1)
 
-    async def embed(self, prepared: PreparedEmbeddings) -> list[Vector]:
+    async def embed(self, prepared: PreparedInputs) -> EmbeddingResult:
         """See `Embedder.embed`."""
+        return EmbeddingResult(await self._vectors(prepared), prepared.prompt_tokens)
+
+    async def _vectors(self, prepared: PreparedInputs) -> list[Vector]:
         try:
             job = self._engine.submit(prepared.inputs, prepared.tenant)
             try:

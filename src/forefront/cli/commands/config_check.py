@@ -15,6 +15,9 @@ from forefront.cli.printable import printable
 from forefront.cli.settings.model_list import list_models
 from forefront.cli.store import ConfigFile, fail, find_home
 from forefront.gateway.keys.api_key import InvalidApiKeyError, validate_key
+from forefront.gateway.store.content_cipher import VARIABLE as ENCRYPTION_KEY
+from forefront.gateway.store.content_cipher import ContentCipher, parse_keys
+from forefront.gateway.store.database import StoreError
 
 config = typer.Typer(no_args_is_help=True, help="Check forefront.toml.")
 
@@ -47,5 +50,6 @@ def _errors(path: Path | None) -> Iterator[str]:
     try:
         if (key := os.environ.get("FOREFRONT_API_KEY")) is not None:
             validate_key(key)
-    except InvalidApiKeyError as error:
+        ContentCipher(parse_keys(os.environ.get(ENCRYPTION_KEY, "")))
+    except (InvalidApiKeyError, StoreError) as error:
         yield str(error)

@@ -21,7 +21,7 @@ from forefront.cli.progress import format_size
 from forefront.cli.store import fail, find_home
 from forefront.cli.table import print_table
 
-models = typer.Typer(no_args_is_help=True, help="List, show and remove pulled models.")
+models = typer.Typer(no_args_is_help=True, help="Pulled models, and the models of a running server.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name or reference, as `forefront models list` shows it.")]

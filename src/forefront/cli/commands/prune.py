@@ -1,4 +1,4 @@
-"""`forefront prune`: deletes old completions from the ledger."""
+"""`forefront prune`: deletes old completions from the ledger, and old stored responses."""
 
 import sys
 from datetime import UTC, date, datetime
@@ -9,7 +9,12 @@ from rich.console import Console
 
 from forefront.cli.progress import row_progress
 from forefront.cli.store import command_store, fail
-from forefront.gateway.store.prune import count_completions_before, delete_completions_before
+from forefront.gateway.store.prune import (
+    count_completions_before,
+    count_responses_before,
+    delete_completions_before,
+    delete_responses_before,
+)
 
 
 def prune(
@@ -18,7 +23,7 @@ def prune(
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete the completions before a day from the ledger, for good.
+    """Delete the completions before a day from the ledger, and the responses stored before it, for good.
 
     Sums by day, key, project and model stay, so `forefront usage` and budgets do not change. Servers may run
     meanwhile.
@@ -26,14 +31,19 @@ def prune(
     day = _day(before)
     with command_store() as database:
         count = count_completions_before(database, day)
-        text = f"{count} completions before {day} (UTC)"
-        if count and not yes:
+        stored = count_responses_before(database, day)
+        text = f"{count} completions{f' and {stored} stored responses' if stored else ''} before {day} (UTC)"
+        if (count or stored) and not yes:
             if not sys.stdin.isatty():
                 fail(f"{text} would be deleted for good: confirm with --yes")
             typer.confirm(f"Delete {text} for good? Sums stay.", abort=True)
         with row_progress("deleted") as progress:
             count = delete_completions_before(database, day, progress)
-    Console(highlight=False, soft_wrap=True).print(f"{count} completions before {day} deleted", markup=False)
+        with row_progress("stored responses deleted") as progress:
+            stored = delete_responses_before(database, day, progress)
+    Console(highlight=False, soft_wrap=True).print(
+        f"{count} completions{f' and {stored} stored responses' if stored else ''} before {day} deleted", markup=False
+    )
 
 
 def _day(text: str) -> date:

@@ -232,6 +232,10 @@ def _serve(options: ServeOptions, console: Console) -> None:
             return Reloader(source, options.settings, models, catalog, gateway)
 
         run_server(catalog, database, options.settings, bound, started, make_reloader, metrics)
+    if catalog.is_loading:
+        # A load cannot be interrupted, and its thread would crash while the interpreter is finalised beneath it.
+        console.file.flush()
+        os._exit(0)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -76,6 +76,16 @@ class LoadingSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     minimum_seconds: Seconds = 10.0
 
 
+class ResponsesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[responses]`: whether responses are stored whose requests leave `store` out, the days that a stored response is
+    kept, and what one project may store."""
+
+    store: bool = False
+    days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
+    project_responses: Annotated[int, Meta(ge=0, le=100_000_000)] = 100_000
+    project_mib: Annotated[int, Meta(ge=0, le=100_000_000)] = 1024
+
+
 class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[prices.MODEL]`: units of money per million tokens."""
 
@@ -95,5 +105,6 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
     loading: LoadingSettings = msgspec.field(default_factory=LoadingSettings)
+    responses: ResponsesSettings = msgspec.field(default_factory=ResponsesSettings)
     prices: dict[str, PriceSettings] = {}
     models: dict[str, ModelSettings] = {}

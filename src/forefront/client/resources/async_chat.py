@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from forefront.client.chat_stream import AsyncChatStreamManager
-from forefront.client.decoding import read_chunk, read_completion, read_preflight
-from forefront.client.request import chat_call, preflight_call, stream_call
+from forefront.client.decoding import read_cancelled, read_chunk, read_completion, read_preflight
+from forefront.client.request import cancel_call, chat_call, preflight_call, stream_call
 from forefront.client.resources.chat_raw import AsyncRawChatCompletions
 from forefront.client.resources.message_params import MessageParam
 from forefront.client.resources.params import ChatParams, ConversationParams
 from forefront.client.settings import ClientSettings
 from forefront.client.stream import AsyncStream
 from forefront.client.structured import ParsedCompletion, ResponseSchema
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Preflight
+from forefront.wire.response import CancelledCompletion, ChatCompletion, ChatCompletionChunk, Preflight
 
 if TYPE_CHECKING:
     from forefront.client.transport.transport import AsyncTransport
@@ -85,6 +85,10 @@ class AsyncChatCompletions:
         schema: ResponseSchema[T] = ResponseSchema(response_format)
         call = chat_call(self._settings, messages, None, {**params, "response_format": schema.response_format})
         return schema.read(await self._transport.send(call))
+
+    async def cancel(self, completion_id: str) -> CancelledCompletion:
+        """`ChatCompletions.cancel`, for asyncio."""
+        return read_cancelled(await self._transport.send(cancel_call(self._settings, completion_id)))
 
     async def preflight(self, *, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> Preflight:
         """`ChatCompletions.preflight`, for asyncio."""

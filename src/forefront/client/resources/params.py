@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from forefront.client.resources.message_params import (
     FunctionParam,
     GrammarParam,
+    MessageParam,
     ResponseFormatParam,
     StreamOptionsParam,
     ToolChoiceParam,
@@ -18,8 +19,8 @@ Prompt: TypeAlias = str | Sequence[str | int | Sequence[int]]
 """A text to continue, its token ids, or several of these."""
 
 
-class SamplingParams(TypedDict, total=False):
-    """Parameters of both kinds of completions; `docs/api.md` describes each.
+class RequestParams(TypedDict, total=False):
+    """Parameters of all requests.
 
     None means the same as no value. `model` is optional if the client has a default. `extra_body` has fields that this
     SDK does not know, `extra_headers` headers of this request alone. `timeout` is the read timeout in seconds, a
@@ -28,6 +29,15 @@ class SamplingParams(TypedDict, total=False):
     """
 
     model: str | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+    timeout: TimeoutLike
+    idempotency_key: str | None
+
+
+class SamplingParams(RequestParams, total=False):
+    """Parameters of both kinds of completions; `docs/api.md` describes each."""
+
     temperature: float | None
     top_p: float | None
     top_k: int | None
@@ -47,10 +57,6 @@ class SamplingParams(TypedDict, total=False):
     deadline_ms: int | None
     stream_options: StreamOptionsParam | None
     user: str | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    timeout: TimeoutLike
-    idempotency_key: str | None
 
 
 class ConversationParams(SamplingParams, total=False):
@@ -85,3 +91,28 @@ class TextParams(SamplingParams, total=False):
     logprobs: int | None
     echo: bool | None
     response_format: ResponseFormatParam | None
+
+
+class EmbeddingParams(RequestParams, total=False):
+    """Parameters of `embeddings.create`, without `input`."""
+
+    encoding_format: Literal["float", "base64"] | None
+    dimensions: int | None
+    user: str | None
+
+
+class RerankParams(RequestParams, total=False):
+    """Parameters of `rerank.create`, without `query` and `documents`."""
+
+    top_n: int | None
+    return_documents: bool | None
+
+
+class TokenizeParams(RequestParams, total=False):
+    """Parameters of `tokens.tokenize`: `prompt`, or `messages` with `tools`."""
+
+    prompt: str | None
+    messages: Iterable[MessageParam] | None
+    tools: Iterable[ToolParam] | None
+    add_special_tokens: bool | None
+    return_token_strs: bool | None

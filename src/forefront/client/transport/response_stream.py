@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from typing import Final
 
 import httpx
 
+from forefront.client.exceptions import APIConnectionError, APIStatusError
 from forefront.client.transport.read_deadline import ReadDeadline
 from forefront.client.transport.response import HTTPResponse
+from forefront.client.transport.retry import is_retryable
 from forefront.client.transport.transport_errors import AttemptLimits, translate_errors
 
 # Wait for the end of the body after [DONE], in seconds: a connection that has seen it can be reused.
@@ -16,9 +18,13 @@ _END_TIMEOUT: Final = 0.5
 
 
 class ResponseStream:
-    """A response with a body to read."""
+    """A response with a body to read. `reopen` makes a response that goes on after the event of an id, `resumptions`
+    times at most."""
 
     def __init__(self, response: httpx.Response, limits: AttemptLimits, retries: int) -> None:
+        self.reopen: Callable[[str, float | None], ResponseStream] | None = None
+        self.resumptions = 0
+        self._closed = False
         self._response = response
         self._limits = limits
         self._deadline = ReadDeadline(response)
@@ -37,6 +43,27 @@ class ResponseStream:
                 if self._limits.is_over():
                     raise self._limits.total_exceeded()
 
+    def resume(self, last_id: str | None, error: APIConnectionError) -> None:
+        """See `ByteStream.resume`."""
+        if (
+            self._is_closed()
+            or self.reopen is None
+            or last_id is None
+            or not (self.resumptions and is_retryable(error))
+        ):
+            raise error
+        self.resumptions -= 1
+        self._release()
+        try:
+            other = self.reopen(last_id, self._limits.end)
+        except APIStatusError:  # the server does not hold the stream any more
+            raise error from None
+        self._response, other._response = other._response, self._response
+        self._limits, self._deadline = other._limits, other._deadline
+        if self._is_closed():  # meanwhile, by another thread
+            self._release()
+            raise error
+
     def read(self) -> HTTPResponse:
         """The whole response. Raises `APIConnectionError`."""
         with contextlib.closing(self):
@@ -49,10 +76,18 @@ class ResponseStream:
 
     def abort(self) -> None:
         """End a read that blocks another thread."""
+        self._closed = True
         self._deadline.expire_now()
 
     def close(self) -> None:
         """Release the connection. Further calls have no effect."""
+        self._closed = True
+        self._release()
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+    def _release(self) -> None:
         self._deadline.cancel()
         with translate_errors(self._limits, self.request_id):
             self._response.close()
@@ -66,6 +101,9 @@ class AsyncResponseStream:
     """`ResponseStream`, for asyncio."""
 
     def __init__(self, response: httpx.Response, limits: AttemptLimits, retries: int) -> None:
+        self.reopen: Callable[[str, float | None], Awaitable[AsyncResponseStream]] | None = None
+        self.resumptions = 0
+        self._closed = False
         self._response = response
         self._limits = limits
         self._at_end = False
@@ -93,6 +131,27 @@ class AsyncResponseStream:
         async with asyncio.timeout(left):
             return await anext(body, None)
 
+    async def resume(self, last_id: str | None, error: APIConnectionError) -> None:
+        """See `AsyncByteStream.resume`."""
+        if (
+            self._is_closed()
+            or self.reopen is None
+            or last_id is None
+            or not (self.resumptions and is_retryable(error))
+        ):
+            raise error
+        self.resumptions -= 1
+        await self._release()
+        try:
+            other = await self.reopen(last_id, self._limits.end)
+        except APIStatusError:  # the server does not hold the stream any more
+            raise error from None
+        self._response, other._response = other._response, self._response
+        self._limits = other._limits
+        if self._is_closed():  # meanwhile, by another task
+            await self._release()
+            raise error
+
     async def read(self) -> HTTPResponse:
         """The whole response. Raises `APIConnectionError`."""
         try:
@@ -107,6 +166,13 @@ class AsyncResponseStream:
 
     async def close(self) -> None:
         """Release the connection. Further calls have no effect."""
+        self._closed = True
+        await self._release()
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+    async def _release(self) -> None:
         if self._loop.is_closed():
             return  # so are its connections
         with translate_errors(self._limits, self.request_id):

@@ -15,11 +15,12 @@ _LONGEST_BACKOFF: Final = 8.0
 
 
 class RetryState:
-    """The attempts of one call. `retries` counts failed ones; `end` is when the whole call must be over."""
+    """The attempts of one call. `retries` counts failed ones; `end` is when the whole call must be over, by default
+    after the call's total timeout."""
 
-    def __init__(self, timeout: Timeout, max_retries: int) -> None:
+    def __init__(self, timeout: Timeout, max_retries: int, end: float | None = None) -> None:
         self.retries = 0
-        self.end = None if timeout.total is None else time.monotonic() + timeout.total
+        self.end = end if end is not None or timeout.total is None else time.monotonic() + timeout.total
         self._max_retries = max_retries
 
     def pause_after(self, error: APIError) -> float:
@@ -39,7 +40,7 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
     Retried: failed connections, 408, 429, 5xx, and responses with `x-should-retry: true`. `chance` is from 0 to 1; it
     shortens waits that the server did not choose, so that clients do not return in step.
     """
-    if not _is_retryable(error):
+    if not is_retryable(error):
         return None
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         return error.retry_after if error.retry_after <= MAX_WAIT else None
@@ -47,7 +48,8 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
     return backoff * (1 - chance / 4)
 
 
-def _is_retryable(error: APIError) -> bool:
+def is_retryable(error: APIError) -> bool:
+    """Whether another attempt may succeed."""
     if isinstance(error, APIStatusError):
         advice = error.headers.get("x-should-retry")
         if advice in ("true", "false"):

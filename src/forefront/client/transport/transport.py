@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import sleep as sleep_async
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from time import sleep
@@ -40,14 +41,18 @@ class Transport:
 
     def open(self, call: Call) -> ResponseStream:
         """A response with a body of server-sent events. Raises `APIError` for any other."""
-        return self._with_retries(call, _require_events)
+        response = self._with_retries(call, _require_events)
+        if call.idempotency_key is not None:
+            response.resumptions = self._settings.max_retries
+            response.reopen = lambda last_id, end: self._with_retries(_resumption(call, last_id), _require_events, end)
+        return response
 
     def close(self) -> None:
         """Close the connections, except those of an `http_client` of the caller's."""
         self._client.close()
 
-    def _with_retries(self, call: Call, receive: Callable[[ResponseStream], T]) -> T:
-        state = RetryState(call.timeout, self._settings.max_retries)
+    def _with_retries(self, call: Call, receive: Callable[[ResponseStream], T], end: float | None = None) -> T:
+        state = RetryState(call.timeout, self._settings.max_retries, end)
         while True:
             limits = AttemptLimits(self._settings.base_url, call.timeout, state.end)
             client = self._client.get()
@@ -84,7 +89,14 @@ class AsyncTransport:
 
     async def open(self, call: Call) -> AsyncResponseStream:
         """A response with a body of server-sent events. Raises `APIError` for any other."""
-        state = RetryState(call.timeout, self._settings.max_retries)
+        response = await self._open(call)
+        if call.idempotency_key is not None:
+            response.resumptions = self._settings.max_retries
+            response.reopen = lambda last_id, end: self._open(_resumption(call, last_id), end)
+        return response
+
+    async def _open(self, call: Call, end: float | None = None) -> AsyncResponseStream:
+        state = RetryState(call.timeout, self._settings.max_retries, end)
         while True:
             try:
                 response = await self._attempt(call, state)
@@ -108,6 +120,11 @@ class AsyncTransport:
             async with asyncio.timeout(limits.seconds_left()):
                 response = await client.send(request, stream=True, follow_redirects=False)
         return AsyncResponseStream(response, limits, state.retries)
+
+
+def _resumption(call: Call, last_id: str) -> Call:
+    """The call that continues a stream after an event."""
+    return replace(call, headers={**call.headers, "last-event-id": last_id})
 
 
 def require_success(response: HTTPResponse) -> HTTPResponse:

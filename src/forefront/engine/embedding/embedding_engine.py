@@ -32,6 +32,7 @@ class EmbeddingRunner(Protocol):
     context_length: int
 
     def run(self, batch: Rows[EmbeddingInput]) -> Floats: ...
+    def close(self) -> None: ...
 
 
 class EmbeddingJob:
@@ -123,6 +124,7 @@ class EmbeddingEngine:
             await asyncio.to_thread(self._thread.join)
         for job in list(self._jobs):
             _fail(job, EngineStoppedError("the engine was stopped"))
+        self._model.close()
 
     def _work(self) -> None:
         while (items := self._take()) is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, Floats, Pooling
+from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.device import find_device
 from forefront.engine.model.model import ModelOptions, compile_properties
 from forefront.engine.model.openvino_import import ov
@@ -39,10 +40,11 @@ class EmbeddingModel:
         self.vocabulary_size = graph.embed.vocabulary_size
         self.ranks = graph.ranking is not None
         self.width = 1 if self.ranks else graph.width
-        self._graph = graph
+        self._embed, self._pooling, self._ranking = graph.embed, graph.pooling, graph.ranking
+        self._memory: Any = graph.memory
         device = find_device(options.device)
-        compiled = ov.Core().compile_model(graph.model, device, compile_properties(options, device))
-        self._request = compiled.create_infer_request()
+        compiled = compile_graph(ov.Core(), graph.model, device, compile_properties(options, device))
+        self._request: Any = compiled.create_infer_request()
 
     def run(self, batch: Rows[EmbeddingInput]) -> Floats:
         """The pooled vectors [sequences, width], not normalised, of sequences that have tokens."""
@@ -58,18 +60,22 @@ class EmbeddingModel:
         padding = np.arange(length)[None, :] >= lengths[:, None]
         rows = self._rows(lengths, length)
         hidden = self._infer(
-            embeddings=self._graph.embed(tokens.ravel(), positions, segments.ravel()),
+            embeddings=self._embed(tokens.ravel(), positions, segments.ravel()),
             position_ids=positions,
             rows=rows.astype(np.int32),
             mask=np.where(padding, -np.inf, 0).astype(np.float32)[:, None, None, :],
         )
         pooled = self._pooled(hidden, lengths)
-        return pooled if self._graph.ranking is None else self._graph.ranking(pooled)[:, None]
+        return pooled if self._ranking is None else self._ranking(pooled)[:, None]
+
+    def close(self) -> None:
+        """Free the model. Nothing may be computed after that."""
+        self._request = self._memory = self._ranking = None
 
     def _rows(self, lengths: Integers, length: int) -> Integers:
         """The tokens whose hidden states the pooling takes, of the padded batch."""
         begins = np.arange(0, len(lengths) * length, length)
-        match self._graph.pooling:
+        match self._pooling:
             case Pooling.CLS:
                 return begins
             case Pooling.LAST:
@@ -78,7 +84,7 @@ class EmbeddingModel:
                 return np.concatenate([np.arange(start, start + n) for start, n in zip(begins, lengths, strict=True)])
 
     def _pooled(self, hidden: Floats, lengths: Integers) -> Floats:
-        if self._graph.pooling is not Pooling.MEAN:
+        if self._pooling is not Pooling.MEAN:
             return hidden
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         sums = np.add.reduceat(hidden, starts, axis=0)

@@ -4,6 +4,7 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import Any
 
+from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.device import find_device, is_gpu
 from forefront.engine.model.kv_cache import KvCache
 from forefront.engine.model.logits import Logits
@@ -47,7 +48,7 @@ class PagedModel:
         self._embed: Embed | None = graph.embed
         self._memory: Any = graph.memory
         core, device = ov.Core(), find_device(options.device)
-        self._compiled: Any = core.compile_model(add_sampling_head(graph), device, compile_properties(options, device))
+        self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         self._cache = KvCache(core, self._compiled, device)

@@ -54,9 +54,14 @@ def engine_version() -> str:
     return f"llama.cpp, {_PACKAGE} {version(_PACKAGE)}"
 
 
+def is_installed() -> bool:
+    """Whether llama.cpp can be started."""
+    return importlib.util.find_spec(_PACKAGE) is not None
+
+
 def check_installed() -> None:
     """Raises `EngineNotInstalledError`."""
-    if importlib.util.find_spec(_PACKAGE) is None:
+    if not is_installed():
         raise EngineNotInstalledError("llama.cpp is not installed: pip install 'forefront[llamacpp]'")
 
 

@@ -12,6 +12,7 @@ from forefront.gateway.ledger.pricing import from_nanos, to_nanos
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import api_keys, projects, store_revision
 from forefront.wire.admin import Budget, Key, Limits, MadeKey, NewKey, Project, ProjectSettings, Scope
+from forefront.wire.history import KeyLimits
 
 # What the first key may do: everything, since `admin` includes the metrics.
 ALL_SCOPES: list[Scope] = ["chat", "models", "admin"]
@@ -66,6 +67,16 @@ class KeyStore:
         with self._database.write() as connection:
             active = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
             connection.execute(sa.update(api_keys).where(active).values(revoked_at=int(time.time())))
+            _increment_revision(connection)
+            return _get_key(connection, key_id)
+
+    def set_limits(self, key_id: str, wanted: KeyLimits) -> Key | None:
+        """Replace the limits and the budget of a key. None for an unknown or a revoked key."""
+        with self._database.write() as connection:
+            active = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+            values = _limit_columns(wanted.limits, wanted.budget)
+            if not connection.execute(sa.update(api_keys).where(active).values(**values)).rowcount:
+                return None
             _increment_revision(connection)
             return _get_key(connection, key_id)
 

@@ -20,13 +20,16 @@ _SWEEP_INTERVAL = 0.5  # seconds
 
 
 class Ledger:
-    """Call `start` on the event loop that uses the ledger. `close` writes what is left."""
+    """Call `start` on the event loop that uses the ledger. `close` writes what is left.
+
+    `server_id`: the id under which this server is registered in the store while the ledger runs.
+    """
 
     def __init__(self, database: Database) -> None:
-        server_id = secrets.token_hex(8)
+        self.server_id = secrets.token_hex(8)
         self._queue = WriteQueue()
-        self._leases = BudgetLeases(server_id)
-        self._thread = LedgerWriter(database, server_id, self._queue, self._free, self._return_to_store)
+        self._leases = BudgetLeases(self.server_id)
+        self._thread = LedgerWriter(database, self.server_id, self._queue, self._free, self._return_to_store)
         self._sweeping = False
         self._stopping = False
         # Seconds from the end of an answer to the commit of its row.

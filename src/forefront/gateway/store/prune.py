@@ -1,4 +1,4 @@
-"""Deletion of old completions. Sums by day and month stay, and with them usage reports and budgets."""
+"""Deletion of old completions and stored responses. Sums by day and month stay, for usage reports and budgets."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import sqlalchemy as sa
 
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.tables import completions
+from forefront.gateway.store.response_store import BATCH, delete_responses
+from forefront.gateway.store.tables import completions, stored_responses
 
 # Rows in one transaction. Servers wait some hundredths of a second for it.
 _BATCH = 500
@@ -37,6 +38,26 @@ def delete_completions_before(database: Database, day: date, progress: Callable[
         count += deleted
         progress(count)
         if deleted < _BATCH:
+            return count
+        time.sleep(max(time.monotonic() - begin, _MIN_PAUSE))
+
+
+def count_responses_before(database: Database, day: date) -> int:
+    """The number of responses that were stored before that day (UTC). Raises `StoreError`."""
+    query = sa.select(sa.func.count()).where(stored_responses.c.created_at < _start_of(day))
+    with database.read(statement_timeout=False) as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def delete_responses_before(database: Database, day: date, progress: Callable[[int], object] = bool) -> int:
+    """Delete the responses that were stored before that day (UTC), as `delete_completions_before` does."""
+    count = 0
+    while True:
+        begin = time.monotonic()
+        deleted = delete_responses(database, stored_responses.c.created_at < _start_of(day), BATCH)
+        count += deleted
+        progress(count)
+        if deleted < BATCH:
             return count
         time.sleep(max(time.monotonic() - begin, _MIN_PAUSE))
 

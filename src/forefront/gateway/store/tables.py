@@ -1,6 +1,19 @@
 """The schema of the store. The migrations produce exactly these tables; a test compares the two."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
 
 # Times are seconds since 1970 in UTC. Money is in billionths of the currency's unit, so that sums are exact.
 metadata = MetaData()
@@ -125,4 +138,39 @@ servers = Table(
     Column("host", String(256), nullable=False),
     Column("pid", BigInteger, nullable=False),
     Column("heartbeat_at", Float(53), nullable=False),
+)
+
+# Responses that clients have asked to store. `depth` and `chain_size` are of the response with all that it continues:
+# their number, and the bytes of their contents. `server_id` generates it, while `status` is `queued`. `input`, `output`
+# and `response` are JSON, encrypted if there is an `encryption_key` (the key's name).
+stored_responses = Table(
+    "stored_responses",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project", String(64), ForeignKey("projects.name", ondelete="CASCADE"), nullable=False),
+    Column("previous_id", String(64)),
+    Column("depth", Integer, nullable=False),
+    Column("chain_size", BigInteger, nullable=False),
+    Column("background", Boolean(create_constraint=False), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("server_id", String(32)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("encryption_key", String(16)),
+    Column("input", LargeBinary, nullable=False),
+    Column("output", LargeBinary, nullable=False),
+    Column("response", LargeBinary, nullable=False),
+    Index("stored_responses_expires_at", "expires_at"),
+    Index("stored_responses_created_at", "created_at"),
+    Index("stored_responses_project", "project"),
+)
+
+# The number and bytes of each project's stored responses, written in the same transactions.
+stored_sizes = Table(
+    "stored_sizes",
+    metadata,
+    Column("project", String(64), ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
+    Column("responses", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
 )

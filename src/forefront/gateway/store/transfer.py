@@ -1,6 +1,8 @@
 """Export and import of a whole store as JSON lines: a header with the schema, `[table, {column: value}]` for each row,
 and a last line with the number of rows."""
 
+import base64
+import binascii
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,12 +24,22 @@ from forefront.gateway.store.tables import (
     monthly_usage,
     projects,
     store_revision,
+    stored_responses,
+    stored_sizes,
 )
 
 # In the order of their foreign keys. Servers and budget leases describe running processes and are left out.
-_TABLES = {str(table.name): table for table in (projects, api_keys, completions, daily_usage, monthly_usage)}
+_TABLES = {
+    str(table.name): table
+    for table in (projects, api_keys, completions, daily_usage, monthly_usage, stored_sizes, stored_responses)
+}
 # Large tables of plain values. SQLAlchemy's own insertion takes three times as long.
 _BULK_INSERTS = {str(table.name): BulkInsert(table) for table in (completions, daily_usage, monthly_usage)}
+# Bytes are base64 in the file.
+_BYTES = {
+    name: [column.name for column in table.columns if isinstance(column.type, sa.LargeBinary)]
+    for name, table in _TABLES.items()
+}
 _BATCH = 1000
 Progress = Callable[[int], object]
 
@@ -93,7 +105,11 @@ def _insert(connection: sa.Connection, name: str, rows: list[dict[str, Any]]) ->
         if bulk := _BULK_INSERTS.get(name):
             bulk.insert(connection, [tuple(row[column] for column in bulk.columns) for row in rows])
         else:
+            for row in rows:
+                row |= {column: base64.b64decode(row[column], validate=True) for column in _BYTES[name]}
             connection.execute(sa.insert(_TABLES[name]), rows)
+    except (TypeError, binascii.Error):
+        raise TransferError(f"its rows of {name} do not fit") from None
     except (sa.exc.StatementError, driver.Error, OverflowError) as error:
         cause = error.orig if isinstance(error, sa.exc.StatementError) else error
         if isinstance(cause, driver.OperationalError):  # a fault of the store, such as a full disk

@@ -82,9 +82,21 @@ class RequestMemory:
             memory.give_back(self._project, self._key, -more)
         self._held = size
 
+    def hold_for(self, project: str, key: str, size: int) -> None:
+        """Hold `size` bytes for a request without a body, for that owner. Raises like `hold`."""
+        self._project, self._key = project, key
+        self.hold(size)
+
     def grow(self, more: int) -> None:
         """Hold `more` bytes beside those that are held. Raises like `hold`."""
         self.hold(self._held + more)
+
+    def move(self) -> "RequestMemory":
+        """Other memory, which holds from now on what this one held, for work that outlives the request."""
+        moved = RequestMemory(self.pool)
+        moved._project, moved._key, moved._reserved = self._project, self._key, self._reserved
+        moved._held, self._held = self._held, 0
+        return moved
 
     def __enter__(self) -> "RequestMemory":
         return self

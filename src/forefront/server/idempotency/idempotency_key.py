@@ -11,13 +11,17 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.server.http.body import process_body, read_json_body
 from forefront.server.http.body_memory import RequestMemory
 from forefront.server.http.disconnect import while_connected
+from forefront.server.http.headers import header
 from forefront.server.http.request_context import request_context, set_request_context
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.response.sse import RESUMABLE
 from forefront.wire.errors import ApiError
 
 HEADER: Final = "Idempotency-Key"
 _HEADER_NAME: Final = HEADER.lower().encode()
+LAST_EVENT: Final = "Last-Event-ID"
+_EVENT = re.compile(r"[0-9]{1,9}")
 _VALID = re.compile(r"[!-~]{1,255}")
 
 
@@ -26,6 +30,9 @@ class Idempotency:
 
     Requests of one API key with the same idempotency key share one run if path and body are the same, byte for byte;
     others are refused. API keys share nothing, since each has its own rights, limits and budget.
+
+    The events of such a stream have ids. With `Last-Event-ID` the run must exist, and its stream continues after that
+    event.
     """
 
     def __init__(self, app: ASGIApp, runs: SharedRuns, workers: WorkerPool) -> None:
@@ -38,21 +45,29 @@ class Idempotency:
         if key is None:
             await self._app(scope, receive, send)
             return
-        run, replayed = await self._join(scope, key, await read_json_body(scope, receive))
+        last_event = _last_event(scope)
+        body = await read_json_body(scope, receive)
+        run, replayed = await self._join(scope, key, body, resumed=last_event is not None)
         request_context(scope).memory.hold(0)  # the run holds the body now
+        after = -1 if last_event is None else last_event
+        if after > run.buffer.last_event:
+            text = f"`{LAST_EVENT}` {after} has not been sent: the last event is {run.buffer.last_event}."
+            raise ApiError("invalid_value", text, param=LAST_EVENT)
         with run.attached():
-            await while_connected(receive, run.play(send, replayed=replayed))
+            await while_connected(receive, run.play(send, replayed=replayed, after=after))
 
-    async def _join(self, scope: Scope, key: str, body: bytes | bytearray) -> tuple[SharedRun, bool]:
-        """The run for this request, and whether it existed before."""
+    async def _join(self, scope: Scope, key: str, body: bytes | bytearray, *, resumed: bool) -> tuple[SharedRun, bool]:
+        """The run for this request, and whether it existed before. Raises `ApiError` 404 for one that is resumed and
+        does not exist."""
         context = request_context(scope)
         principal = context.principal
+        name = principal.key.id, key
         receive = _replay_body(body)
 
         async def application(sender: Send) -> None:
             # The run may outlive this connection, so it holds the body's memory itself.
             with RequestMemory(context.memory.pool) as memory:
-                run_scope = dict(scope)
+                run_scope = {**scope, RESUMABLE: True}
                 set_request_context(run_scope, context.with_memory(memory))
                 await self._app(run_scope, receive, sender)
 
@@ -62,7 +77,9 @@ class Idempotency:
             return digest.digest()
 
         fingerprint = await process_body(fingerprint_of, body, self._workers, principal.tenant)
-        return self._runs.join(principal.project.name, (principal.key.id, key), fingerprint, application)
+        if resumed and self._runs.find(name) is None:
+            raise ApiError("not_found", "The stream of this `Idempotency-Key` is not held any more.", param=LAST_EVENT)
+        return self._runs.join(principal.project.name, name, fingerprint, application)
 
 
 def _key(scope: Scope) -> str | None:
@@ -74,6 +91,16 @@ def _key(scope: Scope) -> str | None:
         text = f"`{HEADER}` must be one key of 1 to 255 visible ASCII characters."
         raise ApiError("invalid_value", text, param=HEADER)
     return given[0]
+
+
+def _last_event(scope: Scope) -> int | None:
+    """The number of the last event that the client has. Raises `ApiError` 422 for an invalid one."""
+    text = header(scope, LAST_EVENT.lower().encode())
+    if not text:
+        return None
+    if not _EVENT.fullmatch(text):
+        raise ApiError("invalid_value", f"`{LAST_EVENT}` must be the id of an event of this stream.", param=LAST_EVENT)
+    return int(text)
 
 
 def _replay_body(body: bytes | bytearray) -> Receive:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from starlette.types import Message
 
-from forefront.server.response.sse import STREAM_FAILED
+from forefront.server.response.sse import EVENT_NUMBER, STREAM_FAILED
 
 WINDOW = 256 * 2**10
 # Bytes of a message beside its body: a dictionary in a queue.
@@ -18,13 +18,16 @@ class ReplayBuffer:
 
     `hold` reserves memory for so many more bytes, if there is any. Once there is none, the buffer is not whole any
     more. From then on the writer waits whenever more than `WINDOW` bytes are held that the foremost reader has not
-    sent. What that reader has sent is dropped, so slower readers end early.
+    sent. What that reader has sent is dropped, so slower readers end early. If `lossy`, the writer never waits: what no
+    reader has sent is dropped too.
     """
 
-    def __init__(self, hold: Callable[[int], bool]) -> None:
+    def __init__(self, hold: Callable[[int], bool], *, lossy: bool = False) -> None:
+        self._lossy = lossy
         self.whole = True
         self.done = False
         self.error: Exception | None = None
+        self.last_event = -1  # the number of the last event of a stream
         self._hold = hold
         self._messages: deque[Message] = deque()
         self._dropped = 0
@@ -51,6 +54,7 @@ class ReplayBuffer:
         """The application's `send`."""
         size = _size(message)
         self._messages.append(message)
+        self.last_event = message.get(EVENT_NUMBER, self.last_event)
         self._bytes += size
         self.whole = self.whole and self._hold(size)
         self._notify()
@@ -91,8 +95,8 @@ class ReplayBuffer:
             self._notify()
 
     def _drop(self) -> bool:
-        """Drop the first message if a reader has sent it; whether one has."""
-        if max(self._read.values(), default=0) <= self._dropped:
+        """Drop the first message if a reader has sent it, or none has to; whether it was dropped."""
+        if not self._lossy and max(self._read.values(), default=0) <= self._dropped:
             return False
         self._bytes -= _size(self._messages.popleft())
         self._dropped += 1

@@ -9,6 +9,7 @@ from typing import Protocol
 from starlette.types import Send
 
 from forefront.server.idempotency.replay_buffer import ReplayBuffer
+from forefront.server.response.sse import EVENT_NUMBER
 from forefront.wire.errors import ApiError, shutting_down
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,12 @@ class RunOwner(Protocol):
 
 
 class SharedRun:
-    """Runs `application` in a task, and replays its response to connections."""
+    """Runs `application` in a task, and replays its response to connections. If `detached`, it needs none of them."""
 
-    def __init__(self, owner: RunOwner, application: Application) -> None:
+    def __init__(self, owner: RunOwner, application: Application, *, detached: bool = False) -> None:
         self._owner = owner
-        self.buffer = ReplayBuffer(lambda size: owner.hold(self, size))
+        self._detached = detached
+        self.buffer = ReplayBuffer(lambda size: owner.hold(self, size), lossy=detached)
         self._connections = 0
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.get_running_loop().create_task(self._work(application))
@@ -54,9 +56,9 @@ class SharedRun:
             if self._is_deserted:
                 self._owner.deserted(self)
 
-    async def play(self, send: Send, *, replayed: bool) -> None:
-        """Send the response from its beginning to a connection. `replayed`: the connection did not start the run, so
-        it does not get the rate limits of that time.
+    async def play(self, send: Send, *, replayed: bool, after: int = -1) -> None:
+        """Send the response to a connection; of a stream, the events after that number. `replayed`: the connection did
+        not start the run, so it does not get the rate limits of that time.
 
         Raises what the application raised.
         """
@@ -65,6 +67,8 @@ class SharedRun:
                 if replayed and message["type"] == "http.response.start":
                     headers = [pair for pair in message["headers"] if not pair[0].startswith(b"x-ratelimit-")]
                     message = {**message, "headers": [*headers, (b"idempotent-replayed", b"true")]}
+                elif message.get(EVENT_NUMBER, after + 1) <= after:
+                    continue
                 await send(message)
         self._owner.delivered(self)
 
@@ -81,7 +85,7 @@ class SharedRun:
 
     @property
     def _is_deserted(self) -> bool:
-        return not self._connections and not self.buffer.done
+        return not self._connections and not self._detached and not self.buffer.done
 
     async def _work(self, application: Application) -> None:
         try:

@@ -51,6 +51,7 @@ class _Entry:
     name: Hashable
     owner: str
     fingerprint: bytes
+    detached: bool = False
     stage: _Stage = _Stage.ATTACHED
     size: int = _ENTRY_OVERHEAD
     expiry: asyncio.TimerHandle | None = None
@@ -97,6 +98,14 @@ class SharedRuns:
         self._owners[owner].deserted.pop(run, None)
         return run, True
 
+    def find(self, name: Hashable) -> SharedRun | None:
+        """The run of that name."""
+        return self._runs.get(name)
+
+    def start(self, owner: str, name: Hashable, application: Application) -> SharedRun:
+        """A new run of `owner` that continues without connections."""
+        return self._begin(_Entry(name, owner, b"", detached=True), application)
+
     async def close(self) -> None:
         """Cancel running runs, and drop all entries."""
         working = list(self._tasks)
@@ -137,7 +146,7 @@ class SharedRuns:
         entry = self._entries.get(run)
         if entry is None:
             return
-        if not run.buffer.complete:
+        if not (run.buffer.complete or (entry.detached and run.buffer.whole and run.buffer.last_event >= 0)):
             self._drop(run)
             return
         self._owners[entry.owner].deserted.pop(run, None)
@@ -151,7 +160,7 @@ class SharedRuns:
             self._move(run, entry, _Stage.DELIVERED)
 
     def _begin(self, entry: _Entry, application: Application) -> SharedRun:
-        run = SharedRun(self, application)
+        run = SharedRun(self, application, detached=entry.detached)
         self._runs[entry.name] = run
         self._entries[run] = entry
         self._tasks[run.task] = run

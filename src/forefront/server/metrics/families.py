@@ -8,7 +8,7 @@ from typing import Final, get_args
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from forefront.catalog.catalog import Catalog
-from forefront.chat.backend import EngineStats
+from forefront.chat.backend import EngineStats, ReplicatedBackend
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import from_nanos
 from forefront.observability.histogram import Histogram
@@ -18,6 +18,7 @@ from forefront.wire.errors import ERRORS
 from forefront.wire.response import ModelState
 
 PREFIX: Final = "forefront_"
+_CIRCUIT_STATES: Final = ("closed", "open", "half_open")
 # Reasons that are always there, so that a rate exists before the first request of its kind.
 _REASONS: Final = ("stop", "length", "tool_calls", "abort", "error")
 
@@ -106,6 +107,7 @@ def metric_families(sources: MetricSources) -> Iterator[Metric]:
     engines = {model.name: model.loaded.backend.stats() for model in sources.catalog if model.loaded is not None}
     yield from _engine_families(engines)
     yield from _model_families(sources.catalog)
+    yield from _replica_families(sources.catalog)
     yield from _server_families(sources)
 
 
@@ -155,6 +157,28 @@ def _model_families(catalog: Catalog) -> Iterator[Metric]:
         memory.add_metric([model.name], model.held_bytes)
         loading.add_metric([model.name], len(model.waiting))
     yield from (state, memory, loading)
+
+
+def _replica_families(catalog: Catalog) -> Iterator[Metric]:
+    labels = ("model_name", "replica")
+    state = _gauge("upstream_state", "1 for the state of an upstream's circuit, 0 for the others.", *labels, "state")
+    running = _gauge("upstream_requests_running", "Requests that an upstream server computes.", *labels)
+    tokens = _gauge("upstream_outstanding_tokens", "Tokens of these requests, with the longest answers.", *labels)
+    failures = _counter("upstream_failures", "Failures of requests to an upstream server.", *labels)
+    ejections = _counter("upstream_ejections", "How often an upstream server was taken out of use.", *labels)
+    for model in catalog:
+        backend: object = None if model.loaded is None else model.loaded.backend
+        if not isinstance(backend, ReplicatedBackend):
+            continue
+        for replica in backend.replicas():
+            names = [model.name, replica.name]
+            for value in _CIRCUIT_STATES:
+                state.add_metric([*names, value], value == replica.state)
+            running.add_metric(names, replica.running)
+            tokens.add_metric(names, replica.outstanding_tokens)
+            failures.add_metric(names, replica.failures)
+            ejections.add_metric(names, replica.ejections)
+    yield from (state, running, tokens, failures, ejections)
 
 
 def _server_families(sources: MetricSources) -> Iterator[Metric]:

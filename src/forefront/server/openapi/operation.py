@@ -27,7 +27,14 @@ PROMPT = (
     "upstream_failed",
     "upstream_unavailable",
 )
-LIMITS = ("insufficient_credits", "rate_limit_exceeded", "deadline_exceeded", "shutting_down", *STORE)
+LIMITS = (
+    "insufficient_credits",
+    "rate_limit_exceeded",
+    "deadline_exceeded",
+    "request_cancelled",
+    "shutting_down",
+    *STORE,
+)
 
 
 def _status(code: str) -> int:

@@ -21,13 +21,15 @@ from forefront.wire.admin import (
     UsageReport,
 )
 from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
+from forefront.wire.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
 from forefront.wire.messages.errors import MessagesErrorBody, messages_status
 from forefront.wire.messages.events import StreamEvent as MessageStreamEvent
 from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
 from forefront.wire.messages.response import AssistantMessage, TokenCount
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.parse_admin import HistoryQuery, ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
+    CancelledCompletion,
     ChatCompletion,
     ChatCompletionChunk,
     Completion,
@@ -37,12 +39,15 @@ from forefront.wire.response import (
     Preflight,
 )
 from forefront.wire.responses.events import StreamEvent
+from forefront.wire.responses.item_list import DeletedResponse, ItemList
+from forefront.wire.responses.queries import ItemsQuery, RetrieveQuery
 from forefront.wire.responses.request import ResponsesRequest
 from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
 
 TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
 MODEL: Final = ("model_not_found", "model_unavailable", "shutting_down", "unknown_url")
+QUERY: Final = ("invalid_type", "invalid_value", "unknown_parameter")
 NOT_FOUND: Final = ("not_found", "unknown_url")
 CONVERSATION: Final = {
     "model": "forefront-mini",
@@ -77,6 +82,12 @@ OPERATIONS: Final = (
         errors=(*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE),
     ),
     Operation(
+        method="POST", path="/v1/chat/completions/{id}/cancel", group="Completions", name="cancelChatCompletion",
+        scope="chat", summary="End a running completion",
+        description="Its stream ends with the error `request_cancelled`. For any key of its project.",
+        answer=CancelledCompletion, path_types={"id": Id}, errors=NOT_FOUND,
+    ),
+    Operation(
         method="POST", path="/v1/completions", group="Completions", name="createCompletion", scope="chat",
         summary="Continue a text",
         description="Whole as JSON, or with `stream` as server-sent events, the last of which is `data: [DONE]`.",
@@ -101,7 +112,30 @@ OPERATIONS: Final = (
         description="Whole as JSON, or with `stream` as typed server-sent events. The last one is "
         "`response.completed`, `response.incomplete`, `response.failed` or `error`.",
         body=ResponsesRequest, example=RESPONSE, answer=Response, stream=StreamEvent, done=False,
-        idempotent=True, errors=PROMPT + LIMITS + ("not_found",),
+        idempotent=True, errors=(*PROMPT, *LIMITS, "not_found", "storage_full", "request_cancelled"),
+    ),
+    Operation(
+        method="GET", path="/v1/responses/{id}", group="Responses", name="retrieveResponse", scope="chat",
+        summary="A stored response",
+        description="With `stream`, the events of a response in the background that was created with `stream`.",
+        answer=Response, stream=StreamEvent, done=False, query=RetrieveQuery, path_types={"id": Id},
+        errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="DELETE", path="/v1/responses/{id}", group="Responses", name="deleteResponse", scope="chat",
+        summary="Delete a stored response", description="One in the background is cancelled first.",
+        answer=DeletedResponse, path_types={"id": Id}, errors=(*NOT_FOUND, "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="POST", path="/v1/responses/{id}/cancel", group="Responses", name="cancelResponse", scope="chat",
+        summary="Cancel a response in the background", description="One that has ended is returned as it is.",
+        answer=Response, path_types={"id": Id}, errors=(*NOT_FOUND, "invalid_value", "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="GET", path="/v1/responses/{id}/input_items", group="Responses", name="listInputItems", scope="chat",
+        summary="The items of a stored response's input", description="Without those of the responses before it.",
+        answer=ItemList, query=ItemsQuery, path_types={"id": Id},
+        errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
     ),
     Operation(
         method="POST", path="/v1/messages", group="Messages", name="createMessage", scope="chat",
@@ -174,6 +208,14 @@ OPERATIONS: Final = (
         answer=MadeKey, path_types={"id": Id}, errors=NOT_FOUND + STORE,
     ),
     Operation(
+        method="PUT", path="/admin/keys/{id}/limits", group="Administration", name="setKeyLimits", scope="admin",
+        summary="Change the limits of a key",
+        description="Replaces all its limits and its budget. Defaults: no limits, no budget. They apply within half a "
+        "second.",
+        body=KeyLimits, example={"limits": {"requests_per_minute": 60}}, answer=Key,
+        path_types={"id": Id}, errors=NOT_FOUND + STORE,
+    ),
+    Operation(
         method="GET", path="/admin/projects", group="Administration", name="listProjects", scope="admin",
         summary="Every project", answer=ProjectList, errors=STORE,
     ),
@@ -188,6 +230,20 @@ OPERATIONS: Final = (
         method="GET", path="/admin/usage", group="Administration", name="reportUsage", scope="admin",
         summary="Sums of usage", query=ReportQuery, answer=UsageReport,
         errors=("invalid_type", "invalid_value", "unknown_parameter", *STORE),
+    ),
+    Operation(
+        method="GET", path="/admin/history", group="Administration", name="usageHistory", scope="admin",
+        summary="Usage over time", description="The last hour in memory, the last day and month from the ledger.",
+        query=HistoryQuery, answer=UsageHistory, errors=("invalid_type", "invalid_value", "unknown_parameter", *STORE),
+    ),
+    Operation(
+        method="GET", path="/admin/requests", group="Administration", name="recentRequests", scope="admin",
+        summary="The slowest and the failed requests of the last hour",
+        description="At most 20 and 200, without prompts and answers.", answer=RecentRequests,
+    ),
+    Operation(
+        method="GET", path="/admin/budgets", group="Administration", name="listBudgets", scope="admin",
+        summary="What is left of every budget", answer=BudgetList, errors=STORE,
     ),
     Operation(
         method="GET", path="/admin/status", group="Administration", name="status", scope="admin",

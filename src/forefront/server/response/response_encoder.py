@@ -23,8 +23,7 @@ class ResponseEncoder(ABC):
 
     def __init__(self, prefix: str, model: ModelUse, memory: ResponseMemory) -> None:
         now = time.time()
-        # Ordered by time: new rows of the ledger are neighbours in its index, so that a group of them writes few pages.
-        self.id = f"{prefix}{int(now * 1000):012x}{secrets.token_hex(8)}"
+        self.id = new_id(prefix, now)
         self.created = int(now)
         self.model = model
         self.memory = memory
@@ -48,6 +47,9 @@ class ResponseEncoder(ABC):
     def frames(self, event: Event) -> list[bytes]:
         """The server-sent events of one event. Raises `ApiError` for want of memory."""
 
+    async def finish(self, event: Completed) -> None:  # noqa: B027 - most APIs have nothing to do
+        """What has to be done before the frames of the last event. Raises `ApiError`, which ends the stream."""
+
     def pause(self, ahead: int, seconds: float) -> bytes:
         """A sign of life for a stream without events: so many requests are ahead in the queue, for about so long."""
         return encode_waiting(ahead, seconds)
@@ -62,9 +64,10 @@ class ResponseEncoder(ABC):
 
     def receipt(self, event: Completed) -> Receipt | None:
         """The computation of the answer."""
-        build, report = self.model.build, event.report
+        report = event.report
         if report is None:
             return None
+        build = self.model.build if report.upstream is None else report.upstream
         return Receipt(
             weights=build.weights,
             quantization=build.quantization,
@@ -76,6 +79,12 @@ class ResponseEncoder(ABC):
             served_by=self.model.fallback,
             upstream=None if report.upstream is None else _upstream(report.upstream),
         )
+
+
+def new_id(prefix: str, now: float) -> str:
+    """An id for a response that begins now."""
+    # Ordered by time: new rows of the ledger are neighbours in its index, so that a group of them writes few pages.
+    return f"{prefix}{int(now * 1000):012x}{secrets.token_hex(8)}"
 
 
 class ChunkEncoder(ResponseEncoder):

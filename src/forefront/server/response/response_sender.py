@@ -1,5 +1,6 @@
 """Sending a response: as one JSON body, or as server-sent events."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
@@ -8,16 +9,16 @@ from urllib.parse import quote
 import msgspec
 from starlette.types import Message, Scope, Send
 
-from forefront.chat.events import Event
+from forefront.chat.events import Completed, Event
 from forefront.gateway.lease import Lease
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.headers import raw
 from forefront.server.http.request_context import request_context
-from forefront.server.response.event_throttle import throttled
+from forefront.server.response.event_throttle import Write, throttled
 from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.send_body import send_body
-from forefront.server.response.sse import STREAM_FAILED, encode_comment
+from forefront.server.response.sse import EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
 from forefront.wire.errors import ApiError
 
 _MAX_LIST: Final = 2048  # bytes of names in a header
@@ -47,11 +48,26 @@ class ResponseSender:
         self._lease = lease
         self._headers = headers
         self._loading = loading
+        self._number = -1  # of the last event
+        self._with_ids: bool = scope.get(RESUMABLE, False)
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """End the response with the error `request_cancelled`."""
+        if self._task is not None:
+            self._cancelled = True
+            self._task.cancel()
 
     async def whole(self, events: AsyncGenerator[Event, None]) -> None:
         """Collect all events, then send them as one body."""
-        async with aclosing(events):
-            body = msgspec.json.encode(await self._encoder.whole(events))
+        self._task = asyncio.current_task()
+        try:
+            async with aclosing(events):
+                body = msgspec.json.encode(await self._encoder.whole(events))
+        except asyncio.CancelledError:
+            raise self._cancellation() from None
+        self._task = None
         await self._send(self._start({"content-type": "application/json", "content-length": str(len(body))}))
         await send_body(self._send, body)
 
@@ -63,33 +79,63 @@ class ResponseSender:
         """
         write = throttled(self._scope, self._write)
         last: Message = {"type": "http.response.body", "body": b"", "more_body": False}
+        self._task = asyncio.current_task()
         async with aclosing(with_keepalive(events, keepalive_seconds)) as paced:
-            first = await anext(paced)
+            try:
+                first = await anext(paced)
+            except asyncio.CancelledError:
+                raise self._cancellation() from None
             await self._send(self._start(_STREAM_HEADERS))
             try:
-                for payload in self._encoded(first):
-                    await write(payload)
-                async for event in paced:
-                    for payload in self._encoded(event):
-                        await write(payload)
-                if end := self._encoder.end_of_stream():
-                    await write(end)
-            except ApiError as error:
-                request_context(self._scope).errors[error.code] += 1
-                await write(self._encoder.failure(error))
+                await self._write_events(write, first, paced)
+            except (ApiError, asyncio.CancelledError) as error:
+                failure = error if isinstance(error, ApiError) else self._cancellation()
+                if not isinstance(failure, ApiError):
+                    raise failure from None
+                request_context(self._scope).errors[failure.code] += 1
+                await write(self._numbered(self._encoder.failure(failure)))
                 last[STREAM_FAILED] = True
             await self._send(last)
 
-    def _encoded(self, event: Event | None) -> list[bytes]:
-        """An event as server-sent events. None means a pause."""
+    async def _write_events(
+        self, write: Write, first: Event | None, events: AsyncGenerator[Event | None, None]
+    ) -> None:
+        await self._write_event(write, first)
+        async for event in events:
+            if isinstance(event, Completed):
+                await self._encoder.finish(event)
+            await self._write_event(write, event)
+        self._task = None
+        if end := self._encoder.end_of_stream():
+            self._number += 1  # without an id: it has a fixed form
+            await write(end)
+
+    def _cancellation(self) -> BaseException:
+        """The reason of a cancelled task: `cancel`, or else the end of the connection or the server."""
+        task, self._task = self._task, None
+        if not self._cancelled or task is None:
+            return asyncio.CancelledError()
+        task.uncancel()
+        return ApiError("request_cancelled", "The request was cancelled by its client.", retryable=False)
+
+    async def _write_event(self, write: Write, event: Event | None) -> None:
+        """Write an event as server-sent events. None means a pause."""
         if event is None:
             loading = self._loading()
             pause = self._encoder.pause(*self._lease.wait_estimate()) if loading is None else encode_comment(loading)
-            return [pause]
-        return self._encoder.frames(event)
+            await write(pause)
+            return
+        for frame in self._encoder.frames(event):
+            await write(self._numbered(frame))
+
+    def _numbered(self, frame: bytes) -> bytes:
+        """The next event, with its id where the stream can be resumed."""
+        self._number += 1
+        return with_id(frame, self._number) if self._with_ids else frame
 
     async def _write(self, body: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        message = {"type": "http.response.body", "body": body, "more_body": True, EVENT_NUMBER: self._number}
+        await self._send(message)
 
     def _start(self, headers: Mapping[str, str]) -> Message:
         all_headers = {**self._headers, **rate_limit_headers(self._lease.rate_limits()), **headers}

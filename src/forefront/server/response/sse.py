@@ -13,6 +13,10 @@ import msgspec
 DONE: Final = b": message\ndata: [DONE]\n\n"
 # A key of a response's last ASGI message: the stream ends with an error.
 STREAM_FAILED: Final = "forefront.stream_failed"
+# A key of the ASGI messages of a stream: the number of its last event so far, from 0.
+EVENT_NUMBER: Final = "forefront.event_number"
+# A key of a request's ASGI scope: the events of its stream have ids, since it can be resumed.
+RESUMABLE: Final = "forefront.resumable"
 
 _encoder = msgspec.json.Encoder()
 
@@ -20,6 +24,11 @@ _encoder = msgspec.json.Encoder()
 def encode_event(payload: Any) -> bytes:
     """One event with `payload` as JSON."""
     return b": message\ndata: " + _encoder.encode(payload) + b"\n\n"
+
+
+def with_id(event: bytes, number: int) -> bytes:
+    """The event with its number as `id:`, after its data."""
+    return b"%bid: %d\n\n" % (event[:-1], number)
 
 
 def encode_comment(text: str) -> bytes:

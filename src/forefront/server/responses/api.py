@@ -1,23 +1,95 @@
-"""`POST /v1/responses` as an API of completions."""
+"""`POST /v1/responses`: the request, with what it continues, and the three ways to answer it."""
 
-from typing import Final
+import msgspec
+from starlette.types import Receive, Scope, Send
 
+from forefront.gateway.store.response_store import Chain
+from forefront.server.http.request_context import request_context
+from forefront.server.response.send_body import ChunkedResponse
+from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.response_encoder import ResponsesEncoder
-from forefront.server.routes.completions import CompletionApi
+from forefront.server.responses.stored_responses import StoredResponses
+from forefront.server.routes.completions import CompletionService
 from forefront.wire.errors import ApiError
-from forefront.wire.responses.chat_request import ParsedResponse, to_chat_request
+from forefront.wire.responses import response as wire
+from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource, to_chat_request
+from forefront.wire.responses.items import ItemReference
 from forefront.wire.responses.parse import parse_request
 
-_STORED: Final = ("store", "previous_response_id", "conversation", "background")
+
+def parse_response_request(body: bytes | bytearray) -> ParsedResponse | ParsedSource:
+    """The chat request of a body; for one that refers to stored responses, the request alone. Raises `ApiError` (400,
+    422)."""
+    source, ignored = parse_request(body)
+    if source.conversation is not None:
+        text = "`conversation` is not supported; continue a stored response with `previous_response_id`."
+        raise ApiError("unsupported_parameter", text, param="conversation")
+    refers = not isinstance(source.input, str) and any(isinstance(item, ItemReference) for item in source.input)
+    if refers or source.previous_response_id is not None:
+        return ParsedSource(source, ignored)
+    return to_chat_request(source, ignored)
 
 
-def parse_response_request(body: bytes | bytearray) -> ParsedResponse:
-    """The chat request of a body. Raises `ApiError` (400, 422)."""
-    request, ignored = parse_request(body)
-    for name in _STORED:
-        if getattr(request, name):
-            raise ApiError("unsupported_parameter", f"`{name}` is not supported: nothing is stored here.", param=name)
-    return to_chat_request(request, ignored)
+class ResponsesEndpoint:
+    """The endpoint, as an ASGI application."""
 
+    def __init__(self, service: CompletionService, stored: StoredResponses, background: BackgroundRuns) -> None:
+        self._service = service
+        self._stored = stored
+        self._background = background
 
-RESPONSES: Final[CompletionApi[ParsedResponse]] = CompletionApi(parse_response_request, ResponsesEncoder)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = await self._service.read(scope, receive, parse_response_request)
+        if read is None:
+            return
+        source = read.source
+        if source.store is None:
+            source.store = self._stored.default
+        if source.background and not source.store:
+            raise ApiError("invalid_value", "`background` needs `store`: send it as true.", param="background")
+        parsed, chain = await self._with_history(scope, read)
+        if not source.store:
+            await self._service.respond(scope, receive, send, parsed, ResponsesEncoder)
+            return
+        await self._stored.check_room(request_context(scope).principal.tenant, parsed)
+        if source.background:
+            await self._respond_in_background(scope, receive, send, parsed, chain)
+        else:
+            await self._respond_and_store(scope, receive, send, parsed, chain)
+
+    async def _with_history(self, scope: Scope, read: ParsedResponse | ParsedSource) -> tuple[ParsedResponse, Chain]:
+        """The request with what it continues, and the length of that."""
+        chain, context = Chain(), request_context(scope)
+        if isinstance(read, ParsedResponse):
+            return read, chain
+        tenant = context.principal.tenant
+        if read.source.previous_response_id is not None:
+            chain = await self._stored.chain(tenant, read.source.previous_response_id)
+            context.memory.grow(4 * chain.size)
+        return await self._stored.history(tenant, read, chain), chain
+
+    async def _respond_and_store(
+        self, scope: Scope, receive: Receive, send: Send, parsed: ParsedResponse, chain: Chain
+    ) -> None:
+        tenant = request_context(scope).principal.tenant
+
+        async def save(response: wire.Response) -> None:
+            await self._stored.add(tenant, parsed, response, chain)
+
+        await self._service.respond(
+            scope,
+            receive,
+            send,
+            parsed,
+            lambda parsed, model, memory: ResponsesEncoder(parsed, model, memory, save=save),
+        )
+
+    async def _respond_in_background(
+        self, scope: Scope, receive: Receive, send: Send, parsed: ParsedResponse, chain: Chain
+    ) -> None:
+        queued, run = await self._background.start(scope, parsed, chain)
+        if parsed.source.stream:
+            await self._background.play(run, receive, send)
+        else:
+            answer = ChunkedResponse(msgspec.json.encode(queued), media_type="application/json")
+            await answer(scope, receive, send)

@@ -1,11 +1,13 @@
 """The stream events of one output item: its beginning, its deltas and its end."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
 from forefront.server.responses.output_draft import ItemDraft
+from forefront.wire.record import TaggedRecord
 from forefront.wire.response import TokenLogprob
 from forefront.wire.responses import events
 from forefront.wire.responses.response import OutputReasoningText, OutputSummaryText, OutputText
@@ -15,9 +17,15 @@ _END: Final = b'"","sequence_number":0}'
 Number = Callable[[], int]
 
 
-def frame(event: Any) -> bytes:
+def frame(event: TaggedRecord) -> bytes:
     """One event, with its type as the event's name."""
-    return b"event: %b\ndata: %b\n\n" % (event.type.encode(), _encoder.encode(event))
+    return b"%b%b\n\n" % (_head(event.__class__), _encoder.encode(event))
+
+
+@cache
+def _head(kind: type[TaggedRecord]) -> bytes:
+    """The bytes before the JSON of events of that class."""
+    return f"event: {kind.__struct_config__.tag}\ndata: ".encode()
 
 
 class ItemFrames:

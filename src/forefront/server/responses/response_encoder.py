@@ -1,13 +1,16 @@
 """The responses of `POST /v1/responses`, whole or as typed events."""
 
 import time
-from collections.abc import AsyncIterator
-from typing import Literal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Literal
+
+import msgspec
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.responses.history import PREFIX
 from forefront.server.responses.item_frames import ItemFrames, frame
 from forefront.server.responses.output_draft import OutputDraft
 from forefront.wire.errors import ERRORS, ApiError
@@ -24,18 +27,33 @@ from forefront.wire.responses.events import (
 )
 from forefront.wire.responses.request import PlainText, ResponsesRequest
 
-_PREFIX = "resp_"
+_encoder: Final = msgspec.json.Encoder()
+Save = Callable[[wire.Response], Awaitable[None]]
 
 
 class ResponsesEncoder(ResponseEncoder):
-    """A response of the Responses API."""
+    """A response of the Responses API. `queued` is the response that the client has already, without output. `save`
+    stores a complete response before its end is sent. `error` is the reason of a stream's failure."""
 
-    def __init__(self, parsed: ParsedResponse, model: ModelUse, memory: ResponseMemory) -> None:
-        super().__init__(_PREFIX, model, memory)
+    def __init__(
+        self,
+        parsed: ParsedResponse,
+        model: ModelUse,
+        memory: ResponseMemory,
+        *,
+        queued: wire.Response | None = None,
+        save: Save | None = None,
+    ) -> None:
+        super().__init__(PREFIX, model, memory)
+        if queued is not None:
+            self.id, self.created = queued.id, queued.created_at
         source = parsed.source
+        self.error: ApiError | None = None
         self._source = source
+        self._save = save
+        self._last: wire.Response | None = None
         self._output = OutputDraft(
-            self.id.removeprefix(_PREFIX),
+            self.id.removeprefix(PREFIX),
             memory,
             summary=source.reasoning is not None and source.reasoning.summary is not None,
             encrypted=source.includes_encrypted_reasoning,
@@ -56,10 +74,16 @@ class ResponsesEncoder(ResponseEncoder):
                 case ChoiceEnd():
                     self._reason = event.reason
                 case Completed():
+                    await self.finish(event)
                     response = self._final(event)
                 case _:
                     self._output.add(event)
         return response
+
+    async def finish(self, event: Completed) -> None:
+        """See `ResponseEncoder.finish`."""
+        if self._save is not None:
+            await self._save(self._final(event))
 
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
@@ -79,45 +103,30 @@ class ResponsesEncoder(ResponseEncoder):
 
     def failure(self, error: ApiError) -> bytes:
         """See `ResponseEncoder.failure`."""
+        self.error = error
         if not self._created:
             event = StreamError(
                 code=error.code, message=error.message, param=error.param, sequence_number=self._number()
             )
             return frame(event)
+        return frame(ResponseFailed(response=self.failed(error), sequence_number=self._number()))
+
+    def failed(self, error: ApiError) -> wire.Response:
+        """The response with the output before an error."""
         self._output.end("incomplete")
-        response = self.response("failed")
-        response.error = wire.ResponseError(code=_failure_code(error), message=error.message)
-        return frame(ResponseFailed(response=response, sequence_number=self._number()))
+        response = self.response("in_progress")
+        set_error(response, error)
+        return response
 
     def response(self, status: wire.ResponseStatus) -> wire.Response:
         """The response as it is now."""
-        source = self._source
-        return wire.Response(
-            id=self.id,
-            created_at=self.created,
-            status=status,
-            instructions=source.instructions,
-            max_output_tokens=source.max_output_tokens,
-            max_tool_calls=source.max_tool_calls,
-            model=self.model.name,
-            output=[item.to_item() for item in self._output.items],
-            parallel_tool_calls=source.parallel_tool_calls is not False,
-            reasoning=_reasoning(source),
-            temperature=1.0 if source.temperature is None else source.temperature,
-            text=wire.ReturnedText(format=(source.text and source.text.format) or PlainText()),
-            tool_choice=source.tool_choice or "auto",
-            tools=source.tools or [],
-            top_logprobs=source.top_logprobs or 0,
-            top_p=1.0 if source.top_p is None else source.top_p,
-            user=source.user,
-            safety_identifier=source.safety_identifier,
-            prompt_cache_key=source.prompt_cache_key,
-            metadata=source.metadata or {},
-        )
+        response = new_response(self._source, self.id, self.created, self.model.name, status)
+        response.output = [item.to_item() for item in self._output.items]
+        return response
 
     def _begin(self) -> list[bytes]:
         self._created = True
-        response = self.response("in_progress")
+        response: Any = msgspec.Raw(_encoder.encode(self.response("in_progress")))  # both events have it
         created = ResponseCreated(response=response, sequence_number=self._number())
         return [frame(created), frame(ResponseInProgress(response=response, sequence_number=self._number()))]
 
@@ -143,6 +152,11 @@ class ResponsesEncoder(ResponseEncoder):
         return opened
 
     def _final(self, event: Completed) -> wire.Response:
+        if self._last is None:
+            self._last = self._finished(event)
+        return self._last
+
+    def _finished(self, event: Completed) -> wire.Response:
         cut = self._reason in ("length", "deadline")
         self._output.end("incomplete" if cut else "completed")
         response = self.response("incomplete" if cut else "completed")
@@ -159,6 +173,46 @@ class ResponsesEncoder(ResponseEncoder):
         number = self._next_number
         self._next_number += 1
         return number
+
+
+def new_response(
+    source: ResponsesRequest, response_id: str, created: int, model: str, status: wire.ResponseStatus
+) -> wire.Response:
+    """The response to `source`, without output."""
+    return wire.Response(
+        id=response_id,
+        created_at=created,
+        status=status,
+        background=source.background is True,
+        instructions=source.instructions,
+        max_output_tokens=source.max_output_tokens,
+        max_tool_calls=source.max_tool_calls,
+        model=model,
+        output=[],
+        parallel_tool_calls=source.parallel_tool_calls is not False,
+        previous_response_id=source.previous_response_id,
+        reasoning=_reasoning(source),
+        store=source.store is True,
+        temperature=1.0 if source.temperature is None else source.temperature,
+        text=wire.ReturnedText(format=(source.text and source.text.format) or PlainText()),
+        tool_choice=source.tool_choice or "auto",
+        tools=source.tools or [],
+        top_logprobs=source.top_logprobs or 0,
+        top_p=1.0 if source.top_p is None else source.top_p,
+        user=source.user,
+        safety_identifier=source.safety_identifier,
+        prompt_cache_key=source.prompt_cache_key,
+        metadata=source.metadata or {},
+    )
+
+
+def set_error(response: wire.Response, error: ApiError) -> None:
+    """The response has failed with that error, or was cancelled."""
+    if error.code == "request_cancelled":
+        response.status = "cancelled"
+        return
+    response.status = "failed"
+    response.error = wire.ResponseError(code=_failure_code(error), message=error.message)
 
 
 def _reasoning(source: ResponsesRequest) -> wire.ReturnedReasoning:

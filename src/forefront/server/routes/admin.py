@@ -23,6 +23,7 @@ from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin import KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import ApiError
 from forefront.wire.parse_admin import (
+    parse_key_limits,
     parse_new_key,
     parse_project_name,
     parse_project_settings,
@@ -62,6 +63,7 @@ class AdminRoutes:
             Route("/admin/keys/{id}", self._show_key, methods=["GET"]),
             Route("/admin/keys/{id}", self._revoke_key, methods=["DELETE"]),
             Route("/admin/keys/{id}/rotate", self._rotate_key, methods=["POST"]),
+            Route("/admin/keys/{id}/limits", self._set_limits, methods=["PUT"]),
             Route("/admin/projects", self._list_projects, methods=["GET"]),
             Route("/admin/projects/{name}", self._set_project, methods=["PUT"]),
             Route("/admin/usage", self._report, methods=["GET"]),
@@ -83,6 +85,12 @@ class AdminRoutes:
 
     async def _rotate_key(self, request: Request) -> Response:
         return _found(await self._store_calls(lambda: self._keys.rotate(path_id(request)), _tenant(request)))
+
+    async def _set_limits(self, request: Request) -> Response:
+        wanted = await self._parsed(request, parse_key_limits)
+        return _found(
+            await self._store_calls(lambda: self._keys.set_limits(path_id(request), wanted), _tenant(request))
+        )
 
     async def _list_projects(self, request: Request) -> Response:
         return _json(ProjectList(data=await self._store_calls(self._keys.list_projects, _tenant(request))))

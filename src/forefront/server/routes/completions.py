@@ -20,6 +20,7 @@ from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
+from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
 from forefront.observability.request_recorder import MAX_TIMES, RequestRecorder
 from forefront.server.http.disconnect import while_connected
@@ -39,6 +40,7 @@ from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_comple
 from forefront.wire.request import ChatRequest, CompletionRequest
 
 P = TypeVar("P", bound=ParsedRequest[Any])
+T = TypeVar("T")
 MakeEncoder = Callable[[P, ModelUse, ResponseMemory], ResponseEncoder]
 
 # Silent unless the settings enable it.
@@ -69,8 +71,9 @@ class CompletionService:
         self._gateway = gateway
         self._workers = workers
         self._keepalive_seconds = keepalive_seconds
+        self._senders: dict[tuple[str, str], ResponseSender] = {}  # by project and completion
 
-    async def read(self, scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], P]) -> P | None:
+    async def read(self, scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], T]) -> T | None:
         """The parsed request; None if the client disconnects before it is parsed. Raises `ApiError`."""
         return await read_request(scope, receive, parse, self._gateway, self._workers)
 
@@ -94,7 +97,27 @@ class CompletionService:
             events = answer(parsed, models, principal.tenant, lease, headers)
             sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
-            await while_connected(receive, sending)
+            name = principal.project.name, encoder.id
+            self._senders[name] = sender
+            try:
+                await while_connected(receive, sending)
+            finally:
+                del self._senders[name]
+
+    def check(self, principal: Principal, model: str) -> str:
+        """The full name of the model. Raises `ApiError` if the key may not use it or make one more
+        request."""
+        name = find_model(self._catalog, principal, model).name
+        principal.require_model(name)
+        self._gateway.check(principal)
+        return name
+
+    def cancel(self, project: str, completion_id: str) -> bool:
+        """End a running request of the project with the error `request_cancelled`. Whether there was one."""
+        sender = self._senders.get((project, completion_id))
+        if sender is not None:
+            sender.cancel()
+        return sender is not None
 
 
 class CompletionsEndpoint(Generic[P]):

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -31,11 +31,10 @@ from forefront.wire.embeddings import (
     RerankDocument,
     RerankRequest,
     RerankResult,
-    parse_embedding_request,
-    parse_rerank_request,
 )
 from forefront.wire.errors import ApiError
 from forefront.wire.parse import ParsedRequest
+from forefront.wire.parse_embeddings import parse_embedding_request, parse_rerank_request
 
 R = TypeVar("R", bound=EmbeddingRequest | RerankRequest)
 
@@ -52,7 +51,7 @@ class EmbeddingApi(Generic[R]):
     pieces, and the prefix of its id."""
 
     parse: Callable[[bytes | bytearray], ParsedRequest[R]]
-    prepare: Callable[[Embedder, R, Tenant], Awaitable[PreparedEmbeddings]]
+    prepare: Callable[[Embedder[Any], R, Tenant], Awaitable[PreparedEmbeddings]]
     encode: Callable[[R, "Embedded"], Iterator[bytes]]
     prefix: str
 
@@ -101,15 +100,16 @@ class EmbeddingsEndpoint(Generic[R]):
             text = f"The model `{model.name}` generates text: it makes no embeddings and does not rank texts."
             raise ApiError("unsupported_parameter", text, param="model")
         prepared = await self._api.prepare(backend, parsed.request, tenant)
-        numbers = len(prepared.inputs) * prepared.dimensions
-        context.memory.grow(numbers * _NUMBER + len(prepared.inputs) * _ENTRY)
+        numbers = prepared.count * prepared.dimensions
+        context.memory.grow(numbers * _NUMBER + prepared.count * _ENTRY)
         await lease.admit(prepared.prompt_tokens, 0)
         try:
             lease.started = time.time()
-            vectors = await backend.embed(prepared)
+            result = await backend.embed(prepared)
+            lease.input_tokens, lease.estimated = result.prompt_tokens, result.estimated
             lease.end_turn(0)
-            usage = EmbeddingUsage(prompt_tokens=prepared.prompt_tokens, total_tokens=prepared.prompt_tokens)
-            embedded = Embedded(name, model.name, vectors, usage)
+            usage = EmbeddingUsage(prompt_tokens=result.prompt_tokens, total_tokens=result.prompt_tokens)
+            embedded = Embedded(name, model.name, result.vectors, usage)
             if numbers <= _FEW_NUMBERS:
                 body = b"".join(self._api.encode(parsed.request, embedded))
             else:

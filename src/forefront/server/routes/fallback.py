@@ -22,7 +22,7 @@ _MODEL_FAILURES: Final = frozenset(
 
 class FallbackModels:
     """Moves a request to the next model. `use` is the use of the current model, at first the requested one. `others`
-    are the fallbacks."""
+    are its fallbacks."""
 
     def __init__(self, use: ModelUse, others: Iterator[ServedModel], gateway: Gateway, lease: Lease) -> None:
         self.use = use

@@ -21,13 +21,12 @@ from forefront.server.response.send_body import send_body
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.wire.parse import ParsedRequest
+from forefront.wire.parse_tokens import parse_detokenize_request, parse_tokenize_request
 from forefront.wire.tokens import (
     DetokenizeRequest,
     DetokenizeResult,
     TokenizeRequest,
     TokenizeResult,
-    parse_detokenize_request,
-    parse_tokenize_request,
 )
 
 R = TypeVar("R", bound=TokenizeRequest | DetokenizeRequest)

@@ -98,7 +98,7 @@ class Circuit:
 
     def answered(self) -> None:
         """An answer is complete."""
-        self._failures_of_others = 0
+        self._failures_of_others = self._failed_checks = 0
         if not self._open:
             self._failures = self._failed_trials = 0
 

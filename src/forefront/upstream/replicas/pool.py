@@ -19,8 +19,8 @@ MAX_ATTEMPTS: Final = 3
 class ReplicaPool:
     """Chooses by least outstanding tokens, with affinity of conversations. See `Replicas`.
 
-    A request is tried on at most `MAX_ATTEMPTS` replicas, on each of them once. With `check` the replicas are also
-    checked while they have no requests.
+    A request is tried at most `MAX_ATTEMPTS` times: on replicas that have not failed it, then on others than the last.
+    With `check` the replicas are also checked while they have no requests.
     """
 
     def __init__(
@@ -54,12 +54,14 @@ class ReplicaPool:
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> ReplicaAttempt:
         """See `Replicas.choose`."""
         now, tenant = self._clock(), routed.tenant.name
-        states = self._untried(failures)
         if failures and (failures[-1].kind == "request" or len(failures) >= MAX_ATTEMPTS):
             raise failures[-1]
-        if trial := next((state for state in states if self._admits_trial(state, tenant, now)), None):
+        untried = self._without(failures)
+        if trial := next((state for state in untried if self._admits_trial(state, tenant, now)), None):
             return trial.begin(routed.tokens, tenant, trial=True)
-        states = [state for state in states if state.circuit.passes(tenant)]
+        states = [state for state in untried if state.circuit.passes(tenant)]
+        if not states and failures:
+            states = [state for state in self._without(failures[-1:]) if state.circuit.passes(tenant)]
         with_room = [state for state in states if not state.busy(now)]
         if not with_room and failures and failures[-1].kind == "overloaded":
             raise failures[-1]
@@ -68,12 +70,12 @@ class ReplicaPool:
             raise failures[-1] if failures else self._unavailable(now)
         return self._choose(states, routed, now).begin(routed.tokens, tenant, trial=False)
 
-    def _untried(self, failures: Sequence[UpstreamError]) -> list[ReplicaState]:
-        """The replicas that are left for a request."""
+    def _without(self, failures: Sequence[UpstreamError]) -> list[ReplicaState]:
+        """The replicas without those of the failures."""
         if not failures:
             return self._states
-        tried = {failure.replica for failure in failures}
-        return [state for state in self._states if state.replica.name not in tried]
+        failed = {failure.replica for failure in failures}
+        return [state for state in self._states if state.replica.name not in failed]
 
     def _admits_trial(self, state: ReplicaState, tenant: str, now: float) -> bool:
         return not state.circuit.passes(tenant) and state.circuit.admits_trial(now)

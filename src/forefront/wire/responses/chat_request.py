@@ -38,6 +38,14 @@ class ParsedResponse(ParsedRequest[ChatRequest]):
     input: Sequence[InputItem] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedSource:
+    """A request that refers to stored responses, which its chat request needs. `ignored` as in `ParsedRequest`."""
+
+    source: ResponsesRequest
+    ignored: tuple[str, ...]
+
+
 def input_items(request: ResponsesRequest) -> list[InputItem]:
     """The items of a request's `input`: a text is one message of the user."""
     return [MessageItem(role="user", content=request.input)] if isinstance(request.input, str) else request.input

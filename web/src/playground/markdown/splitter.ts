@@ -27,25 +27,30 @@ export class BlockSplitter {
   private offset = 0;
   /** Lines before the unsettled text that its parse needs: the head of a table, the opening of a fence. */
   private head = "";
+  /** Whether the unsettled text goes on with the last settled block. */
+  private continued = false;
   readonly references: Env = {};
 
   constructor(private readonly parse: Parse) {}
 
   /** `text` begins with the text of the call before. `done`: no more text follows. */
   update(text: string, done: boolean): Split {
-    const source = this.head + text.slice(this.offset);
-    const lines = lineStarts(source);
-    const blocks = this.group(this.parse(source, this.references), source, lines);
     const settled: Block[] = [];
-    while (blocks.length > 1 && (done || this.isComplete(blocks[1]!, source, lines))) settled.push(this.settle(blocks));
-    if (blocks.length && done) settled.push(this.settle(blocks));
-    else if (blocks[0] && blocks.length === 1) this.settlePiece(blocks, settled, source, lines);
-    return { settled, tail: blocks.map((block) => block.block) };
+    for (;;) {
+      const source = this.head + text.slice(this.offset);
+      const lines = lineStarts(source);
+      const blocks = this.group(this.parse(source, this.references), source, lines);
+      while (blocks.length > 1 && (done || this.isComplete(blocks[1]!, source, lines))) settled.push(this.settle(blocks));
+      if (blocks.length === 1 && this.settlePiece(blocks[0]!.block, settled, text)) continue;
+      if (blocks.length && done) settled.push(this.settle(blocks));
+      return { settled, tail: blocks.map(({ block }) => block) };
+    }
   }
 
-  /** A block ends for certain where the first line of the next one is complete. */
+  /** A block ends for certain where the lines that begin the next one are complete: two of a table, all of a formula. */
   private isComplete(next: Placed, source: string, lines: readonly number[]): boolean {
-    const end = lines[next.line + 1];
+    if (next.block.kind === "formula_block" && next.block.tokens[0]!.markup === "open") return false;
+    const end = lines[next.line + (next.block.kind === "table_open" ? 2 : 1)];
     return end !== undefined && end <= source.length && source[end - 1] === "\n";
   }
 
@@ -53,25 +58,26 @@ export class BlockSplitter {
     const { block } = blocks.shift()!;
     this.offset += block.source.length;
     this.head = "";
+    this.continued = false;
     return block;
   }
 
-  /** Settles the beginning of a long block, where it can be parsed in pieces. */
-  private settlePiece(blocks: Placed[], settled: Block[], source: string, lines: readonly number[]): void {
-    const [{ block }] = blocks as [Placed];
-    if (block.source.length < LONG) return;
-    const cut = cutOf(block, source, this.head.length, lines);
-    if (!cut || cut.at <= this.head.length) return;
+  /** Settles the beginning of a long block, where it can be parsed in pieces; returns whether it could. */
+  private settlePiece(block: Block, settled: Block[], text: string): boolean {
+    if (block.source.length < LONG) return false;
+    const source = this.head + text.slice(this.offset);
+    const lines = lineStarts(source);
+    const [first] = this.group(this.parse(source, this.references), source, lines);
+    const cut = first && cutOf(first.block, source, this.head.length, lines);
+    if (!cut || cut.at <= this.head.length) return false;
     const piece = source.slice(0, cut.at);
-    const head = cut.head(piece);
-    settled.push({ ...block, source: piece.slice(this.head.length), tokens: this.parse(piece, this.references) });
+    const { continues } = first.block;
+    const tokens = this.parse(piece, this.references);
+    settled.push({ ...first.block, source: piece.slice(this.head.length), tokens, continues });
     this.offset += cut.at - this.head.length;
-    this.head = head;
-    const rest = head + source.slice(cut.at);
-    const again = this.group(this.parse(rest, this.references), rest, lineStarts(rest));
-    blocks.splice(0, blocks.length, ...again);
-    const first = blocks[0];
-    if (first && cut.continues) first.block = { ...first.block, continues: true };
+    this.head = cut.head(piece);
+    this.continued = cut.continues;
+    return true;
   }
 
   private group(tokens: Token[], source: string, lines: readonly number[]): Placed[] {
@@ -89,7 +95,7 @@ export class BlockSplitter {
       line = start;
       const from = at === 0 ? this.head.length : lines[start]!;
       const to = next === undefined ? source.length : lines[next]!;
-      const continues = at === 0 && this.head !== "";
+      const continues = at === 0 && this.continued;
       const block = { kind: group[0]!.type, source: source.slice(from, to), tokens: group, continues };
       return { block, line: group[0]!.map?.[0] ?? line };
     });

@@ -5,7 +5,7 @@ import { BlockSplitter, type Block } from "./splitter";
 import { TableBlock } from "./table_block";
 
 /** Characters that one frame adds at most. */
-const STEP = 32_000;
+const STEP = 16_000;
 /** Characters of one section: a section outside the view has no layout. */
 const SECTION = 8_000;
 /** Texts up to this length are rendered again where a link was defined after its use. */
@@ -26,10 +26,7 @@ export class MarkdownView {
   private finished = false;
   private frame = 0;
 
-  constructor(
-    private readonly host: HTMLElement,
-    private readonly onChange: () => void = () => undefined,
-  ) {
+  constructor(private readonly host: HTMLElement) {
     this.tail.className = "section";
     host.append(this.tail);
   }
@@ -63,7 +60,6 @@ export class MarkdownView {
     this.show(this.splitter.update(last ? this.text : this.text.slice(0, end), last && this.done));
     if (!last) this.schedule();
     else if (this.done) this.finish();
-    this.onChange();
   }
 
   private show({ settled, tail }: { settled: readonly Block[]; tail: readonly Block[] }): void {

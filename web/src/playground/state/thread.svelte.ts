@@ -1,6 +1,6 @@
 import { untrack } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
-import { ApiError } from "../../api/errors";
+import { ApiError, explain } from "../../api/errors";
 import { session } from "../../shared/session.svelte";
 import type { Progress } from "../answer/progress";
 import { newId, type AnswerMessage, type Conversation, type Message, type Transcript, type UserMessage } from "../conversation/message";
@@ -17,7 +17,10 @@ export interface Run {
   readonly progress: Progress | null;
 }
 
-const SAVE_INTERVAL = 2000;
+/** Milliseconds between two saves of an answer that arrives; a long one, whose record is large, is saved less often. */
+const SAVE_INTERVAL = 400;
+const LONG_SAVE_INTERVAL = 3000;
+const LONG = 50_000;
 const INTERRUPTED = "This answer was interrupted before it was complete.";
 
 /** The open conversation: its messages, the chosen branch, and the answers that are arriving. */
@@ -167,7 +170,7 @@ export class Thread {
     });
     this.runs.delete(answer.id);
     this.save();
-    if (error instanceof ApiError && error.needsKey && session.client === client) session.close(error.message);
+    if (error instanceof ApiError && error.needsKey && session.client === client) session.close(explain(error));
   }
 
   private createAnswer(parent: string | null, settings: Settings, prefix: string, pair: string | null): AnswerMessage {
@@ -210,7 +213,8 @@ export class Thread {
     if (message?.role !== "assistant") return;
     this.messages.set(id, { ...message, ...change });
     this.unsaved.add(id);
-    this.saving ??= setTimeout(() => this.save(), SAVE_INTERVAL);
+    const interval = message.text.length < LONG ? SAVE_INTERVAL : LONG_SAVE_INTERVAL;
+    this.saving ??= setTimeout(() => this.save(), interval);
   }
 
   /** Stores the changes since the last time that they could be stored. */

@@ -1,4 +1,4 @@
-"""The first schema: keys, projects, the ledger, its sums, budget leases and servers."""
+"""The first schema: keys, projects, the ledger, its sums, budget leases, servers and stored responses."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_key_tables()
     _create_ledger_tables()
     _create_server_tables()
+    _create_response_tables()
 
 
 def _limit_columns() -> list[sa.Column[object]]:
@@ -118,4 +119,34 @@ def _create_server_tables() -> None:
         sa.Column("host", sa.String(256), nullable=False),
         sa.Column("pid", sa.BigInteger, nullable=False),
         sa.Column("heartbeat_at", sa.Float(53), nullable=False),
+    )
+
+
+def _create_response_tables() -> None:
+    op.create_table(
+        "stored_responses",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("project", sa.String(64), sa.ForeignKey("projects.name", ondelete="CASCADE"), nullable=False),
+        sa.Column("previous_id", sa.String(64)),
+        sa.Column("depth", sa.Integer, nullable=False),
+        sa.Column("chain_size", sa.BigInteger, nullable=False),
+        sa.Column("background", sa.Boolean(create_constraint=False), nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("server_id", sa.String(32)),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("encryption_key", sa.String(16)),
+        sa.Column("input", sa.LargeBinary, nullable=False),
+        sa.Column("output", sa.LargeBinary, nullable=False),
+        sa.Column("response", sa.LargeBinary, nullable=False),
+        sa.Index("stored_responses_expires_at", "expires_at"),
+        sa.Index("stored_responses_created_at", "created_at"),
+        sa.Index("stored_responses_project", "project"),
+    )
+    op.create_table(
+        "stored_sizes",
+        sa.Column("project", sa.String(64), sa.ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
+        sa.Column("responses", sa.BigInteger, nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
     )

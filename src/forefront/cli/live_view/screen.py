@@ -1,0 +1,123 @@
+"""The screen of `forefront top`."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from forefront.cli.live_view.reading import ModelRates, Rates, Reading
+from forefront.cli.printable import printable
+from forefront.wire.admin import ModelStatus
+
+COLUMNS: Final = ("model", "state", "run", "wait", "tok/s", "req/min", "TTFT", "ITL", "cached", "KV", "MiB")
+NUMBERS: Final = COLUMNS[2:]
+_STATES: Final = {"loaded": "green", "loading": "yellow", "unloading": "yellow", "failed": "red"}
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_POINTS: Final = 60
+_MAX_ERRORS: Final = 6
+
+
+class Screen:
+    """Renders readings. It keeps the tokens per second of the last readings for its chart."""
+
+    def __init__(self, address: str) -> None:
+        self._address = printable(address)
+        self._tokens: deque[float] = deque(maxlen=_POINTS)
+
+    def render(self, reading: Reading, rates: Rates, problem: str | None = None) -> RenderableType:
+        """The whole screen. `problem`: why the reading is old."""
+        if problem is None:
+            self._tokens.append(rates.tokens)
+        return Group(
+            self._head(reading, rates, problem), Text(), _models(reading, rates), *_errors(rates.errors, rates.seconds)
+        )
+
+    def _head(self, reading: Reading, rates: Rates, problem: str | None) -> RenderableType:
+        title = Text.assemble(("Forefront ", "bold"), (self._address, "dim"))
+        status = reading.status
+        limit = "" if status.memory_limit is None else f" of {_mebibytes(status.memory_limit)}"
+        facts = Text.assemble(
+            *_fact("running", str(status.running)),
+            *_fact("waiting", str(status.waiting)),
+            *_fact("tokens/s", f"{rates.tokens:.0f}"),
+            *_fact("requests/min", f"{rates.requests * 60:.0f}"),
+            *_fact("models", f"{_mebibytes(status.memory)}{limit} MiB"),
+        )
+        line = Text(sparkline(self._tokens), style="cyan")
+        note = Text("Ctrl-C ends", style="dim") if problem is None else Text(printable(problem), style="red")
+        return Group(title, facts, line, note)
+
+
+def cells(name: str, model: ModelStatus, reading: Reading, rates: ModelRates) -> list[str]:
+    """The row of a model, by `COLUMNS`."""
+    state = model.state if model.load_percent is None else f"{model.state} {model.load_percent} %"
+    cache = "" if not model.blocks_total else _percent(reading.value("kv_cache_usage_perc", name))
+    return [
+        printable(name),
+        state,
+        f"{reading.value('num_requests_running', name):.0f}",
+        f"{reading.value('num_requests_waiting', name):.0f}",
+        f"{rates.tokens:.0f}",
+        f"{rates.requests * 60:.0f}",
+        _seconds(rates.first_token),
+        _seconds(rates.between_tokens),
+        "" if rates.cache_hits is None else _percent(rates.cache_hits),
+        cache,
+        _mebibytes(model.size) if model.size else "",
+    ]
+
+
+def sparkline(values: Iterable[float]) -> str:
+    """A chart of one line, as high as the greatest value."""
+    kept = list(values)
+    top = max(kept, default=0.0)
+    return "".join(_BARS[round(value / top * (len(_BARS) - 1)) if top else 0] for value in kept)
+
+
+def error_lines(errors: Counter[str]) -> list[str]:
+    """The most frequent codes with their numbers."""
+    return [f"{code} {count}" for code, count in errors.most_common(_MAX_ERRORS)]
+
+
+def _models(reading: Reading, rates: Rates) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="ellipsis", no_wrap=True)
+    for name, model in reading.status.models.items():
+        row: Sequence[str] = cells(name, model, reading, rates.models.get(name, ModelRates()))
+        style = _STATES.get(model.state, "dim")
+        table.add_row(Text(row[0]), Text(row[1], style=style), *map(Text, row[2:]))
+        for replica in model.replicas:
+            health = {"closed": "in use", "half_open": "on trial", "open": "out of use"}[replica.state]
+            style = "green" if replica.state == "closed" else "red"
+            table.add_row(
+                Text(f"  {printable(replica.name)}", style="dim"), Text(health, style=style), f"{replica.running}"
+            )
+    return table
+
+
+def _errors(errors: Counter[str], seconds: float) -> list[RenderableType]:
+    if not errors:
+        return []
+    return [Text(), Text(f"errors of the last {seconds:.0f} s: " + ", ".join(error_lines(errors)), style="red")]
+
+
+def _fact(name: str, value: str) -> list[tuple[str, str]]:
+    return [(value, "bold"), (f" {name}   ", "dim")]
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.3g} ms"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.0f}"

@@ -1,0 +1,281 @@
+"""Stored responses: each with its input, owned by a project, until it expires."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from forefront.gateway.store.content_cipher import ContentCipher
+from forefront.gateway.store.database import Database
+from forefront.gateway.store.tables import servers, stored_responses, stored_sizes
+from forefront.wire.errors import ApiError
+
+_ID: Final = re.compile(r"[!-~]{1,64}")
+UNFINISHED: Final = ("queued", "in_progress")
+# Responses in a chain, and bytes of their contents: about what one request may have.
+MAX_DEPTH: Final = 2048
+MAX_CHAIN: Final = 8 * 2**20
+# Bytes of one response's contents before its output.
+MAX_SIZE: Final = 4 * 2**20
+# Rows of one transaction of `delete_expired` and `delete_before`. Servers wait for it.
+BATCH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLimits:
+    """Seconds until a response expires; responses and bytes of one project."""
+
+    seconds: float = 30 * 86_400.0
+    responses: int = 100_000
+    bytes: int = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResponse:
+    """A response in the store. `input` and `output` are JSON arrays of items; `response` is JSON with an empty output.
+    `abandoned`: it is unfinished, and the server that generated it has ended."""
+
+    id: str
+    project: str
+    previous_id: str | None = None
+    status: str
+    background: bool = False
+    abandoned: bool = False
+    input: bytes
+    output: bytes = b"[]"
+    response: bytes
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it waits or is being generated."""
+        return self.status in UNFINISHED
+
+    @property
+    def size(self) -> int:
+        """The bytes of its contents."""
+        return len(self.input) + len(self.output) + len(self.response)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The length and bytes of a response with all that it continues; none at the beginning."""
+
+    depth: int = 0
+    size: int = 0
+
+
+class ResponseStore:
+    """Blocking calls. All raise `StoreError` when the database fails. `server_id` is this server's, by which other
+    servers see whether it runs. `now` is in seconds since 1970."""
+
+    def __init__(
+        self,
+        database: Database,
+        server_id: str,
+        limits: StorageLimits | None = None,
+        cipher: ContentCipher | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.limits = limits or StorageLimits()
+        self._database = database
+        self._server_id = server_id
+        self._cipher = cipher or ContentCipher()
+        self._now = now
+
+    def check_key(self) -> None:
+        """Raise `StoreError` if the newest response was encrypted with a key that this server does not have."""
+        table = stored_responses
+        query = sa.select(table.c.encryption_key).order_by(table.c.expires_at.desc()).limit(1)
+        with self._database.read() as connection:
+            self._cipher.require(connection.execute(query).scalar())
+
+    def find(self, project: str, response_id: str) -> StoredResponse | None:
+        """A response of the project that has not expired."""
+        if not _ID.fullmatch(response_id):
+            return None
+        query = sa.select(stored_responses, servers.c.id.label("running_on"))
+        query = query.outerjoin(servers, servers.c.id == stored_responses.c.server_id)
+        with self._database.read() as connection:
+            row = connection.execute(query.where(*self._of(project, response_id))).mappings().first()
+        if row is None:
+            return None
+        return StoredResponse(
+            id=row["id"],
+            project=row["project"],
+            previous_id=row["previous_id"],
+            status=row["status"],
+            background=row["background"],
+            abandoned=row["status"] in UNFINISHED and row["running_on"] is None,
+            **{name: self._decrypt(row, name) for name in ("input", "output", "response")},
+        )
+
+    def chain_of(self, project: str, response_id: str) -> Chain:
+        """The size of the chain that ends with a response. Raises `ApiError`: 404 for a response that is not there, 422
+        for one that is not finished, and for a chain that is too long to be continued."""
+        table = stored_responses
+        if not _ID.fullmatch(response_id):
+            raise not_stored(response_id, "previous_response_id")
+        query = sa.select(table.c.depth, table.c.chain_size, table.c.status).where(*self._of(project, response_id))
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise not_stored(response_id, "previous_response_id")
+        if row.status in UNFINISHED:
+            text = f"The response `{response_id}` is not finished yet (`previous_response_id`)."
+            raise ApiError("invalid_value", text, param="previous_response_id")
+        if row.depth >= MAX_DEPTH or row.chain_size > MAX_CHAIN:
+            text = f"`previous_response_id`: the conversation is too long: at most {MAX_DEPTH} responses and "
+            text += f"{MAX_CHAIN // 2**20} MiB can be continued."
+            raise ApiError("invalid_value", text, param="previous_response_id")
+        return Chain(row.depth, row.chain_size)
+
+    def read_chain(self, project: str, response_id: str, depth: int) -> list[tuple[str, bytes, bytes]]:
+        """Id, input and output of the `depth` responses of a chain, the oldest first, by one query. Raises `ApiError`:
+        404 if one of them is gone, 422 if the chain has no beginning."""
+        table, now = stored_responses, self._now()
+        first = sa.select(table.c.id, table.c.previous_id, sa.literal(1).label("place")).where(
+            *self._of(project, response_id)
+        )
+        chain = first.cte("chain", recursive=True)
+        rest = sa.select(table.c.id, table.c.previous_id, chain.c.place + 1)
+        rest = rest.join(chain, table.c.id == chain.c.previous_id)
+        rest = rest.where(chain.c.place < depth, table.c.project == project, table.c.expires_at > now)
+        chain = chain.union_all(rest)
+        query = sa.select(table.c.id, table.c.previous_id, table.c.encryption_key, table.c.input, table.c.output)
+        query = query.join(chain, chain.c.id == table.c.id).order_by(chain.c.place.desc())
+        with self._database.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        if not rows:
+            raise not_stored(response_id, "previous_response_id")
+        if rows[0]["previous_id"] is not None:
+            if len(rows) >= depth:
+                text = "`previous_response_id` is cyclic: the response continues itself."
+                raise ApiError("invalid_value", text, param="previous_response_id")
+            raise not_stored(rows[0]["previous_id"], "previous_response_id")
+        return [(row["id"], self._decrypt(row, "input"), self._decrypt(row, "output")) for row in rows]
+
+    def read_items(self, project: str, ids: Collection[str]) -> dict[str, tuple[bytes, bytes]]:
+        """Input and output of those of the responses that are there, by id. Raises `ApiError` 422 if they are too
+        large."""
+        table = stored_responses
+        found = (table.c.id.in_(ids), table.c.project == project, table.c.expires_at > self._now())
+        query = sa.select(table.c.id, table.c.encryption_key, table.c.input, table.c.output).where(*found)
+        with self._database.read() as connection:
+            size = connection.execute(sa.select(sa.func.sum(table.c.size)).where(*found)).scalar() or 0
+            if size > MAX_CHAIN:
+                text = f"`input` refers to items of responses with more than {MAX_CHAIN // 2**20} MiB in all."
+                raise ApiError("invalid_value", text, param="input")
+            rows = connection.execute(query).mappings().all()
+        return {row["id"]: (self._decrypt(row, "input"), self._decrypt(row, "output")) for row in rows}
+
+    def check_room(self, project: str, size: int) -> None:
+        """Raise `ApiError`: 413 for contents that are too large to store, 403 if the project has no room for them."""
+        if size > MAX_SIZE:
+            text = f"A request that is stored must have at most {MAX_SIZE // 2**20} MiB; send `store` as false."
+            raise ApiError("body_too_large", text)
+        with self._database.read() as connection:
+            used = connection.execute(sa.select(stored_sizes).where(stored_sizes.c.project == project)).first()
+        limits = self.limits
+        if used is not None and (used.responses >= limits.responses or used.bytes + size > limits.bytes):
+            text = f"This project may store {limits.responses} responses and {limits.bytes / 2**20:g} MiB, and holds "
+            text += f"{used.responses} and {used.bytes / 2**20:.1f} MiB. Delete some, or send `store` as false."
+            raise ApiError("storage_full", text, param="store", retryable=False)
+
+    def add(self, new: StoredResponse, chain: Chain) -> None:
+        """Store a response that continues `chain`."""
+        now = int(self._now())
+        values = {
+            "id": new.id,
+            "project": new.project,
+            "previous_id": new.previous_id,
+            "depth": chain.depth + 1,
+            "chain_size": chain.size + new.size,
+            "background": new.background,
+            "status": new.status,
+            "server_id": self._server_id if new.status in UNFINISHED else None,
+            "created_at": now,
+            "expires_at": now + int(self.limits.seconds),
+            "size": new.size,
+            "encryption_key": self._cipher.key_name,
+            **{name: self._encrypt(new.id, name, getattr(new, name)) for name in ("input", "output", "response")},
+        }
+        with self._database.write() as connection:
+            connection.execute(sa.insert(stored_responses).values(values))
+            _add_size(connection, new.project, 1, new.size)
+
+    def finish(self, response_id: str, status: str, output: bytes, response: bytes) -> bool:
+        """Store the end of an unfinished response. False if it has been deleted or cancelled meanwhile."""
+        table = stored_responses
+        unfinished = (table.c.id == response_id, table.c.status.in_(UNFINISHED))
+        contents = {
+            "encryption_key": self._cipher.key_name,
+            "output": self._encrypt(response_id, "output", output),
+            "response": self._encrypt(response_id, "response", response),
+        }
+        with self._database.write() as connection:
+            columns = (table.c.project, table.c.size, table.c.encryption_key, table.c.input)
+            row = connection.execute(sa.select(*columns).where(*unfinished)).mappings().first()
+            if row is None:
+                return False
+            content = self._cipher.decrypt(row["input"], f"{response_id}.input", row["encryption_key"])
+            more = len(content) + len(output) + len(response) - row["size"]
+            contents["input"] = self._encrypt(response_id, "input", content)
+            change = {"status": status, "server_id": None, "size": table.c.size + more}
+            change["chain_size"] = table.c.chain_size + more
+            connection.execute(sa.update(table).where(table.c.id == response_id).values(**change, **contents))
+            _add_size(connection, row["project"], 0, more)
+        return True
+
+    def delete(self, project: str, response_id: str) -> bool:
+        """Delete a response. Whether there was one."""
+        return _ID.fullmatch(response_id) is not None and self._delete(sa.and_(*self._of(project, response_id)), 1) > 0
+
+    def delete_expired(self) -> int:
+        """Delete up to `BATCH` responses that have expired. Returns their number."""
+        return self._delete(stored_responses.c.expires_at <= self._now(), BATCH)
+
+    def _delete(self, condition: sa.ColumnElement[bool], count: int) -> int:
+        return delete_responses(self._database, condition, count)
+
+    def _of(self, project: str, response_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+        table = stored_responses
+        return table.c.id == response_id, table.c.project == project, table.c.expires_at > self._now()
+
+    def _encrypt(self, response_id: str, column: str, content: bytes) -> bytes:
+        return self._cipher.encrypt(content, f"{response_id}.{column}")
+
+    def _decrypt(self, row: sa.RowMapping, column: str) -> bytes:
+        return self._cipher.decrypt(bytes(row[column]), f"{row['id']}.{column}", row["encryption_key"])
+
+
+def delete_responses(database: Database, condition: sa.ColumnElement[bool], count: int) -> int:
+    """Delete up to `count` responses that meet the condition, in one transaction. Returns their number."""
+    table = stored_responses
+    query = sa.select(table.c.id, table.c.project, table.c.size).where(condition).limit(count)
+    with database.write() as connection:
+        rows = connection.execute(query).all()
+        if rows:
+            connection.execute(sa.delete(table).where(table.c.id.in_([row.id for row in rows])))
+        numbers, sizes = Counter(row.project for row in rows), Counter[str]()
+        for row in rows:
+            sizes[row.project] += row.size
+        for project, number in numbers.items():
+            _add_size(connection, project, -number, -sizes[project])
+    return len(rows)
+
+
+def not_stored(response_id: str, param: str | None = None) -> ApiError:
+    """The error for a response that is not there, for one reason or another."""
+    text = f"No response of the id `{response_id[:64]}` is stored: it was not stored, has expired or was deleted."
+    return ApiError("not_found", text, param=param)
+
+
+def _add_size(connection: sa.Connection, project: str, responses: int, size: int) -> None:
+    table = stored_sizes
+    change = {"responses": table.c.responses + responses, "bytes": table.c.bytes + size}
+    if not connection.execute(sa.update(table).where(table.c.project == project).values(change)).rowcount:
+        connection.execute(sa.insert(table).values(project=project, responses=responses, bytes=size))

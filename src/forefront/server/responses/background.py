@@ -1,0 +1,138 @@
+"""Responses in the background: runs that need no connection."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from starlette.types import Message, Receive, Scope, Send
+
+from forefront.catalog.catalog import ModelUse
+from forefront.fairness.tenant import Tenant
+from forefront.gateway.store.response_store import Chain
+from forefront.server.http.disconnect import while_connected
+from forefront.server.http.request_context import request_context, set_request_context
+from forefront.server.idempotency.shared_run import SharedRun
+from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.response.response_encoder import new_id
+from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.responses.history import PREFIX
+from forefront.server.responses.response_encoder import ResponsesEncoder, new_response, set_error
+from forefront.server.responses.stored_responses import StoredResponses
+from forefront.server.routes.completions import CompletionService
+from forefront.wire.errors import ApiError
+from forefront.wire.responses import response as wire
+from forefront.wire.responses.chat_request import ParsedResponse
+
+log = logging.getLogger(__name__)
+
+_CANCEL_SECONDS: Final = 5.0
+
+
+class BackgroundRuns:
+    """Starts, resumes and cancels responses in the background. `runs` holds the streams of those that are streamed."""
+
+    def __init__(self, service: CompletionService, stored: StoredResponses, runs: SharedRuns) -> None:
+        self._service = service
+        self._stored = stored
+        self._runs = runs
+        self._running: dict[tuple[str, str], SharedRun] = {}  # by project and response
+
+    async def start(self, scope: Scope, parsed: ParsedResponse, chain: Chain) -> tuple[wire.Response, SharedRun]:
+        """Store a queued response and start its run. Raises `ApiError` if there is no room for it."""
+        context, now = request_context(scope), time.time()
+        tenant = context.principal.tenant
+        model = self._service.check(context.principal, parsed.request.model)
+        queued = new_response(parsed.source, new_id(PREFIX, now), int(now), model, "queued")
+        await self._stored.add(tenant, parsed, queued, chain)
+        memory, name = context.memory.move(), (tenant.name, queued.id)
+        run_scope = dict(scope)
+        set_request_context(run_scope, context.with_memory(memory))
+
+        async def application(send: Send) -> None:
+            with memory:
+                await self._respond(run_scope, send if parsed.source.stream else _discard, parsed, queued)
+
+        run = self._runs.start(tenant.name, _run_name(tenant, queued.id), application)
+        self._running[name] = run
+        run.task.add_done_callback(lambda _: self._running.pop(name))
+        return queued, run
+
+    def stream(self, tenant: Tenant, response_id: str, after: int | None) -> SharedRun:
+        """The run whose stream can be resumed after an event. Raises `ApiError`: 404 if it is not held any more, 422 if
+        the event has not been sent."""
+        run = self._runs.find(_run_name(tenant, response_id))
+        if run is None or not run.buffer.whole:
+            text = "The events of this response are not held any more; retrieve it without `stream`."
+            raise ApiError("not_found", text, param="stream")
+        if after is not None and after > run.buffer.last_event:
+            text = f"`starting_after` {after} has not been sent: the last event is {run.buffer.last_event}."
+            raise ApiError("invalid_value", text, param="starting_after")
+        return run
+
+    async def play(self, run: SharedRun, receive: Receive, send: Send, after: int | None = None) -> None:
+        """Send the stream of a run while the client is connected."""
+        with run.attached():
+            playing = run.play(send, replayed=after is not None, after=-1 if after is None else after)
+            await while_connected(receive, playing)
+
+    async def cancel(self, tenant: Tenant, response_id: str) -> None:
+        """Cancel a response. One that another server generates is marked as cancelled, and its output is dropped."""
+        run = self._running.get((tenant.name, response_id))
+        if run is not None and self._service.cancel(tenant.name, response_id):
+            await asyncio.wait([run.task], timeout=_CANCEL_SECONDS)
+            return
+        if run is not None:
+            run.cancel()  # it has not begun, or is at its end
+        stored = await self._stored.find(tenant, response_id)
+        if stored.unfinished and not stored.abandoned:
+            await self._stored.cancel(tenant, stored)
+
+    async def _respond(self, scope: Scope, send: Send, parsed: ParsedResponse, queued: wire.Response) -> None:
+        """Run the request, and store its end."""
+        tenant = request_context(scope).principal.tenant
+        encoder: ResponsesEncoder | None = None
+        saved = False
+
+        async def save(response: wire.Response) -> None:
+            nonlocal saved
+            await self._stored.finish(tenant, response)
+            saved = True
+
+        def make_encoder(parsed: ParsedResponse, model: ModelUse, memory: ResponseMemory) -> ResponsesEncoder:
+            nonlocal encoder
+            encoder = ResponsesEncoder(parsed, model, memory, queued=queued, save=save)
+            return encoder
+
+        error: Exception | None = None
+        try:
+            await self._service.respond(scope, _never, send, parsed, make_encoder)
+        except Exception as raised:
+            if not isinstance(raised, ApiError):
+                log.exception("the response %s failed", queued.id)
+            error = raised
+        if saved:
+            return
+        reason = error or (None if encoder is None else encoder.error)
+        if not isinstance(reason, ApiError):
+            reason = ApiError("internal_error", "Internal server error.")
+        response = queued if encoder is None else encoder.failed(reason)
+        set_error(response, reason)
+        await self._stored.finish(tenant, response)
+        if error is not None:
+            raise error
+
+
+def _run_name(tenant: Tenant, response_id: str) -> tuple[str, ...]:
+    """The name of a run. Those of idempotency keys have two parts."""
+    return "response", tenant.name, response_id
+
+
+async def _never() -> Message:
+    """A client that never disconnects."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _discard(_message: Message) -> None:
+    """A client that wants no answer."""

@@ -1,0 +1,25 @@
+"""`POST /v1/chat/completions/{id}/cancel`: ends a running completion of the project."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forefront.server.http.request_context import request_context
+from forefront.server.routes.admin import path_id
+from forefront.server.routes.completions import CompletionService
+from forefront.wire.errors import ApiError
+from forefront.wire.response import CancelledCompletion
+
+
+def make_cancel(service: CompletionService) -> Callable[[Request], Awaitable[Response]]:
+    """The handler. Its client's stream ends with the error `request_cancelled`."""
+
+    async def cancel(request: Request) -> Response:
+        project, completion_id = request_context(request.scope).principal.project.name, path_id(request)
+        if not service.cancel(project, completion_id):
+            raise ApiError("not_found", "No completion of that id is running.")
+        return Response(msgspec.json.encode(CancelledCompletion(id=completion_id)), media_type="application/json")
+
+    return cancel

@@ -1,0 +1,167 @@
+"""Items of a stored response's input, as they are listed."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from forefront.wire.record import Record, TaggedRecord
+from forefront.wire.responses.items import (
+    ContentPart,
+    CustomToolCallItem,
+    CustomToolCallOutputItem,
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    InputItem,
+    MessageItem,
+    ReasoningItem,
+    RefusalContent,
+)
+from forefront.wire.responses.response import (
+    CustomToolCall,
+    FunctionToolCall,
+    OutputReasoning,
+    OutputReasoningText,
+    OutputSummaryText,
+    OutputText,
+)
+
+_PREFIXES: Final[dict[type, str]] = {
+    MessageItem: "msg_",
+    FunctionCallItem: "fc_",
+    FunctionCallOutputItem: "fco_",
+    CustomToolCallItem: "ctc_",
+    CustomToolCallOutputItem: "ctco_",
+    ReasoningItem: "rs_",
+}
+
+
+class ListedText(TaggedRecord, kw_only=True, tag="input_text"):
+    """A text of the input."""
+
+    text: str
+
+
+class ListedRefusal(TaggedRecord, kw_only=True, tag="refusal"):
+    """A refusal of an earlier response."""
+
+    refusal: str
+
+
+class ListedMessage(TaggedRecord, kw_only=True, tag="message"):
+    """A message of the input. A content that was sent as a text is one part."""
+
+    id: str
+    role: Literal["user", "assistant", "system", "developer"]
+    status: Literal["completed"] = "completed"
+    content: list[ListedText | OutputText | ListedRefusal]
+
+
+class ListedFunctionOutput(TaggedRecord, kw_only=True, tag="function_call_output"):
+    """The result of a function call."""
+
+    id: str
+    call_id: str
+    output: str | list[ListedText]
+    status: Literal["completed"] = "completed"
+
+
+class ListedCustomOutput(TaggedRecord, kw_only=True, tag="custom_tool_call_output"):
+    """The result of a call of a custom tool."""
+
+    id: str
+    call_id: str
+    output: str | list[ListedText]
+    status: Literal["completed"] = "completed"
+
+
+ListedItem = (
+    ListedMessage | FunctionToolCall | CustomToolCall | ListedFunctionOutput | ListedCustomOutput | OutputReasoning
+)
+
+
+class ItemList(Record, kw_only=True):
+    """A page of items. `has_more`: there are further ones in the direction of the order."""
+
+    object: Literal["list"] = "list"
+    data: list[ListedItem]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class DeletedResponse(Record, kw_only=True):
+    """The response is deleted."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: Literal[True] = True
+
+
+def encode_items(items: Sequence[InputItem], id_suffix: str) -> bytes:
+    """The items as JSON for the store. Each has its own id: the client's, or one with the response's `id_suffix`."""
+    used: set[str] = set()
+    stored = []
+    for index, item in enumerate(items):
+        item_id = item.id
+        if item_id is None or item_id in used:
+            item_id = f"{_PREFIXES[type(item)]}{id_suffix}i{index:04x}"
+            item = msgspec.structs.replace(item, id=item_id)
+        used.add(item_id)
+        stored.append(item)
+    return msgspec.json.encode(stored)
+
+
+def decode_items(content: bytes) -> list[InputItem]:
+    """The items of a response in the store, of its input or output."""
+    return msgspec.json.decode(content, type=list[InputItem])
+
+
+def listed(item: InputItem) -> ListedItem:
+    """The item as it is listed."""
+    item_id = item.id or ""
+    match item:
+        case MessageItem():
+            content = [_part(part, item.role) for part in _parts(item.content)]
+            return ListedMessage(id=item_id, role=item.role, content=content)
+        case FunctionCallItem():
+            return FunctionToolCall(
+                id=item_id, status="completed", call_id=item.call_id, name=item.name, arguments=item.arguments
+            )
+        case CustomToolCallItem():
+            return CustomToolCall(
+                id=item_id, status="completed", call_id=item.call_id, name=item.name, input=item.input
+            )
+        case FunctionCallOutputItem():
+            return ListedFunctionOutput(id=item_id, call_id=item.call_id, output=_output(item.output))
+        case CustomToolCallOutputItem():
+            return ListedCustomOutput(id=item_id, call_id=item.call_id, output=_output(item.output))
+    assert isinstance(item, ReasoningItem)  # references are resolved before they are stored
+    return OutputReasoning(
+        id=item_id,
+        status="completed",
+        summary=[OutputSummaryText(text=part.text) for part in item.summary],
+        content=[OutputReasoningText(text=part.text) for part in item.content or ()],
+        encrypted_content=item.encrypted_content,
+    )
+
+
+def _parts(content: str | list[ContentPart]) -> list[Any]:
+    return [content] if isinstance(content, str) else list(content)
+
+
+def _part(part: str | ContentPart, role: str) -> ListedText | OutputText | ListedRefusal:
+    text = _text(part)
+    if role != "assistant":
+        return ListedText(text=text)
+    return ListedRefusal(refusal=text) if isinstance(part, RefusalContent) else OutputText(text=text)
+
+
+def _output(output: str | list[ContentPart]) -> str | list[ListedText]:
+    return output if isinstance(output, str) else [ListedText(text=_text(part)) for part in output]
+
+
+def _text(part: str | ContentPart) -> str:
+    if isinstance(part, str):
+        return part
+    return part.refusal if isinstance(part, RefusalContent) else part.text
