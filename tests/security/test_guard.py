@@ -44,7 +44,7 @@ DISGUISES = [
 def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Every path there is, and some that there are not."""
     real = [fill(route.path, "x") for route in route_table(tmp_path_factory.mktemp("routes"))]
-    assert "/v1/chat/completions" in real
+    assert {"/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"} <= set(real)
     return [*dict.fromkeys(real), "/nothing", "/v1", "/admin", "/metrics", "/favicon.ico", "/.env"]
 
 

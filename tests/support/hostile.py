@@ -18,6 +18,7 @@ from forefront.tokenizer.gguf import gguf_tokenizer
 CHAT: Final = "/v1/chat/completions"
 PREFLIGHT: Final = f"{CHAT}/preflight"
 TEXT: Final = "/v1/completions"
+MESSAGES: Final = "/v1/messages"
 
 _BODY = 8 * 2**20 - 4096
 _PARSED = 37 * 2**20  # what a body may take once it is parsed is a little more
@@ -49,6 +50,10 @@ def _chat(extra: str = "", content: str = '"x"') -> bytes:
 
 def _text(prompt: str, extra: str = "") -> bytes:
     return f'{{"model":"tiny","max_tokens":2,"prompt":{prompt}{"," if extra else ""}{extra}}}'.encode()
+
+
+def _message(content: str) -> bytes:
+    return f'{{"model":"tiny","max_tokens":2,"messages":[{{"role":"user","content":[{content}]}}]}}'.encode()
 
 
 def _new_key(model: str) -> bytes:
@@ -151,6 +156,22 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "a new key with many values": Hostile("/admin/keys", _new_key("[]"), (422,)),
     "a project with many values": Hostile(
         "/admin/projects/x", f'{{"budget":[{_repeated("{}", _BODY)}]}}'.encode(), (422,), method="PUT"
+    ),
+    "blocks of a message": Hostile(MESSAGES, _message(_repeated('{"type":"text","text":""}', _BODY)), (400,)),
+    "blocks without a type": Hostile(MESSAGES, _message(_repeated("{}", _BODY)), (400,)),
+    "texts of a result": Hostile(
+        MESSAGES,
+        _message(
+            '{"type":"tool_result","tool_use_id":"a","content":['
+            + _repeated('{"type":"text","text":""}', _BODY // 2)
+            + "]}"
+        ),
+        (400,),
+    ),
+    "messages of one role": Hostile(
+        f"{MESSAGES}/count_tokens",
+        json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "x"}] * 4096}).encode(),
+        (200,),
     ),
     "long stops": Hostile(CHAT, _chat(f'"stop":[{",".join([chr(34) + "z" * 60_000 + chr(34)] * 16)}]'), (422,)),
 }

@@ -71,7 +71,7 @@ async function* iterate<T>(response: ResponseStream, read: Read<T>): AsyncGenera
         }
         yield item(data, read, response.requestID);
         if (response.controller.signal.aborted) {
-          return;
+          break; // the next part is its reason
         }
       }
     }

@@ -229,6 +229,8 @@ export interface Model {
   state?: "unloaded" | "loading" | "loaded" | "unloading" | "failed" | null;
   /** Bytes of memory that it takes when it is loaded. */
   size?: number | null;
+  /** What it reads beside text: `images`, `audio`, `files`. */
+  capabilities?: string[] | null;
 }
 
 export interface ModelList {

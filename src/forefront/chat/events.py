@@ -55,10 +55,11 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceEnd:
-    """Choice `index` is complete."""
+    """Choice `index` is complete. `stop_string` is the one that ended it, if that is known."""
 
     index: int
     reason: FinishReason
+    stop_string: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.messages.api import COUNT_TOKENS, MESSAGES, MESSAGES_CONVENTIONS
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
@@ -42,13 +43,13 @@ from forefront.server.routes.health import health, make_ready
 from forefront.server.routes.metrics import make_metrics
 from forefront.server.routes.models import make_list_models, make_retrieve_model
 from forefront.server.routes.pages import load_pages
-from forefront.server.routes.preflight import PreflightEndpoint
+from forefront.server.routes.preflight import CHAT_PREFLIGHT, PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
 from forefront.wire.errors import ApiError
 
 # APIs whose errors and headers differ from OpenAI's, by the path that begins their URLs.
-CONVENTIONS: Final[Conventions] = {}
+CONVENTIONS: Final[Conventions] = {"/v1/messages": MESSAGES_CONVENTIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,13 @@ def build_app(
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
         "/v1/completions": CompletionsEndpoint(TEXT, service),
         "/v1/responses": ResponsesEndpoint(service, services.responses, background),
+        "/v1/messages": CompletionsEndpoint(MESSAGES, service),
         "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
         "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
+    }
+    preflights = {
+        "/v1/chat/completions/preflight": PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
+        "/v1/messages/count_tokens": PreflightEndpoint(COUNT_TOKENS, catalog, gateway, workers),
     }
     posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     pages = load_pages()
@@ -92,7 +98,7 @@ def build_app(
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
-            Route("/v1/chat/completions/preflight", PreflightEndpoint(catalog, gateway, workers), methods=["POST"]),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
             Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
             *StoredResponseRoutes(services.responses, background).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),

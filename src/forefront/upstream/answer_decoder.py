@@ -168,9 +168,9 @@ class AnswerDecoder:
             for call in delta.tool_calls:
                 yield from self._call(index, call, choice)
         if part.finish_reason:  # some servers send an empty one until the end
-            yield from self._end(index, choice, part.finish_reason.lower())
+            yield from self._end(index, choice, part.finish_reason.lower(), part.stop_string)
 
-    def _end(self, index: int, choice: _Choice, reason: str) -> Iterator[Event]:
+    def _end(self, index: int, choice: _Choice, reason: str, stop: str | None) -> Iterator[Event]:
         if reason in _FAILURES:
             raise MalformedAnswerError(f"it ends an answer with {reason!r}")
         if any(not call.name for call in choice.calls):
@@ -183,7 +183,7 @@ class AnswerDecoder:
         known = _REASONS.get(reason, "stop")
         if known in ("stop", "tool_calls"):
             known = "tool_calls" if choice.calls else "stop"
-        yield ChoiceEnd(index, known)
+        yield ChoiceEnd(index, known, stop if known == "stop" else None)
 
     def _call(self, index: int, delta: CallDelta, choice: _Choice) -> Iterator[Event]:
         name, arguments, custom = _function(delta)

@@ -5,6 +5,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from forefront.wire.request import MAX_STOP_LENGTH
+
 NULL: Final = Raw(b"null")
 
 
@@ -42,7 +44,8 @@ class Delta(Struct):
 
 
 class ChunkChoice(Struct):
-    """One choice's part of a chunk: of a chat completion, or, with `text`, of a completion."""
+    """One choice's part of a chunk: of a chat completion, or, with `text`, of a completion. The stop string that ended
+    it is in `stop_reason` (vLLM) or `matched_stop` (SGLang), which may also hold a token."""
 
     index: int | None = 0
     delta: Delta | None = None
@@ -50,6 +53,14 @@ class ChunkChoice(Struct):
     text: str | None = None
     logprobs: Raw = NULL
     finish_reason: str | None = None
+    stop_reason: Any = None
+    matched_stop: Any = None
+
+    @property
+    def stop_string(self) -> str | None:
+        """The stop string, if the upstream names it."""
+        found = self.matched_stop if self.stop_reason is None else self.stop_reason
+        return found[:MAX_STOP_LENGTH] if isinstance(found, str) else None
 
 
 class Chunk(Struct):

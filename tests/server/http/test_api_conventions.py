@@ -45,7 +45,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     [("/v1/messages", True), ("/v1/messages/count", True), ("/v1/messages2", False), ("/v1/chat/completions", False)],
 )
 async def test_the_path_decides(path: str, other: bool) -> None:
-    assert (conventions_for(path, TABLE) is OTHER) is other
+    assert (conventions_for({"path": path, "headers": []}, TABLE) is OTHER) is other
     keys = Keys()
     app = RequestIdMiddleware(
         AuthMiddleware(application, KeyAuthenticator(keys)),  # type: ignore[arg-type]

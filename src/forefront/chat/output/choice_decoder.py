@@ -164,7 +164,8 @@ class ChoiceDecoder:
         self._calls += sum(isinstance(delta, ToolCallBegin) for delta in deltas)
         events: list[Delta | ChoiceEnd] = list(self._with_logprobs(_joined(deltas)))
         if reason is not None:
-            events.append(ChoiceEnd(self.index, "tool_calls" if self._calls and reason == "stop" else reason))
+            reason = "tool_calls" if self._calls and reason == "stop" else reason
+            events.append(ChoiceEnd(self.index, reason, self._stops.matched))
         return events
 
     def _with_logprobs(self, deltas: list[Delta]) -> list[Delta]:

@@ -71,7 +71,8 @@ class StopMatcher:
     """Lets the text of one choice through up to the first stop string.
 
     The match that ends first counts (of those that end together, the longest), so the result does not depend on how
-    the text was cut into pieces. Text is held back only while it may be the beginning of a stop string.
+    the text was cut into pieces. Text is held back only while it may be the beginning of a stop string. `matched` is
+    the stop string that was found.
     """
 
     def __init__(self, stops: StopStrings) -> None:
@@ -79,6 +80,7 @@ class StopMatcher:
         self._state = 0
         self._held = ""
         self.stopped = False
+        self.matched: str | None = None
 
     def feed(self, text: str) -> str:
         """The text that can be shown now; after a match (`stopped`) nothing more is."""
@@ -94,6 +96,7 @@ class StopMatcher:
             if length := stops.found(state):
                 self.stopped = True
                 self._held = ""
+                self.matched = text[end + 1 - length : end + 1]
                 return text[: end + 1 - length]
         self._state = state
         shown = len(text) - stops.depth(state)

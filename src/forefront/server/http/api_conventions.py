@@ -5,23 +5,33 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from starlette.types import Scope
 
-from forefront.wire.errors import ApiError
+from forefront.server.http.headers import header
+from forefront.wire.errors import ERRORS, ApiError
 
 
 def _openai_error(error: ApiError, _request_id: str) -> bytes:
     return msgspec.json.encode(error.body())
 
 
+def _openai_status(code: str) -> int:
+    return ERRORS[code].status
+
+
 @dataclass(frozen=True, slots=True)
 class ApiConventions:
-    """`encode_error` makes the JSON body of an error from it and the request's id. `key_header` is a request header
-    that may hold the API key in place of `authorization: Bearer`. `request_id_headers` are the response headers with
-    the request's id. Header names are in lower case."""
+    """`encode_error` makes the JSON body of an error from it and the request's id; `status` is the HTTP status of an
+    error code. `key_header` is a request header that may hold the API key in place of `authorization: Bearer`.
+    `request_id_headers` are the response headers with the request's id. On `shared_paths`, and below them, the
+    conventions hold for requests with the header `version_header`. Header names are in lower case."""
 
     encode_error: Callable[[ApiError, str], bytes] = _openai_error
     key_header: bytes | None = None
     request_id_headers: tuple[bytes, ...] = (b"x-request-id",)
+    status: Callable[[str], int] = _openai_status
+    version_header: bytes | None = None
+    shared_paths: tuple[str, ...] = ()
 
 
 OPENAI: Final = ApiConventions()
@@ -29,9 +39,17 @@ OPENAI: Final = ApiConventions()
 Conventions = Mapping[str, ApiConventions]
 
 
-def conventions_for(path: str, table: Conventions) -> ApiConventions:
-    """The conventions of a path: those of the API whose prefix it is, or lies below."""
+def conventions_for(scope: Scope, table: Conventions) -> ApiConventions:
+    """The conventions of a request: those of the API whose prefix its path is, or lies below."""
+    path = scope["path"]
     for prefix, conventions in table.items():
-        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+        if _is_below(path, prefix):
+            return conventions
+        name = conventions.version_header
+        if any(_is_below(path, shared) for shared in conventions.shared_paths) and name and header(scope, name):
             return conventions
     return OPENAI
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from forefront.server.http.error_response import error_headers, error_status
+from forefront.server.http.error_response import error_headers
 from forefront.server.http.request_context import request_context
 from forefront.wire.errors import ApiError
 
@@ -17,8 +17,9 @@ def error_response(error: ApiError, scope: Scope, headers: Mapping[str, str] | N
     """The response for an error, by the conventions of the request's API, with more `headers` if given. Counts it."""
     context = request_context(scope)
     context.errors[error.code] += 1
-    body = context.conventions.encode_error(error, context.request_id)
-    return Response(body, error_status(error), {**error_headers(error), **(headers or {})})
+    conventions = context.conventions
+    body = conventions.encode_error(error, context.request_id)
+    return Response(body, conventions.status(error.code), {**error_headers(error), **(headers or {})})
 
 
 async def api_error(request: Request, error: Exception) -> Response:

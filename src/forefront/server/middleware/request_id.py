@@ -47,7 +47,7 @@ class RequestIdMiddleware:
             return
         given = header(scope, b"x-request-id")
         request_id = given if _VALID_ID.fullmatch(given) else "req_" + secrets.token_hex(12)
-        conventions = conventions_for(scope["path"], self._conventions)
+        conventions = conventions_for(scope, self._conventions)
         begin, status = time.monotonic(), 0
 
         async def send_with_id(message: Message) -> None:

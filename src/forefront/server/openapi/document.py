@@ -92,7 +92,8 @@ def _schemas() -> dict[str, Schema]:
     bodies = [operation.body for operation in OPERATIONS if operation.body]
     answers = [operation.answer for operation in OPERATIONS if isinstance(operation.answer, type)]
     streamed = [operation.stream for operation in OPERATIONS if operation.stream]
-    return components(bodies, [*answers, *streamed, ErrorBody])
+    errors = dict.fromkeys(operation.error for operation in OPERATIONS)
+    return components(bodies, [*answers, *streamed, *errors])
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -190,13 +191,13 @@ def _errors(operation: Operation) -> dict[str, Any]:
     responses = {}
     for status, codes in operation.codes.items():
         names = [*_COMMON_HEADERS, "x-should-retry"]
-        names += ["retry-after", "retry-after-ms"] if status in (429, 503) else []
+        names += ["retry-after", "retry-after-ms"] if status in (429, 503, 529) else []
         names += ["www-authenticate"] if status == 401 else []
         names += _RATE_LIMIT_HEADERS if operation.stream and status not in _UNCOUNTED else ()
         responses[str(status)] = {
             "description": ", ".join(f"`{code}`" for code in codes),
             "headers": _headers(names),
-            "content": {"application/json": {"schema": schema_of(ErrorBody)}},
+            "content": {"application/json": {"schema": schema_of(operation.error)}},
         }
     return responses
 

@@ -1,11 +1,12 @@
 """One operation of the API: a method on a path, its types and errors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from forefront.wire.errors import ERRORS
+from forefront.wire.errors import ERRORS, ErrorBody
 
 # Groups of error codes.
 ALWAYS = ("request_timeout", "headers_too_large", "internal_error", "overloaded")
@@ -36,13 +37,17 @@ LIMITS = (
 )
 
 
+def _status(code: str) -> int:
+    return ERRORS[code].status
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """`answer` is the body of a success: a type that is sent as JSON, or a media type. `stream` is the type of a
-    server-sent event, or a union of types; after the last one comes `[DONE]`, unless `done` is false. `example` is an
-    example of `body`. `path_types` are the types of the path's parameters; the fields of `query` are those of the
-    query. `errors` are codes of `ERRORS`. `scope` is what a key needs, None where any key is enough; `open` operations
-    need no key."""
+    server-sent event, or a union of types; after the last one comes `[DONE]`, unless `done` is false. `example` is
+    an example of `body`. `path_types` are the types of the path's parameters; the fields of `query` are those of
+    the query. `errors` are codes of `ERRORS`, `error` is the type of their body, `status_of` their HTTP status.
+    `scope` is what a key needs, None where any key is enough; `open` operations need no key."""
 
     method: str
     path: str
@@ -60,6 +65,8 @@ class Operation:
     done: bool = True
     idempotent: bool = False
     errors: tuple[str, ...] = ()
+    error: type[msgspec.Struct] = ErrorBody
+    status_of: Callable[[str], int] = _status
     scope: str | None = None
     open: bool = False
 
@@ -70,5 +77,5 @@ class Operation:
         guarded = () if self.open else (*GUARDED, *(("insufficient_scope",) if self.scope else ()))
         idempotency = ("invalid_value", "idempotency_key_reused") if self.idempotent else ()
         for code in dict.fromkeys((*self.errors, *guarded, *(BODY if self.body else ()), *idempotency, *ALWAYS)):
-            found.setdefault(ERRORS[code].status, []).append(code)
+            found.setdefault(self.status_of(code), []).append(code)
         return dict(sorted(found.items()))

@@ -22,6 +22,10 @@ from forefront.wire.admin import (
 )
 from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
 from forefront.wire.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
+from forefront.wire.messages.errors import MessagesErrorBody, messages_status
+from forefront.wire.messages.events import StreamEvent as MessageStreamEvent
+from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
+from forefront.wire.messages.response import AssistantMessage, TokenCount
 from forefront.wire.parse_admin import HistoryQuery, ReportQuery
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.response import (
@@ -52,6 +56,11 @@ CONVERSATION: Final = {
 }
 TEXT: Final = {"model": "forefront-mini", "prompt": "Once upon a time", "max_tokens": 32}
 RESPONSE: Final = {"model": "forefront-mini", "input": "Write a recipe for an italian dinner", "max_output_tokens": 128}
+MESSAGE: Final = {
+    "model": "forefront-mini",
+    "messages": [{"role": "user", "content": "Write a recipe for an italian dinner"}],
+    "max_tokens": 128,
+}
 Id = Annotated[str, Meta(min_length=1)]
 
 OPERATIONS: Final = (
@@ -129,6 +138,21 @@ OPERATIONS: Final = (
         errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
     ),
     Operation(
+        method="POST", path="/v1/messages", group="Messages", name="createMessage", scope="chat",
+        summary="Answer a conversation as a message",
+        description="Whole as JSON, or with `stream` as typed server-sent events. The last one is `message_stop` or "
+        "`error`. The key may be in the header `x-api-key`.",
+        body=MessagesRequest, example=MESSAGE, answer=AssistantMessage, stream=MessageStreamEvent, done=False,
+        idempotent=True, errors=PROMPT + LIMITS, error=MessagesErrorBody, status_of=messages_status,
+    ),
+    Operation(
+        method="POST", path="/v1/messages/count_tokens", group="Messages", name="countMessageTokens", scope="chat",
+        summary="Count the tokens of a conversation",
+        description="It costs nothing, but counts as a request towards limits.",
+        body=CountTokensRequest, example={name: value for name, value in MESSAGE.items() if name != "max_tokens"},
+        answer=TokenCount, errors=TOKENS, error=MessagesErrorBody, status_of=messages_status,
+    ),
+    Operation(
         method="POST", path="/v1/tokenize", group="Tokens", name="tokenize", scope="chat",
         summary="The tokens of a text or a conversation",
         description="It costs nothing, but counts as a request towards limits.",
@@ -143,7 +167,8 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="GET", path="/v1/models", group="Models", name="listModels", scope="models",
-        summary="Every model that the key may use", answer=ModelList,
+        summary="Every model that the key may use",
+        description="With the header `anthropic-version`, in the form of Anthropic's list, by pages.", answer=ModelList,
     ),
     Operation(
         method="GET", path="/v1/models/{id}", group="Models", name="retrieveModel", scope="models",

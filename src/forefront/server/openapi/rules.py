@@ -6,6 +6,7 @@ import msgspec
 
 from forefront.wire.admin import Budget
 from forefront.wire.message import Message
+from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
 from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.responses.request import ResponsesRequest
 from forefront.wire.tokens import TokenizeRequest
@@ -41,6 +42,7 @@ def _exclusive(*forms: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"not": {"allOf": [form, other]}} for form, other in pairs]
 
 
+_MESSAGES_FORMS: Final = _exclusive(*_FORMS[:2], _given("output_format"), _given("output_config", **_given("format")))
 _SAMPLED: Final = (_STREAM_OPTIONS, *_exclusive(*_FORMS))
 RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     ChatRequest: {
@@ -58,6 +60,8 @@ RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
             *_exclusive(_given("previous_response_id"), _given("conversation")),
         ]
     },
+    MessagesRequest: {"allOf": [*_MESSAGES_FORMS, *_exclusive(_given("stop"), _given("stop_sequences"))]},
+    CountTokensRequest: {"allOf": [*_MESSAGES_FORMS]},
     TokenizeRequest: {
         "oneOf": [_given("prompt"), _given("messages")],
         "allOf": [_needs("tools", _given("messages")), _needs("add_special_tokens", _given("prompt"))],

@@ -9,6 +9,9 @@ from typing import Any
 import msgspec
 
 from forefront.server.openapi.rules import RULES
+from forefront.wire.messages.refused_fields import REFUSED as MESSAGES_REFUSED
+from forefront.wire.messages.request import CountTokensRequest
+from forefront.wire.messages.tools import ClientTool
 from forefront.wire.other_engines import ALIASES
 from forefront.wire.record import Record, TaggedRecord
 from forefront.wire.refused_fields import ADVICE, REFUSED
@@ -18,9 +21,9 @@ from forefront.wire.responses.refused_fields import REFUSED as RESPONSES_REFUSED
 from forefront.wire.responses.request import ResponsesRequest
 
 Schema = dict[str, Any]
-_REFUSED = REFUSED | RESPONSES_REFUSED
-# Items that may come without their `type`.
-_UNTYPED = (MessageItem, ItemReference)
+_REFUSED = REFUSED | RESPONSES_REFUSED | MESSAGES_REFUSED
+# Objects that may come without their `type`.
+_UNTYPED = (MessageItem, ItemReference, ClientTool)
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -96,7 +99,7 @@ def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
         properties[name] = {"enum": values, "description": f"Not supported: {refusal.why}."}
     if struct in _UNTYPED:
         schema["required"].remove("type")
-    if not issubclass(struct, SampledRequest | ResponsesRequest):
+    if not issubclass(struct, SampledRequest | ResponsesRequest | CountTokensRequest):
         return
     for name in sorted(ADVICE - properties.keys()):
         properties[name] = {"description": "Accepted, without effect."}

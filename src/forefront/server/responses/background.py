@@ -53,7 +53,7 @@ class BackgroundRuns:
             with memory:
                 await self._respond(run_scope, send if parsed.source.stream else _discard, parsed, queued)
 
-        run = self._runs.start(tenant.name, name, application)
+        run = self._runs.start(tenant.name, _run_name(tenant, queued.id), application)
         self._running[name] = run
         run.task.add_done_callback(lambda _: self._running.pop(name))
         return queued, run
@@ -61,7 +61,7 @@ class BackgroundRuns:
     def stream(self, tenant: Tenant, response_id: str, after: int | None) -> SharedRun:
         """The run whose stream can be resumed after an event. Raises `ApiError`: 404 if it is not held any more, 422 if
         the event has not been sent."""
-        run = self._runs.find((tenant.name, response_id))
+        run = self._runs.find(_run_name(tenant, response_id))
         if run is None or not run.buffer.whole:
             text = "The events of this response are not held any more; retrieve it without `stream`."
             raise ApiError("not_found", text, param="stream")
@@ -121,6 +121,11 @@ class BackgroundRuns:
         await self._stored.finish(tenant, response)
         if error is not None:
             raise error
+
+
+def _run_name(tenant: Tenant, response_id: str) -> tuple[str, ...]:
+    """The name of a run. Those of idempotency keys have two parts."""
+    return "response", tenant.name, response_id
 
 
 async def _never() -> Message:

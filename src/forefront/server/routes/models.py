@@ -1,4 +1,5 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: the models that a key may use."""
+"""`GET /v1/models` and `GET /v1/models/{id}`: the models that a key may use, for clients of the Messages API in its
+form."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,8 +9,10 @@ from starlette.responses import Response
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.gateway.keys.principal import Principal
+from forefront.server.http.headers import header
 from forefront.server.http.request_context import request_context
 from forefront.wire.errors import ApiError
+from forefront.wire.messages.models import ModelInfo, model_page
 from forefront.wire.response import ModelList
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -30,8 +33,12 @@ def make_list_models(catalog: Catalog) -> Handler:
 
     async def list_models(request: Request) -> Response:
         principal = request_context(request.scope).principal
-        models = ModelList(data=[model.describe() for model in catalog.visible(principal.key.models)])
-        return Response(msgspec.json.encode(models), media_type="application/json")
+        models = [model.describe() for model in catalog.visible(principal.key.models)]
+        if _is_messages_client(request):
+            query = request.query_params
+            page = model_page(models, query.get("limit"), query.get("after_id"), query.get("before_id"))
+            return Response(msgspec.json.encode(page), media_type="application/json")
+        return Response(msgspec.json.encode(ModelList(data=models)), media_type="application/json")
 
     return list_models
 
@@ -44,6 +51,11 @@ def make_retrieve_model(catalog: Catalog) -> Handler:
         if not name.strip("/"):
             raise ApiError("unknown_url", "There is nothing at /v1/models/. Did you mean /v1/models?")
         model = find_model(catalog, request_context(request.scope).principal, name).describe()
-        return Response(msgspec.json.encode(model), media_type="application/json")
+        described = ModelInfo.of(model) if _is_messages_client(request) else model
+        return Response(msgspec.json.encode(described), media_type="application/json")
 
     return retrieve_model
+
+
+def _is_messages_client(request: Request) -> bool:
+    return bool(header(request.scope, b"anthropic-version"))

@@ -1,4 +1,9 @@
-"""`POST /v1/chat/completions/preflight`: what a chat request would meet, without answering it."""
+"""What a chat request would meet, without answering it: `POST /v1/chat/completions/preflight`, and the counting of
+tokens by other APIs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -16,9 +21,21 @@ from forefront.server.response.response_sender import ignored_header
 from forefront.server.response.send_body import send_body
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.wire.field_names import renamed_fields
 from forefront.wire.parse import ParsedRequest, parse_chat_request
 from forefront.wire.request import ChatRequest
 from forefront.wire.response import Preflight
+
+
+@dataclass(frozen=True)
+class PreflightApi:
+    """The request parser of an API, and its response to a preflight, which is sent as JSON."""
+
+    parse: Callable[[bytes | bytearray], ParsedRequest[ChatRequest]]
+    response: Callable[[Preflight], Any]
+
+
+CHAT_PREFLIGHT: Final = PreflightApi(parse_chat_request, lambda preflight: preflight)
 
 
 class PreflightEndpoint:
@@ -28,25 +45,27 @@ class PreflightEndpoint:
     the minute after, since it takes the work of preparing one.
     """
 
-    def __init__(self, catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> None:
+    def __init__(self, api: PreflightApi, catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> None:
+        self._api = api
         self._catalog = catalog
         self._gateway = gateway
         self._workers = workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = await read_request(scope, receive, parse_chat_request, self._gateway, self._workers)
+        parsed = await read_request(scope, receive, self._api.parse, self._gateway, self._workers)
         if parsed is not None:
             await while_connected(receive, self._answer(parsed, request_context(scope).principal, send))
 
     async def _answer(self, parsed: ParsedRequest[ChatRequest], principal: Principal, send: Send) -> None:
-        model = find_model(self._catalog, principal, parsed.request.model).use()
-        with self._gateway.admit(principal, model.name, "") as lease, model:
-            await lease.count()
-            await model.wait()
-            preview = await model.backend.preview(parsed.request, principal.tenant)
-            content = msgspec.json.encode(self._preflight(model, preview, principal))
-            ignored = ignored_header(parsed.ignored + model.backend.ignored(parsed.request))
-            headers = ignored | rate_limit_headers(lease.rate_limits())
+        with renamed_fields(parsed.field_name):
+            model = find_model(self._catalog, principal, parsed.request.model).use()
+            with self._gateway.admit(principal, model.name, "") as lease, model:
+                await lease.count()
+                await model.wait()
+                preview = await model.backend.preview(parsed.request, principal.tenant)
+                content = msgspec.json.encode(self._api.response(self._preflight(model, preview, principal)))
+                without_effect = tuple(map(parsed.field_name, model.backend.ignored(parsed.request)))
+                headers = ignored_header(parsed.ignored + without_effect) | rate_limit_headers(lease.rate_limits())
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
         await send_body(send, content)

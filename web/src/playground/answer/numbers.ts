@@ -18,9 +18,12 @@ export function bytes(number: number): string {
   return `${number.toFixed(number < 10 && at > 0 ? 1 : 0)} ${units[at]}`;
 }
 
+/** Shorter answers, in milliseconds, say nothing about a speed: their tokens arrived together. */
+const SHORTEST = 50;
+
 /** Tokens per second between the first and the last token; null where there are too few. */
 export function speed(usage: Usage | null, timing: Timing | null): number | null {
-  if (!usage || !timing || usage.completion_tokens < 2 || timing.last <= timing.first) return null;
+  if (!usage || !timing || usage.completion_tokens < 2 || timing.last - timing.first < SHORTEST) return null;
   return ((usage.completion_tokens - 1) * 1000) / (timing.last - timing.first);
 }
 

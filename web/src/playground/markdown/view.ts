@@ -26,10 +26,7 @@ export class MarkdownView {
   private finished = false;
   private frame = 0;
 
-  constructor(
-    private readonly host: HTMLElement,
-    private readonly onChange: () => void = () => undefined,
-  ) {
+  constructor(private readonly host: HTMLElement) {
     this.tail.className = "section";
     host.append(this.tail);
   }
@@ -63,7 +60,6 @@ export class MarkdownView {
     this.show(this.splitter.update(last ? this.text : this.text.slice(0, end), last && this.done));
     if (!last) this.schedule();
     else if (this.done) this.finish();
-    this.onChange();
   }
 
   private show({ settled, tail }: { settled: readonly Block[]; tail: readonly Block[] }): void {

@@ -19,14 +19,6 @@ export function checkSchema(text: string): Fault[] {
   return faultsOf(META_SCHEMA, parsed.value);
 }
 
-/** The faults of the JSON value in `text` by the schema in `schema`; only those of the text where the schema has some. */
-export function checkValue(text: string, schema: string): Fault[] {
-  const parsed = parse(text);
-  if ("fault" in parsed) return [parsed.fault];
-  if (!schema.trim() || checkSchema(schema).length) return [];
-  return faultsOf(JSON.parse(schema) as Schema, parsed.value);
-}
-
 function faultsOf(schema: Schema, value: unknown): Fault[] {
   let errors: OutputUnit[];
   try {

@@ -17,7 +17,10 @@ export interface Run {
   readonly progress: Progress | null;
 }
 
-const SAVE_INTERVAL = 2000;
+/** Milliseconds between two saves of an answer that arrives; a long one, whose record is large, is saved less often. */
+const SAVE_INTERVAL = 400;
+const LONG_SAVE_INTERVAL = 3000;
+const LONG = 50_000;
 const INTERRUPTED = "This answer was interrupted before it was complete.";
 
 /** The open conversation: its messages, the chosen branch, and the answers that are arriving. */
@@ -210,7 +213,8 @@ export class Thread {
     if (message?.role !== "assistant") return;
     this.messages.set(id, { ...message, ...change });
     this.unsaved.add(id);
-    this.saving ??= setTimeout(() => this.save(), SAVE_INTERVAL);
+    const interval = message.text.length < LONG ? SAVE_INTERVAL : LONG_SAVE_INTERVAL;
+    this.saving ??= setTimeout(() => this.save(), interval);
   }
 
   /** Stores the changes since the last time that they could be stored. */

@@ -6,7 +6,12 @@ export function codeBlockOf(text: string): string {
   } catch {
     // It is not complete yet.
   }
-  const ticks = Math.max(2, ...[...shown.matchAll(/`+/g)].map(([run]) => run.length)) + 1;
+  return fenced("json", shown);
+}
+
+/** A block of code in Markdown, whose fence is longer than every run of backticks in the text. */
+export function fenced(language: string, text: string): string {
+  const ticks = [...text.matchAll(/`+/g)].reduce((longest, [run]) => Math.max(longest, run.length), 2) + 1;
   const fence = "`".repeat(ticks);
-  return `${fence}json\n${shown}\n${fence}`;
+  return `${fence}${language}\n${text}\n${fence}`;
 }

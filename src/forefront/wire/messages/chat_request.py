@@ -1,0 +1,106 @@
+"""From a Messages request to the chat request that every backend takes."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from forefront.wire.field_names import renamed_fields
+from forefront.wire.messages.conversation import Conversation
+from forefront.wire.messages.parse import parse_request
+from forefront.wire.messages.request import (
+    AdaptiveThinking,
+    CountTokensRequest,
+    DisabledThinking,
+    EnabledThinking,
+    MessagesRequest,
+)
+from forefront.wire.messages.tools import chat_tool_choice, parallel_tool_calls
+from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.request import ChatRequest, Sampling
+from forefront.wire.response_format import JsonSchema, JsonSchemaFormat
+
+_SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling) if field.name != "stop")
+_TOOL: Final = re.compile(r"(tools\[\d+\])\.function\b(\.parameters\b)?")
+_Effort = Literal["none", "low", "medium", "high", "xhigh"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMessage(ParsedRequest[ChatRequest]):
+    """A request of the Messages API as a chat request. `omits_thinking`: thinking is sent without its text."""
+
+    omits_thinking: bool = False
+
+
+def parse_messages_request(body: bytes | bytearray) -> ParsedMessage:
+    """Read the body of `POST /v1/messages`. Raises `ApiError` (400, 422)."""
+    return _to_chat_request(*parse_request(body, MessagesRequest))
+
+
+def parse_count_tokens_request(body: bytes | bytearray) -> ParsedMessage:
+    """Read the body of `POST /v1/messages/count_tokens`. Raises `ApiError` (400, 422)."""
+    return _to_chat_request(*parse_request(body, CountTokensRequest))
+
+
+def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> ParsedMessage:
+    conversation = Conversation(source.messages, source.system)
+    effort, effort_name, without_effect = _effort(source)
+    stops = source.stop_sequences if isinstance(source, MessagesRequest) else None
+    names = {
+        "response_format.json_schema": "output_config.format" if source.output_format is None else "output_format",
+        "reasoning_effort": effort_name,
+        "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+        "stop": "stop" if stops is None else "stop_sequences",
+    }
+
+    def field_name(path: str) -> str:
+        if path.startswith("messages"):
+            return conversation.field_name(path)
+        for begin, name in names.items():
+            if path.startswith(begin) and path[len(begin) : len(begin) + 1] in ("", ".", "["):
+                return name + path[len(begin) :]
+        return _TOOL.sub(lambda match: match[1] + (".input_schema" if match[2] else ""), path)
+
+    with renamed_fields(field_name):
+        request = ChatRequest(
+            **{name: getattr(source, name) for name in _SAMPLING},
+            stop=source.stop if stops is None else stops,
+            messages=conversation.messages,
+            max_tokens=source.max_tokens if isinstance(source, MessagesRequest) else None,
+            tools=None if source.tools is None else [tool.to_chat() for tool in source.tools],
+            tool_choice=chat_tool_choice(source.tool_choice),
+            parallel_tool_calls=parallel_tool_calls(source.tool_choice),
+            reasoning_effort=effort,
+            response_format=_response_format(source),
+        )
+        check_sampled_request(request)
+        check_chat_request(request)
+    ignored += without_effect
+    if request.answers_json:
+        given: dict[str, Any] = {"stop": request.stop, "stop_token_ids": request.stop_token_ids}
+        ignored += tuple(field_name(name) for name, value in given.items() if value)
+    omits = isinstance(source.thinking, EnabledThinking | AdaptiveThinking) and source.thinking.display == "omitted"
+    return ParsedMessage(request, ignored, field_name, omits)
+
+
+def _effort(source: CountTokensRequest) -> tuple[_Effort | None, str, tuple[str, ...]]:
+    """The effort, the field that sets it, and the fields that another one overrides."""
+    effort = None if source.output_config is None else source.output_config.effort
+    if isinstance(source.thinking, DisabledThinking):
+        return "none", "thinking", () if effort is None else ("output_config.effort",)
+    budgeted = isinstance(source.thinking, EnabledThinking)
+    if effort is not None:
+        return (
+            "xhigh" if effort == "max" else effort,
+            "output_config.effort",
+            (("thinking.budget_tokens",) if budgeted else ()),
+        )
+    return source.thinking.effort if isinstance(source.thinking, EnabledThinking) else None, "thinking", ()
+
+
+def _response_format(source: CountTokensRequest) -> JsonSchemaFormat | None:
+    form = source.output_format
+    if source.output_config is not None:
+        form = form or source.output_config.format
+    return None if form is None else JsonSchemaFormat(json_schema=JsonSchema(schema=form.schema))

@@ -1,0 +1,61 @@
+"""Errors of the Messages API: the body, and the table of statuses and types where they differ from `ERRORS`."""
+
+from typing import Final, Literal
+
+from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.record import Record, TaggedRecord
+
+ErrorType = Literal[
+    "invalid_request_error",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "request_too_large",
+    "rate_limit_error",
+    "timeout_error",
+    "api_error",
+    "overloaded_error",
+]
+# By status, after `_STATUSES`; all others below 500 are `invalid_request_error`, above it `api_error`.
+_TYPES: Final[dict[int, ErrorType]] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+_STATUSES: Final = {"insufficient_credits": 402, "overloaded": 529}
+
+
+class ErrorObject(Record, kw_only=True):
+    """An error: its kind, and a `message` for people that names the field."""
+
+    type: ErrorType
+    message: str
+
+
+class MessagesErrorBody(TaggedRecord, kw_only=True, tag="error"):
+    """The body of every response of the Messages API that is not a success."""
+
+    error: ErrorObject
+    request_id: str
+
+
+def messages_status(code: str) -> int:
+    """The HTTP status of an error code. A field of a wrong type or value is a 400 in this API."""
+    status = _STATUSES.get(code, ERRORS[code].status)
+    return 400 if status == 422 else status
+
+
+def error_object(error: ApiError) -> ErrorObject:
+    """The error in this API's form: without a field for `param`, which the message names instead."""
+    status = messages_status(error.code)
+    kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
+    message = error.message
+    if error.param is not None and f"`{error.param}`" not in message:
+        message = f"`{error.param}`: {message}"
+    return ErrorObject(type=kind, message=message)
