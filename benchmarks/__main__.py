@@ -5,7 +5,20 @@ Ratios compare alternating rounds and are more reliable than figures on a noisy 
 
 import argparse
 
-from benchmarks import apis, engine, gateway, grammar, host_work, http, node_sdk, peers, python_sdk, upstream, year
+from benchmarks import (
+    apis,
+    dashboard,
+    engine,
+    gateway,
+    grammar,
+    host_work,
+    http,
+    node_sdk,
+    peers,
+    python_sdk,
+    upstream,
+    year,
+)
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine
 from forefront.engine.model.model import ModelOptions, PagedModel
@@ -16,6 +29,7 @@ _WITHOUT_MODEL = {
     "python": python_sdk.run,
     "gateway": gateway.run,
     "apis": apis.run,
+    "dashboard": dashboard.run,
     "host": host_work.run,
 }
 
