@@ -77,6 +77,7 @@ class OutputDraft:
 
     def __init__(self, id_suffix: str, memory: ResponseMemory, *, summary: bool, encrypted: bool) -> None:
         self.items: list[ItemDraft] = []
+        self._calls: dict[int, ItemDraft] = {}
         self._id_suffix = id_suffix
         self._memory = memory
         self._reasoning: Kind = "summary" if summary else "reasoning"
@@ -104,11 +105,11 @@ class OutputDraft:
                 if self._encrypted:
                     self._memory.add(event.text)
             case ToolCallBegin():
-                item = self._begin("custom_tool_call" if event.custom else "function_call")
+                item = self._calls[event.call] = self._begin("custom_tool_call" if event.custom else "function_call")
                 item.name, item.call_id = event.name, "call_" + secrets.token_hex(12)
                 self._memory.add(event.name)
             case ToolCallDelta():
-                item = self.items[-1]
+                item = self._calls[event.call]  # an upstream may go on with a call after another has begun
                 item.texts.append(event.arguments)
                 self._memory.add(event.arguments)
         return item

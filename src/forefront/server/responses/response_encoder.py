@@ -59,7 +59,8 @@ class ResponsesEncoder(ResponseEncoder):
             encrypted=source.includes_encrypted_reasoning,
         )
         self._next_number = 0
-        self._frames: ItemFrames | None = None
+        self._frames: list[ItemFrames] = []  # of each item
+        self._open: list[ItemFrames] = []  # items that have events to come, the current one last
         self._reason: FinishReason | None = None
         self._created = False
         memory.add(source.instructions or "")
@@ -95,7 +96,7 @@ class ResponsesEncoder(ResponseEncoder):
                 return []
             case Completed():
                 response = self._final(event)
-                ended = [] if self._frames is None else self._frames.end()
+                ended = [sent for frames in self._open for sent in frames.end()]
                 kind = ResponseIncomplete if response.status == "incomplete" else ResponseCompleted
                 return [*ended, frame(kind(response=response, sequence_number=self._number()))]
             case _:
@@ -131,15 +132,16 @@ class ResponsesEncoder(ResponseEncoder):
         return [frame(created), frame(ResponseInProgress(response=response, sequence_number=self._number()))]
 
     def _delta(self, event: Delta) -> list[bytes]:
-        last, frames = self._output.last, self._frames
         opened: list[bytes] = []
         item = self._output.add(event)
-        if item is not last:
-            if frames is not None:
-                opened += frames.end()
-            frames = self._frames = ItemFrames(item, self._number)
-            opened += frames.begin()
-        assert frames is not None
+        if item.index == len(self._frames):
+            opened += [sent for frames in self._open for sent in frames.end()]
+            self._frames.append(ItemFrames(item, self._number))
+            self._open = [self._frames[-1]]
+            opened += self._frames[-1].begin()
+        frames = self._frames[item.index]
+        if frames not in self._open:
+            self._open.insert(0, frames)  # more of an earlier call: its end is sent again
         match event:
             case TextDelta():
                 opened.append(frames.delta(event.text, event.logprobs))
