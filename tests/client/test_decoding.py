@@ -102,6 +102,9 @@ def test_retrieve_model() -> None:
         "context_length": None,
         "max_model_len": None,
         "root": None,
+        "state": None,
+        "size": None,
+        "capabilities": (),
     }
     assert server.requests[0].url.raw_path == b"/v1/models/org%2Fa%20b"
     with pytest.raises(ValueError, match="empty"):

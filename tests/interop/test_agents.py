@@ -32,6 +32,15 @@ def documented_configuration(url: str) -> str:
     return found[1].replace("forefront-mini", MODEL).replace("http://127.0.0.1:8000", url)
 
 
+def documented_variables(url: str) -> dict[str, str]:
+    """The variables for Claude Code in the documentation, for this server and model."""
+    text = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
+    [row] = re.findall(r"^\| Claude Code \| (.*) \|$", text, re.MULTILINE)
+    values = {"KEY": KEY, "MODEL": MODEL, "http://127.0.0.1:8000": url}
+    pairs = re.findall(r"`(\w+)=([^`]*)`", row)
+    return {name: values.get(value, value) for name, value in pairs}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_codex_edits_a_file_over_responses(agents: Path, tmp_path: Path) -> None:
@@ -62,3 +71,29 @@ def test_codex_edits_a_file_over_responses(agents: Path, tmp_path: Path) -> None
     assert result.returncode == 0, result.stdout + result.stderr
     assert (folder / "greeting.txt").read_text() == "Goodbye\n", result.stdout + result.stderr
     assert (tmp_path / "last").read_text() == "The file says Goodbye now."
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_claude_code_edits_a_file_over_messages(agents: Path, tmp_path: Path) -> None:
+    folder, home = tmp_path / "project", tmp_path / "home"
+    folder.mkdir()
+    home.mkdir()
+    (folder / "greeting.txt").write_text("Hello\n")
+    path = str(folder / "greeting.txt")
+    edit = json.dumps({"file_path": path, "old_string": "Hello", "new_string": "Goodbye"})
+    backend = AgentBackend([("Read", json.dumps({"file_path": path})), ("Edit", edit), "The file says Goodbye now."])
+    [program] = (agents.parent / "@anthropic-ai").glob("claude-code-linux-*/claude")
+    with Nursery().serve(f"sqlite:///{tmp_path / 'f.db'}", tmp_path / "log", backends={MODEL: backend}) as server:
+        result = subprocess.run(
+            [str(program), "--print", "--allowedTools=Read,Edit", "Replace Hello by Goodbye in greeting.txt"],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(home)} | documented_variables(server.url),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert (result.returncode, result.stdout) == (0, "The file says Goodbye now.\n"), result.stdout + result.stderr
+    assert (folder / "greeting.txt").read_text() == "Goodbye\n"

@@ -8,7 +8,7 @@ import pytest
 from tests.support.node import PEERS, run_suite, typescript
 from tests.support.server import RunningServer
 
-SUITES = ["langchain", "openai", "published", "responses", "schema", "tools"]
+SUITES = ["langchain", "messages", "openai", "published", "responses", "schema", "tools"]
 
 
 @pytest.mark.slow

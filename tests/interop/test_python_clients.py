@@ -16,6 +16,7 @@ CLIENTS = {
     "interop": [
         "test_dspy",
         "test_haystack",
+        "test_langchain_anthropic",
         "test_langchain_standard",
         "test_litellm",
         "test_llm",
@@ -58,5 +59,5 @@ def test_the_documented_versions_are_the_locked_ones() -> None:
         for names, versions in rows
         for name, version in zip(names.split(", "), versions.split(", "), strict=True)
     }
-    assert len(documented) == 17
+    assert len(documented) == 22
     assert documented - locked == set()

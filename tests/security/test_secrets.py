@@ -63,6 +63,8 @@ def use(server: RunningServer, key: str) -> list[bytes]:
         ("/v1/models", f"Authorization: Basic {basic}"),
         ("/v1/models", f"Authorization: Bearer {key}x"),
         ("/v1/models", f"X-Api-Key: {key}"),
+        ("/v1/messages", f"X-Api-Key: {key}"),
+        ("/v1/messages/nothing", f"X-Api-Key: {key}x"),
         (f"/v1/models?api_key={key}", "X: y"),
         ("/admin/usage", f"Authorization: Bearer {key}"),
         ("/nothing", f"Authorization: Bearer {key}"),

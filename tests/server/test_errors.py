@@ -255,7 +255,7 @@ def test_a_wrong_base_url_gets_a_hint(server: RunningServer, path: str, meant: s
 
 def test_a_path_like_no_other_gets_no_hint(server: RunningServer) -> None:
     with server.client() as client:
-        assert check(client.get("/v1/embeddings"), 404, "unknown_url") == "There is nothing at /v1/embeddings."
+        assert check(client.get("/v1/images"), 404, "unknown_url") == "There is nothing at /v1/images."
 
 
 @pytest.mark.parametrize("path", [PATH, "/v1/models", "/v1/completions"])

@@ -148,7 +148,8 @@ def test_a_client_that_leaves_is_an_abort(tmp_path: Path) -> None:
         httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}) as client,
     ):
         with client.stream("POST", CHAT, json=BODY | {"stream": True, "max_tokens": 10_000}) as response:
-            next(response.iter_lines())
+            lines = response.iter_lines()  # its end would close the connection
+            next(lines)
             assert scrape(client)("num_requests_running", model_name=MODEL) == 1
         deadline = time.monotonic() + 10
         while (now := scrape(client))("request_success_total", model_name=MODEL, finished_reason="abort") < 1:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.chat.events import Event
+from forefront.chat.events import ChoiceEnd, Event
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
 from forefront.upstream.error_mapping import read_error
 from forefront.upstream.sse import EventReader
@@ -220,3 +220,21 @@ def test_an_answer_that_its_deadline_ends() -> None:
     events(decoder, chunk({"content": "x"}, "stop"))
     assert Collected(list(decoder.cut())).reasons == ["deadline"]
     assert decoder.complete
+
+
+@pytest.mark.parametrize(
+    ("fields", "stop"),
+    [
+        ({"stop_reason": "END"}, "END"),
+        ({"matched_stop": "END"}, "END"),
+        ({"stop_reason": None, "matched_stop": 128001}, None),
+        ({"stop_reason": 2}, None),
+        ({"stop_reason": {"a": 1}}, None),
+        ({"stop_reason": "x" * 10_000}, "x" * 1024),
+        ({}, None),
+    ],
+)
+def test_the_stop_string_that_an_upstream_names(fields: dict[str, Any], stop: str | None) -> None:
+    choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"} | fields
+    *_, end = AnswerDecoder(1, 1000).decode(json.dumps({"choices": [choice]}).encode())
+    assert end == ChoiceEnd(0, "stop", stop)

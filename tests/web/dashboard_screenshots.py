@@ -18,7 +18,7 @@ from tests.web.dashboard_data import fill_ledger, make_keys
 from tests.web.scenes import folder
 
 WIDTHS = {1440: 900, 900: 900, 390: 844}
-MODELS = ("forefront-mini", "qwen3-8b")
+MODELS = ("sample", "other-sample")
 VIEWS = ("overview", "requests", "keys", "projects", "models")
 
 

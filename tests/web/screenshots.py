@@ -14,7 +14,7 @@ from tests.support.scripted import ScriptedBackend
 from tests.web.scenes import SCENES, SCRIPTS, folder
 
 WIDTHS = {1440: 900, 900: 900, 390: 844}
-MODELS = ("forefront-mini", "qwen3-8b")
+MODELS = ("sample", "other-sample")
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ class LoadQueue:
     """The memory of all models, at most `limit` bytes, and the models that wait for some of it, in order of arrival.
 
     A model stays loaded for `minimum_seconds`, and for as long as its load took, before it is unloaded for another: at
-    most half of the time goes into loading, whatever clients request.
+    most half of the time goes into loading, for any requests.
     """
 
     def __init__(

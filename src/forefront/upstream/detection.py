@@ -47,7 +47,7 @@ async def list_models(client: UpstreamClient, replica: Replica) -> list[dict[str
 
 
 async def detect(client: UpstreamClient, replica: Replica, model: str) -> Detected:
-    """The server's dialect, by its list of models or by paths of its own; `generic` where nothing tells.
+    """The server's dialect, by its list of models or by paths of its own; `generic` where neither shows it.
 
     Raises `UpstreamError` for a server that cannot be reached.
     """

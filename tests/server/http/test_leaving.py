@@ -23,7 +23,7 @@ from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.store.database import open_database
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
-from forefront.server.routes.preflight import PreflightEndpoint
+from forefront.server.routes.preflight import CHAT_PREFLIGHT, PreflightEndpoint
 from forefront.wire.request import ChatRequest
 from tests.server.request_scope import authenticate_as
 from tests.support.instant import KEY, MODEL, InstantBackend
@@ -89,7 +89,7 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
     backend, workers = Endless(), WorkerPool(1, "test")
     async with office(tmp_path) as (gateway, principal), asyncio.timeout(10):
         client = Connection(principal, json.dumps(BODY).encode())
-        app = PreflightEndpoint(catalog_of(backend), gateway, workers)
+        app = PreflightEndpoint(CHAT_PREFLIGHT, catalog_of(backend), gateway, workers)
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
         await backend.begun.wait()
         assert gateway.queue._reserved.total() == 1
@@ -108,7 +108,7 @@ async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: P
         occupied = asyncio.ensure_future(workers.run(Tenant("other"), 1, gate.wait))
         catalog = catalog_of(InstantBackend())
         preflights, completions = (
-            PreflightEndpoint(catalog, gateway, workers),
+            PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
             CompletionsEndpoint(CHAT, CompletionService(catalog, gateway, workers)),
         )
         app = preflights if endpoint == "preflight" else completions

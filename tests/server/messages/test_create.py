@@ -184,6 +184,16 @@ def test_errors(
     assert body["request_id"] == caught.value.request_id
 
 
+def test_an_image_needs_a_model_that_reads_it(client: anthropic.Anthropic) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": "aGk="}
+    messages: Any = [{"role": "user", "content": [{"type": "image", "source": source}]}]
+    message = r"`messages\[0\].content\[0\].type`: Parts of type"
+    with pytest.raises(anthropic.BadRequestError, match=message):
+        client.messages.create(model="tiny", max_tokens=2, messages=messages)
+    with pytest.raises(anthropic.BadRequestError, match=message):
+        client.messages.count_tokens(model="tiny", messages=messages)
+
+
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/none", "/v1/messages/batches"])
 def test_errors_of_other_paths_have_the_same_form(server: RunningServer, path: str) -> None:
     with server.client(headers={"authorization": "", "anthropic-version": "2023-06-01"}) as http:

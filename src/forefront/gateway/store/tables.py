@@ -140,7 +140,7 @@ servers = Table(
     Column("heartbeat_at", Float(53), nullable=False),
 )
 
-# Responses that clients have asked to store. `depth` and `chain_size` are of the response with all that it continues:
+# Responses that are stored for clients. `depth` and `chain_size` are of the response with all that it continues:
 # their number, and the bytes of their contents. `server_id` generates it, while `status` is `queued`. `input`, `output`
 # and `response` are JSON, encrypted if there is an `encryption_key` (the key's name).
 stored_responses = Table(

@@ -47,8 +47,10 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
     conversation = Conversation(source.messages, source.system)
     effort, effort_name, without_effect = _effort(source)
     stops = source.stop_sequences if isinstance(source, MessagesRequest) else None
+    form = "output_config.format" if source.output_format is None else "output_format"
     names = {
-        "response_format.json_schema": "output_config.format" if source.output_format is None else "output_format",
+        "response_format.json_schema": form,
+        "response_format": form,
         "reasoning_effort": effort_name,
         "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
         "stop": "stop" if stops is None else "stop_sequences",

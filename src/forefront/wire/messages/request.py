@@ -11,7 +11,6 @@ from forefront.wire.request import MAX_STOPS, Positive, Sampling, Stop
 from forefront.wire.tools import MAX_TOOLS
 
 MAX_MESSAGES = 4096
-MAX_BLOCKS = 4096
 
 
 class InputMessage(msgspec.Struct, kw_only=True):
@@ -19,7 +18,7 @@ class InputMessage(msgspec.Struct, kw_only=True):
     assistant is continued."""
 
     role: Literal["user", "assistant", "system"]
-    content: str | Annotated[list[Block], Meta(max_length=MAX_BLOCKS)]
+    content: str | list[Block]
 
 
 class EnabledThinking(msgspec.Struct, kw_only=True, tag_field="type", tag="enabled"):
@@ -77,7 +76,7 @@ class CountTokensRequest(Sampling, kw_only=True):
     """
 
     messages: Annotated[list[InputMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
-    system: str | Annotated[list[SystemBlock], Meta(max_length=MAX_BLOCKS)] | None = None
+    system: str | list[SystemBlock] | None = None
     tools: Annotated[list[ClientTool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: MessagesToolChoice | None = None
     thinking: Thinking | None = None

@@ -19,7 +19,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
 
 /**
  * Runs one request and reports the growing answer, at most once in each frame. The last change has the final status:
- * whatever has arrived is part of it. Returns the error of an answer that failed, else null.
+ * what has arrived is part of it. Returns the error of an answer that failed, else null.
  */
 export async function runAnswer(
   client: ApiClient,
