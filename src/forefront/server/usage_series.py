@@ -99,11 +99,11 @@ def _measured(parts: Sequence[Sequence[GroupSums]]) -> UsageSeries:
 
 
 def _latencies(parts: Iterable[Sequence[QuantileSketch]]) -> LatencySeries:
-    sketches = [merged(part) for part in parts]
+    sketches = [merged(part) if part else None for part in parts]  # most intervals of a quiet server are empty
     return LatencySeries(
-        mean=[_mean(sketch.sum, sketch.count) for sketch in sketches],
-        p50=[_rounded(sketch.quantile(0.5)) for sketch in sketches],
-        p95=[_rounded(sketch.quantile(0.95)) for sketch in sketches],
+        mean=[None if sketch is None else _mean(sketch.sum, sketch.count) for sketch in sketches],
+        p50=[None if sketch is None else _rounded(sketch.quantile(0.5)) for sketch in sketches],
+        p95=[None if sketch is None else _rounded(sketch.quantile(0.95)) for sketch in sketches],
     )
 
 
