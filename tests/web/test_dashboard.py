@@ -191,7 +191,8 @@ def test_failed_and_slow_requests_with_receipts_and_without_prompts(dashboard: D
 
 
 def test_upstreams_with_their_health(dashboard: Dashboard, served: Served) -> None:
-    served.complete(model="remote")
+    for _ in range(5):  # as many failures in a row as open its circuit
+        served.complete(model="remote")
     page = dashboard("models")
     upstream = page.get_by_role("list", name="Upstream servers").locator("[data-replica='remote/1']")
     expect(upstream).to_contain_text("http://127.0.0.1:9/v1")
