@@ -20,7 +20,7 @@ help:  ## Show the targets
 serve: $(VENV)/serve.stamp $(PAGE)  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
 	@$(BIN)/forefront serve $(ARGS)
 
-test: $(VENV)/dev.stamp $(VENV)/docs.stamp $(PAGE)  ## Run every test in WORKERS=2 processes, one file at a time each
+test: $(VENV)/dev.stamp $(VENV)/docs.stamp $(PAGE)  ## Run the tests in WORKERS=2 processes, one file at a time each
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.stamp  ## Formatting, lint, types, layers, spelling, container files

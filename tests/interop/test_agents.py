@@ -41,6 +41,7 @@ def documented_variables(url: str) -> dict[str, str]:
     return {name: values.get(value, value) for name, value in pairs}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_codex_edits_a_file_over_responses(agents: Path, tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_codex_edits_a_file_over_responses(agents: Path, tmp_path: Path) -> None
     assert (tmp_path / "last").read_text() == "The file says Goodbye now."
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_claude_code_edits_a_file_over_messages(agents: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ CLIENTS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("lock", "suite"), [(lock, suite) for lock, suites in CLIENTS.items() for suite in suites])

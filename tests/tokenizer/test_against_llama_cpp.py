@@ -68,6 +68,7 @@ def test_the_same_tokens(kind: str, tmp_path: Path) -> None:
     assert compare(ours, judge, texts(60, 1, WHOLE)) == 60
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_same_tokens_of_many_texts(tmp_path: Path) -> None:

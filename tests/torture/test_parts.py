@@ -33,6 +33,7 @@ def harness(tmp_path: Path, postgres: str) -> Harness:
     return Harness(tmp_path, postgres=postgres, quiet=True)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # seconds on a machine of its own
 @pytest.mark.parametrize("part", FRACTIONS)
