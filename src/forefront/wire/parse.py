@@ -1,6 +1,7 @@
 """From a request's bytes to a typed request, with an error that names the field."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,13 +13,15 @@ from forefront.wire.json_reader import read_json
 from forefront.wire.legacy_functions import resolve_functions
 from forefront.wire.message_validation import check_conversation
 from forefront.wire.other_engines import rewrite
+from forefront.wire.refused_fields import FIELD_TABLES, FieldTables
 from forefront.wire.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.response_format import TextFormat
 from forefront.wire.tools import NamedToolChoice
 from forefront.wire.unknown_fields import ignored_fields
-from forefront.wire.validation_errors import validation_error
+from forefront.wire.validation_errors import Choices, validation_error
 
 R = TypeVar("R", bound=SampledRequest)
+S = TypeVar("S", bound=msgspec.Struct)
 P = TypeVar("P")
 
 
@@ -61,12 +64,20 @@ def read_fields(body: bytes | bytearray) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
-    ignored = ignored_fields(fields, kind)
+def convert_fields(
+    fields: dict[str, Any], kind: type[S], tables: FieldTables = FIELD_TABLES, choices: Sequence[Choices] = ()
+) -> tuple[S, tuple[str, ...]]:
+    """The request in `fields`, and the paths of its fields without effect. `tables` and `choices` are those of the API
+    for unknown fields and for values that are refused by name. Raises `ApiError` (400, 422)."""
+    ignored = ignored_fields(fields, kind, tables)
     try:
-        request = msgspec.convert(fields, kind)
+        return msgspec.convert(fields, kind), ignored
     except msgspec.ValidationError as error:
-        raise validation_error(str(error)) from None
+        raise validation_error(str(error), choices) from None
+
+
+def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
+    request, ignored = convert_fields(fields, kind)
     check_sampled_request(request)
     _check_window(fields, request)
     if request.answers_json:

@@ -2,13 +2,9 @@
 
 from typing import TypeVar
 
-import msgspec
-
 from forefront.wire.embeddings import MAX_INPUTS, EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import ParsedRequest, read_fields
-from forefront.wire.unknown_fields import ignored_fields
-from forefront.wire.validation_errors import validation_error
+from forefront.wire.parse import ParsedRequest, convert_fields, read_fields
 
 R = TypeVar("R", bound=EmbeddingRequest | RerankRequest)
 
@@ -37,8 +33,4 @@ def parse_rerank_request(body: bytes | bytearray) -> ParsedRequest[RerankRequest
 
 def _parse(body: bytes | bytearray, kind: type[R]) -> ParsedRequest[R]:
     fields = read_fields(body)
-    ignored = ignored_fields(fields, kind)
-    try:
-        return ParsedRequest(msgspec.convert(fields, kind), ignored)
-    except msgspec.ValidationError as error:
-        raise validation_error(str(error)) from None
+    return ParsedRequest(*convert_fields(fields, kind))

@@ -2,14 +2,10 @@
 
 from typing import Final, TypeVar
 
-import msgspec
-
 from forefront.wire.errors import ApiError
 from forefront.wire.message_validation import check_conversation
-from forefront.wire.parse import ParsedRequest, read_fields
+from forefront.wire.parse import ParsedRequest, convert_fields, read_fields
 from forefront.wire.tokens import DetokenizeRequest, TokenizeRequest
-from forefront.wire.unknown_fields import ignored_fields
-from forefront.wire.validation_errors import validation_error
 
 _ALIASES: Final = {"content": "prompt", "add_special": "add_special_tokens", "with_pieces": "return_token_strs"}
 
@@ -46,8 +42,4 @@ def _parse(body: bytes | bytearray, kind: type[T]) -> ParsedRequest[T]:
     for alias, name in _ALIASES.items():
         if kind is TokenizeRequest and alias in fields and name not in fields:
             fields[name] = fields.pop(alias)
-    ignored = ignored_fields(fields, kind)
-    try:
-        return ParsedRequest(msgspec.convert(fields, kind), ignored)
-    except msgspec.ValidationError as error:
-        raise validation_error(str(error)) from None
+    return ParsedRequest(*convert_fields(fields, kind))

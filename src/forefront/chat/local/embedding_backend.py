@@ -2,34 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn
 
 import numpy as np
 
 from forefront.chat.backend import PromptPreview, Run, TokenizedText
 from forefront.chat.embedder import EmbeddingResult, Vector
+from forefront.chat.local.text_codec import TextCodec
 from forefront.chat.output.choice_decoder import TokenTexts
 from forefront.chat.prompt.context_limit import PromptSizeLimit
 from forefront.engine.embedding.embedding_engine import EmbeddingEngine
 from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingModel
 from forefront.engine.engine import EngineStats
 from forefront.engine.errors import EngineStoppedError, StepFailedError
-from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
-from forefront.fairness.worker_pool import WorkerPool
-from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
-T = TypeVar("T")
-
-# Threads that tokenise. A project has half of them at most.
-_THREADS: Final = 2
 # Tokens of one request: a hundred times a usual context.
 _MAX_TOKENS: Final = 2**19
 # Seconds: a forward pass so recent proves that the engine works.
@@ -72,11 +66,10 @@ class EmbeddingBackend:
         self.context_length = model.context_length
         self._model = model
         self._engine = EmbeddingEngine(model)
-        self._tokenizer = tokenizer
         self._facts = facts
-        self._texts = TokenTexts(tokenizer.pieces, {token: text for text, token in tokenizer.control.items()})
+        texts = TokenTexts(tokenizer.pieces, {token: text for text, token in tokenizer.control.items()})
+        self._codec = TextCodec(tokenizer, texts, model.vocabulary_size)
         self._limit = PromptSizeLimit(model.context_length, tokenizer.longest)
-        self._workers = WorkerPool(_THREADS, "forefront-embedding-texts")
         self._begin = _token(tokenizer, tokenizer.bos_token, tokenizer.add_bos)
         self._end = _token(tokenizer, tokenizer.eos_token, tokenizer.add_eos)
 
@@ -162,13 +155,11 @@ class EmbeddingBackend:
             tokens = [*self._begin, *tokens, *self._end]
         if not request.return_token_strs:
             return TokenizedText(tokens)
-        texts = [self._texts.text(token).decode(errors="replace") for token in tokens]
-        return TokenizedText(tokens, texts)
+        return TokenizedText(tokens, await self._codec.texts(tokens, tenant))
 
-    async def detokenize(self, tokens: Sequence[int], _tenant: Tenant) -> str:
+    async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
         """See `Backend.detokenize`."""
-        self._check_tokens(tokens, "tokens")
-        return b"".join(map(self._texts.text, tokens)).decode(errors="replace")
+        return await self._codec.decode(tokens, tenant)
 
     def ignored(self, _request: SampledRequest) -> tuple[str, ...]:
         """Nothing: `prepare` refuses the request."""
@@ -190,7 +181,7 @@ class EmbeddingBackend:
     async def close(self) -> None:
         """See `Backend.close`."""
         await self._engine.stop()
-        await asyncio.to_thread(self._workers.close)
+        await asyncio.to_thread(self._codec.close)
 
     # Texts.
 
@@ -198,22 +189,13 @@ class EmbeddingBackend:
         """The tokens of one input, with those that the model expects around a text."""
         if isinstance(entry, str):
             return [*self._begin, *await self._encode(entry, param, tenant), *self._end]
-        self._check_tokens(entry, param)
+        self._codec.check(entry, param)
         return entry
 
     async def _encode(self, text: str, param: str, tenant: Tenant) -> list[int]:
         """The tokens of a text, control tokens recognised. Raises `ApiError`."""
         self._limit.check(text, param)
-        try:
-            return await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))
-        except TokenizerError:
-            raise ApiError("invalid_value", "The model's tokenizer cannot encode this text.", param=param) from None
-
-    async def _in_worker(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
-        try:
-            return await self._workers.run(tenant, size + 1, work)
-        except SemaphoreClosedError:
-            raise shutting_down() from None
+        return await self._codec.encode(text, param, tenant)
 
     def _check_size(self, tokens: int, total: int, param: str) -> int:
         """The new total. Raises `ApiError` for an input beyond the context, and for a request that is too large."""
@@ -227,12 +209,6 @@ class EmbeddingBackend:
             text = f"A request can have at most {_MAX_TOKENS} tokens in all; send several requests."
             raise ApiError("invalid_value", text, param=param)
         return total + tokens
-
-    def _check_tokens(self, tokens: Sequence[int], param: str) -> None:
-        size = self._model.vocabulary_size
-        if tokens and max(tokens) >= size:
-            text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {size - 1}."
-            raise ApiError("invalid_value", text, param=param)
 
     def _no_text(self) -> ApiError:
         if self._model.ranks:

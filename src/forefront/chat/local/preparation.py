@@ -1,6 +1,5 @@
 """From a request to what the engine runs: prompt tokens, sampling, constraint, and a decoder for each choice."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TypeVar
 from forefront.chat.backend import TokenizedText
 from forefront.chat.grammar.structured_output import AnswerFormat, StructuredOutput
 from forefront.chat.local.sampling import sampling_of
+from forefront.chat.local.text_codec import TextCodec, not_encodable
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.choice_decoder import ChoiceDecoder
 from forefront.chat.output.decoders import chat_decoders, text_decoders
@@ -19,24 +19,17 @@ from forefront.chat.prompt.prompt_builder import Prompt, PromptBuilder
 from forefront.chat.prompt.template_messages import split_prefill
 from forefront.engine.constraint import ConstraintFactory
 from forefront.engine.request import GenerateRequest
-from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.tenant import Tenant
-from forefront.fairness.worker_pool import WorkerPool
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.wire.errors import ApiError, shutting_down
+from forefront.wire.errors import ApiError
 from forefront.wire.media import media_parts
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
-_log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`
-# Threads that render and tokenise. A project has half of them at most. More threads take the interpreter lock from the
-# event loop: with four, another project's first token took 1.7 times as long under abuse.
-_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +75,15 @@ class RequestPreparer:
         structured_output: StructuredOutput,
         limits: ModelLimits,
     ) -> None:
-        self._tokenizer = tokenizer
         self._prompts = prompts
         self._format = model_format
         self._structured_output = structured_output
         self._limits = limits
-        self._workers = WorkerPool(_THREADS, "forefront-prompts")
+        self._codec = TextCodec(tokenizer, model_format.plain_texts, limits.vocabulary_size)
 
     def close(self) -> None:
         """End the worker threads and those of the grammars."""
-        self._workers.close()
+        self._codec.close()
         self._structured_output.close()
 
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
@@ -151,21 +143,14 @@ class RequestPreparer:
             text = request.prompt or ""
             if request.add_special_tokens is not False:
                 text = self._format.opening + text
-            tokens = await self._encode(text, "prompt", tenant)
+            tokens = await self._codec.encode(text, "prompt", tenant)
         if not request.return_token_strs:
             return TokenizedText(tokens)
-        name = self._format.plain_texts.text
-        texts = await self._in_worker(
-            tenant, len(tokens), lambda: [name(token).decode(errors="replace") for token in tokens]
-        )
-        return TokenizedText(tokens, texts)
+        return TokenizedText(tokens, await self._codec.texts(tokens, tenant))
 
     async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
         """The text of tokens, control tokens by their names."""
-        self._check_tokens(tokens, "tokens")
-        name = self._format.plain_texts.text
-        data = await self._in_worker(tenant, len(tokens), lambda: b"".join(map(name, tokens)))
-        return data.decode(errors="replace")
+        return await self._codec.decode(tokens, tenant)
 
     def ignored(self, request: ChatRequest) -> tuple[str, ...]:
         """The fields that have no effect for this model. Raises `ApiError` 400 for one that cannot be ignored."""
@@ -197,7 +182,7 @@ class RequestPreparer:
             text = f"The model's chat template does not take these messages: {error}"
             raise ApiError("invalid_value", text, param="messages") from None
         except TokenizerError as error:
-            raise _not_encodable(error, "messages") from None
+            raise not_encodable(error, "messages") from None
 
     def _prompt_and_form(self, request: ChatRequest) -> tuple[Prompt, AnswerFormat | None]:
         prompt = self._prompt(request)
@@ -207,7 +192,7 @@ class RequestPreparer:
         """The constraint's source. Only a JSON schema takes long enough for a thread."""
         if request.response_format is None:
             return self._structured_output.text(request)
-        return await self._in_worker(tenant, 0, lambda: self._structured_output.text(request))
+        return await self._codec.run(tenant, 0, lambda: self._structured_output.text(request))
 
     async def _tokens(
         self, prompt: str | list[int], index: int, request: CompletionRequest, tenant: Tenant
@@ -216,41 +201,20 @@ class RequestPreparer:
         param = "prompt" if isinstance(request.prompt, str) else f"prompt[{index}]"
         if isinstance(prompt, str):
             self._limits.text_bound.check(prompt, param)
-            tokens = await self._encode(self._format.opening + prompt, param, tenant)
+            tokens = await self._codec.encode(self._format.opening + prompt, param, tenant)
         else:
             tokens = prompt
-            self._check_tokens(tokens, param)
+            self._codec.check(tokens, param)
         if not tokens:
             raise ApiError("invalid_value", f"`{param}` is empty.", param=param)
         return tokens
-
-    async def _encode(self, text: str, param: str, tenant: Tenant) -> list[int]:
-        """The tokens of a text, control tokens recognised. Raises `ApiError`."""
-        try:
-            return await self._in_worker(tenant, len(text), lambda: self._tokenizer.encode(text))
-        except TokenizerError as error:
-            raise _not_encodable(error, param) from None
-
-    def _check_tokens(self, tokens: Sequence[int], param: str) -> None:
-        """Raises `ApiError` for a token beyond the vocabulary."""
-        size = self._limits.vocabulary_size
-        if tokens and max(tokens) >= size:
-            text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {size - 1}."
-            raise ApiError("invalid_value", text, param=param)
 
     async def _rendered(self, request: ChatRequest, tenant: Tenant, render: Callable[[ChatRequest], T]) -> T:
         """`render(request)`, in a worker thread. Raises `ApiError` for messages that cannot fit, before any work."""
         _refuse_media(request)
         size = _text_size(request)
         self._limits.text_bound.check_messages(size)
-        return await self._in_worker(tenant, size, lambda: render(request))
-
-    async def _in_worker(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
-        """Run `work` in a worker thread, in `tenant`'s turn. `size` is in characters."""
-        try:
-            return await self._workers.run(tenant, size + 1, work)
-        except SemaphoreClosedError:
-            raise shutting_down() from None
+        return await self._codec.run(tenant, size, lambda: render(request))
 
 
 def _refuse_media(request: ChatRequest) -> None:
@@ -264,9 +228,3 @@ def _refuse_media(request: ChatRequest) -> None:
 def _text_size(request: ChatRequest) -> int:
     """The characters of all messages."""
     return sum(len(message.text) for message in request.messages)
-
-
-def _not_encodable(error: TokenizerError, param: str) -> ApiError:
-    """The error for a text that the tokenizer cannot encode. The library's reason goes to the log."""
-    _log.warning("a text cannot be encoded: %s", error)
-    return ApiError("invalid_value", "The model's tokenizer cannot encode this text.", param=param)

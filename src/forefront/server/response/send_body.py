@@ -1,9 +1,12 @@
 """Response bodies in pieces, with back-pressure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from forefront.server.http.headers import raw
 
 _PIECE: Final = 2**16  # bytes
 
@@ -14,6 +17,13 @@ async def send_body(send: Send, body: bytes) -> None:
     for start in range(0, len(body) or 1, _PIECE):
         piece = body[start : start + _PIECE]
         await send({"type": "http.response.body", "body": piece, "more_body": start + _PIECE < len(body)})
+
+
+async def send_json(send: Send, body: bytes, headers: Mapping[str, str]) -> None:
+    """Send a whole response of 200 with a JSON body."""
+    length = {"content-type": "application/json", "content-length": str(len(body))}
+    await send({"type": "http.response.start", "status": 200, "headers": raw({**headers, **length})})
+    await send_body(send, body)
 
 
 class ChunkedResponse(Response):

@@ -1,7 +1,6 @@
 """`POST /v1/embeddings` and `POST /v1/rerank`: the way of a request, as in `completions.py`."""
 
 import base64
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.error_response import rate_limit_headers
-from forefront.server.http.headers import raw
 from forefront.server.http.request_context import RequestContext, request_context
+from forefront.server.response.response_encoder import new_id
 from forefront.server.response.response_sender import ignored_header
-from forefront.server.response.send_body import send_body
+from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.wire.embeddings import (
@@ -84,7 +83,7 @@ class EmbeddingsEndpoint(Generic[R]):
             return
         principal = request_context(scope).principal
         model = find_model(self._catalog, principal, parsed.request.model).use()
-        name = f"{self._api.prefix}-{int(time.time() * 1000):012x}{secrets.token_hex(8)}"
+        name = new_id(self._api.prefix, time.time())
         with self._gateway.admit(principal, model.name, name) as lease, model:
             sending = self._answer(parsed, model, request_context(scope), lease, name)
             await while_connected(receive, self._send(sending, lease, ignored_header(parsed.ignored), send))
@@ -124,10 +123,7 @@ class EmbeddingsEndpoint(Generic[R]):
 
     async def _send(self, answer: Awaitable[bytes], lease: Lease, headers: dict[str, str], send: Send) -> None:
         body = await answer
-        headers = headers | rate_limit_headers(lease.rate_limits())
-        headers |= {"content-type": "application/json", "content-length": str(len(body))}
-        await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
-        await send_body(send, body)
+        await send_json(send, body, headers | rate_limit_headers(lease.rate_limits()))
 
 
 def encode_embeddings(request: EmbeddingRequest, embedded: Embedded) -> Iterator[bytes]:
@@ -162,11 +158,11 @@ EMBEDDINGS: EmbeddingApi[EmbeddingRequest] = EmbeddingApi(
     parse_embedding_request,
     lambda embedder, request, tenant: embedder.prepare_embeddings(request, tenant),
     encode_embeddings,
-    "embd",
+    "embd-",
 )
 RERANK: EmbeddingApi[RerankRequest] = EmbeddingApi(
     parse_rerank_request,
     lambda embedder, request, tenant: embedder.prepare_ranking(request, tenant),
     encode_ranking,
-    "rank",
+    "rank-",
 )

@@ -14,10 +14,9 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.error_response import rate_limit_headers
-from forefront.server.http.headers import raw
 from forefront.server.http.request_context import request_context
 from forefront.server.response.response_sender import ignored_header
-from forefront.server.response.send_body import send_body
+from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.wire.parse import ParsedRequest
@@ -86,6 +85,4 @@ class TokensEndpoint(Generic[R]):
             await model.wait()
             content = msgspec.json.encode(await self._api.result(parsed.request, model, principal.tenant))
             headers = ignored_header(parsed.ignored) | rate_limit_headers(lease.rate_limits())
-        headers |= {"content-type": "application/json", "content-length": str(len(content))}
-        await send({"type": "http.response.start", "status": 200, "headers": raw(headers)})
-        await send_body(send, content)
+        await send_json(send, content, headers)

@@ -4,16 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from forefront.wire.errors import ApiError
 from forefront.wire.messages.blocks import Block, CacheControl, SystemBlock, ToolResultBlock
 from forefront.wire.messages.refused_fields import FIELD_TABLES
 from forefront.wire.messages.request import CountTokensRequest, EnabledThinking, MessagesRequest
 from forefront.wire.messages.tools import ClientTool, needs_tools
-from forefront.wire.parse import read_fields
-from forefront.wire.unknown_fields import ignored_fields
-from forefront.wire.validation_errors import Choices, validation_error
+from forefront.wire.parse import convert_fields, read_fields
+from forefront.wire.validation_errors import Choices
 
 R = TypeVar("R", bound=CountTokensRequest)
 
@@ -49,11 +46,7 @@ def parse_request(body: bytes | bytearray, kind: type[R]) -> tuple[R, tuple[str,
     """
     fields = read_fields(body)
     _add_tool_types(fields.get("tools"))
-    ignored = ignored_fields(fields, kind, FIELD_TABLES[kind])
-    try:
-        request = msgspec.convert(fields, kind)
-    except msgspec.ValidationError as error:
-        raise validation_error(str(error), _CHOICES) from None
+    request, ignored = convert_fields(fields, kind, FIELD_TABLES[kind], _CHOICES)
     _check(request)
     return request, ignored + tuple(_without_effect(request))
 

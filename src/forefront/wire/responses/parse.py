@@ -3,14 +3,11 @@
 import re
 from typing import Any, Final
 
-import msgspec
-
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import read_fields
+from forefront.wire.parse import convert_fields, read_fields
 from forefront.wire.responses.refused_fields import FIELD_TABLES
 from forefront.wire.responses.request import ResponsesRequest
-from forefront.wire.unknown_fields import ignored_fields
-from forefront.wire.validation_errors import Choices, validation_error
+from forefront.wire.validation_errors import Choices
 
 _CHOICES: Final = (
     Choices(
@@ -37,11 +34,7 @@ def parse_request(body: bytes | bytearray) -> tuple[ResponsesRequest, tuple[str,
     """The body of `POST /v1/responses`, and the paths of its fields without effect. Raises `ApiError` (400, 422)."""
     fields = read_fields(body)
     _add_item_types(fields.get("input"))
-    ignored = ignored_fields(fields, ResponsesRequest, FIELD_TABLES)
-    try:
-        request = msgspec.convert(fields, ResponsesRequest)
-    except msgspec.ValidationError as error:
-        raise validation_error(str(error), _CHOICES) from None
+    request, ignored = convert_fields(fields, ResponsesRequest, FIELD_TABLES, _CHOICES)
     _check(request)
     return request, ignored
 
