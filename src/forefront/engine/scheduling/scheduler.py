@@ -11,7 +11,7 @@ from typing import Final
 from forefront.engine.scheduling.admission import Admission
 from forefront.engine.scheduling.block_pool import BlockPool, extend_block_hashes
 from forefront.engine.scheduling.drafter import Drafter, add_drafts
-from forefront.engine.scheduling.prefill import divide_prefill
+from forefront.engine.scheduling.prefill import divide_prefill, first_of_equals
 from forefront.engine.scheduling.running_set import RunningSet
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk, step_size
 from forefront.engine.scheduling.sequence import Sequence
@@ -121,6 +121,9 @@ class Scheduler:
         was found wholly cached; it decodes in the next step."""
         preempted = self._running.preempted
         preempted.clear()
+        for sequence in self.running:
+            if not sequence.decoding:
+                self._running.reuse_computed(sequence)
         decodes = self._decodes()
         self._admission.admit()
         if preempted:
@@ -132,7 +135,7 @@ class Scheduler:
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
         if self._drafter is not None and decodes:
             add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), self._running)
-        return decodes + self._prefill(prefills, decodes)
+        return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes)
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:
         """Record that a chunk has run and that sampling confirmed `accepted` tokens of its draft, which are appended to

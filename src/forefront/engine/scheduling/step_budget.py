@@ -19,8 +19,8 @@ class StepBudget:
     """Budgets of tokens that keep a step within a target of duration, by measured durations.
 
     `target`: seconds that 95 % of steps with decodes shall not exceed. `most`: the most tokens of prompts and drafts in
-    a step. `first`: how many beside decodes until steps have been measured. After `contend` steps are short for a while,
-    because the first token of a tenant that arrives waits for the running step.
+    a step. `first`: how many beside decodes until steps have been measured. Steps are short for a while after
+    `contend`, because the first token of a tenant that arrives waits for the running step.
     """
 
     def __init__(self, target: float, most: int, first: int) -> None:
