@@ -24,7 +24,7 @@ BLOCK_SIZE: Final = 32
 # Blocks of a sequence that count for routing, which bounds the cost of a decision.
 _MAX_BLOCKS: Final = 512
 # Output tokens of a request that count as work: answers end at an unknown length, mostly far below their limit.
-_EXPECTED_OUTPUT: Final = 256
+EXPECTED_OUTPUT: Final = 256
 # Replicas that are considered by prefix, by rendezvous hashing, and at random.
 _CANDIDATES: Final = 4
 _SAMPLE: Final = 8
@@ -131,7 +131,7 @@ class PrefixRouter:
         self._lose_silent()
         keys: list[bytes] = []
         _extend_keys(keys, tokens, tenant)
-        output = min(max_tokens, _EXPECTED_OUTPUT) * n
+        output = min(max_tokens, EXPECTED_OUTPUT) * n
         replica, blocks, reason = self._choose(keys, tenant, len(tokens) + output, fingerprint, without)
         known = blocks * BLOCK_SIZE
         self._count(reason, len(tokens), known)
