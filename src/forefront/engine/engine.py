@@ -36,7 +36,8 @@ _SCORED_LOGITS = 2**23
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts."""
+    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first. Cached blocks whose last use is
+    more than `retained_seconds` ago have been evicted. The rest are counts."""
 
     running: int
     waiting: int
@@ -47,6 +48,7 @@ class EngineStats:
     evictions: int
     restarts: int
     last_token: float
+    retained_seconds: float = 0.0
 
 
 class Engine:
@@ -145,6 +147,7 @@ class Engine:
             evictions=self._evictions + scheduler.pool.evictions,
             restarts=self._restarts,
             last_token=self._last_token,
+            retained_seconds=scheduler.pool.retained_seconds,
         )
 
     def _work(self) -> None:
