@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.engine import running
 from benchmarks.report import table
@@ -81,9 +81,10 @@ async def burst(engine: Engine, length: int, streams: int = 32) -> Figures:
 async def beside_prompts(engine: Engine, streams: int = 8, prompts: int = 6) -> Figures:
     """Streams decode while long prompts and short ones arrive, one of each at a time."""
     decoding = [Stream() for _ in range(streams)]
-    tasks = [asyncio.create_task(generate(engine, 60, 4000, stream)) for stream in decoding]
-    while not all(stream.gaps for stream in decoding):
-        await asyncio.sleep(0.01)
+    tasks: list[asyncio.Task[Any]] = []
+    for stream in decoding:
+        tasks.append(asyncio.create_task(generate(engine, 60, 4000, stream)))
+    await generate(engine, 60, 8)  # all decode afterwards
     known = [len(stream.gaps) for stream in decoding]
     short: list[Stream] = []
 
