@@ -16,7 +16,6 @@ from benchmarks import (
     node_sdk,
     peers,
     python_sdk,
-    scheduling,
     upstream,
     year,
 )
@@ -42,11 +41,9 @@ def main() -> None:
     parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
     parser.add_argument("--tokens", type=int, default=48, help="tokens per stream (default 48)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
-    suites = [*_WITHOUT_MODEL, "engine", "grammar", "http", "scheduling", "peers", "upstream", "year"]
+    suites = [*_WITHOUT_MODEL, "engine", "grammar", "http", "peers", "upstream", "year"]
     parser.add_argument(
-        "--only",
-        choices=suites,
-        help="one suite; `year`, `peers`, `upstream` and `scheduling` take minutes, only by name",
+        "--only", choices=suites, help="one suite; `year`, `peers` and `upstream` take minutes, only by name"
     )
     options = parser.parse_args()
     print(machine(), flush=True)
@@ -61,9 +58,6 @@ def main() -> None:
     path, parts = prepare(options.size, options.quant)
     if options.only == "peers":
         peers.run(path, options.tokens, options.repeats)
-        return
-    if options.only == "scheduling":
-        scheduling.run(PagedModel(parts.graph, CONTEXT, ModelOptions(contexts=12)), options.repeats)
         return
     model = PagedModel(parts.graph, CONTEXT, ModelOptions(contexts=4))
     print(f"\nModel: {path.name}, {options.tokens} tokens per stream, medians of {options.repeats} rounds.")

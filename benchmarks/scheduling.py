@@ -1,9 +1,10 @@
-"""The scheduler on a model of real size: times to first tokens, between tokens, and throughput, without HTTP.
+"""`python -m benchmarks.scheduling`: times to first tokens, between tokens, and throughput of the engine, without HTTP.
 
 Prompts share nothing. Loads: streams that only decode; 32 streams that start at once, with prompts of 270 tokens (200
 words) or of 2,000; and 8 streams that decode while prompts of 2,000 tokens arrive, and short ones between them.
 """
 
+import argparse
 import asyncio
 import random
 import statistics
@@ -13,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from benchmarks.engine import running
-from benchmarks.report import table
+from benchmarks.models import CONTEXT, SIZES, prepare
+from benchmarks.report import machine, table
 from forefront.engine.engine import Engine
-from forefront.engine.model.model import PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
 
 _GREEDY: Final = SamplingParams(temperature=0)
@@ -81,9 +82,7 @@ async def burst(engine: Engine, length: int, streams: int = 32) -> Figures:
 async def beside_prompts(engine: Engine, streams: int = 8, prompts: int = 6) -> Figures:
     """Streams decode while long prompts and short ones arrive, one of each at a time."""
     decoding = [Stream() for _ in range(streams)]
-    tasks: list[asyncio.Task[Any]] = []
-    for stream in decoding:
-        tasks.append(asyncio.create_task(generate(engine, 60, 4000, stream)))
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(generate(engine, 60, 4000, stream)) for stream in decoding]
     await generate(engine, 60, 8)  # all decode afterwards
     known = [len(stream.gaps) for stream in decoding]
     short: list[Stream] = []
@@ -114,13 +113,17 @@ async def beside_prompts(engine: Engine, streams: int = 8, prompts: int = 6) -> 
 async def measure(model: PagedModel, *, long: bool = True) -> dict[str, Figures]:
     """One round. `long`: with the burst of long prompts, which takes longest."""
     figures: dict[str, Figures] = {}
-    async with running(model) as engine:
+    engine = Engine(model)
+    engine.start()
+    try:
         for streams in (1, 8, 32):
             figures[f"{streams} decoding"] = await decodes(engine, streams)
         figures["32 at once, 200 words"] = await burst(engine, _WORDS_200)
         figures["8 decoding, 2,000-token prompts"] = await beside_prompts(engine)
         if long:
             figures["32 at once, 2,000 tokens"] = await burst(engine, _LONG)
+    finally:
+        await engine.stop()
     return figures
 
 
@@ -133,3 +136,19 @@ def run(model: PagedModel, repeats: int) -> None:
         for name in names
     ]
     table("Scheduling", ["load", "figure", "median"], rows)
+
+
+def main() -> None:
+    """Measure one model."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scheduling")
+    parser.add_argument("--size", choices=SIZES, default="0.1b", help="which random model (default 0.1b)")
+    parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
+    options = parser.parse_args()
+    print(machine(), flush=True)
+    _, parts = prepare(options.size, options.quant)
+    run(PagedModel(parts.graph, CONTEXT, ModelOptions(contexts=12)), options.repeats)
+
+
+if __name__ == "__main__":
+    main()
