@@ -32,7 +32,7 @@ _RIDGE: Final = 1e-3
 # Durations count as at most so many times their prediction, and at least as its inverse.
 _CLIP: Final = 1.5
 # Steps of decodes alone are many and alike: one in so many is measured.
-_SAMPLED: Final = 4
+_SAMPLED: Final = 16
 # The quantile of the last measured steps that `margin` is taken from, and its value before there are so many.
 _QUANTILE: Final = 0.95
 _RECENT: Final = 64
