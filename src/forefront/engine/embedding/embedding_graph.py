@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from forefront.engine.model.constants import Constants
 from forefront.engine.model.openvino_import import ov
 from forefront.engine.model.paged_graph import Embed
 
@@ -60,13 +60,13 @@ class RankingHead:
 @dataclass(frozen=True, slots=True)
 class EmbeddingGraph:
     """`model`: one result, hidden states [rows, width]. Its inputs are `embeddings` [tokens, width], `position_ids`
-    [tokens], `rows` (positions among all tokens) and `mask` (see `PaddedInputs`). `memory` holds the constants and must
-    live as long as the compiled model. `ranking` is set for a model that scores pairs of texts.
+    [tokens], `rows` (positions among all tokens) and `mask` (see `PaddedInputs`). `constants` must live as long as the
+    compiled model. `ranking` is set for a model that scores pairs of texts.
     """
 
     model: ov.Model
     width: int
     embed: InputEmbedding
     pooling: Pooling
-    memory: Any = None
+    constants: Constants | None = None
     ranking: RankingHead | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.engine.model.compilation import compile_graph
+from forefront.engine.model.constants import released_constants
 from forefront.engine.model.device import find_device, is_gpu
 from forefront.engine.model.kv_cache import KvCache
 from forefront.engine.model.logits import Logits
@@ -46,7 +47,7 @@ class PagedModel:
         options = options or ModelOptions()
         self.vocabulary_size = graph.vocabulary_size
         self._embed: Embed | None = graph.embed
-        self._memory: Any = graph.memory
+        self._constants = graph.constants
         core, device = ov.Core(), find_device(options.device)
         self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
         self.context_length = context_length
@@ -57,6 +58,8 @@ class PagedModel:
         self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
         self._request: Any = None
         self._create_request()
+        with released_constants(graph.constants):
+            self.run([SequenceInput(0, [0], [0])], [0], [1.0])  # copies the weights into the layouts of the kernels
 
     def run(self, sequences: Rows[SequenceInput], rows: Rows[int], temperatures: Rows[float]) -> Logits:
         """One forward pass over the new tokens of `sequences`. `rows` are positions in the concatenation of all new
@@ -83,7 +86,7 @@ class PagedModel:
 
     def close(self) -> None:
         """Free the memory. Nothing can be called afterwards."""
-        self._request = self._compiled = self._embed = self._memory = None
+        self._request = self._compiled = self._embed = self._constants = None
         del self._inputs
         self._cache.free()
 

@@ -32,7 +32,9 @@ class Bert(Decoder):
         graph = super().build_embedding()
         if not ranks(self.settings):
             return graph
-        return EmbeddingGraph(graph.model, graph.width, graph.embed, graph.pooling, graph.memory, self.ranking_head())
+        return EmbeddingGraph(
+            graph.model, graph.width, graph.embed, graph.pooling, graph.constants, self.ranking_head()
+        )
 
     def input_embedding(self) -> InputEmbedding:
         """The embeddings of tokens, positions and segments."""
