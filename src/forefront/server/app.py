@@ -18,6 +18,7 @@ from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.store.conversation_store import ConversationStore
 from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
@@ -30,6 +31,7 @@ from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.responses.api import ResponsesEndpoint
 from forefront.server.responses.background import BackgroundRuns
+from forefront.server.responses.conversations import ConversationRoutes
 from forefront.server.responses.routes import StoredResponseRoutes
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import AdminRoutes
@@ -64,6 +66,7 @@ class Services:
     histories: LedgerHistories
     budgets: BudgetReports
     responses: StoredResponses
+    conversations: ConversationStore
     reload: ReloadSettings = no_reload
 
 
@@ -101,6 +104,7 @@ def build_app(
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
             Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
             *StoredResponseRoutes(services.responses, background).routes(),
+            *ConversationRoutes(service, services.conversations).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
