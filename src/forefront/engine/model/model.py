@@ -17,14 +17,15 @@ from forefront.engine.model.step_inputs import SequenceInput, StepInputs
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Options of a model's compilation.
+    """Options of a model's compilation and of its engine.
 
     `threads`: CPU threads, 0 for all cores. `kv_cache_bytes`: the most memory for the KV cache, which never has more
     room than for `contexts` whole contexts. `inference_precision`: `f32`, or `bf16`, which is less exact and makes
     prefill faster on CPUs that have it. `quantize_activations` rounds the inputs of quantised matrices to 8 bits, as
     llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or "int4" for matrices that
     the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory, is slower, and makes a
-    result depend on the chunks of its prefill. `device`: see `find_device`.
+    result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds that 95 % of
+    the steps with decodes shall not exceed.
     """
 
     threads: int = 0
@@ -35,6 +36,7 @@ class ModelOptions:
     quantize_activations: bool = True
     quantize_weights: str = ""
     device: str = "CPU"
+    inter_token_latency: float = 0.1
 
 
 class PagedModel:
