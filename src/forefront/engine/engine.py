@@ -36,7 +36,8 @@ _SCORED_LOGITS = 2**23
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts."""
+    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts. Of
+    `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
 
     running: int
     waiting: int
@@ -47,6 +48,9 @@ class EngineStats:
     evictions: int
     restarts: int
     last_token: float
+    drafts: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class Engine:
@@ -75,6 +79,7 @@ class Engine:
         self._stopping = False
         self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
         self._last_token = 0.0
+        self._drafts = self._draft_tokens = self._accepted_tokens = 0
         self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -138,6 +143,9 @@ class Engine:
             evictions=self._evictions + scheduler.pool.evictions,
             restarts=self._restarts,
             last_token=self._last_token,
+            drafts=self._drafts,
+            draft_tokens=self._draft_tokens,
+            accepted_tokens=self._accepted_tokens,
         )
 
     def _work(self) -> None:
@@ -226,9 +234,16 @@ class Engine:
         outputs = sample(inputs, logits) if inputs else []
         accepted = {output.sequence: output.num_accepted for output in outputs if output.num_accepted}
         for chunk in chunks:
-            self._scheduler.commit(chunk, accepted.get(chunk.sequence, 0))
+            self._commit(chunk, accepted.get(chunk.sequence, 0))
         self._deliver(outputs)
         self._fail({sequence.generation: sequence.failure for sequence, _, _ in members if sequence.failure})
+
+    def _commit(self, chunk: ScheduledChunk, accepted: int) -> None:
+        self._scheduler.commit(chunk, accepted)
+        if chunk.draft:
+            self._drafts += 1
+            self._draft_tokens += len(chunk.draft)
+            self._accepted_tokens += accepted
 
     def _create_followers(self, sampled: list[ScheduledChunk]) -> None:
         """Create the other continuations of prompts whose first token is due."""
