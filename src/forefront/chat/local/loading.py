@@ -20,6 +20,7 @@ from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.engine.model.paged_graph import PagedGraph
+from forefront.engine.speculation.choice import create_drafter
 from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
@@ -82,7 +83,7 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     model_format = ModelFormat(template, tokenizer)
     end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
-    engine = Engine(model)
+    engine = Engine(model, drafter=create_drafter(options))
     return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), model.close)
 
 

@@ -16,14 +16,15 @@ from forefront.engine.model.step_inputs import SequenceInput, StepInputs
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Options of a model's compilation.
+    """Options of a model in this process.
 
     `threads`: CPU threads, 0 for all cores. `kv_cache_bytes`: the most memory for the KV cache, which never has more
     room than for `contexts` whole contexts. `inference_precision`: `f32`, or `bf16`, which is less exact and makes
     prefill faster on CPUs that have it. `quantize_activations` rounds the inputs of quantised matrices to 8 bits, as
     llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or "int4" for matrices that
     the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory, is slower, and makes a
-    result depend on the chunks of its prefill. `device`: see `find_device`.
+    result depend on the chunks of its prefill. `device`: see `find_device`. `speculation`: "ngram" for drafts that
+    repeat earlier text, or "off".
     """
 
     threads: int = 0
@@ -34,6 +35,7 @@ class ModelOptions:
     quantize_activations: bool = True
     quantize_weights: str = ""
     device: str = "CPU"
+    speculation: str = "ngram"
 
 
 class PagedModel:
