@@ -16,6 +16,7 @@ from benchmarks import (
     node_sdk,
     peers,
     python_sdk,
+    speculation,
     upstream,
     year,
 )
@@ -31,6 +32,7 @@ _WITHOUT_MODEL = {
     "apis": apis.run,
     "dashboard": dashboard.run,
     "host": host_work.run,
+    "speculation": speculation.run,
 }
 
 

@@ -81,7 +81,8 @@ async def burst(engine: Engine, length: int, streams: int = 32) -> Figures:
 async def beside_prompts(engine: Engine, streams: int = 8, prompts: int = 6) -> Figures:
     """Streams decode while long prompts and short ones arrive, one of each at a time."""
     decoding = [Stream() for _ in range(streams)]
-    tasks = [asyncio.create_task(generate(engine, 60, 4000, stream)) for stream in decoding]
+    tasks: list[asyncio.Task[Stream] | asyncio.Task[None]] = []
+    tasks += [asyncio.create_task(generate(engine, 60, 4000, stream)) for stream in decoding]
     while not all(stream.gaps for stream in decoding):
         await asyncio.sleep(0.01)
     known = [len(stream.gaps) for stream in decoding]

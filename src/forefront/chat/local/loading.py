@@ -21,6 +21,7 @@ from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.engine.model.paged_graph import PagedGraph
 from forefront.engine.scheduling.scheduler import SchedulerLimits
+from forefront.engine.speculation.choice import create_drafter
 from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
@@ -83,7 +84,8 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     model_format = ModelFormat(template, tokenizer)
     end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
-    engine = Engine(model, SchedulerLimits(inter_token_latency=options.inter_token_latency))
+    limits = SchedulerLimits(inter_token_latency=options.inter_token_latency)
+    engine = Engine(model, limits, create_drafter(options))
     return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), model.close)
 
 

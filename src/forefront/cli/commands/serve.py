@@ -95,6 +95,14 @@ ExactActivations = Annotated[
         help="Do not round activations to 8 bits: exact weights, and batches that run 2 to 5 times slower.",
     ),
 ]
+Speculation = Annotated[
+    Literal["off", "ngram"],
+    typer.Option(
+        metavar="off|ngram",
+        help="Drafts of several tokens, verified in one step: ngram repeats earlier text of the request and its "
+        "project. Outputs stay the same.",
+    ),
+]
 DeviceOption = Annotated[
     str,
     typer.Option(
@@ -142,6 +150,7 @@ def serve(
     quantize: Quantize = "",
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
+    speculation: Speculation = "ngram",
     device: DeviceOption = "CPU",
     engine: EngineOption = "auto",
     grace: Grace = None,
@@ -161,6 +170,7 @@ def serve(
             quantize_activations=not exact_activations,
             quantize_weights=quantize,
             device=find_device(device),
+            speculation=speculation,
         )
 
         def read() -> Config:

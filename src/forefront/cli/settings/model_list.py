@@ -87,6 +87,8 @@ def _override(options: ModelOptions, settings: ModelSettings) -> ModelOptions:
         options = replace(options, quantize_weights=settings.quantize)
     if settings.exact_activations is not None:
         options = replace(options, quantize_activations=not settings.exact_activations)
+    if settings.speculation is not None:
+        options = replace(options, speculation=settings.speculation)
     if settings.device is not None:
         options = replace(options, device=find_device(settings.device))
     return options

@@ -25,7 +25,7 @@ class ModelOptions:
     llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or "int4" for matrices that
     the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory, is slower, and makes a
     result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds that 95 % of
-    the steps with decodes shall not exceed.
+    the steps with decodes shall not exceed. `speculation`: "ngram" for drafts that repeat earlier text, or "off".
     """
 
     threads: int = 0
@@ -37,6 +37,7 @@ class ModelOptions:
     quantize_weights: str = ""
     device: str = "CPU"
     inter_token_latency: float = 0.1
+    speculation: str = "ngram"
 
 
 class PagedModel:

@@ -91,18 +91,13 @@ class Scheduler:
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a finished or cancelled sequence and release its blocks. Does nothing for an unknown one."""
-        tenant = self._tenants.find(sequence)
-        if tenant is None:
-            return
-        if len(sequence.block_table):
-            self._running.stop(tenant, sequence)
-        elif sequence in tenant.waiting:
-            self._tenants.dequeue(tenant, sequence)
-        self._tenants.forget_idle(tenant)
+        if self._drafter is not None:
+            self._drafter.forget(sequence)
+        self._release(sequence)
 
     def suspend(self, sequence: Sequence) -> None:
         """Take a sequence out until `resume`. It keeps its tokens and releases its blocks."""
-        self.remove(sequence)
+        self._release(sequence)
         sequence.num_computed_tokens = 0
 
     def resume(self, sequence: Sequence) -> None:
@@ -141,6 +136,8 @@ class Scheduler:
         """Record that a chunk has run and that sampling confirmed `accepted` tokens of its draft, which are appended to
         the sequence. Full blocks of confirmed tokens are registered for prefix reuse."""
         sequence, size = chunk.sequence, self.pool.block_size
+        if self._drafter is not None and chunk.draft:
+            self._drafter.verified(sequence, len(chunk.draft), accepted)
         start = sequence.num_computed_tokens
         end = sequence.num_computed_tokens = start + chunk.num_tokens + accepted
         # Tokens that are computed again after a preemption are not charged again.
@@ -158,6 +155,16 @@ class Scheduler:
     def fork(self, sequence: Sequence, follower: Sequence) -> tuple[int, int] | None:
         """See `RunningSet.fork`."""
         return self._running.fork(sequence, follower)
+
+    def _release(self, sequence: Sequence) -> None:
+        tenant = self._tenants.find(sequence)
+        if tenant is None:
+            return
+        if len(sequence.block_table):
+            self._running.stop(tenant, sequence)
+        elif sequence in tenant.waiting:
+            self._tenants.dequeue(tenant, sequence)
+        self._tenants.forget_idle(tenant)
 
     def _decodes(self) -> list[ScheduledChunk]:
         # `grow` may preempt sequences that come later: they no longer decode then.

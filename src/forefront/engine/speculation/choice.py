@@ -1,0 +1,10 @@
+"""The choice of a model's drafter by its options."""
+
+from forefront.engine.model.model import ModelOptions
+from forefront.engine.scheduling.drafter import Drafter
+from forefront.engine.speculation.ngram_drafter import NgramDrafter
+
+
+def create_drafter(options: ModelOptions) -> Drafter | None:
+    """The drafter of a model; None for single steps."""
+    return None if options.speculation == "off" else NgramDrafter()
