@@ -1,6 +1,7 @@
 """The goals of the comparison, and which of them a run meets."""
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,14 +60,15 @@ class Row:
         return "—" if self.figure is None else f"{self.figure:.3g}"
 
 
-def rows(results: Results, models: Iterator[str] | list[str] | tuple[str, ...], shared: str) -> list[Row]:
+def rows(results: Results, models: Sequence[str], shared: str) -> list[Row]:
     """Every goal for every model, then those of the HTTP path. `shared`: the name for parts without a model."""
-    found = []
+    found: list[Row] = []
     for model in models:
         parts = {part["part"]: part for part in results.parts(model)}
-        for goal in _GOALS:
-            if (value := goal.for_model(model)) is not None:
-                found.append(Row(model, goal.title, value, goal.at_least, goal.read(parts)))
+        goals = [(goal, goal.for_model(model)) for goal in _GOALS]
+        found += [
+            Row(model, goal.title, value, goal.at_least, goal.read(parts)) for goal, value in goals if value is not None
+        ]
     parts = {part["part"]: part for part in results.parts(shared)}
     found += [Row("HTTP path", goal.title, _plain(goal.goal), goal.at_least, goal.read(parts)) for goal in _HTTP_GOALS]
     return found
@@ -75,11 +77,9 @@ def rows(results: Results, models: Iterator[str] | list[str] | tuple[str, ...], 
 def ratio(parts: Mapping[str, Any], part: str, figure: str, peers: tuple[str, ...] = (LLAMA_SERVER,)) -> float | None:
     """Forefront ÷ the best of the peers."""
     medians = {name: peer.get("median", {}).get(figure) for name, peer in parts.get(part, {}).get("peers", {}).items()}
-    others = [value for name in peers if (value := medians.get(name))]
-    ours = medians.get(FOREFRONT)
-    if ours is None or not others:
-        return None
-    return float(ours) / max(others)
+    others: list[float] = [value for name in peers if (value := medians.get(name))]
+    ours: float | None = medians.get(FOREFRONT)
+    return None if ours is None or not others else ours / max(others)
 
 
 def goodput_ratio(parts: Mapping[str, Any]) -> float | None:
@@ -89,8 +89,15 @@ def goodput_ratio(parts: Mapping[str, Any]) -> float | None:
         return None
     for ours, theirs in zip(peers[FOREFRONT]["rates"], peers[LLAMA_SERVER]["rates"], strict=False):
         if theirs["good"] < _HALF:
-            return float(ours["good"] / theirs["good"]) if theirs["good"] else float("inf" if ours["good"] else "nan")
+            return _quotient(ours["good"], theirs["good"])
     return None
+
+
+def _quotient(ours: float, theirs: float) -> float | None:
+    """Infinite where only Forefront had good answers, None where neither had."""
+    if theirs:
+        return ours / theirs
+    return math.inf if ours else None
 
 
 def memory_ratio(parts: Mapping[str, Any]) -> float | None:

@@ -7,8 +7,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`bandwidth`: bytes per second. `int8`, `int8_batch`, `float32`: operations per second of the model's matrices with
-    512 tokens, 32 tokens, and 512 tokens in 32 bits. `weight_bytes`: of all matrices, in the file's format.
+    """`bandwidth`: bytes per second. `int8`, `int8_batch`, `float32`: operations per second of the model's matrices
+    with 512 tokens, 32 tokens, and 512 tokens in 32 bits. `weight_bytes`: of all matrices, in the file's format.
     `layer_operations`, `output_operations`: for a token, and for a token that is sampled."""
 
     bandwidth: float
