@@ -15,7 +15,7 @@ from benchmarks.comparison.plots import write_plots
 from benchmarks.comparison.results import Results, latest_folder, new_folder
 from benchmarks.comparison.run import run_comparison
 from benchmarks.comparison.tables import goals, report
-from benchmarks.models import CONTEXT, SIZES, prepare
+from benchmarks.models import CONTEXT, SIZES, find_model, prepare
 from benchmarks.peers.process import PeerError
 from benchmarks.report import machine
 from benchmarks.suites import (
@@ -93,7 +93,7 @@ def _compare(options: argparse.Namespace) -> None:
     folder = options.output or (latest_folder(plan.name) if options.resume else None) or new_folder(plan.name)
     print(f"{machine()}\nResults: {folder}", file=sys.stderr, flush=True)
     results = Results(folder)
-    failed = run_comparison(plan, results)
+    failed = run_comparison(plan, [find_model(name) for name in plan.models], results)
     _show(plan, results)
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}. `--resume` measures these parts again.")

@@ -36,7 +36,8 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run of the comparison. `rounds`: by the number of streams of a closed loop; 1 where nothing is said."""
+    """A run of the comparison. `rounds`: by the name of a workload; 1 for the others. `limits`: whether the limits of
+    the machine are measured. `http_rounds`: rounds of the HTTP path, 0 to leave it out."""
 
     name: str
     models: Sequence[str]
@@ -48,6 +49,7 @@ class Plan:
     conversations: Conversations
     rates: Rates
     http_rounds: int
+    limits: bool = True
 
     def workloads(self) -> list[tuple[Workload, int]]:
         """The workloads of the model's own file, each with its number of rounds, in order."""
@@ -96,7 +98,7 @@ TINY: Final = Plan(
     rounds={},
     quoting_prompt=64,
     quoting_answer=24,
-    long_prompts=LongPrompts(streams=2, count=1, prompt=300, interval=0.1),
+    long_prompts=LongPrompts(streams=2, count=1, prompt=300, interval=0.1, pause=0.1, answer=1500),
     conversations=Conversations(count=2, turns=2, system=100, question=30, answer=8),
     rates=Rates(first=10.0, factor=2.0, most=1, seconds=0.5),
     http_rounds=1,

@@ -13,7 +13,7 @@ from benchmarks.comparison.progress import Progress
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.session import Session, Starter, open_session, quoting_peers, standard_peers, takes_part
 from benchmarks.limits.measure import measure_limits
-from benchmarks.models import BenchmarkModel, find_model
+from benchmarks.models import BenchmarkModel
 from benchmarks.peers.llama_server import NAME as LLAMA_SERVER
 from benchmarks.peers.process import PeerError
 from benchmarks.report import machine
@@ -40,14 +40,16 @@ class Group:
     parts: dict[str, Measure]
 
 
-def run_comparison(plan: Plan, results: Results, starters: Sequence[Starter] | None = None) -> list[str]:
+def run_comparison(
+    plan: Plan, models: Sequence[BenchmarkModel], results: Results, starters: Sequence[Starter] | None = None
+) -> list[str]:
     """Measure what is missing. `starters`: other peers than the standard ones. Returns the parts that failed."""
-    models = [find_model(name) for name in plan.models]
     groups = [group for model in models for group in _groups(plan, model, starters)]
     progress = Progress(_part_names(plan, groups))
     failed: list[str] = []
     for model in models:
-        _run_alone(results, progress, model.name, LIMITS, partial(measure_limits, model.path), failed)
+        if plan.limits:
+            _run_alone(results, progress, model.name, LIMITS, partial(measure_limits, model.path), failed)
         for group in groups:
             if group.model == model.name:
                 _run_group(results, progress, group, failed)
@@ -75,7 +77,7 @@ def _groups(plan: Plan, model: BenchmarkModel, starters: Sequence[Starter] | Non
 def _part_names(plan: Plan, groups: Sequence[Group]) -> list[tuple[str, str]]:
     names = []
     for model in plan.models:
-        names.append((model, LIMITS))
+        names += [(model, LIMITS)] if plan.limits else []
         names += [(model, part) for group in groups if group.model == model for part in group.parts]
     return [*names, (ALL_MODELS, HTTP_PATH)] if plan.http_rounds else names
 

@@ -15,38 +15,36 @@ from benchmarks.workloads.workload import Figures, TextSize
 
 NAME: Final = "long-prompts"
 _SHORT: Final = 48
-_ENDLESS: Final = 2000
-"""Tokens of the streams: more than any server writes before the prompts are done."""
-_PAUSE: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LongPrompts:
-    """`streams` streams decode. Then `count` prompts of `prompt` tokens arrive, one each `interval` seconds."""
+    """`streams` streams decode for `pause` seconds. Then `count` prompts of `prompt` tokens arrive, one each `interval`
+    seconds. `answer`: tokens of the streams, more than any server writes before the prompts are done."""
 
     streams: int
     count: int
     prompt: int
     interval: float
+    pause: float = 1.0
+    answer: int = 2000
     name: str = NAME
 
     async def round(self, peer: Peer, size: TextSize, seed: int) -> Figures:
         """See `Workload.round`. The gaps are those of the streams, the times to first token those of the prompts."""
         chance = random.Random(seed)
         answers = [Stream() for _ in range(self.streams)]
+        texts = [question(chance, size.words(_SHORT)) for _ in answers]
+        requests = [chat_request(peer.model, text, self.answer) for text in texts]
         decoding = [
-            asyncio.create_task(
-                run_stream(
-                    answer, peer.url, peer.key, chat_request(peer.model, question(chance, size.words(_SHORT)), _ENDLESS)
-                )
-            )
-            for answer in answers
+            asyncio.create_task(run_stream(answer, peer.url, peer.key, fields))
+            for answer, fields in zip(answers, requests, strict=True)
         ]
         try:
             while not all(answer.events for answer in answers):
                 _raise_failure(decoding)
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self.pause)
             begin = time.perf_counter()
             long = await asyncio.gather(*(self._send(peer, size, chance, number) for number in range(self.count)))
             end = time.perf_counter()
