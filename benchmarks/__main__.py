@@ -74,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="continue the newest comparison: measure what is missing")
     parser.add_argument("--output", type=Path, help="folder of the comparison's results; parts that it has are kept")
     parser.add_argument("--report", type=Path, help="print the tables of a folder again, without measuring")
+    parser.add_argument("--plots", type=Path, help="folder of the plots (default: beside the results)")
     parser.add_argument("--plan", choices=PLANS, help=argparse.SUPPRESS)
     parser.add_argument("--only", choices=sorted((*_WITHOUT_MODEL, *_WITH_MODEL)), help="one other suite")
     parser.add_argument("--size", choices=SIZES, default="0.1b", help="which random model of a suite (default 0.1b)")
@@ -88,24 +89,25 @@ def _compare(options: argparse.Namespace) -> None:
     if options.model:
         plan = plan.with_models(options.model)
     if options.report is not None:
-        _show(plan, Results(options.report))
+        _show(plan, Results(options.report), options.plots)
         return
     folder = options.output or (latest_folder(plan.name) if options.resume else None) or new_folder(plan.name)
     print(f"{machine()}\nResults: {folder}", file=sys.stderr, flush=True)
     results = Results(folder)
     failed = run_comparison(plan, [find_model(name) for name in plan.models], results)
-    _show(plan, results)
+    _show(plan, results, options.plots)
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}. `--resume` measures these parts again.")
 
 
-def _show(plan: Plan, results: Results) -> None:
-    """Write the report and the plots beside the results, and print them."""
+def _show(plan: Plan, results: Results, plots: Path | None) -> None:
+    """Write the report beside the results, and the plots, and print the tables."""
     text = report(results, plan)
     (results.folder / "report.md").write_text(text)
-    plots = write_plots(results, plan, results.folder / "plots")
+    plots = plots or results.folder / "plots"
+    written = write_plots(results, plan, plots)
     print(text)
-    print(f"{len(plots)} plots and report.md are in {results.folder}\n\n{goals(results, plan)}", flush=True)
+    print(f"{results.folder} has report.md, {plots} {len(written)} plots.\n\n{goals(results, plan)}", flush=True)
 
 
 def _run_suite(options: argparse.Namespace) -> None:
