@@ -11,8 +11,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.gateway import ONE_TOKEN, measure
 from benchmarks.report import table
+from benchmarks.suites.gateway import ONE_TOKEN, measure
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.ledger.usage_reports import UsageReports

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.no_gateway import serve_openly
 from benchmarks.report import table
+from benchmarks.suites.no_gateway import serve_openly
 from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import openai
 
-from benchmarks.canned import canned_server
 from benchmarks.report import table
+from benchmarks.suites.canned import canned_server
 from forefront import ForefrontClient
 
 _REQUESTS, _CHUNKS = 300, 5000

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.load import stream
+from benchmarks.load.stream import stream
 from benchmarks.report import table
 from forefront.cli.settings.sections import Config
 from tests.support.instant import KEY, MODEL, Instant, Nursery

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.engine import prompts, running
 from benchmarks.report import table
+from benchmarks.suites.engine import prompts, running
 from forefront.chat.grammar.compiler import CompiledGrammar, Grammars
 from forefront.chat.grammar.source import GrammarSource
 from forefront.chat.grammar.vocabulary import Vocabulary

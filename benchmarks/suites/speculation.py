@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from benchmarks.quoting import QUOTING, UNPREDICTABLE
+from benchmarks.suites.quoted_text import QUOTING, UNPREDICTABLE
 from benchmarks.report import table
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine

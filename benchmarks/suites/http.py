@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine as engine_bench
-from benchmarks.load import rate, stream
+from benchmarks.load.stream import rate, stream
 from benchmarks.models import FOLDER
 from benchmarks.report import table
+from benchmarks.suites import engine as engine_bench
 from forefront.engine.model.model import PagedModel
 from forefront.engine.request import SamplingParams
 from tests.support.server import RunningServer, run_server

@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.gateway import measure
 from benchmarks.report import table
+from benchmarks.suites.gateway import measure
 from forefront.cli.settings.sections import Config
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 
