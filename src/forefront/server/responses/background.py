@@ -16,6 +16,7 @@ from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import SharedRuns
 from forefront.server.response.response_encoder import new_id
 from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.response.sse import BUFFERED
 from forefront.server.responses.history import PREFIX
 from forefront.server.responses.response_encoder import ResponsesEncoder, new_response, set_error
 from forefront.server.responses.stored_responses import StoredResponses
@@ -46,7 +47,7 @@ class BackgroundRuns:
         queued = new_response(parsed.source, new_id(PREFIX, now), int(now), model, "queued")
         await self._stored.add(tenant, parsed, queued, chain)
         memory, name = context.memory.move(), (tenant.name, queued.id)
-        run_scope = dict(scope)
+        run_scope = {**scope, BUFFERED: True}
         set_request_context(run_scope, context.with_memory(memory))
 
         async def application(send: Send) -> None:
