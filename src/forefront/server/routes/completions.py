@@ -9,20 +9,18 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ModelUse
 from forefront.chat.backend import PreparedRequest, Run
-from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started
+from forefront.chat.events import ChoiceEnd, Completed, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.observability.request_recorder import MAX_TIMES, RequestRecorder
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
@@ -168,11 +166,14 @@ async def answer(
                         if isinstance(event, Completed):
                             _record(run, lease)
                             await lease.settle("completed", ends[-1].reason if ends else None)
+                        elif isinstance(event, Started):
+                            lease.recorder.first_token()
                         else:
-                            _observe(event, lease.recorder)
-                        for end in ends:
-                            yield end
-                        ends.clear()
+                            lease.recorder.delta(event.index)
+                        if ends:
+                            for end in ends:
+                                yield end
+                            ends.clear()
                         yield event
                 return
             except ApiError as error:
@@ -223,18 +224,6 @@ async def _prepare(
         headers |= ignored_header(parsed.ignored + without_effect) | models.headers()
         headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
         return prepared
-
-
-def _observe(event: Started | Delta, recorder: RequestRecorder) -> None:
-    """Note the time of an event for the metrics."""
-    if isinstance(event, Started):
-        recorder.first_token()
-    elif event.index == 0:
-        recorder.delta_times.append(monotonic())
-        if len(recorder.delta_times) > MAX_TIMES:
-            recorder.count_deltas()
-    else:
-        recorder.other_delta(event.index)
 
 
 def _record(run: Run, lease: Lease) -> None:
