@@ -21,6 +21,7 @@ from forefront.server.response.send_body import send_body
 from forefront.server.response.sse import BUFFERED, EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
 from forefront.wire.errors import ApiError
 
+_encode_json = msgspec.json.Encoder().encode
 _MAX_LIST: Final = 2048  # bytes of names in a header
 _STREAM_HEADERS: Final = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -65,7 +66,7 @@ class ResponseSender:
         self._task = asyncio.current_task()
         try:
             async with aclosing(events):
-                body = msgspec.json.encode(await self._encoder.whole(events))
+                body = _encode_json(await self._encoder.whole(events))
         except asyncio.CancelledError:
             raise self._cancellation() from None
         self._task = None
@@ -99,9 +100,7 @@ class ResponseSender:
                 last[STREAM_FAILED] = True
             await self._send(last)
 
-    async def _write_events(
-        self, write: Write, first: list[Event], batches: AsyncGenerator[list[Event], None]
-    ) -> None:
+    async def _write_events(self, write: Write, first: list[Event], batches: AsyncGenerator[list[Event], None]) -> None:
         await self._write_batch(write, first)
         async for events in batches:
             await self._write_batch(write, events)

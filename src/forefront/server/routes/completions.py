@@ -7,7 +7,7 @@ encoder. Its requests become a `ChatRequest`, and its encoder gets the same even
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -98,7 +98,7 @@ class CompletionService:
             name = principal.project.name, encoder.id
             self._senders[name] = sender
             try:
-                await while_connected(receive, sending)
+                await while_connected(scope, receive, sending)
             finally:
                 del self._senders[name]
 
@@ -198,13 +198,15 @@ async def _admit(
     deadline: float | None,
 ) -> PreparedRequest:
     """Prepare the request, for a fallback if the model fails, and wait for its turn. Raises `ApiError`."""
-    try:
-        async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
-            prepared = await _prepare(parsed, models, tenant, headers)
-            await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
-            return prepared
-    except TimeoutError:
-        raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
+    if deadline is not None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await _admit(parsed, models, tenant, lease, headers, None)
+        except TimeoutError:
+            raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
+    prepared = await _prepare(parsed, models, tenant, headers)
+    await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+    return prepared
 
 
 async def _prepare(
@@ -215,14 +217,15 @@ async def _prepare(
         try:
             await models.use.wait()
             backend = models.use.backend
-            without_effect = tuple(map(parsed.field_name, backend.ignored(parsed.request)))
+            ignored = parsed.ignored + tuple(map(parsed.field_name, backend.ignored(parsed.request)))
             prepared: PreparedRequest = await backend.prepare(parsed.request, tenant)
         except ApiError as error:
             models.fall_back(error)
             continue
         headers.clear()
-        headers |= ignored_header(parsed.ignored + without_effect) | models.headers()
-        headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
+        headers |= ignored_header(ignored)
+        headers |= models.headers()
+        headers |= unenforced_header(list(map(parsed.field_name, prepared.unenforced)))
         return prepared
 
 
