@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.engine import running
+from benchmarks.suites.engine import running
 from benchmarks.report import table
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import PagedModel
