@@ -15,9 +15,11 @@ from forefront.chat.local.loading import ModelParts
 from forefront.engine.constraint import ConstraintFactory
 from forefront.engine.engine import Engine
 from forefront.engine.generation import Token
-from forefront.engine.model.model import PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.drafter import Drafter
+from forefront.engine.speculation.choice import create_drafter
+from forefront.engine.speculation.forced_tokens import ForcedTokensDrafter
 from forefront.engine.speculation.ngram_drafter import NgramDrafter
 from tests.engine.engines import EXACT, collect, until_idle
 from tests.engine.test_speculation import Part
@@ -106,7 +108,7 @@ async def test_drafts_change_no_output(
     async with engine_of(model, None) as engine:
         expected = await asyncio.gather(*(collect(engine.submit(request)) for request in requests))
     for blocks, rounds in ((200, 2), (10, 1)):
-        async with engine_of(model, NgramDrafter(), blocks) as engine:
+        async with engine_of(model, create_drafter(ModelOptions()), blocks) as engine:
             for _ in range(rounds):
                 found = await asyncio.gather(*(collect(engine.submit(request)) for request in requests))
                 for request, tokens, wanted in zip(requests, found, expected, strict=True):
@@ -138,3 +140,26 @@ async def test_cancelled_neighbours_change_no_output(model: PagedModel, mini_par
         assert engine.stats().accepted_tokens > 0
         await until_idle(engine)
         assert not drafter._repetitions
+
+
+@pytest.mark.parametrize("sampling", [SamplingParams(temperature=0), SamplingParams(seed=2)], ids=str)
+async def test_forced_tokens_save_steps_and_change_no_output(
+    model: PagedModel, mini_parts: ModelParts, constraint: ConstraintFactory, sampling: SamplingParams
+) -> None:
+    tokenizer, drafter = mini_parts.tokenizer, ForcedTokensDrafter()
+    request = GenerateRequest(
+        tokenizer.encode(TEXTS[0]), 120, sampling, stop_tokens=tokenizer.end_tokens, constraint=constraint
+    )
+    passes, outputs = [], []
+    for its_drafter in (None, drafter):
+        part = Part(model, 50)
+        engine = Engine(part, drafter=its_drafter)
+        engine.start()
+        outputs.append(await collect(engine.submit(request)))
+        passes.append(part.passes)
+        stats = engine.stats()
+        await engine.stop()
+    assert outputs[0] == outputs[1]
+    assert passes[1] <= 0.85 * passes[0]
+    assert passes[0] - passes[1] <= stats.accepted_tokens
+    assert not drafter._lengths

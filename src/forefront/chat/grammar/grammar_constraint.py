@@ -81,6 +81,13 @@ class GrammarConstraint:
         self.ended = self._matcher.is_stopped()
         return token
 
+    def forced(self) -> Sequence[int]:
+        """See `Constraint.forced`. Cut into the longest tokens, without a last one that might go on."""
+        if self.ended or not self._matcher.compute_ff_bytes():
+            return ()
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        return tokens
+
     def rollback(self, count: int) -> None:
         """See `Constraint.rollback`."""
         for _ in range(count):

@@ -18,8 +18,8 @@ class DraftRequest(NamedTuple):
 class Drafter(Protocol):
     """Proposes drafts. A wrong draft costs computation and changes no output."""
 
-    def propose(self, requests: Rows[DraftRequest]) -> Rows[Rows[int]]:
-        """The likely next tokens of each of the step's decoding sequences; empty for none."""
+    def propose(self, requests: Rows[DraftRequest], num_decodes: int) -> list[Rows[int]]:
+        """The likely next tokens of each sequence; empty for none. `num_decodes` sequences decode in the step."""
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
         """Learn that `accepted` tokens of a draft of `length` tokens were confirmed. The draft may have been a part of
@@ -44,7 +44,7 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, budget: int, run
         if limit > 0 and sequence.num_output_tokens and len(requests) < budget:
             places.append(place)
             requests.append(DraftRequest(sequence, limit))
-    for place, request, proposed in zip(places, requests, drafter.propose(requests), strict=True):
+    for place, request, proposed in zip(places, requests, drafter.propose(requests, len(decodes)), strict=True):
         if not proposed:
             continue
         sequence, limit = request

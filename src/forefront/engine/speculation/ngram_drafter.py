@@ -23,9 +23,9 @@ class NgramDrafter:
         self._repetitions: dict[Sequence, _Repetition] = {}
         self._outputs = OutputsByTenant()
 
-    def propose(self, requests: Tokens[DraftRequest]) -> list[Tokens[int]]:
+    def propose(self, requests: Tokens[DraftRequest], num_decodes: int) -> list[Tokens[int]]:
         """See `Drafter.propose`."""
-        price = draft_price(len(requests))
+        price = draft_price(num_decodes)
         return [self._repetition_of(sequence).draft(price, limit) for sequence, limit in requests]
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
