@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.suites.engine import running
 from benchmarks.report import table
+from benchmarks.suites.engine import running
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams

@@ -14,8 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from benchmarks.suites.quoted_text import QUOTING, UNPREDICTABLE
 from benchmarks.report import table
+from benchmarks.suites.quoted_text import QUOTING, UNPREDICTABLE
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import ModelOptions, PagedModel
