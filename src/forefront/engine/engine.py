@@ -22,7 +22,7 @@ from forefront.engine.sampling.mask_worker import MaskWorker
 from forefront.engine.sampling.sampler import SamplerInput, SamplerOutput, sample
 from forefront.engine.scheduling.block_pool import BlockPool
 from forefront.engine.scheduling.drafter import Drafter
-from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
+from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk, step_size
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.quota import Quota
@@ -36,8 +36,9 @@ _SCORED_LOGITS = 2**23
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts. Of
-    `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
+    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first. Cached blocks whose last use is
+    more than `retained_seconds` ago have been evicted. The rest are counts. Of `draft_tokens` in `drafts` drafts,
+    sampling has confirmed `accepted_tokens`."""
 
     running: int
     waiting: int
@@ -48,6 +49,7 @@ class EngineStats:
     evictions: int
     restarts: int
     last_token: float
+    retained_seconds: float = 0.0
     drafts: int = 0
     draft_tokens: int = 0
     accepted_tokens: int = 0
@@ -58,11 +60,15 @@ class Engine:
 
     Call `start` on an event loop, `submit` from that loop, and `stop` at the end. `context_limit`: the most tokens of
     one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. A `drafter` lets
-    a step sample several tokens of a sequence.
+    a step sample several tokens of a sequence. `clock`: the time in seconds, by which steps are measured.
     """
 
     def __init__(
-        self, model: ModelRunner, limits: SchedulerLimits | None = None, drafter: Drafter | None = None
+        self,
+        model: ModelRunner,
+        limits: SchedulerLimits | None = None,
+        drafter: Drafter | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.context_limit = min(model.context_length, model.block_count * model.block_size)
         self.vocabulary_size = model.vocabulary_size
@@ -70,6 +76,9 @@ class Engine:
         scored_tokens = max(_SCORED_LOGITS // model.vocabulary_size, 1)
         self._limits = replace(limits or SchedulerLimits(), scored_tokens=scored_tokens)
         self._drafter = drafter
+        self._clock = clock
+        # Kept over restarts, as the model's speed is.
+        self._step_budget = self._limits.step_budget()
         self._scheduler = self._create_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: dict[Generation, set[Sequence]] = {}
@@ -143,6 +152,7 @@ class Engine:
             evictions=self._evictions + scheduler.pool.evictions,
             restarts=self._restarts,
             last_token=self._last_token,
+            retained_seconds=scheduler.pool.retained_seconds,
             drafts=self._drafts,
             draft_tokens=self._draft_tokens,
             accepted_tokens=self._accepted_tokens,
@@ -176,7 +186,7 @@ class Engine:
 
     def _create_scheduler(self) -> Scheduler:
         pool = BlockPool(self._model.block_count, self._model.block_size)
-        return Scheduler(pool, self._limits, self._drafter)
+        return Scheduler(pool, self._limits, self._drafter, self._step_budget)
 
     def _take_commands(self) -> None:
         """Run the commands since the last step. Waits for one when there is nothing else to do."""
@@ -221,9 +231,11 @@ class Engine:
             self._scheduler.remove(sequence)
 
     def _step(self) -> None:
+        begin = self._clock()
         chunks = self._scheduler.schedule()
         if not chunks:
             return
+        size = step_size(chunks)
         sampled = [chunk for chunk in chunks if chunk.samples]
         self._create_followers(sampled)
         masks = self._mask_worker.start(sampled)
@@ -237,6 +249,7 @@ class Engine:
             self._commit(chunk, accepted.get(chunk.sequence, 0))
         self._deliver(outputs)
         self._fail({sequence.generation: sequence.failure for sequence, _, _ in members if sequence.failure})
+        self._step_budget.record(size, self._clock() - begin)
 
     def _commit(self, chunk: ScheduledChunk, accepted: int) -> None:
         self._scheduler.commit(chunk, accepted)
