@@ -8,7 +8,7 @@ from collections.abc import Sequence as Tokens
 
 from forefront.engine.scheduling.drafter import DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
-from forefront.engine.speculation.draft_length import DraftLength, draft_price
+from forefront.engine.speculation.draft_length import DraftLength
 from forefront.engine.speculation.ngram_index import MAX_MATCH, NgramIndex
 from forefront.engine.speculation.recent_outputs import SEPARATOR, OutputsByTenant, RecentOutputs
 
@@ -23,9 +23,8 @@ class NgramDrafter:
         self._repetitions: dict[Sequence, _Repetition] = {}
         self._outputs = OutputsByTenant()
 
-    def propose(self, requests: Tokens[DraftRequest], num_decodes: int) -> list[Tokens[int]]:
+    def propose(self, requests: Tokens[DraftRequest], price: float) -> list[Tokens[int]]:
         """See `Drafter.propose`."""
-        price = draft_price(num_decodes)
         return [self._repetition_of(sequence).draft(price, limit) for sequence, limit in requests]
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
