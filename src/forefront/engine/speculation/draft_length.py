@@ -36,11 +36,15 @@ class DraftLength:
         tokens = _PRIOR_WEIGHT + self._accepted + self._rejected
         probability = min((_PRIOR_WEIGHT * expectation + self._accepted) / tokens, 0.99)
         worthwhile = int(math.log(price) / math.log(probability)) if price < 1 else 0
-        return min(worthwhile, most, MAX_DRAFT, int(self._balance / price))
+        return max(min(worthwhile, most, MAX_DRAFT, int(self._balance / price)), 0)
 
     def add_output(self, num_tokens: int) -> None:
         """Record output tokens."""
         self._balance = min(self._balance + _ALLOWANCE * num_tokens, _LARGEST_BALANCE)
+
+    def spend(self, tokens: float) -> None:
+        """Record other work for the sequence's drafts, in output tokens that its time is worth."""
+        self._balance -= tokens
 
     def verified(self, length: int, accepted: int) -> None:
         """Record the outcome of a draft."""
