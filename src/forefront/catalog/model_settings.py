@@ -20,10 +20,10 @@ _UPSTREAM_ONLY: Final = (
 )
 _SOURCE_ONLY: Final = (
     *("engine", "engine_args", "keep", "chat_template", "quantize", "precision", "exact_activations"),
-    "speculation",
+    *("speculation", "draft"),
     *("device", "threads", "kv_cache_gib"),
 )
-_FOREFRONT_ONLY: Final = ("quantize", "precision", "exact_activations", "speculation")
+_FOREFRONT_ONLY: Final = ("quantize", "precision", "exact_activations", "speculation", "draft")
 
 
 class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -39,6 +39,7 @@ class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     precision: Literal["f32", "bf16"] | None = None
     exact_activations: bool | None = None
     speculation: Literal["off", "ngram"] | None = None
+    draft: Text | None = None
     device: Text | None = None
     threads: Annotated[int, Meta(ge=0, le=65535)] | None = None
     kv_cache_gib: Annotated[float, Meta(ge=0.01, le=4096)] | None = None

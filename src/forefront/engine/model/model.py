@@ -24,7 +24,7 @@ class ModelOptions:
     llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or "int4" for matrices that
     the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory, is slower, and makes a
     result depend on the chunks of its prefill. `device`: see `find_device`. `speculation`: "ngram" for drafts that
-    repeat earlier text, or "off".
+    repeat earlier text, or "off". `draft`: the source of a smaller model that drafts too, or "".
     """
 
     threads: int = 0
@@ -36,6 +36,7 @@ class ModelOptions:
     quantize_weights: str = ""
     device: str = "CPU"
     speculation: str = "ngram"
+    draft: str = ""
 
 
 class PagedModel:

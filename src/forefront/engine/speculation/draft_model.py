@@ -40,6 +40,7 @@ class DraftRunner(Protocol):
 
     block_size: int
     block_count: int
+    context_length: int
     vocabulary_size: int
 
     def run(self, sequences: Rows[SequenceInput], rows: Rows[int], temperatures: Rows[float]) -> Logits: ...
@@ -116,7 +117,7 @@ class DraftModelDrafter:
         counts: dict[int, int] = {}
         for place, (sequence, most) in enumerate(requests):
             count = self._reading_of(sequence).length.choose(_ACCEPTANCE, price + ratio, most)
-            if count:
+            if count and len(sequence.tokens) + count <= self._model.context_length:
                 counts[place] = count
         ready = self._read([requests[place].sequence for place in counts], ratio * price)
         counts = {
