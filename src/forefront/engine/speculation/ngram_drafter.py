@@ -17,8 +17,8 @@ _EVEN_MATCH = 2.0
 
 
 class NgramDrafter:
-    """The `Drafter` of repetition. Its cost is constant for each token. Drafts need `shortest` matching tokens, which are
-    at least `NGRAM`."""
+    """The `Drafter` of repetition. Its cost is constant for each token. A repetition has `shortest` matching tokens at
+    least, and never fewer than `NGRAM`."""
 
     def __init__(self, shortest: int = NGRAM) -> None:
         self._shortest = shortest
