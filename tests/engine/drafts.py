@@ -14,8 +14,8 @@ class SimpleDrafter:
     def draft(self, sequence: Sequence, max_tokens: int) -> list[int]:
         raise NotImplementedError
 
-    def propose(self, requests: Rows[DraftRequest], num_decodes: int) -> list[Rows[int]]:
-        assert num_decodes >= len(requests)
+    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+        assert price > 0
         return [self.draft(sequence, max_tokens) for sequence, max_tokens in requests]
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:

@@ -14,7 +14,7 @@ A, B = Tenant("a"), Tenant("b")
 
 
 def draft(drafter: NgramDrafter, sequence: Sequence, most: int = 8) -> list[int]:
-    [proposed] = drafter.propose([DraftRequest(sequence, most)], 1)
+    [proposed] = drafter.propose([DraftRequest(sequence, most)], 0.08)
     return list(proposed)
 
 

@@ -103,6 +103,14 @@ Speculation = Annotated[
         "project. Outputs stay the same.",
     ),
 ]
+Draft = Annotated[
+    str,
+    typer.Option(
+        metavar="MODEL",
+        help="Smaller model with the same vocabulary that drafts tokens for the served models: a path or a reference.",
+        show_default=False,
+    ),
+]
 DeviceOption = Annotated[
     str,
     typer.Option(
@@ -151,6 +159,7 @@ def serve(
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
     speculation: Speculation = "ngram",
+    draft: Draft = "",
     device: DeviceOption = "CPU",
     engine: EngineOption = "auto",
     grace: Grace = None,
@@ -171,6 +180,7 @@ def serve(
             quantize_weights=quantize,
             device=find_device(device),
             speculation=speculation,
+            draft=draft,
         )
 
         def read() -> Config:

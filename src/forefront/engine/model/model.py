@@ -26,6 +26,7 @@ class ModelOptions:
     the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory, is slower, and makes a
     result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds that 95 % of
     the steps with decodes shall not exceed. `speculation`: "ngram" for drafts that repeat earlier text, or "off".
+    `draft`: the source of a smaller model that drafts too, or "".
     """
 
     threads: int = 0
@@ -38,6 +39,7 @@ class ModelOptions:
     device: str = "CPU"
     inter_token_latency: float = 0.1
     speculation: str = "ngram"
+    draft: str = ""
 
 
 class PagedModel:

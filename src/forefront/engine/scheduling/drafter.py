@@ -18,8 +18,8 @@ class DraftRequest(NamedTuple):
 class Drafter(Protocol):
     """Proposes drafts. A wrong draft costs computation and changes no output."""
 
-    def propose(self, requests: Rows[DraftRequest], num_decodes: int) -> list[Rows[int]]:
-        """The likely next tokens of each sequence; empty for none. `num_decodes` sequences decode in the step."""
+    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+        """The likely next tokens of each sequence; empty for none. `price`: see `draft_price`."""
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
         """Learn that `accepted` tokens of a draft of `length` tokens were confirmed. The draft may have been a part of
@@ -29,14 +29,13 @@ class Drafter(Protocol):
         """Release what is kept for a sequence that has ended. Does nothing for an unknown one."""
 
 
-def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, budget: int, running: RunningSet) -> None:
+def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, budget: int, price: float, running: RunningSet) -> None:
     """Add drafts of at most `budget` tokens together to `decodes`, in place. Each sequence has an equal share.
+    `price`: see `draft_price`.
 
     A draft stops before a stop token and one token before the end of the output: the step samples one token more than
     the draft has. The first token of an output is sampled without one, since continuations join there.
     """
-    if not decodes:
-        return
     share = max(budget // len(decodes), 1)
     places, requests = list[int](), list[DraftRequest]()
     for place, (sequence, _, _) in enumerate(decodes):
@@ -44,7 +43,7 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, budget: int, run
         if limit > 0 and sequence.num_output_tokens and len(requests) < budget:
             places.append(place)
             requests.append(DraftRequest(sequence, limit))
-    for place, request, proposed in zip(places, requests, drafter.propose(requests, len(decodes)), strict=True):
+    for place, request, proposed in zip(places, requests, drafter.propose(requests, price), strict=True):
         if not proposed:
             continue
         sequence, limit = request

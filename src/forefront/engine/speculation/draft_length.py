@@ -3,9 +3,6 @@
 import math
 from typing import Final
 
-# The computation of one token more in a step, in steps of a single token. Measured on CPUs with models of 0.1 to 0.4
-# billion parameters: 0.03 beside one sequence, 0.09 beside 32.
-_TOKEN_COST: Final = 0.08
 # Tokens that rejected drafts of a sequence may cost before any is accepted, and then for each token of its output.
 _FIRST_BALANCE: Final = 1.0
 _ALLOWANCE: Final = 0.01
@@ -15,12 +12,6 @@ _DECAY: Final = 0.85
 # The weight of the expectation before any draft, in tokens.
 _PRIOR_WEIGHT: Final = 2.0
 MAX_DRAFT: Final = 16
-
-
-def draft_price(num_sequences: int) -> float:
-    """The cost of one draft token in a step of so many decoding sequences, in output tokens that the same time yields
-    without drafts."""
-    return num_sequences * _TOKEN_COST / (1 + _TOKEN_COST * (num_sequences - 1))
 
 
 class DraftLength:
@@ -45,11 +36,15 @@ class DraftLength:
         tokens = _PRIOR_WEIGHT + self._accepted + self._rejected
         probability = min((_PRIOR_WEIGHT * expectation + self._accepted) / tokens, 0.99)
         worthwhile = int(math.log(price) / math.log(probability)) if price < 1 else 0
-        return min(worthwhile, most, MAX_DRAFT, int(self._balance / price))
+        return max(min(worthwhile, most, MAX_DRAFT, int(self._balance / price)), 0)
 
     def add_output(self, num_tokens: int) -> None:
         """Record output tokens."""
         self._balance = min(self._balance + _ALLOWANCE * num_tokens, _LARGEST_BALANCE)
+
+    def spend(self, tokens: float) -> None:
+        """Record other work for the sequence's drafts, in output tokens that its time is worth."""
+        self._balance -= tokens
 
     def verified(self, length: int, accepted: int) -> None:
         """Record the outcome of a draft."""

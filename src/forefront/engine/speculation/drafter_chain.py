@@ -13,13 +13,13 @@ class DrafterChain:
         self._drafters = drafters
         self._sources: dict[Sequence, Drafter] = {}  # of the present step's drafts
 
-    def propose(self, requests: Rows[DraftRequest], num_decodes: int) -> list[Rows[int]]:
+    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
         """See `Drafter.propose`."""
         self._sources.clear()
         drafts: list[Rows[int]] = [()] * len(requests)
         missing = list(range(len(requests)))
         for drafter in self._drafters:
-            proposed = drafter.propose([requests[place] for place in missing], num_decodes)
+            proposed = drafter.propose([requests[place] for place in missing], price)
             for place, draft in zip(missing, proposed, strict=True):
                 if draft:
                     drafts[place] = draft

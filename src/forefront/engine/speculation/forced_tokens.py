@@ -5,7 +5,7 @@ from typing import Final
 
 from forefront.engine.scheduling.drafter import DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
-from forefront.engine.speculation.draft_length import DraftLength, draft_price
+from forefront.engine.speculation.draft_length import DraftLength
 
 # The text is fixed, but a model may cut it into other tokens. Output stays that of single steps, so these are rejected.
 _ACCEPTANCE: Final = 0.95
@@ -17,9 +17,8 @@ class ForcedTokensDrafter:
     def __init__(self) -> None:
         self._lengths: dict[Sequence, DraftLength] = {}
 
-    def propose(self, requests: Rows[DraftRequest], num_decodes: int) -> list[Rows[int]]:
+    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
         """See `Drafter.propose`."""
-        price = draft_price(num_decodes)
         return [() if request.sequence.constraint is None else self._draft(request, price) for request in requests]
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
