@@ -118,7 +118,7 @@ class Scheduler:
         preempted = self._running.preempted
         preempted.clear()
         for sequence in self.running:
-            if not sequence.decoding:
+            if len(sequence.tokens) - sequence.num_computed_tokens > 1:
                 self._running.reuse_computed(sequence)
         decodes = self._decodes()
         self._admission.admit()
