@@ -29,11 +29,10 @@ class RequestEncoder:
         self._spec = spec
         self._dialect = dialect
 
-    def encode(self, request: ChatRequest | CompletionRequest) -> bytes:
-        """The JSON body. Raises `ApiError` 400 for a field that the upstream cannot honour.
+    def encode(self, request: ChatRequest | CompletionRequest, *, whole: bool = False) -> bytes:
+        """The JSON body of a request for a stream with usage, or for a `whole` answer.
 
-        The answer is a stream with usage, also where the client wants it whole: so a client that leaves ends it at
-        once, silence is noticed, and what has come is known when it breaks off.
+        Raises `ApiError` 400 for a field that the upstream cannot honour.
         """
         chat = isinstance(request, ChatRequest)
         writers, names = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
@@ -48,7 +47,8 @@ class RequestEncoder:
                 body |= self._written(writers, name, value)
         if stops := request.stops:
             body |= self._written(writers, "stop", stops)
-        if not any(name in body and not _is_neutral(name, body[name]) for name in self._dialect.whole_with):
+        lacking = self._dialect.whole_with
+        if not whole and not any(name in body and not _is_neutral(name, body[name]) for name in lacking):
             body["stream"] = True
             body["stream_options"] = {"include_usage": True} | dict(self._dialect.stream_options or {})
         return msgspec.json.encode(body)
