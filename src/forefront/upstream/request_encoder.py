@@ -43,7 +43,8 @@ class RequestEncoder:
         else:
             body["max_tokens"] = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         for name in names:
-            if (value := self._value(request, name)) is not None:
+            value = getattr(request, name)
+            if value is not None and _applies(request, name):
                 body |= self._written(writers, name, value)
         if stops := request.stops:
             body |= self._written(writers, "stop", stops)
@@ -52,13 +53,6 @@ class RequestEncoder:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True} | dict(self._dialect.stream_options or {})
         return msgspec.json.encode(body)
-
-    def _value(self, request: SampledRequest, name: str) -> Any:
-        if name == "stop_token_ids" and request.answers_json:
-            return None
-        if name == "parallel_tool_calls" and not getattr(request, "tools", None):
-            return None
-        return getattr(request, name)
 
     def _written(self, writers: Mapping[str, Writer], name: str, value: Any) -> Fields:
         writer = writers.get(name)
@@ -72,6 +66,13 @@ class RequestEncoder:
             f"{what} is not supported by the model `{self._spec.name}`: its upstream ({self._dialect.name}) lacks it."
         )
         raise ApiError("unsupported_parameter", text, param=name)
+
+
+def _applies(request: SampledRequest, name: str) -> bool:
+    """Whether a field has an effect beside the others."""
+    if name == "stop_token_ids":
+        return not request.answers_json
+    return name != "parallel_tool_calls" or bool(getattr(request, "tools", None))
 
 
 def _is_neutral(name: str, value: Any) -> bool:

@@ -13,7 +13,6 @@ from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.answer import Answer, PreparedCall
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
-from forefront.upstream.delta_merging import merged
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
@@ -293,8 +292,7 @@ class UpstreamBackend:
         try:
             async with self._client.stream(replica, prepared.path, prepared.body, deadline) as stream:
                 while payloads := await stream.read():
-                    decoded = (event for data in payloads for event in decoder.decode(data))
-                    for event in decoded if len(payloads) == 1 else merged(decoded):
+                    for event in decoder.decode_all(payloads):
                         stream.progressed()
                         if answer.first is None:
                             yield answer.start()
@@ -327,8 +325,7 @@ async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
     try:
         async with asyncio.timeout(_USAGE_SECONDS):
             while payloads := await stream.read():
-                for data in payloads:
-                    for _ in decoder.decode(data):
-                        pass
+                for _ in decoder.decode_all(payloads):
+                    pass
     except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
         log.info("no usage follows an answer: %s", error)
