@@ -1,0 +1,1 @@
+"""A model on several machines: engine replicas on Ray Serve, and the remote engine that reaches them."""
