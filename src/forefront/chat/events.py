@@ -4,8 +4,6 @@ An answer that fails raises `ApiError` instead.
 Events are msgspec structs: each token makes one, in a third of the time of a frozen dataclass.
 """
 
-from dataclasses import dataclass
-
 import msgspec
 
 from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogprob
@@ -61,8 +59,7 @@ class ChoiceEnd(msgspec.Struct, frozen=True):
     stop_string: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamReport:
+class UpstreamReport(msgspec.Struct, frozen=True):
     """The replica that answered, and the model's name there. The rest is what it states of its computation."""
 
     name: str
@@ -72,8 +69,7 @@ class UpstreamReport:
     engine: str = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class RunReport:
+class RunReport(msgspec.Struct, frozen=True):
     """The effective sampling values of an answer, and the seconds that it waited, read the prompt and generated.
     `upstream` is set for an answer of another server."""
 
