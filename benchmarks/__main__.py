@@ -55,6 +55,7 @@ _WITH_MODEL = ("engine", "front", "grammar", "http", "scheduling")
 
 def main() -> None:
     """Run the comparison, or one suite."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a script started this in the background
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # peers end with their contexts
     options = _options()
     try:
@@ -74,6 +75,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=description)
     parser.add_argument("--quick", action="store_true", help="a comparison of 5 minutes with one small model")
     parser.add_argument("--model", action="append", help="only this model of the comparison; can be repeated")
+    parser.add_argument("--rounds", type=int, default=1, help="so many times the rounds of the comparison (default 1)")
     parser.add_argument("--resume", action="store_true", help="continue the newest comparison: measure what is missing")
     parser.add_argument("--output", type=Path, help="folder of the comparison's results; parts that it has are kept")
     parser.add_argument("--report", type=Path, help="print the tables of a folder again, without measuring")
@@ -91,6 +93,7 @@ def _compare(options: argparse.Namespace) -> None:
     plan = PLANS[options.plan] if options.plan else QUICK if options.quick else FULL
     if options.model:
         plan = plan.with_models(options.model)
+    plan = plan.with_rounds(options.rounds)
     if options.report is not None:
         _show(plan, Results(options.report), options.plots)
         return

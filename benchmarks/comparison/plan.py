@@ -10,6 +10,7 @@ from benchmarks.workloads.closed_loop import ClosedLoop
 from benchmarks.workloads.conversations import Conversations
 from benchmarks.workloads.long_prompts import LongPrompts
 from benchmarks.workloads.open_loop import OpenLoop
+from benchmarks.workloads.quoting import NAME as QUOTING
 from benchmarks.workloads.quoting import Quoting
 from benchmarks.workloads.workload import Workload
 
@@ -27,7 +28,7 @@ class Rates:
     most: int
     seconds: float
     prompt: Lengths = field(default_factory=lambda: Lengths(64, 0.7, 24, 600))
-    answer: Lengths = field(default_factory=lambda: Lengths(32, 0.5, 8, 96))
+    answer: Lengths = field(default_factory=lambda: Lengths(32, 0.5, 8, 64))
 
     def workload(self, number: int) -> OpenLoop:
         """The load at the rate with that number, from 0."""
@@ -60,6 +61,11 @@ class Plan:
         """The same plan for other models."""
         return replace(self, models=tuple(models))
 
+    def with_rounds(self, factor: int) -> "Plan":
+        """The same plan with so many times the rounds."""
+        names = [*(load.name for load, _ in self.workloads()), QUOTING]
+        return replace(self, rounds={name: factor * self.rounds.get(name, 1) for name in names})
+
     def quoting(self, model: BenchmarkModel) -> Quoting:
         """The answers that quote their prompt."""
         return Quoting(self.quoting_prompt, self.quoting_answer, model.successor)
@@ -69,12 +75,12 @@ FULL: Final = Plan(
     "full",
     TASK_MODELS,
     closed=(ClosedLoop(1, 256, 96), ClosedLoop(8, 256, 96), ClosedLoop(32, 256, 96)),
-    rounds={"closed-1": 3, "closed-8": 2, "quoting": 2},
+    rounds={"closed-1": 3},
     quoting_prompt=400,
     quoting_answer=120,
     long_prompts=LongPrompts(streams=8, count=3, prompt=2000, interval=2.0),
     conversations=Conversations(count=16, turns=8, system=1000, question=40, answer=24),
-    rates=Rates(first=0.5, factor=2.0, most=4, seconds=20.0),
+    rates=Rates(first=1.0, factor=2.0, most=3, seconds=16.0),
     http_rounds=2,
 )
 

@@ -52,13 +52,15 @@ def _streams(model: str, parts: Mapping[str, Any]) -> Figure | None:
     loops = {int(name.removeprefix("closed-")): part for name, part in parts.items() if name.startswith("closed-")}
     if not loops:
         return None
-    figure = Figure(figsize=(7.2, 2.4), layout="constrained")
+    figure = Figure(figsize=(7.2, 2.6), layout="constrained")
     figure.suptitle(model)
     for axes, (key, title) in zip(figure.subplots(1, len(_TITLES)), _TITLES.items(), strict=True):
         _bars(axes, {streams: loops[streams] for streams in sorted(loops)}, key)
         axes.set_title(title, fontsize=8)
         axes.set_xlabel("streams")
-    figure.axes[0].legend(frameon=False, fontsize=7)
+        if key != "throughput":
+            axes.set_yscale("log")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -89,10 +91,11 @@ def _roofline(model: str, parts: Mapping[str, Any]) -> Figure | None:
         )
     for title, intensity, operations in points:
         share = operations / min(intensity * limits.bandwidth, limits.peak)
-        axes.plot([intensity], [operations / 1e9], "o", color=_COLOURS[FOREFRONT])
-        axes.annotate(
-            f"{title}: {100 * share:.0f} %", (intensity, operations / 1e9), (4, -9), textcoords="offset points"
-        )
+        place, text = (intensity, operations / 1e9), f"{title}: {100 * share:.0f} %"
+        is_last = intensity == max(point[1] for point in points)
+        axes.plot(*place, "o", color=_COLOURS[FOREFRONT])
+        axes.annotate(text, place, (0, -12), textcoords="offset points", ha="right" if is_last else "left")
+    axes.set_ylim(min(point[2] for point in points) / 2e9, 2 * limits.peak / 1e9)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("operations per byte of weights")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,10 @@ _SLOTS: Final = 32
 _POOL: Final = 32_768
 """Tokens of llama-server's KV cache, which its slots share: as fast as slots of their own, in a third of the memory."""
 _LLAMA_OPTIONS: Final = ("--parallel", str(_SLOTS), "--ctx-size", str(_POOL), "--kv-unified")
-_DRAFTS: Final = ("--spec-type", "ngram-simple")
+_DRAFTS: Final = (
+    "--spec-type", "ngram-simple", "--spec-ngram-simple-size-n", "4", "--spec-ngram-simple-size-m", "16",
+)  # fmt: skip
+_ROUND_SECONDS: Final = 900.0
 LLAMA_WITH_DRAFTS: Final = f"{llama_server.NAME} with n-gram drafts"
 
 
@@ -53,9 +56,9 @@ class Session:
         )
 
     def measure(self, workload: Workload, peer: Peer, seed: int) -> Figures:
-        """One round."""
+        """One round. Raises `TimeoutError` after 15 minutes."""
         before = joules()
-        figures = asyncio.run(workload.round(peer, self.size, seed))
+        figures = asyncio.run(_bounded(workload.round(peer, self.size, seed)))
         after = joules()
         if before is not None and after is not None and after > before and figures["tokens"]:
             figures["joules_per_token"] = (after - before) / figures["tokens"]
@@ -78,6 +81,10 @@ class Session:
 def takes_part(name: str, workload: Workload) -> bool:
     """OpenVINO GenAI has no server of its own, so it runs closed loops alone."""
     return name != openvino_genai.NAME or isinstance(workload, ClosedLoop)
+
+
+async def _bounded(measured: Coroutine[Any, Any, Figures]) -> Figures:
+    return await asyncio.wait_for(measured, _ROUND_SECONDS)
 
 
 def standard_peers() -> list[Starter]:

@@ -17,7 +17,7 @@ from forefront.graph.gguf.gguf_file import GgufFile
 from openvino import opset15 as ops
 
 _ROUNDS: Final = 5
-_LEAST_SECONDS: Final = 0.05
+_LEAST_SECONDS: Final = 0.03
 _LEVELS: Final = 256
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from torture.processor import children
 
-_INTERVAL: Final = 1.0
+_INTERVAL: Final = 2.0  # a sample of a large process takes some milliseconds
 _MIB: Final = 1024.0
 _RAPL: Final = Path("/sys/class/powercap")
 
@@ -44,7 +44,7 @@ def process_tree(pid: int) -> list[int]:
 
 @contextmanager
 def watch_memory(pid: int) -> Iterator[PeakMemory]:
-    """The peak while the context is open, from samples each second."""
+    """The peak while the context is open, from samples every other second."""
     peak, stopped = PeakMemory(), threading.Event()
 
     def watch() -> None:

@@ -26,6 +26,9 @@ def main() -> None:
     parser.add_argument("--ubatch-size", type=int, default=512)
     parser.add_argument("--embedding", action="store_true")
     parser.add_argument("--kv-unified", action="store_true")
+    parser.add_argument("--spec-type", choices=["none", "ngram-simple"], default="none")
+    parser.add_argument("--spec-ngram-simple-size-n", type=int, default=12)
+    parser.add_argument("--spec-ngram-simple-size-m", type=int, default=48)
     options = parser.parse_args()
     parameters = xllamacpp.CommonParams()
     parameters.model.path = options.model
@@ -41,6 +44,11 @@ def main() -> None:
     parameters.embedding = options.embedding
     parameters.kv_unified = options.kv_unified
     parameters.n_gpu_layers = 0
+    if options.spec_type == "ngram-simple":
+        kinds = xllamacpp.common_speculative_type
+        parameters.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+        parameters.speculative.ngram_simple.size_n = options.spec_ngram_simple_size_n
+        parameters.speculative.ngram_simple.size_m = options.spec_ngram_simple_size_m
     server = xllamacpp.Server(parameters)
     print(f"serving on {server.listening_address}", flush=True)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})

@@ -3,7 +3,6 @@ much it can do when answers take no time."""
 
 import asyncio
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -72,10 +71,13 @@ async def _instant_rates(repeats: int) -> tuple[float, float]:
 
 
 def _processor(pid: int) -> tuple[float, float]:
-    """Seconds of processor time so far: of the main thread, which runs the event loop, and of the process."""
-    return _seconds(Path(f"/proc/{pid}/task/{pid}/stat")), _seconds(Path(f"/proc/{pid}/stat"))
+    """Seconds of processor time so far: of the main thread, which runs the event loop, and of all threads."""
+    seconds = {thread.parent.name: _seconds(thread) for thread in Path(f"/proc/{pid}/task").glob("*/schedstat")}
+    return seconds[str(pid)], sum(seconds.values())
 
 
-def _seconds(stat: Path) -> float:
-    fields = stat.read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _seconds(schedstat: Path) -> float:
+    try:
+        return int(schedstat.read_text().split()[0]) / 1e9
+    except OSError:  # the thread has ended
+        return 0.0
