@@ -92,6 +92,11 @@ def _yes_no_model(shape: Shape) -> Iterator[TensorSpec]:
     yield "cls.output.weight", (2, shape.width), 0.3
 
 
+def _score_model(shape: Shape) -> Iterator[TensorSpec]:
+    yield from random_decoder._norms(shape, "output_norm")
+    yield "cls.output.weight", (1, shape.width), 0.3
+
+
 _BIDIRECTIONAL: Final = {"attention.causal": False}
 
 # By the name of a test.
@@ -125,6 +130,7 @@ ENCODERS: Final[dict[str, EncoderFamily]] = {
         shape=DEEP,
     ),
     "qwen3, yes and no": EncoderFamily("qwen3", RANK, random_decoder._qwen3, _yes_no_model, shape=WIDE),
+    "qwen3, score": EncoderFamily("qwen3", RANK, random_decoder._qwen3, _score_model, shape=WIDE),
     "llama": EncoderFamily("llama", MEAN, random_decoder._llama, _decoder_model, shape=DEFAULT),
 }
 

@@ -111,7 +111,7 @@ class Decoder:
         hidden.output(0).get_tensor().set_names({"hidden_states"})
         model = ov.Model([ops.result(hidden)], [embeddings, *self.inputs.all()], self.settings.architecture)
         vocabulary = self.weights.matrix_tensor("token_embd.weight", self.width).shape[0]
-        ranking = ranking_head(self.weights, self.width) if ranks(self.settings) else None
+        ranking = ranking_head(self.settings, self.weights, self.width) if ranks(self.settings) else None
         dense = dense_layers(self.settings, self.weights, self.width)
         width = len(dense[-1].weight) if dense else self.width
         embed, pooling = self.input_embedding(), self.pooling()

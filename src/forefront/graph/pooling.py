@@ -11,9 +11,11 @@ from forefront.graph.settings import Settings
 # Modules of Sentence Transformers: 0 is the transformer, 1 the pooling.
 _FIRST_DENSE: Final = 2
 _MOST_DENSE: Final = 8
+# The classes of a model that answers whether a document is relevant.
+_ANSWERS: Final = ["yes", "no"]
 _NONE: Final = 0
 _RANK: Final = 4
-_POOLINGS: Final = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST, _RANK: Pooling.CLS}
+POOLINGS: Final = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST, _RANK: Pooling.CLS}
 
 
 def pooling_of(settings: Settings) -> Pooling | None:
@@ -21,9 +23,9 @@ def pooling_of(settings: Settings) -> Pooling | None:
     number = settings.integer("pooling_type", _NONE)
     if number == _NONE:
         return None
-    if number not in _POOLINGS:
-        raise ModelFileError(f"its pooling_type is {number}; known are {', '.join(map(str, _POOLINGS))}")
-    return _POOLINGS[number]
+    if number not in POOLINGS:
+        raise ModelFileError(f"its pooling_type is {number}; known are {', '.join(map(str, POOLINGS))}")
+    return POOLINGS[number]
 
 
 def ranks(settings: Settings) -> bool:
@@ -37,13 +39,16 @@ def shortens(settings: Settings) -> bool:
     return settings.is_list("matryoshka_dimensions") or settings.architecture == "qwen3"
 
 
-def ranking_head(weights: Weights, width: int) -> RankingHead:
-    """From the pooled vector to the score of a pair: by one matrix, or behind another one with a tanh."""
+def ranking_head(settings: Settings, weights: Weights, width: int) -> RankingHead:
+    """From the pooled vector to the score of a pair: by one matrix, or behind another one with a tanh. Raises
+    `ModelFileError`."""
     layers = []
     if weights.has("cls.weight"):
         dense = weights.tensor("cls.weight", [width, width]).floats()
         layers.append(DenseLayer(dense, weights.optional_vector("cls.bias", width), tanh=True))
     output = weights.matrix_tensor("cls.output.weight", width).floats()
+    if len(output) != 1 and settings.texts("classifier.output_labels") != _ANSWERS:
+        raise ModelFileError(f"it sorts texts into {len(output)} classes; a model that scores pairs has one")
     layers.append(DenseLayer(output, weights.optional_vector("cls.output.bias", len(output))))
     return RankingHead(tuple(layers))
 
