@@ -30,7 +30,6 @@ from benchmarks.suites import (
     http,
     node_sdk,
     python_sdk,
-    scheduling,
     speculation,
     upstream,
     year,
@@ -50,7 +49,7 @@ _WITHOUT_MODEL: dict[str, Callable[[int], None]] = {
     "upstream": upstream.run,
     "year": year.run,
 }
-_WITH_MODEL = ("engine", "front", "grammar", "http", "scheduling")
+_WITH_MODEL = ("engine", "front", "grammar", "http")
 
 
 def main() -> None:
@@ -128,8 +127,6 @@ def _run_suite(options: argparse.Namespace) -> None:
     print(f"\nModel: {path.name}, {options.tokens} tokens per stream, medians of {options.repeats} rounds.")
     if options.only == "engine":
         engine.run(model, options.tokens, options.repeats)
-    elif options.only == "scheduling":
-        scheduling.run(model, options.repeats)
     elif options.only == "grammar":
         grammar.run(parts.tokenizer, model, options.tokens, options.repeats)
     else:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scheduling`: times to first tokens, between tokens, and throughput of the engine, without HTTP.
+"""`python -m benchmarks.suites.scheduling`: times to first tokens, between tokens, and throughput, without HTTP.
 
 Prompts share nothing. Loads: streams that only decode; 32 streams that start at once, with prompts of 270 tokens (200
 words) or of 2,000; and 8 streams that decode while prompts of 2,000 tokens arrive, and short ones between them. Rounds
@@ -17,13 +17,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
-<<<<<<< HEAD:benchmarks/suites/scheduling.py
-from benchmarks.report import table
-from benchmarks.suites.engine import running
-=======
 from benchmarks.models import CONTEXT, SIZES, prepare
 from benchmarks.report import machine, table
->>>>>>> scheduling:benchmarks/scheduling.py
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
@@ -96,15 +91,8 @@ async def burst(engine: Engine, length: int, streams: int = 32) -> Figures:
 async def beside_prompts(engine: Engine, streams: int = 8, prompts: int = 6) -> Figures:
     """Streams decode while long prompts and short ones arrive, one of each at a time."""
     decoding = [Stream() for _ in range(streams)]
-<<<<<<< HEAD:benchmarks/suites/scheduling.py
-    tasks: list[asyncio.Task[Stream] | asyncio.Task[None]] = []
-    tasks += [asyncio.create_task(generate(engine, 60, 4000, stream)) for stream in decoding]
-    while not all(stream.gaps for stream in decoding):
-        await asyncio.sleep(0.01)
-=======
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(generate(engine, 60, 4000, stream)) for stream in decoding]
     await generate(engine, 60, 8)  # all decode afterwards
->>>>>>> scheduling:benchmarks/scheduling.py
     known = [len(stream.gaps) for stream in decoding]
     short: list[Stream] = []
 
@@ -230,7 +218,7 @@ def simulate() -> None:
 
 def main() -> None:
     """Measure one model."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scheduling")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.suites.scheduling")
     parser.add_argument("--size", choices=SIZES, default="0.1b", help="which random model (default 0.1b)")
     parser.add_argument("--quant", choices=["Q8_0", "Q4_0"], default="Q8_0", help="its quantisation (default Q8_0)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")

@@ -23,6 +23,7 @@ from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.key_watch import KeyWatch
 from forefront.server.messages.api import COUNT_TOKENS, MESSAGES, MESSAGES_CONVENTIONS
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
@@ -80,7 +81,7 @@ def build_app(
     """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
-    service = CompletionService(catalog, gateway, workers)
+    service = CompletionService(catalog, gateway, workers, key_watch=KeyWatch(services.key_cache))
     background = BackgroundRuns(service, services.responses, runs)
     completions: dict[str, ASGIApp] = {
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),

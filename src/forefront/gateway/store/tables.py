@@ -99,6 +99,7 @@ daily_usage = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cost_nanos", BigInteger, nullable=False),
+    Column("estimated_requests", BigInteger, nullable=False),
     Index("daily_usage_key_id", "key_id", "day"),
     Index("daily_usage_project", "project", "day"),
 )

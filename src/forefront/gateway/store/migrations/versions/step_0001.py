@@ -89,6 +89,7 @@ def _create_ledger_tables() -> None:
         sa.Column("model", sa.String(256), primary_key=True),
         sa.Column("requests", sa.BigInteger, nullable=False),
         *_usage_columns(),
+        sa.Column("estimated_requests", sa.BigInteger, nullable=False),
         sa.Index("daily_usage_key_id", "key_id", "day"),
         sa.Index("daily_usage_project", "project", "day"),
     )
