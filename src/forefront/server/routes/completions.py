@@ -7,7 +7,7 @@ encoder. Its requests become a `ChatRequest`, and its encoder gets the same even
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
