@@ -83,9 +83,13 @@ class GrammarConstraint:
 
     def forced(self) -> Sequence[int]:
         """See `Constraint.forced`. Cut into the longest tokens, without a last one that might go on."""
-        if self.ended or not self._matcher.compute_ff_bytes():
+        if self.ended:
             return ()
-        tokens: list[int] = self._matcher.compute_ff_tokens()
+        # The search for forced bytes changes a matcher, and masks before a forced control token come out empty then.
+        copy = self._matcher.deep_copy()
+        if not copy.compute_ff_bytes():
+            return ()
+        tokens: list[int] = copy.compute_ff_tokens()
         return tokens
 
     def rollback(self, count: int) -> None:
