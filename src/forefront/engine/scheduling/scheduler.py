@@ -10,6 +10,7 @@ from typing import Final
 
 from forefront.engine.scheduling.admission import Admission
 from forefront.engine.scheduling.block_pool import BlockPool, extend_block_hashes
+from forefront.engine.scheduling.draft_price import draft_price
 from forefront.engine.scheduling.drafter import Drafter, add_drafts
 from forefront.engine.scheduling.prefill import divide_prefill, first_of_equals
 from forefront.engine.scheduling.running_set import RunningSet
@@ -93,18 +94,13 @@ class Scheduler:
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a finished or cancelled sequence and release its blocks. Does nothing for an unknown one."""
-        tenant = self._tenants.find(sequence)
-        if tenant is None:
-            return
-        if len(sequence.block_table):
-            self._running.stop(tenant, sequence)
-        elif sequence in tenant.waiting:
-            self._tenants.dequeue(tenant, sequence)
-        self._tenants.forget_idle(tenant)
+        if self._drafter is not None:
+            self._drafter.forget(sequence)
+        self._release(sequence)
 
     def suspend(self, sequence: Sequence) -> None:
         """Take a sequence out until `resume`. It keeps its tokens and releases its blocks."""
-        self.remove(sequence)
+        self._release(sequence)
         sequence.num_computed_tokens = 0
 
     def resume(self, sequence: Sequence) -> None:
@@ -136,13 +132,16 @@ class Scheduler:
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
         if self._drafter is not None and decodes:
-            add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), self._running)
+            price = draft_price(step_size(decodes), self.step_budget.cost)
+            add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), price, self._running)
         return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes)
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:
         """Record that a chunk has run and that sampling confirmed `accepted` tokens of its draft, which are appended to
         the sequence. Full blocks of confirmed tokens are registered for prefix reuse."""
         sequence, size = chunk.sequence, self.pool.block_size
+        if self._drafter is not None and chunk.draft:
+            self._drafter.verified(sequence, len(chunk.draft), accepted)
         start = sequence.num_computed_tokens
         end = sequence.num_computed_tokens = start + chunk.num_tokens + accepted
         # Tokens that are computed again after a preemption are not charged again.
@@ -160,6 +159,16 @@ class Scheduler:
     def fork(self, sequence: Sequence, follower: Sequence) -> tuple[int, int] | None:
         """See `RunningSet.fork`."""
         return self._running.fork(sequence, follower)
+
+    def _release(self, sequence: Sequence) -> None:
+        tenant = self._tenants.find(sequence)
+        if tenant is None:
+            return
+        if len(sequence.block_table):
+            self._running.stop(tenant, sequence)
+        elif sequence in tenant.waiting:
+            self._tenants.dequeue(tenant, sequence)
+        self._tenants.forget_idle(tenant)
 
     def _serve_least(self) -> bool:
         """Whether the tenants with the least use have the step for themselves: while a sequence waits, and every other

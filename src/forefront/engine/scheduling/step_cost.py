@@ -28,10 +28,10 @@ _UNITS: Final = np.array([1.0, 16.0, 16_384.0, 128.0, 131_072.0])
 # Weight that a measured step keeps after each further one of its kind: the last 12 matter.
 _KEPT: Final = 0.92
 # Pull of each coefficient towards 0, in parts of the weight of one measured step.
-_RIDGE: Final = 1e-3
+_RIDGE: Final = 1e-4
 # Durations count as at most so many times their prediction, and at least as its inverse.
 _CLIP: Final = 1.5
-# Steps of decodes alone are many and alike: one in so many is measured.
+# Steps of decodes alone are many and alike: of those in a row, one in so many is measured.
 _SAMPLED: Final = 16
 # The quantile of the last measured steps that `margin` is taken from, and its value before there are so many.
 _QUANTILE: Final = 0.95
@@ -83,7 +83,7 @@ class StepCost:
         if not size.tokens and self._skipped < _SAMPLED - 1:
             self._skipped += 1
             return
-        self._skipped = 0
+        self._skipped = _SAMPLED - 1 if size.tokens else 0
         terms = _terms(size)
         if self.measured:
             predicted = max(float(terms @ self._coefficients), seconds / 100)

@@ -38,6 +38,7 @@ class FunctionToolCall(TaggedRecord, kw_only=True, tag="function_call"):
     call_id: str
     name: str
     arguments: str
+    namespace: str | None = None
 
 
 class CustomToolCall(TaggedRecord, kw_only=True, tag="custom_tool_call"):
@@ -48,6 +49,7 @@ class CustomToolCall(TaggedRecord, kw_only=True, tag="custom_tool_call"):
     call_id: str
     name: str
     input: str
+    namespace: str | None = None
 
 
 class OutputReasoningText(TaggedRecord, kw_only=True, tag="reasoning_text"):
@@ -168,3 +170,9 @@ class Response(Record, kw_only=True):
     prompt_cache_key: str | None = None
     metadata: dict[str, str]
     receipt: Receipt | None = None
+
+    @property
+    def output_text(self) -> str:
+        """The text of all messages."""
+        messages = [item for item in self.output if isinstance(item, OutputMessage)]
+        return "".join(part.text for message in messages for part in message.content if isinstance(part, OutputText))
