@@ -32,11 +32,12 @@ def model(tiny_parts: ModelParts) -> PagedModel:
 
 @dataclass
 class Part:
-    """So many blocks of a model. Counts forward passes."""
+    """So many blocks of a model. Counts forward passes and their tokens."""
 
     model: PagedModel
     block_count: int
     passes: int = field(default=0)
+    tokens: int = field(default=0)
 
     def __post_init__(self) -> None:
         self.block_size, self.context_length = self.model.block_size, self.model.context_length
@@ -45,6 +46,7 @@ class Part:
 
     def run(self, *arguments):  # type: ignore[no-untyped-def]
         self.passes += 1
+        self.tokens += sum(len(sequence.tokens) for sequence in arguments[0])
         return self.model.run(*arguments)
 
 

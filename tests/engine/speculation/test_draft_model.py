@@ -10,6 +10,7 @@ from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
+from forefront.engine.speculation import draft_model
 from forefront.engine.speculation.draft_model import DraftModelDrafter
 from tests.engine.engines import CONTEXT, EXACT, collect, prompt, until_idle
 from tests.engine.test_speculation import Part, answers
@@ -30,6 +31,12 @@ def model(tiny_parts: ModelParts) -> PagedModel:
     return PagedModel(tiny_parts.graph, CONTEXT, EXACT)
 
 
+@pytest.fixture(autouse=True)
+def fixed_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass of the draft model counts as a tenth of a step, however long it takes."""
+    monkeypatch.setattr(draft_model, "_LATEST", 0.0)
+
+
 @pytest.fixture(scope="module")
 def same(tiny_parts: ModelParts) -> PagedModel:
     """A second copy, with a KV cache of its own."""
@@ -46,6 +53,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> PagedModel:
 @asynccontextmanager
 async def drafting(model: PagedModel, part: Part, blocks: int = 100) -> AsyncIterator[tuple[Engine, DraftModelDrafter]]:
     drafter = DraftModelDrafter(part)
+    drafter._pass_seconds, drafter._step_seconds = 0.1, 1.0
     engine = Engine(Part(model, blocks), drafter=drafter)
     engine.start()
     try:
@@ -78,8 +86,8 @@ async def test_drafts_of_any_model_change_no_output(
 ) -> None:
     """Also where either KV cache is too small for all sequences."""
     expected = await single_steps(model, requests())
-    for draft_model in (same, other):
-        async with drafting(model, Part(draft_model, blocks[1]), blocks[0]) as (engine, _):
+    for its_draft in (same, other):
+        async with drafting(model, Part(its_draft, blocks[1]), blocks[0]) as (engine, _):
             for _ in range(2):
                 found = await answers(engine, requests())
                 assert [
@@ -91,8 +99,7 @@ async def test_drafts_of_any_model_change_no_output(
 async def test_the_same_model_drafts_what_is_sampled(model: PagedModel, same: PagedModel) -> None:
     """Greedy and with random numbers: both draw with the same ones."""
     for sampling in SAMPLINGS[:3]:
-        async with drafting(model, Part(same, 100)) as (engine, drafter):
-            drafter._pass_seconds, drafter._step_seconds = 1e-9, 1.0
+        async with drafting(model, Part(same, 100)) as (engine, _):
             tokens = await collect(engine.submit(GenerateRequest(prompt(300), 120, sampling)))
             stats = engine.stats()
             assert len(tokens) == 120
@@ -103,18 +110,17 @@ async def test_the_same_model_drafts_what_is_sampled(model: PagedModel, same: Pa
 async def test_a_wrong_model_is_left_alone(model: PagedModel, other: PagedModel) -> None:
     async with drafting(model, part := Part(other, 100)) as (engine, _):
         await collect(engine.submit(GenerateRequest(prompt(50), 400, SamplingParams(temperature=0))))
-        assert engine.stats().draft_tokens < 40
-        assert part.passes < 60
+        assert engine.stats().draft_tokens < 60
+        assert part.passes < 80
 
 
 async def test_a_conversation_is_not_read_again(model: PagedModel, same: PagedModel) -> None:
     request = GenerateRequest(prompt(500), 40, SamplingParams(temperature=0))
     async with drafting(model, part := Part(same, 100)) as (engine, _):
         await collect(engine.submit(request))
-        first, part.passes = part.passes, 0
+        first, part.tokens = part.tokens, 0
         await collect(engine.submit(request))
-        # The first request read 499 tokens in four steps.
-        assert part.passes <= first - 3
+        assert part.tokens <= first - 480
 
 
 class FailingPart(Part):

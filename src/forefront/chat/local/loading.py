@@ -113,8 +113,9 @@ def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, opti
         draft_model = PagedModel(draft.graph, context, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load its draft model: {plain_reason(error)}") from error
-    if draft_model.block_size != model.block_size:
-        raise LoadError("its draft model has KV blocks of another size")
+    # Drafts must have no token that the model does not know, and both need the same hashes of blocks.
+    if draft_model.vocabulary_size > model.vocabulary_size or draft_model.block_size != model.block_size:
+        raise LoadError("its draft model has a larger matrix of embeddings, or KV blocks of another size")
     return draft_model
 
 
