@@ -32,7 +32,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LocalLoader:
-    """Loads a model into this process. `fetch` returns the source with its files on this machine."""
+    """Loads a model into this process. `fetch` returns the source with its files on this machine. `draft` loads a
+    smaller model that drafts for it."""
 
     source: ModelSource
     cache: ModelCache
@@ -40,15 +41,31 @@ class LocalLoader:
     fetch: Callable[[ModelSource, Progress], ModelSource]
     chat_template: str | None = None
     context_length: int | None = None
+    draft: "LocalLoader | None" = None
 
     def estimate(self) -> LoadEstimate:
         """See `ModelLoader.estimate`."""
-        return estimate_memory(self.source, self.options, self.context_length)
+        estimate = estimate_memory(self.source, self.options, self.context_length)
+        if self.draft is None:
+            return estimate
+        return replace(estimate, memory_bytes=estimate.memory_bytes + self.draft.estimate().memory_bytes)
 
     def load(self, progress: Progress) -> LoadedModel:
         """See `ModelLoader.load`."""
         source = self.fetch(self.source, progress)
-        return load(source, self.cache, self.options, progress, self.chat_template, self.context_length)
+        draft = None if self.draft is None else self.draft.load_draft(progress)
+        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length, draft)
+        if self.draft is None or loaded.memory_bytes is None:
+            return loaded
+        return replace(loaded, memory_bytes=loaded.memory_bytes + self.draft.estimate().memory_bytes)
+
+    def load_draft(self, progress: Progress) -> ModelParts:
+        """The parts of a draft model. Raises `SourceError`."""
+        source = self.fetch(self.source, progress)
+        parts = load_parts(source, self.cache, self.options, progress).parts
+        if not isinstance(parts, ModelParts):
+            raise SourceError(f"{source.path}: an embedding model cannot draft")
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +85,12 @@ def load(
     progress: Progress,
     chat_template: str | None = None,
     context_length: int | None = None,
+    draft: ModelParts | None = None,
 ) -> LoadedModel:
     """Prepare the model's weights if need be, and load it.
 
-    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. Raises
-    `SourceError`, whose text names the file.
+    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
+    is a smaller model. Raises `SourceError`, whose text names the file.
     """
     try:
         loaded = load_parts(source, cache, options, progress, Tunings(cache.home))
@@ -80,7 +98,7 @@ def load(
         settings = cache.digest(settings_files(source))
         parts = _with_context(loaded.parts, context_length)
         with progress.step(f"Loading {source.name}"):
-            backend = _backend(parts, options, chat_template)
+            backend = _backend(parts, options, chat_template, draft)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
     except OSError as error:
@@ -124,12 +142,12 @@ def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: M
 
 
 def _backend(
-    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
+    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None, draft: ModelParts | None
 ) -> LocalBackend | EmbeddingBackend:
     """Raises `LoadError`."""
     if isinstance(parts, EmbeddingParts):
         return load_embedding_backend(parts, options)
-    return load_backend(parts, options, chat_template)
+    return load_backend(parts, options, chat_template, draft)
 
 
 def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None) -> ModelParts | EmbeddingParts:
