@@ -19,7 +19,8 @@ from tests.support.reference import Array
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a family differs from Llama. `period`: of so many layers the last sees all tokens, the others a window.
+    """How a family differs from Llama. `period`: of so many layers the last sees all tokens, the others a window; 0 if
+    all see a window.
     `pairs`: how the channels that turn together lie in the file."""
 
     pairs: str = "halves"
@@ -43,6 +44,7 @@ KINDS: Final = {
     "cohere2": Kind(pairs="neighbours", layer_norm=True, parallel=True, period=4, no_positions="all tokens"),
     "starcoder2": Kind(layer_norm=True, gelu=True),
     "smollm3": Kind(pairs="neighbours", no_positions="every fourth"),
+    "lfm2": Kind(),
 }
 
 
@@ -59,7 +61,8 @@ class DecoderReference:
             for tensor in reader.tensors
         }
         self._heads: int = self._value("attention.head_count")
-        self._key_heads: int = self._value("attention.head_count_kv")
+        key_heads = self._value("attention.head_count_kv")
+        self._key_heads: int = max(key_heads) if isinstance(key_heads, list) else key_heads
         self._channels: int = self._value("attention.key_length")
         self._turned: int = self._value("rope.dimension_count")
         self._window: int = self._value("attention.sliding_window", 0)
@@ -85,19 +88,30 @@ class DecoderReference:
             x = x + attended * residual
             computed = self._feed_forward(layer, self._norm(x, layer + "ffn_norm"))
             x = x + self._norm(computed, layer + "post_ffw_norm") * residual
-        x = self._norm(x, "output_norm")
+        x = self._norm(x, "token_embd_norm" if self._name == "lfm2" else "output_norm")
         logits = x @ self._weights.get("output.weight", table).T
         factor = self._value("logit_scale", 1.0)
         return np.asarray(logits / factor if self._name == "granite" else logits * factor, np.float32)
 
+    def _convolution(self, layer: str, x: Array) -> Array:
+        before, after, x = np.split(self._linear(x, layer + "shortconv.in_proj"), 3, axis=-1)
+        weight = self._weights[layer + "shortconv.conv.weight"]
+        taps = weight.shape[1]
+        padded = np.concatenate([np.zeros((taps - 1, x.shape[1]), np.float32), before * x])
+        mixed = sum(weight[:, tap] * padded[tap : tap + len(x)] for tap in range(taps))
+        return self._linear(after * mixed, layer + "shortconv.out_proj")
+
     def _attention(self, n: int, x: Array) -> Array:
         length, layer = len(x), f"blk.{n}."
+        if layer + "shortconv.conv.weight" in self._weights:
+            return self._convolution(layer, x)
         sizes = [count * self._channels for count in (self._heads, self._key_heads, self._key_heads)]
         if layer + "attn_qkv.weight" in self._weights:
             query, key, value = np.split(self._linear(x, layer + "attn_qkv"), np.cumsum(sizes)[:2], axis=-1)
         else:
             query, key, value = (self._linear(x, f"{layer}attn_{part}") for part in "qkv")
-        all_tokens = not self._window or n % self._kind.period == self._kind.period - 1
+        period = self._kind.period
+        all_tokens = not self._window or (period > 0 and n % period == period - 1)
         turned = []
         for part, name in ((query, "attn_q_norm"), (key, "attn_k_norm")):
             if self._kind.wide_norms:

@@ -1,4 +1,4 @@
-"""Tiny models with random weights of families that llama.cpp runs and this project's engine does not."""
+"""Tiny models with random weights for the tests of llama.cpp as an engine."""
 
 import math
 from collections.abc import Callable

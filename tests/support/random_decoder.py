@@ -6,6 +6,7 @@ A family is its metadata and its tensors, as llama.cpp's files have them. Widths
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +58,7 @@ class Family:
     tied: bool = False
     shape: Shape = DEFAULT
     embedding_gain: float = 4.0
+    output_norm: str = "output_norm"
 
 
 def _attention(shape: Shape, *, bias: str = "", output_bias: bool = False) -> Iterator[TensorSpec]:
@@ -207,6 +209,25 @@ def _arcee(shape: Shape) -> Iterator[TensorSpec]:
     yield from _plain(shape)
 
 
+def _lfm2(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _norms(shape, "attn_norm", "ffn_norm")
+    yield from _gated(shape)
+
+
+def _lfm2_layers(shape: Shape, taps: int = 3) -> Iterator[TensorSpec]:
+    """Convolutions, but for the third layer of each four."""
+    for n in range(shape.layers):
+        if n % 4 == 2:
+            tensors = [*_attention(shape), *_head_norms(shape.head_width)]
+        else:
+            tensors = [
+                ("shortconv.conv.weight", (shape.width, taps), None),
+                ("shortconv.in_proj.weight", (3 * shape.width, shape.width), 1.5),
+                ("shortconv.out_proj.weight", (shape.width, shape.width), 2.0),
+            ]
+        yield from ((f"blk.{n}.{name}", dimensions, gain) for name, dimensions, gain in tensors)
+
+
 def _seed(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "attn_norm", "post_attention_norm")
     yield from _attention(shape, bias="qkv")
@@ -285,6 +306,21 @@ FAMILIES: Final[dict[str, Family]] = {
     "glm4": Family("glm4", _glm4, {"rope.dimension_count": 10}),
     "nemotron": Family("nemotron", _nemotron, {"rope.dimension_count": 10}, layer_norm=True),
     "arcee": Family("arcee", _arcee),
+    "lfm2": Family(
+        "lfm2",
+        _lfm2,
+        {"attention.head_count_kv": [0, 0, 2, 0], "shortconv.l_cache": 3},
+        _lfm2_layers,
+        tied=True,
+        output_norm="token_embd_norm",
+    ),
+    "lfm2, window": Family(
+        "lfm2",
+        _lfm2,
+        _WINDOW | {"attention.head_count_kv": [0, 0, 2, 0], "shortconv.l_cache": 4},
+        partial(_lfm2_layers, taps=4),
+        output_norm="token_embd_norm",
+    ),
     "seed_oss": Family("seed_oss", _seed),
 }
 
@@ -338,6 +374,8 @@ def _add(writer: Any, key: str, value: Any) -> None:
         writer.add_uint32(key, value)
     elif isinstance(value, float):
         writer.add_float32(key, value)
+    elif isinstance(value, list):
+        writer.add_array(key, value)
     else:
         writer.add_string(key, value)
 
@@ -356,7 +394,7 @@ def _add_vocabulary(writer: Any) -> None:
 
 def _all_tensors(family: Family, shape: Shape) -> Iterator[TensorSpec]:
     yield "token_embd.weight", (VOCABULARY, shape.width), family.embedding_gain
-    yield from _norms(shape, "output_norm", bias=family.layer_norm and family.architecture not in _NO_BIAS)
+    yield from _norms(shape, family.output_norm, bias=family.layer_norm and family.architecture not in _NO_BIAS)
     if not family.tied:
         yield "output.weight", (VOCABULARY, shape.width), 4.0
         if family.architecture == "phi2":

@@ -55,7 +55,9 @@ class LocalLoader:
         source = self.fetch(self.source, progress)
         draft = None if self.draft is None else self.draft.load_draft(progress)
         loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length, draft)
-        return replace(loaded, memory_bytes=replace(self, source=source).estimate().memory_bytes)
+        if self.draft is None or loaded.memory_bytes is None:
+            return loaded
+        return replace(loaded, memory_bytes=loaded.memory_bytes + self.draft.estimate().memory_bytes)
 
     def load_draft(self, progress: Progress) -> ModelParts:
         """The parts of a draft model. Raises `SourceError`."""

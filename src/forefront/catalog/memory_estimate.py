@@ -8,6 +8,7 @@ from forefront.catalog.model_cache import read_json
 from forefront.catalog.prepared_model import context_length
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
+from forefront.graph.architectures.lfm import convolution_channels
 from forefront.graph.build import makes_embeddings
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
@@ -76,7 +77,10 @@ def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int
     width = settings.integer("embedding_length", at_least=1) // max(1, heads[0])
     keys = settings.integer("attention.key_length", width, at_least=1)
     values = settings.integer("attention.value_length", keys, at_least=1)
-    per_token = sum(key_heads) * (keys + values) * _KV_BYTES[options.kv_precision]
+    channels = sum(key_heads) * (keys + values)
+    if settings.architecture == "lfm2":
+        channels += key_heads.count(0) * convolution_channels(settings.integer("embedding_length"))
+    per_token = channels * _KV_BYTES[options.kv_precision]
     return min(options.kv_cache_bytes, options.contexts * context * per_token)
 
 

@@ -18,8 +18,8 @@ _OUTSIDE: Final = -1e30
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """Of one layer. `window`: how many tokens, itself included, a token sees; 0 for all. `sinks`: for each query head,
-    the logit of a key without a value."""
+    """Of one layer. `keys`: heads of keys and values. `width`: channels of a query or key. `window`: how many tokens,
+    itself included, a token sees; 0 for all. `sinks`: for each query head, the logit of a key without a value."""
 
     keys: int
     width: int
@@ -38,7 +38,8 @@ class AttentionInputs(Protocol):
         """Every input, in the order of the graph."""
 
     def attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
-        """[tokens, query heads * width], of query as such, and key and value [tokens, `heads.keys` * width]."""
+        """[tokens, query heads * width of a value], of query [tokens, query heads * width], key [tokens, `heads.keys` *
+        width] and value [tokens, `heads.keys` * width of a value]."""
 
 
 class PagedInputs:
@@ -57,7 +58,7 @@ class PagedInputs:
         return [self.position_ids, self.rows, *self._batch, self._longest, *self._caches]
 
     def attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
-        """[tokens, query heads * width], of query as such, and key and value [tokens, `heads.keys` * width]."""
+        """See `AttentionInputs`."""
         layer = len(self._caches) // 2
         # The plugin chooses type and shape of the caches (KV_CACHE_PRECISION).
         caches = [parameter(f"{kind}_cache.{layer}", [-1] * 4, ov.Type.dynamic) for kind in ("key", "value")]
@@ -80,10 +81,14 @@ class PagedInputs:
         node = _PagedAttentionExtension([node.output(0) for node in inputs])
         info = node.get_rt_info()  # the plugin derives the shapes of the caches from these
         info["num_k_heads"] = info["num_v_heads"] = heads.keys
-        info["k_head_size"] = info["v_head_size"] = heads.width
-        return ops.reshape(
-            node.output(0), ops.constant(np.array([0, query.get_output_partial_shape(0)[1].get_length()])), True
-        )
+        info["k_head_size"] = heads.width
+        info["v_head_size"] = _width(value) // heads.keys
+        return reshape(node.output(0), 0, _width(query) // heads.width * (_width(value) // heads.keys))
+
+
+def _width(x: Node) -> int:
+    """Channels of all heads."""
+    return int(x.get_output_partial_shape(0)[1].get_length())
 
 
 class PaddedInputs:

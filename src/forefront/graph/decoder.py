@@ -212,6 +212,10 @@ class Decoder:
         shape = x.get_output_partial_shape(0)
         return reshape(x, 0, shape[1].get_length() * shape[3].get_length())
 
+    def has_attention(self, _n: int) -> bool:
+        """Whether a layer has attention, and not something else in its place."""
+        return True
+
     def has_window(self, n: int) -> bool:
         """Whether a layer sees a window of the context alone."""
         return self.windowed[n]
@@ -284,8 +288,8 @@ class Decoder:
         return (np.arange(heads)[:, None] * self.head_width + self.channels).ravel()
 
     def _check_heads(self) -> None:
-        for heads, keys in zip(self.heads, self.key_heads, strict=True):
-            if heads < 1 or keys < 1 or heads % keys:
+        for n, (heads, keys) in enumerate(zip(self.heads, self.key_heads, strict=True)):
+            if self.has_attention(n) and (heads < 1 or keys < 1 or heads % keys):
                 raise ModelFileError(f"its {heads} heads cannot share {keys} heads of keys and values")
         if self.settings.integer("attention.value_length", self.head_width) != self.head_width:
             raise ModelFileError("its heads have values of another width than keys, which is not supported")

@@ -9,6 +9,7 @@ from forefront.graph.architectures.gemma import Gemma, Gemma3, GemmaEmbedding
 from forefront.graph.architectures.glm import Glm4
 from forefront.graph.architectures.granite import Granite, MiniCpm
 from forefront.graph.architectures.hunyuan import HunyuanDense
+from forefront.graph.architectures.lfm import Lfm2
 from forefront.graph.architectures.llama import Llama
 from forefront.graph.architectures.mistral import Mistral3
 from forefront.graph.architectures.modern_bert import ModernBert
@@ -35,6 +36,7 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
     "granite": Granite,
     "hunyuan-dense": HunyuanDense,
     "internlm2": Llama,
+    "lfm2": Lfm2,
     "llama": Llama,
     "minicpm": MiniCpm,
     "mistral3": Mistral3,
