@@ -30,6 +30,7 @@ from benchmarks.suites import (
     http,
     node_sdk,
     python_sdk,
+    speculation,
     upstream,
     year,
 )
@@ -44,6 +45,7 @@ _WITHOUT_MODEL: dict[str, Callable[[int], None]] = {
     "host": host_work.run,
     "node": node_sdk.run,
     "python": python_sdk.run,
+    "speculation": speculation.run,
     "upstream": upstream.run,
     "year": year.run,
 }

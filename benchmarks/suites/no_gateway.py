@@ -113,6 +113,7 @@ def _serve(started: Connection) -> None:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
     )
     bound.listen(2048)

@@ -7,7 +7,7 @@ import pytest
 
 from forefront.wire.errors import ApiError
 from forefront.wire.responses.chat_request import ParsedResponse, to_chat_request
-from forefront.wire.responses.conversation import encode_reasoning
+from forefront.wire.responses.item_messages import encode_reasoning
 from forefront.wire.responses.parse import parse_request
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
