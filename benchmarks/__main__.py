@@ -28,12 +28,11 @@ from benchmarks.suites import (
     grammar,
     host_work,
     http,
-    node_sdk,
-    python_sdk,
     speculation,
     upstream,
     year,
 )
+from benchmarks.suites.sdk import node_sdk, python_sdk
 from forefront.engine.model.model import ModelOptions, PagedModel
 
 # Suites that need no decoder of real size.
