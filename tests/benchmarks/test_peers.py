@@ -1,6 +1,7 @@
 """Processes and requirements of peers, and the goals that compare them."""
 
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -34,6 +35,14 @@ def peers(**figures: tuple[float, float]) -> dict[str, Any]:
     }
 
 
+def has_not_ended(stat: Path) -> bool:
+    """Whether a process runs. One that nothing waits for stays as a zombie."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_a_process_ends_with_its_children(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with run_process([sys.executable, "-c", _FAMILY], log) as process:
@@ -45,9 +54,26 @@ def test_a_process_ends_with_its_children(tmp_path: Path) -> None:
         assert child.exists()
     assert process.poll() is not None
     deadline = time.monotonic() + 30
-    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z" and time.monotonic() < deadline:
+    while has_not_ended(child) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert not has_not_ended(child)
+
+
+def test_a_process_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+from benchmarks.peers.process import run_process
+with run_process([sys.executable, "-c", "import time; time.sleep(60)"], Path({str(tmp_path / "log")!r})) as process:
+    print(process.pid, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+    result = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    child = Path(f"/proc/{int(result.stdout)}/stat")
+    deadline = time.monotonic() + 30
+    while has_not_ended(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not has_not_ended(child)
 
 
 def test_a_peer_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
