@@ -24,7 +24,6 @@ LIMITS: Final = "limits"
 HTTP_PATH: Final = "http-path"
 ALL_MODELS: Final = "all"
 """In place of a model's name, for parts that need none."""
-_SEED: Final = 22
 _HALF: Final = 0.5
 
 Measure = Callable[[Session], dict[str, Any]]
@@ -60,14 +59,12 @@ def run_comparison(
 
 def _groups(plan: Plan, model: BenchmarkModel, starters: Sequence[Starter] | None) -> list[Group]:
     parts: dict[str, Measure] = {
-        workload.name: partial(Session.alternate, workload=workload, rounds=rounds, first_seed=_SEED)
+        workload.name: partial(Session.alternate, workload=workload, rounds=rounds)
         for workload, rounds in plan.workloads()
     }
     parts[open_loop.NAME] = partial(_open_loop, plan)
     quote = plan.quoting(model)
-    quoting_part: Measure = partial(
-        Session.alternate, workload=quote, rounds=plan.rounds.get(quote.name, 1), first_seed=_SEED
-    )
+    quoting_part: Measure = partial(Session.alternate, workload=quote, rounds=plan.rounds.get(quote.name, 1))
     return [
         Group(model.name, model.path, starters or standard_peers(), parts),
         Group(model.name, model.successor or model.path, starters or quoting_peers(), {quoting.NAME: quoting_part}),
@@ -130,7 +127,7 @@ def _open_loop(plan: Plan, session: Session) -> dict[str, Any]:
         workload = plan.rates.workload(number)
         for name, peer in session.peers.items():
             if takes_part(name, workload):
-                measured.setdefault(name, []).append(session.measure(workload, peer, _SEED + number))
+                measured.setdefault(name, []).append(session.measure(workload, peer, number))
         if LLAMA_SERVER in measured and measured[LLAMA_SERVER][-1]["good"] < _HALF:
             break
     return session.described({name: {"rates": rates} for name, rates in measured.items()})

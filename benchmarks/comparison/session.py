@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+import zlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -43,20 +44,22 @@ class Session:
     memory: dict[str, PeakMemory]
     size: TextSize = field(default_factory=lambda: TextSize(1.0, 0.0))
 
-    def alternate(self, workload: Workload, rounds: int, first_seed: int) -> dict[str, Any]:
+    def alternate(self, workload: Workload, rounds: int) -> dict[str, Any]:
         """The rounds of a workload for each peer, and their medians. Every other round has the reverse order."""
         measured: dict[str, list[Figures]] = {}
         names = [name for name in self.peers if takes_part(name, workload)]
         for number in range(rounds):
             for name in names if number % 2 == 0 else reversed(names):
-                figures = self.measure(workload, self.peers[name], first_seed + number)
+                figures = self.measure(workload, self.peers[name], number)
                 measured.setdefault(name, []).append(figures)
         return self.described(
             {name: {"rounds": measured[name], "median": median_figures(measured[name])} for name in names}
         )
 
-    def measure(self, workload: Workload, peer: Peer, seed: int) -> Figures:
-        """One round. Raises `TimeoutError` after 15 minutes."""
+    def measure(self, workload: Workload, peer: Peer, number: int) -> Figures:
+        """One round, whose prompts are those of no other round or workload: nothing of them is cached. Raises
+        `TimeoutError` after 15 minutes."""
+        seed = zlib.crc32(f"{workload.name} {number}".encode())
         before = joules()
         figures = asyncio.run(_bounded(workload.round(peer, self.size, seed)))
         after = joules()

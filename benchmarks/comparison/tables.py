@@ -27,13 +27,14 @@ _HEAD: Final = (
 
 
 def report(results: Results, plan: Plan) -> str:
-    """All tables, those of goals first."""
-    sections = [f"# Comparison, plan {plan.name}\n", *_machines(results, plan), "## Goals\n", goals(results, plan)]
+    """All tables, those of goals last."""
+    sections = [f"# Comparison, plan {plan.name}\n", *_machines(results, plan)]
     for model in plan.models:
         parts = {part["part"]: part for part in results.parts(model)}
         sections += [f"## {model}\n", *_model_sections(parts)]
     if (http := results.read(ALL_MODELS, "http-path")) is not None:
         sections += ["## HTTP path\n", _http_table(http)]
+    sections += ["## Goals\n", goals(results, plan)]
     return "\n".join(sections)
 
 
@@ -58,7 +59,7 @@ def markdown(head: Sequence[str], cells: Sequence[Sequence[object]]) -> str:
 def _model_sections(parts: Mapping[str, Any]) -> Iterator[str]:
     limits = read_limits(parts[LIMITS]) if LIMITS in parts else None
     cells: list[list[object]] = []
-    for name, part in sorted(parts.items()):
+    for name, part in sorted(parts.items(), key=_order):
         if name not in (LIMITS, open_loop.NAME):
             cells += [_row(name, peer, content["median"], limits, name) for peer, content in part["peers"].items()]
     if open_loop.NAME in parts:
@@ -68,6 +69,12 @@ def _model_sections(parts: Mapping[str, Any]) -> Iterator[str]:
     yield markdown(("peer", "peak memory MiB (PSS)", "RSS"), _memory(parts))
     if LIMITS in parts:
         yield _limits_table(parts[LIMITS])
+
+
+def _order(item: tuple[str, Any]) -> tuple[str, int]:
+    """Closed loops by their number of streams."""
+    name, _, number = item[0].rpartition("-")
+    return (name, int(number)) if number.isdigit() else (item[0], 0)
 
 
 def _row(title: str, peer: str, figures: Mapping[str, Any], limits: Limits | None, part: str) -> list[object]:

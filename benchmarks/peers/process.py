@@ -1,5 +1,6 @@
 """Processes of peers: each in a process group of its own, which ends with the context."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from typing import Final
 
 _START_SECONDS: Final = 180.0
 _END_SECONDS: Final = 20.0
+_LIBC: Final = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG: Final = 1
 
 
 class PeerError(Exception):
@@ -29,7 +32,7 @@ def run_process(
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=environment, start_new_session=True,
+            env=environment, start_new_session=True, preexec_fn=_end_with_parent,
         )  # fmt: skip
     try:
         yield process
@@ -56,6 +59,11 @@ def run_to_end(name: str, command: Sequence[str]) -> None:
     if result.returncode != 0:
         output = (result.stdout + result.stderr).strip()[-2000:]
         raise PeerError(f"{name} could not be built: {' '.join(command)} failed:\n{output}")
+
+
+def _end_with_parent() -> None:
+    """In the child: the kernel kills it if this process is killed. The main thread must start it."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

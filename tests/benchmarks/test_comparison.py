@@ -14,13 +14,14 @@ from benchmarks.comparison.plan import TINY
 from benchmarks.comparison.plots import write_plots
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import run_comparison
-from benchmarks.comparison.session import Starter
+from benchmarks.comparison.session import Session, Starter
 from benchmarks.comparison.tables import goals, report
 from benchmarks.limits.matrices import _product_seconds, matrix_shapes
 from benchmarks.load.successor import cycle, quoting_prompt, write_successor_model
 from benchmarks.models import BenchmarkModel
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.usage import PeakMemory, process_tree
+from benchmarks.workloads.workload import Figures, TextSize
 from tests.support.server import RunningServer, run_server
 
 NAME = "0.4b-Q8_0"  # a model that has goals
@@ -174,3 +175,25 @@ def test_memory_is_that_of_the_whole_process_tree(serving: RunningServer) -> Non
     peak = PeakMemory()
     peak.sample(serving.process.pid)
     assert 10 < peak.pss <= peak.rss
+
+
+def test_no_two_rounds_have_the_same_prompts(serving: RunningServer) -> None:
+    seeds: list[int] = []
+
+    class Recorder:
+        """A workload that records its seeds."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def round(self, peer: Peer, size: TextSize, seed: int) -> Figures:
+            seeds.append(seed)
+            return {"tokens": 1.0}
+
+    peers = {name: Peer(name, "1", serving.url, serving.key, "m", serving.process.pid) for name in ("a", "b")}
+    session = Session(peers, {name: PeakMemory() for name in peers})
+    for name in ("closed-1", "closed-8"):
+        assert set(session.alternate(Recorder(name), 3)["peers"]) == {"a", "b"}
+    assert len(seeds) == 2 * 3 * 2
+    assert len(set(seeds)) == 2 * 3  # both peers have the same ones
+    assert min(abs(a - b) for a in set(seeds) for b in set(seeds) if a != b) > 1000  # open loops add to a seed

@@ -17,7 +17,7 @@ import httpx
 import openai
 
 from benchmarks.report import table
-from benchmarks.suites.canned import canned_server
+from benchmarks.suites.sdk.canned import canned_server
 from forefront import ForefrontClient
 
 _REQUESTS, _CHUNKS = 300, 5000

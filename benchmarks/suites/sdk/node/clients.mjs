@@ -1,6 +1,6 @@
 // The same two jobs, an answer and a stream, by `fetch` alone, by this SDK and by `openai`.
-import Forefront from "../../clients/node/dist/esm/index.js";
-import OpenAI from "../../tests/interop/node/node_modules/openai/index.mjs";
+import Forefront from "../../../../clients/node/dist/esm/index.js";
+import OpenAI from "../../../../tests/interop/node/node_modules/openai/index.mjs";
 
 const ASK = { model: "m", messages: [{ role: "user", content: "Hello" }] };
 

@@ -12,7 +12,8 @@ from statistics import median
 
 from benchmarks.report import table
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[3]
+_MEASURE = "benchmarks/suites/sdk/node/measure.mjs"
 _REQUESTS, _CHUNKS = 300, 20_000
 _MODULES = {
     "fetch": "",
@@ -30,7 +31,9 @@ def run(repeats: int) -> None:
         _node("npm", "ci", "--ignore-scripts", "--silent", cwd=_ROOT / folder)
     _node("node", "scripts/build.mjs", cwd=_ROOT / "clients/node")
     start = {name: median(_start(module) for _ in range(3 * repeats)) for name, module in _MODULES.items()}
-    output = _node("node", "benchmarks/node/measure.mjs", str(repeats), str(_REQUESTS), str(_CHUNKS), cwd=_ROOT)
+    output = _node(
+        "node", "benchmarks/suites/sdk/node/measure.mjs", str(repeats), str(_REQUESTS), str(_CHUNKS), cwd=_ROOT
+    )
     measured = json.loads(output)
     rows = [
         [
