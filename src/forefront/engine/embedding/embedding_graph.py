@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from forefront.engine.model.constants import Constants
 from forefront.engine.model.openvino_import import ov
 from forefront.engine.model.paged_graph import Embed
 
@@ -80,7 +80,7 @@ class EmbeddingGraph:
     `position_ids` [tokens], `rows` (positions among all tokens) and `mask` (see `PaddedInputs`); without `embed` they
     are `input_ids` [sequences, length] and `rows`, and those that it has of `attention_mask`, `token_type_ids` and
     `position_ids`, of the same shape. `dense` are applied to pooled vectors, which have `width` channels then.
-    `memory` holds the constants and must live as long as the compiled model. `ranking` is set for a model that scores
+    `constants` must live as long as the compiled model. `ranking` is set for a model that scores
     pairs of texts.
     """
 
@@ -89,6 +89,6 @@ class EmbeddingGraph:
     vocabulary_size: int
     embed: InputEmbedding | None
     pooling: Pooling
-    memory: Any = None
+    constants: Constants | None = None
     ranking: RankingHead | None = None
     dense: tuple[DenseLayer, ...] = ()

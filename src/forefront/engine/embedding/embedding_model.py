@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, Floats, Pooling
 from forefront.engine.model.compilation import compile_graph
+from forefront.engine.model.constants import released_constants
 from forefront.engine.model.device import find_device
 from forefront.engine.model.model import ModelOptions, compile_properties
 from forefront.engine.model.openvino_import import ov
@@ -42,10 +43,12 @@ class EmbeddingModel:
         self.width = 1 if self.ranks else graph.width
         self._embed, self._pooling, self._dense, self._ranking = graph.embed, graph.pooling, graph.dense, graph.ranking
         self._inputs = {name for port in graph.model.inputs for name in port.get_names()}
-        self._memory: Any = graph.memory
+        self._constants = graph.constants
         device = find_device(options.device)
         compiled = compile_graph(ov.Core(), graph.model, device, compile_properties(options, device))
         self._request: Any = compiled.create_infer_request()
+        with released_constants(graph.constants):
+            self.run([EmbeddingInput([0])])  # copies the weights into the layouts of the kernels
 
     def run(self, batch: Rows[EmbeddingInput]) -> Floats:
         """The pooled vectors [sequences, width], not normalised, of sequences that have tokens."""
@@ -65,7 +68,7 @@ class EmbeddingModel:
 
     def close(self) -> None:
         """Free the model. Nothing may be computed after that."""
-        self._request = self._memory = self._embed = self._ranking = None
+        self._request = self._constants = self._embed = self._ranking = None
 
     def _hidden_states(
         self, tokens: Integers, segments: Integers, lengths: Integers, rows: npt.NDArray[np.int32]

@@ -88,7 +88,7 @@ class ResponsesEndpoint:
     ) -> None:
         queued, run = await self._background.start(scope, parsed, chain)
         if parsed.source.stream:
-            await self._background.play(run, receive, send)
+            await self._background.play(run, scope, receive, send)
         else:
             answer = ChunkedResponse(msgspec.json.encode(queued), media_type="application/json")
             await answer(scope, receive, send)

@@ -75,8 +75,8 @@ class _RunResponse(Response):
         self._run = run
         self._after = after
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        await self._background.play(self._run, receive, send, self._after)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._background.play(self._run, scope, receive, send, self._after)
 
 
 def tenant_of(request: Request) -> Tenant:
