@@ -42,8 +42,7 @@ from forefront.wire.tools import CustomCall, FunctionCall, ToolCall
 _ENCODED: Final = "forefront:"
 _MESSAGE: Final = re.compile(r"messages\[(?P<index>\d+)\](?:\.(?P<field>\w+)(?P<rest>.*))?", re.DOTALL)
 _CALL: Final = re.compile(r"\[(?P<index>\d+)\](?:\.(?:function\.|custom\.)?(?P<rest>.*))?", re.DOTALL)
-# The rest of a part's path: a chat request has one more level.
-_MEDIA: Final = re.compile(r"(\[\d+\])?\.(?:image_url\.url|image_url|file|input_audio)(?=\.|\Z)")
+_MEDIA_FIELDS: Final = ((".image_url.url", ".image_url"), (".image_url.", "."), (".file.", "."))
 _Content = str | list[TextPart | RefusalPart | ImagePart | AudioPart | FilePart]
 
 
@@ -117,9 +116,9 @@ class ItemMessages:
         if name == "content" and origin.parts:
             part = re.match(r"\[(\d+)\]", rest)
             path = origin.parts[int(part[1])] if part and int(part[1]) < len(origin.parts) else origin.item
-            return path + _MEDIA.sub(_part_field, rest[part.end() :] if part else "")
+            return path + (_part_path(rest[part.end() :]) if part else "")
         if name == "content":
-            return f"{origin.item}.{origin.content_field}{_MEDIA.sub(_part_field, rest)}"
+            return f"{origin.item}.{origin.content_field}{_part_path(rest)}"
         return origin.item if name is None else f"{origin.item}.{name}{rest}"
 
     def _add(self, path: str, item: InputItem) -> None:
@@ -232,10 +231,12 @@ def _part(part: ContentPart) -> TextPart | RefusalPart | MediaPart:
     return TextPart(text=part.text)
 
 
-def _part_field(match: re.Match[str]) -> str:
-    """The field of a part in the client's request."""
-    place, name = match[1] or "", match[0].removeprefix(match[1] or "")
-    return place + {".image_url.url": ".image_url", ".input_audio": ".input_audio"}.get(name, "")
+def _part_path(rest: str) -> str:
+    """The path within a content, in the client's request: parts of a chat request have one more level."""
+    for chat_field, name in _MEDIA_FIELDS:
+        if chat_field in rest:
+            return rest.replace(chat_field, name, 1)
+    return rest
 
 
 def _refuse(text: str, param: str) -> NoReturn:
