@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.instructions import CASES, measure
+from benchmarks.suites.instructions import CASES, measure
 
 # Measured with Python 3.11: 440 and 1400.
 _MOST = (510, 1600)

@@ -28,7 +28,8 @@ from forefront.engine.model.openvino_import import plain_reason
 
 @dataclass(frozen=True, slots=True)
 class LocalLoader:
-    """Loads a model into this process. `fetch` returns the source with its files on this machine."""
+    """Loads a model into this process. `fetch` returns the source with its files on this machine. `draft` loads a
+    smaller model that drafts for it."""
 
     source: ModelSource
     cache: ModelCache
@@ -36,17 +37,29 @@ class LocalLoader:
     fetch: Callable[[ModelSource, Progress], ModelSource]
     chat_template: str | None = None
     context_length: int | None = None
+    draft: "LocalLoader | None" = None
 
     def estimate(self) -> LoadEstimate:
         """See `ModelLoader.estimate`."""
-        return estimate_memory(self.source, self.options, self.context_length)
+        estimate = estimate_memory(self.source, self.options, self.context_length)
+        if self.draft is None:
+            return estimate
+        return replace(estimate, memory_bytes=estimate.memory_bytes + self.draft.estimate().memory_bytes)
 
     def load(self, progress: Progress) -> LoadedModel:
         """See `ModelLoader.load`."""
         source = self.fetch(self.source, progress)
-        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length)
-        size = estimate_memory(source, self.options, self.context_length).memory_bytes
-        return replace(loaded, memory_bytes=size)
+        draft = None if self.draft is None else self.draft.load_parts(progress)
+        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length, draft)
+        return replace(loaded, memory_bytes=replace(self, source=source).estimate().memory_bytes)
+
+    def load_parts(self, progress: Progress) -> ModelParts:
+        """The parts of a draft model. Raises `SourceError`."""
+        source = self.fetch(self.source, progress)
+        parts, _, _ = _load_parts(source, self.cache, self.options, progress)
+        if not isinstance(parts, ModelParts):
+            raise SourceError(f"{source.path}: an embedding model cannot draft")
+        return parts
 
 
 def load(
@@ -56,24 +69,19 @@ def load(
     progress: Progress,
     chat_template: str | None = None,
     context_length: int | None = None,
+    draft: ModelParts | None = None,
 ) -> LoadedModel:
     """Prepare the model's weights if need be, and load it.
 
-    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. Raises
-    `SourceError`, whose text names the file.
+    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
+    is a smaller model. Raises `SourceError`, whose text names the file.
     """
     try:
-        parts: ModelParts | EmbeddingParts
-        if source.is_ir:
-            if options.quantize_weights:
-                raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
-            parts, digest, weights = load_ir(source.path), ir_digest(source.path, cache), "weights as stored"
-        else:
-            parts, digest, weights = _load_prepared(source, cache, options, progress)
+        parts, digest, weights = _load_parts(source, cache, options, progress)
         settings = cache.digest(settings_files(source))
         parts = _with_context(parts, context_length)
         with progress.step(f"Loading {source.name}"):
-            backend = _backend(parts, options, chat_template)
+            backend = _backend(parts, options, chat_template, draft)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
     except OSError as error:
@@ -86,12 +94,23 @@ def load(
 
 
 def _backend(
-    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
+    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None, draft: ModelParts | None
 ) -> LocalBackend | EmbeddingBackend:
     """Raises `LoadError`."""
     if isinstance(parts, EmbeddingParts):
         return load_embedding_backend(parts, options)
-    return load_backend(parts, options, chat_template)
+    return load_backend(parts, options, chat_template, draft)
+
+
+def _load_parts(
+    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
+) -> tuple[ModelParts | EmbeddingParts, str, str]:
+    """The parts, the digest of the files, and how exactly their weights are computed with. Raises `SourceError`."""
+    if not source.is_ir:
+        return _load_prepared(source, cache, options, progress)
+    if options.quantize_weights:
+        raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
+    return load_ir(source.path), ir_digest(source.path, cache), "weights as stored"
 
 
 def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None) -> ModelParts | EmbeddingParts:
@@ -107,7 +126,6 @@ def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None
 def _load_prepared(
     source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
 ) -> tuple[ModelParts | EmbeddingParts, str, str]:
-    """The parts, the digest of the files, and how exactly their weights are computed with."""
     kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
     with progress.step(f"Reading {source.name}"):
         model = kind(

@@ -1,6 +1,7 @@
 """From a model's graph and tokenizer to a `LocalBackend`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.structured_output import StructuredOutput
@@ -20,6 +21,8 @@ from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.engine.model.paged_graph import PagedGraph
+from forefront.engine.scheduling.scheduler import SchedulerLimits
+from forefront.engine.speculation.choice import create_drafter
 from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
@@ -35,6 +38,9 @@ __all__ = [
     "load_backend",
     "load_embedding_backend",
 ]
+
+# A draft model's keys and values are that much smaller, at least.
+_DRAFT_KV_SHARE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,13 @@ class LoadError(Exception):
     """A model cannot be served. The message is written for the operator."""
 
 
-def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> LocalBackend:
+def load_backend(
+    parts: ModelParts, options: ModelOptions, chat_template: str | None = None, draft: ModelParts | None = None
+) -> LocalBackend:
     """Compile the model; takes seconds.
 
-    `chat_template` replaces that of the model. A model without a template takes no messages. Raises `LoadError`.
+    `chat_template` replaces that of the model. A model without a template takes no messages. `draft` is a smaller model
+    with the same tokens. Raises `LoadError`.
     """
     tokenizer, facts = parts.tokenizer, parts.facts
     template = _template(tokenizer, chat_template)
@@ -82,8 +91,31 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
     model_format = ModelFormat(template, tokenizer)
     end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
     _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
-    engine = Engine(model)
-    return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), model.close)
+    draft_model = None if draft is None else _load_draft(draft, tokenizer, model, options)
+
+    def free() -> None:
+        for loaded in (model, draft_model):
+            if loaded is not None:
+                loaded.close()
+
+    limits = SchedulerLimits(inter_token_latency=options.inter_token_latency)
+    engine = Engine(model, limits, create_drafter(options, draft_model))
+    return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), free)
+
+
+def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, options: ModelOptions) -> PagedModel:
+    """The draft model, with an eighth of the model's KV cache at most. Raises `LoadError`."""
+    if list(draft.tokenizer.pieces) != list(tokenizer.pieces) or draft.tokenizer.control != tokenizer.control:
+        raise LoadError("its draft model has another vocabulary; both models need the same tokens")
+    options = replace(options, kv_cache_bytes=options.kv_cache_bytes // _DRAFT_KV_SHARE)
+    context = min(draft.facts.context_length, model.context_length)
+    try:
+        draft_model = PagedModel(draft.graph, context, options)
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise LoadError(f"OpenVINO cannot load its draft model: {plain_reason(error)}") from error
+    if draft_model.block_size != model.block_size:
+        raise LoadError("its draft model has KV blocks of another size")
+    return draft_model
 
 
 def create_preparer(engine: TokenEngine, tokenizer: Tokenizer, chat_template: str | None = None) -> RequestPreparer:

@@ -53,12 +53,12 @@ class ResponseSender:
         self._with_ids: bool = scope.get(RESUMABLE, False)
         self._joins_frames = not (self._with_ids or scope.get(BUFFERED, False))
         self._task: asyncio.Task[None] | None = None
-        self._cancelled = False
+        self._reason: ApiError | None = None  # of `cancel`
 
-    def cancel(self) -> None:
-        """End the response with the error `request_cancelled`."""
-        if self._task is not None:
-            self._cancelled = True
+    def cancel(self, error: ApiError) -> None:
+        """End the response with that error, unless it is at its end."""
+        if self._task is not None and self._reason is None:
+            self._reason = error
             self._task.cancel()
 
     async def whole(self, events: AsyncGenerator[Event, None]) -> None:
@@ -112,10 +112,10 @@ class ResponseSender:
     def _cancellation(self) -> BaseException:
         """The reason of a cancelled task: `cancel`, or else the end of the connection or the server."""
         task, self._task = self._task, None
-        if not self._cancelled or task is None:
+        if self._reason is None or task is None:
             return asyncio.CancelledError()
         task.uncancel()
-        return ApiError("request_cancelled", "The request was cancelled by its client.", retryable=False)
+        return self._reason
 
     async def _write_batch(self, write: Write, events: list[Event]) -> None:
         """Write events that have arrived together. An empty list means a pause."""

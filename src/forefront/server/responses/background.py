@@ -97,7 +97,7 @@ class BackgroundRuns:
 
         async def save(response: wire.Response) -> None:
             nonlocal saved
-            await self._stored.finish(tenant, response)
+            await self._stored.finish(tenant, parsed, response)
             saved = True
 
         def make_encoder(parsed: ParsedResponse, model: ModelUse, memory: ResponseMemory) -> ResponsesEncoder:
@@ -119,7 +119,7 @@ class BackgroundRuns:
             reason = ApiError("internal_error", "Internal server error.")
         response = queued if encoder is None else encoder.failed(reason)
         set_error(response, reason)
-        await self._stored.finish(tenant, response)
+        await self._stored.finish(tenant, parsed, response)
         if error is not None:
             raise error
 

@@ -7,7 +7,7 @@ encoder. Its requests become a `ChatRequest`, and its encoder gets the same even
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
+from forefront.server.key_watch import KeyWatch
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
@@ -62,12 +63,21 @@ TEXT: CompletionApi[ParsedRequest[CompletionRequest]] = CompletionApi(
 
 
 class CompletionService:
-    """The steps that all APIs share: parse → find the model → load → prepare → admit → run → settle → send."""
+    """The steps that all APIs share: parse → find the model → load → prepare → admit → run → settle → send. With a
+    `key_watch`, a response ends with its key."""
 
-    def __init__(self, catalog: Catalog, gateway: Gateway, workers: WorkerPool, keepalive_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        gateway: Gateway,
+        workers: WorkerPool,
+        keepalive_seconds: float = 5.0,
+        key_watch: KeyWatch | None = None,
+    ) -> None:
         self._catalog = catalog
         self._gateway = gateway
         self._workers = workers
+        self._key_watch = key_watch
         self._keepalive_seconds = keepalive_seconds
         self._senders: dict[tuple[str, str], ResponseSender] = {}  # by project and completion
 
@@ -98,7 +108,8 @@ class CompletionService:
             name = principal.project.name, encoder.id
             self._senders[name] = sender
             try:
-                await while_connected(scope, receive, sending)
+                with nullcontext() if self._key_watch is None else self._key_watch.watching(principal, sender):
+                    await while_connected(scope, receive, sending)
             finally:
                 del self._senders[name]
 
@@ -114,7 +125,8 @@ class CompletionService:
         """End a running request of the project with the error `request_cancelled`. Whether there was one."""
         sender = self._senders.get((project, completion_id))
         if sender is not None:
-            sender.cancel()
+            text = "The request was cancelled by its client."
+            sender.cancel(ApiError("request_cancelled", text, retryable=False))
         return sender is not None
 
 
