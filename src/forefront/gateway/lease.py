@@ -1,7 +1,8 @@
 """One request's account: its rate limits, budget, place in the queue and row in the ledger."""
 
 import time
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from forefront.gateway.admission_queue import AdmissionQueue, QueueEntry
 from forefront.gateway.keys.principal import Principal
@@ -20,8 +21,7 @@ from forefront.wire.errors import ApiError, RateLimitState
 _ENDED = frozenset({"request_cancelled", "invalid_api_key"})
 
 
-@dataclass(frozen=True, slots=True)
-class LeasedRequest:
+class LeasedRequest(msgspec.Struct, frozen=True):
     """The request of a lease: the holder of its key, its model, the id of its completion, and its price."""
 
     principal: Principal
@@ -117,7 +117,7 @@ class Lease:
 
     def switch(self, model: str, price: Price) -> None:
         """Another model takes the request over, at its own price. `admit` has to follow."""
-        self._request = replace(self._request, model=model, price=price)
+        self._request = msgspec.structs.replace(self._request, model=model, price=price)
 
     def wait_estimate(self) -> tuple[int, float]:
         """The number of requests ahead in the queue, and their expected seconds."""

@@ -1,13 +1,14 @@
 """The authenticated caller of a request."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from forefront.fairness.tenant import Tenant
 from forefront.wire.admin import Key, Limits, Project, Scope
 from forefront.wire.errors import ApiError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Principal:
     """A key and its project, as of one `revision` of the store."""
 
@@ -15,12 +16,12 @@ class Principal:
     project: Project
     revision: int = 0
 
-    @property
+    @cached_property
     def tenant(self) -> Tenant:
         """The project, as the owner of its requests' work."""
         return Tenant(self.project.name, self.project.weight)
 
-    @property
+    @cached_property
     def key_tenant(self) -> Tenant:
         """The key, as the owner of work that is shared among keys instead of projects."""
         return Tenant(self.key.id)

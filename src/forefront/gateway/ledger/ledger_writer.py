@@ -78,8 +78,9 @@ class LedgerWriter:
 
     async def close(self) -> None:
         """Write what is left, for a few seconds at most, and end the thread."""
-        self._stopping = True
         self._queue.put(None)
+        self._queue.flush()
+        self._stopping = True
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join, STORE_TIMEOUT)
             if self._thread.is_alive():

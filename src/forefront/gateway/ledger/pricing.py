@@ -43,6 +43,9 @@ class Price:
         return _round(input_tokens * max(self.input, self.cached) + output_tokens * self.output)
 
 
+_FREE = Price()
+
+
 def _round(millionths: int) -> int:
     return (millionths + 500_000) // 1_000_000
 
@@ -54,4 +57,4 @@ class PriceList:
         self._prices = dict(prices)
 
     def __getitem__(self, model: str) -> Price:
-        return self._prices.get(model, Price())
+        return self._prices.get(model, _FREE)

@@ -41,19 +41,28 @@ class WriteQueue:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[PendingSettlement | PendingReservation | None] = queue.SimpleQueue()
+        self._added: list[PendingSettlement | PendingReservation | None] = []
         self._busy = False  # the last batch had several items, so waiting for more pays
 
     def put(self, item: PendingSettlement | PendingReservation | None) -> None:
-        """Add an item; None only wakes the thread."""
-        self._queue.put(item)
+        """Add an item; None only wakes the thread. What one iteration of the event loop adds is passed on together."""
+        if not self._added:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._added.append(item)
+
+    def flush(self) -> None:
+        """Pass on what has been added."""
+        added, self._added = self._added, []
+        for item in added:
+            self._queue.put(item)
 
     def empty(self) -> bool:
         """Whether no item waits."""
-        return self._queue.empty()
+        return not self._added and self._queue.empty()
 
     def size(self) -> int:
         """The number of items that wait."""
-        return self._queue.qsize()
+        return len(self._added) + self._queue.qsize()
 
     def take(self, timeout: float) -> tuple[list[PendingSettlement], list[PendingReservation]]:
         """Everything that waits, after at most `timeout` seconds for the first item."""

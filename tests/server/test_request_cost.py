@@ -1,0 +1,13 @@
+"""The work of the interpreter for a request, counted: it must not grow unnoticed."""
+
+from pathlib import Path
+
+from benchmarks.suites.instructions import CASES, measure
+
+# Measured with Python 3.11: 440 and 1400.
+_MOST = (510, 1600)
+
+
+def test_calls_of_a_request(tmp_path: Path) -> None:
+    counts = measure(tmp_path, [fields for _, fields in CASES])
+    assert [count.calls for count, most in zip(counts, _MOST, strict=True) if count.calls > most] == []
