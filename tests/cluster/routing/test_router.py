@@ -230,7 +230,9 @@ def test_any_order_of_events(steps: list[tuple]) -> None:  # type: ignore[type-a
             name, drains, work = values
             router.update(state(name, ReplicaLoad(work=work), draining=drains))
             draining |= {name} if drains else set()
-            if name not in draining:
+            if name in draining:
+                allowed.pop(name, None)
+            else:
                 allowed[name] = clock.now
         elif kind == "wait":
             clock.now += values[0]
