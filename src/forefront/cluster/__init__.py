@@ -1,1 +1,1 @@
-"""One model on several machines: replicas of the engine on Ray Serve, and the engine that reaches them from a server."""
+"""Models on several machines: replicas of the engine on Ray Serve, and the engine that reaches them from a server."""

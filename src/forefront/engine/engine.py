@@ -99,7 +99,7 @@ class Engine:
             lambda: self._commands.put(lambda: self._pause(generation)),
             lambda: self._commands.put(lambda: self._resume(generation)),
         )
-        generation = Generation(self._loop, request.n, self._cancel, backlog)
+        generation = Generation(self._loop, request.num_continuations, self._cancel, backlog)
         if request.prompt_logprobs is not None:
             generation.prompt_scores.append(Token(0, request.prompt[0], None, math.nan))
         self._commands.put(lambda: self._accept(generation, request))
@@ -182,9 +182,13 @@ class Engine:
             command()
 
     def _accept(self, generation: Generation, request: GenerateRequest) -> None:
-        leader = Sequence(request, generation, 0)
-        self._live[generation] = {leader}
-        self._scheduler.add(leader)
+        if request.resumed:
+            sequences = [Sequence.resume(request, generation, resumed) for resumed in request.resumed]
+        else:
+            sequences = [Sequence(request, generation, 0)]
+        self._live[generation] = set(sequences)
+        for sequence in sequences:
+            self._scheduler.add(sequence)
 
     def _pause(self, generation: Generation) -> None:
         """Take a generation whose reader is far behind out of the scheduler until `_resume`."""
@@ -233,7 +237,8 @@ class Engine:
     def _create_followers(self, sampled: list[ScheduledChunk]) -> None:
         """Create the other continuations of prompts whose first token is due."""
         for sequence, _, _ in sampled:
-            if sequence.request.n > 1 and sequence.index == 0 and sequence.num_output_tokens == 0:
+            request = sequence.request
+            if request.n > 1 and sequence.index == 0 and sequence.num_output_tokens == 0 and not request.resumed:
                 self._live[sequence.generation].update(sequence.create_followers())
 
     def _with_followers(
