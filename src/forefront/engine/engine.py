@@ -36,7 +36,8 @@ _SCORED_LOGITS = 2**23
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts."""
+    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts. `steps` grows
+    as long as the engine makes progress."""
 
     running: int
     waiting: int
@@ -47,14 +48,15 @@ class EngineStats:
     evictions: int
     restarts: int
     last_token: float
+    steps: int = 0
 
 
 class Engine:
     """Runs any number of generations on one model.
 
     Call `start` on an event loop, `submit` from that loop, and `stop` at the end. `context_limit`: the most tokens of
-    one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. A `drafter` lets
-    a step sample several tokens of a sequence.
+    one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. `max_running`:
+    the sequences that run at once. A `drafter` lets a step sample several tokens of a sequence.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Engine:
         self._model = model
         scored_tokens = max(_SCORED_LOGITS // model.vocabulary_size, 1)
         self._limits = replace(limits or SchedulerLimits(), scored_tokens=scored_tokens)
+        self.max_running = self._limits.max_running
         self._drafter = drafter
         self._scheduler = self._create_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -73,7 +76,7 @@ class Engine:
         self._unread = Quota(CAPACITY)
         self._mask_worker = MaskWorker()
         self._stopping = False
-        self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
+        self._steps = self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
         self._last_token = 0.0
         self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -138,6 +141,7 @@ class Engine:
             evictions=self._evictions + scheduler.pool.evictions,
             restarts=self._restarts,
             last_token=self._last_token,
+            steps=self._steps,
         )
 
     def _work(self) -> None:
@@ -145,6 +149,7 @@ class Engine:
             try:
                 self._take_commands()
                 self._step()
+                self._steps += 1
             except Exception:
                 log.exception("a step failed: all generations end with an error, and the engine restarts")
                 self._restart()
