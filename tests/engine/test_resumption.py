@@ -72,7 +72,7 @@ class EveryThird:
     def __init__(self) -> None:
         self.accepted: list[int] = []
 
-    def mask(self, tokens_left: int) -> Mask | None:  # noqa: ARG002
+    def mask(self, tokens_left: int) -> Mask | None:
         allowed = np.zeros(512, np.uint8)
         if len(self.accepted) == 12:
             allowed[2] = 1
