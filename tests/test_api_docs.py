@@ -54,7 +54,7 @@ def output(command: str, server: RunningServer) -> str:
     return shown.stdout.decode()
 
 
-def test_the_commands_do_what_is_said_of_them(server: RunningServer) -> None:
+def test_the_documented_commands_work(server: RunningServer) -> None:
     person, weather, preflight = [run(command, server) for command in COMMANDS[:3]]
     schema = json.loads(COMMANDS[0].split("--data '")[1].rstrip().rstrip("'"))["response_format"]["json_schema"][
         "schema"

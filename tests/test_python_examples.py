@@ -70,7 +70,7 @@ def test_the_examples_pass_pyright(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pyright_sees_what_is_wrong(tmp_path: Path) -> None:
+def test_pyright_finds_type_errors(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text(
         "from forefront import ForefrontClient\n"

@@ -39,7 +39,7 @@ def test_a_file_is_prepared_once_and_found_by_its_content(tiny_gguf: Path, tmp_p
     assert folders(tmp_path) == before
 
 
-def test_what_another_version_packed_is_not_used(
+def test_weights_packed_by_another_version_are_not_used(
     tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tiny_gguf, tmp_path).load()
@@ -88,7 +88,7 @@ def test_broken_files_give_one_error_that_names_them_and_leave_nothing(tiny_gguf
     assert not (tmp_path / "home" / "models").exists() or folders(tmp_path / "home") == []
 
 
-def test_an_unknown_architecture_is_named_with_what_is_known(tmp_path: Path) -> None:
+def test_an_unknown_architecture_error_lists_the_known_ones(tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     write_random_gguf(path)
     path.write_bytes(path.read_bytes().replace(b"llama", b"mamba"))

@@ -74,7 +74,9 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
         ("model.safetensors", "cut", r"model\.safetensors: it is not a safetensors file"),
     ],
 )
-def test_what_is_wrong_is_named(directory: Path, tmp_path: Path, missing: str, content: str | None, says: str) -> None:
+def test_a_faulty_directory_is_named(
+    directory: Path, tmp_path: Path, missing: str, content: str | None, says: str
+) -> None:
     folder = copied(directory, tmp_path / "broken")
     (folder / missing).unlink()
     if content is not None:

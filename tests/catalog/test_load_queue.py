@@ -172,7 +172,7 @@ async def test_a_running_model_is_not_unloaded_until_it_has_ended(monkeypatch: p
         assert models.memory.most <= 10
 
 
-async def test_requests_go_on_when_the_one_that_wanted_the_room_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requests_continue_when_the_load_that_needed_room_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "PATIENCE", 0.02)
     async with serving({"a": 6, "b": 6}) as models:
         running = asyncio.create_task(models.request("a", 5.0))
@@ -202,7 +202,7 @@ async def test_models_are_not_loaded_in_circles() -> None:
         assert 2 <= loads <= 8  # one in 0.2 s, and the last ones
 
 
-async def test_one_failed_load_is_one_error_for_each_that_waited() -> None:
+async def test_a_failed_load_is_one_error_for_each_waiter() -> None:
     async with serving({"a": 4}) as models:
         loader = models.loaders["a"]
         loader.gate.clear()
@@ -360,7 +360,7 @@ async def test_a_removed_model_finishes_its_requests_and_goes() -> None:
         assert models.memory.held == 0
 
 
-async def test_those_that_wait_for_a_changed_model_get_the_new_one() -> None:
+async def test_waiters_for_a_changed_model_get_the_new_one() -> None:
     async with serving({"a": 4, "b": 10}) as models:
         first = asyncio.create_task(models.request("b", 0.1))
         await until(lambda: models.states()["b"] == "loaded")

@@ -13,7 +13,7 @@ from forefront.cli.settings.sections import LoadingSettings
     ("line", "root", "name"),
     [("0::/a/b/c", "", "memory.max"), ("4:cpu,memory:/a/b/c", "memory", "memory.limit_in_bytes")],
 )
-def test_the_smallest_limit_of_all_groups_holds(tmp_path: Path, line: str, root: str, name: str) -> None:
+def test_the_smallest_limit_of_all_groups_applies(tmp_path: Path, line: str, root: str, name: str) -> None:
     meminfo, groups, cgroup = tmp_path / "meminfo", tmp_path / "groups", tmp_path / "cgroup"
     meminfo.write_text("MemTotal:       8388608 kB\n")
     groups.write_text(f"9:pids:/x\n{line}\n")

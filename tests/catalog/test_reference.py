@@ -23,7 +23,7 @@ DIGEST = "ab" * 32
         ("smollm2", None),
     ],
 )
-def test_what_is_a_reference(text: str, reference: object) -> None:
+def test_references_are_parsed(text: str, reference: object) -> None:
     assert parse_reference(text) == reference
     if reference is not None and text.isascii() and "sha256:" not in text:
         assert str(parse_reference(text)) == text
@@ -51,7 +51,7 @@ def test_what_is_a_reference(text: str, reference: object) -> None:
         *(f"http://127.0.0.1.evil.org/b.gguf#sha256={DIGEST}", "https://huggingface.co/owner/repo"),
     ],
 )
-def test_what_is_malformed_is_one_sentence(text: str) -> None:
+def test_a_malformed_reference_is_one_sentence(text: str) -> None:
     with pytest.raises(ValueError) as raised:
         parse_reference(text)
     assert "\n" not in str(raised.value)

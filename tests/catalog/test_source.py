@@ -32,7 +32,7 @@ def test_the_built_in_model_has_its_name() -> None:
     assert BUILT_IN_PATH.is_file()
 
 
-def test_what_cannot_be_served_is_named(tmp_path: Path) -> None:
+def test_an_unservable_source_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("hello")
     (tmp_path / "nothing.gguf").write_bytes(b"")

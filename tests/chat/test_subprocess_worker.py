@@ -6,7 +6,7 @@ from forefront.chat.subprocess_worker import child_environment
 
 
 @pytest.mark.parametrize("name", ["FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL", "FOREFRONT_REDIS_URL"])
-def test_a_child_is_not_told_what_opens_a_door(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_process_receives_no_secrets(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "a-password-that-nobody-may-see")
     monkeypatch.setenv("FOREFRONT_HOME", "/a/home")
     environment = child_environment()

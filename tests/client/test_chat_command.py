@@ -94,7 +94,7 @@ def test_a_failed_turn_is_forgotten(conversation: Conversation, prompt: str) -> 
     assert said(conversation) == ["Hi", "You said: Hi"]
 
 
-def test_ctrl_c_keeps_what_was_said(conversation: Conversation) -> None:
+def test_ctrl_c_keeps_the_conversation(conversation: Conversation) -> None:
     answer = conversation.send("stop", discard)
     assert (answer.text, answer.interrupted) == ("You said: stop", True)
     assert said(conversation) == ["stop", "You said: stop"]
@@ -136,7 +136,7 @@ def test_commands(conversation: Conversation) -> None:
         ("", None),
     ],
 )
-def test_what_is_a_command(line: str, expected: tuple[str, str] | None) -> None:
+def test_commands_are_recognised(line: str, expected: tuple[str, str] | None) -> None:
     assert read_command(line) == expected
 
 
@@ -321,7 +321,7 @@ def test_an_answer_is_rendered_alike_in_any_pieces() -> None:
         ("~~~\n```\n\nbcde", ""),
     ],
 )
-def test_what_no_further_text_changes(text: str, finished: str) -> None:
+def test_finished_blocks_do_not_change(text: str, finished: str) -> None:
     assert text[: finished_length(text)] == finished
 
 

@@ -22,7 +22,7 @@ def test_text_and_final_completion() -> None:
     assert body.closed
 
 
-def test_what_has_come_so_far() -> None:
+def test_the_partial_completion() -> None:
     with start(Body([*events("Hel", "lo"), DONE])) as stream:
         next(stream)
         early = stream.completion
@@ -31,7 +31,7 @@ def test_what_has_come_so_far() -> None:
         assert early.message.content == "Hel"
 
 
-def test_it_asks_for_usage_unless_told_otherwise() -> None:
+def test_usage_is_requested_by_default() -> None:
     server = Server(stream_of(Body([DONE])))
     server.client().chat.completions.stream(messages=USER).close()
     assert server.sent["stream_options"] == {"include_usage": True}
@@ -48,7 +48,7 @@ def test_leaving_the_text_closes() -> None:
     assert body.read == 1
 
 
-def test_an_error_keeps_what_has_come() -> None:
+def test_an_error_keeps_the_partial_completion() -> None:
     with start(Body([*events("a"), frame({"error": {"message": "m"}})])) as stream:
         try:
             stream.final_completion()

@@ -111,7 +111,7 @@ def test_retrieve_model() -> None:
         server.client().models.retrieve("")
 
 
-def test_what_is_no_model_or_list() -> None:
+def test_malformed_model_lists() -> None:
     client = Server(httpx.Response(200, text="<html>", headers={"content-type": "text/html"})).client()
     with pytest.raises(APIError, match="answered with text/html, not with a list of models"):
         client.models.list()

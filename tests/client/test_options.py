@@ -28,7 +28,7 @@ async def test_with_options_async() -> None:
     assert len(server.requests) == 4
 
 
-def test_what_cannot_be_an_option() -> None:
+def test_invalid_options() -> None:
     client = Server().client()
     with pytest.raises(TypeError, match="no option `model`"):
         client.with_options(model="n")  # type: ignore[call-arg]
@@ -39,7 +39,7 @@ def test_what_cannot_be_an_option() -> None:
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
-def test_what_is_no_timeout(bad: float) -> None:
+def test_invalid_timeouts(bad: float) -> None:
     for make in (lambda: Timeout(total=bad), lambda: Timeout(connect=bad), lambda: Server().client(timeout=bad)):
         with pytest.raises(ValueError, match="positive number of seconds"):
             make()

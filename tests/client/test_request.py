@@ -36,7 +36,7 @@ def test_the_documented_call() -> None:
     assert request.headers["user-agent"].startswith("forefront-python/")
 
 
-def test_what_is_left_out_or_none_is_not_sent() -> None:
+def test_omitted_fields_are_not_sent() -> None:
     server = Server()
     server.client().chat.completions.create(messages=USER, temperature=None, stop=None)
     assert server.sent == {"model": "m", "messages": USER}
@@ -89,7 +89,7 @@ def test_messages_may_be_any_iterable() -> None:
         ({"messages": USER, "stop": object()}, "of type object"),
     ],
 )
-def test_what_cannot_be_sent_is_a_type_error(arguments: dict[str, Any], text: str) -> None:
+def test_unserialisable_arguments_are_a_type_error(arguments: dict[str, Any], text: str) -> None:
     server = Server()
     with pytest.raises(TypeError, match=text):
         server.client().chat.completions.create(**arguments)
@@ -144,6 +144,6 @@ def test_each_call_has_its_own_idempotency_key() -> None:
 
 
 @pytest.mark.parametrize("prompt", [b"bytes", {"a": 1}, 5, None])
-def test_what_is_no_prompt(prompt: Any) -> None:
+def test_invalid_prompts(prompt: Any) -> None:
     with pytest.raises(TypeError, match="`prompt`"):
         Server().client().completions.create(prompt=prompt)

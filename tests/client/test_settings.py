@@ -38,7 +38,7 @@ def test_base_url_with_or_without_v1(base: str, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [ForefrontClient, AsyncForefrontClient])
-def test_a_missing_key_is_told_at_once(kind: type[ForefrontClient]) -> None:
+def test_a_missing_key_is_an_error_at_once(kind: type[ForefrontClient]) -> None:
     for key in (None, "", "  "):
         with pytest.raises(ForefrontError, match="FOREFRONT_API_KEY"):
             kind(api_key=key)

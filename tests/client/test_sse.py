@@ -71,7 +71,7 @@ def test_any_chunking_gives_the_same_events(body: bytes, cuts: list[int]) -> Non
     st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))),
     st.sampled_from(["\n", "\r", "\r\n"]),
 )
-def test_what_is_framed_is_read(events: list[str], end: str) -> None:
+def test_framed_events_are_read(events: list[str], end: str) -> None:
     body = "".join(f": message{end}data: {event}{end}{end}" for event in events).encode()
     assert decode(body) == events
 

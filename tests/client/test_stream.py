@@ -65,7 +65,7 @@ def test_usage_is_completed() -> None:
     assert (items[0].usage.input_tokens, items[0].usage.total_tokens) == (1, 3)
 
 
-def test_what_follows_done_is_not_read() -> None:
+def test_bytes_after_done_are_not_read() -> None:
     assert [text(item) for item in start(Body([*events("a"), DONE + frame(chunk("b"))]))] == ["a"]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from forefront.cluster.remote_engine import RemoteEngine, RemoteLimits, RemoteModel
+from forefront.cluster.remote_engine import RemoteEngine, RemoteLimits
 from forefront.cluster.replica_identity import ReplicaAddress, ReplicaIdentity
+from forefront.cluster.replica_pool import RemoteModel
 from forefront.cluster.replica_spec import ReplicaSpec
-from forefront.cluster.routing.router import LeastLoadedRouter
 from forefront.engine.model.model import ModelOptions
 
 ROOT = Path(__file__).parents[2]
@@ -71,8 +71,8 @@ async def engine_on(
 ) -> AsyncIterator[RemoteEngine]:
     """An engine over these replicas."""
     identity = replicas[0].address.identity
-    model = RemoteModel(identity.context_limit, identity.vocabulary_size, identity.block_size, identity.text)
-    engine = RemoteEngine(model, LeastLoadedRouter(), RemoteLimits(migrations, stall, start))
+    model = RemoteModel(identity.context_limit, identity.vocabulary_size, identity.text)
+    engine = RemoteEngine(model, RemoteLimits(migrations, stall, start))
     engine.start()
     engine.set_replicas([replica.address for replica in replicas])
     try:

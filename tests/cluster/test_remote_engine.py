@@ -145,7 +145,7 @@ async def test_a_frozen_replica_is_left_within_the_stall_time(pair: list[Replica
 
 async def test_exactly_one_error_after_too_many_moves(start: Start) -> None:
     first, second = start(), start()
-    async with engine_on([first, second], migrations=1) as engine:
+    async with engine_on([first, second], migrations=1, start=1.0) as engine:
         await ready(engine, 2)
         generation = engine.submit(GenerateRequest(prompt(40), 1900, GREEDY))
         await begun(generation)

@@ -46,7 +46,7 @@ def answer_to(case: Case, server: RunningServer) -> httpx.Response:
         return client.request(request["method"], request["path"], json=request.get("body"))
 
 
-def test_there_are_cases_for_the_server() -> None:
+def test_the_server_has_contract_cases() -> None:
     assert {case.id.partition(":")[0] for case in CASES} >= {"chat", "errors", "models", "streams"}
 
 

@@ -18,7 +18,7 @@ def model(tiny_parts: ModelParts) -> PagedModel:
     return PagedModel(tiny_parts.graph, CONTEXT, EXACT)
 
 
-async def test_an_answer_that_is_not_read_pauses_and_goes_on_where_it_was(model: PagedModel) -> None:
+async def test_an_unread_answer_pauses_and_resumes(model: PagedModel) -> None:
     """It gives its slot to others meanwhile, although there is only one."""
     wanted = await alone(model, 12, 1500)
     engine = small(model, 64, SchedulerLimits(max_running=1))

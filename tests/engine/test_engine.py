@@ -141,7 +141,7 @@ async def test_greedy_continuations_are_all_the_single_answer(engine: Engine) ->
         assert [token.token for token in tokens if token.choice == choice] == alone
 
 
-async def test_a_seed_repeats_an_answer_whatever_else_runs(engine: Engine) -> None:
+async def test_a_seed_repeats_an_answer_under_any_load(engine: Engine) -> None:
     sampling = SamplingParams(temperature=1.0, top_p=0.95, seed=42)
     alone = await tokens_of(ask(engine, 30, 30, sampling=sampling))
     noise = [ask(engine, 50, 40, seed=n, sampling=SamplingParams()) for n in range(5)]
@@ -178,7 +178,7 @@ async def test_cancelled_work_frees_everything_within_a_second(engine: Engine) -
     await until_idle(engine)
 
 
-async def test_what_can_never_fit_is_refused_with_its_numbers(engine: Engine, model: PagedModel) -> None:
+async def test_an_impossible_request_is_refused_with_its_numbers(engine: Engine, model: PagedModel) -> None:
     with pytest.raises(ContextExceededError) as refused:
         ask(engine, 2000, 100)
     assert (refused.value.prompt, refused.value.max_tokens, refused.value.limit) == (2000, 100, CONTEXT)

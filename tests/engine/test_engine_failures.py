@@ -14,7 +14,7 @@ def model(tiny_parts: ModelParts) -> PagedModel:
     return PagedModel(tiny_parts.graph, CONTEXT, EXACT)
 
 
-async def test_a_failing_step_ends_its_requests_with_one_error_and_the_engine_goes_on(
+async def test_a_failing_step_ends_its_requests_with_one_error_each(
     model: PagedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = small(model, 100)
@@ -39,9 +39,7 @@ async def test_a_failing_step_ends_its_requests_with_one_error_and_the_engine_go
         await engine.stop()
 
 
-async def test_what_a_failure_left_behind_is_not_used_again(
-    model: PagedModel, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_blocks_of_a_failed_step_are_not_reused(model: PagedModel, caplog: pytest.LogCaptureFixture) -> None:
     """Blocks, prefixes that were found in the cache, OpenVINO's request: all of it is new, and answers as before."""
     engine = small(model, 100)
     try:
@@ -92,7 +90,7 @@ async def test_a_model_that_cannot_be_restarted_is_tried_again(
         await engine.stop()
 
 
-async def test_a_command_that_fails_ends_what_is_live_and_not_the_engine(
+async def test_a_failing_command_ends_live_generations_but_not_the_engine(
     model: PagedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = small(model, 100)

@@ -214,7 +214,7 @@ def test_no_process_survives_a_killed_server_and_guardian() -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_child_whose_parent_is_dead_already_ends() -> None:
+def test_a_child_of_a_dead_parent_exits() -> None:
     """The parent dies between the child's start and its `prctl`: the process id of the parent is another one then."""
     settings = json.dumps({**_launch().settings, "key": "key", "parent": 1}).encode() + b"\n"
     child = subprocess.Popen(

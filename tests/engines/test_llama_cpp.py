@@ -70,13 +70,13 @@ async def test_a_seed_repeats_and_another_does_not(mixture: Model) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("max_tokens", [40, 60, 200])
-async def test_a_schema_holds_at_any_token_limit(model: Model, seed: int, max_tokens: int) -> None:
+async def test_a_schema_is_enforced_at_any_token_limit(model: Model, seed: int, max_tokens: int) -> None:
     answer = await model.chat(response_format=_FORMAT, temperature=1, seed=seed, max_tokens=max_tokens)
     jsonschema.validate(json.loads(answer.text), _SCHEMA)
     assert answer.tokens <= max_tokens
 
 
-async def test_a_schema_holds_with_penalties_and_a_nucleus(mixture: Model) -> None:
+async def test_a_schema_is_enforced_with_penalties_and_top_p(mixture: Model) -> None:
     answer = await mixture.chat(
         response_format=_FORMAT, temperature=1, top_p=0.5, repetition_penalty=1.2, seed=1, max_tokens=60
     )
@@ -84,7 +84,7 @@ async def test_a_schema_holds_with_penalties_and_a_nucleus(mixture: Model) -> No
 
 
 @pytest.mark.parametrize("pattern", ["[a-c]{5}", "(yes|no)", "é{3}日", "[0-9]{3}-[0-9]{4}"])
-async def test_a_pattern_holds(mixture: Model, pattern: str) -> None:
+async def test_a_pattern_is_enforced(mixture: Model, pattern: str) -> None:
     answer = await mixture.chat(regex=pattern, max_tokens=60)
     assert re.fullmatch(pattern, answer.text)
     assert answer.ends == {0: "stop"}

@@ -13,7 +13,7 @@ def fill(quota: Quota, owner: str) -> int:
     return quota.held(owner)
 
 
-def test_one_owner_holds_half_and_the_next_owners_find_room() -> None:
+def test_one_owner_takes_half_and_leaves_room_for_the_next() -> None:
     quota = Quota(1200)
     assert fill(quota, "a") == 600
     assert fill(quota, "b") == 300

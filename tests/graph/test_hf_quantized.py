@@ -73,7 +73,7 @@ def logits(directory: Path, cache: Path, *, exact: bool = True) -> Array:
 
 
 @pytest.mark.parametrize("name", QUANTIZATIONS)
-def test_codes_compute_what_they_stand_for(name: str, tmp_path: Path) -> None:
+def test_packed_codes_compute_the_original_values(name: str, tmp_path: Path) -> None:
     checkpoint = {"AWQ": "phi3", "GPTQ, asymmetric": "qwen2"}.get(name, "llama")
     wanted = write_quantized(tmp_path / "hf", checkpoint, QUANTIZATIONS[name])
     found = logits(tmp_path / "hf", tmp_path / "found")
@@ -117,7 +117,7 @@ def test_settings_in_a_file_of_their_own(tmp_path: Path) -> None:
         ("gptq", "unusable value 'gptq' for quantization_config"),
     ],
 )
-def test_what_is_not_plain_is_one_sentence(config: Any, sentence: str, tmp_path: Path) -> None:
+def test_an_unsupported_quantisation_layout_is_one_sentence(config: Any, sentence: str, tmp_path: Path) -> None:
     write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ"])
     set_config(tmp_path / "hf", config)
     with pytest.raises(ModelFileError, match=sentence):

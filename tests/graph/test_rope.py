@@ -63,7 +63,7 @@ def test_a_graph_computes_what_the_reference_does(fields: dict[str, Any], tmp_pa
     assert difference.max() < 2e-3
 
 
-def test_a_scaling_by_one_changes_nothing_whatever_its_kind(tmp_path: Path) -> None:
+def test_rope_scaling_by_one_of_any_kind_changes_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, rope_scaling=("yarn", 1.0))
     (tmp_path / "plain").mkdir()
     plain = written(tmp_path / "plain")

@@ -67,7 +67,7 @@ async def test_the_asynchronous_client_raises_the_same(async_peer: AsyncOpenAI) 
         await async_peer.chat.completions.create(**ASK | {"temperature": 9})
 
 
-def test_what_no_other_try_mends_is_tried_once(server: RunningServer) -> None:
+def test_permanent_errors_are_not_retried(server: RunningServer) -> None:
     with limited(server, 3, tokens_per_minute=20) as (client, statuses, _):
         with pytest.raises(openai.RateLimitError) as caught:
             _create(client, max_tokens=100)
@@ -78,7 +78,7 @@ def test_what_no_other_try_mends_is_tried_once(server: RunningServer) -> None:
         assert statuses == [429, 422]
 
 
-def test_what_another_try_may_mend_is_tried_again(server: RunningServer) -> None:
+def test_transient_errors_are_retried(server: RunningServer) -> None:
     with limited(server, 4, concurrency=1) as (client, statuses, _):
         with client.chat.completions.create(**ENDLESS, stream=True) as stream:
             next(stream)
@@ -129,7 +129,7 @@ async def test_a_task_that_is_cancelled_frees_the_engine(async_peer: AsyncOpenAI
     assert row["output_tokens"] < ENDLESS["max_tokens"]
 
 
-def test_who_waits_no_longer_frees_the_engine(server: RunningServer) -> None:
+def test_a_client_timeout_frees_the_engine(server: RunningServer) -> None:
     """The key may run one request at a time: the second one is let in because the first is gone."""
     with limited(server, 4, concurrency=1) as (client, statuses, project):
         with pytest.raises(openai.APITimeoutError):

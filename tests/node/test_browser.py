@@ -13,7 +13,9 @@ PAGE = Path(__file__).with_name("page.html")
 
 
 @pytest.mark.slow
-def test_a_page_streams_from_a_server_that_lets_it(node_sdk: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_page_streams_from_a_server_that_allows_its_origin(
+    node_sdk: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     files = {f"sdk/{path.name}": path.read_bytes() for path in (node_sdk / "dist" / "esm").glob("*.js")}
     with PageServer() as pages:
         allowed = {"FOREFRONT_SERVER_CORS_ORIGINS": pages.origin}

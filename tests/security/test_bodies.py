@@ -59,7 +59,7 @@ def test_a_bomb_is_one_error_and_the_next_request_works(server: RunningServer, n
         assert resident(server.process.pid) - before < 300
 
 
-def test_memory_comes_back(server: RunningServer) -> None:
+def test_memory_is_released(server: RunningServer) -> None:
     with watched(server, headers={"content-type": "application/json"}) as client:
         for body in BODIES.values():
             client.post(PATH, content=body)

@@ -95,7 +95,7 @@ def test_each_of_those_that_run_gets_one_error_and_the_next_works(faulty: tuple[
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["hang", "fail"])
-def test_readiness_is_only_said_of_an_engine_that_generates(faulty: tuple[RunningServer, Path], text: str) -> None:
+def test_readiness_requires_an_engine_that_generates(faulty: tuple[RunningServer, Path], text: str) -> None:
     server, fault = faulty
     with httpx.Client(base_url=server.url, timeout=30) as client:
         with mood(fault, text):

@@ -75,13 +75,13 @@ def hasty(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
     ],
 )
-def test_what_can_be_read_in_two_ways_is_one_400_and_the_end(server: RunningServer, content: bytes) -> None:
+def test_ambiguous_framing_is_one_400_and_a_closed_connection(server: RunningServer, content: bytes) -> None:
     said = exchange(server.url, content + SMUGGLED)
     assert (said.status, said.count, said.closed) == (400, 1, True), said
     assert check_error(400, said.body)["code"] == "invalid_http"
 
 
-def test_what_can_be_read_in_one_way_is_answered(server: RunningServer) -> None:
+def test_unambiguous_framing_is_answered(server: RunningServer) -> None:
     """Or the test above would pass for a server that refuses everything."""
     for content in (request(*CHAT, LENGTH, body=BODY), request(*CHAT, "Transfer-Encoding: chunked", body=CHUNKED)):
         said = exchange(server.url, content + request("GET", "/health", "Host: x", "Connection: close"))
@@ -101,7 +101,7 @@ def test_nonsense_behind_a_request_is_not_written_into_its_answer(server: Runnin
     assert b"[DONE]" not in said.content
 
 
-def test_an_answer_stops_for_who_left_with_another_request_in_line(server: RunningServer) -> None:
+def test_an_answer_stops_after_a_disconnect_with_a_pipelined_request(server: RunningServer) -> None:
     long = json.dumps(json.loads(BODY) | {"max_tokens": 1900, "n": 4, "logit_bias": {"2": -100}}).encode()
     with server.client() as client:
         for _ in range(4):
@@ -216,7 +216,7 @@ def dribble(opened: socket.socket, piece: bytes) -> Said:
     ],
     ids=["nothing", "headers", "body", "chunks", "refused-body", "empty-lines", "second-request"],
 )
-def test_who_dribbles_is_let_go(hasty: RunningServer, begin: bytes, piece: bytes, status: int) -> None:
+def test_slow_senders_are_disconnected(hasty: RunningServer, begin: bytes, piece: bytes, status: int) -> None:
     with connection(hasty.url) as opened:
         opened.sendall(begin)
         said = dribble(opened, piece)
@@ -225,7 +225,7 @@ def test_who_dribbles_is_let_go(hasty: RunningServer, begin: bytes, piece: bytes
 
 
 @pytest.mark.slow
-def test_who_never_shakes_hands_is_let_go(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_connections_without_a_tls_handshake_are_closed(tiny_gguf: Path, tmp_path: Path) -> None:
     """With TLS the time begins before the first byte of HTTP; what is no TLS at all ends at once."""
     certificate, key = make_pair(tmp_path / "pair")
     variables = {"FOREFRONT_SERVER_HEADER_SECONDS": "1", "FOREFRONT_SERVER_TLS_CERTIFICATE": str(certificate)}

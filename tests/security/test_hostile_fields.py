@@ -36,7 +36,7 @@ def test_the_server_is_never_silent(server: RunningServer, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [1000, 20_000])
-def test_stops_whose_beginning_always_matches(
+def test_stops_with_a_prefix_that_always_matches(
     server: RunningServer, tiny_gguf: Path, tmp_path: Path, length: int
 ) -> None:
     response, silence = send(server, matching_stops(tiny_gguf, length))

@@ -194,7 +194,7 @@ def test_request_ids_cannot_carry_headers(stored: Stored, given: str) -> None:
     assert not any(line.startswith("x-injected") for line in head)
 
 
-def test_an_unknown_model_name_is_told_in_the_body_alone(stored: Stored) -> None:
+def test_an_unknown_model_name_appears_only_in_the_body(stored: Stored) -> None:
     with watched(stored.server) as client:
         name = "x\r\nX-Injected: 1\r\n\r\n<script>"
         response = client.post(
@@ -208,7 +208,7 @@ def test_an_unknown_model_name_is_told_in_the_body_alone(stored: Stored) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["human", "json"])
-def test_nobody_writes_a_line_into_the_log(form: str, tiny_gguf: Path, tmp_path: Path) -> None:
+def test_no_client_writes_a_line_into_the_log(form: str, tiny_gguf: Path, tmp_path: Path) -> None:
     """Paths are logged decoded, also of those who have no key."""
     odd = [
         "\n",

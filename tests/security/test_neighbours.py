@@ -66,7 +66,7 @@ async def test_cut_streams_leave_no_sequence_and_no_socket_open(server: RunningS
         await asyncio.sleep(0.05)
 
 
-async def test_a_client_that_reads_nothing_holds_up_nobody(server: RunningServer) -> None:
+async def test_a_client_that_does_not_read_delays_no_other_client(server: RunningServer) -> None:
     async with server.async_client() as client, server.async_client() as slow:
         fields = asking("slow", 1900, stream=True, n=8, logprobs=True, top_logprobs=20)
         async with slow.stream("POST", "/v1/chat/completions", json=fields) as response:

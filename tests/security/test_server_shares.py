@@ -51,7 +51,7 @@ async def ask(server: Instant, key: str, name: str, large: bool = False) -> Answ
     return answer
 
 
-async def test_a_flood_of_answers_leaves_another_projects_retry_its_own(instant: tuple[Instant, Database]) -> None:
+async def test_a_flood_of_answers_does_not_evict_another_projects_replay(instant: tuple[Instant, Database]) -> None:
     """Twelve of 7 MB are more than the store of replays has room for."""
     server, database = instant
     greedy, modest = key_for(database, "greedy"), key_for(database, "modest")
@@ -71,7 +71,7 @@ async def test_a_flood_of_answers_leaves_another_projects_retry_its_own(instant:
 NAMES = ["forefront-mini", "nothing", "forefront-min", "tin", "Tiny", "x" * 200]
 
 
-def test_a_model_outside_of_a_keys_list_is_as_one_that_is_not_there(server: RunningServer) -> None:
+def test_a_model_outside_a_keys_list_looks_unknown(server: RunningServer) -> None:
     """`forefront-mini` is served and the others are not: nothing tells which."""
     _, narrow = make_key(server, models=["tiny", "planned"])
     with narrow:
@@ -106,7 +106,7 @@ def test_a_model_of_the_list_that_is_not_served_is_missed_without_a_word_of_othe
         assert empty.get("/v1/models").json()["data"] == []
 
 
-def test_what_is_another_projects_is_as_what_is_not_there(server: RunningServer) -> None:
+def test_objects_of_other_projects_look_absent(server: RunningServer) -> None:
     """Completions by id, and idempotency keys."""
     _, one = make_key(server, project="one-of-two")
     _, two = make_key(server, project="two-of-two")
@@ -118,7 +118,7 @@ def test_what_is_another_projects_is_as_what_is_not_there(server: RunningServer)
         assert other.status_code == 200
 
 
-async def test_a_backlog_of_one_projects_calls_to_the_store_delays_nobody() -> None:
+async def test_a_backlog_of_store_calls_delays_no_other_project() -> None:
     """Ten hanging calls of one project; as soon as one ends, another project's goes first."""
     off_loop, gate, order = StoreCalls(2), threading.Event(), []
 

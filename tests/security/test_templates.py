@@ -94,7 +94,7 @@ def test_nothing_of_python_or_the_machine_is_reached(source: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_bomb_that_goes_off_in_a_server_harms_its_own_request_alone(tmp_path: Path) -> None:
+def test_a_grammar_bomb_in_a_server_fails_only_its_request(tmp_path: Path) -> None:
     path = tmp_path / "bomb.gguf"
     write_random_gguf(
         path, chat_template="{% if messages[0].content == 'boom' %}" + BOMBS["nested-text"] + "{% endif %}" + CHATML

@@ -116,7 +116,7 @@ def test_another_projects_prompt_is_cold_over_http(stored: Stored) -> None:
         assert cached(key_of(admin, project="alic")) == 0
 
 
-async def test_of_fifty_at_once_a_budget_for_five_lets_five_through(stored: Stored) -> None:
+async def test_a_budget_for_five_admits_five_of_fifty_concurrent_requests(stored: Stored) -> None:
     fields = CHAT | {"messages": [{"role": "user", "content": "Hi"}]}
     with stored.server.client() as admin:
         usage = admin.post("/v1/chat/completions", json=fields).json()["usage"]
@@ -151,7 +151,7 @@ async def test_requests_at_a_time_are_counted_under_a_rush(stored: Stored) -> No
         assert again.status_code == 200, "what was refused has given its place back"
 
 
-async def test_a_cut_stream_is_charged_for_what_was_computed_and_to_its_own_project(stored: Stored) -> None:
+async def test_a_cut_stream_is_charged_to_its_project_for_computed_tokens(stored: Stored) -> None:
     fields = CHAT | {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1500, "stream": True}
     with stored.server.client() as admin:
         headers = key_of(admin, project="leaver")

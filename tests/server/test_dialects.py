@@ -143,7 +143,7 @@ def valid(call: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_thoughts_are_told_apart(speakers: Speakers, model: str) -> None:
+def test_reasoning_is_separated(speakers: Speakers, model: str) -> None:
     asked = thinking(model, max_tokens=60)
     choices = agree(speakers, asked)
     assert any(choice["content"] and choice.get("reasoning_content") for choice in choices)
@@ -155,7 +155,7 @@ def test_thoughts_are_told_apart(speakers: Speakers, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_an_answer_that_never_leaves_its_thoughts(speakers: Speakers, model: str) -> None:
+def test_an_answer_that_never_ends_its_reasoning(speakers: Speakers, model: str) -> None:
     bias = {FAMILIES[model].token("</think>"): -100, "2": -100}
     answer = whole(speakers, body(model, max_tokens=12, logit_bias=bias, response_format=FORM))
     assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 12}
@@ -165,7 +165,7 @@ def test_an_answer_that_never_leaves_its_thoughts(speakers: Speakers, model: str
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_effort_tells_whether_to_think(speakers: Speakers, model: str) -> None:
+def test_reasoning_effort_switches_reasoning(speakers: Speakers, model: str) -> None:
     with speakers.client(model) as client:
         prompts = {
             effort: client.post(f"{PATH}/preflight", json=body(model, reasoning_effort=effort)).json()["prompt"]
@@ -180,7 +180,7 @@ def test_effort_tells_whether_to_think(speakers: Speakers, model: str) -> None:
     assert answer["choices"][0]["message"]["content"]
 
 
-def test_effort_is_refused_by_models_that_cannot_be_told(speakers: Speakers) -> None:
+def test_reasoning_effort_is_refused_by_models_without_a_switch(speakers: Speakers) -> None:
     for model, effort, status in [("llama", "high", 200), ("llama", "none", 200), ("magistral", "none", 400)]:
         with speakers.client(model) as client:
             answer = client.post(PATH, json=body(model, reasoning_effort=effort, max_tokens=2))
@@ -190,7 +190,7 @@ def test_effort_is_refused_by_models_that_cannot_be_told(speakers: Speakers) -> 
 
 @pytest.mark.parametrize("model", THINKERS)
 @pytest.mark.parametrize("form", [{"response_format": FORM}, {"regex": "[a-c]{3}-[0-9]{2}"}])
-def test_a_form_holds_behind_thoughts(speakers: Speakers, model: str, form: dict[str, Any]) -> None:
+def test_a_response_format_applies_after_reasoning(speakers: Speakers, model: str, form: dict[str, Any]) -> None:
     choices = agree(speakers, thinking(model, **form))
     assert any(choice.get("reasoning_content") for choice in choices)
     answered = [choice for choice in choices if choice["content"]]
@@ -203,14 +203,14 @@ def test_a_form_holds_behind_thoughts(speakers: Speakers, model: str, form: dict
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_form_holds_from_the_beginning_where_nothing_is_thought(speakers: Speakers, model: str) -> None:
+def test_a_response_format_applies_from_the_start_without_reasoning(speakers: Speakers, model: str) -> None:
     [choice] = agree(speakers, body(model, reasoning_effort="none", response_format=FORM))
     jsonschema.validate(json.loads(choice["content"]), SCHEMA)
 
 
 @pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_forced_call_behind_thoughts(speakers: Speakers, model: str, tool_choice: Any) -> None:
+def test_a_forced_call_after_reasoning(speakers: Speakers, model: str, tool_choice: Any) -> None:
     choices = agree(speakers, thinking(model, tools=list(TOOLS.values()), tool_choice=tool_choice, max_tokens=160))
     assert any(choice["calls"] and choice.get("reasoning_content") for choice in choices)
     for choice in choices:
@@ -234,7 +234,7 @@ def test_a_call_that_the_model_begins_by_itself(speakers: Speakers, model: str) 
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_an_object_or_a_call_behind_thoughts(speakers: Speakers, model: str) -> None:
+def test_an_object_or_a_call_after_reasoning(speakers: Speakers, model: str) -> None:
     asked = thinking(model, tools=list(TOOLS.values()), tool_choice="auto", response_format=FORM, max_tokens=160)
     choices = [choice for choice in agree(speakers, asked) if choice["calls"] or choice["content"]]
     assert choices
@@ -305,7 +305,7 @@ def test_a_beginning_is_continued_in_the_final_channel(speakers: Speakers) -> No
 
 
 @pytest.mark.parametrize("model", ["qwen-coder", "lfm", "gpt-oss", "gemma"])
-def test_a_form_holds_whatever_the_dialect(speakers: Speakers, model: str) -> None:
+def test_a_response_format_applies_in_every_dialect(speakers: Speakers, model: str) -> None:
     for fields in ({}, {"tools": list(TOOLS.values()), "tool_choice": "auto"}):
         for choice in agree(speakers, body(model, n=2, response_format=FORM, max_tokens=160, **fields)):
             assert choice["calls"] or choice["content"]

@@ -128,7 +128,7 @@ def test_bad_fields(server: RunningServer, change: dict[str, Any], status: int, 
             still_works(client)
 
 
-def test_an_over_long_prompt_is_told_its_numbers(server: RunningServer) -> None:
+def test_an_over_long_prompt_gets_an_error_with_its_numbers(server: RunningServer) -> None:
     with server.client() as client:
         fields = GOOD | {"messages": [{"role": "user", "content": "x " * 3000}], "max_tokens": 10}
         message = check(client.post(PATH, json=fields), 400, "context_length_exceeded", "messages")

@@ -158,7 +158,7 @@ def test_a_request_that_the_fallback_cannot_take_gets_the_error_of_its_model(ser
     assert response.status_code == 503
 
 
-def test_the_deadline_holds_for_all_models_together(served: Served) -> None:
+def test_the_deadline_covers_all_models_together(served: Served) -> None:
     break_upstream(served, "stream: hangs before")
     response = served.chat("faulty", deadline_ms=300)
     assert response.status_code == 408 or response.json()["choices"][0]["finish_reason"] == "deadline"

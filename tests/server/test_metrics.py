@@ -121,7 +121,7 @@ def test_a_request_that_is_no_http_is_counted(client: httpx.Client) -> None:
     assert scrape(client)("errors_total", code="invalid_http") == before + 1
 
 
-def test_what_clients_write_is_no_label(client: httpx.Client, store: str) -> None:
+def test_client_text_is_never_a_label(client: httpx.Client, store: str) -> None:
     series = len(scrape(client).labels("http_requests_total"))
     for number in range(30):
         complete(client, model=f"{SECRET} {number}")

@@ -46,7 +46,7 @@ def test_every_method_of_every_route_is_an_operation(tmp_path: Path) -> None:
     assert {(path, method) for path, method in there if method != "HEAD"} == described
 
 
-def test_a_method_that_is_not_there_is_told_those_that_are(server: RunningServer) -> None:
+def test_an_unknown_method_gets_the_list_of_methods(server: RunningServer) -> None:
     with server.client() as client:
         for path, operations in DOCUMENT["paths"].items():
             refused = client.request("TRACE", re.sub(r"\{\w+\}", "x", path))

@@ -81,7 +81,9 @@ def test_a_schema_binds_under_every_name(server: RunningServer, path: str, field
         ({"structured_outputs": {"regex": "[xyz]{3}"}, "guided_json_object": False, "format": ""}, "[xyz]{3}"),
     ],
 )
-def test_a_form_binds_under_every_name(server: RunningServer, fields: dict[str, Any], pattern: str) -> None:
+def test_a_response_format_applies_under_every_field_name(
+    server: RunningServer, fields: dict[str, Any], pattern: str
+) -> None:
     assert re.fullmatch(pattern, text(server, **fields), re.DOTALL)
 
 
@@ -162,7 +164,7 @@ def test_another_name_means_the_same(server: RunningServer, fields: dict[str, An
         ({"min_tokens": 30}, 422, "min_tokens"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_honoured_is_refused_by_name(
+def test_unsupported_fields_are_refused_by_name(
     server: RunningServer, fields: dict[str, Any], status: int, param: str
 ) -> None:
     answered, body, _ = ask(server, **fields)

@@ -34,7 +34,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert all(future.exception() is not None for future in taken)  # they never got their answers
 
 
-def test_it_is_said_before_the_body_has_come(full: str) -> None:
+def test_a_refusal_precedes_the_body(full: str) -> None:
     host, port = full.removeprefix("http://").split(":")
     lines = [f"{name}: {value}" for name, value in (HEADERS | {"content-length": str(len(BODY))}).items()]
     head = "\r\n".join(["POST /v1/chat/completions HTTP/1.1", "host: test", *lines, "", ""]).encode()
@@ -49,13 +49,13 @@ def test_it_is_said_before_the_body_has_come(full: str) -> None:
             connection.sendall(BODY)
 
 
-def test_what_is_not_a_completion_is_answered(full: str) -> None:
+def test_other_routes_are_answered(full: str) -> None:
     assert httpx.post(f"{full}/v1/chat/completions", headers=HEADERS, content=BODY).status_code == 503
     assert httpx.get(f"{full}/health").status_code == 200
     assert httpx.get(f"{full}/v1/models", headers=HEADERS).status_code == 200
 
 
-def test_who_has_no_key_learns_nothing_of_it(full: str) -> None:
+def test_a_full_queue_is_not_revealed_without_a_key(full: str) -> None:
     assert httpx.post(f"{full}/v1/chat/completions", content=BODY).status_code == 401
 
 

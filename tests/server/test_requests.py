@@ -86,7 +86,7 @@ def test_a_deadline_ends_the_answer(server: RunningServer, stream: bool) -> None
         assert made["choices"][0]["message"]["content"]
 
 
-def test_a_model_that_does_not_think_is_not_told_to(server: RunningServer) -> None:
+def test_a_model_without_reasoning_gets_no_reasoning_prompt(server: RunningServer) -> None:
     assert content(ask(server, reasoning_effort="none")) == content(ask(server))
     with server.client() as client:
         fields = {"model": "forefront-mini", "messages": [USER], "reasoning_effort": "high"}

@@ -63,7 +63,7 @@ async def test_two_servers_hold_one_limit_together(tmp_path: Path, start: Callab
 
 
 @pytest.mark.slow
-async def test_a_killed_server_holds_its_slots_for_some_seconds(
+async def test_slots_of_a_killed_server_expire_within_seconds(
     tmp_path: Path, start: Callable[[float], Instant], redis_server: RedisServer
 ) -> None:
     dying, living = start(0.5), start(0.0)
@@ -116,7 +116,7 @@ async def test_redis_that_stops_and_comes_again(
     assert PASSWORD not in log
 
 
-def test_a_redis_that_is_not_there_is_said_at_the_start(tmp_path: Path, redis_server: RedisServer) -> None:
+def test_a_missing_redis_is_an_error_at_start(tmp_path: Path, redis_server: RedisServer) -> None:
     redis_server.stop()
     environment = {"FOREFRONT_REDIS_URL": redis_server.url}
     with pytest.raises(RuntimeError) as caught, run_server([], tmp_path / "home", environment=environment):

@@ -36,7 +36,7 @@ def takes_requests(url: str) -> bool:
         return False
 
 
-def test_what_a_second_signal_ends_is_in_the_ledger(tmp_path: Path) -> None:
+def test_requests_ended_by_a_second_signal_are_in_the_ledger(tmp_path: Path) -> None:
     store, log = f"sqlite:///{tmp_path / 'f.db'}", tmp_path / "log"
     body = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "max_tokens": 1000, "stream": True}
     with (
@@ -91,7 +91,7 @@ class Frozen:
 
 
 @pytest.mark.slow
-async def test_a_store_that_hangs_is_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_store_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(off_loop, "STORE_TIMEOUT", 0.1)
     answers, call = threading.Event(), off_loop.StoreCalls()
     calls = [call(answers.wait) for _ in range(20)]

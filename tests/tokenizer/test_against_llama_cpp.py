@@ -82,7 +82,7 @@ def test_the_same_tokens_of_many_texts(tmp_path: Path) -> None:
             pass
 
 
-def test_every_rule_can_be_told_from_the_others() -> None:
+def test_every_rule_differs_from_the_others() -> None:
     """Else the tests above could not fail for a wrong rule."""
     byte_rules = [name for name in DISTINCT if not KINDS[name]()["tokenizer.ggml.tokens"].count("<0x00>")]
     sample = list(texts(400, 1, WHOLE))

@@ -107,7 +107,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("repeated", HOSTILE.values(), ids=HOSTILE)
-def test_time_is_linear_whatever_is_repeated(repeated: str) -> None:
+def test_time_is_linear_for_every_repetition(repeated: str) -> None:
     """For every rule: eight times the text in much less than 64 times the time."""
     rules = {find_rule(name): name for name in reversed(rule_names())}
     for rule, name in rules.items():

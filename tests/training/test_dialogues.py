@@ -15,7 +15,7 @@ TEMPLATE = Path("training/chat_template.jinja")
 
 @pytest.mark.parametrize("held_out", [False, True])
 @pytest.mark.parametrize("area", AREAS)
-def test_every_answer_passes_its_own_check_and_nonsense_does_not(area: str, held_out: bool) -> None:
+def test_every_answer_passes_its_check_and_nonsense_fails(area: str, held_out: bool) -> None:
     side = Side(3, held_out=held_out)
     made = [AREAS[area].make(side) for _ in range(200)]
     assert all(dialogue.check(dialogue.answer) for dialogue in made)

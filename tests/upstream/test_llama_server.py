@@ -68,7 +68,7 @@ def tops(found: Collected) -> list[Any]:
     return [entry for event in found.events if isinstance(event, TextDelta) for entry in event.logprobs or ()]
 
 
-async def test_what_it_is_and_an_answer(backend: UpstreamBackend, caplog: pytest.LogCaptureFixture) -> None:
+async def test_detection_and_an_answer(backend: UpstreamBackend, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     await backend.probe()
     found = await answer(backend, chat(messages=RECIPE, temperature=0, max_tokens=12))

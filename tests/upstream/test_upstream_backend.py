@@ -337,7 +337,7 @@ async def test_the_size_that_is_reserved(upstream: FaultyUpstream) -> None:
         ({"owned_by": 5, "max_model_len": "many"}, "generic", 131_072),
     ],
 )
-async def test_the_kind_of_server_is_found(
+async def test_the_kind_of_server_is_detected(
     entry: dict[str, Any], dialect: str, context: int, upstream: FaultyUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -359,7 +359,7 @@ async def test_the_kind_of_server_is_found(
         ("/version", {"version": "0.11.0"}, "vllm"),
     ],
 )
-async def test_the_kind_of_server_is_found_by_a_path_of_its_own(
+async def test_the_kind_of_server_is_detected_by_a_path(
     path: str, body: dict[str, Any], dialect: str, upstream: FaultyUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

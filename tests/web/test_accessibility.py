@@ -129,7 +129,7 @@ def tab_to_back(page: Page, name: str) -> None:
     raise AssertionError(f"Shift+Tab never reaches {name}")
 
 
-def test_a_screen_reader_hears_the_state_of_an_answer(playground: Playground) -> None:
+def test_a_screen_reader_announces_the_state_of_an_answer(playground: Playground) -> None:
     page = playground()
     page.get_by_label("Message", exact=True).fill("Hello")
     page.keyboard.press("Enter")

@@ -93,7 +93,7 @@ def test_a_reload_keeps_the_conversation_and_its_branch(playground: Playground) 
     expect(page.locator(".markdown").last).to_contain_text("0 1 2")
 
 
-def test_an_answer_goes_on_while_another_conversation_is_shown(playground: Playground) -> None:
+def test_an_answer_continues_while_another_conversation_is_shown(playground: Playground) -> None:
     page = playground()
     send(page, "Count slowly")
     expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()

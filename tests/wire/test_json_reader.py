@@ -94,7 +94,7 @@ def test_a_large_body_with_half_an_emoji_is_refused() -> None:
         (b'"\xed\xa0\x80"', "The body is not UTF-8 at line 1, column 2 (byte 1)."),
     ],
 )
-def test_what_is_not_json_is_refused(body: bytes, message: str) -> None:
+def test_invalid_json_is_refused(body: bytes, message: str) -> None:
     assert refusal(body) == message
 
 

@@ -35,7 +35,7 @@ def test_every_character_that_cannot_be_seen_is_refused() -> None:
 
 
 @pytest.mark.parametrize("space", [" ", "\u00a0", "\u2003", "\u3000", "\u1680"])
-def test_white_space_stands_alone_between_other_characters(space: str) -> None:
+def test_white_space_is_separate_from_other_characters(space: str) -> None:
     assert refusal(name=f"a{space}b") is None
     for name in (space, f"a{space}", f"{space}a", f"a{space}{space}b", f"a{space} b", f"a {space}b"):
         assert refusal(name=name) == "name"

@@ -15,7 +15,7 @@ def test_fields_are_keys() -> None:
     assert "other" not in message
 
 
-def test_what_is_absent() -> None:
+def test_absent_fields() -> None:
     message = ResponseMessage(role="assistant", content="Hi")
     assert message.get("other") is None
     assert message.get("other", 3) == 3

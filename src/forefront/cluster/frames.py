@@ -48,7 +48,8 @@ class Resumed(_Message):
 
 class Submit(_Message, tag="submit"):
     """A generation: the fields of `GenerateRequest`. `id` is the server's number for it on this connection. Tokens are
-    32-bit integers, lowest byte first. `tenant` and `weight` are those of the project."""
+    32-bit integers, lowest byte first. `tenant` and `weight` are those of the project. `prompt_work` and `output_work`:
+    see `Placement`."""
 
     id: int
     prompt: bytes
@@ -61,6 +62,8 @@ class Submit(_Message, tag="submit"):
     prompt_logprobs: int | None
     constraint: ConstraintSource | None
     resumed: list[Resumed]
+    prompt_work: int = 0
+    output_work: int = 0
 
 
 class Cancel(_Message, tag="cancel"):
@@ -157,8 +160,10 @@ class Status(_Message, tag="status"):
     running: int
     waiting: int
     slots: int
+    work: int
     blocks_held: int
     blocks_total: int
+    retained_seconds: float
     tokens_sampled: int
     prompt_tokens: int
     cached_tokens: int

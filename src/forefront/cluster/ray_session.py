@@ -1,4 +1,4 @@
-"""The connection of this process to Ray. Only commands and child processes have one, never a server that answers requests."""
+"""The connection of this process to Ray. Commands and child processes have one, a server that answers requests has none."""
 
 import os
 from typing import Any, Final

@@ -9,29 +9,17 @@ import itertools
 import logging
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
-from forefront.cluster.frames import (
-    Alive,
-    Cancel,
-    Delta,
-    Failed,
-    Found,
-    FromReplica,
-    Lookup,
-    Pause,
-    Released,
-    Resume,
-    Status,
-    Tokens,
-)
+from forefront.cluster.frames import Cancel, Delta, Failed, Found, FromReplica, Lookup, Pause, Released, Resume, Tokens
 from forefront.cluster.remote_generation import RemoteGeneration
 from forefront.cluster.replica_connection import ReplicaConnection
 from forefront.cluster.replica_identity import ReplicaAddress
+from forefront.cluster.replica_pool import RemoteModel, ReplicaPool
 from forefront.cluster.routing.replica_state import ReplicaState
-from forefront.cluster.routing.router import Router
+from forefront.cluster.routing.router import NoReplicaError, PrefixRouter
 from forefront.cluster.token_codec import pack_tokens
 from forefront.engine.backlog import CAPACITY, Backlog
 from forefront.engine.engine import EngineStats
@@ -44,18 +32,11 @@ from forefront.engine.errors import (
 )
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest
-from forefront.engine.scheduling.block_pool import extend_block_hashes
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
-_TICK: Final = 0.25
-# A later tick means that this process itself was suspended: the silence of replicas then proves nothing.
-_LATE: Final = 1.0
-_HEARTBEAT: Final = 1.0
-# Of a prompt, for the choice of a replica: hashing them takes a millisecond.
-_MAX_KEYS: Final = 512
 _RETRY_AFTER: Final = 5.0
 
 
@@ -69,14 +50,14 @@ class RemoteLimits:
     start_seconds: float = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteModel:
-    """What a server must know of a model before it is connected to a replica. Sizes are in tokens."""
+@dataclass(slots=True)
+class MoveCounts:
+    """Moves of generations: after `failures` of replicas, as replicas ended (`drains`), and those that exceeded the
+    limit (`given_up`)."""
 
-    context_limit: int
-    vocabulary_size: int
-    block_size: int
-    text: str
+    failures: int = 0
+    drains: int = 0
+    given_up: int = 0
 
 
 class RemoteEngine:
@@ -85,48 +66,31 @@ class RemoteEngine:
     def __init__(
         self,
         model: RemoteModel,
-        router: Router,
         limits: RemoteLimits,
         wake: Callable[[], None] = lambda: None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.context_limit, self.vocabulary_size = model.context_limit, model.vocabulary_size
-        self.moves = self.failures = 0
-        self.changed: Callable[[], None] = lambda: None
-        self._model, self._router, self._limits = model, router, limits
-        self._wake, self._tls = wake, tls
+        self.router = PrefixRouter(silence_seconds=limits.stall_seconds)
+        self.pool = ReplicaPool(model, self.router, limits.stall_seconds, self, tls)
+        self.moves = MoveCounts()
+        self._limits, self._wake = limits, wake
         self._unread = Quota(CAPACITY)
         self._numbers = itertools.count(1)
-        self._connections: dict[str, ReplicaConnection] = {}
-        self._addresses: Collection[ReplicaAddress] = ()
-        # Where each generation runs; None while it waits for a replica.
-        self._places: dict[Generation, tuple[RemoteGeneration, ReplicaConnection | None]] = {}
+        self._works: dict[Generation, RemoteGeneration] = {}
+        self._waiting: dict[RemoteGeneration, float] = {}  # until when
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ticker: asyncio.Task[None] | None = None
         self._tokens_sampled, self._last_token = 0, 0.0
 
     def start(self) -> None:
         """See `TokenEngine.start`."""
         self._loop = asyncio.get_running_loop()
-        self._ticker = self._loop.create_task(self._tick())
-        self.set_replicas(self._addresses)
+        self.pool.start()
 
     def set_replicas(self, addresses: Collection[ReplicaAddress]) -> None:
-        """Take the running replicas of the model, as Ray knows them. One that is no longer among them stays connected
-        as long as its connection lasts, and gets nothing new."""
-        self._addresses = addresses
-        if self._loop is None:
-            return
-        wanted = {address.name: address for address in addresses if self._understands(address)}
-        for name, connection in list(self._connections.items()):
-            if name not in wanted:
-                connection.state.draining = True
-                if not connection.ready:
-                    self._forget(connection)
-        for name, address in wanted.items():
-            if name not in self._connections:
-                self._connections[name] = ReplicaConnection(address, self, self._tls)
+        """See `ReplicaPool.set_addresses`."""
+        self.pool.set_addresses(addresses)
 
     def submit(self, request: GenerateRequest) -> Generation:
         """See `TokenEngine.submit`."""
@@ -143,8 +107,7 @@ class RemoteEngine:
             lambda: self._send_about(generation, Resume),
         )
         generation = Generation(self._loop, request.n, self._cancel, backlog)
-        work = RemoteGeneration(request, generation, self._keys(request.prompt, request.tenant))
-        self._places[generation] = (work, None)
+        work = self._works[generation] = RemoteGeneration(request, generation)
         self._dispatch(work)
         return generation
 
@@ -152,9 +115,12 @@ class RemoteEngine:
         """See `TokenEngine.cached_tokens`: on the replica that the prompt would go to."""
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
-        connection = self._choose(self._keys(prompt, tenant), len(prompt), None)
-        if connection is None:
+        try:
+            placement = self.router.place(prompt, tenant, 1)
+        except NoReplicaError:
             return 0
+        placement.end()
+        connection = self.pool[placement.replica.name]
         number, future = next(self._numbers), self._loop.create_future()
         connection.lookups[number] = future
         try:
@@ -170,104 +136,53 @@ class RemoteEngine:
     async def stop(self) -> None:
         """See `TokenEngine.stop`. The replicas run on."""
         self._stopping = True
-        if self._ticker is not None:
-            self._ticker.cancel()
-        for connection in list(self._connections.values()):
-            for number in connection.generations:
-                connection.send(Cancel(number))
-            self._forget(connection)
-        for work, _ in list(self._places.values()):
+        for work in list(self._works.values()):
             self._end(work, EngineStoppedError("the engine was stopped"))
+        self.pool.stop()
 
     def stats(self) -> EngineStats:
         """See `TokenEngine.stats`. Sums over the replicas; tokens are those of this server."""
-        states = self.replicas()
-        queued = sum(connection is None for _, connection in self._places.values())
+        loads = [state.load for state in self.replicas()]
         return EngineStats(
-            running=sum(state.load.running for state in states),
-            waiting=sum(state.load.waiting for state in states) + queued,
-            blocks_held=sum(state.load.blocks_held for state in states),
-            blocks_total=sum(state.load.blocks_total for state in states),
+            running=sum(load.running for load in loads),
+            waiting=sum(load.waiting for load in loads) + len(self._waiting),
+            blocks_held=sum(load.blocks_held for load in loads),
+            blocks_total=sum(load.blocks_total for load in loads),
             tokens_sampled=self._tokens_sampled,
             preemptions=0,
             evictions=0,
-            restarts=self.failures,
+            restarts=0,
             last_token=self._last_token,
         )
 
     def replicas(self) -> list[ReplicaState]:
         """The replicas that this server is connected to."""
-        return [connection.state for connection in self._connections.values() if connection.ready]
+        return [connection.state for connection in self.pool if connection.ready]
 
     def capacity(self) -> int:
-        """The sequences that the connected replicas can run at once."""
-        return sum(connection.state.load.slots for connection in self._connections.values() if connection.available)
-
-    # Events of connections.
-
-    def ready(self, connection: ReplicaConnection) -> None:
-        """See `ReplicaEvents.ready`."""
-        log.info("replica %s on node %s is connected", connection.name, connection.address.node)
-        self._dispatch_waiting()
-        self.changed()
-
-    def lost(self, connection: ReplicaConnection, reason: str) -> None:
-        """See `ReplicaEvents.lost`."""
-        works = list(connection.generations.values())
-        if works:
-            log.warning("replica %s is lost with %d generations: %s", connection.name, len(works), reason)
-        self._clear(connection)
-        self._router.forget(connection.name)
-        if connection.name not in {address.name for address in self._addresses}:
-            self._forget(connection)
-        for work in works:
-            self._move(work, f"the replica was lost: {reason}")
-        self.changed()
-
-    def received(self, connection: ReplicaConnection, message: FromReplica) -> None:
-        """See `ReplicaEvents.received`."""
-        match message:
-            case Tokens(deltas=deltas):
-                self._last_token = time.monotonic()
-                for delta in deltas:
-                    self._deliver(connection, delta)
-            case Status():
-                self._note_status(connection, message)
-            case Released(id=number):
-                if (generation := connection.cancelled.pop(number, None)) is not None:
-                    generation.release()
-            case Failed():
-                self._failed(connection, message)
-            case Found(id=number, cached=cached):
-                if (future := connection.lookups.get(number)) is not None and not future.done():
-                    future.set_result(cached)
-            case _:
-                connection.reset("a message is out of place")
+        """The sequences that the available replicas can run at once."""
+        return sum(connection.state.load.slots for connection in self.pool if connection.available)
 
     # The path of a generation.
 
     def _dispatch(self, work: RemoteGeneration) -> None:
         """Send a generation to a replica, or let it wait for one."""
         assert self._loop is not None
-        connection = self._choose(work.keys, len(work.request.prompt), work.fingerprint)
-        if connection is None:
-            self._places[work.generation] = (work, None)
-            work.deadline = self._loop.time() + self._limits.start_seconds
+        request = work.request
+        try:
+            placement = self.router.place(
+                work.sequence, request.tenant, request.max_tokens, n=request.n, fingerprint=work.fingerprint
+            )
+        except NoReplicaError:
+            self._waiting[work] = self._loop.time() + self._limits.start_seconds
             self._wake()
             return
-        number = next(self._numbers)
+        connection, number = self.pool[placement.replica.name], next(self._numbers)
         work.fingerprint = work.generation.fingerprint = connection.state.fingerprint
         connection.generations[number] = work
-        self._places[work.generation] = (work, connection)
-        self._router.began(connection.state, work.keys, len(work.request.prompt))
-        connection.send(work.submission(number))
+        connection.send(work.place(number, placement))
         if work.paused:
             connection.send(Pause(number))
-
-    def _dispatch_waiting(self) -> None:
-        for work, connection in list(self._places.values()):
-            if connection is None:
-                self._dispatch(work)
 
     def _deliver(self, connection: ReplicaConnection, delta: Delta) -> None:
         work = connection.generations.get(delta.id)
@@ -281,7 +196,7 @@ class RemoteEngine:
         finished = bool(delta.finish) and work.finished
         if finished:
             self._take_off(connection, work)
-            del self._places[generation]
+            del self._works[generation]
         generation.deliver(tokens, last=finished)
 
     def _failed(self, connection: ReplicaConnection, message: Failed) -> None:
@@ -291,7 +206,7 @@ class RemoteEngine:
         self._take_off(connection, work)
         match message.kind:
             case "refused":
-                connection.state.draining = True
+                self.pool.drain(connection)
                 self._dispatch(work)
             case "stopped":
                 self._move(work, message.text)
@@ -303,135 +218,107 @@ class RemoteEngine:
     def _move(self, work: RemoteGeneration, reason: str) -> None:
         """Continue a generation elsewhere after a failure, up to `migrations` times."""
         work.failures += 1
-        self.failures += 1
         if work.failures > self._limits.migrations:
+            self.moves.given_up += 1
             log.error("a generation has lost %d replicas, the last because %s", work.failures, reason)
             self._end(work, StepFailedError("too many replicas were lost"))
             return
-        self._continue(work)
-
-    def _continue(self, work: RemoteGeneration) -> None:
-        self.moves += 1
+        self.moves.failures += 1
         work.generation.moves += 1
         self._dispatch(work)
 
-    def _evacuate(self, connection: ReplicaConnection, reason: str | None) -> None:
-        """Move generations away from a replica that is connected: after a failure, or (None) as it wishes, as far as
-        there is another one of the same fingerprint."""
-        for work in list(connection.generations.values()):
-            if reason is None and self._choose(work.keys, len(work.request.prompt), work.fingerprint) is None:
-                continue
+    def _end(self, work: RemoteGeneration, error: Exception) -> None:
+        del self._works[work.generation]
+        self._waiting.pop(work, None)
+        if (placement := work.placement) is not None:
+            connection = self.pool[placement.replica.name]
             connection.send(Cancel(work.number))
             self._take_off(connection, work)
-            if reason is None:
-                self._continue(work)
-            else:
-                self._move(work, reason)
-
-    def _end(self, work: RemoteGeneration, error: Exception) -> None:
-        self._places.pop(work.generation, None)
         work.generation.fail(error)
 
     def _cancel(self, generation: Generation) -> None:
-        place = self._places.pop(generation, None)
-        if place is None:
+        work = self._works.pop(generation, None)
+        if work is None or work.placement is None:
+            if work is not None:
+                self._waiting.pop(work, None)
             generation.release()
             return
-        work, connection = place
-        if connection is None:
-            generation.release()
-            return
+        connection = self.pool[work.placement.replica.name]
         self._take_off(connection, work)
         connection.cancelled[work.number] = generation
         connection.send(Cancel(work.number))
 
-    def _take_off(self, connection: ReplicaConnection, work: RemoteGeneration) -> None:
+    def _send_about(self, generation: Generation, kind: type[Pause] | type[Resume]) -> None:
+        work = self._works.get(generation)
+        if work is None:
+            return
+        work.paused = kind is Pause
+        if work.placement is not None:
+            self.pool[work.placement.replica.name].send(kind(work.number))
+
+    @staticmethod
+    def _take_off(connection: ReplicaConnection, work: RemoteGeneration) -> None:
         """The generation no longer runs on that replica."""
         del connection.generations[work.number]
-        self._router.ended(connection.state, work.keys, len(work.request.prompt))
+        work.leave()
 
-    def _choose(self, keys: Sequence[bytes], tokens: int, fingerprint: str | None) -> ReplicaConnection | None:
-        states = [
-            connection.state
-            for connection in self._connections.values()
-            if connection.available and fingerprint in (None, connection.state.fingerprint)
-        ]
-        if not states:
-            return None
-        return self._connections[self._router.choose(keys, tokens, states).name]
+    # Events of the pool.
 
-    def _keys(self, prompt: Iterable[int], tenant: Tenant) -> list[bytes]:
-        """The hashes of the prompt's first full blocks."""
-        size, keys = self._model.block_size, list[bytes]()
-        tokens = list(itertools.islice(prompt, _MAX_KEYS * size))
-        extend_block_hashes(keys, tokens, len(tokens), size, tenant.salt)
-        return keys
+    def received(self, connection: ReplicaConnection, message: FromReplica) -> None:
+        """See `PoolEvents.received`."""
+        match message:
+            case Tokens(deltas=deltas):
+                self._last_token = time.monotonic()
+                for delta in deltas:
+                    self._deliver(connection, delta)
+            case Released(id=number):
+                if (generation := connection.cancelled.pop(number, None)) is not None:
+                    generation.release()
+            case Failed():
+                self._failed(connection, message)
+            case Found(id=number, cached=cached):
+                if (future := connection.lookups.get(number)) is not None and not future.done():
+                    future.set_result(cached)
+            case _:
+                connection.reset("a message is out of place")
 
-    # Replicas.
+    def available(self) -> None:
+        """See `PoolEvents.available`."""
+        waiting, self._waiting = self._waiting, {}
+        for work in waiting:
+            self._dispatch(work)
 
-    def _understands(self, address: ReplicaAddress) -> bool:
-        model = self._model
-        if address.identity.serves(model.text, model.context_limit, model.vocabulary_size):
-            return True
-        log.warning("replica %s serves another model or context: it gets nothing from this server", address.name)
-        return False
+    def leave(self, connection: ReplicaConnection, reason: str | None) -> None:
+        """See `PoolEvents.leave`. A replica that ends keeps generations that no other one of its fingerprint could
+        take."""
+        if reason is None and not self.router.available(connection.state.fingerprint):
+            return
+        for work in list(connection.generations.values()):
+            connection.send(Cancel(work.number))
+            self._take_off(connection, work)
+            if reason is None:
+                self.moves.drains += 1
+                work.generation.moves += 1
+                self._dispatch(work)
+            else:
+                self._move(work, reason)
 
-    def _note_status(self, connection: ReplicaConnection, status: Status) -> None:
-        connection.note_status(status)
-        was_stalled, connection.stalled = connection.stalled, status.stalled >= self._limits.stall_seconds
-        if connection.stalled:
-            if not was_stalled:
-                log.warning("replica %s makes no progress", connection.name)
-            self._evacuate(connection, "the engine of the replica makes no progress")
-        elif status.leaving:
-            self._evacuate(connection, None)
-        elif was_stalled:
-            self._dispatch_waiting()
-
-    def _clear(self, connection: ReplicaConnection) -> None:
-        """Nothing is left on a lost connection."""
-        for work in connection.generations.values():
-            self._router.ended(connection.state, work.keys, len(work.request.prompt))
-        for generation in connection.cancelled.values():
+    def lost(self, connection: ReplicaConnection, reason: str) -> None:
+        """See `PoolEvents.lost`."""
+        works, connection.generations = list(connection.generations.values()), {}
+        cancelled, connection.cancelled = connection.cancelled, {}
+        for generation in cancelled.values():
             generation.release()
         for future in connection.lookups.values():
             if not future.done():
                 future.set_result(0)
-        connection.generations, connection.cancelled, connection.lookups = {}, {}, {}
+        for work in works:
+            work.leave()
+        for work in works:
+            self._move(work, f"the replica was lost: {reason}")
 
-    def _forget(self, connection: ReplicaConnection) -> None:
-        connection.close()
-        self._clear(connection)
-        self._router.forget(connection.name)
-        self._connections.pop(connection.name, None)
-
-    def _send_about(self, generation: Generation, kind: type[Pause] | type[Resume]) -> None:
-        work, connection = self._places.get(generation, (None, None))
-        if work is None:
-            return
-        work.paused = kind is Pause
-        if connection is not None:
-            connection.send(kind(work.number))
-
-    async def _tick(self) -> None:
-        """The watchdog of replicas and of waiting generations, and this server's heartbeat."""
-        assert self._loop is not None
-        last = beat = self._loop.time()
-        while True:
-            await asyncio.sleep(_TICK)
-            now = self._loop.time()
-            late, last = now - last - _TICK, now
-            alive = now - beat >= _HEARTBEAT
-            beat = now if alive else beat
-            for connection in list(self._connections.values()):
-                if not connection.ready:
-                    continue
-                if late > _LATE:
-                    connection.heard = now
-                if alive:
-                    connection.send(Alive())
-                if now - connection.heard > self._limits.stall_seconds:
-                    connection.reset(f"it was silent for {self._limits.stall_seconds:g} seconds")
-            for work, place in list(self._places.values()):
-                if place is None and now > work.deadline:
-                    self._end(work, EngineUnavailableError(_RETRY_AFTER))
+    def tick(self, now: float) -> None:
+        """See `PoolEvents.tick`."""
+        for work, deadline in list(self._waiting.items()):
+            if now > deadline:
+                self._end(work, EngineUnavailableError(_RETRY_AFTER))

@@ -1,9 +1,8 @@
 """A generation on replicas, as the server keeps it: enough to continue it on another replica."""
 
-from collections.abc import Sequence
-
 from forefront.cluster.constraint_source import ConstraintSource, constraint_source
 from forefront.cluster.frames import Delta, Resumed, Submit
+from forefront.cluster.routing.router import Placement
 from forefront.cluster.token_codec import pack_tokens
 from forefront.engine.generation import Generation, Logprob, Token
 from forefront.engine.request import GenerateRequest
@@ -11,7 +10,8 @@ from forefront.engine.request import GenerateRequest
 
 class RemoteGeneration:
     """One request. `number` identifies it on the connection of its present replica. `fingerprint` is that of the first
-    replica: all others must have it too. `failures` counts the replicas that it has lost."""
+    replica: all others must have it too. `failures` counts the replicas that it has lost. `placement` is the present one,
+    None while it waits for a replica."""
 
     __slots__ = (
         "_constraint",
@@ -23,14 +23,15 @@ class RemoteGeneration:
         "failures",
         "fingerprint",
         "generation",
-        "keys",
         "number",
         "paused",
+        "placement",
         "request",
     )
 
-    def __init__(self, request: GenerateRequest, generation: Generation, keys: Sequence[bytes]) -> None:
-        self.request, self.generation, self.keys = request, generation, keys
+    def __init__(self, request: GenerateRequest, generation: Generation) -> None:
+        self.request, self.generation = request, generation
+        self.placement: Placement | None = None
         self.number = self.failures = 0
         self.fingerprint: str | None = None
         # Whether its reader is far behind.
@@ -48,10 +49,15 @@ class RemoteGeneration:
         """Whether all continuations have ended."""
         return all(self._finished)
 
-    def submission(self, number: int) -> Submit:
-        """The message that starts the generation, or continues it from its tokens."""
+    @property
+    def sequence(self) -> list[int]:
+        """The prompt and the first continuation."""
+        return [*self.request.prompt, *self._outputs[0]]
+
+    def place(self, number: int, placement: Placement) -> Submit:
+        """Take a place at a replica: the message that starts the generation there, or continues it from its tokens."""
         request = self.request
-        self.number = number
+        self.number, self.placement = number, placement
         resumed: list[Resumed] = []
         if any(self._outputs):
             resumed = [
@@ -71,10 +77,20 @@ class RemoteGeneration:
             prompt_logprobs=None if self._prompt_scores else request.prompt_logprobs,
             constraint=self._constraint,
             resumed=resumed,
+            prompt_work=placement.prompt_work,
+            output_work=placement.output_work,
         )
+
+    def leave(self) -> None:
+        """Give the place up."""
+        if self.placement is not None:
+            self.placement.end(self._outputs[0])
+            self.placement = None
 
     def add(self, delta: Delta) -> list[Token]:
         """Take new tokens, and return them for the reader."""
+        if self.placement is not None:
+            self.placement.prefilled()
         if delta.prompt:
             self._prompt_scores = tuple(
                 Token(0, score.token, None, score.logprob, tuple(Logprob(*each) for each in score.top))

@@ -3,18 +3,20 @@
 This module is imported in Ray's worker processes.
 """
 
-import logging
 import os
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
 import msgspec
 import ray
 
 from forefront.cluster.replica_spec import ReplicaSpec
+from forefront.cluster.routing.replica_state import ReplicaLoad
 from forefront.cluster.running_replica import RunningReplica
 from forefront.cluster.security import check_security, server_context
 
-log = logging.getLogger(__name__)
+# `retained_seconds` may be infinite, which Serve's statistics do not take.
+_REPORTED: Final = [field.name for field in fields(ReplicaLoad) if field.name != "retained_seconds"]
 
 
 class ReplicaUnhealthyError(Exception):
@@ -26,14 +28,7 @@ class Replica:
 
     async def __init__(self, spec: str) -> None:  # type: ignore[misc]
         self._replica = RunningReplica(msgspec.json.decode(spec, type=ReplicaSpec))
-        self._started = False
-
-    async def reconfigure(self, _config: dict[str, Any]) -> None:
-        """Start the replica. Serve calls it once after the constructor, which cannot wait."""
-        if self._started:
-            return
-        self._started = True
-        address = ray.util.get_node_ip_address()
+        address = str(ray.util.get_node_ip_address())
         check_security([address], os.environ)
         await self._replica.start(address, server_context(os.environ))
 
@@ -45,7 +40,7 @@ class Replica:
     def record_autoscaling_stats(self) -> dict[str, float]:
         """The fields of `ReplicaLoad`, for the scaling policy in Serve's controller."""
         load = self._replica.server.load()
-        return {name: float(getattr(load, name)) for name in load.__dataclass_fields__}
+        return {name: float(getattr(load, name)) for name in _REPORTED}
 
     async def check_health(self) -> None:
         """Raises `ReplicaUnhealthyError`."""
@@ -57,6 +52,5 @@ class Replica:
 
     async def __del__(self) -> None:
         """Serve waits for it before it ends the replica."""
-        if self._started:
-            await self._replica.drain()
-            await self._replica.stop()
+        await self._replica.drain()
+        await self._replica.stop()

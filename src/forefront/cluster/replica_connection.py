@@ -37,7 +37,7 @@ class ReplicaEvents(Protocol):
 class ReplicaConnection:
     """One replica. `generations` are those that run there, `cancelled` those whose release is awaited, by number.
 
-    `heard`: the loop's time of the last message. `stalled`: the engine makes no progress.
+    `ready`: it is connected; `available`: it gets new generations. `heard`: the loop's time of the last message.
     """
 
     def __init__(self, address: ReplicaAddress, events: ReplicaEvents, tls: ssl.SSLContext | None) -> None:
@@ -45,7 +45,7 @@ class ReplicaConnection:
         self.name, self.address = address.name, address
         self.state = ReplicaState(address.name, address.node, identity.fingerprint, identity.block_size)
         self.state.load = ReplicaLoad(slots=identity.slots)
-        self.ready = self.stalled = False
+        self.ready = self.available = False
         self.heard = 0.0
         self.generations: dict[int, RemoteGeneration] = {}
         self.cancelled: dict[int, Generation] = {}
@@ -56,11 +56,6 @@ class ReplicaConnection:
         self._ended: asyncio.Future[str] | None = None
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._keep_connected())
-
-    @property
-    def available(self) -> bool:
-        """Whether it may get new generations."""
-        return self.ready and not self.state.draining and not self.stalled
 
     def send(self, message: Any) -> None:
         """Send a message."""
@@ -86,8 +81,10 @@ class ReplicaConnection:
             running=status.running,
             waiting=status.waiting,
             slots=status.slots,
+            work=status.work,
             blocks_held=status.blocks_held,
             blocks_total=status.blocks_total,
+            retained_seconds=status.retained_seconds,
             tokens_sampled=status.tokens_sampled,
             prompt_tokens=status.prompt_tokens,
             cached_tokens=status.cached_tokens,
@@ -124,6 +121,7 @@ class ReplicaConnection:
         def lost(reason: str) -> None:
             self._protocol = None
             was_ready, self.ready = self.ready, False
+            self._nonce = b""
             if not ended.done():
                 ended.set_result(reason)
             if was_ready:
@@ -142,18 +140,14 @@ class ReplicaConnection:
             return
         secret = bytes.fromhex(self.address.identity.secret)
         match message:
-            case Challenge(protocol=version, nonce=nonce) if version == PROTOCOL and not self._nonce_used:
+            case Challenge(protocol=version, nonce=nonce) if version == PROTOCOL and not self._nonce:
                 self._nonce = new_nonce()
                 self.send(Hello(proof(secret, b"server", nonce), self._nonce))
             case Welcome(proof=given) if is_proof(given, secret, b"replica", self._nonce):
                 self._nonce = b""
-                self.ready, self.stalled = True, False
+                self.ready = True
                 assert self._protocol is not None
                 self._protocol.allow_large()
                 self._events.ready(self)
             case _:
                 self.reset("the handshake failed")
-
-    @property
-    def _nonce_used(self) -> bool:
-        return bool(self._nonce)

@@ -42,25 +42,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class ReplicaContext:
-    """What the connections of a replica share. `prompt_tokens` counts those of all generations, `cached_tokens` those
-    found in the cache. `status` returns the heartbeat."""
+    """What the connections of a replica share. `work`: see `ReplicaLoad`. `prompt_tokens` counts those of all
+    generations, `cached_tokens` those found in the cache. `status` returns the heartbeat."""
 
     engine: TokenEngine
     constraints: ConstraintBuilder
     secret: bytes
     status: Callable[[], Status]
     draining: bool = False
+    work: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
 
 
 class ServedGeneration:
-    """One generation of a server. `generation` is None until its constraint is built."""
+    """One generation of a server. `generation` is None until its constraint is built. The work that it still counts for
+    is `prompt_work` + `output_work`."""
 
-    __slots__ = ("cached_known", "generation", "id", "paused", "task")
+    __slots__ = ("cached_known", "generation", "id", "output_work", "paused", "prompt_work", "task")
 
-    def __init__(self, number: int) -> None:
-        self.id = number
+    def __init__(self, message: Submit) -> None:
+        self.id = message.id
+        self.prompt_work, self.output_work = message.prompt_work, message.output_work
         self.generation: Generation | None = None
         self.task: asyncio.Task[None] | None = None
         self.paused = self.cached_known = False
@@ -119,9 +122,9 @@ class ServerConnection:
         """The connection is closed."""
         if self.generations:
             log.info("a server's connection ended with %d generations: %s", len(self.generations), reason)
-        for served in self.generations.values():
+        for served in list(self.generations.values()):
+            self._remove(served.id)
             _stop(served)
-        self.generations.clear()
         for task in self._tasks:
             task.cancel()
         self._closed(self)
@@ -143,7 +146,8 @@ class ServerConnection:
         if self._replica.draining:
             self.protocol.send(Failed(message.id, "refused", "the replica is draining"))
             return
-        served = self.generations[message.id] = ServedGeneration(message.id)
+        served = self.generations[message.id] = ServedGeneration(message)
+        self._replica.work += served.prompt_work + served.output_work
         try:
             request = _request(message)
             if message.constraint is None:
@@ -169,7 +173,7 @@ class ServerConnection:
         self._note(served)
 
     def _cancel(self, number: int) -> None:
-        served = self.generations.pop(number, None)
+        served = self._remove(number)
         if served is None:  # it has ended by itself
             self.protocol.send(Released(number))
             return
@@ -206,7 +210,7 @@ class ServerConnection:
                 failures.append((served, error))
                 continue
             if generation.exhausted:
-                del self.generations[served.id]
+                self._remove(served.id)
         if deltas:
             self.protocol.send(Tokens(deltas))
         for served, failure in failures:
@@ -217,6 +221,8 @@ class ServerConnection:
         if not served.cached_known:
             served.cached_known = True
             delta.cached = generation.cached_tokens
+            self._replica.work -= served.prompt_work
+            served.prompt_work = 0
             self._replica.cached_tokens += generation.cached_tokens
         for place, token in enumerate(tokens):
             if token.finish is not None:
@@ -230,7 +236,7 @@ class ServerConnection:
         return delta
 
     def _fail(self, served: ServedGeneration, error: Exception) -> None:
-        self.generations.pop(served.id, None)
+        self._remove(served.id)
         kind = "step"
         if isinstance(error, ConstraintError):
             kind = "constraint"
@@ -239,6 +245,12 @@ class ServerConnection:
         if kind != "stopped":
             log.warning("a generation failed: %s", error, exc_info=error.__cause__)
         self.protocol.send(Failed(served.id, kind, str(error)))
+
+    def _remove(self, number: int) -> ServedGeneration | None:
+        served = self.generations.pop(number, None)
+        if served is not None:
+            self._replica.work -= served.prompt_work + served.output_work
+        return served
 
     async def _look_up(self, message: Lookup) -> None:
         try:

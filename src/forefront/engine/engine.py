@@ -22,7 +22,7 @@ from forefront.engine.sampling.mask_worker import MaskWorker
 from forefront.engine.sampling.sampler import SamplerInput, SamplerOutput, sample
 from forefront.engine.scheduling.block_pool import BlockPool
 from forefront.engine.scheduling.drafter import Drafter
-from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
+from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk, step_size
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.quota import Quota
@@ -36,8 +36,9 @@ _SCORED_LOGITS = 2**23
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first; the rest are counts. `steps` grows
-    as long as the engine makes progress."""
+    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first. Cached blocks whose last use is
+    more than `retained_seconds` ago have been evicted. The rest are counts; `steps` grows as long as the engine makes
+    progress."""
 
     running: int
     waiting: int
@@ -48,6 +49,7 @@ class EngineStats:
     evictions: int
     restarts: int
     last_token: float
+    retained_seconds: float = 0.0
     steps: int = 0
 
 
@@ -56,11 +58,16 @@ class Engine:
 
     Call `start` on an event loop, `submit` from that loop, and `stop` at the end. `context_limit`: the most tokens of
     one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. `max_running`:
-    the sequences that run at once. A `drafter` lets a step sample several tokens of a sequence.
+    the sequences that run at once. A `drafter` lets a step sample several tokens of a sequence. `clock`: the time in
+    seconds, by which steps are measured.
     """
 
     def __init__(
-        self, model: ModelRunner, limits: SchedulerLimits | None = None, drafter: Drafter | None = None
+        self,
+        model: ModelRunner,
+        limits: SchedulerLimits | None = None,
+        drafter: Drafter | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.context_limit = min(model.context_length, model.block_count * model.block_size)
         self.vocabulary_size = model.vocabulary_size
@@ -69,6 +76,9 @@ class Engine:
         self._limits = replace(limits or SchedulerLimits(), scored_tokens=scored_tokens)
         self.max_running = self._limits.max_running
         self._drafter = drafter
+        self._clock = clock
+        # Kept over restarts, as the model's speed is.
+        self._step_budget = self._limits.step_budget()
         self._scheduler = self._create_scheduler()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: dict[Generation, set[Sequence]] = {}
@@ -141,6 +151,7 @@ class Engine:
             evictions=self._evictions + scheduler.pool.evictions,
             restarts=self._restarts,
             last_token=self._last_token,
+            retained_seconds=scheduler.pool.retained_seconds,
             steps=self._steps,
         )
 
@@ -173,7 +184,7 @@ class Engine:
 
     def _create_scheduler(self) -> Scheduler:
         pool = BlockPool(self._model.block_count, self._model.block_size)
-        return Scheduler(pool, self._limits, self._drafter)
+        return Scheduler(pool, self._limits, self._drafter, self._step_budget)
 
     def _take_commands(self) -> None:
         """Run the commands since the last step. Waits for one when there is nothing else to do."""
@@ -222,9 +233,11 @@ class Engine:
             self._scheduler.remove(sequence)
 
     def _step(self) -> None:
+        begin = self._clock()
         chunks = self._scheduler.schedule()
         if not chunks:
             return
+        size = step_size(chunks)
         sampled = [chunk for chunk in chunks if chunk.samples]
         self._create_followers(sampled)
         masks = self._mask_worker.start(sampled)
@@ -238,6 +251,7 @@ class Engine:
             self._scheduler.commit(chunk, accepted.get(chunk.sequence, 0))
         self._deliver(outputs)
         self._fail({sequence.generation: sequence.failure for sequence, _, _ in members if sequence.failure})
+        self._step_budget.record(size, self._clock() - begin)
 
     def _create_followers(self, sampled: list[ScheduledChunk]) -> None:
         """Create the other continuations of prompts whose first token is due."""

@@ -112,7 +112,7 @@ def test_parts_and_projector_come_together(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ignores_ranges", [False, True])
-def test_a_pull_that_was_cut_off_goes_on(hub: Hub, tmp_path: Path, ignores_ranges: bool) -> None:
+def test_an_interrupted_pull_resumes(hub: Hub, tmp_path: Path, ignores_ranges: bool) -> None:
     hub.cuts = [1_000_000]
     hub.ignores_ranges = ignores_ranges
     assert "the transfer from 127.0.0.1 breaks off" in refusal(hub, tmp_path)
@@ -287,7 +287,7 @@ def test_a_new_revision_replaces_the_old_one(hub: Hub, tmp_path: Path) -> None:
         (HubReference(NAME, "Q2_K"), None, "it has no file or quantisation Q2_K; there are hf:owner/model:Q8_0"),
     ],
 )
-def test_what_cannot_be_had_is_one_sentence(
+def test_an_unavailable_file_is_one_sentence(
     hub: Hub, tmp_path: Path, reference: HubReference, token: str | None, says: str
 ) -> None:
     hub.repositories["owner/private"] = Repository(FILES, token="right", private=True)

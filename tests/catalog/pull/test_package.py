@@ -121,7 +121,7 @@ def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index:
         ({"version": "2.0"}, "does not have it"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(index: Index, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+def test_a_faulty_source_is_one_sentence(index: Index, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     with pytest.raises(SourceError, match=reason) as raised:
         fetch(dataclasses.replace(known(index), **change), tmp_path, RecordedDisplay().display)
     assert "\n" not in str(raised.value)

@@ -65,7 +65,7 @@ def test_files_of_another_program_stay(hub: Hub, tmp_path: Path) -> None:
     assert files(tmp_path) == {"m-Q8_0.gguf", "mmproj-m-f16.gguf"}
 
 
-def test_what_an_interrupted_pull_left_goes(hub: Hub, tmp_path: Path) -> None:
+def test_leftovers_of_an_interrupted_pull_are_removed(hub: Hub, tmp_path: Path) -> None:
     hub.cuts = [1000]
     with pytest.raises(SourceError):
         make_puller(hub, tmp_path).pull(EIGHT)

@@ -74,7 +74,7 @@ def test_none_that_fits_lists_all() -> None:
         ("gemma-3-4b-it-Q2_K.gguf", "gemma-3-4b-it-Q2_K.gguf"),
     ],
 )
-def test_a_name_is_obeyed_whatever_fits(wanted: str, main: str) -> None:
+def test_a_named_file_wins_over_the_one_that_fits(wanted: str, main: str) -> None:
     assert select(MANY, wanted, 1).main == main
 
 
@@ -153,6 +153,6 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path: Path) -> None:
     assert machine_memory(meminfo, tmp_path) == 2**32
 
 
-def test_what_fits() -> None:
+def test_a_file_fits_with_a_reserve_of_memory() -> None:
     assert fits(2**30, 4 * 2**30)
     assert not fits(2**30, 3 * 2**30)

@@ -53,7 +53,7 @@ def test_a_file_is_pulled_once(hub: Hub, tmp_path: Path) -> None:
     assert len(hub.requests) == before
 
 
-def test_it_goes_on_after_a_cut(hub: Hub, tmp_path: Path) -> None:
+def test_a_download_resumes_after_a_cut(hub: Hub, tmp_path: Path) -> None:
     hub.cuts = [700_000]
     assert "breaks off" in refusal(tmp_path, reference(hub))
     [record] = Puller(tmp_path, RecordedDisplay().display).records
@@ -65,7 +65,7 @@ def test_it_goes_on_after_a_cut(hub: Hub, tmp_path: Path) -> None:
     assert hub.downloads()[-1][1] == "bytes=700000-"
 
 
-def test_what_is_wrong_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
+def test_a_faulty_source_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
     assert "another checksum" in refusal(tmp_path, reference(hub, "0" * 64))
     assert "status 404" in refusal(tmp_path, reference(hub, path="owner/model/resolve/main/other.gguf"))
     hub.redirect = f"{hub.url}/{PATH}"

@@ -134,7 +134,7 @@ async def test_a_regex_that_is_a_catastrophe_elsewhere_is_none_here(mini: Bound)
 
 
 @pytest.mark.slow
-async def test_what_takes_too_long_to_compile_is_ended_and_the_next_grammar_compiles(
+async def test_a_slow_compilation_is_ended_and_the_next_grammar_compiles(
     mini: Bound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runaway = "start: A\nA: /(a?){2000}a{2000}/ & ~/(b?){2000}b{2000}/"

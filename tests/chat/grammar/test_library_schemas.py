@@ -78,7 +78,7 @@ def test_values_validate_against_the_javascript_type(name: str) -> None:
         assert grammar.left_out or validator.is_valid(json.loads(text)), text
 
 
-def test_the_table_of_what_is_not_enforced_is_up_to_date() -> None:
+def test_the_table_of_unenforced_keywords_is_current() -> None:
     rows = []
     for name, schema in (python_schemas() | node_schemas()).items():
         reason = strict_refusal(schema)

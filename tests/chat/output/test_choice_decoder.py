@@ -72,7 +72,7 @@ def test_reasoning_calls_and_markup_are_never_cut(places: list[int], stop: str) 
 
 
 @given(PLACES)
-def test_what_a_stop_string_holds_back_is_shown_in_the_end(places: list[int]) -> None:
+def test_text_held_back_for_a_stop_string_is_shown_at_the_end(places: list[int]) -> None:
     shown, _, _, _ = decode("One two EN", places, stops=["END"])
     assert shown["content"] == "One two EN"
 

@@ -9,7 +9,7 @@ BYTES = [bytes([value]) for value in range(256)]
 
 
 @given(st.text())
-def test_text_cut_into_single_bytes_comes_back(text: str) -> None:
+def test_text_split_into_single_bytes_is_restored(text: str) -> None:
     detokenizer = Detokenizer(BYTES)
     assert "".join(detokenizer.feed(byte) for byte in text.encode()) == text
 

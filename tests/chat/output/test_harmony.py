@@ -69,7 +69,7 @@ def reasoning(entries: list[Entry]) -> str:
         ("<|channel|>anal", "", "", []),
     ],
 )
-def test_channels_are_told_apart(text: str, thoughts: str, shown: str, made: list[tuple[str, str]]) -> None:
+def test_channels_are_separated(text: str, thoughts: str, shown: str, made: list[tuple[str, str]]) -> None:
     entries = read(text)
     assert (reasoning(entries), content(entries), calls(entries)) == (thoughts, shown, made)
 
@@ -83,7 +83,7 @@ def test_cuts_do_not_matter_and_no_text_fails(text: str, places: list[int]) -> N
     assert all(char in rest for char in shown if not char.isspace()), "what is shown is in the text, in its order"
 
 
-def test_it_is_known_whether_reasoning_goes_on() -> None:
+def test_the_reasoning_state_is_known() -> None:
     reader = HarmonyParser(0, PROMPT, {})
     active = []
     for piece in ["<|channel|>", "analysis", "<|message|>", "a", "<|end|>", "<|start|>assistant", FINAL]:

@@ -39,7 +39,7 @@ def split(text: str, places: list[int], *, opened: bool) -> tuple[str, str]:
         ("<think><think>a</think>", False, "<think>a", ""),
     ],
 )
-def test_reasoning_is_what_stands_between_the_markers(text: str, opened: bool, reasoning: str, shown: str) -> None:
+def test_reasoning_is_the_text_between_the_markers(text: str, opened: bool, reasoning: str, shown: str) -> None:
     assert split(text, [], opened=opened) == (reasoning, shown)
 
 
@@ -53,7 +53,7 @@ def test_cuts_do_not_matter_and_nothing_is_lost(text: str, places: list[int], op
     assert "".join((marked + closed + shown).split()) == "".join(text.split())
 
 
-def test_it_is_known_at_each_piece_whether_reasoning_goes_on() -> None:
+def test_the_reasoning_state_is_known_after_each_piece() -> None:
     parser = ReasoningParser(THINK, opened=False)
     active = []
     for piece in ["\n", "<thi", "nk>", "a", "</think", ">", "b", "<think>"]:

@@ -37,7 +37,7 @@ def test_any_chunking_gives_what_the_definition_says(stops: list[str], text: str
 
 
 @given(STOPS, TEXT)
-def test_holds_back_only_what_may_begin_a_stop(stops: list[str], text: str) -> None:
+def test_only_a_possible_start_of_a_stop_is_held_back(stops: list[str], text: str) -> None:
     matcher = StopMatcher(StopStrings(stops))
     shown = ""
     for end, character in enumerate(text, start=1):

@@ -27,7 +27,7 @@ def test_methods_filters_and_functions_that_templates_use() -> None:
     assert ChatTemplate(source, bos_token="<s>").render(MESSAGES) == '1hiUSER{"a": "<é>"}bye<s>y4'
 
 
-def test_a_refusal_says_what_the_template_said() -> None:
+def test_a_refusal_carries_the_templates_message() -> None:
     template = ChatTemplate("{{ raise_exception('Roles must alternate') }}")
     with pytest.raises(TemplateError, match=r"^Roles must alternate$"):
         template.render(MESSAGES)

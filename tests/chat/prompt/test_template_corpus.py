@@ -83,7 +83,7 @@ def reference(source: str) -> Any:
     return environment.from_string(source)
 
 
-def test_there_are_fifty() -> None:
+def test_the_corpus_has_fifty_templates() -> None:
     assert len(CORPUS) >= 50
 
 

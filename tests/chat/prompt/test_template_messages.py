@@ -58,7 +58,7 @@ def test_ids_have_nine_characters_where_no_others_are_taken() -> None:
     assert [message["tool_call_id"] for message in shown[2:6]] == ids[::-1]
 
 
-def test_each_call_has_its_own_message_where_no_more_are_taken() -> None:
+def test_each_call_is_a_message_where_templates_take_one_call() -> None:
     turn = [
         ("user", "?", []),
         ("assistant", "I look.", ["1"]),
@@ -118,7 +118,7 @@ RAISE = "{{ raise_exception('no') }}"
         ),
     ],
 )  # fmt: skip
-def test_what_a_template_takes_is_found_by_trying(source: str, form: Any, expected: TemplateStyle) -> None:
+def test_template_features_are_detected_by_rendering(source: str, form: Any, expected: TemplateStyle) -> None:
     found = find_template_style(ChatTemplate(source + "{# tools #}"), form)
     assert found == expected
     prompt = ChatTemplate(source).render(template_messages(messages("1", "2"), found))

@@ -60,13 +60,13 @@ def test_the_format_is_found(template: str, control: dict[str, int], expected: T
 
 
 @pytest.mark.parametrize(("template", "end"), [(QWEN_CODER, "</function>"), (GLM, "</tool_call>")])
-def test_arguments_between_tags_are_told_from_json(template: str, end: str) -> None:
+def test_tagged_arguments_are_distinguished_from_json(template: str, end: str) -> None:
     form = find_tool_format(template, {})
     assert isinstance(form, TaggedFormat)
     assert form.end == end
 
 
-def test_control_tokens_that_mark_calls_are_to_be_spelled_out() -> None:
+def test_control_tokens_of_calls_are_written_as_text() -> None:
     form = find_tool_format(MISTRAL_NEW, CONTROL)
     assert form is not None
     assert form.marker_bytes == {5: b"[TOOL_CALLS]", 32: b"[ARGS]", 33: b"[CALL_ID]"}

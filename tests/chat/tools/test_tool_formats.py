@@ -206,7 +206,7 @@ def test_values_of_python_get_the_types_of_the_schema(text: str, expected: dict[
     "text",
     ["('Rome')]", "(city=Rome)]", "(city=f(1))]", "(city='a')(b)", "(days=1e999)]", "(a=1 b=2)]", "(=1)]", "(a=1,,)]"],
 )
-def test_what_is_no_python_call_is_content_word_for_word(text: str) -> None:
+def test_text_that_is_no_python_call_stays_content(text: str) -> None:
     text = "[get_weather" + text
     entries = read(FORMS["pythonic"], text)
     assert content(entries) == text or calls(entries) == [("get_weather", '{"city": "a"}')]
@@ -232,7 +232,7 @@ def test_what_is_no_python_call_is_content_word_for_word(text: str) -> None:
         ("mistral-named", '[TOOL_CALLS] [{"name": "none", "arguments": {}}]', [("none", {})]),
     ],
 )  # fmt: skip
-def test_what_models_write_too(name: str, text: str, expected: list[tuple[str, Any]]) -> None:
+def test_further_call_formats_of_models(name: str, text: str, expected: list[tuple[str, Any]]) -> None:
     entries = read(FORMS[name], text)
     assert decoded(entries) == expected
     assert content(entries) == ""
@@ -302,7 +302,7 @@ def sample(matcher: LLMatcher, dice: random.Random, ends: tuple[str, ...]) -> st
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("choice", ["required", "auto", "get_weather"])
-def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
+def test_every_text_of_the_grammar_parses_as_valid_calls(
     tokenizer: LLTokenizer, name: str, kind: str, choice: Any
 ) -> None:
     form = BOTH[kind](FORMS[name])
@@ -396,6 +396,6 @@ def test_formats_are_found_by_what_templates_say() -> None:
     assert len({str(form) for form in FORMS.values()}) == len(SAYS)
 
 
-def test_markers_that_are_control_tokens_are_spelled_out() -> None:
+def test_markers_that_are_control_tokens_become_text() -> None:
     form = controlled(FORMS["cohere"], 7)
     assert form.marker_bytes == {7: b"<|START_ACTION|>", 8: b"<|END_ACTION|>"}

@@ -136,7 +136,7 @@ def check(form: ToolFormat, text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("choice", ["required", "auto", "one"])
 @pytest.mark.parametrize("parallel", [True, False])
-def test_whatever_the_grammar_lets_through_is_read_as_valid_calls(
+def test_every_text_of_the_grammar_parses_as_valid_calls(
     tokenizer: LLTokenizer, form: ToolFormat, choice: Any, parallel: bool
 ) -> None:
     tools = offer(SCHEMAS if choice != "one" else {"tree": SCHEMAS["tree"]})

@@ -105,7 +105,7 @@ def test_no_text_fails_and_none_depends_on_cuts_or_is_lost(form: ToolFormat, tex
 
 
 @given(answers(), st.data())
-def test_an_answer_cut_off_tells_a_beginning(
+def test_a_truncated_answer_gives_partial_arguments(
     answer: tuple[ToolFormat, str, str, list[tuple[str, str]]], data: st.DataObject
 ) -> None:
     form, text, _, expected = answer
@@ -141,7 +141,7 @@ def one(arguments: str, name: str = "f") -> list[tuple[str, int, str]]:
         (MISTRAL, '[TOOL_CALLS]f{"a": 1}', one('{"a": 1}')),
     ],
 )  # fmt: skip
-def test_what_models_write_for_a_call(form: ToolFormat, text: str, expected: list[tuple[str, int, str]]) -> None:
+def test_call_formats_of_models(form: ToolFormat, text: str, expected: list[tuple[str, int, str]]) -> None:
     assert read(form, text) == expected
 
 
@@ -172,7 +172,7 @@ def test_what_models_write_for_a_call(form: ToolFormat, text: str, expected: lis
         (MISTRAL, "[TOOL_CALLS]f[ARGS]"),
     ],
 )
-def test_what_is_no_call_is_content_word_for_word(form: ToolFormat, text: str) -> None:
+def test_text_that_is_no_call_stays_content(form: ToolFormat, text: str) -> None:
     assert read(form, text) == [("content", -1, text)]
 
 
@@ -192,7 +192,9 @@ def test_what_is_no_call_is_content_word_for_word(form: ToolFormat, text: str) -
         (MISTRAL, '[TOOL_CALLS][{"name": "f", "arguments": {}}, {"name": "g"}]', "{}", ', {"name": "g"}]'),
     ],
 )
-def test_a_call_that_breaks_off_keeps_what_it_has(form: ToolFormat, text: str, arguments: str, rest: str) -> None:
+def test_an_interrupted_call_keeps_its_partial_arguments(
+    form: ToolFormat, text: str, arguments: str, rest: str
+) -> None:
     entries = read(form, text)
     assert calls(entries) == [("f", arguments)]
     assert content(entries) == rest
@@ -214,7 +216,7 @@ def test_white_space_around_calls_is_dropped(before: str, behind: str, shown: st
     assert content(read(HERMES, f"{before}{call}\n{call}{behind}")) == shown
 
 
-def test_arguments_are_told_while_they_are_written() -> None:
+def test_arguments_stream_while_they_are_written() -> None:
     text = '<tool_call>{"name": "f", "arguments": {"a": "one two'
     assert read(HERMES, text) == one('{"a": "one two')
     parser_sees = [read(HERMES, text[:end])[-1][2] for end in range(len(text) - 6, len(text))]

@@ -101,7 +101,7 @@ def test_a_server_starts_without_the_hub_once_its_model_is_here(hub: Hub, tmp_pa
         assert complete(server, "owner/mini") == "owner/mini"
 
 
-def test_what_the_hub_says_cannot_control_the_terminal(hub: Hub, tmp_path: Path) -> None:
+def test_text_of_the_hub_cannot_control_the_terminal(hub: Hub, tmp_path: Path) -> None:
     done = forefront(hub, tmp_path, "pull", TINY)
     assert done.returncode == 0
     assert done.stderr.splitlines()[0].startswith(f"Pulling {TINY} (")
@@ -111,7 +111,7 @@ def test_what_the_hub_says_cannot_control_the_terminal(hub: Hub, tmp_path: Path)
         assert "\x1b[31m" not in shown.stdout
 
 
-def test_ctrl_c_keeps_what_has_come(hub: Hub, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_partial_answer(hub: Hub, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "forefront.cli", "pull", "hf:owner/large"]
     hub.held_after = 1_500_000
     hub.gate.clear()
@@ -152,7 +152,7 @@ def wait_for_size(folder: Path, size: int) -> None:
         (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled; `forefront models list` shows"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(hub: Hub, tmp_path: Path, arguments: list[str], says: str) -> None:
+def test_a_failing_command_is_one_line(hub: Hub, tmp_path: Path, arguments: list[str], says: str) -> None:
     done = forefront(hub, tmp_path, *arguments)
     assert done.returncode == 1
     lines = done.stderr.splitlines()

@@ -144,7 +144,7 @@ def test_a_directory_is_served_as_it_is(tiny_directory: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_activations_are_exact_if_wanted_and_the_receipt_says_so(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_exact_activations_are_an_option_named_in_the_receipt(tiny_gguf: Path, tmp_path: Path) -> None:
     body: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
     options = [str(tiny_gguf), "--exact-activations", "--device", "CPU"]
     with run_server(options, tmp_path / "home") as server, server.client() as client:

@@ -132,7 +132,7 @@ async def test_a_stream_s_connection_is_used_again_with_asyncio() -> None:
 
 
 @pytest.mark.parametrize("read", [0, 1])
-def test_a_forgotten_stream_lets_the_connection_go(read: int) -> None:
+def test_an_abandoned_stream_releases_its_connection(read: int) -> None:
     with talking(say_one_thing) as talker, ForefrontClient("k", "m", talker.url) as client:
         stream = client.chat.completions.create(messages=USER, stream=True)
         for _ in range(read):
@@ -143,7 +143,7 @@ def test_a_forgotten_stream_lets_the_connection_go(read: int) -> None:
 
 
 @pytest.mark.parametrize("read", [0, 1])
-async def test_a_forgotten_stream_lets_the_connection_go_with_asyncio(read: int) -> None:
+async def test_an_abandoned_async_stream_releases_its_connection(read: int) -> None:
     with talking(say_one_thing) as talker:
         async with AsyncForefrontClient("k", "m", talker.url) as client:
             stream = await client.chat.completions.create(messages=USER, stream=True)
@@ -155,7 +155,7 @@ async def test_a_forgotten_stream_lets_the_connection_go_with_asyncio(read: int)
 
 
 @pytest.mark.parametrize("read", [0, 1])
-def test_closing_lets_the_connection_go(read: int) -> None:
+def test_closing_releases_the_connection(read: int) -> None:
     with talking(say_one_thing) as talker, ForefrontClient("k", "m", talker.url) as client:
         with client.chat.completions.stream(messages=USER) as stream:
             for _ in range(read):
@@ -163,7 +163,7 @@ def test_closing_lets_the_connection_go(read: int) -> None:
         assert talker.left.wait(5)
 
 
-async def test_cancelling_lets_the_connection_go() -> None:
+async def test_cancelling_releases_the_connection() -> None:
     with talking(say_one_thing) as talker:
         async with AsyncForefrontClient("k", "m", talker.url) as client:
 

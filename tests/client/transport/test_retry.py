@@ -43,7 +43,7 @@ def test_backoff_doubles_up_to_a_limit() -> None:
         (failed(409), False),
     ],
 )
-def test_what_is_worth_another_try(error: APIError, again: bool) -> None:
+def test_retryable_failures(error: APIError, again: bool) -> None:
     assert (wait_before_retry(error, 0, 0.5) is not None) == again
 
 
@@ -87,7 +87,7 @@ def test_a_date_to_come() -> None:
     assert 25 < seconds <= 30
 
 
-def test_the_wait_is_told() -> None:
+def test_the_wait_is_reported() -> None:
     error = RateLimitError("slow down", status_code=429, code="rate_limit_exceeded", retry_after=2.5)
     assert str(error) == "slow down (429 rate_limit_exceeded, retry after 2.5 s)"
     assert str(InternalServerError("m", status_code=500)) == "m (500)"

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def test_importing_the_engine_calls_nobody_and_leaves_no_files(tmp_path: Path) -> None:
+def test_importing_the_engine_opens_no_connection_and_leaves_no_files(tmp_path: Path) -> None:
     program = (
         "import socket\n"
         "def refuse(*a, **k): raise SystemExit('a connection was tried')\n"

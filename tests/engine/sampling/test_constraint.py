@@ -163,7 +163,7 @@ def test_a_mask_shorter_than_the_vocabulary_forbids_the_rest() -> None:
     assert max(token.token for token in drawn) < 32
 
 
-def test_penalties_and_bias_hold_among_what_is_allowed() -> None:
+def test_penalties_and_bias_apply_among_allowed_tokens() -> None:
     row = np.array([5.0, 4.0, 3.0, 2.0], np.float32)
     sequence = make_sequence(1, sampling=SamplingParams(temperature=0, logit_bias={3: 1.5}))
     [token] = sample([sequence], [0], make_logits(row[None], 0), {sequence: [mask_of([2, 3])]})

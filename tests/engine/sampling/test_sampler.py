@@ -209,7 +209,7 @@ def test_a_row_that_is_not_numbers_leaves_the_others_alone() -> None:
     ],
     ids=str,
 )
-def test_a_seed_fixes_the_draws_whatever_else_is_in_the_batch(sampling: SamplingParams) -> None:
+def test_a_seed_fixes_the_draws_in_any_batch(sampling: SamplingParams) -> None:
     logits = make_logits(np.stack([FLAT, PEAKED]), 1.0)
     alone = make_sequence(3, sampling=sampling)
     tokens = [sample([alone], [0], logits)[0].token for _ in range(50)]

@@ -54,7 +54,7 @@ def test_any_traffic_ends_without_leaks_starvation_or_endless_preemption(seed: i
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_busy_tenant_gets_its_share_of_tokens_whatever_the_others_do(seed: int) -> None:
+def test_a_busy_tenant_gets_its_share_of_tokens_under_any_load(seed: int) -> None:
     """Two tenants that always have work, of different kinds, and one that comes and goes."""
     chance = random.Random(seed)
     machine = Machine(400, SchedulerLimits(16, 256, 64))

@@ -46,6 +46,23 @@ def test_least_recently_used_is_evicted_first_and_last_block_of_a_prefix_before_
     assert pool.match_prefix([keys[0]]) == []
 
 
+def test_blocks_released_within_the_retained_seconds_are_cached() -> None:
+    now = 100.0
+    pool = BlockPool(2, 32, lambda: now)
+    now = 107.0
+    assert pool.retained_seconds == 7
+    for key in (b"a", b"b"):
+        [block] = pool.allocate(1) or []
+        pool.register(block, key)
+        pool.release([block])
+        now += 1
+    now = 110.0
+    pool.allocate(1)
+    assert pool.match_prefix([b"a"]) == []
+    assert pool.retained_seconds == 3
+    assert pool.match_prefix([b"b"]) != []
+
+
 def test_find_stops_at_the_first_block_that_is_missing() -> None:
     pool = BlockPool(3, 32)
     blocks = pool.allocate(3) or []

@@ -141,7 +141,7 @@ def test_tenants_share_nothing() -> None:
     assert lengths(run(scheduler)) == {other: 100}
 
 
-def test_the_youngest_gives_way_and_comes_back_with_its_tokens() -> None:
+def test_the_youngest_is_preempted_and_resumes_with_its_tokens() -> None:
     scheduler = make_scheduler(blocks=5)
     old, young = make_sequence(60, max_tokens=40), make_sequence(30, max_tokens=40, first=1000)
     scheduler.add(old)

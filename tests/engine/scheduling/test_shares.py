@@ -43,7 +43,7 @@ def test_one_alone_may_use_all_slots_and_blocks() -> None:
     assert machine.running(A) == 30
 
 
-def test_what_a_tenant_has_no_use_for_is_for_the_others() -> None:
+def test_unused_shares_go_to_other_tenants() -> None:
     machine = Machine(limits=SchedulerLimits(max_running=30))
     machine.add(fresh(20, A, 500) for _ in range(200))
     machine.add(fresh(20, B, 500) for _ in range(3))

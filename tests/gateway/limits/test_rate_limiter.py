@@ -20,9 +20,7 @@ from tests.gateway.helpers import answer, open_gateway
     limit=st.integers(1, 20),
     steps=st.lists(st.tuples(st.floats(0, 50), st.integers(1, 12), st.integers(0, 12)), max_size=60),
 )
-def test_no_minute_holds_more_than_the_limit_and_waits_are_exact(
-    limit: int, steps: list[tuple[float, int, int]]
-) -> None:
+def test_no_minute_exceeds_the_limit_and_waits_are_exact(limit: int, steps: list[tuple[float, int, int]]) -> None:
     window, now = SlidingWindow(limit), 0.0
     times: list[tuple[float, int]] = []
 

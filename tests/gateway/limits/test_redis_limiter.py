@@ -72,7 +72,7 @@ async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -
 
 
 @pytest.mark.slow
-async def test_no_window_and_no_moment_holds_more_than_the_limit(store: Database, redis_server: RedisServer) -> None:
+async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_server: RedisServer) -> None:
     window, most_requests, most_tokens, most = 0.5, 40, 300, 3
     asked: list[tuple[float, float, float, int]] = []  # before it was asked and after, when it was closed, tokens
     refused: set[str] = set()
@@ -264,7 +264,7 @@ async def test_without_redis_only_limited_keys_are_refused_until_it_is_back(
     assert str(redis_server.port) not in caplog.text
 
 
-async def test_a_client_that_disconnects_during_the_call_to_redis_holds_nothing(
+async def test_a_disconnect_during_a_redis_call_leaves_no_reservation(
     store: Database, redis_server: RedisServer
 ) -> None:
     async with open_shared(redis_server) as shared, open_gateway(store, shared=shared) as fixture:

@@ -49,7 +49,7 @@ def test_a_share_is_held_resized_and_given_back() -> None:
     assert intake.memory.free == 300
 
 
-def test_an_owner_that_holds_its_share_is_refused_and_others_are_not() -> None:
+def test_an_owner_at_its_share_is_refused_and_others_are_not() -> None:
     intake = BodyMemory(memory=300)
     with held_by(intake, "one", 100), begun(intake, "one") as more:
         with pytest.raises(ApiError) as caught:
@@ -63,14 +63,14 @@ def test_an_owner_that_holds_its_share_is_refused_and_others_are_not() -> None:
             assert intake.memory.free == 130
 
 
-def test_what_is_announced_is_not_held() -> None:
+def test_an_announced_body_reserves_no_memory() -> None:
     intake = BodyMemory(memory=300)
     for share in [begun(intake, "one") for _ in range(50)]:
         share.check(90)
     assert intake.memory.free == 300
 
 
-def test_a_full_server_is_its_own_fault_and_administrators_find_room() -> None:
+def test_a_full_server_answers_503_and_reserves_room_for_administrators() -> None:
     intake = BodyMemory(memory=300)
     with ExitStack() as stack:
         for number in range(40):
@@ -85,7 +85,7 @@ def test_a_full_server_is_its_own_fault_and_administrators_find_room() -> None:
     assert intake.memory.free == 300
 
 
-def test_what_never_fits_is_not_to_be_tried_again() -> None:
+def test_a_body_that_never_fits_is_not_retryable() -> None:
     intake = BodyMemory(memory=300)
     with begun(intake, "one") as share, pytest.raises(ApiError) as caught:
         share.hold(101)

@@ -57,7 +57,7 @@ def test_a_burst_may_exceed_the_limit_for_a_second(clock: list[float]) -> None:
     assert (count(burst), count(new)) == (9, 1)
 
 
-def test_no_address_holds_all_places_however_fast_it_is(clock: list[float]) -> None:
+def test_one_address_never_takes_all_connections(clock: list[float]) -> None:
     limits = ConnectionLimits(40, 10)
     flood = opened(limits, "192.0.2.1", 500)
     assert count(flood) == 40

@@ -81,7 +81,7 @@ async def test_a_client_that_leaves_at_the_very_end_cancels_nothing_else() -> No
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-async def test_whoever_cancels_the_task_hears_of_it(leaves: bool) -> None:
+async def test_cancelling_the_task_raises_in_the_caller(leaves: bool) -> None:
     client, work = Client(), Work()
     task = await start(client, work)
     if leaves:
@@ -93,7 +93,7 @@ async def test_whoever_cancels_the_task_hears_of_it(leaves: bool) -> None:
     assert work.ended == "cancelled"
 
 
-async def test_what_work_raises_is_raised() -> None:
+async def test_errors_of_the_work_are_raised() -> None:
     async def fail() -> None:
         raise ValueError("no")
 

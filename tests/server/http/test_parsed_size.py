@@ -72,7 +72,7 @@ def taken(text: bytes) -> int:
 
 
 @pytest.mark.parametrize("part", HOSTILE)
-def test_it_is_never_below_what_is_taken(part: str) -> None:
+def test_the_estimate_is_never_below_the_memory_used(part: str) -> None:
     text = f'{{"x":[{part * (100_000 // len(part))}0]}}'.encode()
     assert size(text) >= taken(text)
     assert small_parsed_size(text) >= taken(text)
@@ -120,7 +120,7 @@ def test_a_batch_of_token_ids_fits() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_it_holds_wherever_the_text_is_cut(data: Any) -> None:
+def test_the_count_does_not_depend_on_the_pieces(data: Any) -> None:
     inner = st.text() | st.integers()
     value = data.draw(st.recursive(inner, lambda one: st.lists(one) | st.dictionaries(st.text(), one)))
     text = json.dumps([value] * 50, ensure_ascii=data.draw(st.booleans())).encode(errors="replace")
@@ -128,7 +128,7 @@ def test_it_holds_wherever_the_text_is_cut(data: Any) -> None:
 
 
 @given(st.lists(st.sampled_from(['"', "\\", "\\\\\\", '\\"', ",", "[", "{", ":", "x", "x" * 63, "[" * 64])))
-def test_it_counts_what_is_outside_of_strings(parts: list[str]) -> None:
+def test_structure_outside_strings_is_counted(parts: list[str]) -> None:
     text = "".join(parts).encode()
     assert size(text) - len(text) in range(counted(text) - 25, counted(text) + 1)
 
@@ -141,6 +141,6 @@ def test_pieces_of_any_size_keep_strings_and_values_apart() -> None:
     assert whole < len(text) + 1000
 
 
-def test_what_lies_behind_the_bound_is_not_read() -> None:
+def test_bytes_beyond_the_bound_are_not_read() -> None:
     """A text that is too large costs no more than one that is not."""
     assert parsed_size(b"[" * 2**24, 2**20) < 2**20 + 193 * 2**18 + 2**24

@@ -68,7 +68,7 @@ async def test_a_large_answer_may_take_longer_to_read_as_long_as_it_is_read(conn
 
 
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
-async def test_who_stops_reading_has_left(connection: str) -> None:
+async def test_a_client_that_stops_reading_counts_as_disconnected(connection: str) -> None:
     async with _asking(connection) as client:
         await asyncio.sleep(3 * _SECONDS)
         assert await asyncio.to_thread(_read, client, 0) < _BODY

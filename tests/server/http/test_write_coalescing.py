@@ -49,7 +49,7 @@ async def test_headers_and_body_are_one_packet() -> None:
     assert await _hear(say) == [b"headbody", b"more"]
 
 
-async def test_whoever_writes_without_pause_is_told_to_wait() -> None:
+async def test_continuous_writes_wait_for_the_transport() -> None:
     waited_after = 0
 
     def say(speaker: _Speaker) -> None:

@@ -72,7 +72,7 @@ async def test_requests_at_a_time_share_one_run(server: RunningServer, stream: b
     assert sum("idempotent-replayed" in answer.headers for answer in answers) == 19
 
 
-async def test_who_joins_a_stream_gets_its_beginning_and_then_what_comes(server: RunningServer) -> None:
+async def test_a_joining_reader_gets_the_stream_from_its_start(server: RunningServer) -> None:
     headers = fresh()
     async with (
         server.async_client() as client,
@@ -166,7 +166,7 @@ def test_unfit_keys_are_refused_by_name(server: RunningServer, key: str | bytes)
     assert longest.status_code == 200
 
 
-def test_what_failed_is_run_again(server: RunningServer) -> None:
+def test_a_failed_run_is_repeated(server: RunningServer) -> None:
     headers = fresh()
     _, client = make_key(server, limits={"requests_per_minute": 1})
     with client, server.client() as other:

@@ -102,7 +102,7 @@ async def test_bytes_are_bounded_over_all_results() -> None:
     assert endpoint.begun == 4
 
 
-async def test_a_result_that_is_too_large_is_told_and_not_kept() -> None:
+async def test_a_result_that_is_too_large_is_reported_and_not_kept() -> None:
     runs, endpoint = SharedRuns(Retention(largest=1000)), answer(5000)
     assert await play(runs, endpoint) == await play(runs, endpoint) == b"x" * 5000
     assert endpoint.begun == 2
@@ -148,7 +148,7 @@ async def test_everybody_gets_the_error_and_the_next_a_new_run() -> None:
     assert endpoint.begun == 2
 
 
-async def test_a_deserted_run_goes_on_for_a_while_which_depends_on_what_was_sent() -> None:
+async def test_an_abandoned_run_continues_for_a_time_that_depends_on_its_output() -> None:
     runs = SharedRuns(Retention(grace=0.05, grace_begun=60))
     silent, begun = Endpoint(piece(b"x")), Endpoint(START, piece(b"x", more=False))
     await desert(runs, silent, "silent")
@@ -160,7 +160,7 @@ async def test_a_deserted_run_goes_on_for_a_while_which_depends_on_what_was_sent
     assert begun.begun == 1
 
 
-async def test_who_comes_back_keeps_it() -> None:
+async def test_a_reconnecting_client_keeps_the_run() -> None:
     runs, endpoint = SharedRuns(Retention(grace=0.05)), Endpoint(piece(b"x"))
     run = await desert(runs, endpoint)
     with run.attached():
@@ -205,7 +205,7 @@ async def test_a_reader_that_stalls_makes_the_writer_wait_once_nothing_is_kept()
     assert told == 2_000_000
 
 
-async def test_one_that_stalls_does_not_hold_up_another() -> None:
+async def test_a_stalled_reader_does_not_delay_another() -> None:
     pieces = [piece(bytes(1000)) for _ in range(2000)]
     runs, endpoint = SharedRuns(Retention(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
     run, _ = runs.join("owner", "a", b"", endpoint)
@@ -230,7 +230,7 @@ async def test_one_that_stalls_does_not_hold_up_another() -> None:
     assert told[1] < 2_000_000
 
 
-async def test_what_nobody_can_join_ends_with_its_last_reader() -> None:
+async def test_a_run_without_a_key_ends_with_its_last_reader() -> None:
     runs, endpoint = SharedRuns(Retention(largest=100)), Endpoint(START, piece(bytes(1000)), piece(b"", more=False))
     await desert(runs, endpoint)
     await settle()
@@ -281,7 +281,7 @@ async def test_runs_in_progress_count_for_their_owner() -> None:
     await runs.close()
 
 
-async def test_what_may_be_retried_goes_last() -> None:
+async def test_retryable_results_are_evicted_last() -> None:
     """Of one owner's answers, those that a client has seen whole go first, whatever their age."""
     runs = SharedRuns(Retention(memory=60_000))
     lost = Endpoint(START, piece(bytes(10_000)), piece(b"", more=False))

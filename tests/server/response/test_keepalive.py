@@ -11,7 +11,7 @@ from forefront.server.response.keepalive import with_keepalive
 from forefront.wire.errors import ApiError
 
 
-async def test_a_pause_is_told_and_nothing_is_lost() -> None:
+async def test_a_pause_is_reported_and_no_event_is_lost() -> None:
     go = asyncio.Event()
 
     async def events() -> AsyncGenerator[int, None]:
@@ -73,7 +73,7 @@ async def test_a_slow_client_slows_the_source_down() -> None:
     assert seen == list(range(1, 101))
 
 
-async def test_what_was_there_before_an_error_comes_first() -> None:
+async def test_output_before_an_error_comes_first() -> None:
     async def events() -> AsyncGenerator[int, None]:
         for number in range(5):
             yield number

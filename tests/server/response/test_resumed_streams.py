@@ -77,7 +77,7 @@ def events(text: str) -> list[str]:
     return [block for block in text.split("\n\n") if block.startswith(": message")]
 
 
-def test_each_event_has_an_id_and_the_stream_goes_on_after_any(http: httpx.Client) -> None:
+def test_each_event_has_an_id_and_the_stream_resumes_after_any(http: httpx.Client) -> None:
     whole = events(post(http, "whole").text)
     assert len(whole) > TOKENS
     assert [block.rpartition("\nid: ")[2] for block in whole[:-1]] == [str(n) for n in range(len(whole) - 1)]

@@ -37,7 +37,7 @@ def error(call: Any) -> dict[str, Any]:
     return {"status": raised.value.status_code, "code": raised.value.code, "param": raised.value.param}
 
 
-def test_a_response_is_stored_when_asked_for(client: Any) -> None:
+def test_a_response_is_stored_on_request(client: Any) -> None:
     made = create(client, metadata={"a": "b"})
     assert made.store is True
     assert client.responses.retrieve(made.id) == made
@@ -163,7 +163,7 @@ def test_invalid_queries_name_the_parameter(client: Any, server: RunningServer, 
     assert answer.json()["error"]["param"] == param
 
 
-def test_background_and_conversations_need_what_is_missing(client: Any) -> None:
+def test_background_and_conversations_need_storage(client: Any) -> None:
     assert error(lambda: create(client, background=True, store=False))["param"] == "background"
     assert error(lambda: create(client, background=True, store=None))["param"] == "background"
     assert error(lambda: create(client, conversation="conv_1"))["code"] == "unsupported_parameter"

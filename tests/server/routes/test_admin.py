@@ -172,7 +172,7 @@ def test_bad_reports_are_refused(server: RunningServer, query: str) -> None:
         assert admin.get(f"/admin/usage?{query}").status_code == 422
 
 
-def test_it_is_said_what_a_project_may_be_called(server: RunningServer) -> None:
+def test_an_invalid_project_name_gets_the_rule(server: RunningServer) -> None:
     with server.client() as admin:
         in_body = admin.post("/admin/keys", json={"name": "x", "project": ".x"}).json()["error"]["message"]
         in_path = admin.put("/admin/projects/.x", json={}).json()["error"]["message"]

@@ -71,7 +71,7 @@ def test_echo_alone_scores_the_prompt(server: RunningServer) -> None:
     assert [choice["text"][a:b] for a, b in pairwise(places)] == told["tokens"]
 
 
-def test_scores_do_not_depend_on_how_they_were_asked_for(server: RunningServer) -> None:
+def test_scores_do_not_depend_on_the_request_form(server: RunningServer) -> None:
     """What the model says of its own greedy answer is the same when that answer comes as a prompt."""
     made = complete(server, temperature=0, logprobs=0, model="forefront-mini", max_tokens=12)["choices"][0]
     whole = complete(

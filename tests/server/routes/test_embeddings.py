@@ -140,7 +140,7 @@ def test_wrong_requests(
     assert param is None or error["param"] == param
 
 
-async def test_generation_goes_on_beside_embeddings(encoders: RunningServer) -> None:
+async def test_generation_continues_beside_embeddings(encoders: RunningServer) -> None:
     async with encoders.async_client() as client:
         texts = {"model": "mean", "input": ["word " * 90] * 100}
         chat = {"model": "forefront-mini", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8}

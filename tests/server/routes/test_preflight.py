@@ -61,7 +61,7 @@ def test_it_refuses_what_the_endpoint_refuses(server: RunningServer) -> None:
         assert client.post(PATH, json=body(user="me")).headers["x-ignored-params"] == "user"
 
 
-def test_a_large_body_holds_up_nobody(server: RunningServer) -> None:
+def test_a_large_body_delays_no_other_request(server: RunningServer) -> None:
     """One and a half MiB of messages, close to what a body's values may take."""
     messages = b",".join([b'{"role":"user","content":"x"}'] * 50_000)
     content = b'{"model":"tiny","messages":[' + messages + b"]}"

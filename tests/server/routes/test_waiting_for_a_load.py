@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_gives_its_place_back(tmp_path: Path) -> None
         await until(lambda: served.model.state == "loaded")
 
 
-async def test_those_that_wait_are_bounded_by_the_queue(tmp_path: Path) -> None:
+async def test_waiters_are_bounded_by_the_queue(tmp_path: Path) -> None:
     async with waiting(tmp_path) as served:
         waiting_ones = [served.request() for _ in range(7)]
         await until(lambda: len(served.model.waiting) == 7)

@@ -90,7 +90,7 @@ def test_a_lone_surrogate_has_a_key() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 4))
-def test_a_lost_replica_moves_only_its_own_conversations(key: bytes, lost: int) -> None:
+def test_a_lost_replica_moves_only_its_conversations(key: bytes, lost: int) -> None:
     order = [SEEDS[position] for position in rank(key, SEEDS)]
     left = [seed for seed in SEEDS if seed != SEEDS[lost]]
     assert [left[position] for position in rank(key, left)] == [seed for seed in order if seed != SEEDS[lost]]

@@ -33,7 +33,7 @@ async def until_checked(checked: Checked, count: int) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_a_replica_that_fails_its_checks_is_ejected_and_comes_back() -> None:
+async def test_a_replica_that_fails_its_checks_is_ejected_and_returns() -> None:
     checked = Checked()
     checks = HealthChecks(checked.check, checked.clock, seconds=0.001)
     checks.start([checked.state])

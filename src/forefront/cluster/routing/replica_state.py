@@ -1,5 +1,6 @@
 """What a server knows of a replica."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -7,16 +8,20 @@ from dataclasses import dataclass
 class ReplicaLoad:
     """The load of a replica over all servers, as its heartbeat reports it each second.
 
-    `running` and `waiting` count sequences, `slots` is the most that run at once. `blocks_held` of `blocks_total` KV
-    blocks are in use. `tokens_sampled`, `prompt_tokens` (computed or cached) and `cached_tokens` (of those, found in
-    the cache) count from the start of the replica.
+    `running` and `waiting` count sequences, `slots` is the most that run at once. `work`: tokens still to compute, the
+    sum over all requests of `Placement.prompt_work` before the first token and `Placement.output_work` until the end.
+    `blocks_held` of `blocks_total` KV blocks are in use. `retained_seconds`: cached blocks whose last use is longer
+    ago have been evicted (`EngineStats`). `tokens_sampled`, `prompt_tokens` (computed or cached) and `cached_tokens`
+    (of those, found in the cache) count from the start of the replica.
     """
 
     running: int = 0
     waiting: int = 0
     slots: int = 64
+    work: int = 0
     blocks_held: int = 0
     blocks_total: int = 0
+    retained_seconds: float = math.inf
     tokens_sampled: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0

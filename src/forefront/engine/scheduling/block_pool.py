@@ -1,7 +1,8 @@
 """The pool of KV blocks: free, held, or cached for a prefix that another sequence may share."""
 
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -31,12 +32,14 @@ class BlockPool:
     Cached blocks are allocated again, least recently used first, when no block is free.
     """
 
-    def __init__(self, count: int, block_size: int) -> None:
+    def __init__(self, count: int, block_size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.count, self.block_size = count, block_size
         self.evictions = 0  # cached blocks that were allocated again
+        self._clock = clock
+        self._retained_since = clock()
         self._references = [0] * count
         self._free = list(range(count - 1, -1, -1))
-        self._cached: OrderedDict[int, None] = OrderedDict()
+        self._cached: OrderedDict[int, float] = OrderedDict()  # block → when its last holder released it
         self._hash_of: dict[int, bytes] = {}
         self._block_of: dict[bytes, int] = {}
 
@@ -49,6 +52,11 @@ class BlockPool:
     def held(self) -> int:
         """Blocks that sequences hold."""
         return self.count - self.available
+
+    @property
+    def retained_seconds(self) -> float:
+        """Full blocks that were released within these seconds are still cached, those before are not."""
+        return self._clock() - self._retained_since
 
     def allocate(self, count: int) -> list[int] | None:
         """`count` blocks for one holder, or None, without any change, when fewer are available."""
@@ -71,11 +79,12 @@ class BlockPool:
 
         The last ones are evicted first: a prefix serves more sequences than its continuation.
         """
+        now = self._clock()
         for block in reversed(blocks):
             self._references[block] -= 1
             if self._references[block] == 0:
                 if block in self._hash_of:
-                    self._cached[block] = None
+                    self._cached[block] = now
                 else:
                     self._free.append(block)
 
@@ -96,7 +105,7 @@ class BlockPool:
         return blocks
 
     def _evict(self) -> int:
-        block, _ = self._cached.popitem(last=False)
+        block, self._retained_since = self._cached.popitem(last=False)
         del self._block_of[self._hash_of.pop(block)]
         self.evictions += 1
         return block

@@ -1,8 +1,10 @@
 """The tokens of one sequence in one step."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from forefront.engine.scheduling.sequence import Sequence
+from forefront.engine.scheduling.step_cost import StepSize
 
 
 class ScheduledChunk(NamedTuple):
@@ -17,3 +19,18 @@ class ScheduledChunk(NamedTuple):
     def samples(self) -> bool:
         """Whether the chunk ends with the last known token, so that the next one can be sampled. Valid until then."""
         return self.num_tokens == self.sequence.num_uncomputed_tokens
+
+
+def step_size(chunks: Iterable[ScheduledChunk]) -> StepSize:
+    """The size of a step with these chunks. Valid until they are committed."""
+    decodes = decode_context = tokens = attended = 0
+    for sequence, num_tokens, draft in chunks:
+        start, others = sequence.num_computed_tokens, num_tokens + len(draft)
+        if sequence.decoding:
+            decodes += 1
+            decode_context += start + 1
+            start, others = start + 1, others - 1
+        if others:
+            tokens += others
+            attended += others * (2 * start + others) // 2
+    return StepSize(decodes, decode_context, tokens, attended)

@@ -12,8 +12,9 @@ from forefront.engine.scheduling.block_pool import BlockPool, extend_block_hashe
 from forefront.engine.scheduling.drafter import Drafter, add_drafts
 from forefront.engine.scheduling.prefill import divide_prefill
 from forefront.engine.scheduling.running_set import RunningSet
-from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
+from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk, step_size
 from forefront.engine.scheduling.sequence import Sequence
+from forefront.engine.scheduling.step_budget import StepBudget
 from forefront.engine.scheduling.tenants import Tenants
 from forefront.fairness.tenant import Tenant
 
@@ -22,24 +23,36 @@ from forefront.fairness.tenant import Tenant
 class SchedulerLimits:
     """The size of a step.
 
-    `max_running`: sequences that hold blocks. `prefill_tokens`: prompt tokens when nothing decodes;
-    `prefill_tokens_beside_decodes` otherwise, which bounds the delay of other streams by a new prompt;
-    `scored_tokens` when prompt tokens are scored, each of which needs a row of logits. `draft_tokens`: of all drafts
-    together.
+    `max_running`: sequences that hold blocks. `prefill_tokens`: the most prompt tokens.
+    `prefill_tokens_beside_decodes`: prompt tokens beside decodes until steps have been measured. `scored_tokens`: the
+    most when prompt tokens are scored, each of which needs a row of logits. `draft_tokens`: the most of all drafts
+    together. `inter_token_latency`: seconds that 95 % of the steps with decodes shall not exceed.
     """
 
     max_running: int = 64
-    prefill_tokens: int = 256
+    prefill_tokens: int = 512
     prefill_tokens_beside_decodes: int = 64
     scored_tokens: int = 256
     draft_tokens: int = 64
+    inter_token_latency: float = 0.1
+
+    def step_budget(self) -> StepBudget:
+        """A budget without measurements."""
+        return StepBudget(self.inter_token_latency, self.prefill_tokens, self.prefill_tokens_beside_decodes)
 
 
 class Scheduler:
     """Decodes first, one token and its draft each; then prompts, in chunks that share what is left of the step."""
 
-    def __init__(self, pool: BlockPool, limits: SchedulerLimits, drafter: Drafter | None = None) -> None:
+    def __init__(
+        self,
+        pool: BlockPool,
+        limits: SchedulerLimits,
+        drafter: Drafter | None = None,
+        step_budget: StepBudget | None = None,
+    ) -> None:
         self.pool, self.limits = pool, limits
+        self.step_budget = step_budget or limits.step_budget()
         self._drafter = drafter
         self._tenants = Tenants()
         self._running = RunningSet(pool, self._tenants, limits.max_running)
@@ -110,11 +123,9 @@ class Scheduler:
             names = self._tenants.least_served(prefills)
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
-        if self._drafter is not None:
-            add_drafts(decodes, self._drafter, self.limits.draft_tokens, self._running)
-        budget = self._prefill_budget(prefills, beside_decodes=bool(decodes))
-        prefill = divide_prefill(prefills, budget, self._tenants)
-        return decodes + [ScheduledChunk(sequence, num_tokens) for sequence, num_tokens in prefill]
+        if self._drafter is not None and decodes:
+            add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), self._running)
+        return decodes + self._prefill(prefills, decodes)
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:
         """Record that a chunk has run and that sampling confirmed `accepted` tokens of its draft, which are appended to
@@ -146,9 +157,29 @@ class Scheduler:
             if sequence.decoding and self._running.grow(sequence)
         ]
 
-    def _prefill_budget(self, prefills: Rows[Sequence], *, beside_decodes: bool) -> int:
-        limits = self.limits
-        budget = limits.prefill_tokens_beside_decodes if beside_decodes else limits.prefill_tokens
+    def _draft_budget(self, decodes: Rows[ScheduledChunk], prefills: Rows[Sequence]) -> int:
+        """Tokens of drafts: what fits into the step, and half of that while prompts wait for the rest."""
+        if not self.step_budget.cost.measured:
+            return self.limits.draft_tokens
+        size = step_size(decodes)
+        budget = self.step_budget.tokens_beside(size, size.decode_context / size.decodes)
+        return min(budget // 2 if prefills else budget, self.limits.draft_tokens)
+
+    def _prefill(self, prefills: list[Sequence], decodes: Rows[ScheduledChunk]) -> list[ScheduledChunk]:
+        """The chunks of prompts. The budget depends on the context that their tokens attend to, and that on the
+        division of the budget: a first division gives the context for the second one."""
+        if not prefills:
+            return []
+        size = step_size(decodes)
+        most = self.limits.prefill_tokens
         if any(sequence.prompt_positions_to_score(sequence.num_uncomputed_tokens) for sequence in prefills):
-            budget = min(budget, limits.scored_tokens)
-        return budget
+            most = self.limits.scored_tokens
+        chunks: list[ScheduledChunk] = []
+        for _ in range(2 if self.step_budget.cost.measured else 1):
+            prompts = step_size(chunks)
+            context = prompts.attended / max(prompts.tokens, 1)
+            budget = self.step_budget
+            tokens = budget.tokens_beside(size, context) if decodes else budget.tokens_alone(context)
+            divided = divide_prefill(prefills, min(tokens, most), self._tenants)
+            chunks = [ScheduledChunk(sequence, num_tokens) for sequence, num_tokens in divided]
+        return chunks

@@ -26,10 +26,15 @@ def least_loaded(loads: Sequence[Load], tokens: int) -> int:
     return min(range(len(loads)), key=lambda position: loads[position].with_request(tokens))
 
 
+def load_bound(outstanding: float, shares: float, tokens: int) -> float:
+    """The load up to which a preferred replica gets a request of so many tokens. `outstanding` and `shares` are the
+    sums of all replicas."""
+    return _BOUND * (outstanding + tokens) / shares + _SLACK * tokens
+
+
 def preferred(loads: Sequence[Load], tokens: int, preference: Iterable[int]) -> int:
     """The first position of `preference` whose load stays within the bound, or else the least loaded."""
-    mean = (sum(load.outstanding for load in loads) + tokens) / sum(load.share for load in loads)
-    bound = _BOUND * mean + _SLACK * tokens
+    bound = load_bound(sum(load.outstanding for load in loads), sum(load.share for load in loads), tokens)
     for position in preference:
         if loads[position].with_request(tokens) <= bound:
             return position

@@ -1,0 +1,139 @@
+"""Models on a cluster: deploy, scale, upgrade and remove applications of Ray Serve, and report them.
+
+All functions need `ray_session.connect`. None of them is called by a server that answers requests.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+import ray
+from ray import serve
+from ray.serve.config import ProxyLocation
+from ray.serve.schema import ApplicationStatus
+
+from forefront.cluster.application import DEPLOYMENT, PREFIX, Scale, application_name, build_application, model_prefix
+from forefront.cluster.ray_session import nodes
+from forefront.cluster.replica_spec import ReplicaSpec
+
+_POLL_SECONDS: Final = 0.2
+
+
+class DeployError(Exception):
+    """A model cannot be deployed. The message has Serve's reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """An application. `replicas` counts them by state, `message` explains a failure."""
+
+    name: str
+    status: str
+    message: str
+    replicas: dict[str, int]
+
+
+def start_serve() -> None:
+    """Start Serve without its HTTP server. Does nothing if it runs."""
+    serve.start(proxy_location=ProxyLocation.Disabled)
+
+
+def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeout: float = 600.0) -> None:
+    """Deploy a model, or change its scale. An older version of it is removed once the new one runs: its replicas finish
+    what they have. Raises `DeployError`, after which the older version goes on."""
+    start_serve()
+    name = application_name(spec, version("forefront"))
+    target = serve.RunTarget(build_application(spec, scale), name=name, route_prefix=None)
+    serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+    deadline, shown = time.monotonic() + timeout, ""
+    while True:
+        state = find(name)
+        text = "waits for Serve" if state is None else _describe(state)
+        if text != shown:
+            shown = text
+            report(text)
+        if state is not None and state.status == ApplicationStatus.RUNNING:
+            break
+        failed = state is not None and state.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
+        if failed or time.monotonic() > deadline:
+            raise DeployError(f"{spec.name}: {shown}" if state is None else f"{spec.name}: {state.message or shown}")
+        time.sleep(_POLL_SECONDS)
+    for other in applications(model_prefix(spec.name)):
+        if other.name != name:
+            serve.delete(other.name, _blocking=False)
+
+
+def remove(model: str) -> list[str]:
+    """Remove a model's applications. Their replicas finish what they have."""
+    names = [application.name for application in applications(model_prefix(model))]
+    for name in names:
+        serve.delete(name, _blocking=False)
+    return names
+
+
+def find(name: str) -> Deployed | None:
+    """The application of that name."""
+    return next((application for application in applications(name) if application.name == name), None)
+
+
+def applications(prefix: str = PREFIX + "-") -> list[Deployed]:
+    """The applications whose names begin with `prefix`, in the order of deployment."""
+    found = sorted(serve.status().applications.items(), key=lambda item: item[1].last_deployed_time_s)
+    return [
+        Deployed(name, status.status, _message(status), _replicas(status))
+        for name, status in found
+        if name.startswith(prefix)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node. `cpus`: free and all."""
+
+    id: str
+    address: str
+    alive: bool
+    head: bool
+    free_cpus: float
+    cpus: float
+    draining: bool
+
+
+def node_statuses() -> list[NodeStatus]:
+    """The cluster's nodes, the head first."""
+    available = ray._private.state.available_resources_per_node()  # noqa: SLF001
+    found = []
+    for node in nodes():
+        resources, free = node["Resources"], available.get(node["NodeID"], {})
+        found.append(
+            NodeStatus(
+                node["NodeID"],
+                node["NodeManagerAddress"],
+                node["Alive"],
+                "node:__internal_head__" in resources,
+                free.get("CPU", 0.0),
+                resources.get("CPU", 0.0),
+                bool(node.get("DeathReasonMessage")) and node["Alive"],
+            )
+        )
+    return sorted(found, key=lambda node: (not node.head, not node.alive, node.id))
+
+
+def _message(status: Any) -> str:
+    deployment = status.deployments.get(DEPLOYMENT)
+    parts = [status.message, "" if deployment is None else deployment.message]
+    return " ".join(part for part in parts if part)
+
+
+def _replicas(status: Any) -> dict[str, int]:
+    deployment = status.deployments.get(DEPLOYMENT)
+    if deployment is None:
+        return {}
+    return {str(getattr(state, "value", state)): count for state, count in deployment.replica_states.items() if count}
+
+
+def _describe(state: Deployed) -> str:
+    replicas = ", ".join(f"{count} {name.lower()}" for name, count in state.replicas.items())
+    return f"{state.status.lower()} ({replicas or 'no replicas'})"

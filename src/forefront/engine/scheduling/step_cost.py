@@ -1,0 +1,112 @@
+"""The duration of a step, predicted from its size: a linear model that follows measured durations."""
+
+import math
+from collections import deque
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+class StepSize(NamedTuple):
+    """What a step computes.
+
+    `decodes`: sequences with one token each, and `decode_context`, the sum of their contexts. `tokens`: all other
+    tokens, of prompts and drafts, and `attended`, the sum of the contexts that each of them attends to.
+    """
+
+    decodes: int = 0
+    decode_context: int = 0
+    tokens: int = 0
+    attended: int = 0
+
+
+# The size at which each term of a step's cost is 1: a constant, decodes, their context, tokens, their context.
+_UNITS: Final = np.array([1.0, 16.0, 16_384.0, 128.0, 131_072.0])
+# Weight that a measured step keeps after each further one of its kind: the last 12 matter.
+_KEPT: Final = 0.92
+# Pull of each coefficient towards 0, in parts of the weight of one measured step.
+_RIDGE: Final = 1e-3
+# Durations count as at most so many times their prediction, and at least as its inverse.
+_CLIP: Final = 1.5
+# Steps of decodes alone, in whose course the coefficients need not be solved again.
+_STALE: Final = 8
+# The quantile of the last measured steps that `margin` is taken from, and its value before there are so many.
+_QUANTILE: Final = 0.95
+_RECENT: Final = 64
+_MARGIN: Final = 0.15
+_RIDGES: Final = np.eye(len(_UNITS)) * _RIDGE
+
+
+class StepCost:
+    """Seconds of a step = constant + a · decodes + b · their context + c · other tokens + d · their context.
+
+    Least squares over relative errors with exponential forgetting. Steps of decodes alone, of prompts alone and of both
+    are forgotten separately: a long time of decodes leaves the cost of a prompt's token as it was.
+    """
+
+    def __init__(self) -> None:
+        self._ratios: deque[float] = deque(maxlen=_RECENT)
+        self._coefficients: Array = np.zeros(len(_UNITS))
+        # By kind, the weighted sums of the normal equations: products of terms, and terms.
+        self._products = np.zeros((3, len(_UNITS), len(_UNITS)))
+        self._terms = np.zeros((3, len(_UNITS)))
+        self._unsolved = 0
+
+    @property
+    def measured(self) -> bool:
+        """Whether a step has been measured."""
+        return bool(self._coefficients.any())
+
+    @property
+    def margin(self) -> float:
+        """The excess over the prediction, relative, that 95 % of recent steps with decodes stayed below. At least 0."""
+        if len(self._ratios) < _RECENT // 4:
+            return _MARGIN
+        return max(sorted(self._ratios)[int(_QUANTILE * len(self._ratios))] - 1, 0.0)
+
+    def seconds(self, size: StepSize) -> float:
+        """The predicted duration; 0 before the first measured step."""
+        return float(_terms(size) @ self._coefficients)
+
+    def token_seconds(self, context: float) -> float:
+        """The predicted seconds of one more token, of a prompt or a draft, that attends to `context` tokens."""
+        per_token, per_attended = self._coefficients[3:] / _UNITS[3:]
+        return float(per_token + per_attended * context)
+
+    def record(self, size: StepSize, seconds: float) -> None:
+        """Learn from a step that took `seconds`. A duration that is not positive is ignored."""
+        if not 0 < seconds < math.inf:
+            return
+        terms = _terms(size)
+        if self.measured:
+            predicted = max(float(terms @ self._coefficients), seconds / 100)
+            if size.decodes:
+                self._ratios.append(seconds / predicted)
+            seconds = min(max(seconds, predicted / _CLIP), predicted * _CLIP)
+        kind = 0 if not size.tokens else 1 if not size.decodes else 2
+        relative = terms / seconds
+        self._products[kind] = _KEPT * self._products[kind] + np.outer(relative, relative)
+        self._terms[kind] = _KEPT * self._terms[kind] + relative
+        self._unsolved += 1
+        if size.tokens or self._unsolved >= _STALE or not self.measured:
+            self._solve(seconds)
+
+    def _solve(self, seconds: float) -> None:
+        """The coefficients of least squares, none of them negative. `seconds`: the scale for the ridge."""
+        self._unsolved = 0
+        products = self._products.sum(axis=0) + _RIDGES / seconds**2
+        terms = self._terms.sum(axis=0)
+        self._coefficients = np.linalg.solve(products, terms)
+        used = np.arange(len(_UNITS))
+        while self._coefficients.min() < 0:
+            used = np.delete(used, self._coefficients[used].argmin())
+            self._coefficients = np.zeros(len(_UNITS))
+            self._coefficients[used] = np.linalg.solve(products[used][:, used], terms[used])
+
+
+def _terms(size: StepSize) -> Array:
+    terms: Array = np.array((1, *size)) / _UNITS
+    return terms
