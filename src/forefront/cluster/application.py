@@ -46,7 +46,7 @@ def application_name(spec: ReplicaSpec, program: str) -> str:
 
 def build_application(spec: ReplicaSpec, scale: Scale) -> Any:
     """What Serve runs."""
-    policy = AutoscalingPolicy(
+    policy = AutoscalingPolicy(  # type: ignore[no-untyped-call]
         policy_function="forefront.cluster.serve_scaling.ServeScaling",
         policy_kwargs={
             "min_replicas": scale.min,
@@ -68,7 +68,8 @@ def build_application(spec: ReplicaSpec, scale: Scale) -> Any:
         downscale_to_zero_delay_s=0.0,
         policy=policy,
     )
-    deployment = serve.deployment(Replica).options(
+    deployment: Any = serve.deployment(Replica)
+    deployment = deployment.options(
         name=DEPLOYMENT,
         # Without a fixed version, a change of the scale would replace all replicas.
         version="1",

@@ -34,6 +34,11 @@ class Deployed:
     message: str
     replicas: dict[str, int]
 
+    @property
+    def failed(self) -> bool:
+        """Whether Serve has given up."""
+        return self.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
+
 
 def start_serve() -> None:
     """Start Serve without its HTTP server. Does nothing if it runs."""
@@ -45,6 +50,10 @@ def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeo
     what they have. Raises `DeployError`, after which the older version goes on."""
     start_serve()
     name = application_name(spec, version("forefront"))
+    before = find(name)
+    if before is not None and before.failed:
+        # Serve would report the old failure for the new attempt.
+        serve.delete(name)
     target = serve.RunTarget(build_application(spec, scale), name=name, route_prefix=None)
     serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
     deadline, shown = time.monotonic() + timeout, ""
@@ -56,9 +65,10 @@ def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeo
             report(text)
         if state is not None and state.status == ApplicationStatus.RUNNING:
             break
-        failed = state is not None and state.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
-        if failed or time.monotonic() > deadline:
-            raise DeployError(f"{spec.name}: {shown}" if state is None else f"{spec.name}: {state.message or shown}")
+        if state is not None and state.failed:
+            raise DeployError(f"{spec.name}: {_reason(state.message) or shown}")
+        if time.monotonic() > deadline:
+            raise DeployError(f"{spec.name} is not ready after {timeout:g} seconds: {shown}")
         time.sleep(_POLL_SECONDS)
     for other in applications(model_prefix(spec.name)):
         if other.name != name:
@@ -103,7 +113,7 @@ class NodeStatus:
 
 def node_statuses() -> list[NodeStatus]:
     """The cluster's nodes, the head first."""
-    available = ray._private.state.available_resources_per_node()  # noqa: SLF001
+    available = ray._private.state.available_resources_per_node()  # type: ignore[no-untyped-call]
     found = []
     for node in nodes():
         resources, free = node["Resources"], available.get(node["NodeID"], {})
@@ -132,6 +142,13 @@ def _replicas(status: Any) -> dict[str, int]:
     if deployment is None:
         return {}
     return {str(getattr(state, "value", state)): count for state, count in deployment.replica_states.items() if count}
+
+
+def _reason(message: str) -> str:
+    """The exception at the end of a traceback, without its class."""
+    last = message.strip().splitlines()[-1] if message.strip() else ""
+    name, _, text = last.partition(": ")
+    return text if name.startswith("forefront.") else last
 
 
 def _describe(state: Deployed) -> str:

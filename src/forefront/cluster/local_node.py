@@ -9,7 +9,7 @@
 import signal
 import sys
 import threading
-from typing import Final
+from typing import Any, Final
 
 from ray._private.node import Node
 from ray._private.parameter import RayParams
@@ -21,14 +21,14 @@ _OBJECT_STORE: Final = 80 * 2**20
 
 def run(kind: str, port: int, cpus: float, directory: str) -> None:
     """Run a node until SIGTERM."""
-    parameters = RayParams(
+    parameters: Any = RayParams(
         node_ip_address=LOOPBACK,
-        num_cpus=cpus,
+        num_cpus=cpus,  # type: ignore[arg-type]
         num_gpus=0,
         object_store_memory=_OBJECT_STORE,
         min_worker_port=0,
         max_worker_port=0,
-        include_log_monitor=False,
+        include_log_monitor=False,  # type: ignore[arg-type]
         include_dashboard=False,
         temp_dir=directory,
     )
@@ -40,7 +40,8 @@ def run(kind: str, port: int, cpus: float, directory: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     node = Node(parameters, head=kind == "head", shutdown_at_exit=False, spawn_reaper=True)
-    print(f"ready {node.gcs_address}", flush=True)
+    sys.stdout.write(f"ready {node.gcs_address}\n")
+    sys.stdout.flush()
     ended.wait()
     node.kill_all_processes(check_alive=False, allow_graceful=True)
 

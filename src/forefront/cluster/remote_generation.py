@@ -10,8 +10,8 @@ from forefront.engine.request import GenerateRequest
 
 class RemoteGeneration:
     """One request. `number` identifies it on the connection of its present replica. `fingerprint` is that of the first
-    replica: all others must have it too. `failures` counts the replicas that it has lost. `placement` is the present one,
-    None while it waits for a replica."""
+    replica: all others must have it too. `failures` counts the replicas that it has lost. `placement` is the present
+    one, None while it waits for a replica."""
 
     __slots__ = (
         "_constraint",

@@ -28,7 +28,7 @@ class Replica:
 
     async def __init__(self, spec: str) -> None:  # type: ignore[misc]
         self._replica = RunningReplica(msgspec.json.decode(spec, type=ReplicaSpec))
-        address = str(ray.util.get_node_ip_address())
+        address = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
         check_security([address], os.environ)
         await self._replica.start(address, server_context(os.environ))
 

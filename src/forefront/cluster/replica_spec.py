@@ -4,13 +4,13 @@ from pathlib import Path
 
 import msgspec
 
-from forefront.catalog.source import ModelSource, SourceError, find_source
+from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError, find_source
 from forefront.engine.model.model import ModelOptions
 
 
 class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A model and how replicas run it. `source` is a path that every node has, or a reference that each node pulls into
-    its `home` (None: `FOREFRONT_HOME`). `weights`: the digest that the files must have, if it is known.
+    """A model and how replicas run it. `source` is the name of the built-in model, a path that every node has, or a
+    reference that each node pulls into its `home` (None: `FOREFRONT_HOME`). `weights`: the digest that the files must have, if it is known.
     `chat_template` is a text; None for the model's own. `grace_seconds`: see `ReplicaServer.drain`."""
 
     name: str
@@ -26,6 +26,6 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
     def model_source(self) -> ModelSource:
         """The model on this node. Raises `SourceError`."""
         source = find_source(self.source, self.name)
-        if source.remote is None and not Path(self.source).is_absolute():
+        if source.remote is None and self.source != BUILT_IN_NAME and not Path(self.source).is_absolute():
             raise SourceError(f"{self.source}: a model's path must be absolute to be the same on every node")
         return source

@@ -1,4 +1,4 @@
-"""A child process of a server: follows the cluster's replicas through Ray, so that the server itself has nothing of Ray.
+"""A child process of a server: follows the cluster's replicas through Ray, which the server itself does not load.
 
     python -m forefront.cluster.watcher ADDRESS MODEL…
 
@@ -13,16 +13,17 @@ import sys
 from typing import Any, Final
 
 import msgspec
+import ray
 from ray import serve
 from ray.serve._private.common import DeploymentID
 from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
-from ray.serve._private.long_poll import LongPollNamespace, LongPollState
+from ray.serve._private.long_poll import LongPollNamespace
 
-import ray
 from forefront.cluster.application import DEPLOYMENT, model_prefix
-from forefront.cluster.ray_session import connect, prepare_environment
+from forefront.cluster.ray_session import connect
 from forefront.cluster.replica_identity import ReplicaAddress, ReplicaIdentity
-from forefront.cluster.watch_messages import ModelReplicas
+from forefront.cluster.security import InsecureClusterError
+from forefront.cluster.watch_messages import ModelReplicas, WatchFailure, WatchMessage
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ class Watcher:
                 snapshot = -1
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            if updates != LongPollState.TIME_OUT and key in updates:
+            # A timeout is a constant in place of the updates.
+            if isinstance(updates, dict) and key in updates:
                 snapshot = updates[key].snapshot_id
                 self._replicas[name] = _addresses(updates[key].object_snapshot.running_replicas)
                 self._send()
@@ -97,8 +99,12 @@ class Watcher:
             replicas = [address for name in names for address in self._replicas.get(name, ())]
             if self._sent.get(model) != replicas:
                 self._sent[model] = replicas
-                sys.stdout.buffer.write(msgspec.json.encode(ModelReplicas(model, replicas)) + b"\n")
-                sys.stdout.buffer.flush()
+                _write(ModelReplicas(model, replicas))
+
+
+def _write(message: WatchMessage) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _applications() -> list[str]:
@@ -128,7 +134,11 @@ async def _wake(application: str) -> None:
 
 async def _main(address: str, models: list[str]) -> None:
     loop = asyncio.get_running_loop()
-    await asyncio.to_thread(connect, address)
+    try:
+        await asyncio.to_thread(connect, address)
+    except (ConnectionError, InsecureClusterError) as error:
+        _write(WatchFailure(str(error)))
+        return
     watcher = Watcher(models)
     task = loop.create_task(watcher.run())
     reader = asyncio.StreamReader()
@@ -139,7 +149,6 @@ async def _main(address: str, models: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    prepare_environment()
     asyncio.run(_main(sys.argv[1], sys.argv[2:]))
     # Ray's threads would delay the end.
     os._exit(0)
