@@ -119,6 +119,17 @@ def read_text(source: ModelSource, cache: ModelCache, context_length: int | None
     return ModelText(tokenizer, facts)
 
 
+def weights_digest(source: ModelSource, cache: ModelCache) -> str:
+    """The hash of a model's weights as in `Build`. Reads all of the files the first time. Raises `SourceError`."""
+    try:
+        if source.is_ir:
+            return f"sha256:{ir_digest(source.path, cache)}"
+        kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
+        return f"sha256:{kind(source, cache, exact=True).digest}"
+    except OSError as error:
+        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
+
+
 def _load(
     source: ModelSource,
     cache: ModelCache,

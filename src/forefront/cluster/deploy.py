@@ -9,20 +9,38 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
+import msgspec
 import ray
 from ray import serve
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.experimental import internal_kv
 from ray.serve.config import ProxyLocation
 from ray.serve.schema import ApplicationStatus
 
 from forefront.cluster.application import DEPLOYMENT, PREFIX, Scale, application_name, build_application, model_prefix
+from forefront.cluster.errors import DeployError
 from forefront.cluster.ray_session import nodes
 from forefront.cluster.replica_spec import ReplicaSpec
 
 _POLL_SECONDS: Final = 0.2
+# The longest time that a draining node waits for its replicas.
+_DRAIN_SECONDS: Final = 3600.0
+_PREEMPTION: Final = 2  # `DRAIN_NODE_REASON_PREEMPTION`: work in progress does not prevent it
 
 
-class DeployError(Exception):
-    """A model cannot be deployed. The message has Serve's reason."""
+class _KeyValues:
+    """What was deployed, in the GCS's store: `forefront cluster scale` needs it again."""
+
+    def put(self, name: str, value: bytes) -> None:
+        internal_kv._internal_kv_put(name.encode(), value, namespace=_NAMESPACE)
+
+    def get(self, name: str) -> bytes | None:
+        value: bytes | None = internal_kv._internal_kv_get(name.encode(), namespace=_NAMESPACE)
+        return value
+
+
+_NAMESPACE: Final = b"forefront"
+_KEY_VALUES: Final = _KeyValues()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +74,7 @@ def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeo
         serve.delete(name)
     target = serve.RunTarget(build_application(spec, scale), name=name, route_prefix=None)
     serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+    _KEY_VALUES.put(name, msgspec.json.encode((spec, scale)))
     deadline, shown = time.monotonic() + timeout, ""
     while True:
         state = find(name)
@@ -73,6 +92,38 @@ def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeo
     for other in applications(model_prefix(spec.name)):
         if other.name != name:
             serve.delete(other.name, _blocking=False)
+
+
+def scale(model: str, least: int, most: int, report: Callable[[str], None]) -> None:
+    """Change the number of replicas of a deployed model. Raises `DeployError`."""
+    found = applications(model_prefix(model))
+    record = _KEY_VALUES.get(found[-1].name) if found else None
+    if record is None:
+        raise DeployError(f"{model} is not on the cluster; `forefront cluster up` deploys models")
+    spec, before = msgspec.json.decode(record, type=tuple[ReplicaSpec, Scale])
+    deploy(spec, msgspec.structs.replace(before, min=least, max=most), report)
+
+
+def model_of(application: str) -> str:
+    """The model of an application."""
+    record = _KEY_VALUES.get(application)
+    return application if record is None else msgspec.json.decode(record, type=tuple[ReplicaSpec, Scale])[0].name
+
+
+def drain_node(node: str, report: Callable[[str], None]) -> None:
+    """Move all replicas away from a node, whose id begins with `node`. Serve starts others elsewhere first. Raises
+    `DeployError`."""
+    found = [status for status in node_statuses() if status.alive and status.id.startswith(node)]
+    if len(found) != 1:
+        raise DeployError(
+            f"{len(found)} nodes have an id that begins with {node}; `forefront cluster status` shows them"
+        )
+    client = GcsClient(address=ray.get_runtime_context().gcs_address)
+    deadline = int((time.time() + _DRAIN_SECONDS) * 1000)
+    accepted, reason = client.drain_node(found[0].id, _PREEMPTION, "forefront cluster drain", deadline)
+    if not accepted:
+        raise DeployError(f"the node refuses to drain: {reason}")
+    report(f"node {found[0].id[:12]} drains: its replicas move, and it gets no new ones")
 
 
 def remove(model: str) -> list[str]:

@@ -9,9 +9,12 @@ from forefront.engine.model.model import ModelOptions
 
 
 class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A model and how replicas run it. `source` is the name of the built-in model, a path that every node has, or a
-    reference that each node pulls into its `home` (None: `FOREFRONT_HOME`). `weights`: the digest that the files must have, if it is known.
-    `chat_template` is a text; None for the model's own. `grace_seconds`: see `ReplicaServer.drain`."""
+    """A model and how replicas run it.
+
+    `source` is the name of the built-in model, a path that every node has, or a reference that each node pulls into its
+    `home` (None: `FOREFRONT_HOME`). `weights`: the digest that the files must have, if it is known. `chat_template` is
+    a text; None for the model's own. `grace_seconds`: see `ReplicaServer.drain`.
+    """
 
     name: str
     source: str

@@ -79,9 +79,10 @@ class Watcher:
         key = (LongPollNamespace.DEPLOYMENT_TARGETS, DeploymentID(name=DEPLOYMENT, app_name=name))
         snapshot = -1
         while True:
+            updates: Any = None
             try:
                 controller = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
-                updates: Any = await controller.listen_for_change.remote({key: snapshot})
+                updates = await controller.listen_for_change.remote({key: snapshot})
             except Exception as error:
                 log.debug("the replicas of %s cannot be followed: %s", name, error)
                 # A restarted controller counts its snapshots anew.
