@@ -9,15 +9,21 @@ from forefront.chat.local.loading import ModelFacts, ModelParts
 from forefront.engine.model.paged_graph import read_ir
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.load import load_tokenizer, missing_files
+from forefront.tokenizer.tokenizer import Tokenizer
 
 _FILES = ("openvino_model.xml", "openvino_model.bin")
 
 
 def load_ir(directory: Path) -> ModelParts:
     """Read the graph and the tokenizer. Raises `SourceError`, and `RuntimeError` for what OpenVINO refuses."""
-    facts = read_facts(directory)
+    facts, tokenizer = read_facts(directory), load_ir_tokenizer(directory)
+    return ModelParts(read_ir(directory / "openvino_model.xml"), tokenizer, facts)
+
+
+def load_ir_tokenizer(directory: Path) -> Tokenizer:
+    """Read the tokenizer alone. Raises `SourceError`."""
     try:
-        return ModelParts(read_ir(directory / "openvino_model.xml"), load_tokenizer(directory), facts)
+        return load_tokenizer(directory)
     except TokenizerError as error:
         raise SourceError(f"{directory}: {error}") from None
 

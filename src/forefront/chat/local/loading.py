@@ -26,14 +26,17 @@ __all__ = [
     "DeviceError",
     "EmbeddingFacts",
     "EmbeddingParts",
+    "EngineParts",
     "LoadError",
     "ModelFacts",
     "ModelOptions",
     "ModelParts",
     "create_preparer",
     "find_device",
+    "find_end_tokens",
     "load_backend",
     "load_embedding_backend",
+    "load_engine",
 ]
 
 
@@ -64,6 +67,17 @@ class EmbeddingParts:
     embedding_facts: EmbeddingFacts
 
 
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """An engine without the text around it: `model` is to be closed once the engine has stopped."""
+
+    engine: Engine
+    model: PagedModel
+    tokenizer: Tokenizer
+    grammars: Grammars
+    end_tokens: frozenset[int]
+
+
 class LoadError(Exception):
     """A model cannot be served. The message is written for the operator."""
 
@@ -73,27 +87,55 @@ def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | 
 
     `chat_template` replaces that of the model. A model without a template takes no messages. Raises `LoadError`.
     """
-    tokenizer, facts = parts.tokenizer, parts.facts
-    template = _template(tokenizer, chat_template)
+    model = _compile(parts, options)
+    engine = Engine(model)
+    preparer = create_preparer(engine, parts.tokenizer, chat_template, parts.facts.end_tokens)
+    return LocalBackend(engine, preparer, model.close)
+
+
+def load_engine(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> EngineParts:
+    """The same without the parts that turn text into tokens and back. Raises `LoadError`."""
+    tokenizer = parts.tokenizer
+    model = _compile(parts, options)
+    _, _, end_tokens = _text_parts(tokenizer, chat_template, parts.facts.end_tokens, model.vocabulary_size)
+    grammars = Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens))
+    return EngineParts(Engine(model), model, tokenizer, grammars, end_tokens)
+
+
+def find_end_tokens(
+    tokenizer: Tokenizer, chat_template: str | None, named: frozenset[int], vocabulary_size: int
+) -> frozenset[int]:
+    """The tokens that end an answer; `named` are those that the model's files name. Raises `LoadError`."""
+    return _text_parts(tokenizer, chat_template, named, vocabulary_size)[2]
+
+
+def create_preparer(
+    engine: TokenEngine,
+    tokenizer: Tokenizer,
+    chat_template: str | None = None,
+    named_end_tokens: frozenset[int] = frozenset(),
+) -> RequestPreparer:
+    """The preparation of requests for an engine. `chat_template` as for `load_backend`; `named_end_tokens` are those
+    that the model's files name. Raises `LoadError`."""
+    parts = _text_parts(tokenizer, chat_template, named_end_tokens, engine.vocabulary_size)
+    return _preparer(engine, tokenizer, *parts)
+
+
+def _compile(parts: ModelParts, options: ModelOptions) -> PagedModel:
     try:
-        model = PagedModel(parts.graph, facts.context_length, options)
+        return PagedModel(parts.graph, parts.facts.context_length, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
-    model_format = ModelFormat(template, tokenizer)
-    end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
-    _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
-    engine = Engine(model)
-    return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), model.close)
 
 
-def create_preparer(engine: TokenEngine, tokenizer: Tokenizer, chat_template: str | None = None) -> RequestPreparer:
-    """The preparation of requests for an engine that runs already. `chat_template` as for `load_backend`. Raises
-    `LoadError`."""
+def _text_parts(
+    tokenizer: Tokenizer, chat_template: str | None, named: frozenset[int], vocabulary_size: int
+) -> tuple[ChatTemplate | None, ModelFormat, frozenset[int]]:
     template = _template(tokenizer, chat_template)
     model_format = ModelFormat(template, tokenizer)
-    end_tokens = model_format.end_tokens(tokenizer.end_tokens)
-    _check_vocabulary(len(tokenizer.pieces), engine.vocabulary_size, end_tokens)
-    return _preparer(engine, tokenizer, template, model_format, end_tokens)
+    end_tokens = model_format.end_tokens(named | tokenizer.end_tokens)
+    _check_vocabulary(len(tokenizer.pieces), vocabulary_size, end_tokens)
+    return template, model_format, end_tokens
 
 
 def _preparer(
