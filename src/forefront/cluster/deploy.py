@@ -25,6 +25,8 @@ from forefront.cluster.replica_spec import ReplicaSpec
 _POLL_SECONDS: Final = 0.2
 # The longest time that a draining node waits for its replicas.
 _DRAIN_SECONDS: Final = 3600.0
+# Without progress for so long, a new version has no room beside the old one.
+_NO_ROOM_SECONDS: Final = 20.0
 _PREEMPTION: Final = 2  # `DRAIN_NODE_REASON_PREEMPTION`: work in progress does not prevent it
 
 
@@ -72,15 +74,14 @@ def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeo
     if before is not None and before.failed:
         # Serve would report the old failure for the new attempt.
         serve.delete(name)
-    target = serve.RunTarget(build_application(spec, scale), name=name, route_prefix=None)
-    serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+    _run(name, spec, scale)
     _KEY_VALUES.put(name, msgspec.json.encode((spec, scale)))
-    deadline, shown = time.monotonic() + timeout, ""
+    deadline, shown, changed = time.monotonic() + timeout, "", time.monotonic()
     while True:
         state = find(name)
         text = "waits for Serve" if state is None else _describe(state)
         if text != shown:
-            shown = text
+            shown, changed = text, time.monotonic()
             report(text)
         if state is not None and state.status == ApplicationStatus.RUNNING:
             break
@@ -88,10 +89,35 @@ def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeo
             raise DeployError(f"{spec.name}: {_reason(state.message) or shown}")
         if time.monotonic() > deadline:
             raise DeployError(f"{spec.name} is not ready after {timeout:g} seconds: {shown}")
+        if time.monotonic() - changed > _NO_ROOM_SECONDS and _make_room(spec.name, name):
+            changed = time.monotonic()
+            report("there is no room beside the older version: one of its replicas ends")
         time.sleep(_POLL_SECONDS)
     for other in applications(model_prefix(spec.name)):
         if other.name != name:
             serve.delete(other.name, _blocking=False)
+
+
+def _make_room(model: str, newest: str) -> bool:
+    """End one replica of a model's older versions, for a cluster that has no room for two versions. False if there is
+    none."""
+    for older in applications(model_prefix(model)):
+        running = older.replicas.get("RUNNING", 0)
+        record = _KEY_VALUES.get(older.name)
+        if older.name == newest or not running:
+            continue
+        if running == 1 or record is None:
+            serve.delete(older.name, _blocking=False)
+        else:
+            spec, before = msgspec.json.decode(record, type=tuple[ReplicaSpec, Scale])
+            _run(older.name, spec, msgspec.structs.replace(before, min=running - 1, max=running - 1))
+        return True
+    return False
+
+
+def _run(name: str, spec: ReplicaSpec, scale: Scale) -> None:
+    target = serve.RunTarget(build_application(spec, scale), name=name, route_prefix=None)
+    serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 
 
 def scale(model: str, least: int, most: int, report: Callable[[str], None]) -> None:

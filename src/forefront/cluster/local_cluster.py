@@ -15,7 +15,7 @@ from typing import Final
 
 from forefront.cluster.ray_environment import ray_environment
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 20.0
 
 
@@ -38,6 +38,7 @@ class LocalCluster:
             "RAY_AUTH_TOKEN_PATH": self.token,
             # Ray replaces loopback by the machine's address otherwise.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_raylet_start_wait_time_s": "100",
         }
 
     @property
@@ -60,13 +61,10 @@ def start_local(home: Path, cpus: list[float]) -> Iterator[str]:
     _write(folder, cluster)
     yield f"head at {address}"
     port = int(address.rpartition(":")[2])
-    nodes = [
-        _Node(folder, f"node-{number}", port, count, cluster.environment())
-        for number, count in enumerate(cpus, start=1)
-    ]
-    cluster.processes.extend(node.process.pid for node in nodes)
-    _write(folder, cluster)
-    for number, (node, count) in enumerate(zip(nodes, cpus, strict=True), start=1):
+    for number, count in enumerate(cpus, start=1):
+        node = _Node(folder, f"node-{number}", port, count, cluster.environment())
+        cluster.processes.append(node.process.pid)
+        _write(folder, cluster)
         node.wait()
         yield f"node {number} with {count:g} CPUs"
 

@@ -184,7 +184,8 @@ def _start_local(console: Console, home: Path, nodes: int) -> None:
     if find_local(home) is not None:
         console.print("The local cluster runs already.")
         return
-    cpus = max((os.cpu_count() or 1) / nodes, 1.0)
+    # More than there are, so that a new version has room beside the old one.
+    cpus = max(2.0 * (os.cpu_count() or 1) / nodes, 2.0)
     for step in start_local(home, [cpus] * nodes):
         console.print(step, markup=False)
 
