@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes, without a cluster: schemas, references between them, and what they must protect."""
+"""The manifests of deploy/kubernetes, without a cluster: schemas, references, and what they must protect."""
 
 import copy
 import json

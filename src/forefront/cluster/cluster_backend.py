@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import RequestPreparer
+from forefront.cluster.cluster_status import cluster_status
 from forefront.cluster.discovery import ClusterWatch
 from forefront.cluster.remote_engine import RemoteEngine
 from forefront.cluster.replica_identity import ReplicaAddress
+from forefront.wire.admin import ClusterStatus
 
 
 class ClusterBackend(LocalBackend):
@@ -30,6 +32,10 @@ class ClusterBackend(LocalBackend):
             loop.call_soon_threadsafe(self.engine.set_replicas, list(replicas))
 
         self._unsubscribe = self._watch.subscribe(self._model, changed)
+
+    def cluster_status(self) -> ClusterStatus:
+        """See `ClusteredBackend.cluster_status`."""
+        return cluster_status(self.engine.router, self.engine.moves)
 
     async def probe(self) -> None:
         """See `Backend.probe`. A probe starts no replica of a model that may have none."""

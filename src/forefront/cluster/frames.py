@@ -49,7 +49,7 @@ class Resumed(_Message):
 class Submit(_Message, tag="submit"):
     """A generation: the fields of `GenerateRequest`. `id` is the server's number for it on this connection. Tokens are
     32-bit integers, lowest byte first. `tenant` and `weight` are those of the project. `prompt_work` and `output_work`:
-    see `Placement`."""
+    see `Placement`. `trace`: the headers of the request's trace context."""
 
     id: int
     prompt: bytes
@@ -64,6 +64,7 @@ class Submit(_Message, tag="submit"):
     resumed: list[Resumed]
     prompt_work: int = 0
     output_work: int = 0
+    trace: dict[str, str] = {}
 
 
 class Cancel(_Message, tag="cancel"):

@@ -6,6 +6,7 @@ from forefront.cluster.routing.router import Placement
 from forefront.cluster.token_codec import pack_tokens
 from forefront.engine.generation import Generation, Logprob, Token
 from forefront.engine.request import GenerateRequest
+from forefront.observability.trace_context import trace_headers
 
 
 class RemoteGeneration:
@@ -19,6 +20,7 @@ class RemoteGeneration:
         "_outputs",
         "_prompt",
         "_prompt_scores",
+        "_trace",
         "deadline",
         "failures",
         "fingerprint",
@@ -42,6 +44,7 @@ class RemoteGeneration:
         self._finished = [False] * request.n
         self._prompt_scores: tuple[Token, ...] = ()
         self._prompt = pack_tokens(request.prompt)
+        self._trace = trace_headers()
         self._constraint: ConstraintSource | None = constraint_source(request.constraint)
 
     @property
@@ -79,6 +82,7 @@ class RemoteGeneration:
             resumed=resumed,
             prompt_work=placement.prompt_work,
             output_work=placement.output_work,
+            trace=self._trace,
         )
 
     def leave(self) -> None:

@@ -15,6 +15,7 @@ from forefront.cluster.constraint_builder import ConstraintBuilder
 from forefront.cluster.frames import Status
 from forefront.cluster.routing.replica_state import ReplicaLoad
 from forefront.cluster.server_connection import ReplicaContext, ServerConnection
+from forefront.observability.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,18 @@ _HANDSHAKE_SECONDS: Final = 10.0
 
 
 class ReplicaServer:
-    """Serves `engine`, which runs already, to servers that know `secret`. `slots`: sequences that run at once."""
+    """Serves `engine`, which runs already, to servers that know `secret`. `slots`: sequences that run at once. With a
+    `tracer`, generations have spans."""
 
-    def __init__(self, engine: TokenEngine, constraints: ConstraintBuilder, secret: bytes, slots: int) -> None:
-        self._context = ReplicaContext(engine, constraints, secret, self.status)
+    def __init__(
+        self,
+        engine: TokenEngine,
+        constraints: ConstraintBuilder,
+        secret: bytes,
+        slots: int,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._context = ReplicaContext(engine, constraints, secret, self.status, tracer=tracer)
         self._leaving = False
         self._slots = slots
         self._connections: dict[ServerConnection, float] = {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import ssl
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from forefront.cluster.replica_spec import ReplicaSpec
 from forefront.engine.errors import EngineError
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.fairness.tenant import Tenant
+from forefront.observability.tracer_choice import choose_tracer
+from forefront.observability.tracing import Tracer
 
 # No project can have this name.
 _PROBE: Final = Tenant("\0replica")
@@ -50,6 +53,7 @@ class RunningReplica:
         self._spec = spec
         self._loaded: LoadedEngine
         self._use: ModelUse | None = None
+        self._tracer: Tracer | None = None
         self.server: ReplicaServer
 
     async def start(self, host: str, tls: ssl.SSLContext | None = None) -> None:
@@ -63,7 +67,8 @@ class RunningReplica:
         engine.start()
         await asyncio.wait_for(self.check(), _PROBE_SECONDS)
         constraints = ConstraintBuilder(parts.grammars, parts.end_tokens, engine.vocabulary_size)
-        self.server = ReplicaServer(engine, constraints, secret, slots)
+        self._tracer = choose_tracer(None, os.environ)
+        self.server = ReplicaServer(engine, constraints, secret, slots, self._tracer)
         port = await self.server.start(host, tls)
         self.identity = ReplicaIdentity(
             protocol=PROTOCOL,
@@ -102,6 +107,8 @@ class RunningReplica:
         with contextlib.suppress(EngineError):
             await self._loaded.parts.engine.stop()
         await asyncio.to_thread(self._loaded.parts.model.close)
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
 
 
 def load_replica(spec: ReplicaSpec) -> tuple[LoadedEngine, ModelUse | None]:

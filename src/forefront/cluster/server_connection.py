@@ -30,12 +30,14 @@ from forefront.cluster.frames import (
     Welcome,
 )
 from forefront.cluster.framing import FrameProtocol
+from forefront.cluster.generation_trace import GenerationTrace
 from forefront.cluster.proof import is_proof, new_nonce, proof
 from forefront.cluster.token_codec import unpack_tokens
 from forefront.engine.errors import ConstraintError, EngineError, EngineStoppedError
 from forefront.engine.generation import Generation, Token
 from forefront.engine.request import GenerateRequest, ResumedOutput
 from forefront.fairness.tenant import Tenant
+from forefront.observability.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,8 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class ReplicaContext:
     """What the connections of a replica share. `work`: see `ReplicaLoad`. `prompt_tokens` counts those of all
-    generations, `cached_tokens` those found in the cache. `status` returns the heartbeat."""
+    generations, `cached_tokens` those found in the cache. `status` returns the heartbeat. `tracer` is None without an
+    exporter of traces."""
 
     engine: TokenEngine
     constraints: ConstraintBuilder
@@ -53,20 +56,22 @@ class ReplicaContext:
     work: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    tracer: Tracer | None = None
 
 
 class ServedGeneration:
     """One generation of a server. `generation` is None until its constraint is built. The work that it still counts for
     is `prompt_work` + `output_work`."""
 
-    __slots__ = ("cached_known", "generation", "id", "output_work", "paused", "prompt_work", "task")
+    __slots__ = ("cached_known", "generation", "id", "output_work", "paused", "prompt_work", "task", "trace")
 
-    def __init__(self, message: Submit) -> None:
+    def __init__(self, message: Submit, tracer: Tracer | None) -> None:
         self.id = message.id
         self.prompt_work, self.output_work = message.prompt_work, message.output_work
         self.generation: Generation | None = None
         self.task: asyncio.Task[None] | None = None
         self.paused = self.cached_known = False
+        self.trace = None if tracer is None or not message.trace else GenerationTrace(tracer, message)
 
 
 class ServerConnection:
@@ -146,7 +151,7 @@ class ServerConnection:
         if self._replica.draining:
             self.protocol.send(Failed(message.id, "refused", "the replica is draining"))
             return
-        served = self.generations[message.id] = ServedGeneration(message)
+        served = self.generations[message.id] = ServedGeneration(message, self._replica.tracer)
         self._replica.work += served.prompt_work + served.output_work
         try:
             request = _request(message)
@@ -220,6 +225,8 @@ class ServerConnection:
         delta = Delta(served.id, [token.token for token in tokens])
         if not served.cached_known:
             served.cached_known = True
+            if served.trace is not None:
+                served.trace.first_token()
             delta.cached = generation.cached_tokens
             self._replica.work -= served.prompt_work
             served.prompt_work = 0
@@ -236,20 +243,24 @@ class ServerConnection:
         return delta
 
     def _fail(self, served: ServedGeneration, error: Exception) -> None:
-        self._remove(served.id)
         kind = "step"
         if isinstance(error, ConstraintError):
             kind = "constraint"
         elif isinstance(error, EngineStoppedError):
             kind = "stopped"
+        self._remove(served.id, kind)
         if kind != "stopped":
             log.warning("a generation failed: %s", error, exc_info=error.__cause__)
         self.protocol.send(Failed(served.id, kind, str(error)))
 
-    def _remove(self, number: int) -> ServedGeneration | None:
+    def _remove(self, number: int, error: str | None = None) -> ServedGeneration | None:
         served = self.generations.pop(number, None)
         if served is not None:
             self._replica.work -= served.prompt_work + served.output_work
+            if served.trace is not None:
+                generation = served.generation
+                sampled, cached = (0, 0) if generation is None else (generation.sampled, generation.cached_tokens)
+                served.trace.end(sampled, cached, error)
         return served
 
     async def _look_up(self, message: Lookup) -> None:
