@@ -1,5 +1,6 @@
 """Replicas in child processes, and engines that reach them."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -61,8 +62,15 @@ class Replica:
             pipe.close()
 
 
-def spec_of(gguf: Path, home: Path, *, grace: float = 30.0) -> ReplicaSpec:
+def spec_of(gguf: Path | str, home: Path, *, grace: float = 30.0) -> ReplicaSpec:
     return ReplicaSpec(name="tiny", source=str(gguf), options=OPTIONS, home=str(home), grace_seconds=grace)
+
+
+async def ready(engine: RemoteEngine, count: int) -> None:
+    """Return once so many replicas are connected."""
+    async with asyncio.timeout(60):
+        while len(engine.replicas()) < count:
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from forefront.chat.local.loading import ModelParts
-from forefront.cluster.remote_engine import RemoteEngine
 from forefront.cluster.replica_identity import ReplicaAddress
 from forefront.engine.engine import Engine
 from forefront.engine.errors import ContextExceededError, EngineUnavailableError, StepFailedError
@@ -16,7 +15,7 @@ from forefront.engine.generation import Generation, Token
 from forefront.engine.model.model import PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.fairness.tenant import Tenant
-from tests.cluster.replicas import OPTIONS, Replica, engine_on, spec_of
+from tests.cluster.replicas import OPTIONS, Replica, engine_on, ready, spec_of
 from tests.engine.engines import GREEDY, collect, prompt
 
 SEEDED = SamplingParams(temperature=1.0, top_p=0.95, seed=7, presence_penalty=0.5)
@@ -55,12 +54,6 @@ def start(tiny_gguf: Path, home: Path) -> Iterator[Start]:
 
 def numbers(tokens: list[Token], choice: int = 0) -> list[int]:
     return [token.token for token in tokens if token.choice == choice]
-
-
-async def ready(engine: RemoteEngine, count: int) -> None:
-    async with asyncio.timeout(20):
-        while len(engine.replicas()) < count:
-            await asyncio.sleep(0.01)
 
 
 async def begun(generation: Generation, count: int = 5) -> list[Token]:
