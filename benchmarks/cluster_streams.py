@@ -8,7 +8,6 @@ in this process is the baseline. HTTP and text are left out: they cost the same 
 
 import asyncio
 import statistics
-import subprocess
 import sys
 import time
 from typing import Final, cast
@@ -51,10 +50,14 @@ class PacedEngine:
     def submit(self, request: GenerateRequest) -> Generation:
         """See `TokenEngine.submit`."""
         loop = asyncio.get_running_loop()
-        generation = Generation(loop, 1, lambda it: (self._left.pop(it, None), it.release()) and None)
+        generation = Generation(loop, 1, self._cancel)
         self._left[generation] = request.max_tokens
         loop.call_soon(self._emit, [generation])
         return generation
+
+    def _cancel(self, generation: Generation) -> None:
+        self._left.pop(generation, None)
+        generation.release()
 
     async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
         """See `TokenEngine.cached_tokens`."""
@@ -136,8 +139,8 @@ async def _measure(engine: TokenEngine, streams: int) -> tuple[float, float, flo
     alone: list[float] = []
     for _ in range(50):
         begin = time.perf_counter()
-        async for _tokens in engine.submit(GenerateRequest(_PROMPT, 1)):
-            alone.append(time.perf_counter() - begin)
+        await anext(aiter(engine.submit(GenerateRequest(_PROMPT, 1))))
+        alone.append(time.perf_counter() - begin)
     return spent / (streams * _TOKENS), statistics.median(alone), _TOKENS / wall
 
 
@@ -156,22 +159,22 @@ async def _run() -> None:
 
 async def _remote(streams: int, replicas: int) -> None:
     command = [sys.executable, "-m", "benchmarks.cluster_streams", "replica"]
-    children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(replicas)]
+    pipe = asyncio.subprocess.PIPE
+    children = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(replicas)]
     addresses = []
     for number, child in enumerate(children):
         assert child.stdout is not None
-        identity = msgspec.json.decode(child.stdout.readline(), type=ReplicaIdentity)
+        identity = msgspec.json.decode(await child.stdout.readline(), type=ReplicaIdentity)
         addresses.append(ReplicaAddress(str(number), "", identity))
     engine = RemoteEngine(RemoteModel(_CONTEXT, PacedEngine.vocabulary_size, ""), RemoteLimits())
     engine.start()
     engine.set_replicas(addresses)
-    while len(engine.replicas()) < replicas:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
+    assert len(engine.replicas()) == replicas
     _print(streams, f"{replicas} replicas", *await _measure(engine, streams))
     await engine.stop()
     for child in children:
-        child.communicate()
+        await child.communicate()
 
 
 def _print(streams: int, engine: str, seconds: float, first: float, rate: float) -> None:

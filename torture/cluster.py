@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -54,7 +53,6 @@ class Stream:
     errors: int = 0
     finished: bool = False
     longest_pause: float = 0.0
-    text: str = ""
 
 
 @dataclass
@@ -285,20 +283,25 @@ def _report(cluster: Cluster, done: str, streams: Sequence[Stream], longest: flo
     one_error = sum(stream.errors == 1 and not stream.finished for stream in streams)
     moved = [stream for stream in streams if stream.moves or stream.errors]
     kept = sum(stream.finished for stream in moved)
-    pauses = [stream.longest_pause for stream in moved]
-    p99 = statistics.quantiles(pauses, n=100)[98] if len(pauses) > 1 else max(pauses, default=0.0)
+    pause, usual = _p99(moved), _p99([stream for stream in streams if stream not in moved])
     found = f"{whole} of {len(streams)} whole, {one_error} with one error; {kept} of {len(moved)} affected moved; "
-    found += f"pause p99 {p99:.1f} s"
-    limit = 3.0 if longest is None else longest
-    good = whole + one_error == len(streams) and kept >= 0.99 * len(moved) and bool(moved) and p99 <= limit
+    found += f"pause p99 {pause:.1f} s, of the others {usual:.1f} s"
+    # On a busy machine all streams have pauses.
+    limit = max(3.0 if longest is None else longest, 3 * usual)
+    good = whole + one_error == len(streams) and kept >= 0.99 * len(moved) and bool(moved) and pause <= limit
     cluster.harness.report("cluster", "", done, found, good=good)
+
+
+def _p99(streams: Sequence[Stream]) -> float:
+    pauses = sorted(stream.longest_pause for stream in streams)
+    return pauses[int(0.99 * (len(pauses) - 1))] if pauses else 0.0
 
 
 async def _stream(server: RunningServer, tokens: int) -> Stream:
     """Read one stream to its end."""
     stream = Stream()
     client = Client(server.url, KEY)
-    last = time.monotonic()
+    last: float | None = None
     with suppress(OSError, EOFError, ValueError):
         reader = await client.begin("POST", "/v1/chat/completions", _body(tokens))
         while line := await reader.readline():
@@ -310,10 +313,10 @@ async def _stream(server: RunningServer, tokens: int) -> Stream:
                 stream.tokens = (chunk.get("usage") or {}).get("completion_tokens", stream.tokens)
                 stream.moves = (chunk.get("receipt") or {}).get("moves") or stream.moves
                 for choice in chunk.get("choices", ()):
-                    stream.text += choice["delta"].get("content") or ""
                     stream.finished |= choice.get("finish_reason") is not None
-                    stream.longest_pause = max(stream.longest_pause, now - last)
-                last = now
+                    stream.longest_pause = max(stream.longest_pause, now - (last or now))
+                # The wait for the first token is no pause.
+                last = now if chunk.get("choices") else last
             elif line.startswith(b"data: [DONE]"):
                 break
     client.abort()
