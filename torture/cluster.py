@@ -167,8 +167,10 @@ async def _kills(cluster: Cluster, server: RunningServer) -> None:
     harness = cluster.harness
     for kind, rounds in (("replica", harness.count(40)), ("node", harness.count(10))):
         streams: list[Stream] = []
+        outage: list[Stream] = []
         for _ in range(rounds):
-            await cluster.addresses(2)
+            addresses = await cluster.addresses(2)
+            together = kind == "node" and len({address.node for address in addresses}) == 1
             tasks = [asyncio.create_task(_stream(server, 300)) for _ in range(_STREAMS)]
             await asyncio.sleep(random.uniform(0.3, 1.5))
             if kind == "replica":
@@ -179,7 +181,14 @@ async def _kills(cluster: Cluster, server: RunningServer) -> None:
                 local = cluster.local
                 local.processes.remove(victim)
                 await asyncio.to_thread(add_node, cluster.home, local, 2.0)
-            streams += await asyncio.gather(*tasks)
+            (outage if together else streams).extend(await asyncio.gather(*tasks))
+        if outage:
+            failed = sum(not stream.finished or bool(stream.errors) for stream in outage)
+            cluster.streams += outage
+            title = "nodes killed while one of them had all replicas"
+            harness.report("cluster", "", title, f"{len(outage)} streams, {failed} failed", good=not failed)
+        if not streams:
+            continue
         _report(cluster, f"{rounds} {kind} kills under {_STREAMS} streams", streams)
 
 
