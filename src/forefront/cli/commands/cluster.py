@@ -215,9 +215,9 @@ def _tables(deploy: "ModuleType", home: Path) -> Group:
 
 
 def _range(text: str) -> tuple[int, int]:
-    least, _, most = text.partition(":")
+    least, colon, most = text.partition(":")
     try:
-        bounds = int(least), int(most or least)
+        bounds = int(least), int(most if colon else least)
     except ValueError:
         bounds = (-1, -1)
     if not 0 <= bounds[0] <= bounds[1] or bounds[1] < 1:
