@@ -37,7 +37,7 @@ page: $(PAGE)  ## Build the web pages into src/forefront/server/page; needs npm
 docs: $(VENV)/docs.stamp $(RENDERER)  ## Build the documentation site into build/website/site; needs npm
 	$(BIN)/python -m website --renderer $(RENDERER)
 
-bench: $(VENV)/dev.stamp  ## Measure speed and memory against the bare runtime; prints a table
+bench: $(VENV)/dev.stamp  ## Compare speed and memory with other servers and the machine, 25 minutes (ARGS=--quick for 5)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 torture: $(VENV)/dev.stamp  ## Load, fault-injection and bad-input tests against real servers, 15 minutes at most; prints a table

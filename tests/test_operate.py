@@ -58,8 +58,8 @@ def test_a_new_user_spends_a_budget_and_sees_it(tmp_path: Path) -> None:
         table, csv = shown[: shown.index("day,key,")], shown[shown.index("day,key,") :]
         total = sum(one["total_tokens"] for one in spent)
         assert 0 < total <= 100
-        _, _, requests, given, cached, sampled, reasoning, cost = csv.splitlines()[1].split(",")
-        assert (int(requests), int(given) + int(sampled)) == (len(spent), total)
+        _, _, requests, given, cached, sampled, reasoning, cost, estimated = csv.splitlines()[1].split(",")
+        assert (int(requests), int(given) + int(sampled), estimated) == (len(spent), total, "0")
         assert (int(cached), reasoning, cost) == (
             sum(one["prompt_tokens_details"]["cached_tokens"] for one in spent),
             "0",

@@ -153,6 +153,7 @@ def test_a_link_to_a_missing_file_is_refused(tmp_path: Path, link: str, fails: b
     for name in ("benchmarks", "clients/node", "training"):
         (root / name).mkdir(parents=True)
         (root / name / "README.md").write_text(f"# {name}\n")
+    (root / "benchmarks" / "NOTES.md").write_text("# Notes\n")
     (root / "docs").mkdir()
     (root / "docs" / "api.md").write_text("[up](../README.md#start) [source](../README.md)\n")
     if fails:

@@ -15,6 +15,7 @@ _ELSEWHERE: Final = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "vulnerabilities.md",
     "benchmarks/README.md": "benchmarks.md",
+    "benchmarks/NOTES.md": "benchmark-notes.md",
     "clients/node/README.md": "node.md",
     "training/README.md": "training.md",
 }

@@ -33,6 +33,7 @@ def test_a_directory_computes_what_the_file_does(tiny_directory: Path, tiny_part
     prompt = list(range(3, 100))
     found = []
     for parts in (load_ir(tiny_directory), tiny_parts):
+        assert isinstance(parts, ModelParts)
         logits = PagedModel(parts.graph, 2048, options).run(
             [SequenceInput(0, prompt, [0, 1, 2, 3])], [50, 96], [1.0, 2.0]
         )
@@ -45,5 +46,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tiny_directory: 
     for path in tiny_directory.iterdir():
         (tmp_path / path.name).symlink_to(path)
     save(tmp_path, byte_pipeline())
+    parts = load_ir(tmp_path)
+    assert isinstance(parts, ModelParts)
     with pytest.raises(LoadError, match="its vocabulary has 3000 tokens, but its matrix of embeddings only 512"):
-        load_backend(load_ir(tmp_path), ModelOptions(contexts=1))
+        load_backend(parts, ModelOptions(contexts=1))

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.support.server import RunningServer, run_server
@@ -109,16 +108,11 @@ def test_the_tutorial_from_its_cluster_to_a_killed_node(tutorial: Tutorial, on_c
     assert 1 in moves
     assert set(moves) <= {None, 1}
     assert all(end["choices"][0]["finish_reason"] == "length" for end in ends)
-    usage = httpx.get(f"{on_cluster.url}/v1/usage", headers={"authorization": f"Bearer {on_cluster.key}"}).json()
-    assert json.dumps(usage).count('"output_tokens": 6000') or usage
     until(lambda: tutorial.run("forefront cluster status").count("dead") == 1)
     tutorial.run("forefront cluster scale forefront-mini 1")
-    assert (
-        on_cluster.client()
-        .post("/v1/chat/completions", json=tutorial.body | {"stream": False, "max_tokens": 5})
-        .status_code
-        == 200
-    )
+    with on_cluster.client() as client:
+        answer = client.post("/v1/chat/completions", json=tutorial.body | {"stream": False, "max_tokens": 5})
+    assert answer.status_code == 200
 
 
 def until(condition: Any, seconds: float = 120) -> None:

@@ -2,11 +2,30 @@
 
 import random
 from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 
+from forefront.engine.scheduling.drafter import DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 
 
-class ScriptedDrafter:
+class SimpleDrafter:
+    """A `Drafter` that looks at one sequence at a time and learns nothing."""
+
+    def draft(self, sequence: Sequence, max_tokens: int) -> list[int]:
+        raise NotImplementedError
+
+    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+        assert price > 0
+        return [self.draft(sequence, max_tokens) for sequence, max_tokens in requests]
+
+    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+        assert 0 <= accepted <= length
+
+    def forget(self, sequence: Sequence) -> None:
+        pass
+
+
+class ScriptedDrafter(SimpleDrafter):
     """Proposes the known `outputs` of prompts, each token replaced by a random one with probability 1 - `acceptance`.
     Drafts have up to `longest` tokens. `proposed` counts their tokens."""
 
@@ -16,8 +35,7 @@ class ScriptedDrafter:
         self._chance = random.Random(acceptance)
         self.proposed = 0
 
-    def propose(self, sequence: Sequence, max_tokens: int) -> list[int]:
-        """See `Drafter.propose`."""
+    def draft(self, sequence: Sequence, max_tokens: int) -> list[int]:
         place = sequence.num_output_tokens
         length = min(self._chance.randint(0, self._longest), max_tokens)
         output = self._outputs[tuple(sequence.request.prompt)][place : place + length]

@@ -80,6 +80,9 @@ class EveryThird:
             allowed[len(self.accepted) % 3 + 3 :: 3] = 1
         return np.packbits(allowed, bitorder="little").view(np.uint32)
 
+    def forced(self) -> list[int]:
+        return []
+
     def accept(self, token: int, tokens_left: int) -> int:
         assert tokens_left == 30 - len(self.accepted)
         self.accepted.append(token)

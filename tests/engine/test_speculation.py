@@ -17,7 +17,7 @@ from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.drafter import Drafter
 from forefront.engine.scheduling.scheduler import SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
-from tests.engine.drafts import ScriptedDrafter
+from tests.engine.drafts import ScriptedDrafter, SimpleDrafter
 from tests.engine.engines import CONTEXT, EXACT, GREEDY, collect, prompt
 from tests.engine.sampling.test_constraint import STOP, Cycle
 
@@ -196,13 +196,13 @@ async def test_a_constraint_follows_drafts_and_takes_them_back(
     assert all(len(taken) == 25 for taken in expected[1])
 
 
-class WholeOutput:
+class WholeOutput(SimpleDrafter):
     """Proposes all of a known output that it may."""
 
     def __init__(self, output: list[int]) -> None:
         self.output = output
 
-    def propose(self, sequence: Sequence, max_tokens: int) -> list[int]:
+    def draft(self, sequence: Sequence, max_tokens: int) -> list[int]:
         place = sequence.num_output_tokens
         return self.output[place : place + max_tokens]
 

@@ -76,7 +76,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"architectures": ["MixtralForCausalLM"]},
         "'MixtralForCausalLM' is not supported; supported are Arcee",
     ),
-    ({"architectures": ["LlamaForSequenceClassification"]}, "'LlamaForSequenceClassification' is not supported"),
+    ({"architectures": ["LlamaForTokenClassification"]}, "'LlamaForTokenClassification' is not supported"),
     ({"architectures": ["Gemma2ForCausalLM"]}, "'Gemma2ForCausalLM' is not supported"),
     ({"architectures": None}, "does not name one architecture"),
     ({"architectures": [[]]}, "does not name one architecture"),

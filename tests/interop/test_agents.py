@@ -50,7 +50,9 @@ def test_codex_edits_a_file_over_responses(agents: Path, tmp_path: Path) -> None
     (home / ".codex").mkdir(parents=True)
     (folder / "greeting.txt").write_text("Hello\n")
     command = json.dumps({"cmd": "sed -i s/Hello/Goodbye/ greeting.txt && cat greeting.txt"})
-    backend = AgentBackend([("exec_command", command), "The file says Goodbye now."])
+    # The second call is of a tool in a namespace, to which Codex answers with an error: there is no such agent.
+    close = ("multi_agent_v1__close_agent", json.dumps({"target": "none"}))
+    backend = AgentBackend([("exec_command", command), close, "The file says Goodbye now."])
     log = tmp_path / "log"
     with Nursery().serve(f"sqlite:///{tmp_path / 'f.db'}", log, backends={MODEL: backend}) as server:
         (home / ".codex" / "config.toml").write_text(documented_configuration(server.url))

@@ -86,3 +86,17 @@ async def test_the_async_client_streams_and_polls(server: RunningServer) -> None
         assert (await client.responses.retrieve(name)).output_text == events[-1].response.output_text
         resumed: Any = await client.responses.retrieve(name, stream=True, starting_after=events[3].sequence_number)
         assert [event async for event in resumed] == events[4:]
+
+
+async def test_the_async_client_keeps_a_conversation(server: RunningServer) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0) as client:
+        made = await client.conversations.create(items=[{"type": "message", "role": "user", "content": WEATHER}])
+        fields = ask(input="And in Paris?", conversation=made.id, max_output_tokens=8)
+        answered = await client.responses.create(**fields)
+        assert answered.conversation is not None
+        assert answered.conversation.id == made.id
+        items: list[Any] = [item async for item in client.conversations.items.list(made.id, order="asc")]
+        assert [item.role for item in items] == ["user", "user", "assistant"]
+        assert items[-1].content[0].text == answered.output_text
+        await client.conversations.items.delete(items[0].id, conversation_id=made.id)
+        assert (await client.conversations.delete(made.id)).deleted

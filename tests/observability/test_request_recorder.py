@@ -4,7 +4,7 @@ import pytest
 
 from forefront.gateway.ledger.settlement import LedgerRow
 from forefront.observability import request_recorder
-from forefront.observability.request_recorder import MAX_TIMES, RequestRecorder
+from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ModelMetrics
 from forefront.wire.admin import Status
 
@@ -20,13 +20,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
-
-
-def delta(recorder: RequestRecorder, clock: Clock) -> None:
-    """What an endpoint does for a piece of the first choice."""
-    recorder.delta_times.append(clock.now)
-    if len(recorder.delta_times) > MAX_TIMES:
-        recorder.count_deltas()
 
 
 def row(status: Status = "completed", reason: str | None = "length", output: int = 5) -> LedgerRow:
@@ -45,7 +38,7 @@ def test_the_times_of_a_request(clock: Clock) -> None:
     clock.now += 4
     recorder.first_token()
     for _ in range(5):
-        delta(recorder, clock)
+        recorder.delta(0)
         clock.now += 0.5
     recorder.computed()
     assert metrics.running == 0
@@ -75,9 +68,9 @@ def test_choices_that_are_computed_together_count_once(clock: Clock) -> None:
     recorder.admitted()
     recorder.first_token()
     for _ in range(5):
-        delta(recorder, clock)
+        recorder.delta(0)
         for choice in (1, 2):
-            recorder.other_delta(choice)
+            recorder.delta(choice)
         clock.now += 1
     recorder.finish(row(output=15), None)
     assert (metrics.inter_token_latency.count, metrics.inter_token_latency.sum) == (4, 4)
@@ -115,7 +108,7 @@ def test_the_engine_may_finish_before_the_first_token_is_read(clock: Clock) -> N
     recorder.computed()
     clock.now += 1
     recorder.first_token()
-    delta(recorder, clock)
+    recorder.delta(0)
     recorder.finish(row(), None)
     assert metrics.decode_time.sum == 0
     assert metrics.time_per_output_token.count == 0
@@ -125,9 +118,9 @@ def test_every_interval_of_a_long_answer_counts_once(clock: Clock) -> None:
     metrics = ModelMetrics()
     recorder = RequestRecorder(metrics)
     for _ in range(3000):
-        delta(recorder, clock)
+        recorder.delta(0)
         clock.now += 0.25
-        assert len(recorder.delta_times) < 1000
+        assert len(recorder._times) < 1000
     recorder.finish(row(), None)
     assert metrics.inter_token_latency.count == 2999
     assert metrics.inter_token_latency.sum == pytest.approx(2999 / 4)
@@ -138,7 +131,7 @@ def test_answers_have_no_interval_between_them(clock: Clock) -> None:
     for deltas in (0, 1, 3, 2, 1):
         recorder = RequestRecorder(metrics)
         for _ in range(deltas):
-            delta(recorder, clock)
+            recorder.delta(0)
             clock.now += 1
         recorder.finish(row(), None)
         clock.now += 100

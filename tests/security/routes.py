@@ -18,6 +18,7 @@ from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.store.conversation_store import ConversationStore
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.response_store import ResponseStore
 from forefront.server.app import Services, build_app
@@ -38,7 +39,8 @@ def route_table(folder: Path) -> list[Route]:
         UsageReports(database),
         LedgerHistories(database),
         BudgetReports(database),
-        StoredResponses(ResponseStore(database, "server")),
+        StoredResponses(ResponseStore(database, "server"), ConversationStore(database)),
+        ConversationStore(database),
     )
     app = build_app(services, WorkerPool(1, "bodies"))
     while not isinstance(app, Starlette):

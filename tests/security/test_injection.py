@@ -131,6 +131,7 @@ def test_in_every_query_and_id_of_stored_responses(stored: Stored) -> None:
                     assert response.status_code in (404, 422), (parameter, text, response.text)
                     assert response.json()["error"]["param"].startswith(parameter)
             assert client.post("/v1/responses", json=fields | {"previous_response_id": text}).status_code in (404, 422)
+            assert client.post("/v1/responses", json=fields | {"conversation": text}).status_code in (404, 422)
             item = {"type": "item_reference", "id": text}
             assert client.post("/v1/responses", json=fields | {"input": [item]}).status_code in (404, 422)
         assert contents(stored) == before

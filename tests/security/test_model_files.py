@@ -18,7 +18,7 @@ from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.ir_model import load_ir
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.chat.local.loading import LoadError, ModelOptions, load_backend
+from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
 
 # How long mutations are tried.
 BUDGET = 8.0
@@ -296,4 +296,6 @@ def test_an_exported_model_with_numbers_that_cannot_be_meant(tiny_directory: Pat
         with pytest.raises(
             (SourceError, LoadError), match=r"no context length between 1 and|that end an answer|to end answers"
         ):
-            load_backend(load_ir(exported), ModelOptions())
+            parts = load_ir(exported)
+            assert isinstance(parts, ModelParts)
+            load_backend(parts, ModelOptions())

@@ -34,7 +34,7 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     key = (case.headers or {}).get("Idempotency-Key")
     if key and len(key) < 200:
         case.headers["Idempotency-Key"] = key + secrets.token_hex(8)
-    if isinstance(case.body, dict) and case.path.startswith("/v1/"):
+    if isinstance(case.body, dict) and case.path.startswith("/v1/") and "/conversations" not in case.path:
         _ask_little(case.body)
     if isinstance(case.body, dict) and case.path == "/admin/keys":
         _expire_later(case.body)

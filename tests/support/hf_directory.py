@@ -16,7 +16,7 @@ TEMPLATE = (
 )
 
 
-def _write_tokenizer(directory: Path, file: GgufFile) -> None:
+def write_tokenizer(directory: Path, file: GgufFile) -> None:
     """The vocabulary of a GGUF file as `tokenizer.json` and `tokenizer_config.json`."""
     tokens, merges = file.metadata["tokenizer.ggml.tokens"], file.metadata["tokenizer.ggml.merges"]
     pairs = [tuple(merge.split(" ")) for merge in merges]
@@ -36,5 +36,5 @@ def write_directory(directory: Path) -> None:
         write_decoder(path, FAMILIES["qwen2"], shape=ALIGNED, quant="BF16")
         file = GgufFile(path)
         write_checkpoint(directory, CHECKPOINTS["qwen2"], file, shape=ALIGNED)
-        _write_tokenizer(directory, file)
+        write_tokenizer(directory, file)
         (directory / "generation_config.json").write_text('{"eos_token_id": [2, 0]}')

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.support import random_decoder
 from tests.support.random_blocks import random_matrix
-from tests.support.random_decoder import CONTEXT, DEFAULT, VOCABULARY, WIDE, Shape, Tensors, TensorSpec
+from tests.support.random_decoder import CONTEXT, DEEP, DEFAULT, VOCABULARY, WIDE, Shape, Tensors, TensorSpec
 
 MEAN, CLS, LAST, RANK = 1, 2, 3, 4
 SEGMENTS: Final = 2
@@ -68,6 +68,35 @@ def _decoder_model(shape: Shape) -> Iterator[TensorSpec]:
     yield from random_decoder._norms(shape, "output_norm")
 
 
+def _modern_bert(shape: Shape) -> Iterator[TensorSpec]:
+    width = shape.heads * shape.head_width
+    yield "attn_qkv.weight", (3 * width, shape.width), 1.5
+    yield "attn_output.weight", (shape.width, width), 2.0
+    yield "ffn_up.weight", (2 * shape.hidden, shape.width), 1.0
+    yield "ffn_down.weight", (shape.width, shape.hidden), 2.0
+    yield from random_decoder._norms(shape, "attn_norm", "ffn_norm")
+
+
+def _modern_bert_model(shape: Shape) -> Iterator[TensorSpec]:
+    yield from random_decoder._norms(shape, "token_embd_norm", "output_norm")
+
+
+def _gemma_model(shape: Shape) -> Iterator[TensorSpec]:
+    yield from random_decoder._norms(shape, "output_norm")
+    yield "dense_2.weight", (2 * shape.width, shape.width), 1.0
+    yield "dense_3.weight", (shape.width, 2 * shape.width), 1.0
+
+
+def _yes_no_model(shape: Shape) -> Iterator[TensorSpec]:
+    yield from random_decoder._norms(shape, "output_norm")
+    yield "cls.output.weight", (2, shape.width), 0.3
+
+
+def _score_model(shape: Shape) -> Iterator[TensorSpec]:
+    yield from random_decoder._norms(shape, "output_norm")
+    yield "cls.output.weight", (1, shape.width), 0.3
+
+
 _BIDIRECTIONAL: Final = {"attention.causal": False}
 
 # By the name of a test.
@@ -79,6 +108,29 @@ ENCODERS: Final[dict[str, EncoderFamily]] = {
         "nomic-bert", MEAN, _nomic, _nomic_model, _BIDIRECTIONAL | {"rope.freq_base": 1000.0}, layer_norm=True
     ),
     "qwen3": EncoderFamily("qwen3", LAST, random_decoder._qwen3, _decoder_model, shape=WIDE),
+    "modern-bert": EncoderFamily(
+        "modern-bert",
+        MEAN,
+        _modern_bert,
+        _modern_bert_model,
+        _BIDIRECTIONAL | {"attention.sliding_window": 16, "rope.freq_base": 160000.0, "rope.freq_base_swa": 1000.0},
+        layer_norm=True,
+        shape=replace(_FULL_HEADS, layers=5),
+    ),
+    "gemma-embedding": EncoderFamily(
+        "gemma-embedding",
+        MEAN,
+        random_decoder._gemma3,
+        _gemma_model,
+        _BIDIRECTIONAL
+        | {
+            **{"attention.sliding_window": 16, "rope.freq_base": 1e6},
+            **{"dense_2_feat_in": 80, "dense_2_feat_out": 160, "dense_3_feat_in": 160, "dense_3_feat_out": 80},
+        },
+        shape=DEEP,
+    ),
+    "qwen3, yes and no": EncoderFamily("qwen3", RANK, random_decoder._qwen3, _yes_no_model, shape=WIDE),
+    "qwen3, score": EncoderFamily("qwen3", RANK, random_decoder._qwen3, _score_model, shape=WIDE),
     "llama": EncoderFamily("llama", MEAN, random_decoder._llama, _decoder_model, shape=DEFAULT),
 }
 
@@ -94,6 +146,8 @@ def write_encoder(
     for key, value in (random_decoder._fields(decoder, shape) | family.fields).items():
         random_decoder._add(writer, f"{family.architecture}.{key}", value)
     writer.add_uint32(f"{family.architecture}.pooling_type", family.pooling)
+    if family.model_tensors is _yes_no_model:
+        writer.add_array(f"{family.architecture}.classifier.output_labels", ["yes", "no"])
     random_decoder._add_vocabulary(writer)
     writer.add_uint32("tokenizer.ggml.token_type_count", SEGMENTS)
     rng = np.random.default_rng(seed)

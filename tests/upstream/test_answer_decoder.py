@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.chat.events import ChoiceEnd, Event
+from forefront.chat.events import ChoiceEnd, Event, TextDelta
 from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
 from forefront.upstream.error_mapping import read_error
 from forefront.upstream.sse import EventReader
@@ -238,3 +238,48 @@ def test_the_stop_string_that_an_upstream_names(fields: dict[str, Any], stop: st
     choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"} | fields
     *_, end = AnswerDecoder(1, 1000).decode(json.dumps({"choices": [choice]}).encode())
     assert end == ChoiceEnd(0, "stop", stop)
+
+
+_CHUNKS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
+    st.one_of(
+        st.builds(
+            lambda index, text: {"index": index, "delta": {"content": text}}, st.integers(0, 1), st.text(max_size=3)
+        ),
+        st.builds(lambda index, text: {"index": index, "text": text}, st.integers(0, 1), st.text(max_size=3)),
+        st.builds(lambda index: {"index": index, "delta": {"reasoning": "x"}}, st.integers(0, 1)),
+        st.builds(
+            lambda index: {"index": index, "delta": {"content": "e"}, "finish_reason": "stop"}, st.integers(0, 1)
+        ),
+        st.just({"index": 7, "delta": {"content": "no such choice"}}),
+    ),
+    max_size=12,
+)
+
+
+def spelled_out(payloads: list[bytes], sizes: list[int]) -> tuple[list[tuple[object, ...]], bool, tuple[int, ...]]:
+    """The events with every text as its characters, whether an exception followed, and the decoder's counts."""
+    decoder, result = AnswerDecoder(2, 1000), list[tuple[object, ...]]()
+    try:
+        position = turn = 0
+        while position < len(payloads):
+            size = sizes[turn % len(sizes)]
+            for event in decoder.decode_all(payloads[position : position + size]):
+                texts = event.text if isinstance(event, TextDelta) else [event]
+                result += [(getattr(event, "index", 0), part) for part in texts]
+            position, turn = position + size, turn + 1
+    except MalformedAnswerError:
+        return result, True, ()
+    return result, False, (decoder.output_bytes, decoder.pieces, decoder.complete)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_CHUNKS, st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_chunks_that_arrive_together_add_up_to_the_same(chunks: list[dict[str, Any]], sizes: list[int]) -> None:
+    payloads = [json.dumps({"model": "m", "choices": [part]}).encode() for part in chunks]
+    assert spelled_out(payloads, sizes) == spelled_out(payloads, [1])
+
+
+def test_texts_that_arrive_together_are_joined() -> None:
+    payloads = [json.dumps({"model": "m", "choices": [{"delta": {"content": word}}]}).encode() for word in "abcd"]
+    events = list(AnswerDecoder(1, 100).decode_all(payloads))
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["a", "bcd"]

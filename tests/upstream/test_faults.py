@@ -13,6 +13,7 @@ from tests.support.upstream_faults import SECRET_ADDRESS, upstream_faults
 from tests.upstream.backends import Collected, chat, collect
 
 # An answer that is no stream is read nonetheless.
+_WHOLE_FAULTS = {name: fault for name, fault in upstream_faults().items() if not fault.stream}
 _FAULTS = {name: fault for name, fault in upstream_faults().items() if fault.stream} | {
     "stream: a whole completion": replace(upstream_faults()["stream: a whole completion"], outcome="whole")
 }
@@ -43,6 +44,31 @@ async def test_a_fault_has_its_outcome(name: str, upstream: FaultyUpstream, back
     if expected == "cut":
         assert collected.usage.output_tokens > 0
     # The connection of a broken answer is closed, never used again.
+    await _until(lambda: upstream.open_connections <= 1)
+
+
+@pytest.mark.parametrize("name", _WHOLE_FAULTS)
+async def test_a_fault_of_a_whole_answer_has_its_outcome(
+    name: str, upstream: FaultyUpstream, backend: UpstreamBackend
+) -> None:
+    fault = _WHOLE_FAULTS[name]
+    upstream.behaviour = fault.answer
+    collected, error = Collected(), None
+    try:
+        async with asyncio.timeout(20):
+            await collect(collected, backend, chat(max_tokens=16))
+    except ApiError as raised:
+        error = raised
+    assert all("stream" not in request.json for request in upstream.completions)
+    assert collected.usage.prompt_tokens
+    assert ("nothing" if error else "whole") == (fault.outcome if fault.outcome == "whole" else "nothing")
+    if error is None:
+        assert (collected.text, collected.reasons) == ("Hello there.", ["stop"])
+        return
+    assert not collected.events
+    assert not any(text in error.message for text in _INTERNAL)
+    refused = error.code not in ("upstream_failed", "upstream_unavailable", "overloaded")
+    assert refused == (fault.outcome == "refused")
     await _until(lambda: upstream.open_connections <= 1)
 
 

@@ -12,7 +12,7 @@ from forefront.catalog.source import ModelSource
 from forefront.engine.model.model import ModelOptions
 
 # Options without influence on an output.
-_SIZES: Final = {"kv_cache_bytes", "contexts"}
+_WITHOUT_INFLUENCE: Final = {"kv_cache_bytes", "contexts", "inter_token_latency", "speculation", "draft"}
 # Files of a directory, beside its weights, that decide about its outputs: graphs, tokenizer, configuration, template.
 _SETTINGS: Final = ("*.json", "*.jinja", "openvino_*.xml", "openvino_*.bin")
 
@@ -28,6 +28,6 @@ def settings_files(source: ModelSource) -> list[Path]:
 def fingerprint(build: Build, settings_digest: str, options: ModelOptions, chat_template: str | None) -> str:
     """Changes with the weights, the versions in `build`, the model's other files, the options of computation, and the
     chat template that replaces the model's own."""
-    computed = {name: value for name, value in asdict(options).items() if name not in _SIZES}
+    computed = {name: value for name, value in asdict(options).items() if name not in _WITHOUT_INFLUENCE}
     parts = [build.weights, build.quantization, build.engine, settings_digest, computed, chat_template]
     return "fp_" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

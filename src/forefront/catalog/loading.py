@@ -35,7 +35,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LocalLoader:
-    """Loads a model into this process. `fetch` returns the source with its files on this machine."""
+    """Loads a model into this process. `fetch` returns the source with its files on this machine. `draft` loads a
+    smaller model that drafts for it."""
 
     source: ModelSource
     cache: ModelCache
@@ -43,17 +44,29 @@ class LocalLoader:
     fetch: Callable[[ModelSource, Progress], ModelSource]
     chat_template: str | None = None
     context_length: int | None = None
+    draft: "LocalLoader | None" = None
 
     def estimate(self) -> LoadEstimate:
         """See `ModelLoader.estimate`."""
-        return estimate_memory(self.source, self.options, self.context_length)
+        estimate = estimate_memory(self.source, self.options, self.context_length)
+        if self.draft is None:
+            return estimate
+        return replace(estimate, memory_bytes=estimate.memory_bytes + self.draft.estimate().memory_bytes)
 
     def load(self, progress: Progress) -> LoadedModel:
         """See `ModelLoader.load`."""
         source = self.fetch(self.source, progress)
-        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length)
-        size = estimate_memory(source, self.options, self.context_length).memory_bytes
-        return replace(loaded, memory_bytes=size)
+        draft = None if self.draft is None else self.draft.load_parts(progress)
+        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length, draft)
+        return replace(loaded, memory_bytes=replace(self, source=source).estimate().memory_bytes)
+
+    def load_parts(self, progress: Progress) -> ModelParts:
+        """The parts of a draft model. Raises `SourceError`."""
+        source = self.fetch(self.source, progress)
+        parts, _, _ = _load_parts(source, self.cache, self.options, progress)
+        if not isinstance(parts, ModelParts):
+            raise SourceError(f"{source.path}: an embedding model cannot draft")
+        return parts
 
 
 def load(
@@ -63,13 +76,20 @@ def load(
     progress: Progress,
     chat_template: str | None = None,
     context_length: int | None = None,
+    draft: ModelParts | None = None,
 ) -> LoadedModel:
     """Prepare the model's weights if need be, and load it.
 
-    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. Raises
-    `SourceError`, whose text names the file.
+    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
+    is a smaller model. Raises `SourceError`, whose text names the file.
     """
-    backend, build, mark = _load(source, cache, options, progress, chat_template, context_length, _backend)
+
+    def create(
+        parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
+    ) -> LocalBackend | EmbeddingBackend:
+        return _backend(parts, options, chat_template, draft)
+
+    backend, build, mark = _load(source, cache, options, progress, chat_template, context_length, create)
     return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build)
 
 
@@ -141,13 +161,7 @@ def _load(
 ) -> tuple[T, Build, str]:
     """What `create` makes of the model's parts, its build and its fingerprint."""
     try:
-        parts: ModelParts | EmbeddingParts
-        if source.is_ir:
-            if options.quantize_weights:
-                raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
-            parts, digest, weights = load_ir(source.path), ir_digest(source.path, cache), "weights as stored"
-        else:
-            parts, digest, weights = _load_prepared(source, cache, options, progress)
+        parts, digest, weights = _load_parts(source, cache, options, progress)
         settings = cache.digest(settings_files(source))
         parts = _with_context(parts, context_length)
         with progress.step(f"Loading {source.name}"):
@@ -170,12 +184,23 @@ def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, cha
 
 
 def _backend(
-    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
+    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None, draft: ModelParts | None
 ) -> LocalBackend | EmbeddingBackend:
     """Raises `LoadError`."""
     if isinstance(parts, EmbeddingParts):
         return load_embedding_backend(parts, options)
-    return load_backend(parts, options, chat_template)
+    return load_backend(parts, options, chat_template, draft)
+
+
+def _load_parts(
+    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
+) -> tuple[ModelParts | EmbeddingParts, str, str]:
+    """The parts, the digest of the files, and how exactly their weights are computed with. Raises `SourceError`."""
+    if not source.is_ir:
+        return _load_prepared(source, cache, options, progress)
+    if options.quantize_weights:
+        raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
+    return load_ir(source.path), ir_digest(source.path, cache), "weights as stored"
 
 
 def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None) -> ModelParts | EmbeddingParts:
@@ -191,7 +216,6 @@ def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None
 def _load_prepared(
     source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
 ) -> tuple[ModelParts | EmbeddingParts, str, str]:
-    """The parts, the digest of the files, and how exactly their weights are computed with."""
     kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
     with progress.step(f"Reading {source.name}"):
         model = kind(

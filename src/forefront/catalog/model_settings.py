@@ -20,9 +20,9 @@ _UPSTREAM_ONLY: Final = (
 )
 _SOURCE_ONLY: Final = (
     *("engine", "engine_args", "keep", "chat_template", "quantize", "precision", "exact_activations"),
-    *("device", "threads", "kv_cache_gib"),
+    *("device", "threads", "kv_cache_gib", "inter_token_seconds", "speculation", "draft"),
 )
-_FOREFRONT_ONLY: Final = ("quantize", "precision", "exact_activations")
+_FOREFRONT_ONLY: Final = ("quantize", "precision", "exact_activations", "inter_token_seconds", "speculation", "draft")
 
 
 class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -37,9 +37,12 @@ class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     quantize: Literal["int8", "int4"] | None = None
     precision: Literal["f32", "bf16"] | None = None
     exact_activations: bool | None = None
+    speculation: Literal["off", "ngram"] | None = None
+    draft: Text | None = None
     device: Text | None = None
     threads: Annotated[int, Meta(ge=0, le=65535)] | None = None
     kv_cache_gib: Annotated[float, Meta(ge=0.01, le=4096)] | None = None
+    inter_token_seconds: Annotated[float, Meta(ge=0.001, le=60)] | None = None
     upstream: Text | Annotated[list[Text], Meta(min_length=1, max_length=64)] | None = None
     upstream_model: Text | None = None
     upstream_key: Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")] | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
+from forefront.chat.local.rank_prompt import QWEN3
 from forefront.graph.build import (
     PACKING,
     build_embedding_graph,
@@ -18,7 +19,7 @@ from forefront.graph.build import (
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
 from forefront.graph.packing.weight_file import is_complete
-from forefront.graph.pooling import shortens
+from forefront.graph.pooling import ranks, shortens
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
@@ -71,7 +72,8 @@ class PreparedModel(ABC):
                     vectors = build_embedding_graph(
                         self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
                     )
-                    return EmbeddingParts(vectors.graph, tokenizer, facts, self._embedding_facts()), vectors.precision
+                    embedding_facts = self._embedding_facts(settings, tokenizer)
+                    return EmbeddingParts(vectors.graph, tokenizer, facts, embedding_facts), vectors.precision
                 built = build_graph(
                     self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
                 )
@@ -82,9 +84,12 @@ class PreparedModel(ABC):
             reason = f"{self._cache.models}: {error.strerror}"
             raise SourceError(f"{self._source.path}: its weights cannot be kept in {reason}") from error
 
-    def _embedding_facts(self) -> EmbeddingFacts:
-        """Whether vectors are normalised, and whether the model is trained for shorter ones."""
-        return EmbeddingFacts(shortens=shortens(Settings(self._file.metadata)))
+    def _embedding_facts(self, settings: Settings, tokenizer: Tokenizer) -> EmbeddingFacts:
+        """Whether the model is trained for shorter vectors, and its prompt for pairs."""
+        template = tokenizer.rank_template
+        if not template and ranks(settings) and settings.architecture == "qwen3":
+            template = QWEN3
+        return EmbeddingFacts(shortens=shortens(settings), rank_template=template)
 
     @abstractmethod
     def _open(self, path: Path) -> tuple[ModelFile, Sequence[Path]]:

@@ -1,13 +1,15 @@
 """The events of an answer, in order: `Started`; for each choice any number of deltas and one `ChoiceEnd`; `Completed`.
-An answer that fails raises `ApiError` instead."""
+An answer that fails raises `ApiError` instead.
 
-from dataclasses import dataclass
+Events are msgspec structs: each token makes one, in a third of the time of a frozen dataclass.
+"""
+
+import msgspec
 
 from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogprob
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The prompt has been read: `prompt_tokens`, of which `cached_tokens` came from the KV cache. `fingerprint` takes
     the place of the model's own."""
 
@@ -16,8 +18,7 @@ class Started:
     fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(msgspec.Struct, frozen=True):
     """More text of choice `index`. `logprobs` are those of its tokens, if requested."""
 
     index: int
@@ -25,16 +26,14 @@ class TextDelta:
     logprobs: list[TokenLogprob] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
+class ReasoningDelta(msgspec.Struct, frozen=True):
     """More reasoning of choice `index`."""
 
     index: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallBegin:
+class ToolCallBegin(msgspec.Struct, frozen=True):
     """A call of a function or a custom tool begins: number `call` of choice `index`, counted from 0."""
 
     index: int
@@ -43,8 +42,7 @@ class ToolCallBegin:
     custom: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+class ToolCallDelta(msgspec.Struct, frozen=True):
     """More of the arguments of a tool call: JSON text, or the input of a custom tool."""
 
     index: int
@@ -53,8 +51,7 @@ class ToolCallDelta:
     custom: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceEnd:
+class ChoiceEnd(msgspec.Struct, frozen=True):
     """Choice `index` is complete. `stop_string` is the one that ended it, if that is known."""
 
     index: int
@@ -62,8 +59,7 @@ class ChoiceEnd:
     stop_string: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamReport:
+class UpstreamReport(msgspec.Struct, frozen=True):
     """The replica that answered, and the model's name there. The rest is what it states of its computation."""
 
     name: str
@@ -73,8 +69,7 @@ class UpstreamReport:
     engine: str = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class RunReport:
+class RunReport(msgspec.Struct, frozen=True):
     """The effective sampling values of an answer, and the seconds that it waited, read the prompt and generated.
     `upstream` is set for an answer of another server. `moves`: between replicas of a cluster."""
 
@@ -86,8 +81,7 @@ class RunReport:
     moves: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """Every choice is complete. `completion_tokens` were sampled for all of them, each up to its end."""
 
     prompt_tokens: int

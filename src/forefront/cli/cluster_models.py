@@ -120,3 +120,5 @@ async def follow_capacity(catalog: Catalog, gateway: Gateway, queue: QueueSettin
 def _check_engine(configured: ConfiguredModel) -> None:
     if configured.engine not in ("auto", "forefront"):
         raise SourceError(f"{configured.name}: replicas on a cluster do not run the engine {configured.engine}")
+    if configured.options.draft:
+        raise SourceError(f"{configured.name}: replicas on a cluster do not run a draft model; speculation works")

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.model_settings import parse_keep
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import ModelUse, PulledModels
-from forefront.catalog.source import ModelSource, SourceError, find_known
+from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
 from forefront.cli.cluster_models import ClusterModels
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
@@ -70,7 +71,11 @@ def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -
             raise SourceError(f"{configured.name}: {configured.engine} takes a chat template in `engine_args`")
         server = VLLM if configured.engine == "vllm" else SGLANG
         return GpuServerLoader(server, source, cache, fetch_files, settings.context_length, arguments)
-    local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length)
+    draft = None
+    if options.draft:
+        draft_source = PulledModels(home).locate(find_source(options.draft))
+        draft = LocalLoader(draft_source, cache, replace(options, draft=""), _FilePuller(home))
+    local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length, draft)
     llama_cpp = LlamaCppLoader(source, cache, options, fetch_files, template, settings.context_length, arguments)
     if configured.engine == "auto":
         return AutomaticLoader(local, llama_cpp)

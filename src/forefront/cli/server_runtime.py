@@ -30,15 +30,17 @@ from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.limits.redis_limiter import RedisLimiter, open_redis_limiter
 from forefront.gateway.store.content_cipher import VARIABLE, ContentCipher, parse_keys
+from forefront.gateway.store.conversation_store import ConversationStore
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.response_store import ResponseStore, StorageLimits
+from forefront.gateway.store.response_store import ResponseStore
+from forefront.gateway.store.storage_limits import StorageLimits
 from forefront.observability.tracing import Tracer
 from forefront.server.app import Services, build_app
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.trace_context import TraceContextMiddleware
-from forefront.server.responses.expiry import delete_expired_responses
+from forefront.server.responses.expiry import delete_expired_contents
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.metrics import metrics_app
 from forefront.server.serve import MetricsPort, ServerOptions, Shutdown, serve
@@ -78,9 +80,9 @@ def run_server(
     async def run() -> None:
         ledger, server = Ledger(database), settings.server
         body_memory = BodyMemory(server.body_seconds, server.body_memory_mib * 2**20, server.connections)
-        response_store = _response_store(settings, database, ledger)
-        async with open_redis_limiter(settings.redis.url) as redis_limiter, delete_expired_responses(response_store):
-            services = _services(settings, catalog, database, ledger, redis_limiter, tracer, response_store)
+        stores = _content_stores(settings, database, ledger)
+        async with open_redis_limiter(settings.redis.url) as redis_limiter, delete_expired_contents(*stores):
+            services = _services(settings, catalog, database, ledger, redis_limiter, tracer, *stores)
             if make_reloader is not None:
                 reloader = make_reloader(catalog, services.gateway)
                 services = replace(services, reload=reloader)
@@ -133,14 +135,18 @@ def raise_file_limit(connections: int) -> None:
         log.warning(text + "or raise the limit (ulimit -n)", limit, connections)
 
 
-def _response_store(settings: Config, database: Database, ledger: Ledger) -> ResponseStore:
+def _content_stores(settings: Config, database: Database, ledger: Ledger) -> tuple[ResponseStore, ConversationStore]:
     """Raises `StoreError` for an invalid encryption key, and without the key of what is stored."""
     wanted = settings.responses
-    limits = StorageLimits(wanted.days * 86_400, wanted.project_responses, wanted.project_mib * 2**20)
+    limits = StorageLimits(
+        wanted.days * 86_400, wanted.project_responses, wanted.project_mib * 2**20, wanted.project_conversations
+    )
     cipher = ContentCipher(parse_keys(os.environ.get(VARIABLE, "")))
-    store = ResponseStore(database, ledger.server_id, limits, cipher)
-    store.check_key()
-    return store
+    responses = ResponseStore(database, ledger.server_id, limits, cipher)
+    conversations = ConversationStore(database, limits, cipher)
+    responses.check_key()
+    conversations.check_key()
+    return responses, conversations
 
 
 def _services(
@@ -151,10 +157,11 @@ def _services(
     redis_limiter: RedisLimiter | None,
     tracer: Tracer | None,
     response_store: ResponseStore,
+    conversation_store: ConversationStore,
 ) -> Services:
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
     gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter, tracer=tracer)
-    responses = StoredResponses(response_store, default=settings.responses.store)
+    responses = StoredResponses(response_store, conversation_store, default=settings.responses.store)
     return Services(
         catalog,
         gateway,
@@ -164,6 +171,7 @@ def _services(
         LedgerHistories(database),
         BudgetReports(database),
         responses,
+        conversation_store,
     )
 
 

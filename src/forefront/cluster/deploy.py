@@ -185,7 +185,6 @@ class NodeStatus:
     head: bool
     free_cpus: float
     cpus: float
-    draining: bool
 
 
 def node_statuses() -> list[NodeStatus]:
@@ -202,7 +201,6 @@ def node_statuses() -> list[NodeStatus]:
                 "node:__internal_head__" in resources,
                 free.get("CPU", 0.0),
                 resources.get("CPU", 0.0),
-                bool(node.get("DeathReasonMessage")) and node["Alive"],
             )
         )
     return sorted(found, key=lambda node: (not node.head, not node.alive, node.id))

@@ -102,7 +102,10 @@ class ClusterWatch:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
             began = time.monotonic()
-            self._follow()
+            try:
+                self._follow()
+            except (OSError, msgspec.DecodeError):
+                log.exception("the process that follows the cluster failed")
             if self._stopping.is_set():
                 return
             log.warning("the connection to Ray has ended, and is made again; the known replicas stay in use")

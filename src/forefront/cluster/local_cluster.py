@@ -60,13 +60,20 @@ def start_local(home: Path, cpus: list[float]) -> Iterator[str]:
     cluster = LocalCluster(address, str(token), [head.process.pid])
     _write(folder, cluster)
     yield f"head at {address}"
-    port = int(address.rpartition(":")[2])
     for number, count in enumerate(cpus, start=1):
-        node = _Node(folder, f"node-{number}", port, count, cluster.environment())
-        cluster.processes.append(node.process.pid)
-        _write(folder, cluster)
-        node.wait()
+        add_node(home, cluster, count)
         yield f"node {number} with {count:g} CPUs"
+
+
+def add_node(home: Path, cluster: LocalCluster, cpus: float) -> int:
+    """Start another node, and return its process. Raises `LocalClusterError`."""
+    folder, number = home / "cluster", len(cluster.processes)
+    port = int(cluster.address.rpartition(":")[2])
+    node = _Node(folder, f"node-{number}", port, cpus, cluster.environment())
+    cluster.processes.append(node.process.pid)
+    _write(folder, cluster)
+    node.wait()
+    return node.process.pid
 
 
 def find_local(home: Path) -> LocalCluster | None:

@@ -6,6 +6,7 @@
 `ray start` is not used here because it replaces loopback by the machine's address. The node ends with SIGTERM.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -34,6 +35,9 @@ def run(kind: str, port: int, cpus: float, directory: str) -> None:
     )
     if kind == "head":
         parameters.update(gcs_server_port=port)
+        if redis := os.environ.get("RAY_REDIS_ADDRESS"):
+            # The GCS keeps its state there, over its own end.
+            parameters.update(external_addresses=[redis])
     else:
         parameters.update(gcs_address=f"{LOOPBACK}:{port}", node_manager_port=0)
     ended = threading.Event()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import sys
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import ray
@@ -33,9 +33,10 @@ _WAKE_SECONDS: Final = 30.0
 
 
 class Watcher:
-    """Follows the applications of some models."""
+    """Follows the applications of some models, and writes their replicas to `output`."""
 
-    def __init__(self, models: list[str]) -> None:
+    def __init__(self, models: list[str], output: BinaryIO) -> None:
+        self._output = output
         self._prefixes = {model: model_prefix(model) for model in models}
         # The replicas of each application, and the applications of each model, the newest last.
         self._replicas: dict[str, list[ReplicaAddress]] = {}
@@ -79,18 +80,15 @@ class Watcher:
         key = (LongPollNamespace.DEPLOYMENT_TARGETS, DeploymentID(name=DEPLOYMENT, app_name=name))
         snapshot = -1
         while True:
-            updates: Any = None
             try:
-                controller = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
-                updates = await controller.listen_for_change.remote({key: snapshot})
+                updates = await _changes({key: snapshot})
             except Exception as error:
                 log.debug("the replicas of %s cannot be followed: %s", name, error)
                 # A restarted controller counts its snapshots anew.
                 snapshot = -1
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            # A timeout is a constant in place of the updates.
-            if isinstance(updates, dict) and key in updates:
+            if key in updates:
                 snapshot = updates[key].snapshot_id
                 self._replicas[name] = _addresses(updates[key].object_snapshot.running_replicas)
                 self._send()
@@ -100,17 +98,35 @@ class Watcher:
             replicas = [address for name in names for address in self._replicas.get(name, ())]
             if self._sent.get(model) != replicas:
                 self._sent[model] = replicas
-                _write(ModelReplicas(model, replicas))
+                self.write(ModelReplicas(model, replicas))
+
+    def write(self, message: WatchMessage) -> None:
+        """Send a message to the server."""
+        self._output.write(msgspec.json.encode(message) + b"\n")
+        self._output.flush()
 
 
-def _write(message: WatchMessage) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
-    sys.stdout.buffer.flush()
+def _private_output() -> BinaryIO:
+    """Standard output for messages alone: Ray's native code writes there, too, and gets standard error instead."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return output
 
 
 def _applications() -> list[str]:
     found = serve.status().applications
     return sorted(found, key=lambda name: found[name].last_deployed_time_s)
+
+
+async def _changes(snapshots: dict[Any, int]) -> dict[Any, Any]:
+    """What has changed since these snapshots, once something has; empty after a timeout. Raises what Ray raises."""
+    controller = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+    return _updates(await controller.listen_for_change.remote(snapshots))
+
+
+def _updates(answer: Any) -> dict[Any, Any]:
+    """The updates of an answer, which is a constant in their place after a timeout."""
+    return answer if isinstance(answer, dict) else {}
 
 
 def _addresses(replicas: list[Any]) -> list[ReplicaAddress]:
@@ -134,13 +150,12 @@ async def _wake(application: str) -> None:
 
 
 async def _main(address: str, models: list[str]) -> None:
-    loop = asyncio.get_running_loop()
+    loop, watcher = asyncio.get_running_loop(), Watcher(models, _private_output())
     try:
         await asyncio.to_thread(connect, address)
     except (ConnectionError, InsecureClusterError) as error:
-        _write(WatchFailure(str(error)))
+        watcher.write(WatchFailure(str(error)))
         return
-    watcher = Watcher(models)
     task = loop.create_task(watcher.run())
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

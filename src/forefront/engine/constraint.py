@@ -1,6 +1,6 @@
 """Constrained decoding as the engine sees it: bits and token ids. `chat/grammar` implements it for grammars."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,10 @@ class Constraint(Protocol):
 
     def accept(self, token: int, tokens_left: int) -> int:
         """Take a token that the mask allows, and return it, or the one that replaces it."""
+
+    def forced(self) -> Sequence[int]:
+        """The next tokens where the text that follows is fixed, as it is most likely cut into tokens; empty where it is
+        not. A draft: the mask may allow another cut."""
 
     def rollback(self, count: int) -> None:
         """Undo the last `count` calls of `accept`, at most `MAX_ROLLBACK`."""

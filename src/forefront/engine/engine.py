@@ -38,7 +38,7 @@ _SCORED_LOGITS = 2**23
 class EngineStats:
     """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first. Cached blocks whose last use is
     more than `retained_seconds` ago have been evicted. The rest are counts; `steps` grows as long as the engine makes
-    progress."""
+    progress. Of `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
 
     running: int
     waiting: int
@@ -50,6 +50,9 @@ class EngineStats:
     restarts: int
     last_token: float
     retained_seconds: float = 0.0
+    drafts: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
     steps: int = 0
 
 
@@ -88,6 +91,7 @@ class Engine:
         self._stopping = False
         self._steps = self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
         self._last_token = 0.0
+        self._drafts = self._draft_tokens = self._accepted_tokens = 0
         self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -152,6 +156,9 @@ class Engine:
             restarts=self._restarts,
             last_token=self._last_token,
             retained_seconds=scheduler.pool.retained_seconds,
+            drafts=self._drafts,
+            draft_tokens=self._draft_tokens,
+            accepted_tokens=self._accepted_tokens,
             steps=self._steps,
         )
 
@@ -248,10 +255,17 @@ class Engine:
         outputs = sample(inputs, logits) if inputs else []
         accepted = {output.sequence: output.num_accepted for output in outputs if output.num_accepted}
         for chunk in chunks:
-            self._scheduler.commit(chunk, accepted.get(chunk.sequence, 0))
+            self._commit(chunk, accepted.get(chunk.sequence, 0))
         self._deliver(outputs)
         self._fail({sequence.generation: sequence.failure for sequence, _, _ in members if sequence.failure})
         self._step_budget.record(size, self._clock() - begin)
+
+    def _commit(self, chunk: ScheduledChunk, accepted: int) -> None:
+        self._scheduler.commit(chunk, accepted)
+        if chunk.draft:
+            self._drafts += 1
+            self._draft_tokens += len(chunk.draft)
+            self._accepted_tokens += accepted
 
     def _create_followers(self, sampled: list[ScheduledChunk]) -> None:
         """Create the other continuations of prompts whose first token is due."""

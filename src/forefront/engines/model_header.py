@@ -24,7 +24,7 @@ def read_model_header(path: Path) -> ModelHeader:
     paths = part_paths(path)
     headers = []
     for part in paths:
-        with map_file(part) as content, memoryview(content) as view:
-            headers.append(read_header(view))
+        with map_file(part) as content:
+            headers.append(read_header(content))
     tensors = {tensor.name: tensor for header in headers for tensor in header.tensors}
     return ModelHeader(paths, headers[0].metadata, tensors)

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from forefront.fairness.fair_queue import FairQueue
@@ -60,7 +59,8 @@ class AdmissionQueue:
 
     def __init__(self, slots: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._queue: FairQueue[QueueEntry] = FairQueue(slots, max_waiting, extra_slots=slots)
-        self._reserved: Counter[str] = Counter()  # places by project
+        self._reserved: dict[str, int] = {}  # places by project
+        self._reserved_total = 0
         self._clock = clock
         self._throughput = _INITIAL_THROUGHPUT
         self._finished_tokens = 0
@@ -84,12 +84,16 @@ class AdmissionQueue:
     def reserve(self, tenant: str) -> None:
         """Reserve a place for a request of unknown size, so that no more requests are prepared than fit. `enqueue` or
         `cancel` follows."""
-        self._reserved[tenant] += 1
+        self._reserved[tenant] = self._reserved.get(tenant, 0) + 1
+        self._reserved_total += 1
 
     def cancel(self, tenant: str) -> None:
         """Cancel a reservation."""
-        self._reserved[tenant] -= 1
-        if not self._reserved[tenant]:
+        self._reserved_total -= 1
+        left = self._reserved[tenant] - 1
+        if left:
+            self._reserved[tenant] = left
+        else:
             del self._reserved[tenant]
 
     def enqueue(self, tenant: str, weight: float, tokens: int) -> QueueEntry:
@@ -102,9 +106,9 @@ class AdmissionQueue:
 
     def check(self, tenant: str) -> None:
         """Raise `ApiError` 503 with `retry-after` if the project has no place left."""
-        reserved = self._reserved.total()
+        reserved = self._reserved_total
         free = self._queue.free_places - reserved
-        held = self._queue.held(tenant) + self._reserved[tenant]
+        held = self._queue.held(tenant) + self._reserved.get(tenant, 0)
         if free > 0 and held < _SHARE * free:
             return
         ahead, wait = self._queue.waiting + reserved, self._queue.tokens_waiting / self._throughput

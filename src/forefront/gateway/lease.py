@@ -16,6 +16,9 @@ from forefront.observability.request_recorder import RequestRecorder
 from forefront.wire.admin import Status
 from forefront.wire.errors import ApiError, RateLimitState
 
+# Errors that end a response from outside: it is charged for what it has taken.
+_ENDED = frozenset({"request_cancelled", "invalid_api_key"})
+
 
 @dataclass(frozen=True, slots=True)
 class LeasedRequest:
@@ -81,7 +84,7 @@ class Lease:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Exception) and not (isinstance(error, ApiError) and error.code == "request_cancelled"):
+        if isinstance(error, Exception) and not (isinstance(error, ApiError) and error.code in _ENDED):
             self.fail(error)
         else:
             self.abandon("aborted")

@@ -1,7 +1,7 @@
 """Attention: over the KV cache for generation, over whole sequences for embeddings."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from openvino.op import _PagedAttentionExtension
@@ -11,6 +11,9 @@ from forefront.engine.model.paged_graph import parameter
 from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape
+
+# The logit of a token outside of the window. Padding has -inf.
+_OUTSIDE: Final = -1e30
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ class PaddedInputs:
     """The inputs for a batch of whole sequences, padded on the right to one length, without a KV cache.
 
     `causal`: a token attends to those before it; else to all of its sequence, and `mask` [sequences, 1, 1, length] is
-    added to the logits of keys: 0, or -inf for padding. Causal attention needs no mask, since padding comes last.
+    added to the logits of keys: 0, or -inf for padding. Causal attention needs no mask, since padding comes last. A
+    window of n tokens ends at the token itself in causal attention, and else has it in its middle.
     """
 
     def __init__(self, *, causal: bool) -> None:
@@ -96,23 +100,38 @@ class PaddedInputs:
         self._mask = parameter("mask", [-1, 1, 1, -1], ov.Type.f32)
         self._causal = causal
         self._sequences = ops.slice(ops.shape_of(self._mask), *map(integers, (0, 1, 1)))
+        self._window_masks: dict[int, Node] = {}
 
     def all(self) -> list[Node]:
         """Every input, in the order of the graph."""
         return [self.position_ids, self.rows, self._mask]
 
     def attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
-        """See `AttentionInputs`. Raises `ModelFileError` for a window or sinks."""
-        if heads.window or heads.sinks is not None:
-            raise ModelFileError("its attention has windows or sinks, which embeddings do not support")
+        """See `AttentionInputs`. Raises `ModelFileError` for sinks."""
+        if heads.sinks is not None:
+            raise ModelFileError("its attention has sinks, which embeddings do not support")
         width = query.get_output_partial_shape(0)[1].get_length()
         groups = width // heads.width // heads.keys
         inputs = [self._by_head(query, heads.width), *(self._by_head(x, heads.width, groups) for x in (key, value))]
-        if self._causal:
+        if self._causal and not heads.window:
             node = ops.scaled_dot_product_attention(*inputs, scale=number(heads.scale), causal=True)
         else:
-            node = ops.scaled_dot_product_attention(*inputs, self._mask, number(heads.scale))
+            mask = self._window_mask(heads.window) if heads.window else self._mask
+            node = ops.scaled_dot_product_attention(*inputs, mask, number(heads.scale))
         return reshape(ops.transpose(node, integers(0, 2, 1, 3)), -1, width)
+
+    def _window_mask(self, window: int) -> Node:
+        """The mask of layers with that window: [sequences, 1, length, length]."""
+        if window not in self._window_masks:
+            length = ops.squeeze(ops.slice(ops.shape_of(self._mask), *map(integers, (3, 4, 1))), integers(0))
+            places = ops.range(ops.constant(np.int64(0)), length, ops.constant(np.int64(1)), "i64")
+            ahead = ops.subtract(ops.unsqueeze(places, integers(0)), ops.unsqueeze(places, integers(1)))
+            first, last = (1 - window, 0) if self._causal else (-(window // 2), window // 2)
+            outside = ops.logical_or(ops.less(ahead, integers(first)), ops.greater(ahead, integers(last)))
+            # Finite: a row of padding that sees nothing else would become NaN, and with it the next layer's values.
+            far = ops.select(outside, number(_OUTSIDE), number(0.0))
+            self._window_masks[window] = ops.add(self._mask, ops.unsqueeze(far, integers(0, 1)))
+        return self._window_masks[window]
 
     def _by_head(self, x: Node, width: int, groups: int = 1) -> Node:
         """[tokens, heads * width] to [sequences, heads * groups, length, width]: each head for a group of queries."""

@@ -73,7 +73,8 @@ def build_embedding_graph(
     file: ModelFile, cache: Path, *, exact: bool, quantize: str = "", precision: str = "f32"
 ) -> BuiltEmbeddingGraph:
     """The same for a model that makes embeddings."""
-    inputs = PaddedInputs(causal=Settings(file.metadata).architecture not in ENCODERS)
+    settings = Settings(file.metadata)
+    inputs = PaddedInputs(causal=settings.flag("attention.causal", settings.architecture not in ENCODERS))
     rounding = Rounding(exact, _BITS[quantize], precision)
     return BuiltEmbeddingGraph(*_build(file, cache, rounding, inputs, lambda decoder: decoder.build_embedding()))
 

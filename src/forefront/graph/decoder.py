@@ -26,7 +26,7 @@ from forefront.graph.operations import (
 )
 from forefront.graph.packing.pack import Rows
 from forefront.graph.packing.weights import Embedding, Part, Weights
-from forefront.graph.pooling import pooling_of
+from forefront.graph.pooling import dense_layers, pooling_of, ranking_head, ranks
 from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
 
@@ -110,16 +110,21 @@ class Decoder:
         hidden = self.hidden_states(embeddings)
         hidden.output(0).get_tensor().set_names({"hidden_states"})
         model = ov.Model([ops.result(hidden)], [embeddings, *self.inputs.all()], self.settings.architecture)
-        return EmbeddingGraph(model, self.width, self.input_embedding(), self.pooling(), self.weights)
+        vocabulary = self.weights.matrix_tensor("token_embd.weight", self.width).shape[0]
+        ranking = ranking_head(self.settings, self.weights, self.width) if ranks(self.settings) else None
+        dense = dense_layers(self.settings, self.weights, self.width)
+        width = len(dense[-1].weight) if dense else self.width
+        embed, pooling = self.input_embedding(), self.pooling()
+        return EmbeddingGraph(model, width, vocabulary, embed, pooling, self.weights, ranking, dense)
 
     def input_embedding(self) -> InputEmbedding:
         """The embeddings of tokens."""
         table = self.weights.matrix_tensor("token_embd.weight", self.width)
-        return InputEmbedding(Embedding(table, self.embedding_scale), table.shape[0])
+        return InputEmbedding(Embedding(table, self.embedding_scale))
 
     def pooling(self) -> Pooling:
-        """The pooling that the file declares; without one, the last token's hidden state."""
-        return pooling_of(self.settings) or Pooling.LAST
+        """The pooling that the file declares; without one, and for scores of pairs, the last token's hidden state."""
+        return Pooling.LAST if ranks(self.settings) else pooling_of(self.settings) or Pooling.LAST
 
     def hidden_states(self, x: Node) -> Node:
         """The output of the last layer [rows, channels] behind its norm, of the embeddings x [tokens, channels]."""

@@ -67,6 +67,11 @@ class Settings:
             raise self._unusable(key, value)
         return default if value is None else value
 
+    def texts(self, key: str) -> list[str]:
+        """A list of strings, empty if there is none."""
+        value = self._value(key)
+        return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
     def per_layer(self, key: str, layers: int, default: int | None = None) -> list[int]:
         """A whole number for each layer: one for all in the file, or a list."""
         value = self._value(key)

@@ -36,8 +36,8 @@ class RequestRecorder:
         "_received",
         "_running",
         "_span",
+        "_times",
         "_waiting",
-        "delta_times",
         "tracer",
     )
 
@@ -52,10 +52,7 @@ class RequestRecorder:
         self._waiting = self._running = False
         self._admitted = self._first = self._computed = 0.0
         self._choices = 1
-        # Times of the pieces of the first choice. The other choices are computed with it, so they are not measured.
-        # The caller appends each, since a call for every token would cost more than the clock, and calls `count_deltas`
-        # before there are more than `MAX_TIMES`.
-        self.delta_times: list[float] = []
+        self._times: list[float] = []  # of the deltas of the first choice
 
     def start_span(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Start the span of the request, if requests are traced."""
@@ -90,13 +87,16 @@ class RequestRecorder:
         self._metrics.time_to_first_token.observe(now - self._received)
         self._metrics.prefill_time.observe(now - self._admitted)
 
-    def count_deltas(self) -> None:
-        """Count the intervals of `delta_times`, and keep the last time."""
-        self._metrics.inter_token_latency.observe_intervals(self.delta_times)
-
-    def other_delta(self, choice: int) -> None:
-        """A piece of choice number `choice`, which is not the first, has arrived."""
-        self._choices = max(self._choices, choice + 1)
+    def delta(self, choice: int) -> None:
+        """A delta of choice number `choice` has arrived. Only the first choice is measured: the others are computed
+        with it."""
+        if choice:
+            self._choices = max(self._choices, choice + 1)
+            return
+        times = self._times
+        times.append(monotonic())
+        if len(times) > MAX_TIMES:
+            self._count_deltas()
 
     def computed(self) -> None:
         """The model has done its work for the request. Only the first call counts."""
@@ -127,8 +127,8 @@ class RequestRecorder:
         metrics.request_prompt_tokens.observe(request.input_tokens)
         metrics.request_generation_tokens.observe(output_tokens)
         metrics.request_latency.observe(monotonic() - self._received)
-        if len(self.delta_times) > 1:
-            self.count_deltas()
+        if len(self._times) > 1:
+            self._count_deltas()
         first_token = between_tokens = None
         if self._first:
             first_token = self._first - self._received
@@ -141,6 +141,10 @@ class RequestRecorder:
         if self._history is not None:
             self._history.add(request, error, first_token, between_tokens)
         self._end_span(_attributes(request, reason), error)
+
+    def _count_deltas(self) -> None:
+        """Count the intervals of the times, and keep the last one."""
+        self._metrics.inter_token_latency.observe_intervals(self._times)
 
     def _release(self) -> None:
         self.computed()

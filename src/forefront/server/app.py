@@ -18,10 +18,12 @@ from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_history import LedgerHistories
 from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.store.conversation_store import ConversationStore
 from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
+from forefront.server.key_watch import KeyWatch
 from forefront.server.messages.api import COUNT_TOKENS, MESSAGES, MESSAGES_CONVENTIONS
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
@@ -30,6 +32,7 @@ from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.responses.api import ResponsesEndpoint
 from forefront.server.responses.background import BackgroundRuns
+from forefront.server.responses.conversations import ConversationRoutes
 from forefront.server.responses.routes import StoredResponseRoutes
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import AdminRoutes
@@ -64,6 +67,7 @@ class Services:
     histories: LedgerHistories
     budgets: BudgetReports
     responses: StoredResponses
+    conversations: ConversationStore
     reload: ReloadSettings = no_reload
 
 
@@ -77,7 +81,7 @@ def build_app(
     """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
-    service = CompletionService(catalog, gateway, workers)
+    service = CompletionService(catalog, gateway, workers, key_watch=KeyWatch(services.key_cache))
     background = BackgroundRuns(service, services.responses, runs)
     completions: dict[str, ASGIApp] = {
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
@@ -101,6 +105,7 @@ def build_app(
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
             Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
             *StoredResponseRoutes(services.responses, background).routes(),
+            *ConversationRoutes(service, services.conversations).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),

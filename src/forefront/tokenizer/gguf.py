@@ -117,6 +117,7 @@ def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _
         pieces[token] = byte_piece(table.texts[token]) or b""
     for token in {*control, *table.of_type(UNUSED)}:
         pieces[token] = b""
+    rank_template = metadata.get("tokenizer.chat_template.rerank")
     return TokenFacts(
         pieces,
         {table.texts[token]: token for token in sorted(control)},
@@ -127,7 +128,8 @@ def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _
         and (built.always_bos or setting(metadata, "add_bos_token", bool, kind.add_bos or built.adds_bos)),
         eos is not None and setting(metadata, "add_eos_token", bool, kind.add_eos),
         setting_template(metadata),
-        frozenset({*control, *table.of_type(USER_DEFINED)}),
+        rank_template if isinstance(rank_template, str) else "",
+        added=frozenset({*control, *table.of_type(USER_DEFINED)}),
     )
 
 

@@ -15,7 +15,7 @@ from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
 from forefront.tokenizer.errors import TokenizerError, library_errors
 from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.special import control_tokens, end_tokens
-from forefront.tokenizer.tokenizer import TokenFacts, Tokenizer
+from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
 
 
 def hugging_face_tokenizer(directory: Path) -> Tokenizer:
@@ -75,9 +75,25 @@ def _finish(
         add_bos=bos in added and around[:1] == [added[bos]],
         add_eos=eos in added and around[-1:] == [added[eos]],
         chat_template=_template(directory, config),
+        frame=_frame(pipeline),
         added=frozenset(added.values()),
     )
     return Tokenizer(encoder, facts)
+
+
+def _frame(pipeline: Pipeline) -> TokenFrame | None:
+    """The tokens that the file puts around texts, found by one; None if it does not leave the text whole."""
+    text = pipeline.encode("a", add_special_tokens=False).ids
+    one, two = pipeline.encode("a").ids, pipeline.encode("a", "a").ids
+    starts = [n for n in range(len(one) - len(text) + 1) if one[n : n + len(text)] == text]
+    if not text or len(starts) != 1:
+        return None
+    before, after = one[: starts[0]], one[starts[0] + len(text) :]
+    rest = two[len(before) + len(text) :]
+    between = rest[: len(rest) - len(text) - len(after)]
+    if [*before, *text, *between, *text, *after] != two:
+        return None
+    return TokenFrame(tuple(before), tuple(after), tuple(between))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,24 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TokenFrame:
+    """The tokens that a model expects before and after a text, and between two texts."""
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    between: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TokenFacts:
     """Facts in a tokenizer's files beyond the encoding of text.
 
     `pieces[id]` are the bytes of a token, empty for control tokens, whose texts are in `control` (text → id).
     `end_tokens` end an answer. `bos_token` and `eos_token` are texts, empty where there is none. `add_bos`, `add_eos`:
     whether the model was trained on texts with these tokens around them, None where unknown; `encode` adds neither.
-    `chat_template` is empty where there is none. `added` are the ids of the tokens that are found before a text is
-    split, control tokens among them.
+    `frame` has all tokens around texts, where the files state them. `chat_template` is empty where there is none, and
+    so is `rank_template`, the prompt for the relevance of `{document}` to `{query}`. `added` are the ids of the tokens
+    that are found before a text is split, control tokens among them.
     """
 
     pieces: Sequence[bytes]
@@ -41,6 +51,8 @@ class TokenFacts:
     add_bos: bool | None = None
     add_eos: bool | None = None
     chat_template: str = ""
+    rank_template: str = ""
+    frame: TokenFrame | None = None
     added: frozenset[int] = frozenset()
 
 
@@ -61,6 +73,8 @@ class Tokenizer:
         self.add_bos = facts.add_bos
         self.add_eos = facts.add_eos
         self.chat_template = facts.chat_template
+        self.rank_template = facts.rank_template
+        self.frame = facts.frame
         self.longest = max(map(len, (*facts.pieces, *(text.encode() for text in facts.control))), default=1)
 
     def encode(self, text: str) -> list[int]:

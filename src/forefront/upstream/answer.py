@@ -1,7 +1,8 @@
 """One attempt's answer: its decoder, and the usage and times that its end reports."""
 
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from forefront.chat.backend import RunUsage
 from forefront.chat.events import Completed, RunReport, Started, UpstreamReport
@@ -14,8 +15,7 @@ from forefront.wire.request import SampledRequest
 from forefront.wire.response import EffectiveSampling
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedCall:
+class PreparedCall(msgspec.Struct, frozen=True):
     """A `PreparedRequest` for an upstream: the body, and the bounds of its tokens. `received` is a monotonic time."""
 
     routed: RoutedRequest

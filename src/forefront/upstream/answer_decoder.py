@@ -1,6 +1,6 @@
 """From an upstream's chunks to the events of an answer."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -106,12 +106,66 @@ class AnswerDecoder:
 
     def decode(self, data: bytes) -> Iterator[Event]:
         """The events of one chunk. Raises `MalformedAnswerError` and `ErrorChunkError`."""
-        if data == _NOTHING:
-            return
+        return self.decode_all((data,))
+
+    def decode_all(self, payloads: Sequence[bytes]) -> Iterator[Event]:
+        """The events of chunks that have arrived together. Neighbouring texts of one choice are joined, since sending
+        each of them would take most of the time. Raises like `decode`, after the events that precede the fault."""
+        texts: list[str] = []
+        index = 0  # of their choice
         try:
-            chunk = decode_chunk(data)
-        except ValueError as error:
-            raise MalformedAnswerError(f"it sends what is no chunk: {error}") from None
+            for data in payloads:
+                if data == _NOTHING:
+                    continue
+                chunk = _read_chunk(data)
+                text = self._only_text(chunk)
+                if text is not None:
+                    assert chunk.choices is not None
+                    if (place := chunk.choices[0].index or 0) != index and texts:
+                        yield self._text(index, texts)
+                        texts = []
+                    index = place
+                    texts.append(text)
+                    continue
+                if texts:
+                    yield self._text(index, texts)
+                    texts = []
+                yield from self._events(chunk, data)
+        except (MalformedAnswerError, ErrorChunkError):
+            if texts:
+                yield self._text(index, texts)
+            raise
+        if texts:
+            yield self._text(index, texts)
+
+    def _only_text(self, chunk: Chunk) -> str | None:
+        """The text of a chunk that holds nothing else, behind the first chunk; None for any other."""
+        choices = chunk.choices
+        if choices is None or len(choices) != 1 or self.model is None:
+            return None
+        part = choices[0]
+        if part.finish_reason or (self._logprobs and part.logprobs != NULL) or chunk.usage != NULL:
+            return None
+        if chunk.error != NULL or chunk.receipt != NULL or not self._is_open(part.index or 0):
+            return None
+        delta = part.delta
+        if delta is None:
+            return part.text or None if part.message is None else None
+        if delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.refusal:
+            return None
+        return delta.content if isinstance(delta.content, str) and delta.content else None
+
+    def _is_open(self, index: int) -> bool:
+        return 0 <= index < len(self._choices) and not self._choices[index].ended
+
+    def _text(self, index: int, texts: list[str]) -> TextDelta:
+        """The joined texts of several chunks."""
+        text = "".join(texts)
+        self.pieces += len(texts) - 1
+        self._count(text)
+        return TextDelta(index, text)
+
+    def _events(self, chunk: Chunk, data: bytes) -> Iterator[Event]:
         if chunk.error != NULL:
             raise ErrorChunkError({"error": _plain(chunk.error)})
         if chunk.system_fingerprint is not None:
@@ -240,6 +294,13 @@ class AnswerDecoder:
         self.pieces += 1
         if self.output_bytes > self._most_bytes or self.pieces > self._most_pieces:
             raise MalformedAnswerError("its answer has no end")
+
+
+def _read_chunk(data: bytes) -> Chunk:
+    try:
+        return decode_chunk(data)
+    except ValueError as error:
+        raise MalformedAnswerError(f"it sends what is no chunk: {error}") from None
 
 
 def _function(delta: CallDelta) -> tuple[str, str, bool]:

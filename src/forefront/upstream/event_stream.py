@@ -1,8 +1,9 @@
 """The events of one response, within bounds of time and memory."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from forefront.upstream.error_mapping import connection_error, malformed_error, timeout_error
 from forefront.upstream.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
@@ -17,8 +18,7 @@ _DRAIN_SECONDS: Final = 0.05
 _MAX_DRAINED: Final = 2**16
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLimits:
+class ReadLimits(msgspec.Struct, frozen=True):
     """`seconds` without progress, and the time of the event loop's clock at which everything ends."""
 
     seconds: float

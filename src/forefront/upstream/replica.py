@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.errors import UpstreamError
 from forefront.wire.admin import ReplicaStatus
@@ -20,8 +22,7 @@ class Replica:
     key: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RoutedRequest:
+class RoutedRequest(msgspec.Struct, frozen=True):
     """What the choice of a replica depends on. `tokens` bounds prompt and answer together."""
 
     request: ChatRequest | CompletionRequest

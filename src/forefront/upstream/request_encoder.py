@@ -29,11 +29,10 @@ class RequestEncoder:
         self._spec = spec
         self._dialect = dialect
 
-    def encode(self, request: ChatRequest | CompletionRequest) -> bytes:
-        """The JSON body. Raises `ApiError` 400 for a field that the upstream cannot honour.
+    def encode(self, request: ChatRequest | CompletionRequest, *, whole: bool = False) -> bytes:
+        """The JSON body of a request for a stream with usage, or for a `whole` answer.
 
-        The answer is a stream with usage, also where the client wants it whole: so a client that leaves ends it at
-        once, silence is noticed, and what has come is known when it breaks off.
+        Raises `ApiError` 400 for a field that the upstream cannot honour.
         """
         chat = isinstance(request, ChatRequest)
         writers, names = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
@@ -44,21 +43,16 @@ class RequestEncoder:
         else:
             body["max_tokens"] = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         for name in names:
-            if (value := self._value(request, name)) is not None:
+            value = getattr(request, name)
+            if value is not None and _applies(request, name):
                 body |= self._written(writers, name, value)
         if stops := request.stops:
             body |= self._written(writers, "stop", stops)
-        if not any(name in body and not _is_neutral(name, body[name]) for name in self._dialect.whole_with):
+        lacking = self._dialect.whole_with
+        if not whole and not any(name in body and not _is_neutral(name, body[name]) for name in lacking):
             body["stream"] = True
             body["stream_options"] = {"include_usage": True} | dict(self._dialect.stream_options or {})
         return msgspec.json.encode(body)
-
-    def _value(self, request: SampledRequest, name: str) -> Any:
-        if name == "stop_token_ids" and request.answers_json:
-            return None
-        if name == "parallel_tool_calls" and not getattr(request, "tools", None):
-            return None
-        return getattr(request, name)
 
     def _written(self, writers: Mapping[str, Writer], name: str, value: Any) -> Fields:
         writer = writers.get(name)
@@ -72,6 +66,13 @@ class RequestEncoder:
             f"{what} is not supported by the model `{self._spec.name}`: its upstream ({self._dialect.name}) lacks it."
         )
         raise ApiError("unsupported_parameter", text, param=name)
+
+
+def _applies(request: SampledRequest, name: str) -> bool:
+    """Whether a field has an effect beside the others."""
+    if name == "stop_token_ids":
+        return not request.answers_json
+    return name != "parallel_tool_calls" or bool(getattr(request, "tools", None))
 
 
 def _is_neutral(name: str, value: Any) -> bool:

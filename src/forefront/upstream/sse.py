@@ -2,6 +2,8 @@
 
 from typing import Final
 
+# Bytes of an unfinished event that is held as a whole.
+_MAX_WHOLE_EVENT: Final = 2**16
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -14,10 +16,11 @@ class EventReader:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held = b""  # an unfinished line
+        self._held = b""  # an unfinished event, or its last unfinished line
         self._data: list[bytes] = []  # the lines of an unfinished event
         self._size = 0
         self._started = False
+        self._by_lines = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that `data` completes. Raises `EventTooLargeError`."""
@@ -25,7 +28,17 @@ class EventReader:
             self._started = True
             data = data.removeprefix(_BOM)
         text = self._held + data if self._held else data
-        # Nearly all servers end each line with a line feed, with or without a carriage return before it.
+        if self._by_lines or b"\r" in text:
+            self._by_lines = True
+            return self._feed_lines(text)
+        # Nearly all servers end each line with a line feed alone, so that two of them end an event.
+        events = text.split(b"\n\n")
+        self._held = events.pop()
+        self._by_lines = len(self._held) > _MAX_WHOLE_EVENT
+        return [found for event in events if (found := _data_of(event)) is not None]
+
+    def _feed_lines(self, text: bytes) -> list[bytes]:
+        """The same line by line, for events that are long or have other ends of lines."""
         lines = text.split(b"\n")
         self._held = lines.pop()
         if b"\r" in self._held[:-1]:
@@ -34,12 +47,6 @@ class EventReader:
         if len(self._held) + self._size > self._limit:
             raise EventTooLargeError
         events: list[bytes] = []
-        if b"\r" not in text:
-            for line in lines:
-                # Most lines are empty or comments, and most events have one line.
-                if line.startswith(b"data:") or (not line and self._data):
-                    self._line(line, events)
-            return events
         for line in lines:
             for part in _carriage_returns(line.removesuffix(b"\r")):
                 self._line(part, events)
@@ -47,12 +54,8 @@ class EventReader:
 
     def finish(self) -> list[bytes]:
         """The data of what the end of the stream completes: a last event without a blank line after it."""
-        events: list[bytes] = []
-        if self._held:
-            held, self._held = self._held, b""
-            self._line(held.removesuffix(b"\r"), events)
-        self._line(b"", events)
-        return events
+        held, self._held = self._held, b""
+        return self._feed_lines(held.removesuffix(b"\r") + b"\n\n")
 
     def _line(self, line: bytes, events: list[bytes]) -> None:
         if line.startswith(b"data:"):
@@ -64,6 +67,14 @@ class EventReader:
         elif not line and self._data:
             events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
             self._data, self._size = [], 0
+
+
+def _data_of(event: bytes) -> bytes | None:
+    """The data of an event, its lines joined; None if it has none."""
+    if event.startswith(b"data: ") and b"\n" not in event:
+        return event[6:]
+    lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
+    return b"\n".join(lines) if lines else None
 
 
 def _carriage_returns(line: bytes) -> list[bytes]:

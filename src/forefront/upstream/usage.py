@@ -1,7 +1,6 @@
 """Token counts: an upstream's own where they can be right, else estimates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -10,8 +9,7 @@ import msgspec
 _ADDED: Final = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCounts:
+class TokenCounts(msgspec.Struct, frozen=True):
     """Tokens of a prompt and of its answer."""
 
     prompt: int

@@ -137,7 +137,8 @@ class CompletionUsage(Record, kw_only=True):
 
 
 class UsageRow(Record, kw_only=True):
-    """A row of a report: a value for each grouping column, then sums."""
+    """A row of a report: a value for each grouping column, then sums. The tokens of `estimated_requests` are estimates:
+    an upstream stated no usage, or its answer was cut."""
 
     group: dict[str, str]
     requests: int
@@ -146,6 +147,7 @@ class UsageRow(Record, kw_only=True):
     output_tokens: int
     reasoning_tokens: int
     cost: float
+    estimated_requests: int
 
 
 class UsageReport(Record, kw_only=True):

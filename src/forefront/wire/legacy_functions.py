@@ -41,7 +41,10 @@ def _tool_choice(request: ChatRequest) -> ToolChoice | None:
 
 def _resolve_messages(messages: list[Message]) -> list[Message]:
     """Calls and results in the form of tools; the same list where nothing changes."""
-    if not any(message.function_call is not None or message.role == "function" for message in messages):
+    for message in messages:
+        if message.function_call is not None or message.role == "function":
+            break
+    else:
         return messages
     resolved: list[Message] = []
     call: ToolCall | None = None

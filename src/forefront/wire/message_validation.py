@@ -13,13 +13,16 @@ def check_conversation(messages: Sequence[Message]) -> None:
 
     Arguments of calls are not checked: a history may hold calls that were cut off.
     """
+    has_media = False
     pending: dict[str, bool] = {}  # of the last message with calls: id → whether its result is known
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
         if message.content is None and not _stands_without_content(message):
             raise ApiError("missing_parameter", f"`{path}.content` is required.", param=f"{path}.content")
-        if message.has_media and message.role != "user":
-            _refuse(f"Only messages of the user have parts other than text, not {path}.", f"{path}.content")
+        if message.has_media:
+            has_media = True
+            if message.role != "user":
+                _refuse(f"Only messages of the user have parts other than text, not {path}.", f"{path}.content")
         if message.role == "tool":
             _check_result(message, pending, path)
             continue
@@ -28,7 +31,8 @@ def check_conversation(messages: Sequence[Message]) -> None:
         if message.tool_calls and message.role != "assistant":
             _refuse(f"Only messages of the assistant have `tool_calls`, not {path}.", f"{path}.tool_calls")
         pending = _calls(message, path)
-    check_media(messages)
+    if has_media:
+        check_media(messages)
 
 
 def _stands_without_content(message: Message) -> bool:

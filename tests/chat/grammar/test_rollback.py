@@ -14,6 +14,7 @@ from forefront.engine.engine import Engine
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.sequence import Sequence as EngineSequence
 from tests.chat.bound import Bound
+from tests.engine.drafts import SimpleDrafter
 
 PERSON = json.dumps(
     {
@@ -102,13 +103,13 @@ async def test_a_trigger_is_as_before(mini: Bound) -> None:
     assert undone > 60
 
 
-class KnownOutput:
+class KnownOutput(SimpleDrafter):
     """Proposes the tokens of a known output, every fifth of them wrong."""
 
     def __init__(self, output: Sequence[int], wrong: int) -> None:
         self._output, self._wrong = output, wrong
 
-    def propose(self, sequence: EngineSequence, max_tokens: int) -> list[int]:
+    def draft(self, sequence: EngineSequence, max_tokens: int) -> list[int]:
         place = sequence.num_output_tokens
         draft = self._output[place : place + max_tokens]
         return [self._wrong if (place + i) % 5 == 0 else token for i, token in enumerate(draft)][:8]

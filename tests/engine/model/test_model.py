@@ -30,10 +30,10 @@ def live() -> float:
 
 
 def test_a_width_is_a_little_more_than_the_tokens_and_there_are_few_of_them() -> None:
-    widths = {count: padded_size(count) for count in range(1, 257)}
-    assert all(count <= wide <= count * 10 / 9 for count, wide in widths.items())
-    assert all(widths[count] == count for count in [*range(1, 33), 64, 256])
-    assert len(set(widths.values())) == 64
+    widths = {count: padded_size(count) for count in range(1, 641)}
+    assert all(count <= wide <= count * 9 / 8 for count, wide in widths.items())
+    assert all(widths[count] == count for count in [*range(1, 33), 64, 128, 256, 512])
+    assert len(set(widths.values())) == 68
 
 
 def test_idle_tokens_change_no_answer_and_no_block(tiny_parts: ModelParts) -> None:

@@ -50,6 +50,9 @@ class Cycle:
             raise ValueError("broken")
         return mask_of([] if self.breaks == ("empty", len(self.taken)) else self.allowed(len(self.taken)))
 
+    def forced(self) -> list[int]:
+        return []
+
     def rollback(self, count: int) -> None:
         for _ in range(count):
             self.taken.pop()

@@ -2,23 +2,26 @@
 
 import random
 
+import pytest
+
 from forefront.engine.scheduling.block_pool import BlockPool
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.tenant import Tenant
+from tests.engine.drafts import SimpleDrafter
 from tests.engine.helpers import make_sequence
 
 RIGHT = 7
 
 
-class Greedy:
+class Greedy(SimpleDrafter):
     """Proposes `count` tokens, as many as it may at most."""
 
     def __init__(self, count: int, token: int = RIGHT) -> None:
         self.count, self.token = count, token
 
-    def propose(self, sequence: Sequence, max_tokens: int) -> list[int]:
+    def draft(self, sequence: Sequence, max_tokens: int) -> list[int]:
         return [self.token] * self.count
 
 
@@ -80,12 +83,13 @@ def test_full_blocks_of_confirmed_tokens_alone_are_registered() -> None:
     assert scheduler.cached_tokens([*range(30), *[RIGHT] * 40], sequence.request.tenant) == 32
 
 
-def test_the_budget_is_for_all_drafts_together() -> None:
-    scheduler = make_scheduler(64, Greedy(12), SchedulerLimits(draft_tokens=20))
+@pytest.mark.parametrize(("budget", "drafts"), [(100, [12, 12, 12, 12]), (20, [5, 5, 5, 5]), (3, [1, 1, 1, 0])])
+def test_sequences_share_the_budget_of_drafts(budget: int, drafts: list[int]) -> None:
+    scheduler = make_scheduler(64, Greedy(12), SchedulerLimits(draft_tokens=budget))
     for n in range(4):
         scheduler.add(make_sequence(10, max_tokens=500, first=1000 * n))
     run(scheduler)
-    assert [len(chunk.draft) for chunk in run(scheduler, confirmed=0)] == [12, 8, 0, 0]
+    assert [len(chunk.draft) for chunk in run(scheduler, confirmed=0)] == drafts
 
 
 def test_a_draft_ends_one_token_before_the_output_and_before_a_stop_token() -> None:

@@ -3,80 +3,14 @@
 import math
 import random
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
-from forefront.engine.scheduling.scheduled_chunk import step_size
 from forefront.engine.scheduling.scheduler import SchedulerLimits
-from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.step_budget import StepBudget
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
-from tests.engine.scheduling.machine import A, Machine, fresh
-
-
-@dataclass(frozen=True)
-class Processor:
-    """Seconds of a step: constant, of a decode, of a token of its context, of another token, of one that it attends to.
-    `noise`: the standard deviation of a duration's logarithm. One step in 50 takes five times as long."""
-
-    constant: float = 0.017
-    decode: float = 1.5e-3
-    decode_context: float = 1.3e-6
-    token: float = 0.8e-3
-    attended: float = 0.3e-6
-    noise: float = 0.05
-    outliers: float = 0.02
-
-    def seconds(self, size: StepSize, chance: random.Random, slower: float = 1.0) -> float:
-        parts = (self.constant, self.decode, self.decode_context, self.token, self.attended)
-        seconds = sum(part * count for part, count in zip(parts, (1, *size), strict=True))
-        outlier = 5.0 if chance.random() < self.outliers else 1.0
-        return slower * seconds * math.exp(chance.gauss(0, self.noise)) * outlier
-
-
-# From a fast device with a costly start of each step to a machine that 32 decodes nearly fill.
-PROCESSORS = {
-    "two cores": Processor(),
-    "small model": Processor(3e-3, 0.3e-3, 0.3e-6, 0.2e-3, 0.05e-6),
-    "accelerator": Processor(8e-3, 0.05e-3, 5e-9, 0.02e-3, 2e-9),
-}
-
-
-class TimedMachine(Machine):
-    """Steps take the time that a processor needs for them."""
-
-    def __init__(self, processor: Processor, limits: SchedulerLimits, seed: int = 0) -> None:
-        super().__init__(blocks=8000, limits=limits)
-        self.processor, self.chance, self.slower = processor, random.Random(seed), 1.0
-        self.now = 0.0
-        self.sizes: list[tuple[StepSize, float]] = []
-        self.first_tokens: dict[Sequence, float] = {}
-
-    def timed_step(self) -> None:
-        chunks = self.scheduler.schedule()
-        size = step_size(chunks)
-        finished = [chunk.sequence for chunk in chunks if chunk.samples and chunk.sequence.append(10**9)[1]]
-        for chunk in chunks:
-            self.scheduler.commit(chunk, 0)
-        seconds = self.processor.seconds(size, self.chance, self.slower)
-        self.scheduler.step_budget.record(size, seconds)
-        self.now += seconds
-        self.sizes.append((size, seconds))
-        for chunk in chunks:
-            if chunk.sequence.num_output_tokens == 1:
-                self.first_tokens.setdefault(chunk.sequence, self.now)
-        for sequence in finished:
-            self.scheduler.remove(sequence)
-            self.finished.add(sequence)
-
-    def timed_until(self, condition: Callable[[], bool], most: int = 20_000) -> None:
-        for _ in range(most):
-            if condition():
-                return
-            self.timed_step()
-        raise AssertionError("too many steps")
+from tests.engine.scheduling.machine import A, B, fresh
+from tests.engine.scheduling.timed_machine import PROCESSORS, Processor, TimedMachine
 
 
 def quantile(values: list[float], part: float) -> float:
@@ -118,11 +52,11 @@ def test_the_budget_follows_the_speed_of_the_machine() -> None:
     machine = TimedMachine(PROCESSORS["two cores"], SchedulerLimits(max_running=16))
     flood(machine, 5)
     usual = statistics.median(size.tokens for size, _ in beside_decodes(machine)[-40:])
-    machine.slower, begin = 2.0, len(machine.sizes)
+    machine.slower, begin = 1.5, len(machine.sizes)
     machine.timed_until(lambda: len(machine.sizes) > begin + 60)
     steps = beside_decodes(machine, since=begin + 30)
-    assert statistics.median(seconds for _, seconds in steps) < 0.12
-    assert statistics.median(size.tokens for size, _ in steps) < 0.6 * usual
+    assert statistics.median(seconds for _, seconds in steps) < 0.115
+    assert statistics.median(size.tokens for size, _ in steps) < 0.75 * usual
     machine.slower, begin = 1.0, len(machine.sizes)
     machine.timed_until(lambda: len(machine.sizes) > begin + 120)
     assert statistics.median(size.tokens for size, _ in beside_decodes(machine, begin)[-30:]) > 0.7 * usual
@@ -187,3 +121,39 @@ def test_equal_durations_give_equal_steps() -> None:
         return [size for size, _ in machine.sizes]
 
     assert steps() == steps()
+
+
+def test_a_short_prompt_beside_long_ones_gets_a_short_step() -> None:
+    machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=64))
+    machine.add(fresh(60, A, 10**6) for _ in range(8))
+    machine.add(fresh(4000, A, 2) for _ in range(12))
+    for _ in range(60):
+        machine.timed_step()
+    usual = statistics.median(seconds for _, seconds in beside_decodes(machine)[-40:])
+    begin, waits = len(machine.sizes), []
+    for _ in range(20):
+        [short] = machine.add([fresh(20, A, 2)])
+        arrived = machine.now
+        machine.timed_until(lambda short=short: short in machine.token_times)  # type: ignore[misc]
+        waits.append(machine.token_times[short][0] - arrived)
+    assert statistics.median(waits) < 1.3 * usual
+    assert min(waits) < 0.4 * usual
+    # The long ones progress: every other step is whole.
+    assert statistics.mean(size.tokens for size, _ in beside_decodes(machine, begin)) > 100
+
+
+def test_steps_are_short_while_another_tenant_arrives() -> None:
+    machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=16))
+    flood(machine, 2)
+    usual = statistics.median(seconds for _, seconds in beside_decodes(machine)[-40:])
+    waits = []
+    for _ in range(10):
+        [late] = machine.add([fresh(30, B, 2)])
+        arrived = machine.now
+        machine.timed_until(lambda late=late: late in machine.finished)  # type: ignore[misc]
+        waits.append(machine.token_times[late][0] - arrived)
+        for _ in range(3):
+            machine.timed_step()
+    assert statistics.median(waits) < 0.3 * usual
+    flood(machine, 4, streams=0)
+    assert statistics.median(seconds for _, seconds in beside_decodes(machine)[-10:]) > 0.7 * usual

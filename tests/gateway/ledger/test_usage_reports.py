@@ -6,6 +6,7 @@ import tracemalloc
 import msgspec
 import pytest
 
+from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
@@ -21,7 +22,7 @@ _EVERYTHING = ReportQuery(by=["day", "key", "project", "model"])
 def usage(database: Database) -> UsageReports:
     """Reports on a store with many sums."""
     rows = [
-        (f"2026-{month:02}-{day:02}", f"key_{key}", "shop", "m", 1, 10, 5, 2, 0, 10**9)
+        (f"2026-{month:02}-{day:02}", f"key_{key}", "shop", "m", 1, 10, 5, 2, 0, 10**9, 0)
         for month, day, key in itertools.product(range(1, 11), range(1, 21), range(100))
     ]
     with database.write() as connection:
@@ -49,3 +50,15 @@ def test_rows_are_written_as_one_report(usage: UsageReports) -> None:
         report = msgspec.json.decode(b"".join(pieces), type=UsageReport)
         assert report.data == list(usage.rows(wanted))
         assert (len(report.data), report.by) == (count, wanted.by)
+
+
+def test_sums_count_the_requests_with_estimated_tokens(database: Database) -> None:
+    rows = [
+        LedgerRow(f"c{n}", "k", "p", "m", "completed", "stop", 10, 0, 5, 0, 0, 1.0, 1.0, 1.0, estimated=n < 2)
+        for n in range(5)
+    ]
+    with database.write() as connection:
+        write_rows(connection, rows[:3], retry=False)
+        write_rows(connection, rows, retry=True)
+    [row] = UsageReports(database).rows(ReportQuery(by=["model"]))
+    assert (row.requests, row.estimated_requests) == (5, 2)

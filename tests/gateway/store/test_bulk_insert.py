@@ -26,15 +26,15 @@ def test_each_row_is_there_once_as_it_was_given(database: Database, count: int) 
 def test_a_row_that_is_there_is_added_to(database: Database) -> None:
     bulk = BulkInsert(daily_usage, added=("requests", "cost_nanos"))
     with database.write() as connection:
-        bulk.insert(connection, [("2026-01-01", "key", "p", "m", 1, 5, 6, 7, 8, 9)])
+        bulk.insert(connection, [("2026-01-01", "key", "p", "m", 1, 5, 6, 7, 8, 9, 0)])
         bulk.insert(
-            connection, [("2026-01-01", "key", "p", "m", 2, 0, 0, 0, 0, 3), ("2026-01-01", "other", *"pm", *[1] * 6)]
+            connection, [("2026-01-01", "key", "p", "m", 2, 0, 0, 0, 0, 3, 0), ("2026-01-01", "other", *"pm", *[1] * 7)]
         )
     with database.read() as connection:
         found = connection.execute(sa.select(daily_usage).order_by(daily_usage.c.key_id)).all()
     assert [tuple(row) for row in found] == [
-        ("2026-01-01", "key", "p", "m", 3, 5, 6, 7, 8, 12),
-        ("2026-01-01", "other", "p", "m", 1, 1, 1, 1, 1, 1),
+        ("2026-01-01", "key", "p", "m", 3, 5, 6, 7, 8, 12, 0),
+        ("2026-01-01", "other", "p", "m", 1, 1, 1, 1, 1, 1, 1),
     ]
 
 

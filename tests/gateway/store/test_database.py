@@ -74,7 +74,7 @@ def this_host(database: Database) -> str:
 
 
 def test_a_later_step_migrates_the_rows(database: Database, database_url: str, next_version: Path) -> None:
-    sums = (1, 10, 0, 5, 0, 700)
+    sums = (1, 10, 0, 5, 0, 700, 0)
     with database.write() as connection:
         for day, key, model in (("2026-01-30", "k", "m"), ("2026-01-31", "k", "n"), ("2026-02-01", "l", "m")):
             connection.execute(daily_usage.insert().values((day, key, "p", model, *sums)))

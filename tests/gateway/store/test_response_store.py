@@ -17,12 +17,11 @@ from forefront.gateway.store.database import Database, StoreError, open_database
 from forefront.gateway.store.prune import count_responses_before, delete_responses_before
 from forefront.gateway.store.response_store import (
     MAX_DEPTH,
-    MAX_SIZE,
     Chain,
     ResponseStore,
-    StorageLimits,
     StoredResponse,
 )
+from forefront.gateway.store.storage_limits import MAX_SIZE, StorageLimits
 from forefront.gateway.store.tables import projects, servers, stored_responses, stored_sizes
 from forefront.gateway.store.transfer import export_database, import_database
 from forefront.wire.admin import ProjectSettings

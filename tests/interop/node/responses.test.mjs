@@ -60,6 +60,21 @@ test("openai: in the background, streamed again and cancelled", async () => {
   assert.ok(["cancelled", "completed", "incomplete"].includes((await client.responses.cancel(long.id)).status));
 });
 
+test("openai: a conversation", async () => {
+  const made = await client.conversations.create({ metadata: { topic: "weather" }, items: [{ role: "user", content: QUESTION }] });
+  const answered = await create({ input: "And in Paris?", conversation: { id: made.id }, max_output_tokens: 8 });
+  assert.equal(answered.conversation.id, made.id);
+  const items = await collect(client.conversations.items.list(made.id, { order: "asc", limit: 2 }));
+  assert.deepEqual(items.map((item) => item.role), ["user", "user", "assistant"]);
+  assert.equal(items[2].content[0].text, answered.output_text);
+  const [added] = (await client.conversations.items.create(made.id, { items: [{ role: "user", content: "Thanks" }] })).data;
+  assert.equal((await client.conversations.items.retrieve(added.id, { conversation_id: made.id })).content[0].text, "Thanks");
+  await client.conversations.items.delete(added.id, { conversation_id: made.id });
+  assert.deepEqual((await client.conversations.update(made.id, { metadata: {} })).metadata, {});
+  await client.conversations.delete(made.id);
+  await assert.rejects(client.conversations.retrieve(made.id), OpenAI.NotFoundError);
+});
+
 const provider = createOpenAI({ apiKey: KEY, baseURL: `${SERVER}/v1` });
 const ask = { model: provider.responses(MODEL), temperature: 0, maxOutputTokens: 200, maxRetries: 0 };
 

@@ -40,7 +40,7 @@ class Work:
 
 
 async def start(client: Client, work: Work) -> "asyncio.Task[None]":
-    task = asyncio.create_task(while_connected(client.receive, work.run()))
+    task = asyncio.create_task(while_connected({}, client.receive, work.run()))
     await asyncio.sleep(0.01)
     return task
 
@@ -67,7 +67,7 @@ async def test_a_client_that_leaves_at_the_very_end_cancels_nothing_else() -> No
     after = []
 
     async def whole() -> None:
-        await while_connected(client.receive, work.run())
+        await while_connected({}, client.receive, work.run())
         await asyncio.sleep(0.01)
         after.append(work.ended)
 
@@ -98,4 +98,4 @@ async def test_errors_of_the_work_are_raised() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await while_connected(Client().receive, fail())
+        await while_connected({}, Client().receive, fail())

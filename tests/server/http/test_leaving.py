@@ -92,11 +92,11 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
         app = PreflightEndpoint(CHAT_PREFLIGHT, catalog_of(backend), gateway, workers)
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
         await backend.begun.wait()
-        assert gateway.queue._reserved.total() == 1
+        assert gateway.queue._reserved_total == 1
         client.left.set()
         await running
         assert backend.ended.is_set()
-        assert gateway.queue._reserved.total() == 0
+        assert gateway.queue._reserved_total == 0
         assert not client.sent
     workers.close()
 

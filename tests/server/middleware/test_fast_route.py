@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forefront.server.http.body_memory import BodyMemory
 from forefront.server.middleware.fast_route import FastRoute
+from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.wire.errors import ApiError
-from tests.server.request_scope import authenticate_as
 
 
 async def _elsewhere(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -31,9 +32,9 @@ async def _ask(endpoint: ASGIApp, sent: list[Message], method: str = "POST", pat
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": []}
-    authenticate_as(scope, None)
-    await FastRoute(_elsewhere, {"/x": endpoint})(scope, receive, send)
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [(b"x-request-id", b"req_1")]}
+    app = FastRoute(_elsewhere, {"/x": endpoint})
+    await RequestIdMiddleware(app, BodyMemory(), {})(scope, receive, send)
 
 
 async def test_errors_of_the_api_are_answered() -> None:

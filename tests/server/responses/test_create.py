@@ -18,6 +18,8 @@ WEATHER: dict[str, Any] = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
 NOTE: dict[str, Any] = {"type": "custom", "name": "note", "description": "Write a note"}
+SPACE: dict[str, Any] = {"type": "namespace", "name": "sky", "description": "The sky", "tools": [WEATHER]}
+IMAGE: dict[str, Any] = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
 REASONING: dict[str, Any] = {"type": "reasoning", "summary": []}
 PADDED: dict[str, Any] = {"stream_options": {"include_obfuscation": True}}
 
@@ -139,11 +141,44 @@ def test_the_form_of_the_text(client: openai.OpenAI) -> None:
     assert json.loads(response.output_text).keys() == {"name", "age"}
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_calls_of_tools_in_a_namespace(server: RunningServer, streamed: bool) -> None:
+    fields: dict[str, Any] = {"model": "forefront-mini", "input": "Weather in Rome?", "max_output_tokens": 60}
+    fields |= {"tools": [SPACE], "tool_choice": {"type": "function", "name": "get_weather"}}
+    if streamed:
+        events = stream(server, **fields)
+        assert all(event["name"] == "get_weather" for event in events if event["type"].endswith("arguments.done"))
+        response = events[-1]["response"]
+    else:
+        response = create(server, **fields)
+    [call] = [item for item in response["output"] if item["type"] == "function_call"]
+    assert (call["namespace"], call["name"]) == ("sky", "get_weather")
+    assert response["tools"] == [SPACE | {"tools": [WEATHER | {"description": None, "strict": None}]}]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "clear"}
+    asked = {"role": "user", "content": "Weather in Rome?"}
+    again = create(server, **fields | {"input": [asked, call, result], "tool_choice": "auto"})
+    assert again["usage"]["input_tokens"] > response["usage"]["input_tokens"]
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "param"),
     [
         ({"input": [user({"type": "input_text", "text": 1})]}, 422, "input[0].content[0].text"),
-        ({"input": [user({"type": "input_image"})]}, 400, "input[0].content[0].type"),
+        ({"input": [user({"type": "input_image"})]}, 400, "input[0].content[0].image_url"),
+        ({"input": [user({"type": "input_image", "file_id": "x"})]}, 400, "input[0].content[0].file_id"),
+        ({"input": [user(IMAGE | {"image_url": "http://10.0.0.1/"})]}, 422, "input[0].content[0].image_url"),
+        ({"input": [user(IMAGE | {"detail": "x"})]}, 422, "input[0].content[0].detail"),
+        ({"input": [user({"type": "input_file"})]}, 422, "input[0].content[0]"),
+        ({"input": [user({"type": "input_file", "file_url": "x"})]}, 400, "input[0].content[0].file_url"),
+        ({"input": [user({"type": "input_file", "file_data": "é"})]}, 422, "input[0].content[0].file_data"),
+        ({"input": [user({"type": "computer_screenshot"})]}, 400, "input[0].content[0].type"),
+        ({"input": [user(IMAGE)]}, 400, "input[0].content[0].type"),
+        ({"input": [{"role": "assistant", "content": [IMAGE]}]}, 422, "input[0].content"),
+        ({"input": "x", "tools": [SPACE, SPACE]}, 422, "tools[1].tools[0].name"),
+        ({"input": "x", "tools": [SPACE | {"tools": []}]}, 422, "tools[0].tools"),
+        ({"input": "x", "tools": [SPACE | {"tools": [{"type": "mcp"}]}]}, 400, "tools[0].tools[0].type"),
+        ({"input": "x", "tools": [SPACE | {"tools": [WEATHER | {"name": n * "a"} for n in range(1, 65)]},
+            SPACE | {"name": "b", "tools": [WEATHER | {"name": n * "a"} for n in range(1, 65)]}, NOTE]}, 422, "tools"),
         ({"input": [{"role": "nurse", "content": "x"}]}, 422, "input[0].role"),
         ({"input": [{"type": "web_search_call", "id": "x"}]}, 400, "input[0].type"),
         ({"input": [{"type": "function_call_output", "call_id": "x", "output": ""}]}, 422, "input[0].call_id"),

@@ -163,8 +163,7 @@ def test_invalid_queries_name_the_parameter(client: Any, server: RunningServer, 
     assert answer.json()["error"]["param"] == param
 
 
-def test_background_and_conversations_need_storage(client: Any) -> None:
+def test_background_needs_storage(client: Any) -> None:
     assert error(lambda: create(client, background=True, store=False))["param"] == "background"
     assert error(lambda: create(client, background=True, store=None))["param"] == "background"
-    assert error(lambda: create(client, conversation="conv_1"))["code"] == "unsupported_parameter"
     assert error(lambda: client.responses.cancel(create(client).id))["param"] == "background"

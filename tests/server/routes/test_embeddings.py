@@ -9,10 +9,13 @@ import numpy as np
 import openai
 import pytest
 
+from forefront.graph.gguf.gguf_file import GgufFile
+from tests.support.hf_directory import write_tokenizer
+from tests.support.hf_encoder import CHECKPOINTS, write_encoder_checkpoint
 from tests.support.random_encoder import ENCODERS, write_encoder
 from tests.support.server import RunningServer, run_server
 
-MODELS = {"mean": "nomic-bert", "last": "qwen3", "rank": "bert, rank"}
+MODELS = {"mean": "nomic-bert", "last": "qwen3", "rank": "bert, rank", "answers": "qwen3, yes and no"}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,11 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer
     folder = tmp_path_factory.mktemp("encoders")
     for name, family in MODELS.items():
         write_encoder(folder / f"{name}.gguf", ENCODERS[family])
-    paths = [str(folder / f"{name}.gguf") for name in MODELS]
+    file = GgufFile(folder / "mean.gguf")
+    write_encoder(folder / "gemma.gguf", ENCODERS["gemma-embedding"])
+    write_encoder_checkpoint(folder / "directory", CHECKPOINTS["gemma-embedding"], GgufFile(folder / "gemma.gguf"))
+    write_tokenizer(folder / "directory", file)
+    paths = [str(folder / f"{name}.gguf") for name in (*MODELS, "gemma")] + [str(folder / "directory")]
     with run_server([*paths, "forefront-mini", "--threads", "1"], folder / "home") as running:
         yield running
 
@@ -57,6 +64,27 @@ def test_texts_tokens_and_base64_are_the_same_vector(encoders: RunningServer) ->
     packed = post(encoders, "embeddings", model="mean", input="a word", encoding_format="base64").json()
     decoded = np.frombuffer(base64.b64decode(packed["data"][0]["embedding"]), "<f4")
     assert np.array_equal(decoded, np.array(plain, np.float32))
+
+
+def test_a_directory_gives_the_vectors_of_its_gguf_file(encoders: RunningServer) -> None:
+    tokens = [[5, 6, 7], list(range(8, 60))]
+    found, wanted = (
+        [entry["embedding"] for entry in post(encoders, "embeddings", model=model, input=tokens).json()["data"]]
+        for model in ("directory", "gemma")
+    )
+    assert np.allclose(found, wanted, atol=1e-2)
+    assert post(encoders, "embeddings", model="directory", input="a word").json()["usage"]["prompt_tokens"] > 0
+
+
+def test_a_model_that_answers_yes_or_no_ranks(encoders: RunningServer) -> None:
+    documents = ["a word", "another", "</s> and <|im_end|>"]
+    made = post(encoders, "rerank", model="answers", query="a word", documents=documents).json()
+    scores = {entry["index"]: entry["relevance_score"] for entry in made["results"]}
+    assert sorted(scores) == [0, 1, 2]
+    assert all(0 <= score <= 1 for score in scores.values())
+    assert len(set(scores.values())) == 3
+    # The prompt of Qwen 3's rerankers is around each pair.
+    assert made["usage"]["total_tokens"] > 3 * 100
 
 
 def test_the_openai_client(encoders: RunningServer) -> None:

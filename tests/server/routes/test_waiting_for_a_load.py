@@ -68,10 +68,10 @@ async def test_a_client_that_leaves_gives_its_place_back(tmp_path: Path) -> None
     async with waiting(tmp_path) as served:
         client, running = served.request()
         await until(lambda: len(served.model.waiting) == 1)
-        assert served.gateway.queue._reserved.total() == 1
+        assert served.gateway.queue._reserved_total == 1
         client.left.set()
         await running
-        assert (served.gateway.queue._reserved.total(), len(served.model.waiting)) == (0, 0)
+        assert (served.gateway.queue._reserved_total, len(served.model.waiting)) == (0, 0)
         served.loader.gate.set()
         await until(lambda: served.model.state == "loaded")
 
@@ -86,7 +86,7 @@ async def test_waiters_are_bounded_by_the_queue(tmp_path: Path) -> None:
         served.loader.gate.set()
         await asyncio.gather(*(running for _, running in waiting_ones))
         assert all('"finish_reason":"length"' in body_of(client) for client, _ in waiting_ones)
-        assert (served.loader.loads, served.gateway.queue._reserved.total()) == (1, 0)
+        assert (served.loader.loads, served.gateway.queue._reserved_total) == (1, 0)
 
 
 async def test_a_deadline_ends_the_wait(tmp_path: Path) -> None:

@@ -81,6 +81,17 @@ class GrammarConstraint:
         self.ended = self._matcher.is_stopped()
         return token
 
+    def forced(self) -> Sequence[int]:
+        """See `Constraint.forced`. Cut into the longest tokens, without a last one that might go on."""
+        if self.ended:
+            return ()
+        # The search for forced bytes changes a matcher, and masks before a forced control token come out empty then.
+        copy = self._matcher.deep_copy()
+        if not copy.compute_ff_bytes():
+            return ()
+        tokens: list[int] = copy.compute_ff_tokens()
+        return tokens
+
     def rollback(self, count: int) -> None:
         """See `Constraint.rollback`."""
         for _ in range(count):

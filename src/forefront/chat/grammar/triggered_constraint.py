@@ -116,6 +116,10 @@ class TriggeredConstraint:
             self.ended = self._ends
         return token
 
+    def forced(self) -> Sequence[int]:
+        """See `Constraint.forced`."""
+        return () if self._inner is None else self._inner.forced()
+
     def rollback(self, count: int) -> None:
         """See `Constraint.rollback`."""
         for _ in range(count):

@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NoReturn
 
 import numpy as np
 
 from forefront.chat.backend import PromptPreview, Run, TokenizedText
 from forefront.chat.embedder import EmbeddingResult, Vector
+from forefront.chat.local.rank_prompt import RankPrompt
 from forefront.chat.local.text_codec import TextCodec
 from forefront.chat.output.choice_decoder import TokenTexts
 from forefront.chat.prompt.context_limit import PromptSizeLimit
@@ -18,7 +20,7 @@ from forefront.engine.embedding.embedding_model import EmbeddingInput, Embedding
 from forefront.engine.engine import EngineStats
 from forefront.engine.errors import EngineStoppedError, StepFailedError
 from forefront.fairness.tenant import Tenant
-from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError, shutting_down
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
@@ -34,10 +36,12 @@ _PROBE_TENANT: Final = Tenant("\0probe")
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingFacts:
-    """`normalize`: vectors get the length 1. `shortens`: the model is trained for vectors of fewer dimensions."""
+    """`normalize`: vectors get the length 1. `shortens`: the model is trained for vectors of fewer dimensions.
+    `rank_template`: the prompt for a query and a document, empty for a model that reads them as two segments."""
 
     normalize: bool = True
     shortens: bool = False
+    rank_template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ class EmbeddingBackend:
         texts = TokenTexts(tokenizer.pieces, {token: text for text, token in tokenizer.control.items()})
         self._codec = TextCodec(tokenizer, texts, model.vocabulary_size)
         self._limit = PromptSizeLimit(model.context_length, tokenizer.longest)
-        self._begin = _token(tokenizer, tokenizer.bos_token, tokenizer.add_bos)
-        self._end = _token(tokenizer, tokenizer.eos_token, tokenizer.add_eos)
+        self._frame = tokenizer.frame or _frame(tokenizer)
+        self._rank_prompt = RankPrompt(tokenizer, self._frame, facts.rank_template)
 
     # Embeddings.
 
@@ -99,17 +103,17 @@ class EmbeddingBackend:
         """See `Embedder.prepare_ranking`."""
         if not self._model.ranks:
             raise _unsupported("makes embeddings", "/v1/embeddings")
-        query = await self._encode(request.query, "query", tenant)
+        query = request.query
+        self._limit.check(query, "query")
         inputs: list[EmbeddingInput] = []
         total = 0
         for index, text in enumerate(request.texts):
             param = f"documents[{index}]"
-            document = await self._encode(text, param, tenant)
-            tokens = [*self._begin, *query, *self._end]
-            second = len(tokens)
-            tokens += [*document, *self._end]
-            total = self._check_size(len(tokens), total, param)
-            inputs.append(EmbeddingInput(tokens or [0], second))
+            self._limit.check(text, param)
+            size = len(query) + len(text)
+            pair = await self._codec.run_encoding(param, tenant, size, partial(self._rank_prompt.encode, query, text))
+            total = self._check_size(len(pair.tokens), total, param)
+            inputs.append(pair)
         return PreparedInputs(inputs, tenant, 1)
 
     async def embed(self, prepared: PreparedInputs) -> EmbeddingResult:
@@ -152,7 +156,7 @@ class EmbeddingBackend:
             raise self._no_text()
         tokens = await self._encode(request.prompt or "", "prompt", tenant)
         if request.add_special_tokens is not False:
-            tokens = [*self._begin, *tokens, *self._end]
+            tokens = [*self._frame.before, *tokens, *self._frame.after]
         if not request.return_token_strs:
             return TokenizedText(tokens)
         return TokenizedText(tokens, await self._codec.texts(tokens, tenant))
@@ -188,7 +192,8 @@ class EmbeddingBackend:
     async def _tokens(self, entry: str | list[int], param: str, tenant: Tenant) -> list[int]:
         """The tokens of one input, with those that the model expects around a text."""
         if isinstance(entry, str):
-            return [*self._begin, *await self._encode(entry, param, tenant), *self._end]
+            tokens = await self._encode(entry, param, tenant)
+            return [*self._frame.before, *tokens, *self._frame.after]
         self._codec.check(entry, param)
         return entry
 
@@ -222,9 +227,16 @@ def unit(vector: Vector) -> Vector:
     return vector / np.float32(length) if length else vector
 
 
-def _token(tokenizer: Tokenizer, name: str, added: bool | None) -> list[int]:
+def _frame(tokenizer: Tokenizer) -> TokenFrame:
+    """The tokens around texts by the tokenizer's settings: the token behind a text is also between two."""
+    before = _token(tokenizer, tokenizer.bos_token, tokenizer.add_bos)
+    after = _token(tokenizer, tokenizer.eos_token, tokenizer.add_eos)
+    return TokenFrame(before, after, after)
+
+
+def _token(tokenizer: Tokenizer, name: str, added: bool | None) -> tuple[int, ...]:
     """The control token of that name, if texts get it."""
-    return [tokenizer.control[name]] if added and name in tokenizer.control else []
+    return (tokenizer.control[name],) if added and name in tokenizer.control else ()
 
 
 def _unsupported(what: str, path: str) -> ApiError:

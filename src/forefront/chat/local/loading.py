@@ -1,6 +1,7 @@
 """From a model's graph and tokenizer to a `LocalBackend`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.structured_output import StructuredOutput
@@ -20,6 +21,8 @@ from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.engine.model.paged_graph import PagedGraph
+from forefront.engine.scheduling.scheduler import SchedulerLimits
+from forefront.engine.speculation.choice import create_drafter
 from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
@@ -38,6 +41,9 @@ __all__ = [
     "load_embedding_backend",
     "load_engine",
 ]
+
+# A draft model's keys and values are that much smaller, at least.
+_DRAFT_KV_SHARE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +88,25 @@ class LoadError(Exception):
     """A model cannot be served. The message is written for the operator."""
 
 
-def load_backend(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> LocalBackend:
+def load_backend(
+    parts: ModelParts, options: ModelOptions, chat_template: str | None = None, draft: ModelParts | None = None
+) -> LocalBackend:
     """Compile the model; takes seconds.
 
-    `chat_template` replaces that of the model. A model without a template takes no messages. Raises `LoadError`.
+    `chat_template` replaces that of the model. A model without a template takes no messages. `draft` is a smaller model
+    with the same tokens. Raises `LoadError`.
     """
     model = _compile(parts, options)
-    engine = Engine(model)
+    draft_model = None if draft is None else _load_draft(draft, parts.tokenizer, model, options)
+
+    def free() -> None:
+        for loaded in (model, draft_model):
+            if loaded is not None:
+                loaded.close()
+
+    engine = _create_engine(model, options, draft_model)
     preparer = create_preparer(engine, parts.tokenizer, chat_template, parts.facts.end_tokens)
-    return LocalBackend(engine, preparer, model.close)
+    return LocalBackend(engine, preparer, free)
 
 
 def load_engine(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> EngineParts:
@@ -99,7 +115,12 @@ def load_engine(parts: ModelParts, options: ModelOptions, chat_template: str | N
     model = _compile(parts, options)
     _, _, end_tokens = _text_parts(tokenizer, chat_template, parts.facts.end_tokens, model.vocabulary_size)
     grammars = Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens))
-    return EngineParts(Engine(model), model, tokenizer, grammars, end_tokens)
+    return EngineParts(_create_engine(model, options, None), model, tokenizer, grammars, end_tokens)
+
+
+def _create_engine(model: PagedModel, options: ModelOptions, draft_model: PagedModel | None) -> Engine:
+    limits = SchedulerLimits(inter_token_latency=options.inter_token_latency)
+    return Engine(model, limits, create_drafter(options, draft_model))
 
 
 def find_end_tokens(
@@ -126,6 +147,21 @@ def _compile(parts: ModelParts, options: ModelOptions) -> PagedModel:
         return PagedModel(parts.graph, parts.facts.context_length, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
+
+
+def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, options: ModelOptions) -> PagedModel:
+    """The draft model, with an eighth of the model's KV cache at most. Raises `LoadError`."""
+    if list(draft.tokenizer.pieces) != list(tokenizer.pieces) or draft.tokenizer.control != tokenizer.control:
+        raise LoadError("its draft model has another vocabulary; both models need the same tokens")
+    options = replace(options, kv_cache_bytes=options.kv_cache_bytes // _DRAFT_KV_SHARE)
+    context = min(draft.facts.context_length, model.context_length)
+    try:
+        draft_model = PagedModel(draft.graph, context, options)
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise LoadError(f"OpenVINO cannot load its draft model: {plain_reason(error)}") from error
+    if draft_model.block_size != model.block_size:
+        raise LoadError("its draft model has KV blocks of another size")
+    return draft_model
 
 
 def _text_parts(

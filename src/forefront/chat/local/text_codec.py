@@ -36,8 +36,12 @@ class TextCodec:
 
     async def encode(self, text: str, param: str, tenant: Tenant) -> list[int]:
         """The tokens of a text, control tokens recognised."""
+        return await self.run_encoding(param, tenant, len(text), lambda: self._tokenizer.encode(text))
+
+    async def run_encoding(self, param: str, tenant: Tenant, size: int, encode: Callable[[], T]) -> T:
+        """The result of `encode`, which encodes texts of `size` characters from the field `param`."""
         try:
-            return await self.run(tenant, len(text), lambda: self._tokenizer.encode(text))
+            return await self.run(tenant, size, encode)
         except TokenizerError as error:
             raise not_encodable(error, param) from None
 

@@ -1,6 +1,6 @@
 """`min_tokens`: a constraint that keeps the model's end tokens from ending an answer too early."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,10 @@ class MinimumLength:
         """See `Constraint.accept`."""
         self._missing -= 1
         return token if self._inner is None else self._inner.accept(token, tokens_left)
+
+    def forced(self) -> Sequence[int]:
+        """See `Constraint.forced`."""
+        return () if self._inner is None else self._inner.forced()
 
     def rollback(self, count: int) -> None:
         """See `Constraint.rollback`."""

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from forefront.chat.events import Delta, ToolCallBegin, ToolCallDelta
 from forefront.chat.output.output_parser import OutputParser

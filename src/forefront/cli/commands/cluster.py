@@ -199,7 +199,7 @@ def _tables(deploy: "ModuleType", home: Path) -> Group:
     local = find_local(home)
     nodes = Table("node", "address", "state", "CPUs in use", title="Nodes", title_justify="left")
     for node in deploy.node_statuses():
-        state = "dead" if not node.alive else "draining" if node.draining else "head" if node.head else "alive"
+        state = "dead" if not node.alive else "head" if node.head else "alive"
         used = f"{node.cpus - node.free_cpus:g} of {node.cpus:g}" if node.alive else ""
         nodes.add_row(node.id[:12], node.address, state, used)
     models = Table("model", "version", "state", "replicas", title="Models", title_justify="left")
@@ -215,9 +215,9 @@ def _tables(deploy: "ModuleType", home: Path) -> Group:
 
 
 def _range(text: str) -> tuple[int, int]:
-    least, _, most = text.partition(":")
+    least, colon, most = text.partition(":")
     try:
-        bounds = int(least), int(most or least)
+        bounds = int(least), int(most if colon else least)
     except ValueError:
         bounds = (-1, -1)
     if not 0 <= bounds[0] <= bounds[1] or bounds[1] < 1:

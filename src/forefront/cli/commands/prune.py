@@ -1,4 +1,4 @@
-"""`forefront prune`: deletes old completions from the ledger, and old stored responses."""
+"""`forefront prune`: deletes old completions from the ledger, and old stored responses and conversations."""
 
 import sys
 from datetime import UTC, date, datetime
@@ -11,8 +11,10 @@ from forefront.cli.progress import row_progress
 from forefront.cli.store import command_store, fail
 from forefront.gateway.store.prune import (
     count_completions_before,
+    count_conversations_before,
     count_responses_before,
     delete_completions_before,
+    delete_conversations_before,
     delete_responses_before,
 )
 
@@ -23,17 +25,18 @@ def prune(
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete the completions before a day from the ledger, and the responses stored before it, for good.
+    """Delete the completions before a day from the ledger, the responses stored before it, and the conversations
+    without a change since it, for good.
 
     Sums by day, key, project and model stay, so `forefront usage` and budgets do not change. Servers may run
     meanwhile.
     """
     day = _day(before)
     with command_store() as database:
-        count = count_completions_before(database, day)
-        stored = count_responses_before(database, day)
-        text = f"{count} completions{f' and {stored} stored responses' if stored else ''} before {day} (UTC)"
-        if (count or stored) and not yes:
+        stored, unused = count_responses_before(database, day), count_conversations_before(database, day)
+        counts = count_completions_before(database, day), stored, unused
+        text = f"{_listed(*counts)} before {day} (UTC)"
+        if any(counts) and not yes:
             if not sys.stdin.isatty():
                 fail(f"{text} would be deleted for good: confirm with --yes")
             typer.confirm(f"Delete {text} for good? Sums stay.", abort=True)
@@ -41,9 +44,17 @@ def prune(
             count = delete_completions_before(database, day, progress)
         with row_progress("stored responses deleted") as progress:
             stored = delete_responses_before(database, day, progress)
-    Console(highlight=False, soft_wrap=True).print(
-        f"{count} completions{f' and {stored} stored responses' if stored else ''} before {day} deleted", markup=False
-    )
+        with row_progress("conversations deleted") as progress:
+            unused = delete_conversations_before(database, day, progress)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{_listed(count, stored, unused)} before {day} deleted", markup=False)
+
+
+def _listed(completions: int, responses: int, conversations: int) -> str:
+    parts = [f"{completions} completions"]
+    parts += [f"{responses} stored responses"] if responses else []
+    parts += [f"{conversations} conversations"] if conversations else []
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _day(text: str) -> date:

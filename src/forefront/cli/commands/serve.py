@@ -96,6 +96,22 @@ ExactActivations = Annotated[
         help="Do not round activations to 8 bits: exact weights, and batches that run 2 to 5 times slower.",
     ),
 ]
+Speculation = Annotated[
+    Literal["off", "ngram"],
+    typer.Option(
+        metavar="off|ngram",
+        help="Drafts of several tokens, verified in one step: ngram repeats earlier text of the request and its "
+        "project. Outputs stay the same.",
+    ),
+]
+Draft = Annotated[
+    str,
+    typer.Option(
+        metavar="MODEL",
+        help="Smaller model with the same vocabulary that drafts tokens for the served models: a path or a reference.",
+        show_default=False,
+    ),
+]
 DeviceOption = Annotated[
     str,
     typer.Option(
@@ -153,6 +169,8 @@ def serve(
     quantize: Quantize = "",
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
+    speculation: Speculation = "ngram",
+    draft: Draft = "",
     device: DeviceOption = "CPU",
     engine: EngineOption = "auto",
     grace: Grace = None,
@@ -173,6 +191,8 @@ def serve(
             quantize_activations=not exact_activations,
             quantize_weights=quantize,
             device=find_device(device),
+            speculation=speculation,
+            draft=draft,
         )
 
         def read() -> Config:

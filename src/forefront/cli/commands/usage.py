@@ -15,7 +15,7 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.wire.admin import UsageRow
 from forefront.wire.parse_admin import parse_report_query
 
-_SUMS = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
+_SUMS = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost", "estimated_requests")
 
 
 def usage(
@@ -38,7 +38,7 @@ def usage(
         if as_csv:
             _print_csv([*query.by, *_SUMS], lines)
             return
-        sums = [name.removesuffix("_tokens") for name in _SUMS]
+        sums = [name.removesuffix("_tokens").removesuffix("_requests") for name in _SUMS]
         print_table([*query.by, *sums], lines, right=sums)
 
 

@@ -52,6 +52,7 @@ def list_models(
             models.append(_from_table(name, settings, options, chat_template, on_command_line=False))
     models = [replace(model, engine=model.settings.engine or engine) for model in models]
     _check_names([model.name for model in models])
+    _check_drafts(models)
     _check_fallbacks({model.name: model.settings.fallback or [] for model in models})
     return models
 
@@ -79,12 +80,18 @@ def _override(options: ModelOptions, settings: ModelSettings) -> ModelOptions:
         options = replace(options, threads=settings.threads)
     if settings.kv_cache_gib is not None:
         options = replace(options, kv_cache_bytes=int(settings.kv_cache_gib * 2**30))
+    if settings.inter_token_seconds is not None:
+        options = replace(options, inter_token_latency=settings.inter_token_seconds)
     if settings.precision is not None:
         options = replace(options, inference_precision=settings.precision)
     if settings.quantize is not None:
         options = replace(options, quantize_weights=settings.quantize)
     if settings.exact_activations is not None:
         options = replace(options, quantize_activations=not settings.exact_activations)
+    if settings.speculation is not None:
+        options = replace(options, speculation=settings.speculation)
+    if settings.draft is not None:
+        options = replace(options, draft=settings.draft)
     if settings.device is not None:
         options = replace(options, device=find_device(settings.device))
     return options
@@ -96,6 +103,13 @@ def _check_names(names: list[str]) -> None:
             raise SourceError(f"{name!r} cannot be the name of a model in requests; rename it with NAME=PATH")
         if names.count(name) > 1:
             raise SourceError(f"two models are named {name}; rename one with NAME=PATH")
+
+
+def _check_drafts(models: Sequence[ConfiguredModel]) -> None:
+    """Raises `ConfigError` for a draft model without speculation."""
+    for model in models:
+        if model.source is not None and model.options.draft and model.options.speculation == "off":
+            raise ConfigError(f"{model.name}: a draft model drafts nothing with speculation off; leave out one of them")
 
 
 def _check_fallbacks(fallbacks: Mapping[str, list[str]]) -> None:

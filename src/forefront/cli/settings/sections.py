@@ -78,11 +78,12 @@ class LoadingSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class ResponsesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[responses]`: whether responses are stored whose requests leave `store` out, the days that a stored response is
-    kept, and what one project may store."""
+    kept, those that an unused conversation is kept, and what one project may store."""
 
     store: bool = False
     days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
     project_responses: Annotated[int, Meta(ge=0, le=100_000_000)] = 100_000
+    project_conversations: Annotated[int, Meta(ge=0, le=100_000_000)] = 100_000
     project_mib: Annotated[int, Meta(ge=0, le=100_000_000)] = 1024
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from forefront.engine.model.constants import Constants
 from forefront.engine.model.openvino_import import ov
 from forefront.engine.model.paged_graph import Embed
 
@@ -24,10 +24,10 @@ class Pooling(Enum):
 @dataclass(frozen=True, slots=True)
 class InputEmbedding:
     """The inputs of the first layer: the embedding of each token, plus that of its position and of its segment in
-    models that have such (matrices [positions, width] and [segments, width])."""
+    models that have such (matrices [positions, width] and [segments, width]). Segments that a model does not
+    distinguish count as its last one."""
 
     tokens: Embed
-    vocabulary_size: int
     positions: Floats | None = None
     segments: Floats | None = None
 
@@ -38,35 +38,57 @@ class InputEmbedding:
         x = self.tokens(tokens)
         if self.positions is not None:
             x = x + self.positions[positions]
-        return x if self.segments is None else x + self.segments[segments]
+        if self.segments is not None:
+            x = x + self.segments[np.minimum(segments, len(self.segments) - 1)]
+        return x
+
+
+@dataclass(frozen=True, slots=True)
+class DenseLayer:
+    """From vectors [sequences, inputs] to [sequences, outputs]: W x + b, with a tanh or without."""
+
+    weight: Floats
+    bias: Floats | None = None
+    tanh: bool = False
+
+    def __call__(self, x: Floats) -> Floats:
+        """[sequences, outputs]"""
+        y = x @ self.weight.T
+        y = y if self.bias is None else y + self.bias
+        return np.asarray(np.tanh(y) if self.tanh else y, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class RankingHead:
-    """From a pooled vector to a score: tanh(W x + b), where the model has W, then one output."""
+    """From a pooled vector to a score. Of several outputs, the score is the probability of the first."""
 
-    output: Floats
-    output_bias: Floats
-    dense: Floats | None = None
-    dense_bias: Floats | None = None
+    layers: tuple[DenseLayer, ...]
 
     def __call__(self, pooled: Floats) -> Floats:
         """Scores [sequences] of vectors [sequences, width]."""
-        if self.dense is not None and self.dense_bias is not None:
-            pooled = np.tanh(pooled @ self.dense.T + self.dense_bias)
-        return np.asarray((pooled @ self.output.T + self.output_bias)[:, 0], np.float32)
+        for layer in self.layers:
+            pooled = layer(pooled)
+        if pooled.shape[1] == 1:
+            return pooled[:, 0]
+        exponentials = np.exp(pooled - pooled.max(axis=1, keepdims=True))
+        return np.asarray(exponentials[:, 0] / exponentials.sum(axis=1), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingGraph:
-    """`model`: one result, hidden states [rows, width]. Its inputs are `embeddings` [tokens, width], `position_ids`
-    [tokens], `rows` (positions among all tokens) and `mask` (see `PaddedInputs`). `memory` holds the constants and must
-    live as long as the compiled model. `ranking` is set for a model that scores pairs of texts.
+    """`model`: one result, hidden states [rows, channels]. Its inputs are `embeddings` [tokens, channels],
+    `position_ids` [tokens], `rows` (positions among all tokens) and `mask` (see `PaddedInputs`); without `embed` they
+    are `input_ids` [sequences, length] and `rows`, and those that it has of `attention_mask`, `token_type_ids` and
+    `position_ids`, of the same shape. `dense` are applied to pooled vectors, which have `width` channels then.
+    `constants` must live as long as the compiled model. `ranking` is set for a model that scores
+    pairs of texts.
     """
 
     model: ov.Model
     width: int
-    embed: InputEmbedding
+    vocabulary_size: int
+    embed: InputEmbedding | None
     pooling: Pooling
-    memory: Any = None
+    constants: Constants | None = None
     ranking: RankingHead | None = None
+    dense: tuple[DenseLayer, ...] = ()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, Floats, Pooling
 from forefront.engine.model.compilation import compile_graph
+from forefront.engine.model.constants import released_constants
 from forefront.engine.model.device import find_device
 from forefront.engine.model.model import ModelOptions, compile_properties
 from forefront.engine.model.openvino_import import ov
@@ -37,14 +38,17 @@ class EmbeddingModel:
     def __init__(self, graph: EmbeddingGraph, context_length: int, options: ModelOptions | None = None) -> None:
         options = options or ModelOptions()
         self.context_length = context_length
-        self.vocabulary_size = graph.embed.vocabulary_size
+        self.vocabulary_size = graph.vocabulary_size
         self.ranks = graph.ranking is not None
         self.width = 1 if self.ranks else graph.width
-        self._embed, self._pooling, self._ranking = graph.embed, graph.pooling, graph.ranking
-        self._memory: Any = graph.memory
+        self._embed, self._pooling, self._dense, self._ranking = graph.embed, graph.pooling, graph.dense, graph.ranking
+        self._inputs = {name for port in graph.model.inputs for name in port.get_names()}
+        self._constants = graph.constants
         device = find_device(options.device)
         compiled = compile_graph(ov.Core(), graph.model, device, compile_properties(options, device))
         self._request: Any = compiled.create_infer_request()
+        with released_constants(graph.constants):
+            self.run([EmbeddingInput([0])])  # copies the weights into the layouts of the kernels
 
     def run(self, batch: Rows[EmbeddingInput]) -> Floats:
         """The pooled vectors [sequences, width], not normalised, of sequences that have tokens."""
@@ -56,21 +60,34 @@ class EmbeddingModel:
             tokens[row, : lengths[row]] = entry.tokens
             if entry.second_segment is not None:
                 segments[row, entry.second_segment : lengths[row]] = 1
-        positions = np.tile(np.arange(length, dtype=np.int64), len(batch))
-        padding = np.arange(length)[None, :] >= lengths[:, None]
-        rows = self._rows(lengths, length)
-        hidden = self._infer(
-            embeddings=self._embed(tokens.ravel(), positions, segments.ravel()),
-            position_ids=positions,
-            rows=rows.astype(np.int32),
-            mask=np.where(padding, -np.inf, 0).astype(np.float32)[:, None, None, :],
-        )
+        hidden = self._hidden_states(tokens, segments, lengths, self._rows(lengths, length).astype(np.int32))
         pooled = self._pooled(hidden, lengths)
+        for layer in self._dense:
+            pooled = layer(pooled)
         return pooled if self._ranking is None else self._ranking(pooled)[:, None]
 
     def close(self) -> None:
         """Free the model. Nothing may be computed after that."""
-        self._request = self._memory = self._ranking = None
+        self._request = self._constants = self._embed = self._ranking = None
+
+    def _hidden_states(
+        self, tokens: Integers, segments: Integers, lengths: Integers, rows: npt.NDArray[np.int32]
+    ) -> Floats:
+        """Of the tokens `rows` [rows], of a padded batch [sequences, length]."""
+        count, length = tokens.shape
+        padding = np.arange(length)[None, :] >= lengths[:, None]
+        positions = np.tile(np.arange(length, dtype=np.int64), count)
+        if self._embed is not None:
+            mask = np.where(padding, -np.inf, 0).astype(np.float32)[:, None, None, :]
+            embeddings = self._embed(tokens.ravel(), positions, segments.ravel())
+            return self._infer(embeddings=embeddings, position_ids=positions, rows=rows, mask=mask)
+        values = {
+            "attention_mask": (~padding).astype(np.int64),
+            "token_type_ids": segments,
+            "position_ids": positions.reshape(count, length),
+        }
+        others = {name: value for name, value in values.items() if name in self._inputs}
+        return self._infer(input_ids=tokens, rows=rows, **others)
 
     def _rows(self, lengths: Integers, length: int) -> Integers:
         """The tokens whose hidden states the pooling takes, of the padded batch."""

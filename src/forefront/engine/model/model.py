@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.engine.model.compilation import compile_graph
+from forefront.engine.model.constants import released_constants
 from forefront.engine.model.device import find_device, is_gpu
 from forefront.engine.model.kv_cache import KvCache
 from forefront.engine.model.logits import Logits
@@ -16,14 +17,16 @@ from forefront.engine.model.step_inputs import SequenceInput, StepInputs
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Options of a model's compilation.
+    """Options of a model's compilation and of its engine.
 
     `threads`: CPU threads, 0 for all cores. `kv_cache_bytes`: the most memory for the KV cache, which never has more
     room than for `contexts` whole contexts. `inference_precision`: `f32`, or `bf16`, which is less exact and makes
     prefill faster on CPUs that have it. `quantize_activations` rounds the inputs of quantised matrices to 8 bits, as
     llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or "int4" for matrices that
     the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory, is slower, and makes a
-    result depend on the chunks of its prefill. `device`: see `find_device`.
+    result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds that 95 % of
+    the steps with decodes shall not exceed. `speculation`: "ngram" for drafts that repeat earlier text, or "off".
+    `draft`: the source of a smaller model that drafts too, or "".
     """
 
     threads: int = 0
@@ -34,6 +37,9 @@ class ModelOptions:
     quantize_activations: bool = True
     quantize_weights: str = ""
     device: str = "CPU"
+    inter_token_latency: float = 0.1
+    speculation: str = "ngram"
+    draft: str = ""
 
 
 class PagedModel:
@@ -46,7 +52,7 @@ class PagedModel:
         options = options or ModelOptions()
         self.vocabulary_size = graph.vocabulary_size
         self._embed: Embed | None = graph.embed
-        self._memory: Any = graph.memory
+        self._constants = graph.constants
         core, device = ov.Core(), find_device(options.device)
         self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
         self.context_length = context_length
@@ -57,6 +63,8 @@ class PagedModel:
         self.block_count = max(2, min(wanted, options.kv_cache_bytes // self.block_bytes))
         self._request: Any = None
         self._create_request()
+        with released_constants(graph.constants):
+            self.run([SequenceInput(0, [0], [0])], [0], [1.0])  # copies the weights into the layouts of the kernels
 
     def run(self, sequences: Rows[SequenceInput], rows: Rows[int], temperatures: Rows[float]) -> Logits:
         """One forward pass over the new tokens of `sequences`. `rows` are positions in the concatenation of all new
@@ -83,7 +91,7 @@ class PagedModel:
 
     def close(self) -> None:
         """Free the memory. Nothing can be called afterwards."""
-        self._request = self._compiled = self._embed = self._memory = None
+        self._request = self._compiled = self._embed = self._constants = None
         del self._inputs
         self._cache.free()
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from forefront.engine.model.constants import Constants
 from forefront.engine.model.openvino_import import ops, ov, paged_attention_transformation
 
 # Token ids [tokens] to rows of the embedding matrix [tokens, width].
@@ -18,13 +18,13 @@ Embed = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 class PagedGraph:
     """`model`: one result, logits [rows, vocabulary]. Its inputs are `rows` (i32, positions among all new tokens),
     those named by `paged_attention_transformation`, and the new tokens: `embeddings` [tokens, width] with `embed`, else
-    `input_ids`. `memory` holds the constants and must live as long as the compiled model.
+    `input_ids`. `constants` must live as long as the compiled model.
     """
 
     model: ov.Model
     vocabulary_size: int
     embed: Embed | None = None
-    memory: Any = None
+    constants: Constants | None = None
 
 
 def read_ir(xml: Path) -> PagedGraph:

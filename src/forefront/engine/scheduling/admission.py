@@ -1,9 +1,15 @@
 """Admission of waiting sequences, and preemption of running ones for them."""
 
+from itertools import islice
+from typing import Final
+
 from forefront.engine.scheduling.running_set import RunningSet
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.tenant_queue import TenantQueue
 from forefront.engine.scheduling.tenants import Tenants
+
+# Waiting sequences of a tenant that are compared, and how often in a row the oldest is passed over.
+_CONSIDERED: Final = 8
 
 
 class Admission:
@@ -14,7 +20,8 @@ class Admission:
         self._running, self._tenants = running, tenants
 
     def admit(self) -> None:
-        """Start waiting sequences, in order of arrival within a tenant, while their known tokens have blocks."""
+        """Start waiting sequences while their known tokens have blocks: within a tenant in order of arrival, but those
+        with more cached tokens first."""
         self._tenants.set_shares(self._running.max_running, self._running.pool.count)
         order = sorted((tenant for tenant in self._tenants if tenant.waiting), key=lambda tenant: tenant.virtual_time)
         if len(self._tenants) > 1:
@@ -22,7 +29,7 @@ class Admission:
             if not self._admit_within_shares(order):
                 return
         for tenant in order:
-            while tenant.waiting and not self._running.full and self._may_restart(tenant.head):
+            while tenant.waiting and not self._running.full and self._may_restart(self._prefer_cached(tenant)):
                 if not self._running.start(tenant, tenant.head):
                     break
 
@@ -30,11 +37,30 @@ class Admission:
         """False if room was made for a sequence and did not suffice: it must not go back to those preempted for it."""
         complete = True
         for tenant in order:
-            while tenant.waiting and self._within_share(tenant) and self._may_restart(tenant.head):
+            while tenant.waiting and self._may_restart(self._prefer_cached(tenant)) and self._within_share(tenant):
                 if not self._make_room(tenant):
                     complete = False
                     break
         return complete
+
+    def _prefer_cached(self, tenant: TenantQueue) -> Sequence:
+        """The tenant's next sequence: of its first few the one with the most cached tokens, which may be lost while it
+        waits. The oldest is passed over a few times in a row at most."""
+        oldest = tenant.head
+        if len(tenant.waiting) < 2 or oldest.started or oldest is tenant.preferred:
+            return oldest
+        size, pool = self._running.pool.block_size, self._running.pool
+        best, most = oldest, -1
+        for sequence in islice(tenant.waiting, _CONSIDERED if tenant.num_passed < _CONSIDERED else 1):
+            end = len(sequence.tokens) - 1
+            sequence.extend_block_hashes(size, end)
+            cached = len(pool.match_prefix(sequence.block_hashes[: end // size]))
+            if cached > most:
+                best, most = sequence, cached
+        tenant.num_passed = 0 if best is oldest else tenant.num_passed + 1
+        tenant.waiting.move_to_end(best, last=False)
+        tenant.preferred = best
+        return best
 
     def _unblocked(self, order: list[TenantQueue]) -> list[TenantQueue]:
         """The waiting tenants whose next sequence may be admitted now. A tenant that runs nothing because its next

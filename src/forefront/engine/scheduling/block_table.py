@@ -42,6 +42,13 @@ class BlockTable:
         self._blocks[self._length : end] = blocks
         self._length = end
 
+    def replace(self, first: int, blocks: Sequence[int]) -> list[int]:
+        """Put `blocks` in the places from `first` on, and return those that were there."""
+        places = self.array[first : first + len(blocks)]
+        replaced: list[int] = places.tolist()
+        places[:] = blocks
+        return replaced
+
     def clear(self) -> list[int]:
         """Remove all blocks, and return them."""
         blocks = self.tolist()

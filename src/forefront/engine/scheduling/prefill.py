@@ -1,9 +1,31 @@
-"""The division of a step's prefill budget among prompts."""
+"""The prompts that compute in a step, and the division of its prefill budget among them."""
+
+from collections.abc import Iterable
 
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.tenant_queue import TenantQueue
 from forefront.engine.scheduling.tenants import Tenants
 from forefront.fairness.shares import whole_shares
+
+
+def first_of_equals(prefills: Iterable[Sequence], block_size: int) -> list[Sequence]:
+    """Those of `prefills`, given oldest first, that compute in this step. Of several whose next block is the same one
+    computes it, and the others share it afterwards: the one that has come furthest, then the shortest."""
+    chosen: dict[object, Sequence] = {}
+    for sequence in prefills:
+        block = sequence.num_computed_tokens // block_size
+        key: object = sequence
+        if block < (len(sequence.tokens) - 1) // block_size and sequence.request.prompt_logprobs is None:
+            key = sequence.block_hashes[block]
+        other = chosen.get(key)
+        # A key keeps its place, so the chosen one has the age of the oldest.
+        if other is None or _progress(sequence) > _progress(other):
+            chosen[key] = sequence
+    return list(chosen.values())
+
+
+def _progress(sequence: Sequence) -> tuple[int, int]:
+    return sequence.num_computed_tokens, -sequence.num_uncomputed_tokens
 
 
 def divide_prefill(prefills: list[Sequence], budget: int, tenants: Tenants) -> list[tuple[Sequence, int]]:

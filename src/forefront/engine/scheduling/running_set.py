@@ -59,6 +59,22 @@ class RunningSet:
         tenant.running.append(sequence)
         return True
 
+    def reuse_computed(self, sequence: Sequence) -> None:
+        """Let a prompt share the blocks that other sequences have computed for its next tokens since it started."""
+        size = self.pool.block_size
+        first = sequence.num_computed_tokens // size
+        found = self.pool.match_prefix(sequence.block_hashes[first : (len(sequence.tokens) - 1) // size])
+        if not found or sequence.prompt_positions_to_score(len(sequence.tokens)):
+            return
+        tenant, held = self._tenants.of(sequence), self.pool.held
+        self.pool.share(found)
+        self.pool.release(sequence.block_table.replace(first, found))
+        tenant.num_blocks += self.pool.held - held
+        end = (first + len(found)) * size
+        if sequence.index == 0 and sequence.num_charged_tokens <= sequence.num_computed_tokens:
+            sequence.generation.cached_tokens += end - sequence.num_computed_tokens
+        sequence.num_computed_tokens = end
+
     def stop(self, tenant: TenantQueue, sequence: Sequence) -> None:
         """Remove a running sequence and release its blocks."""
         self.sequences.remove(sequence)

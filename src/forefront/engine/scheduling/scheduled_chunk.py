@@ -25,11 +25,12 @@ def step_size(chunks: Iterable[ScheduledChunk]) -> StepSize:
     """The size of a step with these chunks. Valid until they are committed."""
     decodes = decode_context = tokens = attended = 0
     for sequence, num_tokens, draft in chunks:
-        start, others = sequence.num_computed_tokens, num_tokens + len(draft)
-        if sequence.decoding:
+        start, others = sequence.num_computed_tokens, num_tokens
+        if start and len(sequence.tokens) - start == 1:  # it decodes
+            start, others = start + 1, 0
             decodes += 1
-            decode_context += start + 1
-            start, others = start + 1, others - 1
+            decode_context += start
+        others += len(draft)
         if others:
             tokens += others
             attended += others * (2 * start + others) // 2

@@ -6,17 +6,22 @@ has a share of the decode slots, of the KV blocks and of the prompt tokens of a 
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
+from typing import Final
 
 from forefront.engine.scheduling.admission import Admission
 from forefront.engine.scheduling.block_pool import BlockPool, extend_block_hashes
+from forefront.engine.scheduling.draft_price import draft_price
 from forefront.engine.scheduling.drafter import Drafter, add_drafts
-from forefront.engine.scheduling.prefill import divide_prefill
+from forefront.engine.scheduling.prefill import divide_prefill, first_of_equals
 from forefront.engine.scheduling.running_set import RunningSet
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk, step_size
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.step_budget import StepBudget
 from forefront.engine.scheduling.tenants import Tenants
 from forefront.fairness.tenant import Tenant
+
+# The least budget of a step that is shortened for new prompts.
+_SHORTENED: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Scheduler:
         self.pool, self.limits = pool, limits
         self.step_budget = step_budget or limits.step_budget()
         self._drafter = drafter
+        self._shortened_last = False
         self._tenants = Tenants()
         self._running = RunningSet(pool, self._tenants, limits.max_running)
         self._admission = Admission(self._running, self._tenants)
@@ -80,22 +86,19 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         """Queue a new sequence."""
+        if len(self._tenants) and self._tenants.find(sequence) is None:
+            self.step_budget.contend()
         self._tenants.queue(sequence, first=False)
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a finished or cancelled sequence and release its blocks. Does nothing for an unknown one."""
-        tenant = self._tenants.find(sequence)
-        if tenant is None:
-            return
-        if len(sequence.block_table):
-            self._running.stop(tenant, sequence)
-        elif sequence in tenant.waiting:
-            self._tenants.dequeue(tenant, sequence)
-        self._tenants.forget_idle(tenant)
+        if self._drafter is not None:
+            self._drafter.forget(sequence)
+        self._release(sequence)
 
     def suspend(self, sequence: Sequence) -> None:
         """Take a sequence out until `resume`. It keeps its tokens and releases its blocks."""
-        self.remove(sequence)
+        self._release(sequence)
         sequence.num_computed_tokens = 0
 
     def resume(self, sequence: Sequence) -> None:
@@ -114,23 +117,29 @@ class Scheduler:
         was found wholly cached; it decodes in the next step."""
         preempted = self._running.preempted
         preempted.clear()
+        for sequence in self.running:
+            if len(sequence.tokens) - sequence.num_computed_tokens > 1:
+                self._running.reuse_computed(sequence)
         decodes = self._decodes()
         self._admission.admit()
         if preempted:
             decodes = [chunk for chunk in decodes if chunk.sequence not in preempted]
         prefills = [sequence for sequence in self.running if not sequence.decoding]
-        if prefills and self.waiting_count and len(self._tenants) > 1:
+        if prefills and len(self._tenants) > 1 and (self.waiting_count or self.step_budget.contended):
             names = self._tenants.least_served(prefills)
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
         if self._drafter is not None and decodes:
-            add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), self._running)
-        return decodes + self._prefill(prefills, decodes)
+            price = draft_price(step_size(decodes), self.step_budget.cost)
+            add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), price, self._running)
+        return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes)
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:
         """Record that a chunk has run and that sampling confirmed `accepted` tokens of its draft, which are appended to
         the sequence. Full blocks of confirmed tokens are registered for prefix reuse."""
         sequence, size = chunk.sequence, self.pool.block_size
+        if self._drafter is not None and chunk.draft:
+            self._drafter.verified(sequence, len(chunk.draft), accepted)
         start = sequence.num_computed_tokens
         end = sequence.num_computed_tokens = start + chunk.num_tokens + accepted
         # Tokens that are computed again after a preemption are not charged again.
@@ -148,6 +157,16 @@ class Scheduler:
     def fork(self, sequence: Sequence, follower: Sequence) -> tuple[int, int] | None:
         """See `RunningSet.fork`."""
         return self._running.fork(sequence, follower)
+
+    def _release(self, sequence: Sequence) -> None:
+        tenant = self._tenants.find(sequence)
+        if tenant is None:
+            return
+        if len(sequence.block_table):
+            self._running.stop(tenant, sequence)
+        elif sequence in tenant.waiting:
+            self._tenants.dequeue(tenant, sequence)
+        self._tenants.forget_idle(tenant)
 
     def _decodes(self) -> list[ScheduledChunk]:
         # `grow` may preempt sequences that come later: they no longer decode then.
@@ -175,11 +194,26 @@ class Scheduler:
         if any(sequence.prompt_positions_to_score(sequence.num_uncomputed_tokens) for sequence in prefills):
             most = self.limits.scored_tokens
         chunks: list[ScheduledChunk] = []
+        whole = shortened = 0
         for _ in range(2 if self.step_budget.cost.measured else 1):
             prompts = step_size(chunks)
             context = prompts.attended / max(prompts.tokens, 1)
             budget = self.step_budget
-            tokens = budget.tokens_beside(size, context) if decodes else budget.tokens_alone(context)
-            divided = divide_prefill(prefills, min(tokens, most), self._tenants)
+            whole = min(budget.tokens_beside(size, context) if decodes else budget.tokens_alone(context), most)
+            shortened = self._shortened(prefills, whole)
+            divided = divide_prefill(prefills, shortened, self._tenants)
             chunks = [ScheduledChunk(sequence, num_tokens) for sequence, num_tokens in divided]
+        self._shortened_last = shortened < whole
         return chunks
+
+    def _shortened(self, prefills: Rows[Sequence], budget: int) -> int:
+        """The budget of a step in which new, short prompts are computed beside longer ones: twice their tokens, so that
+        their first tokens come soon. Every other step has the whole budget, for the longer ones."""
+        if self._shortened_last or len(prefills) < 2 or not self.step_budget.cost.measured:
+            return budget
+        short = 0
+        for length in sorted(one.num_uncomputed_tokens for one in prefills if not one.num_charged_tokens):
+            if short + length > budget // 8:
+                break
+            short += length
+        return min(max(2 * short, _SHORTENED), budget) if short else budget

@@ -174,6 +174,16 @@ class Sequence:
             self._fail(error)
             return []
 
+    def forced_tokens(self) -> Tokens[int]:
+        """See `Constraint.forced`; empty without a constraint."""
+        if self.constraint is None or self.failure is not None or self._constraint_ahead:
+            return ()
+        try:
+            return self.constraint.forced()
+        except Exception as error:
+            self._fail(error)
+            return ()
+
     def append(self, token: int) -> tuple[int, str | None]:
         """Append a sampled token. Returns the appended token, which the constraint may have replaced, and the finish
         reason if it is the last: `stop` or `length`."""

@@ -4,8 +4,11 @@ from typing import Final
 
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
 
-# Prompts get at least this part of a step, even if its decodes alone take longer than the target.
-_LEAST_PART: Final = 1 / 3
+# The greatest excess over predictions that lowers the budget: on a busy machine prompts must progress too.
+_MARGIN: Final = 0.5
+# The part of the target that a step may take while new tenants arrive, and the seconds for which that holds.
+_CONTENDED_PART: Final = 0.25
+_CONTENDED_SECONDS: Final = 2.0
 # The chunk without decodes, at least: nine tenths as fast for each token as the whole prompt at once. A larger one may
 # take so many targets, since a request that arrives meanwhile waits for its end.
 _LEAST_ALONE: Final = 256
@@ -16,32 +19,53 @@ class StepBudget:
     """Budgets of tokens that keep a step within a target of duration, by measured durations.
 
     `target`: seconds that 95 % of steps with decodes shall not exceed. `most`: the most tokens of prompts and drafts in
-    a step. `first`: how many beside decodes until steps have been measured.
+    a step. `first`: how many beside decodes until steps have been measured. Steps are short for a while after
+    `contend`, because the first token of a tenant that arrives waits for the running step.
     """
 
     def __init__(self, target: float, most: int, first: int) -> None:
         self.cost = StepCost()
         self._target, self._most, self._first = target, most, first
         self._largest = first  # the most tokens of a measured step
+        self._elapsed = 0.0  # seconds of all measured steps
+        self._contended_until = 0.0
+
+    @property
+    def contended(self) -> bool:
+        """Whether a tenant arrived beside others less than two seconds ago."""
+        return self._elapsed < self._contended_until
+
+    def contend(self) -> None:
+        """Note that a tenant has arrived beside others."""
+        self._contended_until = self._elapsed + _CONTENDED_SECONDS
 
     def tokens_beside(self, size: StepSize, context: float = 0.0) -> int:
         """How many tokens of prompts or drafts fit into a step beside `size`, each attending to `context` tokens."""
         if not self.cost.measured:
             return self._first
         base = self.cost.seconds(size)
-        room = self._target / (1 + self.cost.margin) - base
-        least = base * _LEAST_PART / (1 - _LEAST_PART)
-        return _rounded(self._fitting(max(room, least), context), size.decodes + size.tokens)
+        goal = self._goal() / (1 + min(self.cost.margin, _MARGIN))
+        # A third of the step is for prompts in any case; half where decodes alone take the goal. The constant cost of a
+        # step would otherwise be paid for few tokens.
+        least = base * min(max(base / goal, 0.5), 1.0)
+        return _rounded(self._fitting(max(goal - base, least), context), size.decodes + size.tokens)
 
     def tokens_alone(self, context: float = 0.0) -> int:
         """The chunk of prompts in a step without decodes, each token attending to `context` tokens."""
-        fitting = self._fitting(_ALONE * self._target, context) if self.cost.measured else 0
-        return min(_rounded(max(fitting, _LEAST_ALONE), 0), self._most)
+        if not self.cost.measured:
+            return min(_LEAST_ALONE, self._most)
+        fitting = self._fitting(_ALONE * self._goal(), context)
+        least = _LEAST_ALONE * _CONTENDED_PART if self.contended else _LEAST_ALONE
+        return min(_rounded(max(fitting, int(least)), 0), self._most)
 
     def record(self, size: StepSize, seconds: float) -> None:
         """Learn from a step that took `seconds`."""
         self.cost.record(size, seconds)
+        self._elapsed += max(seconds, 0.0)
         self._largest = max(self._largest, size.tokens)
+
+    def _goal(self) -> float:
+        return self._target * _CONTENDED_PART if self.contended else self._target
 
     def _fitting(self, seconds: float, context: float) -> int:
         """How many tokens take `seconds`. At most twice as many as ever measured: predictions do not reach further."""

@@ -31,8 +31,8 @@ _KEPT: Final = 0.92
 _RIDGE: Final = 1e-3
 # Durations count as at most so many times their prediction, and at least as its inverse.
 _CLIP: Final = 1.5
-# Steps of decodes alone, in whose course the coefficients need not be solved again.
-_STALE: Final = 8
+# Steps of decodes alone are many and alike: one in so many is measured.
+_SAMPLED: Final = 4
 # The quantile of the last measured steps that `margin` is taken from, and its value before there are so many.
 _QUANTILE: Final = 0.95
 _RECENT: Final = 64
@@ -53,7 +53,7 @@ class StepCost:
         # By kind, the weighted sums of the normal equations: products of terms, and terms.
         self._products = np.zeros((3, len(_UNITS), len(_UNITS)))
         self._terms = np.zeros((3, len(_UNITS)))
-        self._unsolved = 0
+        self._skipped = 0  # steps of decodes alone since the last measured one
 
     @property
     def measured(self) -> bool:
@@ -80,6 +80,10 @@ class StepCost:
         """Learn from a step that took `seconds`. A duration that is not positive is ignored."""
         if not 0 < seconds < math.inf:
             return
+        if not size.tokens and self._skipped < _SAMPLED - 1:
+            self._skipped += 1
+            return
+        self._skipped = 0
         terms = _terms(size)
         if self.measured:
             predicted = max(float(terms @ self._coefficients), seconds / 100)
@@ -90,13 +94,10 @@ class StepCost:
         relative = terms / seconds
         self._products[kind] = _KEPT * self._products[kind] + np.outer(relative, relative)
         self._terms[kind] = _KEPT * self._terms[kind] + relative
-        self._unsolved += 1
-        if size.tokens or self._unsolved >= _STALE or not self.measured:
-            self._solve(seconds)
+        self._solve(seconds)
 
     def _solve(self, seconds: float) -> None:
         """The coefficients of least squares, none of them negative. `seconds`: the scale for the ridge."""
-        self._unsolved = 0
         products = self._products.sum(axis=0) + _RIDGES / seconds**2
         terms = self._terms.sum(axis=0)
         self._coefficients = np.linalg.solve(products, terms)

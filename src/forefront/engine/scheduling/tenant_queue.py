@@ -13,7 +13,18 @@ class TenantQueue:
     and `block_share`: its share of decode slots and KV blocks while another tenant waits, else infinite.
     """
 
-    __slots__ = ("block_share", "name", "num_blocks", "running", "slot_share", "virtual_time", "waiting", "weight")
+    __slots__ = (
+        "block_share",
+        "name",
+        "num_blocks",
+        "num_passed",
+        "preferred",
+        "running",
+        "slot_share",
+        "virtual_time",
+        "waiting",
+        "weight",
+    )
 
     def __init__(self, name: str, virtual_time: float) -> None:
         self.name = name
@@ -23,6 +34,9 @@ class TenantQueue:
         self.running: list[Sequence] = []  # oldest first
         self.waiting: OrderedDict[Sequence, None] = OrderedDict()
         self.slot_share = self.block_share = math.inf
+        # The waiting sequence that was put first, and how many were in a row.
+        self.preferred: Sequence | None = None
+        self.num_passed = 0
 
     @property
     def head(self) -> Sequence:

@@ -33,6 +33,7 @@ class KeyCache:
         self._database = database
         self._clock = clock
         self._principals: dict[str, tuple[str, Principal]] = {}  # by hash, with the hash
+        self._by_id: dict[str, Principal] = {}
         self._revision = -1
         self._checked_at = float("-inf")
         self._read_task: asyncio.Task[None] | None = None
@@ -45,6 +46,15 @@ class KeyCache:
             await self._refresh(0)  # the key may have been created since
         known, principal = self._principals.get(digest, ("", None))
         return principal if principal and hmac.compare_digest(known, digest) and is_active(principal.key) else None
+
+    async def refresh(self) -> None:
+        """Read the store again if the cache is older than half a second. Raises `ApiError` 503."""
+        await self._refresh(_MAX_AGE)
+
+    def has(self, key_id: str) -> bool:
+        """Whether the key of that id is active, as of the last read."""
+        principal = self._by_id.get(key_id)
+        return principal is not None and is_active(principal.key)
 
     async def _refresh(self, max_age: float) -> None:
         called_at = self._clock()
@@ -67,6 +77,7 @@ class KeyCache:
         found = await run_in_thread(lambda: self._read(self._revision))
         if found is not None:
             self._revision, self._principals = found
+            self._by_id = {principal.key.id: principal for _, principal in self._principals.values()}
         self._checked_at = started_at
 
     def _read(self, revision: int) -> tuple[int, dict[str, tuple[str, Principal]]] | None:

@@ -32,9 +32,11 @@ class Principal:
 
     def require_scope(self, *scopes: Scope) -> None:
         """Raise `ApiError` 403 unless the key has one of the scopes."""
-        if not any(scope in self.key.scopes for scope in scopes):
-            names = " or ".join(f"`{scope}`" for scope in scopes)
-            raise ApiError("insufficient_scope", f"This API key does not have the scope {names}.")
+        for scope in scopes:
+            if scope in self.key.scopes:
+                return
+        names = " or ".join(f"`{scope}`" for scope in scopes)
+        raise ApiError("insufficient_scope", f"This API key does not have the scope {names}.")
 
     def require_model(self, name: str) -> None:
         """Raise `ApiError` 403 unless the key may use the model."""

@@ -20,8 +20,8 @@ from forefront.wire.admin import Status
 _DAY = 86_400
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_nanos")
 _INSERT_ROWS = BulkInsert(completions)
-_row_values, _row_sums = attrgetter(*_INSERT_ROWS.columns), attrgetter(*_SUMS)
-_ADD_TO_DAYS = BulkInsert(daily_usage, added=("requests", *_SUMS))
+_row_values, _row_sums = attrgetter(*_INSERT_ROWS.columns), attrgetter(*_SUMS, "estimated")
+_ADD_TO_DAYS = BulkInsert(daily_usage, added=("requests", *_SUMS, "estimated_requests"))
 _ADD_TO_MONTHS = BulkInsert(monthly_usage, added=("tokens", "cost_nanos"))
 _SELECT_WRITTEN = sa.select(completions.c.id, completions.c.status, completions.c.cost_nanos).where(
     completions.c.id.in_(sa.bindparam("ids", expanding=True))
@@ -78,7 +78,7 @@ def _without_written(connection: sa.Connection, rows: Sequence[LedgerRow]) -> li
             row = latest.pop(written.id)
             if row.status == "failed" and written.status == "completed":
                 connection.execute(_MARK_FAILED, {"row_id": row.id})
-                difference = (0, 0, 0, 0, 0, -written.cost_nanos)
+                difference = (0, 0, 0, 0, 0, -written.cost_nanos, 0)
                 _add_to_sums(connection, [(_day(row.finished_at), row.key_id, row.project, row.model, *difference)])
     return list(latest.values())
 
@@ -92,18 +92,19 @@ def _add_to_sums(connection: sa.Connection, by_day: Sequence[tuple[Any, ...]]) -
     """Add rows of `daily_usage` to the sums of days, and to the sums of months, which budgets read."""
     _ADD_TO_DAYS.insert(connection, by_day)
     by_month: dict[tuple[str, str, str], list[int]] = {}
-    for day, key_id, project, _model, _requests, input_tokens, _cached, output_tokens, _reasoning, cost in by_day:
+    for day, key_id, project, _model, *sums in by_day:
+        _requests, input_tokens, _cached, output_tokens, _reasoning, cost, _estimated = sums
         for subject in (("key", key_id, day[:7]), ("project", project, day[:7])):
-            sums = by_month.setdefault(subject, [0, 0])
-            sums[0] += input_tokens + output_tokens
-            sums[1] += cost
-    _ADD_TO_MONTHS.insert(connection, [(*subject, *sums) for subject, sums in by_month.items()])
+            totals = by_month.setdefault(subject, [0, 0])
+            totals[0] += input_tokens + output_tokens
+            totals[1] += cost
+    _ADD_TO_MONTHS.insert(connection, [(*subject, *totals) for subject, totals in by_month.items()])
 
 
 def _sums_by_day(rows: Sequence[LedgerRow]) -> list[tuple[Any, ...]]:
     groups: dict[tuple[str, str, str, str], list[int]] = {}
     for row in rows:
-        sums = groups.setdefault((_day(row.finished_at), row.key_id, row.project, row.model), [0] * 6)
+        sums = groups.setdefault((_day(row.finished_at), row.key_id, row.project, row.model), [0] * 7)
         for place, amount in enumerate((1, *_row_sums(row))):
             sums[place] += amount
     return [(*group, *sums) for group, sums in groups.items()]

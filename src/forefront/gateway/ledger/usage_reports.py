@@ -12,7 +12,15 @@ from forefront.gateway.store.tables import completions, daily_usage
 from forefront.wire.admin import CompletionUsage, UsageReport, UsageRow
 from forefront.wire.parse_admin import ReportQuery
 
-_SUMS: Final = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_nanos")
+_SUMS: Final = (
+    "requests",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nanos",
+    "estimated_requests",
+)
 # The API's field of a column, where the names differ.
 _FIELDS: Final = {
     "key_id": "key",

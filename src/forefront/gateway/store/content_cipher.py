@@ -58,7 +58,7 @@ class ContentCipher:
         """Raise `StoreError` unless contents of that key can be decrypted."""
         if key_name is not None and key_name not in self._ciphers:
             state = f"is another key ({self.key_name})" if self._ciphers else "is not set"
-            text = f"stored responses are encrypted with the key {key_name}, but {VARIABLE} {state}"
+            text = f"stored contents are encrypted with the key {key_name}, but {VARIABLE} {state}"
             raise MissingKeyError(text)
 
 

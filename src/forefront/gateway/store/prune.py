@@ -1,4 +1,5 @@
-"""Deletion of old completions and stored responses. Sums by day and month stay, for usage reports and budgets."""
+"""Deletion of old completions, stored responses and conversations. Sums by day and month stay, for reports and
+budgets."""
 
 import time
 from collections.abc import Callable
@@ -6,9 +7,12 @@ from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 
+from forefront.gateway.store.conversation_store import BATCH as CONVERSATIONS_BATCH
+from forefront.gateway.store.conversation_store import delete_conversations
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.response_store import BATCH, delete_responses
-from forefront.gateway.store.tables import completions, stored_responses
+from forefront.gateway.store.response_store import BATCH as RESPONSES_BATCH
+from forefront.gateway.store.response_store import delete_responses
+from forefront.gateway.store.tables import completions, conversations, stored_responses
 
 # Rows in one transaction. Servers wait some hundredths of a second for it.
 _BATCH = 500
@@ -30,16 +34,12 @@ def delete_completions_before(database: Database, day: date, progress: Callable[
     """
     oldest = sa.select(completions.c.id).where(completions.c.finished_at < _start_of(day))
     batch = oldest.order_by(completions.c.finished_at).limit(_BATCH)
-    count = 0
-    while True:
-        begin = time.monotonic()
+
+    def delete() -> int:
         with database.write() as connection:
-            deleted = connection.execute(sa.delete(completions).where(completions.c.id.in_(batch))).rowcount
-        count += deleted
-        progress(count)
-        if deleted < _BATCH:
-            return count
-        time.sleep(max(time.monotonic() - begin, _MIN_PAUSE))
+            return connection.execute(sa.delete(completions).where(completions.c.id.in_(batch))).rowcount
+
+    return _delete_in_batches(delete, _BATCH, progress)
 
 
 def count_responses_before(database: Database, day: date) -> int:
@@ -51,13 +51,33 @@ def count_responses_before(database: Database, day: date) -> int:
 
 def delete_responses_before(database: Database, day: date, progress: Callable[[int], object] = bool) -> int:
     """Delete the responses that were stored before that day (UTC), as `delete_completions_before` does."""
+    before = stored_responses.c.created_at < _start_of(day)
+    return _delete_in_batches(lambda: delete_responses(database, before, RESPONSES_BATCH), RESPONSES_BATCH, progress)
+
+
+def count_conversations_before(database: Database, day: date) -> int:
+    """The number of conversations without a change since that day (UTC). Raises `StoreError`."""
+    query = sa.select(sa.func.count()).where(conversations.c.changed_at < _start_of(day))
+    with database.read(statement_timeout=False) as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def delete_conversations_before(database: Database, day: date, progress: Callable[[int], object] = bool) -> int:
+    """Delete the conversations without a change since that day (UTC), as `delete_completions_before` does."""
+    before = conversations.c.changed_at < _start_of(day)
+    return _delete_in_batches(
+        lambda: delete_conversations(database, before, CONVERSATIONS_BATCH), CONVERSATIONS_BATCH, progress
+    )
+
+
+def _delete_in_batches(delete: Callable[[], int], batch: int, progress: Callable[[int], object]) -> int:
     count = 0
     while True:
         begin = time.monotonic()
-        deleted = delete_responses(database, stored_responses.c.created_at < _start_of(day), BATCH)
+        deleted = delete()
         count += deleted
         progress(count)
-        if deleted < BATCH:
+        if deleted < batch:
             return count
         time.sleep(max(time.monotonic() - begin, _MIN_PAUSE))
 

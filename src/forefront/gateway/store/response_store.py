@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.content_cipher import ContentCipher
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.tables import servers, stored_responses, stored_sizes
+from forefront.gateway.store.storage_limits import StorageLimits, add_size, check_room
+from forefront.gateway.store.tables import servers, stored_responses
 from forefront.wire.errors import ApiError
 
 _ID: Final = re.compile(r"[!-~]{1,64}")
@@ -19,19 +20,12 @@ UNFINISHED: Final = ("queued", "in_progress")
 # Responses in a chain, and bytes of their contents: about what one request may have.
 MAX_DEPTH: Final = 2048
 MAX_CHAIN: Final = 8 * 2**20
-# Bytes of one response's contents before its output.
-MAX_SIZE: Final = 4 * 2**20
 # Rows of one transaction of `delete_expired` and `delete_before`. Servers wait for it.
 BATCH: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class StorageLimits:
-    """Seconds until a response expires; responses and bytes of one project."""
-
-    seconds: float = 30 * 86_400.0
-    responses: int = 100_000
-    bytes: int = 2**30
+# Further changes in the same transaction.
+Also = Callable[[sa.Connection], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +36,7 @@ class StoredResponse:
     id: str
     project: str
     previous_id: str | None = None
+    conversation_id: str | None = None
     status: str
     background: bool = False
     abandoned: bool = False
@@ -107,6 +102,7 @@ class ResponseStore:
             id=row["id"],
             project=row["project"],
             previous_id=row["previous_id"],
+            conversation_id=row["conversation_id"],
             status=row["status"],
             background=row["background"],
             abandoned=row["status"] in UNFINISHED and row["running_on"] is None,
@@ -115,11 +111,12 @@ class ResponseStore:
 
     def chain_of(self, project: str, response_id: str) -> Chain:
         """The size of the chain that ends with a response. Raises `ApiError`: 404 for a response that is not there, 422
-        for one that is not finished, and for a chain that is too long to be continued."""
+        for one that is not finished, for one of a conversation, and for a chain that is too long to be continued."""
         table = stored_responses
         if not _ID.fullmatch(response_id):
             raise not_stored(response_id, "previous_response_id")
-        query = sa.select(table.c.depth, table.c.chain_size, table.c.status).where(*self._of(project, response_id))
+        columns = (table.c.depth, table.c.chain_size, table.c.status, table.c.conversation_id)
+        query = sa.select(*columns).where(*self._of(project, response_id))
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
@@ -127,6 +124,9 @@ class ResponseStore:
         if row.status in UNFINISHED:
             text = f"The response `{response_id}` is not finished yet (`previous_response_id`)."
             raise ApiError("invalid_value", text, param="previous_response_id")
+        if row.conversation_id is not None:
+            text = f"The response `{response_id}` belongs to a conversation: send `conversation` as "
+            raise ApiError("invalid_value", f"{text}`{row.conversation_id}`.", param="previous_response_id")
         if row.depth >= MAX_DEPTH or row.chain_size > MAX_CHAIN:
             text = f"`previous_response_id`: the conversation is too long: at most {MAX_DEPTH} responses and "
             text += f"{MAX_CHAIN // 2**20} MiB can be continued."
@@ -174,24 +174,17 @@ class ResponseStore:
 
     def check_room(self, project: str, size: int) -> None:
         """Raise `ApiError`: 413 for contents that are too large to store, 403 if the project has no room for them."""
-        if size > MAX_SIZE:
-            text = f"A request that is stored must have at most {MAX_SIZE // 2**20} MiB; send `store` as false."
-            raise ApiError("body_too_large", text)
         with self._database.read() as connection:
-            used = connection.execute(sa.select(stored_sizes).where(stored_sizes.c.project == project)).first()
-        limits = self.limits
-        if used is not None and (used.responses >= limits.responses or used.bytes + size > limits.bytes):
-            text = f"This project may store {limits.responses} responses and {limits.bytes / 2**20:g} MiB, and holds "
-            text += f"{used.responses} and {used.bytes / 2**20:.1f} MiB. Delete some, or send `store` as false."
-            raise ApiError("storage_full", text, param="store", retryable=False)
+            check_room(connection, self.limits, project, size, responses=1)
 
-    def add(self, new: StoredResponse, chain: Chain) -> None:
+    def add(self, new: StoredResponse, chain: Chain, also: Also | None = None) -> None:
         """Store a response that continues `chain`."""
         now = int(self._now())
         values = {
             "id": new.id,
             "project": new.project,
             "previous_id": new.previous_id,
+            "conversation_id": new.conversation_id,
             "depth": chain.depth + 1,
             "chain_size": chain.size + new.size,
             "background": new.background,
@@ -205,9 +198,11 @@ class ResponseStore:
         }
         with self._database.write() as connection:
             connection.execute(sa.insert(stored_responses).values(values))
-            _add_size(connection, new.project, 1, new.size)
+            add_size(connection, new.project, new.size, responses=1)
+            if also is not None:
+                also(connection)
 
-    def finish(self, response_id: str, status: str, output: bytes, response: bytes) -> bool:
+    def finish(self, response_id: str, status: str, output: bytes, response: bytes, also: Also | None = None) -> bool:
         """Store the end of an unfinished response. False if it has been deleted or cancelled meanwhile."""
         table = stored_responses
         unfinished = (table.c.id == response_id, table.c.status.in_(UNFINISHED))
@@ -227,7 +222,9 @@ class ResponseStore:
             change = {"status": status, "server_id": None, "size": table.c.size + more}
             change["chain_size"] = table.c.chain_size + more
             connection.execute(sa.update(table).where(table.c.id == response_id).values(**change, **contents))
-            _add_size(connection, row["project"], 0, more)
+            add_size(connection, row["project"], more)
+            if also is not None:
+                also(connection)
         return True
 
     def delete(self, project: str, response_id: str) -> bool:
@@ -264,7 +261,7 @@ def delete_responses(database: Database, condition: sa.ColumnElement[bool], coun
         for row in rows:
             sizes[row.project] += row.size
         for project, number in numbers.items():
-            _add_size(connection, project, -number, -sizes[project])
+            add_size(connection, project, -sizes[project], responses=-number)
     return len(rows)
 
 
@@ -272,10 +269,3 @@ def not_stored(response_id: str, param: str | None = None) -> ApiError:
     """The error for a response that is not there, for one reason or another."""
     text = f"No response of the id `{response_id[:64]}` is stored: it was not stored, has expired or was deleted."
     return ApiError("not_found", text, param=param)
-
-
-def _add_size(connection: sa.Connection, project: str, responses: int, size: int) -> None:
-    table = stored_sizes
-    change = {"responses": table.c.responses + responses, "bytes": table.c.bytes + size}
-    if not connection.execute(sa.update(table).where(table.c.project == project).values(change)).rowcount:
-        connection.execute(sa.insert(table).values(project=project, responses=responses, bytes=size))

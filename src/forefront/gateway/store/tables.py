@@ -99,6 +99,7 @@ daily_usage = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cost_nanos", BigInteger, nullable=False),
+    Column("estimated_requests", BigInteger, nullable=False),
     Index("daily_usage_key_id", "key_id", "day"),
     Index("daily_usage_project", "project", "day"),
 )
@@ -149,6 +150,7 @@ stored_responses = Table(
     Column("id", String(64), primary_key=True),
     Column("project", String(64), ForeignKey("projects.name", ondelete="CASCADE"), nullable=False),
     Column("previous_id", String(64)),
+    Column("conversation_id", String(64)),
     Column("depth", Integer, nullable=False),
     Column("chain_size", BigInteger, nullable=False),
     Column("background", Boolean(create_constraint=False), nullable=False),
@@ -166,11 +168,46 @@ stored_responses = Table(
     Index("stored_responses_project", "project"),
 )
 
-# The number and bytes of each project's stored responses, written in the same transactions.
+# Conversations that are stored for clients. `items` and `size` are the number and the bytes of the items, with the
+# metadata. `next_position` is that of the next item. `metadata` is JSON, encrypted as in `stored_responses`.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project", String(64), ForeignKey("projects.name", ondelete="CASCADE"), nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("next_position", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("encryption_key", String(16)),
+    Column("metadata", LargeBinary, nullable=False),
+    Index("conversations_expires_at", "expires_at"),
+    Index("conversations_changed_at", "changed_at"),
+    Index("conversations_project", "project"),
+)
+
+# The items of conversations, in the order of their positions. `content` is JSON, encrypted as in `stored_responses`.
+conversation_items = Table(
+    "conversation_items",
+    metadata,
+    Column("conversation_id", String(64), ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("encryption_key", String(16)),
+    Column("content", LargeBinary, nullable=False),
+    Index("conversation_items_position", "conversation_id", "position"),
+)
+
+# The numbers of each project's stored responses and conversations, and the bytes of both, written in the same
+# transactions.
 stored_sizes = Table(
     "stored_sizes",
     metadata,
     Column("project", String(64), ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
     Column("responses", BigInteger, nullable=False),
+    Column("conversations", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
 )

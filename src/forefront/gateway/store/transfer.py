@@ -20,6 +20,8 @@ from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import (
     api_keys,
     completions,
+    conversation_items,
+    conversations,
     daily_usage,
     monthly_usage,
     projects,
@@ -31,7 +33,17 @@ from forefront.gateway.store.tables import (
 # In the order of their foreign keys. Servers and budget leases describe running processes and are left out.
 _TABLES = {
     str(table.name): table
-    for table in (projects, api_keys, completions, daily_usage, monthly_usage, stored_sizes, stored_responses)
+    for table in (
+        projects,
+        api_keys,
+        completions,
+        daily_usage,
+        monthly_usage,
+        stored_sizes,
+        stored_responses,
+        conversations,
+        conversation_items,
+    )
 }
 # Large tables of plain values. SQLAlchemy's own insertion takes three times as long.
 _BULK_INSERTS = {str(table.name): BulkInsert(table) for table in (completions, daily_usage, monthly_usage)}

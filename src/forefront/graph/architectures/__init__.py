@@ -5,12 +5,13 @@ from typing import Final
 from forefront.graph.architectures.bert import Bert, NomicBert
 from forefront.graph.architectures.cohere import Cohere2, CommandR
 from forefront.graph.architectures.exaone import Exaone4
-from forefront.graph.architectures.gemma import Gemma, Gemma3
+from forefront.graph.architectures.gemma import Gemma, Gemma3, GemmaEmbedding
 from forefront.graph.architectures.glm import Glm4
 from forefront.graph.architectures.granite import Granite, MiniCpm
 from forefront.graph.architectures.hunyuan import HunyuanDense
 from forefront.graph.architectures.llama import Llama
 from forefront.graph.architectures.mistral import Mistral3
+from forefront.graph.architectures.modern_bert import ModernBert
 from forefront.graph.architectures.nemotron import Arcee, Nemotron
 from forefront.graph.architectures.olmo import Olmo2
 from forefront.graph.architectures.phi import Phi2, Phi3
@@ -50,4 +51,9 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
 }
 
 # Models that make embeddings and generate no text.
-ENCODERS: Final[dict[str, type[Decoder]]] = {"bert": Bert, "nomic-bert": NomicBert}
+ENCODERS: Final[dict[str, type[Decoder]]] = {
+    "bert": Bert,
+    "gemma-embedding": GemmaEmbedding,
+    "modern-bert": ModernBert,
+    "nomic-bert": NomicBert,
+}

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from forefront.engine.embedding.embedding_graph import EmbeddingGraph, InputEmbedding, Pooling, RankingHead
+from forefront.engine.embedding.embedding_graph import InputEmbedding, Pooling
 from forefront.engine.model.openvino_import import ops
 from forefront.graph.decoder import Decoder, silu
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node
 from forefront.graph.packing.weights import Embedding
-from forefront.graph.pooling import pooling_of, ranks
+from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Rotation
 
 _MOST_SEGMENTS: Final = 16
@@ -27,13 +27,6 @@ class Bert(Decoder):
     activation = staticmethod(exact_gelu)
     learned_positions = True
 
-    def build_embedding(self) -> EmbeddingGraph:
-        """Raises `ModelFileError`."""
-        graph = super().build_embedding()
-        if not ranks(self.settings):
-            return graph
-        return EmbeddingGraph(graph.model, graph.width, graph.embed, graph.pooling, graph.memory, self.ranking_head())
-
     def input_embedding(self) -> InputEmbedding:
         """The embeddings of tokens, positions and segments."""
         weights, positions, segments = self.weights, None, None
@@ -48,7 +41,7 @@ class Bert(Decoder):
             if len(segments) > _MOST_SEGMENTS:
                 raise ModelFileError(f"it has {len(segments)} kinds of segments; {_MOST_SEGMENTS} are the most")
         table = weights.matrix_tensor("token_embd.weight", self.width)
-        return InputEmbedding(Embedding(table), table.shape[0], positions, segments)
+        return InputEmbedding(Embedding(table), positions, segments)
 
     def pooling(self) -> Pooling:
         """The pooling that the file declares, or the mean."""
@@ -69,18 +62,6 @@ class Bert(Decoder):
     def rotation_of(self, _n: int) -> Rotation | None:
         """Positions are added to the embeddings."""
         return None
-
-    def ranking_head(self) -> RankingHead:
-        """The scores of pairs."""
-        weights, width = self.weights, self.width
-        output = weights.tensor("cls.output.weight", [1, width]).floats()
-        dense = weights.tensor("cls.weight", [width, width]).floats() if weights.has("cls.weight") else None
-        return RankingHead(
-            output,
-            weights.vector("cls.output.bias", 1),
-            dense,
-            None if dense is None else weights.vector("cls.bias", width),
-        )
 
 
 class NomicBert(Bert):

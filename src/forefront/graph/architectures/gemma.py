@@ -1,8 +1,10 @@
 """Gemma."""
 
+from forefront.engine.embedding.embedding_graph import Pooling
 from forefront.graph.attention import AttentionInputs
 from forefront.graph.decoder import Decoder, gelu
 from forefront.graph.packing.weights import Weights
+from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Frequencies, Rotation, plain_frequencies
 from forefront.graph.settings import Settings
 
@@ -37,3 +39,11 @@ class Gemma3(Gemma):
     def rotation_of(self, n: int) -> Rotation:
         """Layers with a window turn faster."""
         return self.near_rotation if self.has_window(n) else self.rotation
+
+
+class GemmaEmbedding(Gemma3):
+    """Gemma 3 as an encoder: every token attends to those before and after it."""
+
+    def pooling(self) -> Pooling:
+        """The pooling that the file declares, or the mean."""
+        return pooling_of(self.settings) or Pooling.MEAN

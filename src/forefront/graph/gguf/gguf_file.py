@@ -32,7 +32,7 @@ class GgufFile:
         for number, part in enumerate(self.paths):
             content = map_file(part)
             self._maps.append(content)
-            header = read_header(memoryview(content))
+            header = read_header(content)
             _check_part(header, number, len(self.paths))
             if number == 0:
                 self.metadata = header.metadata

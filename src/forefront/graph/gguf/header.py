@@ -4,6 +4,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Every count a
 holds before anything is allocated, and the number of values is limited, so that a hostile file costs little.
 """
 
+import mmap
 import struct
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,13 +60,13 @@ class Header:
     alignment: int
 
 
-def read_header(content: memoryview) -> Header:
+def read_header(content: mmap.mmap) -> Header:
     """Parse the header of a whole file. Raises `ModelFileError`."""
     return _Reader(content).header()
 
 
 class _Reader:
-    def __init__(self, content: memoryview) -> None:
+    def __init__(self, content: mmap.mmap) -> None:
         self._content = content
         self._size = len(content)
         self._place = 0
@@ -89,7 +90,7 @@ class _Reader:
         return Header(metadata, tensors, -(-self._place // alignment) * alignment, alignment)
 
     def _check_version(self) -> None:
-        if bytes(self._content[:4]) != MAGIC:
+        if self._content[:4] != MAGIC:
             raise ModelFileError("it is not a GGUF file")
         self._place = 4
         version = self._u32()
@@ -145,11 +146,11 @@ class _Reader:
                 raise _too_short()
             start = place + 8
             place = start + _U64(content, place)[0]
-            strings.append(bytes(content[start:place]))
+            strings.append(content[start:place].decode("utf-8", "replace"))
         if place > self._size:
             raise _too_short()
         self._place = place
-        return [string.decode("utf-8", "replace") for string in strings]
+        return strings
 
     def _count(self, limit: int, size: int, what: str = "values of an array") -> int:
         """A count of things of at least `size` bytes each."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hugging_face.families import FAMILIES, HfFamily
+from forefront.graph.hugging_face.families import FAMILIES, HfFamily, find_hf_family
 
 _LAYERS: Final = ("num_hidden_layers", "num_layers")
 _MOST_LAYERS: Final = 1024
@@ -19,17 +19,20 @@ class HfConfig:
         name = names[0] if isinstance(names, list) and len(names) == 1 else None
         if not isinstance(name, str):
             raise ModelFileError("its config.json does not name one architecture (architectures)")
-        family = FAMILIES.get(name)
-        if family is None:
+        found = find_hf_family(name)
+        if found is None:
             raise ModelFileError(
-                f"its architecture {name[:60]!r} is not supported; supported are {', '.join(sorted(FAMILIES))}. "
-                "Another engine may be able to serve it"
+                f"its architecture {name[:60]!r} is not supported; supported are {', '.join(sorted(FAMILIES))}, and "
+                "encoders of the kinds BERT, RoBERTa, ModernBERT and Gemma 3. Another engine may be able to serve it"
             )
-        self.family: HfFamily = family
+        self.family: HfFamily = found[0]
+        self.use = found[1]
         text = values.get("text_config")  # of a model that sees images too
         self.is_multimodal = isinstance(text, dict)
         own = {**values, **text} if isinstance(text, dict) else values
-        self._values = {**family.defaults, **{key: value for key, value in own.items() if value is not None}}
+        aliases = {key: own[name] for key, name in self.family.aliases.items() if own.get(name) is not None}
+        given = {key: value for key, value in {**own, **aliases}.items() if value is not None}
+        self._values = {**self.family.defaults, **given}
         self.layers = self.integer(*_LAYERS, at_least=1)
         if self.layers > _MOST_LAYERS:
             raise ModelFileError(f"its config.json declares {self.layers} layers, more than are supported")

@@ -5,10 +5,15 @@ A checkpoint's `config.json` names its class (`architectures`). Classes: transfo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-_MODEL: Final = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+_MODEL: Final = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "score": "cls.output",  # of a model that scores pairs of texts
+}
 _LAYER: Final = {
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
@@ -36,8 +41,12 @@ class HfFamily:
     `architecture`: in GGUF. `modules`: of a layer, and `model_modules` outside, less ".weight" and ".bias", where they
     differ from Llama's. `layers`: what their names begin with. `activations`: that the architecture has. `interleaved`:
     pairs of channels that turn are neighbours. `plus_one`: norms add 1 to their weights. `windows`: which layers have
-    one without `layer_types`: "none", "all", "chosen" by `use_sliding_window`, or all but one of "period".
-    `settings`: numbers of the configuration by GGUF's key. `defaults`: of the configuration.
+    one without `layer_types`: "none", "all", "chosen" by `use_sliding_window`, all but the last of a "period", or all
+    but the "first" of it. `settings`: numbers of the configuration by GGUF's key. `defaults`: of the configuration.
+    `aliases`: the configuration's keys by the usual ones. `plain`: the values that are computed, of settings with other
+    values than usual. `is_encoder`: it makes vectors and generates no text. `prefix`: what names of tensors may begin
+    with. `ignored`: a pattern of the names of parts that make no vectors. `first_position`: the matrix of positions has
+    rows before that of the first position.
     """
 
     architecture: str
@@ -50,6 +59,12 @@ class HfFamily:
     windows: str = "none"
     settings: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    plain: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    is_encoder: bool = False
+    prefix: str = ""
+    ignored: str = ""
+    first_position: bool = False
 
     @property
     def layer_names(self) -> dict[str, str]:
@@ -146,6 +161,93 @@ _HUNYUAN: Final = HfFamily(
 
 _MISTRAL3: Final = HfFamily("mistral3", windows="all")
 
+_BERT_LAYER: Final = {
+    **{f"attention.self.{part}": f"attn_{part[0]}" for part in ("query", "key", "value")},
+    "attention.output.dense": "attn_output",
+    "attention.output.LayerNorm": "attn_output_norm",
+    "intermediate.dense": "ffn_up",
+    "output.dense": "ffn_down",
+    "output.LayerNorm": "layer_output_norm",
+}
+_BERT_MODEL: Final = {
+    "embeddings.word_embeddings": "token_embd",
+    "embeddings.position_embeddings": "position_embd",
+    "embeddings.token_type_embeddings": "token_types",
+    "embeddings.LayerNorm": "token_embd_norm",
+}
+_BERT: Final = HfFamily(
+    "bert",
+    _BERT_LAYER,
+    _BERT_MODEL,
+    layers="encoder.layer.",
+    activations=frozenset({"gelu"}),
+    plain={"position_embedding_type": (None, "absolute")},
+    is_encoder=True,
+    prefix="bert.",
+    ignored=r"embeddings\.position_ids|pooler\..*|cls\..*",
+)
+_ROBERTA: Final = replace(
+    _BERT, prefix="roberta.", ignored=r"embeddings\.position_ids|pooler\..*|lm_head\..*", first_position=True
+)
+# Their heads score pairs of texts.
+_BERT_RANK: Final = replace(
+    _BERT,
+    model_modules={**_BERT_MODEL, "pooler.dense": "cls", "classifier": "cls.output"},
+    ignored=r"embeddings\.position_ids",
+)
+_ROBERTA_RANK: Final = replace(
+    _ROBERTA,
+    model_modules={**_BERT_MODEL, "classifier.dense": "cls", "classifier.out_proj": "cls.output"},
+    ignored=r"embeddings\.position_ids|pooler\..*",
+)
+_MODERN_BERT: Final = HfFamily(
+    "modern-bert",
+    {
+        "attn.Wqkv": "attn_qkv",
+        "attn.Wo": "attn_output",
+        "mlp_norm": "ffn_norm",
+        "mlp.Wi": "ffn_up",
+        "mlp.Wo": "ffn_down",
+        "attn_norm": "attn_norm",
+    },
+    {"embeddings.tok_embeddings": "token_embd", "embeddings.norm": "token_embd_norm", "final_norm": "output_norm"},
+    layers="layers.",
+    activations=frozenset({"gelu"}),
+    windows="first",
+    settings={"rope.freq_base_swa": "rope_local_base_freq"},
+    defaults={
+        "norm_eps": 1e-5,
+        "rope_theta": 160000.0,
+        "rope_local_base_freq": 10000.0,
+        "sliding_window": 128,
+        "sliding_window_pattern": 3,
+    },
+    aliases={
+        "sliding_window": "local_attention",
+        "sliding_window_pattern": "global_attn_every_n_layers",
+        "rope_theta": "global_rope_theta",
+        "rope_local_base_freq": "local_rope_theta",
+    },
+    # The type is of another feature in old configurations.
+    plain={"position_embedding_type": (None, "rope", "absolute", "sans_pos")},
+    is_encoder=True,
+    prefix="model.",
+    ignored=r"head\..*|decoder\..*",
+)
+_GEMMA_EMBEDDING: Final = replace(
+    _GEMMA3, architecture="gemma-embedding", is_encoder=True, plain={"use_bidirectional_attention": (True,)}
+)
+
+# Encoders: classes that make vectors and generate no text.
+_ENCODERS: Final[dict[str, HfFamily]] = {
+    **dict.fromkeys(("BertModel", "BertForMaskedLM"), _BERT),
+    "BertForSequenceClassification": _BERT_RANK,
+    **dict.fromkeys(("RobertaModel", "RobertaForMaskedLM", "XLMRobertaModel", "XLMRobertaForMaskedLM"), _ROBERTA),
+    **dict.fromkeys(("RobertaForSequenceClassification", "XLMRobertaForSequenceClassification"), _ROBERTA_RANK),
+    **dict.fromkeys(("ModernBertModel", "ModernBertForMaskedLM"), _MODERN_BERT),
+    "Gemma3TextModel": _GEMMA_EMBEDDING,
+}
+
 # By the class that `architectures` in config.json names.
 FAMILIES: Final[dict[str, HfFamily]] = {
     "ArceeForCausalLM": HfFamily("arcee", activations=frozenset({"relu2"})),
@@ -177,3 +279,18 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "StableLmForCausalLM": HfFamily("stablelm", defaults={"partial_rotary_factor": 0.25}),
     "Starcoder2ForCausalLM": _STARCODER2,
 }
+
+_RANKING: Final = "ForSequenceClassification"
+
+
+def find_hf_family(name: str) -> tuple[HfFamily, str] | None:
+    """The family of a class, and its use: "text" for one that generates, "vectors" for one without a head, "score" for
+    one that scores pairs of texts. None for an unknown class."""
+    if name in _ENCODERS:
+        return _ENCODERS[name], "score" if name.endswith(_RANKING) else "vectors"
+    if name in FAMILIES:
+        return FAMILIES[name], "text"
+    for ending, use in (("Model", "vectors"), (_RANKING, "score")):
+        if name.endswith(ending) and (family := FAMILIES.get(name.removesuffix(ending) + "ForCausalLM")) is not None:
+            return family, use
+    return None

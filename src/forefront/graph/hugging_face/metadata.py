@@ -13,6 +13,7 @@ _ACTIVATIONS: Final = ("hidden_activation", "hidden_act", "activation_function")
 _PLAIN: Final[dict[str, tuple[Any, ...]]] = {
     "attn_logit_softcapping": (None,),
     "clip_qkv": (None,),
+    "is_causal": (None, True),
     "position_embedding_type": (None, "rope"),
     "use_bidirectional_attention": (None, False),
 }
@@ -27,7 +28,8 @@ def read_metadata(config: HfConfig) -> tuple[dict[str, Any], RopeSettings]:
     epsilon = config.number(*_EPSILONS)
     rope = read_rope(config, head_width)
     fields = {
-        "context_length": config.integer("max_position_embeddings", at_least=1),
+        "context_length": config.integer("max_position_embeddings", at_least=1 + first_position(config))
+        - first_position(config),
         "embedding_length": width,
         "block_count": config.layers,
         "feed_forward_length": config.integer("intermediate_size", at_least=1),
@@ -47,12 +49,17 @@ def read_metadata(config: HfConfig) -> tuple[dict[str, Any], RopeSettings]:
     return {"general.architecture": name} | {f"{name}.{key}": value for key, value in fields.items()}, rope
 
 
+def first_position(config: HfConfig) -> int:
+    """The row of the first position in the matrix of positions: RoBERTa's begins behind the padding token's."""
+    return config.integer("pad_token_id", default=1) + 1 if config.family.first_position else 0
+
+
 def _check(config: HfConfig) -> None:
     """Raises `ModelFileError` for what the family's description does not compute."""
     activation = next((config.get(key) for key in _ACTIVATIONS if config.get(key) is not None), None)
     if activation is not None and str(activation) not in config.family.activations:
         raise ModelFileError(f"its activation {str(activation)[:40]!r} is not supported for its architecture")
-    for key, plain in _PLAIN.items():
+    for key, plain in {**_PLAIN, **config.family.plain}.items():
         if config.get(key) not in plain:
             raise ModelFileError(f"its config.json has {key} {str(config.get(key))[:40]!r}, which is not supported")
     if config.family.architecture == "smollm3":
@@ -79,13 +86,14 @@ def _windows(config: HfConfig) -> dict[str, Any]:
         if not isinstance(types, list) or len(types) != config.layers or not all(t in known for t in map(str, types)):
             raise config.unusable("layer_types", types)
         pattern = [known[str(t)] for t in types]
-    elif kind == "period":
+    elif kind in ("period", "first"):
         period = config.get("sliding_window_pattern")
         if isinstance(period, str) and period and set(period) <= {"L", "G"}:  # local and global, again and again
             pattern = [int(period[n % len(period)] == "L") for n in range(config.layers)]
         else:
             period = config.integer("sliding_window_pattern", at_least=1)
-            pattern = [int((n + 1) % period != 0) for n in range(config.layers)]
+            place = 0 if kind == "first" else period - 1
+            pattern = [int(n % period != place) for n in range(config.layers)]
     else:
         first = config.integer("max_window_layers", default=0) if kind == "chosen" else 0
         pattern = [int(n >= first) for n in range(config.layers)]

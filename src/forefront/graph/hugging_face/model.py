@@ -10,15 +10,19 @@ import numpy as np
 from forefront.graph.block_formats import FORMATS, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.config import HfConfig
-from forefront.graph.hugging_face.metadata import read_metadata
+from forefront.graph.hugging_face.metadata import first_position, read_metadata
 from forefront.graph.hugging_face.quantized import assemble_quantized
 from forefront.graph.hugging_face.safetensors_file import read_object, read_tensors, safetensors_paths
+from forefront.graph.hugging_face.sentence_transformers import SentenceModules, read_modules
 from forefront.graph.model_file import Tensor, release_pages
 
 CONFIG: Final = "config.json"
 # Where early programs for GPTQ wrote its settings.
 _QUANTIZE_CONFIG: Final = "quantize_config.json"
 _F32: Final = FORMATS[0]
+_MEAN, _LAST, _RANK = 1, 3, 4  # GGUF's numbers of poolings
+_WRAPPER: Final = "model."
+_HEADS: Final = ("lm_head.", "score.")
 # Tensors that the configuration implies, and the image parts of a multimodal model.
 _IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector)\..*")
 _LAYER: Final = re.compile(r"(\d{1,4})\.(.+)")
@@ -41,9 +45,17 @@ class HuggingFaceModel:
         if (quantization := _quantization(config, directory)) is not None:
             stored = assemble_quantized(quantization, stored)
         stored = _text_model(stored) if config.is_multimodal else stored
-        self.tensors = _renamed(config, _head_norms(stored))
+        modules = read_modules(directory)
+        pooling = _pooling(config, modules)
+        self.tensors = _renamed(config, _head_norms(_unwrapped(config, stored)), generates=pooling is None)
+        self.tensors |= modules.tensors
+        self.paths += modules.paths
+        fields = modules.fields if pooling is None else modules.fields | {"pooling_type": pooling}
+        self.metadata |= {f"{config.family.architecture}.{key}": value for key, value in fields.items()}
         for key, values in rope.tensors.items():
             self.tensors[key] = _tensor(key, values)
+        if (positions := self.tensors.get("position_embd.weight")) is not None and (first := first_position(config)):
+            self.tensors["position_embd.weight"] = _tensor(positions.name, positions.floats()[first:])
 
     def release(self) -> None:
         """See `ModelFile.release`."""
@@ -60,11 +72,22 @@ def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
     return found
 
 
-def _renamed(config: HfConfig, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under GGUF's names; those without one keep theirs. Raises `ModelFileError`."""
+def _pooling(config: HfConfig, modules: SentenceModules) -> int | None:
+    """GGUF's number of the pooling; None for a model that generates text."""
+    if config.use == "score":
+        return _RANK
+    default = None if config.use == "text" else _MEAN if config.family.is_encoder else _LAST
+    pooling: int | None = modules.fields.get("pooling_type", default)
+    return pooling
+
+
+def _renamed(config: HfConfig, stored: Mapping[str, Tensor], *, generates: bool) -> dict[str, Tensor]:
+    """The tensors under GGUF's names; those without one keep theirs. `generates`: it has an output projection. Raises
+    `ModelFileError`."""
     tensors: dict[str, Tensor] = {}
+    ignored = re.compile(config.family.ignored) if config.family.ignored else None
     for name, tensor in stored.items():
-        if _IGNORED.fullmatch(name):
+        if _IGNORED.fullmatch(name) or (ignored is not None and ignored.fullmatch(name)):
             continue
         new = _gguf_name(config, name)
         if new in tensors:
@@ -72,11 +95,29 @@ def _renamed(config: HfConfig, stored: Mapping[str, Tensor]) -> dict[str, Tensor
         is_norm = new.endswith("norm.weight")
         tensors[new] = _tensor(name, tensor.floats() + 1) if is_norm and config.family.plus_one else tensor
     tied = config.get("tie_word_embeddings")
-    if tied is True:
+    if tied is True or not generates:
         tensors.pop("output.weight", None)
     elif tied is False and "output.weight" not in tensors:
         raise ModelFileError("it has no tensor 'lm_head.weight', and its word embeddings are not tied")
     return tensors
+
+
+def _unwrapped(config: HfConfig, stored: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The tensors as the family names them: a class names those of the model within it with a prefix, or without."""
+    family = config.family
+    if family.prefix:
+        return {_new_name(name.removeprefix(family.prefix)): tensor for name, tensor in stored.items()}
+    if not family.layers.startswith(_WRAPPER) or any(name.startswith(_WRAPPER) for name in stored):
+        return stored
+    return {name if name.startswith(_HEADS) else _WRAPPER + name: tensor for name, tensor in stored.items()}
+
+
+def _new_name(name: str) -> str:
+    """The name of a tensor in place of that of the first BERT checkpoints."""
+    for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
+        if name.endswith(f"LayerNorm{old}"):
+            return name.removesuffix(old) + new
+    return name
 
 
 def _gguf_name(config: HfConfig, name: str) -> str:

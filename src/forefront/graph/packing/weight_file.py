@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from forefront.graph.model_file import release_pages
 from forefront.graph.packing.layout import BITS, Layout, Packed
 
 _DATA: Final = "weights.bin"
@@ -73,6 +74,10 @@ class WeightFile:
             }
             index = {"size": self._end, "matrices": matrices}
             (self._directory / _INDEX).write_text(json.dumps(index))
+
+    def release(self) -> None:
+        """Give pages that have been read back to the system. They are read again when they are needed."""
+        release_pages(self._maps)
 
     def _reserve(self, layout: Layout, rows: int, inputs: int) -> list[Place | None]:
         """Places for codes, scales and minima at the end of the file, which then reaches beyond them."""

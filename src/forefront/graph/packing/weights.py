@@ -66,6 +66,11 @@ class Weights:
         """Tensors of the file that have not been used."""
         return set(self._file.tensors) - self._used
 
+    def release(self) -> None:
+        """Give pages of the model's files and of the packed matrices back to the system. Thread-safe."""
+        self._file.release()
+        self._cache.release()
+
     @property
     def count(self) -> int:
         """The number of tensors in the file."""

@@ -43,11 +43,12 @@ def conventions_for(scope: Scope, table: Conventions) -> ApiConventions:
     """The conventions of a request: those of the API whose prefix its path is, or lies below."""
     path = scope["path"]
     for prefix, conventions in table.items():
-        if _is_below(path, prefix):
+        if path.startswith(prefix) and _is_below(path, prefix):
             return conventions
-        name = conventions.version_header
-        if any(_is_below(path, shared) for shared in conventions.shared_paths) and name and header(scope, name):
-            return conventions
+        if path.startswith(conventions.shared_paths):
+            name = conventions.version_header
+            if any(_is_below(path, shared) for shared in conventions.shared_paths) and name and header(scope, name):
+                return conventions
     return OPENAI
 
 

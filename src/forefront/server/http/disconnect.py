@@ -1,32 +1,76 @@
 """Work that ends when its client disconnects."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol, TypeVar
 
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 T = TypeVar("T")
 
+# The key of the client's connection in a request's scope.
+CONNECTION: Final = "connection"
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+
+class Connection(Protocol):
+    """The connection of a request that is being answered."""
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the client disconnects; soon if it has already."""
+
+    def unwatch(self, callback: Callable[[], None]) -> None:
+        """Call `callback` no more."""
+
+
+async def while_connected(scope: Scope, receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
     """The result of `work`; None if the client disconnects first. Then `work` is cancelled and awaited.
 
     For use after the body has been read: `receive` has only the disconnection left to report.
     """
-    working = asyncio.ensure_future(work)
-    disconnected = asyncio.ensure_future(_disconnection(receive))
+    task = asyncio.current_task()
+    assert task is not None
+    disconnected = False
+
+    def cancel_work() -> None:
+        nonlocal disconnected
+        disconnected = True
+        task.cancel()
+
+    # The work runs in the current task, and the connection calls back: a task for either costs more than most requests.
+    connection = scope.get(CONNECTION) or _ReceivedDisconnection(receive)
+    connection.watch(cancel_work)
     try:
-        await asyncio.wait({working, disconnected}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
+        return await work
+    except asyncio.CancelledError:
+        if not disconnected or task.uncancel():
+            raise
+        return None
     finally:
-        disconnected.cancel()
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
+        connection.unwatch(cancel_work)
 
 
-async def _disconnection(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def detached(scope: Scope) -> dict[str, Any]:
+    """The scope of a request whose work outlives its connection."""
+    return {name: value for name, value in scope.items() if name != CONNECTION}
+
+
+class _ReceivedDisconnection:
+    """Learns of the disconnection from `receive`, for a scope without a connection."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._task: asyncio.Task[None] | None = None
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """See `Connection.watch`."""
+        self._task = asyncio.ensure_future(self._wait(callback))
+
+    def unwatch(self, _callback: Callable[[], None]) -> None:
+        """See `Connection.unwatch`."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _wait(self, callback: Callable[[], None]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        callback()

@@ -4,19 +4,23 @@ Each request looks up several. Starlette's mappings take several times as long.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.types import Scope
+
+# The key of the headers by name in a request's scope.
+_INDEX: Final = "forefront.headers"
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 
 def header(scope: Scope, name: bytes, default: str = "") -> str:
     """The first value of the request header `name`, which must be in lower case."""
-    for known, value in scope["headers"]:
-        if known == name:
-            text: str = value.decode("latin-1")
-            return text
-    return default
+    index: dict[bytes, bytes] | None = scope.get(_INDEX)
+    if index is None:
+        index = scope[_INDEX] = dict(reversed(scope["headers"]))  # the first value of a name is the last one here
+    value = index.get(name)
+    return default if value is None else value.decode("latin-1")
 
 
 def raw(headers: Mapping[str, str]) -> RawHeaders:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -10,7 +11,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from forefront.server.http.api_conventions import OPENAI
+from forefront.server.http.body import BODY_ARRIVED
 from forefront.server.http.connection_limits import ConnectionLimits
+from forefront.server.http.disconnect import CONNECTION
 from forefront.server.http.error_response import error_headers, error_status
 from forefront.server.http.lingering_close import LingeringTransport
 from forefront.server.http.request_framing import (
@@ -66,17 +69,20 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_headers = True
     _closing = False  # whether the connection ends with the request that was read last
     _plain_head: bytes | None = None  # the head of a request that offers an upgrade, without the offer
+    _disconnected = False
     handshake: Handshake | None = None  # the TLS handshake before this, if there was one
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._watchers: set[Callable[[], None]] = set()  # called when the client disconnects
         self._cycles: list[RequestResponseCycle] = []
         self._head_segments: list[bytes] = []  # the received data that holds the head being read
         self.parser = httptools.HttpRequestParser(self)  # without the leniency that uvicorn sets
 
     @property
     def idle(self) -> bool:
-        return all(cycle.response_complete for cycle in self._cycles)
+        # Pipelined requests are answered in order.
+        return not self._cycles or self._cycles[-1].response_complete
 
     def evict(self) -> None:
         self.transport.abort()
@@ -84,6 +90,17 @@ class BoundedProtocol(HttpToolsProtocol):
     def authenticate(self, project: str) -> None:
         """Count the connection towards `project`. Raises `ApiError` 503 as `ConnectionLimits.authenticate` does."""
         self._options.limits.authenticate(self, project)
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """See `disconnect.Connection.watch`."""
+        self._watchers.add(callback)
+        self.flow.resume_reading()  # without reading, a disconnection is not noticed
+        if self._disconnected:
+            self.loop.call_soon(self._call_watchers)
+
+    def unwatch(self, callback: Callable[[], None]) -> None:
+        """See `disconnect.Connection.unwatch`."""
+        self._watchers.discard(callback)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         options = self._options
@@ -121,8 +138,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if not self._in_headers:
             self._head_segments.clear()
-        if self.idle:
-            # The rest of an unread body, or empty lines, have ended uvicorn's wait for a request.
+        if self._in_headers or self.idle:
+            # Headers have begun, or the rest of an unread body or empty lines ended uvicorn's wait for a request.
             self._start_header_timer()
         if self._unparsed > MAX_HEADERS + _READ:
             self._refuse(ApiError("headers_too_large", "The headers are too large."))
@@ -132,9 +149,8 @@ class BoundedProtocol(HttpToolsProtocol):
             raise AmbiguousRequestError
         self._in_headers, self._unparsed = True, self._read_size
         del self._head_segments[:-1]
-        self._start_header_timer()
         super().on_message_begin()
-        self.scope["connection"] = self  # type: ignore[typeddict-unknown-key]
+        self.scope[CONNECTION] = self  # type: ignore[typeddict-unknown-key]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # uvicorn would add trailers to the headers, which have been acted on by then.
@@ -154,7 +170,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers, self._unparsed = False, 0
         self._stop_header_timer()
         super().on_headers_complete()
-        self._cycles = [*(cycle for cycle in self._cycles if not cycle.response_complete), self.cycle]
+        self._cycles = [self.cycle] if self.idle else [*self._cycles, self.cycle]
         if len(self.pipeline) > MAX_PIPELINE:
             self.transport.close_at_once()
             raise AmbiguousRequestError
@@ -170,6 +186,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._plain_head is not None:
             return
         self._unparsed = 0
+        self.cycle.scope[BODY_ARRIVED] = True  # type: ignore[typeddict-unknown-key]
         self._closing = not self.cycle.keep_alive
         super().on_message_complete()
 
@@ -255,6 +272,12 @@ class BoundedProtocol(HttpToolsProtocol):
         for cycle in self._cycles:
             cycle.disconnected = True
             cycle.message_event.set()
+        self._disconnected = True
+        self._call_watchers()
+
+    def _call_watchers(self) -> None:
+        for callback in list(self._watchers):
+            callback()
 
 
 def _encode_response(error: ApiError) -> bytes:

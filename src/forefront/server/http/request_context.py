@@ -22,7 +22,8 @@ class Authenticator(Protocol):
 
 class RequestContext:
     """The id of one request, the memory that it holds, the conventions of its API and, on paths that need a key, the
-    key's holder. `errors` counts the error responses of the server by code."""
+    key's holder. `status` is that of the response once it has begun, before that 0. `errors` counts the error responses
+    of the server by code."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class RequestContext:
         self.request_id = request_id
         self.memory = memory
         self.conventions = conventions
+        self.status = 0
         self.errors: Counter[str] = Counter() if errors is None else errors
         self._authenticator: Authenticator | None = None
         self._principal: Principal | None = None

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.server.http.body import process_body, read_json_body
 from forefront.server.http.body_memory import RequestMemory
-from forefront.server.http.disconnect import while_connected
+from forefront.server.http.disconnect import detached, while_connected
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import request_context, set_request_context
 from forefront.server.idempotency.shared_run import SharedRun
@@ -54,7 +54,7 @@ class Idempotency:
             text = f"`{LAST_EVENT}` {after} has not been sent: the last event is {run.buffer.last_event}."
             raise ApiError("invalid_value", text, param=LAST_EVENT)
         with run.attached():
-            await while_connected(receive, run.play(send, replayed=replayed, after=after))
+            await while_connected(scope, receive, run.play(send, replayed=replayed, after=after))
 
     async def _join(self, scope: Scope, key: str, body: bytes | bytearray, *, resumed: bool) -> tuple[SharedRun, bool]:
         """The run for this request, and whether it existed before. Raises `ApiError` 404 for one that is resumed and
@@ -67,7 +67,7 @@ class Idempotency:
         async def application(sender: Send) -> None:
             # The run may outlive this connection, so it holds the body's memory itself.
             with RequestMemory(context.memory.pool) as memory:
-                run_scope = {**scope, RESUMABLE: True}
+                run_scope = {**detached(scope), RESUMABLE: True}
                 set_request_context(run_scope, context.with_memory(memory))
                 await self._app(run_scope, receive, sender)
 

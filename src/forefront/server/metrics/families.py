@@ -83,6 +83,13 @@ _ENGINE_GAUGES: Final[Sequence[tuple[str, str, Callable[[EngineStats], float]]]]
 )
 _ENGINE_COUNTERS: Final[Sequence[tuple[str, str, Callable[[EngineStats], float]]]] = (
     ("engine_tokens", "Tokens that the engine has sampled, also for running requests.", lambda s: s.tokens_sampled),
+    ("spec_decode_num_drafts", "Drafts: guesses at the next tokens of a sequence.", lambda stats: stats.drafts),
+    ("spec_decode_num_draft_tokens", "Tokens of drafts.", lambda stats: stats.draft_tokens),
+    (
+        "spec_decode_num_accepted_tokens",
+        "Tokens of drafts that sampling confirmed.",
+        lambda stats: stats.accepted_tokens,
+    ),
     ("num_preemptions", "Sequences that gave up their KV blocks and began again.", lambda s: s.preemptions),
     ("kv_cache_evictions", "Cached KV blocks that were overwritten.", lambda stats: stats.evictions),
     ("engine_restarts", "Restarts of the engine after a failed step.", lambda stats: stats.restarts),

@@ -88,12 +88,10 @@ def _authorization(scope: Scope) -> str:
 
 def scopes_for(path: str) -> tuple[KeyScope, ...]:
     """The scopes of which a key needs one for a path; empty where any key is enough."""
+    if path.startswith("/v1/"):
+        if path == "/v1/models" or path.startswith("/v1/models/"):
+            return ("models",)
+        return () if path.startswith("/v1/usage/") else ("chat",)
     if path == "/admin" or path.startswith("/admin/"):
         return ("admin",)
-    if path == "/metrics":
-        return ("metrics", "admin")
-    if path == "/v1/models" or path.startswith("/v1/models/"):
-        return ("models",)
-    if path.startswith("/v1/") and not path.startswith("/v1/usage/"):
-        return ("chat",)
-    return ()
+    return ("metrics", "admin") if path == "/metrics" else ()

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from forefront.server.http.request_context import request_context
 from forefront.server.middleware.error_handlers import api_error, internal_error
 from forefront.wire.errors import ApiError
 
@@ -24,17 +25,10 @@ class FastRoute:
         if endpoint is None:
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await endpoint(scope, receive, send_and_note)
+            await endpoint(scope, receive, send)
         except Exception as error:
-            if started:
+            if request_context(scope).status:
                 raise
             handler = api_error if isinstance(error, ApiError) else internal_error
             response = await handler(Request(scope), error)

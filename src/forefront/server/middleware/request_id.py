@@ -1,8 +1,8 @@
 """The outermost middleware: the request context, the headers with the request's id and time, and a line in the log."""
 
 import logging
+import os
 import re
-import secrets
 import time
 from collections.abc import Collection
 
@@ -46,14 +46,13 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             return
         given = header(scope, b"x-request-id")
-        request_id = given if _VALID_ID.fullmatch(given) else "req_" + secrets.token_hex(12)
+        request_id = given if _VALID_ID.fullmatch(given) else "req_" + os.urandom(12).hex()
         conventions = conventions_for(scope, self._conventions)
-        begin, status = time.monotonic(), 0
+        begin = time.monotonic()
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if not context.status:
+                context.status = message["status"]
                 milliseconds = round((time.monotonic() - begin) * 1000)
                 added = [(name, request_id.encode()) for name in conventions.request_id_headers]
                 added.append((b"openai-processing-ms", b"%d" % milliseconds))
@@ -66,9 +65,9 @@ class RequestIdMiddleware:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                self._count(scope, status)
+                self._count(scope, context.status)
                 if scope["path"] not in _NOT_LOGGED and log.isEnabledFor(logging.INFO):
-                    log.info("request", extra=_log_fields(scope, context, status, time.monotonic() - begin))
+                    log.info("request", extra=_log_fields(scope, context, time.monotonic() - begin))
 
     def _count(self, scope: Scope, status: int) -> None:
         """Count the response. What a client can choose freely is one value of the label."""
@@ -79,11 +78,11 @@ class RequestIdMiddleware:
         self._metrics.responses[method, path, status] += 1
 
 
-def _log_fields(scope: Scope, context: RequestContext, status: int, seconds: float) -> dict[str, object]:
+def _log_fields(scope: Scope, context: RequestContext, seconds: float) -> dict[str, object]:
     """The fields of a request's line in the log. Of what the client wrote they hold method and path only. Status 0: the
     client left before the response."""
     fields = {"request_id": context.request_id, "method": scope["method"], "path": scope["path"][:256]}
-    fields |= {"status": status, "ms": round(seconds * 1000, 1)}
+    fields |= {"status": context.status, "ms": round(seconds * 1000, 1)}
     if context.authenticated:
         fields |= {"key": context.principal.key.id, "project": context.principal.project.name}
     return fields

@@ -38,9 +38,16 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.responses.conversation import (
+    Conversation,
+    ConversationChange,
+    DeletedConversation,
+    NewConversation,
+    NewItems,
+)
 from forefront.wire.responses.events import StreamEvent
-from forefront.wire.responses.item_list import DeletedResponse, ItemList
-from forefront.wire.responses.queries import ItemsQuery, RetrieveQuery
+from forefront.wire.responses.item_list import DeletedResponse, ItemList, ListedItem
+from forefront.wire.responses.queries import IncludeQuery, ItemsQuery, RetrieveQuery
 from forefront.wire.responses.request import ResponsesRequest
 from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeRequest, TokenizeResult
@@ -48,6 +55,7 @@ from forefront.wire.tokens import DetokenizeRequest, DetokenizeResult, TokenizeR
 TOKENS: Final = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
 MODEL: Final = ("model_not_found", "model_unavailable", "shutting_down", "unknown_url")
 QUERY: Final = ("invalid_type", "invalid_value", "unknown_parameter")
+CONVERSATIONS: Final = ("unsupported_parameter", "storage_full", "rate_limit_exceeded", "shutting_down", *STORE)
 NOT_FOUND: Final = ("not_found", "unknown_url")
 CONVERSATION: Final = {
     "model": "forefront-mini",
@@ -136,6 +144,51 @@ OPERATIONS: Final = (
         summary="The items of a stored response's input", description="Without those of the responses before it.",
         answer=ItemList, query=ItemsQuery, path_types={"id": Id},
         errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="POST", path="/v1/conversations", group="Conversations", name="createConversation", scope="chat",
+        summary="Make a conversation", description="Responses continue it by its id, which is their `conversation`.",
+        body=NewConversation, example={"metadata": {"topic": "dinner"}}, answer=Conversation,
+        errors=CONVERSATIONS,
+    ),
+    Operation(
+        method="GET", path="/v1/conversations/{id}", group="Conversations", name="retrieveConversation", scope="chat",
+        summary="A conversation", answer=Conversation, path_types={"id": Id},
+        errors=(*NOT_FOUND, "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="POST", path="/v1/conversations/{id}", group="Conversations", name="updateConversation", scope="chat",
+        summary="Replace the metadata of a conversation", body=ConversationChange,
+        example={"metadata": {"topic": "dinner"}}, answer=Conversation, path_types={"id": Id},
+        errors=(*NOT_FOUND, *CONVERSATIONS),
+    ),
+    Operation(
+        method="DELETE", path="/v1/conversations/{id}", group="Conversations", name="deleteConversation", scope="chat",
+        summary="Delete a conversation", description="With its items.", answer=DeletedConversation,
+        path_types={"id": Id}, errors=(*NOT_FOUND, "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="GET", path="/v1/conversations/{id}/items", group="Conversations", name="listConversationItems",
+        scope="chat", summary="The items of a conversation", answer=ItemList, query=ItemsQuery, path_types={"id": Id},
+        errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="POST", path="/v1/conversations/{id}/items", group="Conversations", name="createConversationItems",
+        scope="chat", summary="Append items to a conversation", body=NewItems,
+        example={"items": [{"role": "user", "content": "Write a recipe"}]}, answer=ItemList, query=IncludeQuery,
+        path_types={"id": Id}, errors=(*NOT_FOUND, *CONVERSATIONS),
+    ),
+    Operation(
+        method="GET", path="/v1/conversations/{id}/items/{item}", group="Conversations",
+        name="retrieveConversationItem", scope="chat", summary="An item of a conversation", answer=ListedItem,
+        query=IncludeQuery, path_types={"id": Id, "item": Id},
+        errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
+    ),
+    Operation(
+        method="DELETE", path="/v1/conversations/{id}/items/{item}", group="Conversations",
+        name="deleteConversationItem", scope="chat", summary="Delete an item of a conversation",
+        description="Returns the conversation.", answer=Conversation, path_types={"id": Id, "item": Id},
+        errors=(*NOT_FOUND, "rate_limit_exceeded", *STORE),
     ),
     Operation(
         method="POST", path="/v1/messages", group="Messages", name="createMessage", scope="chat",

@@ -53,7 +53,7 @@ class ChatCompletionEncoder(ChunkEncoder):
                 case Completed():
                     usage, receipt = usage_of(event), self.receipt(event)
                 case Started():
-                    self.note(event)
+                    self.start(event)
                 case _:
                     drafts[event.index].add(event)
         choices = [draft.choice(index, self._logprobs) for index, draft in enumerate(drafts)]
@@ -74,13 +74,13 @@ class ChatCompletionEncoder(ChunkEncoder):
     def deltas(self, event: Event) -> list[ChatCompletionChunk]:
         """See `ChunkEncoder.deltas`."""
         match event:
+            case TextDelta():
+                logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
+                return [self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
             case Started():
                 # The role comes first and by itself, for every choice.
                 opening = OpeningDelta(role="assistant", content="")
                 return [self._chunk(index, opening) for index in range(self._count)]
-            case TextDelta():
-                logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
-                return [self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
             case ReasoningDelta():
                 delta = ChoiceDelta(reasoning_content=event.text, reasoning=event.text)
                 return [self._chunk(event.index, delta)]

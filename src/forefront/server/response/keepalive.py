@@ -1,7 +1,6 @@
-"""Events with a sign of life when none has come for a while, since proxies close idle connections."""
+"""Events in batches, with a sign of life when none has come for a while, since proxies close idle connections."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final, Generic, TypeVar
@@ -12,14 +11,16 @@ T = TypeVar("T")
 _READ_AHEAD: Final = 16
 
 
-async def with_keepalive(events: AsyncGenerator[T, None], seconds: float) -> AsyncGenerator[T | None, None]:
-    """The same events, and None whenever none has come for `seconds`. Closes `events` when it is closed."""
+async def with_keepalive(events: AsyncGenerator[T, None], seconds: float) -> AsyncGenerator[list[T], None]:
+    """The same events, as lists of those that have arrived; an empty list whenever none has come for `seconds`. Closes
+    `events` when it is closed."""
     loop = asyncio.get_running_loop()
     reader = _EventReader(events)
     try:
         while True:
-            while reader.ready:
+            if reader.ready:
                 yield reader.take()
+                continue
             if reader.task.done():
                 reader.task.result()
                 return
@@ -29,8 +30,9 @@ async def with_keepalive(events: AsyncGenerator[T, None], seconds: float) -> Asy
                 arrived = await arrival
             finally:
                 timer.cancel()
+                reader.arrival = None
             if not arrived:
-                yield None
+                yield []
     finally:
         await reader.close()
 
@@ -39,16 +41,16 @@ class _EventReader(Generic[T]):
     """Reads events in a task. One task for a stream costs less than a wait with a timeout for each event."""
 
     def __init__(self, events: AsyncGenerator[T, None]) -> None:
-        self.ready: deque[T] = deque()
+        self.ready: list[T] = []
         self.arrival: asyncio.Future[bool] | None = None
         self._room: asyncio.Future[bool] | None = None
         self.task = asyncio.ensure_future(self._run(events))
 
-    def take(self) -> T:
-        """The first event that is ready."""
-        event = self.ready.popleft()
+    def take(self) -> list[T]:
+        """The events that are ready, in order."""
+        events, self.ready = self.ready, []
         _resolve(self._room)
-        return event
+        return events
 
     async def close(self) -> None:
         """Return once the events are closed, also when this call is cancelled: the task is cancelled then, too."""
@@ -61,7 +63,8 @@ class _EventReader(Generic[T]):
             async with aclosing(events):
                 async for event in events:
                     self.ready.append(event)
-                    _resolve(self.arrival)
+                    if self.arrival is not None:
+                        _resolve(self.arrival)
                     if len(self.ready) >= _READ_AHEAD:
                         self._room = asyncio.get_running_loop().create_future()
                         await self._room

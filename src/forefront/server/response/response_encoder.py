@@ -4,7 +4,7 @@
 `TextCompletionEncoder`, whose streams are chunks of the same shape as the whole response.
 """
 
-import secrets
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
@@ -27,21 +27,15 @@ class ResponseEncoder(ABC):
         self.created = int(now)
         self.model = model
         self.memory = memory
-        self._upstream_fingerprint: str | None = None
+        self.fingerprint = ""  # of the model, or of its upstream; known once the answer starts
 
     @abstractmethod
     async def whole(self, events: AsyncIterator[Event]) -> Any:
         """Collect all events into a response, as a value that is sent as JSON."""
 
-    def note(self, event: Event) -> None:
-        """Take over the fingerprint of an upstream."""
-        if isinstance(event, Started) and event.fingerprint is not None:
-            self._upstream_fingerprint = event.fingerprint
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint of the model, or of its upstream."""
-        return self._upstream_fingerprint or self.model.fingerprint
+    def start(self, event: Started) -> None:
+        """The answer starts: the model will not change any more."""
+        self.fingerprint = event.fingerprint or self.model.fingerprint
 
     @abstractmethod
     def frames(self, event: Event) -> list[bytes]:
@@ -85,7 +79,7 @@ class ResponseEncoder(ABC):
 def new_id(prefix: str, now: float) -> str:
     """An id for a response that begins now."""
     # Ordered by time: new rows of the ledger are neighbours in its index, so that a group of them writes few pages.
-    return f"{prefix}{int(now * 1000):012x}{secrets.token_hex(8)}"
+    return f"{prefix}{int(now * 1000):012x}{os.urandom(8).hex()}"
 
 
 class ChunkEncoder(ResponseEncoder):
@@ -132,8 +126,10 @@ class ChunkEncoder(ResponseEncoder):
                     chunks.append(self.usage_chunk(usage_of(event)))
                 if chunks:
                     chunks[-1].receipt = self.receipt(event)
+            case Started():
+                self.start(event)
+                chunks += self.deltas(event)
             case _:
-                self.note(event)
                 chunks += self.deltas(event)
         return chunks
 

@@ -18,9 +18,10 @@ from forefront.server.response.event_throttle import Write, throttled
 from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.send_body import send_body
-from forefront.server.response.sse import EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
+from forefront.server.response.sse import BUFFERED, EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
 from forefront.wire.errors import ApiError
 
+_encode_json = msgspec.json.Encoder().encode
 _MAX_LIST: Final = 2048  # bytes of names in a header
 _STREAM_HEADERS: Final = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -50,13 +51,14 @@ class ResponseSender:
         self._loading = loading
         self._number = -1  # of the last event
         self._with_ids: bool = scope.get(RESUMABLE, False)
+        self._joins_frames = not (self._with_ids or scope.get(BUFFERED, False))
         self._task: asyncio.Task[None] | None = None
-        self._cancelled = False
+        self._reason: ApiError | None = None  # of `cancel`
 
-    def cancel(self) -> None:
-        """End the response with the error `request_cancelled`."""
-        if self._task is not None:
-            self._cancelled = True
+    def cancel(self, error: ApiError) -> None:
+        """End the response with that error, unless it is at its end."""
+        if self._task is not None and self._reason is None:
+            self._reason = error
             self._task.cancel()
 
     async def whole(self, events: AsyncGenerator[Event, None]) -> None:
@@ -64,7 +66,7 @@ class ResponseSender:
         self._task = asyncio.current_task()
         try:
             async with aclosing(events):
-                body = msgspec.json.encode(await self._encoder.whole(events))
+                body = _encode_json(await self._encoder.whole(events))
         except asyncio.CancelledError:
             raise self._cancellation() from None
         self._task = None
@@ -78,6 +80,7 @@ class ResponseSender:
         is an event of the stream, after which the end of a whole stream is missing.
         """
         write = throttled(self._scope, self._write)
+        self._joins_frames &= write == self._write
         last: Message = {"type": "http.response.body", "body": b"", "more_body": False}
         self._task = asyncio.current_task()
         async with aclosing(with_keepalive(events, keepalive_seconds)) as paced:
@@ -97,14 +100,10 @@ class ResponseSender:
                 last[STREAM_FAILED] = True
             await self._send(last)
 
-    async def _write_events(
-        self, write: Write, first: Event | None, events: AsyncGenerator[Event | None, None]
-    ) -> None:
-        await self._write_event(write, first)
-        async for event in events:
-            if isinstance(event, Completed):
-                await self._encoder.finish(event)
-            await self._write_event(write, event)
+    async def _write_events(self, write: Write, first: list[Event], batches: AsyncGenerator[list[Event], None]) -> None:
+        await self._write_batch(write, first)
+        async for events in batches:
+            await self._write_batch(write, events)
         self._task = None
         if end := self._encoder.end_of_stream():
             self._number += 1  # without an id: it has a fixed form
@@ -113,20 +112,37 @@ class ResponseSender:
     def _cancellation(self) -> BaseException:
         """The reason of a cancelled task: `cancel`, or else the end of the connection or the server."""
         task, self._task = self._task, None
-        if not self._cancelled or task is None:
+        if self._reason is None or task is None:
             return asyncio.CancelledError()
         task.uncancel()
-        return ApiError("request_cancelled", "The request was cancelled by its client.", retryable=False)
+        return self._reason
 
-    async def _write_event(self, write: Write, event: Event | None) -> None:
-        """Write an event as server-sent events. None means a pause."""
-        if event is None:
+    async def _write_batch(self, write: Write, events: list[Event]) -> None:
+        """Write events that have arrived together. An empty list means a pause."""
+        if not events:
             loading = self._loading()
             pause = self._encoder.pause(*self._lease.wait_estimate()) if loading is None else encode_comment(loading)
             await write(pause)
             return
-        for frame in self._encoder.frames(event):
-            await write(self._numbered(frame))
+        frames: list[bytes] = []
+        try:
+            for event in events:
+                if isinstance(event, Completed):
+                    await self._encoder.finish(event)
+                frames += self._encoder.frames(event)
+        finally:
+            await self._write_frames(write, frames)
+
+    async def _write_frames(self, write: Write, frames: list[bytes]) -> None:
+        """Write events as one message, or one by one: for a throttled client, and for a buffer, which sends what
+        follows a given event."""
+        if not frames:
+            return
+        if self._joins_frames:
+            await write(b"".join(frames))
+        else:
+            for frame in frames:
+                await write(self._numbered(frame))
 
     def _numbered(self, frame: bytes) -> bytes:
         """The next event, with its id where the stream can be resumed."""

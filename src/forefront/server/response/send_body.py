@@ -14,7 +14,10 @@ _PIECE: Final = 2**16  # bytes
 async def send_body(send: Send, body: bytes) -> None:
     """Send a whole body in pieces. Before each, uvicorn waits until the client has read most of the earlier ones: a
     client that does not read keeps one piece in the server's buffers, not the whole body."""
-    for start in range(0, len(body) or 1, _PIECE):
+    if len(body) <= _PIECE:
+        await send({"type": "http.response.body", "body": body})
+        return
+    for start in range(0, len(body), _PIECE):
         piece = body[start : start + _PIECE]
         await send({"type": "http.response.body", "body": piece, "more_body": start + _PIECE < len(body)})
 

@@ -15,8 +15,10 @@ DONE: Final = b": message\ndata: [DONE]\n\n"
 STREAM_FAILED: Final = "forefront.stream_failed"
 # A key of the ASGI messages of a stream: the number of its last event so far, from 0.
 EVENT_NUMBER: Final = "forefront.event_number"
-# A key of a request's ASGI scope: the events of its stream have ids, since it can be resumed.
+# Keys of a request's ASGI scope. The events of its stream have ids, since it can be resumed.
 RESUMABLE: Final = "forefront.resumable"
+# A buffer holds the stream, so each event is a message of its own.
+BUFFERED: Final = "forefront.buffered"
 
 _encoder = msgspec.json.Encoder()
 

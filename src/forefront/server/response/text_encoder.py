@@ -33,7 +33,7 @@ class TextCompletionEncoder(ChunkEncoder):
         async for event in events:
             match event:
                 case Started():
-                    self.note(event)
+                    self.start(event)
                 case TextDelta():
                     texts[event.index].append(event.text)
                     self.memory.add(event.text)

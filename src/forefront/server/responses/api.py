@@ -21,11 +21,8 @@ def parse_response_request(body: bytes | bytearray) -> ParsedResponse | ParsedSo
     """The chat request of a body; for one that refers to stored responses, the request alone. Raises `ApiError` (400,
     422)."""
     source, ignored = parse_request(body)
-    if source.conversation is not None:
-        text = "`conversation` is not supported; continue a stored response with `previous_response_id`."
-        raise ApiError("unsupported_parameter", text, param="conversation")
     refers = not isinstance(source.input, str) and any(isinstance(item, ItemReference) for item in source.input)
-    if refers or source.previous_response_id is not None:
+    if refers or source.previous_response_id is not None or source.conversation is not None:
         return ParsedSource(source, ignored)
     return to_chat_request(source, ignored)
 
@@ -48,24 +45,26 @@ class ResponsesEndpoint:
         if source.background and not source.store:
             raise ApiError("invalid_value", "`background` needs `store`: send it as true.", param="background")
         parsed, chain = await self._with_history(scope, read)
-        if not source.store:
-            await self._service.respond(scope, receive, send, parsed, ResponsesEncoder)
-            return
-        await self._stored.check_room(request_context(scope).principal.tenant, parsed)
         if source.background:
+            await self._stored.check_room(request_context(scope).principal.tenant, parsed)
             await self._respond_in_background(scope, receive, send, parsed, chain)
-        else:
+        elif source.store or source.conversation is not None:
+            await self._stored.check_room(request_context(scope).principal.tenant, parsed)
             await self._respond_and_store(scope, receive, send, parsed, chain)
+        else:
+            await self._service.respond(scope, receive, send, parsed, ResponsesEncoder)
 
     async def _with_history(self, scope: Scope, read: ParsedResponse | ParsedSource) -> tuple[ParsedResponse, Chain]:
-        """The request with what it continues, and the length of that."""
+        """The request with what it continues, and the length of a chain of responses."""
         chain, context = Chain(), request_context(scope)
         if isinstance(read, ParsedResponse):
             return read, chain
-        tenant = context.principal.tenant
-        if read.source.previous_response_id is not None:
-            chain = await self._stored.chain(tenant, read.source.previous_response_id)
+        tenant, source = context.principal.tenant, read.source
+        if source.previous_response_id is not None:
+            chain = await self._stored.chain(tenant, source.previous_response_id)
             context.memory.grow(4 * chain.size)
+        elif source.conversation_id is not None:
+            context.memory.grow(4 * await self._stored.conversation_size(tenant, source.conversation_id))
         return await self._stored.history(tenant, read, chain), chain
 
     async def _respond_and_store(
@@ -89,7 +88,7 @@ class ResponsesEndpoint:
     ) -> None:
         queued, run = await self._background.start(scope, parsed, chain)
         if parsed.source.stream:
-            await self._background.play(run, receive, send)
+            await self._background.play(run, scope, receive, send)
         else:
             answer = ChunkedResponse(msgspec.json.encode(queued), media_type="application/json")
             await answer(scope, receive, send)

@@ -10,12 +10,13 @@ from starlette.types import Message, Receive, Scope, Send
 from forefront.catalog.catalog import ModelUse
 from forefront.fairness.tenant import Tenant
 from forefront.gateway.store.response_store import Chain
-from forefront.server.http.disconnect import while_connected
+from forefront.server.http.disconnect import detached, while_connected
 from forefront.server.http.request_context import request_context, set_request_context
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import SharedRuns
 from forefront.server.response.response_encoder import new_id
 from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.response.sse import BUFFERED
 from forefront.server.responses.history import PREFIX
 from forefront.server.responses.response_encoder import ResponsesEncoder, new_response, set_error
 from forefront.server.responses.stored_responses import StoredResponses
@@ -46,7 +47,7 @@ class BackgroundRuns:
         queued = new_response(parsed.source, new_id(PREFIX, now), int(now), model, "queued")
         await self._stored.add(tenant, parsed, queued, chain)
         memory, name = context.memory.move(), (tenant.name, queued.id)
-        run_scope = dict(scope)
+        run_scope = {**detached(scope), BUFFERED: True}
         set_request_context(run_scope, context.with_memory(memory))
 
         async def application(send: Send) -> None:
@@ -70,11 +71,11 @@ class BackgroundRuns:
             raise ApiError("invalid_value", text, param="starting_after")
         return run
 
-    async def play(self, run: SharedRun, receive: Receive, send: Send, after: int | None = None) -> None:
+    async def play(self, run: SharedRun, scope: Scope, receive: Receive, send: Send, after: int | None = None) -> None:
         """Send the stream of a run while the client is connected."""
         with run.attached():
             playing = run.play(send, replayed=after is not None, after=-1 if after is None else after)
-            await while_connected(receive, playing)
+            await while_connected(scope, receive, playing)
 
     async def cancel(self, tenant: Tenant, response_id: str) -> None:
         """Cancel a response. One that another server generates is marked as cancelled, and its output is dropped."""
@@ -96,7 +97,7 @@ class BackgroundRuns:
 
         async def save(response: wire.Response) -> None:
             nonlocal saved
-            await self._stored.finish(tenant, response)
+            await self._stored.finish(tenant, parsed, response)
             saved = True
 
         def make_encoder(parsed: ParsedResponse, model: ModelUse, memory: ResponseMemory) -> ResponsesEncoder:
@@ -118,7 +119,7 @@ class BackgroundRuns:
             reason = ApiError("internal_error", "Internal server error.")
         response = queued if encoder is None else encoder.failed(reason)
         set_error(response, reason)
-        await self._stored.finish(tenant, response)
+        await self._stored.finish(tenant, parsed, response)
         if error is not None:
             raise error
 

@@ -1,4 +1,4 @@
-"""Deletion of stored responses that have expired, while the server runs."""
+"""Deletion of stored responses and conversations that have expired, while the server runs."""
 
 import asyncio
 import logging
@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from forefront.gateway.store.conversation_store import BATCH as CONVERSATIONS
+from forefront.gateway.store.conversation_store import ConversationStore
 from forefront.gateway.store.database import StoreError
-from forefront.gateway.store.response_store import BATCH, ResponseStore
+from forefront.gateway.store.response_store import BATCH as RESPONSES
+from forefront.gateway.store.response_store import ResponseStore
 from forefront.gateway.store.run_in_thread import run_in_thread
 
 log = logging.getLogger(__name__)
@@ -17,9 +20,11 @@ _PAUSE: Final = 0.1  # seconds between batches, in which others write
 
 
 @asynccontextmanager
-async def delete_expired_responses(store: ResponseStore, interval: float = _INTERVAL) -> AsyncIterator[None]:
-    """A context in which expired responses are deleted, now and every `interval` seconds."""
-    task = asyncio.get_running_loop().create_task(_delete(store, interval))
+async def delete_expired_contents(
+    responses: ResponseStore, conversations: ConversationStore, interval: float = _INTERVAL
+) -> AsyncIterator[None]:
+    """A context in which expired responses and conversations are deleted, now and every `interval` seconds."""
+    task = asyncio.get_running_loop().create_task(_delete(responses, conversations, interval))
     try:
         yield
     finally:
@@ -28,11 +33,12 @@ async def delete_expired_responses(store: ResponseStore, interval: float = _INTE
             await task
 
 
-async def _delete(store: ResponseStore, interval: float) -> None:
+async def _delete(responses: ResponseStore, conversations: ConversationStore, interval: float) -> None:
     while True:
-        count = 0
+        more = False
         try:
-            count = await run_in_thread(store.delete_expired)
+            more = await run_in_thread(responses.delete_expired) == RESPONSES
+            more |= await run_in_thread(conversations.delete_expired) == CONVERSATIONS
         except StoreError as error:
-            log.warning("expired responses could not be deleted: %s", error)
-        await asyncio.sleep(_PAUSE if count == BATCH else interval)
+            log.warning("expired contents could not be deleted: %s", error)
+        await asyncio.sleep(_PAUSE if more else interval)

@@ -44,9 +44,7 @@ class ItemFrames:
 
     def begin(self) -> list[bytes]:
         """The events that open the item."""
-        item = ItemDraft(
-            self._item.kind, self._item.id, self._item.index, self._item.call_id, self._item.name
-        ).to_item()
+        item = self._item.without_text().to_item()
         added = events.OutputItemAdded(output_index=self._item.index, item=item, sequence_number=self._number())
         return [frame(added), *self._part(done=False)]
 

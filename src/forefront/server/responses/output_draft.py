@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.responses.conversation import encode_reasoning
+from forefront.wire.responses.item_messages import encode_reasoning
 from forefront.wire.responses.response import (
     CustomToolCall,
     FunctionToolCall,
@@ -18,6 +18,7 @@ from forefront.wire.responses.response import (
     OutputSummaryText,
     OutputText,
 )
+from forefront.wire.responses.tools import ToolNames
 
 Kind = Literal["message", "reasoning", "summary", "function_call", "custom_tool_call"]
 _ID_PREFIXES: dict[Kind, str] = {
@@ -31,13 +32,14 @@ _ID_PREFIXES: dict[Kind, str] = {
 
 @dataclass(slots=True)
 class ItemDraft:
-    """One item. `call_id` and `name` are those of a call, `logprobs` those of a message's tokens, as JSON."""
+    """One item. `call_id`, `name` and `namespace` are those of a call, `logprobs` of a message's tokens, as JSON."""
 
     kind: Kind
     id: str
     index: int
     call_id: str = ""
     name: str = ""
+    namespace: str | None = None
     encrypted: bool = False
     status: ItemStatus = "in_progress"
     texts: list[str] = field(default_factory=list)
@@ -56,11 +58,9 @@ class ItemDraft:
                 parts = [OutputText(text=text, logprobs=self.logprobs)] if self.texts else []
                 return OutputMessage(id=self.id, status=self.status, content=parts)
             case "function_call":
-                return FunctionToolCall(
-                    id=self.id, status=self.status, call_id=self.call_id, name=self.name, arguments=text
-                )
+                return FunctionToolCall(**self._call(), arguments=text)
             case "custom_tool_call":
-                return CustomToolCall(id=self.id, status=self.status, call_id=self.call_id, name=self.name, input=text)
+                return CustomToolCall(**self._call(), input=text)
         item = OutputReasoning(id=self.id, status=self.status)
         if text and self.kind == "summary":
             item.summary = [OutputSummaryText(text=text)]
@@ -70,15 +70,26 @@ class ItemDraft:
             item.encrypted_content = encode_reasoning(text)
         return item
 
+    def without_text(self) -> "ItemDraft":
+        """The item at its beginning."""
+        return ItemDraft(self.kind, self.id, self.index, self.call_id, self.name, self.namespace)
+
+    def _call(self) -> dict[str, Any]:
+        names = ("id", "status", "call_id", "name", "namespace")
+        return {name: getattr(self, name) for name in names}
+
 
 class OutputDraft:
     """The items of a response, in order. `id_suffix` is the part of the response's id that the items' ids share.
-    `memory` counts what is collected."""
+    `tool_names` are the names of the request's tools. `memory` counts what is collected."""
 
-    def __init__(self, id_suffix: str, memory: ResponseMemory, *, summary: bool, encrypted: bool) -> None:
+    def __init__(
+        self, id_suffix: str, tool_names: ToolNames, memory: ResponseMemory, *, summary: bool, encrypted: bool
+    ) -> None:
         self.items: list[ItemDraft] = []
         self._calls: dict[int, ItemDraft] = {}
         self._id_suffix = id_suffix
+        self._tool_names = tool_names
         self._memory = memory
         self._reasoning: Kind = "summary" if summary else "reasoning"
         self._encrypted = encrypted
@@ -106,7 +117,8 @@ class OutputDraft:
                     self._memory.add(event.text)
             case ToolCallBegin():
                 item = self._calls[event.call] = self._begin("custom_tool_call" if event.custom else "function_call")
-                item.name, item.call_id = event.name, "call_" + secrets.token_hex(12)
+                item.namespace, item.name = self._tool_names.split(event.name)
+                item.call_id = "call_" + secrets.token_hex(12)
                 self._memory.add(event.name)
             case ToolCallDelta():
                 item = self._calls[event.call]  # an upstream may go on with a call after another has begun

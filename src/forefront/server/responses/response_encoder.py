@@ -54,6 +54,7 @@ class ResponsesEncoder(ResponseEncoder):
         self._last: wire.Response | None = None
         self._output = OutputDraft(
             self.id.removeprefix(PREFIX),
+            parsed.tool_names,
             memory,
             summary=source.reasoning is not None and source.reasoning.summary is not None,
             encrypted=source.includes_encrypted_reasoning,
@@ -193,6 +194,7 @@ def new_response(
         output=[],
         parallel_tool_calls=source.parallel_tool_calls is not False,
         previous_response_id=source.previous_response_id,
+        conversation=None if source.conversation_id is None else wire.ReturnedConversation(id=source.conversation_id),
         reasoning=_reasoning(source),
         store=source.store is True,
         temperature=1.0 if source.temperature is None else source.temperature,

@@ -35,9 +35,9 @@ class StoredResponseRoutes:
         ]
 
     async def _retrieve(self, request: Request) -> Response:
-        query, tenant = parse_retrieve_query(request.query_params.multi_items()), _tenant(request)
+        query, tenant = parse_retrieve_query(request.query_params.multi_items()), tenant_of(request)
         if not query.stream:
-            return _json(request, await self._stored.body(tenant, path_id(request)))
+            return send_stored(request, await self._stored.body(tenant, path_id(request)))
         stored = await self._stored.find(tenant, path_id(request))
         if not stored.background:
             text = "`stream`: only a response that was created with `background` and `stream` can be streamed again."
@@ -46,24 +46,24 @@ class StoredResponseRoutes:
         return _RunResponse(self._background, run, -1 if query.starting_after is None else query.starting_after)
 
     async def _delete(self, request: Request) -> Response:
-        tenant, response_id = _tenant(request), path_id(request)
+        tenant, response_id = tenant_of(request), path_id(request)
         await self._background.cancel(tenant, response_id)
         await self._stored.delete(tenant, response_id)
-        return _json(request, msgspec.json.encode(DeletedResponse(id=response_id)))
+        return send_stored(request, msgspec.json.encode(DeletedResponse(id=response_id)))
 
     async def _cancel(self, request: Request) -> Response:
-        tenant = _tenant(request)
+        tenant = tenant_of(request)
         stored = await self._stored.find(tenant, path_id(request))
         if not stored.background:
             text = "Only responses that were created with `background` can be cancelled."
             raise ApiError("invalid_value", text, param="background")
         if stored.unfinished:
             await self._background.cancel(tenant, stored.id)
-        return _json(request, await self._stored.body(tenant, stored.id))
+        return send_stored(request, await self._stored.body(tenant, stored.id))
 
     async def _list_items(self, request: Request) -> Response:
         query = parse_items_query(request.query_params.multi_items())
-        return _json(request, await self._stored.input_items(_tenant(request), path_id(request), query))
+        return send_stored(request, await self._stored.input_items(tenant_of(request), path_id(request), query))
 
 
 class _RunResponse(Response):
@@ -75,17 +75,18 @@ class _RunResponse(Response):
         self._run = run
         self._after = after
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        await self._background.play(self._run, receive, send, self._after)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._background.play(self._run, scope, receive, send, self._after)
 
 
-def _tenant(request: Request) -> Tenant:
+def tenant_of(request: Request) -> Tenant:
+    """The project of the request's key."""
     return request_context(request.scope).principal.tenant
 
 
-def _json(request: Request, body: bytes) -> Response:
+def send_stored(request: Request, body: bytes, headers: dict[str, str] | None = None) -> Response:
     """A response whose memory counts as its project's until it is sent. Raises `ApiError` 429 and 503."""
     context = request_context(request.scope)
     principal = context.principal
     context.memory.hold_for(principal.project.name, principal.key.id, len(body))
-    return ChunkedResponse(body, media_type="application/json")
+    return ChunkedResponse(body, headers=headers, media_type="application/json")

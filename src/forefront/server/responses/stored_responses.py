@@ -1,83 +1,102 @@
 """Stored responses, from the event loop."""
 
-import logging
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from forefront.fairness.tenant import Tenant
-from forefront.gateway.store.content_cipher import MissingKeyError
-from forefront.gateway.store.response_store import Chain, ResponseStore, StoredResponse, not_stored
+from forefront.gateway.store.conversation_store import ConversationStore, StoredItem
+from forefront.gateway.store.response_store import Also, Chain, ResponseStore, StoredResponse, not_stored
 from forefront.server.responses.history import PREFIX, read_history
-from forefront.server.store_calls import StoreCalls
+from forefront.server.responses.stored_calls import StoredCalls
 from forefront.wire.errors import ApiError
 from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource
-from forefront.wire.responses.item_list import ItemList, decode_items, encode_items, listed
+from forefront.wire.responses.item_list import ItemList, decode_items, item_list, with_ids
+from forefront.wire.responses.items import InputItem
 from forefront.wire.responses.queries import ItemsQuery
 from forefront.wire.responses.response import Response, ResponseError
 
-log = logging.getLogger(__name__)
-T = TypeVar("T")
-
 
 class StoredResponses:
-    """Reads and writes the responses of a project, the owner of each call. `default`: whether a response is stored
-    whose request leaves `store` out. Raises `ApiError` 503 too, when the store fails."""
+    """Reads and writes the responses of a project, the owner of each call, and the conversations that they belong to.
+    `default`: whether a response is stored whose request leaves `store` out. Raises `ApiError` 503 too, when the store
+    fails."""
 
-    def __init__(self, store: ResponseStore, *, default: bool = False) -> None:
+    def __init__(self, store: ResponseStore, conversations: ConversationStore, *, default: bool = False) -> None:
         self.default = default
         self._store = store
-        self._calls = StoreCalls()
+        self._conversations = conversations
+        self._calls = StoredCalls()
 
     async def chain(self, tenant: Tenant, response_id: str) -> Chain:
         """See `ResponseStore.chain_of`."""
-        return await self._call(tenant, lambda: self._store.chain_of(tenant.name, response_id))
+        return await self._calls(tenant, lambda: self._store.chain_of(tenant.name, response_id))
 
     async def history(self, tenant: Tenant, parsed: ParsedSource, chain: Chain) -> ParsedResponse:
         """See `read_history`."""
-        return await self._call(tenant, lambda: read_history(self._store, tenant.name, parsed, chain))
+        return await self._calls(
+            tenant, lambda: read_history(self._store, self._conversations, tenant.name, parsed, chain)
+        )
+
+    async def conversation_size(self, tenant: Tenant, conversation_id: str) -> int:
+        """The bytes of a conversation that a response continues. Raises `ApiError` 404 and 422."""
+        return await self._calls(tenant, lambda: self._conversations.size(tenant.name, conversation_id))
 
     async def check_room(self, tenant: Tenant, parsed: ParsedResponse) -> None:
         """Raise `ApiError` 403 and 413 if the request cannot be stored."""
 
         def check() -> None:
-            self._store.check_room(tenant.name, len(msgspec.json.encode(parsed.source)))
+            size = len(msgspec.json.encode(parsed.source))
+            if parsed.source.store:
+                self._store.check_room(tenant.name, size)
+            if parsed.source.conversation_id is not None:
+                self._conversations.check_room(tenant.name, size)
 
-        await self._call(tenant, check)
+        await self._calls(tenant, check)
 
     async def add(self, tenant: Tenant, parsed: ParsedResponse, response: Response, chain: Chain) -> None:
-        """Store a response with its request's input."""
+        """Store a response with its request's input, and append both to its conversation."""
 
         def add() -> None:
+            append = self._append(tenant, parsed, response)
+            if not parsed.source.store:
+                assert append is not None
+                self._conversations.write(append)
+                return
             output, rest = _encode(response)
             new = StoredResponse(
                 id=response.id,
                 project=tenant.name,
                 previous_id=response.previous_response_id,
+                conversation_id=parsed.source.conversation_id,
                 status=response.status,
                 background=response.background,
-                input=encode_items(parsed.input, response.id.removeprefix(PREFIX)),
+                input=msgspec.json.encode(_input_items(parsed, response)),
                 output=output,
                 response=rest,
             )
-            self._store.add(new, chain)
+            self._store.add(new, chain, append)
 
-        await self._call(tenant, add)
+        await self._calls(tenant, add)
 
-    async def finish(self, tenant: Tenant, response: Response) -> None:
+    async def finish(self, tenant: Tenant, parsed: ParsedResponse, response: Response) -> None:
         """Store the end of a response in the background, unless it has been cancelled or deleted."""
-        await self._call(tenant, lambda: self._store.finish(response.id, response.status, *_encode(response)))
+
+        def finish() -> None:
+            append = self._append(tenant, parsed, response)
+            self._store.finish(response.id, response.status, *_encode(response), append)
+
+        await self._calls(tenant, finish)
 
     async def cancel(self, tenant: Tenant, stored: StoredResponse) -> None:
         """Store that an unfinished response was cancelled."""
         fields: dict[str, Any] = msgspec.json.decode(stored.response, type=dict[str, msgspec.Raw])
         response = msgspec.json.encode(fields | {"status": "cancelled"})
-        await self._call(tenant, lambda: self._store.finish(stored.id, "cancelled", b"[]", response))
+        await self._calls(tenant, lambda: self._store.finish(stored.id, "cancelled", b"[]", response))
 
     async def find(self, tenant: Tenant, response_id: str) -> StoredResponse:
         """A response. Raises `ApiError` 404."""
-        found = await self._call(tenant, lambda: self._store.find(tenant.name, response_id))
+        found = await self._calls(tenant, lambda: self._store.find(tenant.name, response_id))
         if found is None:
             raise not_stored(response_id)
         return found
@@ -91,11 +110,11 @@ class StoredResponses:
                 raise not_stored(response_id)
             return _body(found)
 
-        return await self._call(tenant, read)
+        return await self._calls(tenant, read)
 
     async def delete(self, tenant: Tenant, response_id: str) -> None:
         """Delete a response. Raises `ApiError` 404."""
-        if not await self._call(tenant, lambda: self._store.delete(tenant.name, response_id)):
+        if not await self._calls(tenant, lambda: self._store.delete(tenant.name, response_id)):
             raise not_stored(response_id)
 
     async def input_items(self, tenant: Tenant, response_id: str, query: ItemsQuery) -> bytes:
@@ -107,18 +126,16 @@ class StoredResponses:
                 raise not_stored(response_id)
             return msgspec.json.encode(_page(found, query))
 
-        return await self._call(tenant, page)
+        return await self._calls(tenant, page)
 
-    async def _call(self, tenant: Tenant, call: Callable[[], T]) -> T:
-        def checked() -> T:
-            try:
-                return call()
-            except MissingKeyError as error:
-                log.error("%s", error)
-                text = "This response is encrypted with a key that the server does not have."
-                raise ApiError("store_unavailable", text, retryable=False) from None
-
-        return await self._calls(checked, tenant)
+    def _append(self, tenant: Tenant, parsed: ParsedResponse, response: Response) -> Also | None:
+        """The change that appends input and output of a complete response to its conversation."""
+        conversation_id = parsed.source.conversation_id
+        if conversation_id is None or response.status not in ("completed", "incomplete"):
+            return None
+        added = [*_input_items(parsed, response), *response.output]
+        items = [StoredItem(item.id or "", msgspec.json.encode(item)) for item in added]
+        return lambda connection: self._conversations.append(connection, tenant.name, conversation_id, items)
 
 
 def _body(stored: StoredResponse) -> bytes:
@@ -128,6 +145,12 @@ def _body(stored: StoredResponse) -> bytes:
         message = "The server that generated this response ended before it was complete."
         fields |= {"status": "failed", "error": ResponseError(code="server_error", message=message)}
     return msgspec.json.encode(fields)
+
+
+def _input_items(parsed: ParsedResponse, response: Response) -> list[InputItem]:
+    """The items of the input with their ids. Those of a conversation are new, since a client may send an item twice."""
+    keep = parsed.source.conversation_id is None
+    return with_ids(parsed.input, response.id.removeprefix(PREFIX), keep=keep)
 
 
 def _encode(response: Response) -> tuple[bytes, bytes]:
@@ -153,10 +176,6 @@ def _page(stored: StoredResponse, query: ItemsQuery) -> ItemList:
         else:
             end = places[item_id]
     found = items[begin:end]
-    if query.before is not None and query.after is None:
-        page, more = found[-query.limit :], len(found) > query.limit
-    else:
-        page, more = found[: query.limit], len(found) > query.limit
-    data = [listed(item) for item in page]
-    first, last = (data[0].id, data[-1].id) if data else (None, None)
-    return ItemList(data=data, first_id=first, last_id=last, has_more=more)
+    backwards = query.before is not None and query.after is None
+    page = found[-query.limit :] if backwards else found[: query.limit]
+    return item_list(page, more=len(found) > query.limit)

@@ -160,9 +160,9 @@ def _tenant(request: Request) -> Tenant:
     return request_context(request.scope).principal.key_tenant
 
 
-def path_id(request: Request) -> str:
-    """The id in a path. Raises `ApiError` 404 for characters that no id has: PostgreSQL refuses NUL in a query."""
-    text: str = request.path_params["id"]
+def path_id(request: Request, name: str = "id") -> str:
+    """An id in a path. Raises `ApiError` 404 for characters that no id has: PostgreSQL refuses NUL in a query."""
+    text: str = request.path_params[name]
     if not (text.isascii() and text.isprintable()):
         raise ApiError("not_found", "There is nothing of that id.")
     return text

@@ -9,22 +9,21 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ModelUse
 from forefront.chat.backend import PreparedRequest, Run
-from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started
+from forefront.chat.events import ChoiceEnd, Completed, Event, Started
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.lease import Lease
-from forefront.observability.request_recorder import MAX_TIMES, RequestRecorder
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
+from forefront.server.key_watch import KeyWatch
 from forefront.server.response.chat_encoder import ChatCompletionEncoder
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
@@ -64,12 +63,21 @@ TEXT: CompletionApi[ParsedRequest[CompletionRequest]] = CompletionApi(
 
 
 class CompletionService:
-    """The steps that all APIs share: parse → find the model → load → prepare → admit → run → settle → send."""
+    """The steps that all APIs share: parse → find the model → load → prepare → admit → run → settle → send. With a
+    `key_watch`, a response ends with its key."""
 
-    def __init__(self, catalog: Catalog, gateway: Gateway, workers: WorkerPool, keepalive_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        gateway: Gateway,
+        workers: WorkerPool,
+        keepalive_seconds: float = 5.0,
+        key_watch: KeyWatch | None = None,
+    ) -> None:
         self._catalog = catalog
         self._gateway = gateway
         self._workers = workers
+        self._key_watch = key_watch
         self._keepalive_seconds = keepalive_seconds
         self._senders: dict[tuple[str, str], ResponseSender] = {}  # by project and completion
 
@@ -100,7 +108,8 @@ class CompletionService:
             name = principal.project.name, encoder.id
             self._senders[name] = sender
             try:
-                await while_connected(receive, sending)
+                with nullcontext() if self._key_watch is None else self._key_watch.watching(principal, sender):
+                    await while_connected(scope, receive, sending)
             finally:
                 del self._senders[name]
 
@@ -116,7 +125,8 @@ class CompletionService:
         """End a running request of the project with the error `request_cancelled`. Whether there was one."""
         sender = self._senders.get((project, completion_id))
         if sender is not None:
-            sender.cancel()
+            text = "The request was cancelled by its client."
+            sender.cancel(ApiError("request_cancelled", text, retryable=False))
         return sender is not None
 
 
@@ -168,11 +178,14 @@ async def answer(
                         if isinstance(event, Completed):
                             _record(run, lease)
                             await lease.settle("completed", ends[-1].reason if ends else None)
+                        elif isinstance(event, Started):
+                            lease.recorder.first_token()
                         else:
-                            _observe(event, lease.recorder)
-                        for end in ends:
-                            yield end
-                        ends.clear()
+                            lease.recorder.delta(event.index)
+                        if ends:
+                            for end in ends:
+                                yield end
+                            ends.clear()
                         yield event
                 return
             except ApiError as error:
@@ -197,13 +210,15 @@ async def _admit(
     deadline: float | None,
 ) -> PreparedRequest:
     """Prepare the request, for a fallback if the model fails, and wait for its turn. Raises `ApiError`."""
-    try:
-        async with nullcontext() if deadline is None else asyncio.timeout_at(deadline):
-            prepared = await _prepare(parsed, models, tenant, headers)
-            await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
-            return prepared
-    except TimeoutError:
-        raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
+    if deadline is not None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await _admit(parsed, models, tenant, lease, headers, None)
+        except TimeoutError:
+            raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
+    prepared = await _prepare(parsed, models, tenant, headers)
+    await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
+    return prepared
 
 
 async def _prepare(
@@ -214,27 +229,16 @@ async def _prepare(
         try:
             await models.use.wait()
             backend = models.use.backend
-            without_effect = tuple(map(parsed.field_name, backend.ignored(parsed.request)))
+            ignored = parsed.ignored + tuple(map(parsed.field_name, backend.ignored(parsed.request)))
             prepared: PreparedRequest = await backend.prepare(parsed.request, tenant)
         except ApiError as error:
             models.fall_back(error)
             continue
         headers.clear()
-        headers |= ignored_header(parsed.ignored + without_effect) | models.headers()
-        headers |= unenforced_header([parsed.field_name(path) for path in prepared.unenforced])
+        headers |= ignored_header(ignored)
+        headers |= models.headers()
+        headers |= unenforced_header(list(map(parsed.field_name, prepared.unenforced)))
         return prepared
-
-
-def _observe(event: Started | Delta, recorder: RequestRecorder) -> None:
-    """Note the time of an event for the metrics."""
-    if isinstance(event, Started):
-        recorder.first_token()
-    elif event.index == 0:
-        recorder.delta_times.append(monotonic())
-        if len(recorder.delta_times) > MAX_TIMES:
-            recorder.count_deltas()
-    else:
-        recorder.other_delta(event.index)
 
 
 def _record(run: Run, lease: Lease) -> None:

@@ -86,7 +86,7 @@ class EmbeddingsEndpoint(Generic[R]):
         name = new_id(self._api.prefix, time.time())
         with self._gateway.admit(principal, model.name, name) as lease, model:
             sending = self._answer(parsed, model, request_context(scope), lease, name)
-            await while_connected(receive, self._send(sending, lease, ignored_header(parsed.ignored), send))
+            await while_connected(scope, receive, self._send(sending, lease, ignored_header(parsed.ignored), send))
 
     async def _answer(
         self, parsed: ParsedRequest[R], model: ModelUse, context: RequestContext, lease: Lease, name: str

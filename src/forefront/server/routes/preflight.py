@@ -53,7 +53,7 @@ class PreflightEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parsed = await read_request(scope, receive, self._api.parse, self._gateway, self._workers)
         if parsed is not None:
-            await while_connected(receive, self._answer(parsed, request_context(scope).principal, send))
+            await while_connected(scope, receive, self._answer(parsed, request_context(scope).principal, send))
 
     async def _answer(self, parsed: ParsedRequest[ChatRequest], principal: Principal, send: Send) -> None:
         with renamed_fields(parsed.field_name):

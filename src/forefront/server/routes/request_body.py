@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope
 
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.server.http.body import is_small, parse_body, read_json_body
+from forefront.server.http.body import has_arrived, is_small, parse_body, read_json_body
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 
@@ -24,8 +24,13 @@ async def read_request(
     """
     context = request_context(scope)
     gateway.check(context.principal)
-    with gateway.reading(context.principal):
+    if has_arrived(scope):
         body = await read_json_body(scope, receive)
+    else:
+        with gateway.reading(context.principal):
+            body = await read_json_body(scope, receive)
+    if is_small(body):
+        return parse(body)
     with gateway.reading(context.principal):  # a slow body has been authenticated again
         parsing = parse_body(parse, body, context.memory, workers, context.principal.tenant)
-        return await (parsing if is_small(body) else while_connected(receive, parsing))
+        return await while_connected(scope, receive, parsing)

@@ -76,7 +76,7 @@ class TokensEndpoint(Generic[R]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parsed = await read_request(scope, receive, self._api.parse, self._gateway, self._workers)
         if parsed is not None:
-            await while_connected(receive, self._answer(parsed, request_context(scope).principal, send))
+            await while_connected(scope, receive, self._answer(parsed, request_context(scope).principal, send))
 
     async def _answer(self, parsed: ParsedRequest[R], principal: Principal, send: Send) -> None:
         model = find_model(self._catalog, principal, parsed.request.model).use()

@@ -13,10 +13,11 @@ from forefront.wire.message import Message
 from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
 from forefront.wire.request import ChatRequest, Sampling
 from forefront.wire.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
-from forefront.wire.responses.conversation import Conversation
+from forefront.wire.responses.item_messages import ItemMessages
 from forefront.wire.responses.items import InputItem, MessageItem
 from forefront.wire.responses.request import MAX_ITEMS, JsonObject, JsonSchemaText, ResponsesRequest, TextOptions
-from forefront.wire.responses.tools import chat_tool_choice
+from forefront.wire.responses.tools import ToolNames
+from forefront.wire.tools import MAX_TOOLS
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling))
 # Fields of a chat request by the beginnings of their paths, the longest first.
@@ -27,15 +28,17 @@ _FIELDS: Final = (
     ("reasoning_effort", "reasoning.effort"),
     ("logprobs", "include"),
 )
-_TOOL: Final = re.compile(r"(tools\[\d+\])\.(?:function|custom)\b")
+_TOOL: Final = re.compile(r"tools\[(?P<index>\d+)\](?:\.(?:function|custom)\b)?(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedResponse(ParsedRequest[ChatRequest]):
-    """A request of the Responses API as a chat request. `source` is the request of the client, `input` its items."""
+    """A request of the Responses API as a chat request. `source` is the request of the client, `input` its items,
+    `tool_names` the names of its tools."""
 
     source: ResponsesRequest = msgspec.UNSET  # type: ignore[assignment]
     input: Sequence[InputItem] = ()
+    tool_names: ToolNames = msgspec.UNSET  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ def to_chat_request(
     """
     items = input_items(source)
     paths = ["input"] if isinstance(source.input, str) else [f"input[{index}]" for index in range(len(items))]
-    conversation = Conversation([*history, *zip(paths, items, strict=True)])
+    item_messages = ItemMessages([*history, *zip(paths, items, strict=True)])
+    tool_names = ToolNames(source.tools or ())
     instructions = [] if not source.instructions else [Message(role="system", content=source.instructions)]
     text_input = isinstance(source.input, str)
 
@@ -70,34 +74,39 @@ def to_chat_request(
                 return "input"
             if path.startswith("messages[0]") and instructions:
                 return "instructions"
-            named = conversation.field_name(path, len(instructions))
+            named = item_messages.field_name(path, len(instructions))
             return "input" if text_input and named.startswith("input") else named
         for begin, name in _FIELDS:
             if path.startswith(begin) and path[len(begin) : len(begin) + 1] in ("", ".", "["):
                 return name + path[len(begin) :]
-        return _TOOL.sub(r"\1", path)
+        if (match := _TOOL.fullmatch(path)) is not None:
+            return tool_names.path(int(match["index"])) + match["rest"]
+        return path
 
     with renamed_fields(field_name):
-        request = _chat_request(source, [*instructions, *conversation.messages])
+        request = _chat_request(source, [*instructions, *item_messages.messages], tool_names)
         check_sampled_request(request)
         check_chat_request(request)
     if request.answers_json:
         ignored += tuple(name for name in ("stop", "stop_token_ids") if getattr(source, name))
-    return ParsedResponse(request, ignored, field_name, source, items)
+    return ParsedResponse(request, ignored, field_name, source, items, tool_names)
 
 
-def _chat_request(source: ResponsesRequest, messages: list[Message]) -> ChatRequest:
+def _chat_request(source: ResponsesRequest, messages: list[Message], tool_names: ToolNames) -> ChatRequest:
     if not messages:
         raise ApiError("missing_parameter", "`input` is required.", param="input")
     if len(messages) > MAX_ITEMS:
         text = f"`input` and what it continues must have at most {MAX_ITEMS} messages; they have {len(messages)}."
         raise ApiError("invalid_value", text, param="input")
+    if len(tool_names.tools) > MAX_TOOLS:
+        text = f"`tools` must have at most {MAX_TOOLS} tools, with those of namespaces; there are "
+        raise ApiError("invalid_value", f"{text}{len(tool_names.tools)}.", param="tools")
     return ChatRequest(
         **{name: getattr(source, name) for name in _SAMPLING},
         messages=messages,
         max_tokens=source.max_output_tokens,
-        tools=None if source.tools is None else [tool.to_chat() for tool in source.tools],
-        tool_choice=chat_tool_choice(source.tool_choice),
+        tools=None if source.tools is None else tool_names.tools,
+        tool_choice=tool_names.choice(source.tool_choice),
         parallel_tool_calls=source.parallel_tool_calls,
         reasoning_effort=None if source.reasoning is None else source.reasoning.effort,
         response_format=_response_format(source.text),

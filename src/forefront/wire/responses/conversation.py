@@ -1,185 +1,83 @@
-"""From the items of a request's input to the messages of a chat request."""
+"""Conversations: the bodies of requests for them, and what is returned."""
 
-import base64
-import binascii
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from dataclasses import dataclass
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
-from forefront.wire.errors import ApiError
-from forefront.wire.message import AudioPart, FilePart, ImagePart, Message, RefusalPart, TextPart
-from forefront.wire.responses.items import (
-    CallItem,
-    CallOutputItem,
-    ContentPart,
-    CustomToolCallItem,
-    CustomToolCallOutputItem,
-    FunctionCallItem,
-    FunctionCallOutputItem,
-    InputItem,
-    MessageItem,
-    ReasoningItem,
-    RefusalContent,
-)
-from forefront.wire.tools import CustomCall, FunctionCall, ToolCall
+import msgspec
+from msgspec import Meta
 
-# The beginning of `encrypted_content`. The text after it is encoded, not secret: the same response has it in plain.
-_ENCODED: Final = "forefront:"
-_MESSAGE: Final = re.compile(r"messages\[(?P<index>\d+)\](?:\.(?P<field>\w+)(?P<rest>.*))?", re.DOTALL)
-_CALL: Final = re.compile(r"\[(?P<index>\d+)\](?:\.(?:function\.|custom\.)?(?P<rest>.*))?", re.DOTALL)
-_Content = str | list[TextPart | RefusalPart | ImagePart | AudioPart | FilePart]
+from forefront.wire.parse import convert_fields, read_fields
+from forefront.wire.record import Record
+from forefront.wire.responses.items import WholeItem
+from forefront.wire.responses.parse import CHOICES, add_item_types
+from forefront.wire.responses.refused_fields import FIELD_TABLES
+from forefront.wire.responses.request import Metadata
+
+MAX_ADDED: Final = 20  # items of one request
+S = TypeVar("S", bound=msgspec.Struct)
 
 
-@dataclass(slots=True)
-class _Origin:
-    """The paths, in the client's request, of the items that became a message: of its content, of its reasoning and of
-    each of its calls. `content_field` is the content's field in its item."""
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[S]):
+    """A body, and the paths of its fields without effect."""
 
-    item: str
-    content_field: str = "content"
-    reasoning: str = ""
-    calls: list[str] = field(default_factory=list)
+    body: S
+    ignored: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Turn:
-    """A message and, after its calls, their results."""
+class NewConversation(msgspec.Struct, kw_only=True):
+    """The body of `POST /v1/conversations`: its first items, and labels."""
 
-    message: Message
-    origin: _Origin
-    results: list[tuple[Message, _Origin]] = field(default_factory=list)
+    items: Annotated[list[WholeItem], Meta(max_length=MAX_ADDED)] = msgspec.field(default_factory=list)
+    metadata: Metadata = msgspec.field(default_factory=dict)
 
 
-class Conversation:
-    """The messages of items. Each item has its path in the client's request.
+class ConversationChange(msgspec.Struct, kw_only=True):
+    """The body of `POST /v1/conversations/{id}`: the new labels, in place of the old ones."""
 
-    Reasoning belongs to the message or call after it. Calls without another item between them are one message, together
-    with the message of the assistant before them. A result follows the message with its call, wherever its item is.
-    """
-
-    def __init__(self, items: Iterable[tuple[str, InputItem]]) -> None:
-        self._turns: list[_Turn] = []
-        self._open: _Turn | None = None  # the last turn, while calls can join it
-        self._reasoning: tuple[str, str] | None = None  # its path and text, until its message comes
-        self._calls: dict[str, _Turn] = {}
-        self._answered: set[str] = set()
-        for path, item in items:
-            self._add(path, item)
-        self._flush_reasoning()
-        parts = [pair for turn in self._turns for pair in ((turn.message, turn.origin), *turn.results)]
-        self.messages = [message for message, _ in parts]
-        self._origins = [origin for _, origin in parts]
-
-    def field_name(self, path: str, offset: int) -> str:
-        """The path in the client's request of a field within `messages`, of which the first `offset` are not from
-        items."""
-        match = _MESSAGE.fullmatch(path)
-        if match is None or not 0 <= (index := int(match["index"]) - offset) < len(self._origins):
-            return path
-        origin, name, rest = self._origins[index], match["field"], match["rest"] or ""
-        if name == "tool_calls" and (call := _CALL.fullmatch(rest)) and int(call["index"]) < len(origin.calls):
-            return ".".join(filter(None, (origin.calls[int(call["index"])], call["rest"])))
-        if name in ("reasoning_content", "reasoning"):
-            return origin.reasoning or origin.item
-        if name == "tool_call_id":
-            return f"{origin.item}.call_id"
-        if name == "content" and origin.content_field:
-            return f"{origin.item}.{origin.content_field}{rest}"
-        return origin.item if name is None else f"{origin.item}.{name}{rest}"
-
-    def _add(self, path: str, item: InputItem) -> None:
-        match item:
-            case MessageItem(role="assistant"):
-                self._begin_assistant(path, _content(item.content))
-            case MessageItem():
-                self._flush_reasoning()
-                self._open = None
-                self._turns.append(_Turn(Message(role=item.role, content=_content(item.content)), _Origin(path)))
-            case FunctionCallItem() | CustomToolCallItem():
-                self._add_call(path, item)
-            case FunctionCallOutputItem() | CustomToolCallOutputItem():
-                self._add_result(path, item)
-            case ReasoningItem():
-                self._flush_reasoning()
-                self._open = None
-                self._reasoning = (path, reasoning_text(item, path))
-            case _:
-                text = f"`{path}.type`: no item of the id `{item.id[:64]}` is stored."
-                raise ApiError("not_found", text, param=f"{path}.id")
-
-    def _begin_assistant(self, path: str, content: _Content | None) -> _Turn:
-        reasoning_path, reasoning = self._reasoning or ("", "")
-        self._reasoning = None
-        message = Message(role="assistant", content=content, reasoning_content=reasoning or None)
-        self._open = _Turn(message, _Origin(path, reasoning=reasoning_path))
-        self._turns.append(self._open)
-        return self._open
-
-    def _add_call(self, path: str, item: CallItem) -> None:
-        turn = self._open or self._begin_assistant(path, None)
-        if item.call_id in self._calls and self._calls[item.call_id] is turn:
-            _refuse(f"`{path}.call_id`: there is a call of the id `{item.call_id[:64]}` already.", f"{path}.call_id")
-        if isinstance(item, FunctionCallItem):
-            call = ToolCall(id=item.call_id, function=FunctionCall(name=item.name, arguments=item.arguments))
-        else:
-            custom = CustomCall(name=item.name, input=item.input)
-            call = ToolCall(id=item.call_id, type="custom", custom=custom).as_function()
-        turn.message.tool_calls = turn.message.tool_calls or []
-        turn.message.tool_calls.append(call)
-        turn.origin.calls.append(path)
-        self._calls[item.call_id] = turn
-        self._answered.discard(item.call_id)
-
-    def _add_result(self, path: str, item: CallOutputItem) -> None:
-        turn = self._calls.get(item.call_id)
-        if turn is None:
-            text = f"`{path}.call_id`: no call of the id `{item.call_id[:64]}` comes before it."
-            _refuse(text, f"{path}.call_id")
-        if item.call_id in self._answered:
-            text = f"`{path}.call_id`: the call `{item.call_id[:64]}` has its result already."
-            _refuse(text, f"{path}.call_id")
-        self._answered.add(item.call_id)
-        self._open = None
-        message = Message(role="tool", content=_content(item.output), tool_call_id=item.call_id)
-        turn.results.append((message, _Origin(path, "output")))
-
-    def _flush_reasoning(self) -> None:
-        """Reasoning that no message of the assistant follows is a message by itself."""
-        if self._reasoning is not None and self._reasoning[1]:
-            self._begin_assistant(self._reasoning[0], None)
-        self._reasoning = None
+    metadata: Metadata
 
 
-def encode_reasoning(text: str) -> str:
-    """The `encrypted_content` of reasoning: the text in another form, for clients that send back nothing else."""
-    return _ENCODED + base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
+class NewItems(msgspec.Struct, kw_only=True):
+    """The body of `POST /v1/conversations/{id}/items`: the items to append."""
+
+    items: Annotated[list[WholeItem], Meta(min_length=1, max_length=MAX_ADDED)]
 
 
-def reasoning_text(item: ReasoningItem, path: str) -> str:
-    """The text of reasoning. Raises `ApiError` 422 for `encrypted_content` that this program has not made."""
-    if item.content:
-        return "\n".join(part.text for part in item.content)
-    if item.encrypted_content is None:
-        return "\n".join(part.text for part in item.summary)
-    prefix, encoded = item.encrypted_content[: len(_ENCODED)], item.encrypted_content[len(_ENCODED) :]
-    try:
-        if prefix != _ENCODED:
-            raise ValueError
-        return base64.b64decode(encoded, validate=True).decode("utf-8")
-    except (ValueError, binascii.Error):
-        param = f"{path}.encrypted_content"
-        raise ApiError("invalid_value", f"`{param}` was not made by this server.", param=param) from None
+class Conversation(Record, kw_only=True):
+    """A conversation. `created_at` is in seconds since 1970."""
+
+    id: str
+    object: Literal["conversation"] = "conversation"
+    created_at: int
+    metadata: dict[str, str]
 
 
-def _content(content: str | Sequence[ContentPart]) -> _Content:
-    if isinstance(content, str):
-        return content
-    return [
-        RefusalPart(refusal=part.refusal) if isinstance(part, RefusalContent) else TextPart(text=part.text)
-        for part in content
-    ]
+class DeletedConversation(Record, kw_only=True):
+    """The conversation is deleted, with its items."""
+
+    id: str
+    object: Literal["conversation.deleted"] = "conversation.deleted"
+    deleted: Literal[True] = True
 
 
-def _refuse(text: str, param: str) -> NoReturn:
-    raise ApiError("invalid_value", text, param=param)
+def parse_new_conversation(body: bytes | bytearray) -> Parsed[NewConversation]:
+    """The body of `POST /v1/conversations`, which may be empty. Raises `ApiError` (400, 422)."""
+    return _parse(body or b"{}", NewConversation)
+
+
+def parse_conversation_change(body: bytes | bytearray) -> Parsed[ConversationChange]:
+    """The body of `POST /v1/conversations/{id}`. Raises `ApiError` (400, 422)."""
+    return _parse(body, ConversationChange)
+
+
+def parse_new_items(body: bytes | bytearray) -> Parsed[NewItems]:
+    """The body of `POST /v1/conversations/{id}/items`. Raises `ApiError` (400, 422)."""
+    return _parse(body, NewItems)
+
+
+def _parse(body: bytes | bytearray, kind: type[S]) -> Parsed[S]:
+    fields = read_fields(body)
+    add_item_types(fields.get("items"))
+    parsed, ignored = convert_fields(fields, kind, FIELD_TABLES, CHOICES)
+    return Parsed(parsed, ignored)

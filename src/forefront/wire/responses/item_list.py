@@ -1,10 +1,11 @@
 """Items of a stored response's input, as they are listed."""
 
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
 
 import msgspec
 
+from forefront.wire.message import InputAudio
 from forefront.wire.record import Record, TaggedRecord
 from forefront.wire.responses.items import (
     ContentPart,
@@ -12,8 +13,13 @@ from forefront.wire.responses.items import (
     CustomToolCallOutputItem,
     FunctionCallItem,
     FunctionCallOutputItem,
+    InputAudioPart,
+    InputImage,
     InputItem,
+    InputMedia,
+    InputText,
     MessageItem,
+    OutputTextPart,
     ReasoningItem,
     RefusalContent,
 )
@@ -48,13 +54,37 @@ class ListedRefusal(TaggedRecord, kw_only=True, tag="refusal"):
     refusal: str
 
 
+class ListedImage(TaggedRecord, kw_only=True, tag="input_image"):
+    """An image of the input."""
+
+    image_url: str
+    detail: str = "auto"
+
+
+class ListedAudio(TaggedRecord, kw_only=True, tag="input_audio"):
+    """Sound of the input."""
+
+    input_audio: InputAudio
+
+
+class ListedFile(TaggedRecord, kw_only=True, tag="input_file"):
+    """A file of the input."""
+
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+ListedInput = ListedText | ListedImage | ListedAudio | ListedFile
+
+
 class ListedMessage(TaggedRecord, kw_only=True, tag="message"):
     """A message of the input. A content that was sent as a text is one part."""
 
     id: str
     role: Literal["user", "assistant", "system", "developer"]
     status: Literal["completed"] = "completed"
-    content: list[ListedText | OutputText | ListedRefusal]
+    content: list[ListedInput | OutputText | ListedRefusal]
 
 
 class ListedFunctionOutput(TaggedRecord, kw_only=True, tag="function_call_output"):
@@ -62,7 +92,7 @@ class ListedFunctionOutput(TaggedRecord, kw_only=True, tag="function_call_output
 
     id: str
     call_id: str
-    output: str | list[ListedText]
+    output: str | list[ListedInput]
     status: Literal["completed"] = "completed"
 
 
@@ -71,7 +101,7 @@ class ListedCustomOutput(TaggedRecord, kw_only=True, tag="custom_tool_call_outpu
 
     id: str
     call_id: str
-    output: str | list[ListedText]
+    output: str | list[ListedInput]
     status: Literal["completed"] = "completed"
 
 
@@ -98,18 +128,23 @@ class DeletedResponse(Record, kw_only=True):
     deleted: Literal[True] = True
 
 
-def encode_items(items: Sequence[InputItem], id_suffix: str) -> bytes:
-    """The items as JSON for the store. Each has its own id: the client's, or one with the response's `id_suffix`."""
+def with_ids(items: Sequence[InputItem], id_suffix: str, *, keep: bool = True) -> list[InputItem]:
+    """The items, each with its own id: the client's if it is kept, else one with `id_suffix`."""
     used: set[str] = set()
-    stored = []
+    named = []
     for index, item in enumerate(items):
-        item_id = item.id
+        item_id = item.id if keep else None
         if item_id is None or item_id in used:
             item_id = f"{_PREFIXES[type(item)]}{id_suffix}i{index:04x}"
             item = msgspec.structs.replace(item, id=item_id)
         used.add(item_id)
-        stored.append(item)
-    return msgspec.json.encode(stored)
+        named.append(item)
+    return named
+
+
+def decode_item(content: bytes) -> InputItem:
+    """One item of the store."""
+    return msgspec.json.decode(content, type=InputItem)  # type: ignore[no-any-return]
 
 
 def decode_items(content: bytes) -> list[InputItem]:
@@ -126,11 +161,21 @@ def listed(item: InputItem) -> ListedItem:
             return ListedMessage(id=item_id, role=item.role, content=content)
         case FunctionCallItem():
             return FunctionToolCall(
-                id=item_id, status="completed", call_id=item.call_id, name=item.name, arguments=item.arguments
+                id=item_id,
+                status="completed",
+                call_id=item.call_id,
+                name=item.name,
+                arguments=item.arguments,
+                namespace=item.namespace,
             )
         case CustomToolCallItem():
             return CustomToolCall(
-                id=item_id, status="completed", call_id=item.call_id, name=item.name, input=item.input
+                id=item_id,
+                status="completed",
+                call_id=item.call_id,
+                name=item.name,
+                input=item.input,
+                namespace=item.namespace,
             )
         case FunctionCallOutputItem():
             return ListedFunctionOutput(id=item_id, call_id=item.call_id, output=_output(item.output))
@@ -146,22 +191,40 @@ def listed(item: InputItem) -> ListedItem:
     )
 
 
-def _parts(content: str | list[ContentPart]) -> list[Any]:
-    return [content] if isinstance(content, str) else list(content)
+def item_list(items: Iterable[InputItem], *, more: bool) -> ItemList:
+    """The page with those items."""
+    data = [listed(item) for item in items]
+    first, last = (data[0].id, data[-1].id) if data else (None, None)
+    return ItemList(data=data, first_id=first, last_id=last, has_more=more)
 
 
-def _part(part: str | ContentPart, role: str) -> ListedText | OutputText | ListedRefusal:
+def _parts(content: str | list[ContentPart]) -> list[ContentPart]:
+    return [InputText(text=content)] if isinstance(content, str) else content
+
+
+def _part(part: ContentPart, role: str) -> ListedInput | OutputText | ListedRefusal:
+    if isinstance(part, InputMedia):
+        return _media(part)
     text = _text(part)
     if role != "assistant":
         return ListedText(text=text)
     return ListedRefusal(refusal=text) if isinstance(part, RefusalContent) else OutputText(text=text)
 
 
-def _output(output: str | list[ContentPart]) -> str | list[ListedText]:
-    return output if isinstance(output, str) else [ListedText(text=_text(part)) for part in output]
+def _output(output: str | list[ContentPart]) -> str | list[ListedInput]:
+    if isinstance(output, str):
+        return output
+    return [_media(part) if isinstance(part, InputMedia) else ListedText(text=_text(part)) for part in output]
 
 
-def _text(part: str | ContentPart) -> str:
-    if isinstance(part, str):
-        return part
+def _media(part: InputMedia) -> ListedInput:
+    match part:
+        case InputImage():
+            return ListedImage(image_url=part.image_url, detail=part.detail or "auto")
+        case InputAudioPart():
+            return ListedAudio(input_audio=part.input_audio)
+    return ListedFile(file_data=part.file_data, file_id=part.file_id, filename=part.filename)
+
+
+def _text(part: InputText | OutputTextPart | RefusalContent) -> str:
     return part.refusal if isinstance(part, RefusalContent) else part.text

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from forefront.wire.message import InputAudio
+
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
@@ -26,7 +28,35 @@ class RefusalContent(msgspec.Struct, kw_only=True, tag_field="type", tag="refusa
     refusal: str
 
 
-ContentPart = InputText | OutputTextPart | RefusalContent
+class InputImage(msgspec.Struct, kw_only=True, tag_field="type", tag="input_image"):
+    """An image, for models that read images: a `data:` URL with the image itself, or a public address. `detail`: how
+    closely the model looks at it."""
+
+    image_url: Annotated[str, Meta(min_length=1)]
+    detail: Literal["auto", "low", "high", "original"] | None = None
+
+
+class InputAudioPart(msgspec.Struct, kw_only=True, tag_field="type", tag="input_audio"):
+    """Sound, for models that take it."""
+
+    input_audio: InputAudio
+
+
+class InputFilePart(msgspec.Struct, kw_only=True, tag_field="type", tag="input_file"):
+    """A file, for models that read files: its content as a `data:` URL with its name, or the id of a file that the
+    upstream has."""
+
+    file_data: Annotated[str, Meta(min_length=1)] | None = None
+    file_id: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    filename: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.file_data is None) == (self.file_id is None):
+            raise ValueError("a file has either `file_data` or `file_id`")
+
+
+InputMedia = InputImage | InputAudioPart | InputFilePart
+ContentPart = InputText | OutputTextPart | RefusalContent | InputMedia
 
 
 class MessageItem(msgspec.Struct, kw_only=True, tag_field="type", tag="message"):
@@ -44,6 +74,7 @@ class FunctionCallItem(msgspec.Struct, kw_only=True, tag_field="type", tag="func
     call_id: Id
     name: str
     arguments: str
+    namespace: str | None = None
     id: Id | None = None
 
 
@@ -61,6 +92,7 @@ class CustomToolCallItem(msgspec.Struct, kw_only=True, tag_field="type", tag="cu
     call_id: Id
     name: str
     input: str
+    namespace: str | None = None
     id: Id | None = None
 
 
@@ -95,11 +127,12 @@ class ReasoningItem(msgspec.Struct, kw_only=True, tag_field="type", tag="reasoni
 
 
 class ItemReference(msgspec.Struct, kw_only=True, tag_field="type", tag="item_reference"):
-    """An item of a stored response, by its id."""
+    """An item of a stored response or of the request's conversation, by its id."""
 
     id: Id
 
 
 CallItem = FunctionCallItem | CustomToolCallItem
 CallOutputItem = FunctionCallOutputItem | CustomToolCallOutputItem
-InputItem = MessageItem | CallItem | CallOutputItem | ReasoningItem | ItemReference
+WholeItem = MessageItem | CallItem | CallOutputItem | ReasoningItem
+InputItem = WholeItem | ItemReference

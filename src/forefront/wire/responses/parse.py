@@ -9,21 +9,23 @@ from forefront.wire.responses.refused_fields import FIELD_TABLES
 from forefront.wire.responses.request import ResponsesRequest
 from forefront.wire.validation_errors import Choices
 
-_CHOICES: Final = (
+CHOICES: Final = (
     Choices(
-        re.compile(r"tools\[\d+\]\.type"),
-        "Tools of type {value} are not supported: only `function` and `custom` are, and no tools run on the server.",
+        re.compile(r"tools\[\d+\](\.tools\[\d+\])?\.type"),
+        "Tools of type {value} are not supported: only `function`, `custom` and `namespace` are, and no tools run on "
+        "the server.",
     ),
     Choices(
         re.compile(r"tool_choice(\.tools\[\d+\])?\.type"),
         "A choice of type {value} is not supported: only `function`, `custom` and `allowed_tools` are.",
     ),
     Choices(
-        re.compile(r"input\[\d+\]\.(content|output)\[\d+\]\.type"),
-        "Parts of type {value} are not supported: the models here read text alone.",
+        re.compile(r"(input|items)\[\d+\]\.(content|output)\[\d+\]\.type"),
+        "Parts of type {value} are not supported: only `input_text`, `input_image`, `input_audio` and `input_file` "
+        "are, and `output_text` and `refusal` of earlier responses.",
     ),
     Choices(
-        re.compile(r"input\[\d+\]\.type"),
+        re.compile(r"(input|items)\[\d+\]\.type"),
         "Items of type {value} are not supported: only messages, reasoning, and calls of `function` and `custom` tools "
         "with their outputs are.",
     ),
@@ -33,13 +35,13 @@ _CHOICES: Final = (
 def parse_request(body: bytes | bytearray) -> tuple[ResponsesRequest, tuple[str, ...]]:
     """The body of `POST /v1/responses`, and the paths of its fields without effect. Raises `ApiError` (400, 422)."""
     fields = read_fields(body)
-    _add_item_types(fields.get("input"))
-    request, ignored = convert_fields(fields, ResponsesRequest, FIELD_TABLES, _CHOICES)
+    add_item_types(fields.get("input"))
+    request, ignored = convert_fields(fields, ResponsesRequest, FIELD_TABLES, CHOICES)
     _check(request)
     return request, ignored
 
 
-def _add_item_types(items: Any) -> None:
+def add_item_types(items: Any) -> None:
     """Messages may come without their `type`, and references to items too."""
     if not isinstance(items, list):
         return

@@ -36,6 +36,12 @@ class ItemsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     include: Annotated[list[Include], Meta(max_length=16)] | None = None
 
 
+class IncludeQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`include` adds nothing."""
+
+    include: Annotated[list[Include], Meta(max_length=16)] | None = None
+
+
 def parse_retrieve_query(pairs: Iterable[tuple[str, str]]) -> RetrieveQuery:
     """The query of `GET /v1/responses/{id}`. Raises `ApiError` 422."""
     query = _parse(pairs, RetrieveQuery)
@@ -45,8 +51,13 @@ def parse_retrieve_query(pairs: Iterable[tuple[str, str]]) -> RetrieveQuery:
 
 
 def parse_items_query(pairs: Iterable[tuple[str, str]]) -> ItemsQuery:
-    """The query of `GET /v1/responses/{id}/input_items`. Raises `ApiError` 422."""
+    """The query of `GET /v1/responses/{id}/input_items` and of a conversation's items. Raises `ApiError` 422."""
     return _parse(pairs, ItemsQuery)
+
+
+def parse_include_query(pairs: Iterable[tuple[str, str]]) -> IncludeQuery:
+    """The query of other requests for items. Raises `ApiError` 422."""
+    return _parse(pairs, IncludeQuery)
 
 
 def _parse(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
@@ -54,7 +65,7 @@ def _parse(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
     for name, value in pairs:
         name = _LISTS.get(name, name)
         if name == "include":
-            fields.setdefault(name, []).extend(value.split(","))
+            fields.setdefault(name, []).extend(part for part in value.split(",") if part)
         elif name in fields:
             raise ApiError("invalid_value", f"`{name[:64]}` must be sent once.", param=name[:64])
         else:

@@ -8,6 +8,8 @@ from forefront.wire.responses.items import (
     CustomToolCallOutputItem,
     FunctionCallItem,
     FunctionCallOutputItem,
+    InputFilePart,
+    InputImage,
     MessageItem,
     OutputTextPart,
     ReasoningItem,
@@ -22,7 +24,7 @@ _OWN: Final = {
     "context_management": Refusal("the input is never changed", ([],)),
     "background_options": Refusal("background responses have no other options"),
     "access_programs": Refusal("there are no such programs here"),
-    "image": Refusal("the models here read text alone"),
+    "image": Refusal("images are parts of `input`"),
     "audio": Refusal("the models here write text alone"),
     "modalities": Refusal("the models here write text alone", (["text"],)),
     "n": Refusal("there is one response to a request", (1,)),
@@ -47,15 +49,20 @@ REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     ResponseStreamOptions: {"include_obfuscation": Refusal("events are not padded", (False,))},
     FunctionTool: _OF_TOOLS,
     CustomTool: _OF_TOOLS,
+    InputImage: {"file_id": Refusal("no images are stored here; send `image_url`")},
+    InputFilePart: {
+        "file_url": Refusal("no files are fetched here; send `file_data`"),
+        "detail": Refusal("files are passed on as they are", ("auto",)),
+    },
 }
 FIELD_TABLES: Final = FieldTables(
     refused=REFUSED
     | {ResponsesRequest: {name: refusal for name, refusal in ENGINES.items() if name not in _KNOWN} | _OWN},
     returned={
         MessageItem: _RETURNED,
-        FunctionCallItem: _RETURNED | {"parsed_arguments", "async", "caller", "namespace"},
+        FunctionCallItem: _RETURNED | {"parsed_arguments", "async", "caller"},
         FunctionCallOutputItem: _RETURNED | {"name", "caller", "namespace"},
-        CustomToolCallItem: _RETURNED | {"async", "caller", "namespace"},
+        CustomToolCallItem: _RETURNED | {"async", "caller"},
         CustomToolCallOutputItem: _RETURNED | {"caller", "namespace"},
         OutputTextPart: frozenset({"annotations", "logprobs", "parsed"}),
         ReasoningItem: _RETURNED,

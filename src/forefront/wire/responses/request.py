@@ -78,9 +78,9 @@ class ResponsesRequest(Sampling, kw_only=True):
     limits calls of hosted tools, of which there are none. `top_logprobs` needs `message.output_text.logprobs` in
     `include`; other members of `include` than that and `reasoning.encrypted_content` add nothing. `store` keeps the
     response (default: the server's setting). `previous_response_id` and `conversation` continue what is stored, at
-    most one of them. `background` answers at once and works on; it needs `store`. `truncation` is `disabled`: no input
-    is cut. `service_tier` is always `default`. `metadata`, `user`, `safety_identifier` and `prompt_cache_key` are
-    returned as they are.
+    most one of them. Input and output become items of the `conversation` once the response is complete. `background`
+    answers at once and works on; it needs `store`. `truncation` is `disabled`: no input is cut. `service_tier` is
+    always `default`. `metadata`, `user`, `safety_identifier` and `prompt_cache_key` are returned as they are.
     """
 
     input: str | Annotated[list[InputItem], Meta(max_length=MAX_ITEMS)] = msgspec.field(default_factory=list)
@@ -105,6 +105,11 @@ class ResponsesRequest(Sampling, kw_only=True):
     user: Label | None = None
     safety_identifier: Label | None = None
     prompt_cache_key: Label | None = None
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The id of the conversation that the request continues."""
+        return self.conversation.id if isinstance(self.conversation, ConversationReference) else self.conversation
 
     @property
     def includes_logprobs(self) -> bool:

@@ -38,6 +38,7 @@ class FunctionToolCall(TaggedRecord, kw_only=True, tag="function_call"):
     call_id: str
     name: str
     arguments: str
+    namespace: str | None = None
 
 
 class CustomToolCall(TaggedRecord, kw_only=True, tag="custom_tool_call"):
@@ -48,6 +49,7 @@ class CustomToolCall(TaggedRecord, kw_only=True, tag="custom_tool_call"):
     call_id: str
     name: str
     input: str
+    namespace: str | None = None
 
 
 class OutputReasoningText(TaggedRecord, kw_only=True, tag="reasoning_text"):

@@ -1,5 +1,6 @@
 """Tools of a request, and the choice among them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -30,11 +31,9 @@ class FunctionTool(msgspec.Struct, kw_only=True, tag_field="type", tag="function
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
-    def to_chat(self) -> Tool:
-        """The tool of a chat request."""
-        function = Function(
-            name=self.name, description=self.description, parameters=self.parameters, strict=self.strict
-        )
+    def to_chat(self, name: str) -> Tool:
+        """The tool of a chat request, by the name that it has there."""
+        function = Function(name=name, description=self.description, parameters=self.parameters, strict=self.strict)
         return Tool(type="function", function=function)
 
 
@@ -56,16 +55,25 @@ class CustomTool(msgspec.Struct, kw_only=True, tag_field="type", tag="custom"):
     description: str | None = None
     format: TextInput | GrammarInput | None = None
 
-    def to_chat(self) -> Tool:
-        """The tool of a chat request."""
+    def to_chat(self, name: str) -> Tool:
+        """The tool of a chat request, by the name that it has there."""
         form = None
         if isinstance(self.format, GrammarInput):
             grammar = TextGrammar(syntax=self.format.syntax, definition=self.format.definition)
             form = CustomFormat(type="grammar", grammar=grammar)
-        return Tool(type="custom", custom=Custom(name=self.name, description=self.description, format=form))
+        return Tool(type="custom", custom=Custom(name=name, description=self.description, format=form))
 
 
-ResponseTool = FunctionTool | CustomTool
+class NamespaceTool(msgspec.Struct, kw_only=True, tag_field="type", tag="namespace"):
+    """Functions and custom tools under a common name, which is the `namespace` of their calls. The model reads
+    `description` with the first of them."""
+
+    name: FunctionName
+    description: str | None = None
+    tools: Annotated[list[FunctionTool | CustomTool], Meta(min_length=1, max_length=MAX_TOOLS)]
+
+
+ResponseTool = FunctionTool | CustomTool | NamespaceTool
 
 
 class FunctionChoice(msgspec.Struct, kw_only=True, tag_field="type", tag="function"):
@@ -90,20 +98,64 @@ class AllowedToolsChoice(msgspec.Struct, kw_only=True, tag_field="type", tag="al
 ResponseToolChoice = Literal["none", "auto", "required"] | FunctionChoice | CustomChoice | AllowedToolsChoice
 
 
-def chat_tool_choice(choice: ResponseToolChoice | None) -> ToolChoice | None:
-    """The `tool_choice` of a chat request."""
-    match choice:
-        case FunctionChoice():
-            return NamedToolChoice(type="function", function=ChosenFunction(name=choice.name))
-        case CustomChoice():
-            return NamedToolChoice(type="custom", custom=ChosenFunction(name=choice.name))
-        case AllowedToolsChoice():
-            allowed = AllowedTools(mode=choice.mode, tools=[_chosen(tool) for tool in choice.tools])
-            return NamedToolChoice(type="allowed_tools", allowed_tools=allowed)
-    return choice
+def qualified_name(namespace: str | None, name: str) -> str:
+    """The name that a tool of a namespace has in a chat request, where there are no namespaces."""
+    if namespace is None:
+        return name
+    return namespace + name if namespace.endswith("__") else f"{namespace}__{name}"
 
 
-def _chosen(tool: FunctionChoice | CustomChoice) -> ChosenTool:
-    if isinstance(tool, FunctionChoice):
-        return ChosenTool(type="function", function=ChosenFunction(name=tool.name))
-    return ChosenTool(type="custom", custom=ChosenFunction(name=tool.name))
+class ToolNames:
+    """The tools of a request in the form of a chat request, and their names in both forms."""
+
+    def __init__(self, tools: Sequence[ResponseTool]) -> None:
+        self.tools: list[Tool] = []
+        self._paths: list[str] = []
+        self._parts: dict[str, tuple[str | None, str]] = {}
+        self._qualified: dict[str, str] = {}  # by a name without its namespace
+        for index, tool in enumerate(tools):
+            if not isinstance(tool, NamespaceTool):
+                self._add(f"tools[{index}]", None, tool)
+                continue
+            for place, member in enumerate(tool.tools):
+                described = [tool.description, member.description] if place == 0 else [member.description]
+                description = "\n\n".join(filter(None, described)) or None
+                member = msgspec.structs.replace(member, description=description)
+                self._add(f"tools[{index}].tools[{place}]", tool.name, member)
+
+    def _add(self, path: str, namespace: str | None, tool: FunctionTool | CustomTool) -> None:
+        name = qualified_name(namespace, tool.name)
+        self.tools.append(tool.to_chat(name))
+        self._paths.append(path)
+        self._parts.setdefault(name, (namespace, tool.name))
+        if namespace is None or tool.name not in self._qualified:
+            self._qualified[tool.name] = name
+
+    def split(self, name: str) -> tuple[str | None, str]:
+        """Namespace and name of a tool, by its name in the chat request."""
+        return self._parts.get(name, (None, name))
+
+    def path(self, index: int) -> str:
+        """The path in the client's request of the tool with that index in the chat request."""
+        return self._paths[index] if index < len(self._paths) else f"tools[{index}]"
+
+    def choice(self, choice: ResponseToolChoice | None) -> ToolChoice | None:
+        """The `tool_choice` of the chat request. A name without a tool of its own is that of the first tool of a
+        namespace with that name."""
+        match choice:
+            case FunctionChoice():
+                return NamedToolChoice(type="function", function=self._chosen(choice.name))
+            case CustomChoice():
+                return NamedToolChoice(type="custom", custom=self._chosen(choice.name))
+            case AllowedToolsChoice():
+                tools = [
+                    ChosenTool(type="function", function=self._chosen(tool.name))
+                    if isinstance(tool, FunctionChoice)
+                    else ChosenTool(type="custom", custom=self._chosen(tool.name))
+                    for tool in choice.tools
+                ]
+                return NamedToolChoice(type="allowed_tools", allowed_tools=AllowedTools(mode=choice.mode, tools=tools))
+        return choice
+
+    def _chosen(self, name: str) -> ChosenFunction:
+        return ChosenFunction(name=self._qualified.get(name, name))

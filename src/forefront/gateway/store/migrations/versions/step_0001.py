@@ -1,4 +1,5 @@
-"""The first schema: keys, projects, the ledger, its sums, budget leases, servers and stored responses."""
+"""The first schema: keys, projects, the ledger, its sums, budget leases, servers, stored responses and
+conversations."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +16,7 @@ def upgrade() -> None:
     _create_ledger_tables()
     _create_server_tables()
     _create_response_tables()
+    _create_conversation_tables()
 
 
 def _limit_columns() -> list[sa.Column[object]]:
@@ -87,6 +89,7 @@ def _create_ledger_tables() -> None:
         sa.Column("model", sa.String(256), primary_key=True),
         sa.Column("requests", sa.BigInteger, nullable=False),
         *_usage_columns(),
+        sa.Column("estimated_requests", sa.BigInteger, nullable=False),
         sa.Index("daily_usage_key_id", "key_id", "day"),
         sa.Index("daily_usage_project", "project", "day"),
     )
@@ -128,6 +131,7 @@ def _create_response_tables() -> None:
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("project", sa.String(64), sa.ForeignKey("projects.name", ondelete="CASCADE"), nullable=False),
         sa.Column("previous_id", sa.String(64)),
+        sa.Column("conversation_id", sa.String(64)),
         sa.Column("depth", sa.Integer, nullable=False),
         sa.Column("chain_size", sa.BigInteger, nullable=False),
         sa.Column("background", sa.Boolean(create_constraint=False), nullable=False),
@@ -148,5 +152,37 @@ def _create_response_tables() -> None:
         "stored_sizes",
         sa.Column("project", sa.String(64), sa.ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
         sa.Column("responses", sa.BigInteger, nullable=False),
+        sa.Column("conversations", sa.BigInteger, nullable=False),
         sa.Column("bytes", sa.BigInteger, nullable=False),
+    )
+
+
+def _create_conversation_tables() -> None:
+    op.create_table(
+        "conversations",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("project", sa.String(64), sa.ForeignKey("projects.name", ondelete="CASCADE"), nullable=False),
+        sa.Column("items", sa.Integer, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("next_position", sa.BigInteger, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("changed_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("encryption_key", sa.String(16)),
+        sa.Column("metadata", sa.LargeBinary, nullable=False),
+        sa.Index("conversations_expires_at", "expires_at"),
+        sa.Index("conversations_changed_at", "changed_at"),
+        sa.Index("conversations_project", "project"),
+    )
+    op.create_table(
+        "conversation_items",
+        sa.Column(
+            "conversation_id", sa.String(64), sa.ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("encryption_key", sa.String(16)),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.Index("conversation_items_position", "conversation_id", "position"),
     )

@@ -1,0 +1,22 @@
+"""The choice of a model's drafter by its options."""
+
+from typing import Final
+
+from forefront.engine.model.model import ModelOptions
+from forefront.engine.scheduling.drafter import Drafter
+from forefront.engine.speculation.draft_model import DraftModelDrafter, DraftRunner
+from forefront.engine.speculation.drafter_chain import DrafterChain
+from forefront.engine.speculation.forced_tokens import ForcedTokensDrafter
+from forefront.engine.speculation.ngram_drafter import NgramDrafter
+
+# Matching tokens from which a repetition is more likely right than a draft model.
+_LONG_MATCH: Final = 8
+
+
+def create_drafter(options: ModelOptions, draft_model: DraftRunner | None = None) -> Drafter | None:
+    """The drafter of a model; None for single steps."""
+    if options.speculation == "off":
+        return None
+    if draft_model is None:
+        return DrafterChain([ForcedTokensDrafter(), NgramDrafter()])
+    return DrafterChain([ForcedTokensDrafter(), NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)])

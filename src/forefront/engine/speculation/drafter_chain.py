@@ -1,0 +1,38 @@
+"""Several sources of drafts, in order of preference."""
+
+from collections.abc import Sequence as Rows
+
+from forefront.engine.scheduling.drafter import Drafter, DraftRequest
+from forefront.engine.scheduling.sequence import Sequence
+
+
+class DrafterChain:
+    """The `Drafter` that takes each sequence's draft from the first of `drafters` that has one."""
+
+    def __init__(self, drafters: Rows[Drafter]) -> None:
+        self._drafters = drafters
+        self._sources: dict[Sequence, Drafter] = {}  # of the present step's drafts
+
+    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+        """See `Drafter.propose`."""
+        self._sources.clear()
+        drafts: list[Rows[int]] = [()] * len(requests)
+        missing = list(range(len(requests)))
+        for drafter in self._drafters:
+            proposed = drafter.propose([requests[place] for place in missing], price)
+            for place, draft in zip(missing, proposed, strict=True):
+                if draft:
+                    drafts[place] = draft
+                    self._sources[requests[place].sequence] = drafter
+            missing = [place for place in missing if not drafts[place]]
+        return drafts
+
+    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+        """See `Drafter.verified`."""
+        self._sources[sequence].verified(sequence, length, accepted)
+
+    def forget(self, sequence: Sequence) -> None:
+        """See `Drafter.forget`."""
+        self._sources.pop(sequence, None)
+        for drafter in self._drafters:
+            drafter.forget(sequence)

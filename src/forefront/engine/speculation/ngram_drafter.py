@@ -1,0 +1,100 @@
+"""Drafts from repetition: text that continues as the prompt, the output or an earlier output of the tenant did.
+
+A sequence follows an earlier occurrence of its last tokens. As long as the output goes on as the text did there, the
+occurrence stays the source of its drafts; after the first deviation it is looked up anew.
+"""
+
+from collections.abc import Sequence as Tokens
+
+from forefront.engine.scheduling.drafter import DraftRequest
+from forefront.engine.scheduling.sequence import Sequence
+from forefront.engine.speculation.draft_length import DraftLength
+from forefront.engine.speculation.ngram_index import MAX_MATCH, NGRAM, NgramIndex
+from forefront.engine.speculation.recent_outputs import SEPARATOR, OutputsByTenant, RecentOutputs
+
+# A match of this length is right as often as not.
+_EVEN_MATCH = 2.0
+
+
+class NgramDrafter:
+    """The `Drafter` of repetition. Its cost is constant for each token. A repetition has `shortest` matching tokens at
+    least, and never fewer than `NGRAM`."""
+
+    def __init__(self, shortest: int = NGRAM) -> None:
+        self._shortest = shortest
+        self._repetitions: dict[Sequence, _Repetition] = {}
+        self._outputs = OutputsByTenant()
+
+    def propose(self, requests: Tokens[DraftRequest], price: float) -> list[Tokens[int]]:
+        """See `Drafter.propose`."""
+        return [self._draft(request, price) for request in requests]
+
+    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+        """See `Drafter.verified`."""
+        self._repetitions[sequence].length.verified(length, accepted)
+
+    def forget(self, sequence: Sequence) -> None:
+        """See `Drafter.forget`. The output becomes a source for the tenant's next ones."""
+        if self._repetitions.pop(sequence, None) is not None:
+            self._outputs.add(sequence.request.tenant.name, sequence.tokens[sequence.num_prompt_tokens :])
+
+    def _draft(self, request: DraftRequest, price: float) -> Tokens[int]:
+        repetition = self._repetition_of(request.sequence)
+        return repetition.draft(price, request.max_tokens) if repetition.match >= self._shortest else ()
+
+    def _repetition_of(self, sequence: Sequence) -> "_Repetition":
+        repetition = self._repetitions.get(sequence)
+        if repetition is None:
+            repetition = self._repetitions[sequence] = _Repetition(sequence)
+        repetition.follow(sequence, self._outputs.of(sequence.request.tenant.name))
+        return repetition
+
+
+class _Repetition:
+    """What one sequence repeats: the place in a source that its next tokens may follow."""
+
+    __slots__ = ("_index", "_known", "_place", "_source", "length", "match")
+
+    def __init__(self, sequence: Sequence) -> None:
+        self.length = DraftLength()
+        self._index = NgramIndex(sequence.request.prompt)
+        self._known = sequence.num_prompt_tokens
+        self._source: NgramIndex | None = None
+        self._place = self.match = 0
+
+    def follow(self, sequence: Sequence, outputs: RecentOutputs | None) -> None:
+        """Take the sequence's new tokens."""
+        new = sequence.tokens[self._known :]
+        if not new:
+            return
+        self._known = len(sequence.tokens)
+        self.length.add_output(len(new))
+        self._index.extend(new)
+        source, end = self._source, self._place + len(new)
+        if source is not None and source.text[self._place : end].tolist() == new:
+            self._place, self.match = end, self.match + len(new)
+            return
+        context = sequence.tokens[-MAX_MATCH:]
+        self._source, (self._place, self.match) = self._index, self._index.find(context)
+        if outputs is not None:
+            other, place, match = outputs.find(context)
+            if match > self.match:
+                self._source, self._place, self.match = other, place, match
+        if not self.match:
+            self._source = None
+
+    def draft(self, price: float, most: int) -> Tokens[int]:
+        """The next tokens of the source, as many as are worth their price."""
+        source = self._source
+        if source is None:
+            return ()
+        match = min(self.match, MAX_MATCH)
+        count = self.length.choose(match / (match + _EVEN_MATCH), price, most)
+        draft = source.text[self._place : self._place + count].tolist()
+        if SEPARATOR in draft:
+            del draft[draft.index(SEPARATOR) :]
+        elif source is self._index and draft:
+            # Behind its end, the text repeats what is drafted.
+            while len(draft) < count:
+                draft.append(draft[len(draft) - (len(source) - self._place)])
+        return draft

@@ -1,0 +1,54 @@
+"""What a project may store: responses, conversations, and the bytes of both."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from forefront.gateway.store.tables import stored_sizes
+from forefront.wire.errors import ApiError
+
+# Bytes of one stored request's contents before its output.
+MAX_SIZE: Final = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLimits:
+    """Seconds until a response expires, and a conversation that is not used; numbers and bytes of one project."""
+
+    seconds: float = 30 * 86_400.0
+    responses: int = 100_000
+    bytes: int = 2**30
+    conversations: int = 100_000
+
+
+def check_room(
+    connection: sa.Connection,
+    limits: StorageLimits,
+    project: str,
+    size: int,
+    *,
+    responses: int = 0,
+    conversations: int = 0,
+) -> None:
+    """Raise `ApiError` 413 for contents that are too large to store, and 403 if the project has no room for so many
+    more."""
+    if size > MAX_SIZE:
+        raise ApiError("body_too_large", f"A request that is stored must have at most {MAX_SIZE // 2**20} MiB.")
+    used = connection.execute(sa.select(stored_sizes).where(stored_sizes.c.project == project)).mappings().first()
+    held = dict(used) if used is not None else {"responses": 0, "conversations": 0, "bytes": 0}
+    kind, more = ("responses", responses) if responses else ("conversations", conversations)
+    bound = getattr(limits, kind)
+    if (more and held[kind] + more > bound) or held["bytes"] + size > limits.bytes:
+        text = f"This project may store {bound} {kind} and {limits.bytes / 2**20:g} MiB, and holds {held[kind]} and "
+        text += f"{held['bytes'] / 2**20:.1f} MiB. Delete some" + (", or send `store` as false." if responses else ".")
+        raise ApiError("storage_full", text, param="store" if responses else None, retryable=False)
+
+
+def add_size(connection: sa.Connection, project: str, size: int, *, responses: int = 0, conversations: int = 0) -> None:
+    """Count what is stored for a project, or with negative numbers what is deleted."""
+    table = stored_sizes
+    more = {"responses": responses, "conversations": conversations, "bytes": size}
+    change = {name: table.c[name] + number for name, number in more.items()}
+    if not connection.execute(sa.update(table).where(table.c.project == project).values(change)).rowcount:
+        connection.execute(sa.insert(table).values(project=project, **more))

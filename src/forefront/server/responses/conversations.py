@@ -1,0 +1,135 @@
+"""The routes of conversations. Those of other projects are not found."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from forefront.gateway.store.conversation_store import ConversationStore, ItemRange, StoredConversation, StoredItem
+from forefront.server.response.response_encoder import new_id
+from forefront.server.response.response_sender import ignored_header
+from forefront.server.responses.routes import send_stored, tenant_of
+from forefront.server.responses.stored_calls import StoredCalls
+from forefront.server.routes.admin import path_id
+from forefront.server.routes.completions import CompletionService
+from forefront.wire.errors import ApiError
+from forefront.wire.responses.conversation import (
+    Conversation,
+    DeletedConversation,
+    Parsed,
+    parse_conversation_change,
+    parse_new_conversation,
+    parse_new_items,
+)
+from forefront.wire.responses.item_list import decode_item, item_list, listed, with_ids
+from forefront.wire.responses.items import InputItem
+from forefront.wire.responses.queries import parse_include_query, parse_items_query
+
+S = TypeVar("S", bound=msgspec.Struct)
+_PREFIX: Final = "conv_"
+_PATH: Final = "/v1/conversations/{id}"
+
+
+class ConversationRoutes:
+    """The handlers of `/v1/conversations` and below."""
+
+    def __init__(self, service: CompletionService, store: ConversationStore) -> None:
+        self._service = service
+        self._store = store
+        self._calls = StoredCalls()
+
+    def routes(self) -> list[Route]:
+        """The routes."""
+        return [
+            Route("/v1/conversations", self._create, methods=["POST"]),
+            Route(_PATH, self._retrieve, methods=["GET"]),
+            Route(_PATH, self._update, methods=["POST"]),
+            Route(_PATH, self._delete, methods=["DELETE"]),
+            Route(f"{_PATH}/items", self._list_items, methods=["GET"]),
+            Route(f"{_PATH}/items", self._add_items, methods=["POST"]),
+            Route(f"{_PATH}/items/{{item}}", self._retrieve_item, methods=["GET"]),
+            Route(f"{_PATH}/items/{{item}}", self._delete_item, methods=["DELETE"]),
+        ]
+
+    async def _create(self, request: Request) -> Response:
+        parsed, tenant = await self._read(request, parse_new_conversation), tenant_of(request)
+        name, metadata = new_id(_PREFIX, time.time()), parsed.body.metadata
+        items = _stored(_with_new_ids(parsed.body.items))
+        created = await self._calls(
+            tenant, lambda: self._store.create(tenant.name, name, msgspec.json.encode(metadata), items)
+        )
+        made = Conversation(id=name, created_at=created, metadata=metadata)
+        return send_stored(request, msgspec.json.encode(made), ignored_header(parsed.ignored))
+
+    async def _retrieve(self, request: Request) -> Response:
+        tenant, name = tenant_of(request), path_id(request)
+        found = await self._calls(tenant, lambda: self._store.find(tenant.name, name))
+        return send_stored(request, _encode(found))
+
+    async def _update(self, request: Request) -> Response:
+        tenant, name = tenant_of(request), path_id(request)
+        parsed = await self._read(request, parse_conversation_change)
+        metadata = msgspec.json.encode(parsed.body.metadata)
+        changed = await self._calls(tenant, lambda: self._store.set_metadata(tenant.name, name, metadata))
+        return send_stored(request, _encode(changed), ignored_header(parsed.ignored))
+
+    async def _delete(self, request: Request) -> Response:
+        tenant, name = tenant_of(request), path_id(request)
+        await self._calls(tenant, lambda: self._store.delete(tenant.name, name))
+        return send_stored(request, msgspec.json.encode(DeletedConversation(id=name)))
+
+    async def _list_items(self, request: Request) -> Response:
+        tenant, name = tenant_of(request), path_id(request)
+        query = parse_items_query(request.query_params.multi_items())
+        wanted = ItemRange(after=query.after, before=query.before, limit=query.limit, order=query.order)
+
+        def page() -> bytes:
+            contents, more = self._store.page(tenant.name, name, wanted)
+            return msgspec.json.encode(item_list(map(decode_item, contents), more=more))
+
+        return send_stored(request, await self._calls(tenant, page))
+
+    async def _add_items(self, request: Request) -> Response:
+        tenant, name = tenant_of(request), path_id(request)
+        parse_include_query(request.query_params.multi_items())
+        parsed = await self._read(request, parse_new_items)
+        items = _with_new_ids(parsed.body.items)
+        await self._calls(tenant, lambda: self._store.add_items(tenant.name, name, _stored(items)))
+        added = msgspec.json.encode(item_list(items, more=False))
+        return send_stored(request, added, ignored_header(parsed.ignored))
+
+    async def _retrieve_item(self, request: Request) -> Response:
+        tenant, name, item_id = tenant_of(request), path_id(request), path_id(request, "item")
+        parse_include_query(request.query_params.multi_items())
+        content = await self._calls(tenant, lambda: self._store.item(tenant.name, name, item_id))
+        return send_stored(request, msgspec.json.encode(listed(decode_item(content))))
+
+    async def _delete_item(self, request: Request) -> Response:
+        tenant, name, item_id = tenant_of(request), path_id(request), path_id(request, "item")
+        rest = await self._calls(tenant, lambda: self._store.delete_item(tenant.name, name, item_id))
+        return send_stored(request, _encode(rest))
+
+    async def _read(self, request: Request, parse: Callable[[bytes | bytearray], Parsed[S]]) -> Parsed[S]:
+        parsed = await self._service.read(request.scope, request.receive, parse)
+        if parsed is None:
+            raise ApiError("incomplete_body", "Incomplete request body.")
+        return parsed
+
+
+def _with_new_ids(items: Sequence[InputItem]) -> list[InputItem]:
+    """The items with ids of their own: a client may send an item of another conversation."""
+    return with_ids(items, secrets.token_hex(14), keep=False)
+
+
+def _stored(items: Sequence[InputItem]) -> list[StoredItem]:
+    return [StoredItem(item.id or "", msgspec.json.encode(item)) for item in items]
+
+
+def _encode(found: StoredConversation) -> bytes:
+    metadata: Any = msgspec.Raw(found.metadata)
+    return msgspec.json.encode(Conversation(id=found.id, created_at=found.created_at, metadata=metadata))
