@@ -5,10 +5,12 @@ COPY web .
 RUN npm ci --ignore-scripts && npm run build
 
 FROM python:3.11-slim-bookworm AS build
+# ray: with Ray, for a cluster (docs/kubernetes.md).
+ARG REQUIREMENTS
 WORKDIR /source
-COPY requirements/serve.txt requirements/
+COPY requirements/serve.txt requirements/ray.txt requirements/
 RUN python -m venv --without-pip /opt/forefront \
- && python -m pip --python /opt/forefront/bin/python install --no-cache-dir --require-hashes --requirement requirements/serve.txt
+ && python -m pip --python /opt/forefront/bin/python install --no-cache-dir --require-hashes --requirement "requirements/${REQUIREMENTS:-serve}.txt"
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY --from=page /source/src/forefront/server/page src/forefront/server/page

@@ -54,6 +54,7 @@ mini: $(VENV)/train.stamp  ## Train the built-in model from scratch (FIRST=115 a
 lock: $(VENV)/pip.stamp  ## Update the pinned requirements and their hashes
 	$(BIN)/pip install --quiet 'pip-tools>=7.5,<8'
 	$(BIN)/pip-compile $(LOCK) --extra server --extra postgres --extra redis --extra llamacpp --output-file requirements/serve.txt pyproject.toml requirements/build.in
+	$(BIN)/pip-compile $(LOCK) --extra server --extra postgres --extra redis --extra llamacpp --extra ray --output-file requirements/ray.txt pyproject.toml requirements/ray.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/dev.txt requirements/dev.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/docs.txt requirements/docs.in
 	$(BIN)/pip-compile $(LOCK) --output-file requirements/interop.txt requirements/interop.in

@@ -99,7 +99,7 @@ def run_stage(stage: Stage, root: Path, earlier: Path, environment: dict[str, st
         elif name == "COPY":
             *sources, target = text.split()
             copy(sources, work / target)
-        else:
+        elif name != "ARG":  # none of them is set
             assert name == "RUN"
             command = re.sub(r"(?<=\s)/(?=opt/|var/)", f"{root}/", text)
             run = subprocess.run(

@@ -8,6 +8,7 @@ from torture import (
     bodies,
     broken,
     budget,
+    cluster,
     disconnects,
     engine,
     faults,
@@ -42,4 +43,5 @@ PARTS: Final[dict[str, Callable[[Harness], Awaitable[None]]]] = {
     "flood": flood.run,
     "hostile": hostile.run,
     "abuse": abuse.run,
+    "cluster": cluster.run,
 }

@@ -1,0 +1,1 @@
+"""Tests of the cluster. Those of replicas and servers need no Ray: replicas are child processes."""

@@ -20,7 +20,8 @@ from forefront.server.metrics.families import PREFIX
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.admin import NewKey
 from forefront.wire.errors import ERRORS
-from tests.support.instant import KEY, MODEL, PROMPT, Nursery
+from tests.support import clustered
+from tests.support.instant import KEY, MODEL, PROMPT, InstantBackend, Nursery
 from tests.support.ports import free_port
 from tests.support.prometheus import Samples, promtool
 from tests.support.server import run_server
@@ -41,8 +42,9 @@ def client(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
     settings = Config(prices={MODEL: PriceSettings(input=1.0, output=2.0)})
     log = tmp_path_factory.mktemp("log") / "log"
     upstream = UpstreamSpec("remote", ("http://127.0.0.1:9/v1",), "m", dialect="generic", context_length=4096)
+    backends = {MODEL: InstantBackend(), clustered.MODEL: clustered.ClusteredInstant()}
     with (
-        Nursery().serve(store, log, settings=settings, upstreams=[upstream]) as server,
+        Nursery().serve(store, log, settings=settings, backends=backends, upstreams=[upstream]) as server,
         httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}) as client,
     ):
         yield client

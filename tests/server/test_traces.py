@@ -182,7 +182,7 @@ print([name for name in sys.modules if "opentelemetry" in name or name.endswith(
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forefront.cli.tracing.find_spec", lambda _: None)
+    monkeypatch.setattr("forefront.observability.tracer_choice.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"forefront\[tracing\]"), open_tracer("http://127.0.0.1:4318", {}):
         pass
     with open_tracer(None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}) as tracer:

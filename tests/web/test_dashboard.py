@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from playwright.sync_api import Page, expect
 from forefront.cli.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.upstream.spec import UpstreamSpec
+from tests.support import clustered
 from tests.support.instant import KEY, MODEL, Nursery
 from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
@@ -197,6 +199,17 @@ def test_upstreams_with_their_health(dashboard: Dashboard, served: Served) -> No
     upstream = page.get_by_role("list", name="Upstream servers").locator("[data-replica='remote/1']")
     expect(upstream).to_contain_text("http://127.0.0.1:9/v1")
     expect(upstream.locator(".badge")).to_have_text(re.compile("out of use|on trial"))
+
+
+def test_replicas_on_a_cluster(open_page: OpenTab, tmp_path: Path) -> None:
+    with Nursery().serve(
+        f"sqlite:///{tmp_path}/store.sqlite", tmp_path / "log", backends={clustered.MODEL: clustered.ClusteredInstant()}
+    ) as running:
+        page = open_page("/dashboard#models", url=running.url, key=KEY).page
+        replicas = page.get_by_role("list", name="Replicas of clustered")
+        expect(replicas.locator("[data-replica='replica-2'] .badge")).to_have_text("draining")
+        expect(replicas.locator("[data-replica='replica-1']")).to_contain_text("3 of 64")
+        expect(page.locator("[data-cluster='clustered']")).to_contain_text("3 replicas on 2 nodes, 48 %")
 
 
 def test_a_model_is_unloaded_and_loaded(open_page: OpenTab, server: RunningServer) -> None:

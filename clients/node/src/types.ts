@@ -96,6 +96,8 @@ export interface Receipt {
   upstream?: UpstreamReceipt | null;
   /** The fallback that answered in place of the requested model. */
   served_by?: string | null;
+  /** How often the answer moved to another replica of a cluster. */
+  moves?: number | null;
 }
 
 /** A chat completion. `message` is the first choice's. */

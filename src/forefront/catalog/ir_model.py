@@ -14,6 +14,7 @@ from forefront.graph.hugging_face.sentence_transformers import read_modules
 from forefront.graph.pooling import POOLINGS
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.load import load_tokenizer, missing_files
+from forefront.tokenizer.tokenizer import Tokenizer
 
 _FILES = ("openvino_model.xml", "openvino_model.bin")
 
@@ -36,6 +37,14 @@ def load_ir(directory: Path) -> ModelParts | EmbeddingParts:
         pooling = Pooling.MEAN if number is None else POOLINGS[number]
         return EmbeddingParts(read_embedding_ir(xml, pooling, vocabulary), tokenizer, facts, EmbeddingFacts())
     except (TokenizerError, ModelFileError, GraphError) as error:
+        raise SourceError(f"{directory}: {error}") from None
+
+
+def load_ir_tokenizer(directory: Path) -> Tokenizer:
+    """Read the tokenizer alone. Raises `SourceError`."""
+    try:
+        return load_tokenizer(directory)
+    except TokenizerError as error:
         raise SourceError(f"{directory}: {error}") from None
 
 

@@ -5,27 +5,35 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import TypeVar
 
 from forefront.catalog.fingerprint import fingerprint, settings_files
 from forefront.catalog.gguf_model import GgufModel
 from forefront.catalog.hf_model import HfModel
-from forefront.catalog.ir_model import ir_digest, load_ir
+from forefront.catalog.ir_model import ir_digest, load_ir, load_ir_tokenizer, read_facts
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.tuning import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend
 from forefront.chat.local.loading import (
     EmbeddingParts,
+    EngineParts,
     LoadError,
+    ModelFacts,
     ModelOptions,
     ModelParts,
     load_backend,
     load_embedding_backend,
+    load_engine,
 )
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.engine.model.openvino_import import plain_reason
+from forefront.tokenizer.tokenizer import Tokenizer
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -92,23 +100,104 @@ def load(
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
     is a smaller model. Raises `SourceError`, whose text names the file.
     """
+
+    def create(
+        parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
+    ) -> LocalBackend | EmbeddingBackend:
+        return _backend(parts, options, chat_template, draft)
+
+    tunings = Tunings(cache.home)
+    backend, build, mark, options = _load(
+        source, cache, options, progress, chat_template, context_length, create, tunings
+    )
+    size = estimate_memory(source, options, context_length).memory_bytes
+    return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEngine:
+    """An engine without the text around it, and its identity as in `LoadedModel`."""
+
+    parts: EngineParts
+    created: int
+    fingerprint: str
+    build: Build
+
+
+def load_token_engine(
+    source: ModelSource,
+    cache: ModelCache,
+    options: ModelOptions,
+    progress: Progress,
+    chat_template: str | None = None,
+    context_length: int | None = None,
+) -> LoadedEngine:
+    """The same as `load`, for a replica on a cluster, which handles tokens alone. Raises `SourceError`. Tunings of this
+    machine do not count: all replicas of a model have the same options."""
+    parts, build, mark, _ = _load(source, cache, options, progress, chat_template, context_length, _engine_parts)
+    return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelText:
+    """The tokenizer of a model and the facts beside it, read without its weights."""
+
+    tokenizer: Tokenizer
+    facts: ModelFacts
+
+
+def read_text(source: ModelSource, cache: ModelCache, context_length: int | None = None) -> ModelText:
+    """The text side of a model, for a server whose replicas run elsewhere. Raises `SourceError`."""
     try:
-        loaded = load_parts(source, cache, options, progress, Tunings(cache.home))
+        if source.is_ir:
+            tokenizer, facts = load_ir_tokenizer(source.path), read_facts(source.path)
+        else:
+            kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
+            tokenizer, facts = kind(source, cache, exact=True).text()
+        if context_length is not None:
+            facts = replace(facts, context_length=min(facts.context_length, context_length))
+    except OSError as error:
+        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
+    return ModelText(tokenizer, facts)
+
+
+def weights_digest(source: ModelSource, cache: ModelCache) -> str:
+    """The hash of a model's weights as in `Build`. Reads all of the files the first time. Raises `SourceError`."""
+    try:
+        if source.is_ir:
+            return f"sha256:{ir_digest(source.path, cache)}"
+        kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
+        return f"sha256:{kind(source, cache, exact=True).digest}"
+    except OSError as error:
+        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
+
+
+def _load(
+    source: ModelSource,
+    cache: ModelCache,
+    options: ModelOptions,
+    progress: Progress,
+    chat_template: str | None,
+    context_length: int | None,
+    create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],
+    tunings: Tunings | None = None,
+) -> tuple[T, Build, str, ModelOptions]:
+    """What `create` makes of the model's parts, its build, its fingerprint, and its options."""
+    try:
+        loaded = load_parts(source, cache, options, progress, tunings)
         options = loaded.options
         settings = cache.digest(settings_files(source))
         parts = _with_context(loaded.parts, context_length)
         with progress.step(f"Loading {source.name}"):
-            backend = _backend(parts, options, chat_template, draft)
+            created = create(parts, options, chat_template)
     except LoadError as error:
         raise SourceError(f"{source.path}: {error}") from error
     except OSError as error:
         raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
-    created = int(source.path.stat().st_mtime)
     build = Build(f"sha256:{loaded.digest}", _precision(loaded.weights, options), _engine())
-    size = estimate_memory(source, options, context_length).memory_bytes
-    return LoadedModel(backend, created, fingerprint(build, settings, options, chat_template), build, size)
+    return created, build, fingerprint(build, settings, options, chat_template), options
 
 
 def load_parts(
@@ -139,6 +228,13 @@ def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: M
         return options
     _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
     return tuning.apply(options)
+
+
+def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None) -> EngineParts:
+    """Raises `LoadError`."""
+    if isinstance(parts, EmbeddingParts):
+        raise LoadError("it is an embedding model, and a cluster runs models that generate text")
+    return load_engine(parts, options, chat_template)
 
 
 def _backend(

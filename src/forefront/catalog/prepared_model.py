@@ -59,6 +59,13 @@ class PreparedModel(ABC):
         """Whether its matrices have been packed before, for a model served in the same way."""
         return is_complete(self._cache.models / self._folder)
 
+    def text(self) -> tuple[Tokenizer, ModelFacts]:
+        """The tokenizer and the facts beside it, without the weights. Raises `SourceError`."""
+        try:
+            return self._tokenizer(), ModelFacts(context_length(self._file.metadata), self._end_tokens())
+        except (ModelFileError, TokenizerError) as error:
+            raise SourceError(f"{self._source.path}: {error}") from None
+
     def load(self) -> tuple[ModelParts | EmbeddingParts, str]:
         """Pack its matrices if need be, and build the graph. The precision of the weights is the second value. Raises
         `SourceError`."""

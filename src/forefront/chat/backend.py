@@ -8,12 +8,13 @@ from typing import Protocol, TypeVar, runtime_checkable
 from forefront.chat.events import Event
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin import ClusterStatus, ReplicaStatus
 from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 __all__ = [
     "Backend",
+    "ClusteredBackend",
     "EngineStats",
     "PreparedRequest",
     "PromptPreview",
@@ -137,3 +138,11 @@ class ReplicatedBackend(Protocol):
 
     def replicas(self) -> list[ReplicaStatus]:
         """The state of each server, for administrators."""
+
+
+@runtime_checkable
+class ClusteredBackend(Protocol):
+    """A backend whose model runs on replicas of a cluster."""
+
+    def cluster_status(self) -> ClusterStatus:
+        """The replicas, routing and moves, for administrators."""

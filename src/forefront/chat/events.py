@@ -71,13 +71,14 @@ class UpstreamReport(msgspec.Struct, frozen=True):
 
 class RunReport(msgspec.Struct, frozen=True):
     """The effective sampling values of an answer, and the seconds that it waited, read the prompt and generated.
-    `upstream` is set for an answer of another server."""
+    `upstream` is set for an answer of another server. `moves`: between replicas of a cluster."""
 
     sampling: EffectiveSampling
     queue_seconds: float
     prefill_seconds: float
     decode_seconds: float
     upstream: UpstreamReport | None = None
+    moves: int = 0
 
 
 class Completed(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from forefront.cli.client_app import COMMANDS
+from forefront.cli.commands.cluster import cluster
 from forefront.cli.commands.serve import serve
 from forefront.cli.commands.tune import tune
 from forefront.cli.models_app import add_model_commands
@@ -25,6 +26,7 @@ for name, command in COMMANDS.items():
     app.command(name)(command)
 add_model_commands(app)
 add_store_commands(app)
+app.add_typer(cluster, name="cluster")
 
 
 def _show_version(wanted: bool) -> None:

@@ -19,6 +19,7 @@ from forefront.catalog.model_settings import parse_keep
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import ModelUse, PulledModels
 from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
+from forefront.cli.cluster_models import ClusterModels
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
 from forefront.cli.upstream_model import load_upstream
@@ -39,15 +40,20 @@ def memory_limit(settings: LoadingSettings, total: int | None = None) -> int:
     return total - min(max(total // _RESERVE_SHARE, _SMALLEST_RESERVE), total // 2)
 
 
-def make_model(configured: ConfiguredModel, home: Path) -> ServedModel:
-    """The model, not loaded yet, with its estimated size. One with an upstream has nothing to load.
+def make_model(configured: ConfiguredModel, home: Path, cluster: ClusterModels | None = None) -> ServedModel:
+    """The model, not loaded yet, with its estimated size. One with an upstream has nothing to load. With a `cluster`,
+    its tokens are generated there.
 
     Reads its files. Raises `SourceError`, and `ConfigError` for an upstream.
     """
     fallback = configured.settings.fallback or ()
     if configured.source is None:
         return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings), fallback)
-    loader = _make_loader(configured, configured.source, home)
+    if cluster is None:
+        loader = _make_loader(configured, configured.source, home)
+    else:
+        source = PulledModels(home).locate(configured.source)
+        loader = cluster.loader(configured, source, ModelCache(home), _FilePuller(home))
     keep = configured.settings.keep
     model = ServedModel(configured.name, loader, keep=math.inf if keep is None else parse_keep(keep), fallback=fallback)
     model.estimate = loader.estimate()
@@ -95,11 +101,15 @@ class _FilePuller:
 
 
 def make_catalog(
-    configured: Sequence[ConfiguredModel], home: Path, settings: LoadingSettings, progress: Progress
+    configured: Sequence[ConfiguredModel],
+    home: Path,
+    settings: LoadingSettings,
+    progress: Progress,
+    cluster: ClusterModels | None = None,
 ) -> Catalog:
     """All models. Those that are always kept, the first, and those of the command line for which there is memory are
     loaded. Raises `SourceError`."""
-    models = [make_model(one, home) for one in configured]
+    models = [make_model(one, home, cluster) for one in configured]
     limit = memory_limit(settings)
     catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds))
     check_kept(models, limit)

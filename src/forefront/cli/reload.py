@@ -13,6 +13,7 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.model_settings import Engine
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
+from forefront.cli.cluster_models import ClusterModels
 from forefront.cli.model_loaders import check_kept, make_model, memory_limit
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
@@ -42,6 +43,7 @@ class SettingsSource:
     chat_template: str | None
     home: Path
     engine: Engine = "auto"
+    cluster: ClusterModels | None = None
 
     def list_models(self, settings: Config) -> list[ConfiguredModel]:
         """The models of the command line and of these settings."""
@@ -107,7 +109,7 @@ class Reloader:
         settings = self._source.read()
         configured = {model.name: model for model in self._source.list_models(settings)}
         made = {
-            name: make_model(model, self._source.home)
+            name: make_model(model, self._source.home, self._source.cluster)
             for name, model in configured.items()
             if model != self._configured.get(name) or _reads_key_file(model)
         }

@@ -14,6 +14,7 @@ from dataclasses import replace
 import uvloop
 
 from forefront.catalog.catalog import Catalog
+from forefront.cli.cluster_models import follow_capacity
 from forefront.cli.config import Config, ServerSettings
 from forefront.cli.reload import Reloader, price_list
 from forefront.cli.tracing import open_tracer
@@ -67,9 +68,11 @@ def run_server(
     started: Callable[[], None],
     make_reloader: Callable[[Catalog, Gateway], Reloader] | None = None,
     metrics_socket: socket.socket | None = None,
+    *,
+    on_cluster: bool = False,
 ) -> None:
     """Serve until a signal arrives. `started` is called once the server listens. `metrics_socket` is the port of the
-    metrics, if they have their own. Raises `StoreError`."""
+    metrics, if they have their own. `on_cluster`: the queue's size follows that of a cluster. Raises `StoreError`."""
     tune_interpreter()
     tune_allocator()
     raise_file_limit(settings.server.connections)
@@ -91,9 +94,14 @@ def run_server(
             sources = MetricSources(catalog, services.gateway.metrics, ledger, body_memory)
             port = None if metrics_socket is None else MetricsPort(metrics_app(sources, workers), metrics_socket)
             shutdown = Shutdown(catalog, runs, ledger)
+            capacity = (
+                asyncio.create_task(follow_capacity(catalog, services.gateway, settings.queue)) if on_cluster else None
+            )
             try:
                 await serve(app, shutdown, bound, _server_options(server), started, services.gateway.metrics, port)
             finally:
+                if capacity is not None:
+                    capacity.cancel()
                 workers.close()
 
     with (

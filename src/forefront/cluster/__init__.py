@@ -1,1 +1,1 @@
-"""A model on several machines: engine replicas on Ray Serve, and the remote engine that reaches them."""
+"""Models on several machines: replicas of the engine on Ray Serve, and the engine that reaches them from a server."""

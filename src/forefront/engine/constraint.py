@@ -1,6 +1,6 @@
 """Constrained decoding as the engine sees it: bits and token ids. `chat/grammar` implements it for grammars."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -44,3 +44,14 @@ ConstraintFactory = Callable[[], Constraint]
 
 # Calls of `accept` that a constraint can undo. Drafts of constrained sequences are no longer.
 MAX_ROLLBACK = 64
+
+
+def replay(constraint: Constraint, tokens: Iterable[int], max_tokens: int) -> Constraint:
+    """The constraint, after it has accepted the first `tokens` of an output of at most `max_tokens`.
+
+    Raises `ValueError` if it refuses one of them, and what the constraint raises.
+    """
+    for place, token in enumerate(tokens):
+        if constraint.accept(token, max_tokens - place) != token:
+            raise ValueError(f"the constraint refuses token {place} of the output")
+    return constraint

@@ -37,8 +37,8 @@ _SCORED_LOGITS = 2**23
 @dataclass(frozen=True, slots=True)
 class EngineStats:
     """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first. Cached blocks whose last use is
-    more than `retained_seconds` ago have been evicted. The rest are counts. Of `draft_tokens` in `drafts` drafts,
-    sampling has confirmed `accepted_tokens`."""
+    more than `retained_seconds` ago have been evicted. The rest are counts; `steps` grows as long as the engine makes
+    progress. Of `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
 
     running: int
     waiting: int
@@ -53,14 +53,16 @@ class EngineStats:
     drafts: int = 0
     draft_tokens: int = 0
     accepted_tokens: int = 0
+    steps: int = 0
 
 
 class Engine:
     """Runs any number of generations on one model.
 
     Call `start` on an event loop, `submit` from that loop, and `stop` at the end. `context_limit`: the most tokens of
-    one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. A `drafter` lets
-    a step sample several tokens of a sequence. `clock`: the time in seconds, by which steps are measured.
+    one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. `max_running`:
+    the sequences that run at once. A `drafter` lets a step sample several tokens of a sequence. `clock`: the time in
+    seconds, by which steps are measured.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Engine:
         self._model = model
         scored_tokens = max(_SCORED_LOGITS // model.vocabulary_size, 1)
         self._limits = replace(limits or SchedulerLimits(), scored_tokens=scored_tokens)
+        self.max_running = self._limits.max_running
         self._drafter = drafter
         self._clock = clock
         # Kept over restarts, as the model's speed is.
@@ -86,7 +89,7 @@ class Engine:
         self._unread = Quota(CAPACITY)
         self._mask_worker = MaskWorker()
         self._stopping = False
-        self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
+        self._steps = self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
         self._last_token = 0.0
         self._drafts = self._draft_tokens = self._accepted_tokens = 0
         self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
@@ -113,7 +116,7 @@ class Engine:
             lambda: self._commands.put(lambda: self._pause(generation)),
             lambda: self._commands.put(lambda: self._resume(generation)),
         )
-        generation = Generation(self._loop, request.n, self._cancel, backlog)
+        generation = Generation(self._loop, request.num_continuations, self._cancel, backlog)
         if request.prompt_logprobs is not None:
             generation.prompt_scores.append(Token(0, request.prompt[0], None, math.nan))
         self._commands.put(lambda: self._accept(generation, request))
@@ -156,6 +159,7 @@ class Engine:
             drafts=self._drafts,
             draft_tokens=self._draft_tokens,
             accepted_tokens=self._accepted_tokens,
+            steps=self._steps,
         )
 
     def _work(self) -> None:
@@ -163,6 +167,7 @@ class Engine:
             try:
                 self._take_commands()
                 self._step()
+                self._steps += 1
             except Exception:
                 log.exception("a step failed: all generations end with an error, and the engine restarts")
                 self._restart()
@@ -200,9 +205,13 @@ class Engine:
             command()
 
     def _accept(self, generation: Generation, request: GenerateRequest) -> None:
-        leader = Sequence(request, generation, 0)
-        self._live[generation] = {leader}
-        self._scheduler.add(leader)
+        if request.resumed:
+            sequences = [Sequence.resume(request, generation, resumed) for resumed in request.resumed]
+        else:
+            sequences = [Sequence(request, generation, 0)]
+        self._live[generation] = set(sequences)
+        for sequence in sequences:
+            self._scheduler.add(sequence)
 
     def _pause(self, generation: Generation) -> None:
         """Take a generation whose reader is far behind out of the scheduler until `_resume`."""
@@ -261,7 +270,8 @@ class Engine:
     def _create_followers(self, sampled: list[ScheduledChunk]) -> None:
         """Create the other continuations of prompts whose first token is due."""
         for sequence, _, _ in sampled:
-            if sequence.request.n > 1 and sequence.index == 0 and sequence.num_output_tokens == 0:
+            request = sequence.request
+            if request.n > 1 and sequence.index == 0 and sequence.num_output_tokens == 0 and not request.resumed:
                 self._live[sequence.generation].update(sequence.create_followers())
 
     def _with_followers(

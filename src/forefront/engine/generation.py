@@ -61,6 +61,9 @@ class Generation:
         self.prompt_scores: list[Token] = []
         # Prompt tokens found in the cache; set from the first token on.
         self.cached_tokens = 0
+        # On a cluster: how often the generation has moved to another replica, and the fingerprint of its replicas.
+        self.moves = 0
+        self.fingerprint: str | None = None
 
     async def __aiter__(self) -> AsyncIterator[list[Token]]:
         while True:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from forefront.engine.constraint import ConstraintFactory
+from forefront.engine.constraint import Constraint, ConstraintFactory
 from forefront.fairness.tenant import NO_TENANT, Tenant
 
 # Below this, float32 cannot hold logits ÷ temperature apart: only the likeliest token is left.
@@ -54,12 +54,25 @@ class SamplingParams:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumedOutput:
+    """The beginning of continuation `index`, sampled by another engine with the same weights: its tokens, and its
+    constraint, which has accepted them (`engine/constraint.py`, `replay`)."""
+
+    index: int
+    tokens: Sequence[int]
+    constraint: Constraint | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """`n` continuations of `prompt` (token ids), each of at most `max_tokens` tokens.
 
     A token of `stop_tokens` ends a continuation. KV blocks are shared only between requests of the same `tenant`.
     `prompt_logprobs`: None for none, else the number of alternatives to report for each token of the prompt, which is
     then computed whole. `constraint` creates the constraint of one continuation; it requires stop tokens.
+
+    With `resumed`, only those continuations are generated, from where they are: `max_tokens` still counts all of their
+    tokens, penalties count them, and a seed's random numbers go on behind theirs.
     """
 
     prompt: Sequence[int]
@@ -70,3 +83,9 @@ class GenerateRequest:
     tenant: Tenant = NO_TENANT
     prompt_logprobs: int | None = None
     constraint: ConstraintFactory | None = None
+    resumed: Sequence[ResumedOutput] = ()
+
+    @property
+    def num_continuations(self) -> int:
+        """The continuations to generate."""
+        return len(self.resumed) or self.n

@@ -193,10 +193,60 @@ class ReplicaStatus(Record, kw_only=True):
     last_error_at: int | None
 
 
+class ClusterReplica(Record, kw_only=True):
+    """One replica of a model on a cluster, as this server sees it.
+
+    `state`: `available` for new generations, `draining` until its last one has ended, or `lost` without heartbeats.
+    Sequences and blocks are those of all servers; `requests` are this server's. `work`: tokens that are still to be
+    computed for all servers. `fingerprint` identifies weights and engine.
+    """
+
+    name: str
+    node: str
+    state: Literal["available", "draining", "lost"]
+    fingerprint: str
+    running: int
+    waiting: int
+    slots: int
+    requests: int
+    work: int
+    blocks_held: int
+    blocks_total: int
+
+
+class RoutingCounts(Record, kw_only=True):
+    """How this server chose replicas since its start. Placements by `prefix`: the replica had the longest known part of
+    the prompt; `hash`: no part was known; `load`: the preferred replicas were above the bound on load. Of `tokens` in
+    prompts, `known_tokens` were expected in the cache of the chosen replica."""
+
+    prefix: int
+    hash: int
+    load: int
+    tokens: int
+    known_tokens: int
+
+
+class MoveCounts(Record, kw_only=True):
+    """Generations that this server continued on another replica: after `failures` of replicas, as replicas ended
+    (`drains`), and those that failed after too many moves (`given_up`)."""
+
+    failures: int
+    drains: int
+    given_up: int
+
+
+class ClusterStatus(Record, kw_only=True):
+    """The replicas of a model on a cluster, and what this server did with them."""
+
+    replicas: list[ClusterReplica]
+    routing: RoutingCounts
+    moves: MoveCounts
+
+
 class ModelStatus(EngineStatus, kw_only=True):
     """A model and its engine. `size`: bytes of memory when it is loaded. `requests`: those that use it, and
     `waiting_for_load` those that wait for it. `load_percent`: the estimated progress of its load. `failure`: why its
-    last load failed. `replicas`: the servers of a model with an upstream."""
+    last load failed. `replicas`: the servers of a model with an upstream. `cluster`: of a model on a cluster."""
 
     state: ModelState
     size: int
@@ -205,6 +255,7 @@ class ModelStatus(EngineStatus, kw_only=True):
     load_percent: int | None = None
     failure: str | None = None
     replicas: list[ReplicaStatus] = msgspec.field(default_factory=list)
+    cluster: ClusterStatus | None = None
 
 
 class Reload(Record, kw_only=True):

@@ -131,7 +131,8 @@ class Receipt(Record, kw_only=True):
     `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
     and a version; for an answer of an `upstream` all three are what it states, or "unknown". Times are in milliseconds:
     waiting for a turn, reading the prompt until the first token, and from there to the last. `served_by` names
-    a fallback that answered in place of the requested model.
+    a fallback that answered in place of the requested model. `moves` counts how often the answer moved to another
+    replica of a cluster.
     """
 
     weights: str
@@ -143,6 +144,7 @@ class Receipt(Record, kw_only=True):
     decode_ms: float
     upstream: UpstreamReceipt | None = None
     served_by: str | None = None
+    moves: int | None = None
 
 
 class ChatCompletion(Record, kw_only=True):

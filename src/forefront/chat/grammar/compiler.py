@@ -34,13 +34,15 @@ _WAITING = 64
 
 
 class CompiledGrammar:
-    """A grammar in its first state. `start` begins one continuation; `GenerateRequest.constraint` takes it.
+    """A grammar in its first state, compiled from `source`. Called, it begins one continuation: it is a
+    `ConstraintFactory`.
 
     `shortest` is the fewest tokens of an answer as `Completer.distance` counts them, None if it is not known.
     `left_out` are the paths of keywords of schemas that are not enforced.
     """
 
     def __init__(self, matcher: LLMatcher, index: TokenIndex, checked: CheckedGrammar, source: GrammarSource) -> None:
+        self.source = source
         self.left_out = checked.left_out
         self._matcher = matcher
         self._vocabulary = index.vocabulary
@@ -51,17 +53,20 @@ class CompiledGrammar:
             self._completer = Completer(checked.network, index.vocabulary.pieces)
             distance = self._completer.distance(self._completer.start())
             self.shortest = distance if distance < INFINITE else None
-        self._source = source
         self._triggers = Triggers(source.triggers, matcher, index) if source.triggers else None
+
+    def __call__(self) -> Constraint:
+        """A constraint for one continuation."""
+        return self.start()
 
     def start(self) -> Constraint:
         """A constraint for one continuation."""
         if self._triggers is not None:
-            return TriggeredConstraint(self._triggers, self._bound, self.shortest or 0, ends=self._source.ends)
+            return TriggeredConstraint(self._triggers, self._bound, self.shortest or 0, ends=self.source.ends)
         return self._bound()
 
     def _bound(self) -> GrammarConstraint:
-        whole = self._source.whole and self._triggers is None
+        whole = self.source.whole and self._triggers is None
         return GrammarConstraint(self._matcher.deep_copy(), self._vocabulary, self._completer, whole=whole)
 
 

@@ -67,7 +67,7 @@ class StructuredOutput:
         if wanted is None:
             return AnswerConstraint()
         compiled = await self._grammars.compile(wanted.source, wanted.param, tenant)
-        return AnswerConstraint(compiled.start, tuple(dict.fromkeys(wanted.left_out + compiled.left_out)))
+        return AnswerConstraint(compiled, tuple(dict.fromkeys(wanted.left_out + compiled.left_out)))
 
     def close(self) -> None:
         """End what compiles."""

@@ -38,6 +38,16 @@ class Batch:
         """Tokens sampled so far."""
         return sum(generation.sampled for generation in self._firsts)
 
+    @property
+    def moves(self) -> int:
+        """Moves between replicas of a cluster."""
+        return sum(generation.moves for generation in self._firsts)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the replicas of a cluster; None for the model's own."""
+        return next((generation.fingerprint for generation in self._firsts), None)
+
     def when_computed(self, callback: Callable[[], None]) -> None:
         """Call `callback` once the engine has released all generations, read or not."""
 

@@ -29,14 +29,17 @@ __all__ = [
     "DeviceError",
     "EmbeddingFacts",
     "EmbeddingParts",
+    "EngineParts",
     "LoadError",
     "ModelFacts",
     "ModelOptions",
     "ModelParts",
     "create_preparer",
     "find_device",
+    "find_end_tokens",
     "load_backend",
     "load_embedding_backend",
+    "load_engine",
 ]
 
 # A draft model's keys and values are that much smaller, at least.
@@ -70,6 +73,17 @@ class EmbeddingParts:
     embedding_facts: EmbeddingFacts
 
 
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """An engine without the text around it: `model` is to be closed once the engine has stopped."""
+
+    engine: Engine
+    model: PagedModel
+    tokenizer: Tokenizer
+    grammars: Grammars
+    end_tokens: frozenset[int]
+
+
 class LoadError(Exception):
     """A model cannot be served. The message is written for the operator."""
 
@@ -82,25 +96,57 @@ def load_backend(
     `chat_template` replaces that of the model. A model without a template takes no messages. `draft` is a smaller model
     with the same tokens. Raises `LoadError`.
     """
-    tokenizer, facts = parts.tokenizer, parts.facts
-    template = _template(tokenizer, chat_template)
-    try:
-        model = PagedModel(parts.graph, facts.context_length, options)
-    except RuntimeError as error:  # what OpenVINO raises for everything
-        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
-    model_format = ModelFormat(template, tokenizer)
-    end_tokens = model_format.end_tokens(facts.end_tokens | tokenizer.end_tokens)
-    _check_vocabulary(len(tokenizer.pieces), model.vocabulary_size, end_tokens)
-    draft_model = None if draft is None else _load_draft(draft, tokenizer, model, options)
+    model = _compile(parts, options)
+    draft_model = None if draft is None else _load_draft(draft, parts.tokenizer, model, options)
 
     def free() -> None:
         for loaded in (model, draft_model):
             if loaded is not None:
                 loaded.close()
 
+    engine = _create_engine(model, options, draft_model)
+    preparer = create_preparer(engine, parts.tokenizer, chat_template, parts.facts.end_tokens)
+    return LocalBackend(engine, preparer, free)
+
+
+def load_engine(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> EngineParts:
+    """The same without the parts that turn text into tokens and back. Raises `LoadError`."""
+    tokenizer = parts.tokenizer
+    model = _compile(parts, options)
+    _, _, end_tokens = _text_parts(tokenizer, chat_template, parts.facts.end_tokens, model.vocabulary_size)
+    grammars = Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens))
+    return EngineParts(_create_engine(model, options, None), model, tokenizer, grammars, end_tokens)
+
+
+def _create_engine(model: PagedModel, options: ModelOptions, draft_model: PagedModel | None) -> Engine:
     limits = SchedulerLimits(inter_token_latency=options.inter_token_latency)
-    engine = Engine(model, limits, create_drafter(options, draft_model))
-    return LocalBackend(engine, _preparer(engine, tokenizer, template, model_format, end_tokens), free)
+    return Engine(model, limits, create_drafter(options, draft_model))
+
+
+def find_end_tokens(
+    tokenizer: Tokenizer, chat_template: str | None, named: frozenset[int], vocabulary_size: int
+) -> frozenset[int]:
+    """The tokens that end an answer; `named` are those that the model's files name. Raises `LoadError`."""
+    return _text_parts(tokenizer, chat_template, named, vocabulary_size)[2]
+
+
+def create_preparer(
+    engine: TokenEngine,
+    tokenizer: Tokenizer,
+    chat_template: str | None = None,
+    named_end_tokens: frozenset[int] = frozenset(),
+) -> RequestPreparer:
+    """The preparation of requests for an engine. `chat_template` as for `load_backend`; `named_end_tokens` are those
+    that the model's files name. Raises `LoadError`."""
+    parts = _text_parts(tokenizer, chat_template, named_end_tokens, engine.vocabulary_size)
+    return _preparer(engine, tokenizer, *parts)
+
+
+def _compile(parts: ModelParts, options: ModelOptions) -> PagedModel:
+    try:
+        return PagedModel(parts.graph, parts.facts.context_length, options)
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
 
 
 def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, options: ModelOptions) -> PagedModel:
@@ -119,14 +165,14 @@ def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, opti
     return draft_model
 
 
-def create_preparer(engine: TokenEngine, tokenizer: Tokenizer, chat_template: str | None = None) -> RequestPreparer:
-    """The preparation of requests for an engine that runs already. `chat_template` as for `load_backend`. Raises
-    `LoadError`."""
+def _text_parts(
+    tokenizer: Tokenizer, chat_template: str | None, named: frozenset[int], vocabulary_size: int
+) -> tuple[ChatTemplate | None, ModelFormat, frozenset[int]]:
     template = _template(tokenizer, chat_template)
     model_format = ModelFormat(template, tokenizer)
-    end_tokens = model_format.end_tokens(tokenizer.end_tokens)
-    _check_vocabulary(len(tokenizer.pieces), engine.vocabulary_size, end_tokens)
-    return _preparer(engine, tokenizer, template, model_format, end_tokens)
+    end_tokens = model_format.end_tokens(named | tokenizer.end_tokens)
+    _check_vocabulary(len(tokenizer.pieces), vocabulary_size, end_tokens)
+    return template, model_format, end_tokens
 
 
 def _preparer(

@@ -112,7 +112,7 @@ class LocalBackend:
                 async for tokens in batch:
                     if usage.started is None:
                         usage.started, first = time.time(), time.monotonic()
-                        yield Started(prepared.prompt_tokens, batch.cached_tokens)
+                        yield Started(prepared.prompt_tokens, batch.cached_tokens, batch.fingerprint)
                     for event in _decode(prepared.answers, tokens):
                         unfinished -= isinstance(event, ChoiceEnd)
                         yield event
@@ -132,7 +132,7 @@ class LocalBackend:
                 yield event
         usage.output_tokens = sum(answer.tokens for answer in prepared.answers)
         waited, prefill, decode = begin - prepared.received, first - begin, time.monotonic() - first
-        report = RunReport(effective_sampling(prepared.requests[0]), waited, prefill, decode)
+        report = RunReport(effective_sampling(prepared.requests[0]), waited, prefill, decode, moves=batch.moves)
         counts = usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
         yield Completed(prepared.prompt_tokens, *counts, report)
 

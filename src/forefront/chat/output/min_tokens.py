@@ -1,6 +1,7 @@
 """`min_tokens`: a constraint that keeps the model's end tokens from ending an answer too early."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,12 +10,25 @@ from forefront.engine.constraint import Constraint, ConstraintFactory, Mask
 
 def at_least(
     minimum: int, end_tokens: Iterable[int], vocabulary_size: int, constraint: ConstraintFactory | None
-) -> ConstraintFactory:
+) -> "MinimumLengthFactory":
     """A constraint that allows no end token before `minimum` tokens, and what `constraint` allows besides."""
     words = np.full(-(-vocabulary_size // 32), 0xFFFFFFFF, np.uint32)
     for token in end_tokens:
         words[token // 32] &= np.uint32(0xFFFFFFFF ^ (1 << token % 32))
-    return lambda: MinimumLength(minimum, words, constraint() if constraint is not None else None)
+    return MinimumLengthFactory(minimum, words, constraint)
+
+
+@dataclass(frozen=True, slots=True)
+class MinimumLengthFactory:
+    """Creates the constraints of `at_least`. `inner`: the factory of the constraint that holds besides."""
+
+    minimum: int
+    without_ends: Mask
+    inner: ConstraintFactory | None
+
+    def __call__(self) -> "MinimumLength":
+        """The constraint of one continuation."""
+        return MinimumLength(self.minimum, self.without_ends, None if self.inner is None else self.inner())
 
 
 class MinimumLength:

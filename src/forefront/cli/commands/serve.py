@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -20,6 +20,7 @@ from forefront.catalog.catalog import Catalog
 from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
+from forefront.cli.cluster_models import open_cluster
 from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.environment import unknown_variables
 from forefront.cli.logs import set_up_logging
@@ -135,6 +136,16 @@ Grace = Annotated[
 ]
 
 
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS|auto",
+        help="Generate tokens on a Ray cluster, on replicas that `forefront cluster up` has started there. auto: the "
+        "cluster of this machine. [env: FOREFRONT_RAY_ADDRESS]",
+    ),
+]
+
+
 class StartupError(Exception):
     """The server cannot start, for a reason apart from models, keys and the store."""
 
@@ -163,6 +174,7 @@ def serve(
     device: DeviceOption = "CPU",
     engine: EngineOption = "auto",
     grace: Grace = None,
+    ray: RayOption = None,
     config: ConfigFile = None,
 ) -> None:
     """Serve models over HTTP: `POST /v1/chat/completions`, as in the OpenAI API.
@@ -184,7 +196,9 @@ def serve(
         )
 
         def read() -> Config:
-            return _settings(config, host=host, port=port, grace_seconds=grace)
+            settings = _settings(config, host=host, port=port, grace_seconds=grace)
+            settings.ray.address = ray or settings.ray.address
+            return settings
 
         settings = read()
         key = os.environ.get("FOREFRONT_API_KEY")
@@ -229,6 +243,7 @@ def _serve(options: ServeOptions, console: Console) -> None:
     models = source.list_models(options.settings)
     names, settings = [model.name for model in models], options.settings.server
     with (
+        open_cluster(options.settings.ray, models, source.home) as cluster,
         _bind(settings.host, settings.port) as bound,
         _bind_metrics(options.settings.metrics) as metrics,
         open_store(source.home, options.settings.store.url) as database,
@@ -237,7 +252,8 @@ def _serve(options: ServeOptions, console: Console) -> None:
         new_key = keys.ensure_admin_key(options.environment_key)
         for warning in find_warnings(keys, options.settings.prices, names):
             log.warning("%s", warning)
-        catalog = make_catalog(models, source.home, options.settings.loading, StartupProgress(console))
+        catalog = make_catalog(models, source.home, options.settings.loading, StartupProgress(console), cluster)
+        source = replace(source, cluster=cluster)
         url = _url(settings, bound.getsockname()[1])
 
         def started() -> None:
@@ -251,7 +267,8 @@ def _serve(options: ServeOptions, console: Console) -> None:
         def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
             return Reloader(source, options.settings, models, catalog, gateway)
 
-        run_server(catalog, database, options.settings, bound, started, make_reloader, metrics)
+        on_cluster = cluster is not None
+        run_server(catalog, database, options.settings, bound, started, make_reloader, metrics, on_cluster=on_cluster)
     if catalog.is_loading:
         # A load cannot be interrupted, and its thread would crash while the interpreter is finalised beneath it.
         console.file.flush()

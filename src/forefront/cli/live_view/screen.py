@@ -10,7 +10,7 @@ from rich.text import Text
 
 from forefront.cli.live_view.reading import ModelRates, Rates, Reading
 from forefront.cli.printable import printable
-from forefront.wire.admin import ModelStatus
+from forefront.wire.admin import ClusterStatus, ModelStatus
 
 COLUMNS: Final = ("model", "state", "run", "wait", "tok/s", "req/min", "TTFT", "ITL", "cached", "KV", "MiB")
 NUMBERS: Final = COLUMNS[2:]
@@ -18,6 +18,7 @@ _STATES: Final = {"loaded": "green", "loading": "yellow", "unloading": "yellow",
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _POINTS: Final = 60
 _MAX_ERRORS: Final = 6
+_MAX_REPLICAS: Final = 12
 
 
 class Screen:
@@ -96,7 +97,27 @@ def _models(reading: Reading, rates: Rates) -> Table:
             table.add_row(
                 Text(f"  {printable(replica.name)}", style="dim"), Text(health, style=style), f"{replica.running}"
             )
+        if model.cluster is not None:
+            _add_cluster(table, model.cluster)
     return table
+
+
+def _add_cluster(table: Table, cluster: ClusterStatus) -> None:
+    """Rows of the replicas, the busiest first, and one of routing and moves."""
+    busiest = sorted(cluster.replicas, key=lambda replica: -replica.work)
+    for replica in busiest[:_MAX_REPLICAS]:
+        style = {"available": "green", "draining": "yellow", "lost": "red"}[replica.state]
+        blocks = _percent(replica.blocks_held / replica.blocks_total) if replica.blocks_total else ""
+        name = Text(f"  {printable(replica.name)} on {printable(replica.node)}", style="dim")
+        numbers = (f"{replica.running}", f"{replica.waiting}", "", "", "", "", "", blocks)
+        table.add_row(name, Text(replica.state, style=style), *numbers)
+    more = len(cluster.replicas) - _MAX_REPLICAS
+    routing, moves = cluster.routing, cluster.moves
+    facts = [f"{more} more replicas"] if more > 0 else []
+    if routing.tokens:
+        facts.append(f"{_percent(routing.known_tokens / routing.tokens)} known")
+    facts.append(f"{moves.failures + moves.drains} moved")
+    table.add_row(Text("  " + ", ".join(facts), style="dim"))
 
 
 def _errors(errors: Counter[str], seconds: float) -> list[RenderableType]:

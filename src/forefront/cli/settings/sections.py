@@ -87,6 +87,45 @@ class ResponsesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     project_mib: Annotated[int, Meta(ge=0, le=100_000_000)] = 1024
 
 
+class ReplicaRange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """The fewest and the most replicas of a model. With a minimum of 0, the first request starts one."""
+
+    min: Annotated[int, Meta(ge=0, le=10_000)] = 1
+    max: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Both, the maximum at least the minimum and 1."""
+        return self.min, max(self.min, 1) if self.max is None else self.max
+
+
+class RayModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """`[ray.models.NAME]`: the replicas of a model, what each reserves on its node, and when they are added: at
+    `target_load` of their slots. Replicas are removed after `shrink_seconds` with less load, the last one after
+    `idle_seconds` without a request."""
+
+    replicas: ReplicaRange = ReplicaRange()
+    cpus: Annotated[float, Meta(gt=0, le=4096)] = 1.0
+    gpus: Annotated[float, Meta(ge=0, le=64)] = 0.0
+    kv_cache_gib: Annotated[float, Meta(ge=0.01, le=4096)] | None = None
+    target_load: Annotated[float, Meta(gt=0, le=1)] = 0.7
+    shrink_seconds: Seconds = 60.0
+    idle_seconds: Seconds = 300.0
+
+
+class RaySettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[ray]`: the cluster whose replicas generate the tokens (None: this process does). A generation survives
+    `migrations` lost replicas. A replica is lost after `stall_seconds` of silence. A draining replica keeps its
+    generations for `grace_seconds`, then hands them over. A request waits `start_seconds` for a replica."""
+
+    address: Annotated[str, Meta(min_length=1)] | None = None
+    migrations: Annotated[int, Meta(ge=0, le=100)] = 3
+    stall_seconds: Annotated[float, Meta(ge=2, le=3600)] = 5.0
+    grace_seconds: Seconds = 30.0
+    start_seconds: Annotated[float, Meta(ge=1, le=3600)] = 120.0
+    models: dict[str, RayModelSettings] = {}
+
+
 class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[prices.MODEL]`: units of money per million tokens."""
 
@@ -107,5 +146,6 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
     loading: LoadingSettings = msgspec.field(default_factory=LoadingSettings)
     responses: ResponsesSettings = msgspec.field(default_factory=ResponsesSettings)
+    ray: RaySettings = msgspec.field(default_factory=RaySettings)
     prices: dict[str, PriceSettings] = {}
     models: dict[str, ModelSettings] = {}

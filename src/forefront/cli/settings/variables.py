@@ -28,8 +28,10 @@ def setting_names() -> Iterator[tuple[str, str | None]]:
     """Every setting as `section.name`, with its environment variable. Those in tables by name have none."""
     named = tables()
     for section, kind in sections():
+        hints = get_type_hints(kind)
         for name in kind.__struct_fields__:
-            yield f"{section}.{name}", None if section in named else environment_variable(f"{section}.{name}")
+            in_table = section in named or get_origin(hints[name]) is dict
+            yield f"{section}.{name}", None if in_table else environment_variable(f"{section}.{name}")
 
 
 def environment_variable(setting: str, *, by_rule: bool = False) -> str:
@@ -51,7 +53,9 @@ def read_variables(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         hints = get_type_hints(kind, include_extras=True)
         for name in kind.__struct_fields__:
             text = variables.get(environment_variable(f"{section}.{name}"), "")
-            if section not in named and text and not is_service_address(name, text):
+            if section in named or get_origin(hints[name]) is dict:
+                continue
+            if text and not is_service_address(name, text):
                 found.setdefault(section, {})[name] = _value(text, hints[name])
     return found
 

@@ -132,7 +132,7 @@ class PrefixRouter:
         keys: list[bytes] = []
         _extend_keys(keys, tokens, tenant)
         output = min(max_tokens, EXPECTED_OUTPUT) * n
-        replica, blocks, reason = self._choose(keys, tenant, len(tokens) + output, fingerprint, without)
+        replica, blocks, reason = self.choose(keys, tenant, len(tokens) + output, fingerprint, without)
         known = blocks * BLOCK_SIZE
         self._count(reason, len(tokens), known)
         visit = Visit(replica)
@@ -150,10 +150,10 @@ class PrefixRouter:
         _extend_keys(placed.keys, [*placed.tokens, *output], placed.tenant)
         self._index.add(placed.tenant.name, placed.keys[first:], visit)
 
-    def _choose(
+    def choose(
         self, keys: Sequence[bytes], tenant: Tenant, work: int, fingerprint: str | None, without: Collection[str]
     ) -> tuple[RoutedReplica, int, Reason]:
-        """The replica, the number of blocks that it is known to have, and the reason."""
+        """The replica, the number of blocks that it is known to have, and the reason. Raises `NoReplicaError`."""
         table = self._table
         if not table.available_count:
             raise NoReplicaError
@@ -167,13 +167,17 @@ class PrefixRouter:
             for replica in _allowed(islice(preference, _CANDIDATES), fingerprint, without):
                 if replica.work + work <= bound:
                     return replica, known.get(replica, 0), "load" if known else "hash"
-        candidates = list(_allowed(table.sample(_SAMPLE), fingerprint, without))
+        candidates = list(_allowed(self.sample(_SAMPLE), fingerprint, without))
         if not candidates:
             candidates = list(_allowed(table, fingerprint, without))
         if not candidates:
             raise NoReplicaError
         replica = min(candidates, key=lambda candidate: (candidate.work, self._chance.random()))
         return replica, known.get(replica, 0), "load"
+
+    def sample(self, count: int) -> list[RoutedReplica]:
+        """At most `count` different replicas at random, of those that may get new generations."""
+        return self._table.sample(count)
 
     def _count(self, reason: Reason, tokens: int, known: int) -> None:
         counts = self.counts

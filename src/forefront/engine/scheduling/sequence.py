@@ -6,7 +6,7 @@ from collections.abc import Sequence as Tokens
 from forefront.engine.constraint import MAX_ROLLBACK, Constraint, Mask
 from forefront.engine.errors import ConstraintError
 from forefront.engine.generation import Generation
-from forefront.engine.request import GenerateRequest
+from forefront.engine.request import GenerateRequest, ResumedOutput
 from forefront.engine.scheduling.block_pool import extend_block_hashes
 from forefront.engine.scheduling.block_table import BlockTable
 from forefront.engine.scheduling.token_counts import TokenCounts
@@ -60,6 +60,19 @@ class Sequence:
         self._counts: TokenCounts | None = None
         self._rng: random.Random | None = None
         self._unused_uniforms: list[float] = []
+
+    @classmethod
+    def resume(cls, request: GenerateRequest, generation: Generation, resumed: ResumedOutput) -> "Sequence":
+        """A continuation that begins with tokens sampled by another engine."""
+        sequence = cls(request, generation, resumed.index)
+        sequence.tokens += resumed.tokens
+        sequence.constraint = resumed.constraint
+        sequence.started = True
+        if request.sampling.temperature:
+            # Each token took one random number.
+            for _ in resumed.tokens:
+                sequence.rng.random()
+        return sequence
 
     def start(self) -> None:
         """Create the constraint, before the first token."""

@@ -1,5 +1,6 @@
 """Every metric of the server as a family: name, help, labels, samples. `docs/operate/monitoring.md` lists them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -8,7 +9,7 @@ from typing import Final, get_args
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from forefront.catalog.catalog import Catalog
-from forefront.chat.backend import EngineStats, ReplicatedBackend
+from forefront.chat.backend import ClusteredBackend, EngineStats, ReplicatedBackend
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import from_nanos
 from forefront.observability.histogram import Histogram
@@ -19,6 +20,7 @@ from forefront.wire.response import ModelState
 
 PREFIX: Final = "forefront_"
 _CIRCUIT_STATES: Final = ("closed", "open", "half_open")
+_REPLICA_STATES: Final = ("available", "draining", "lost")
 # Reasons that are always there, so that a rate exists before the first request of its kind.
 _REASONS: Final = ("stop", "length", "tool_calls", "abort", "error")
 
@@ -115,6 +117,7 @@ def metric_families(sources: MetricSources) -> Iterator[Metric]:
     yield from _engine_families(engines)
     yield from _model_families(sources.catalog)
     yield from _replica_families(sources.catalog)
+    yield from _cluster_families(sources.catalog)
     yield from _server_families(sources)
 
 
@@ -186,6 +189,36 @@ def _replica_families(catalog: Catalog) -> Iterator[Metric]:
             failures.add_metric(names, replica.failures)
             ejections.add_metric(names, replica.ejections)
     yield from (state, running, tokens, failures, ejections)
+
+
+def _cluster_families(catalog: Catalog) -> Iterator[Metric]:
+    labels = ("model_name", "node")
+    replicas = _gauge("cluster_replicas", "Replicas of a model on a node of the cluster, by state.", *labels, "state")
+    work = _gauge("cluster_work_tokens", "Tokens that the replicas on a node still have to compute.", *labels)
+    routed = _counter("cluster_placements", "Generations that were sent to replicas.", "model_name", "reason")
+    tokens = _counter("cluster_prompt_tokens", "Tokens of prompts that were sent to replicas.", "model_name")
+    known = _counter("cluster_known_tokens", "Of these, tokens expected in the replica's cache.", "model_name")
+    moves = _counter("cluster_moves", "Moves of generations between replicas.", "model_name", "reason")
+    for model in catalog:
+        backend: object = None if model.loaded is None else model.loaded.backend
+        if not isinstance(backend, ClusteredBackend):
+            continue
+        status = backend.cluster_status()
+        counts = Counter((replica.node, replica.state) for replica in status.replicas)
+        loads: Counter[str] = Counter()
+        for replica in status.replicas:
+            loads[replica.node] += replica.work
+        for node, load in loads.items():
+            work.add_metric([model.name, node], load)
+            for state in _REPLICA_STATES:
+                replicas.add_metric([model.name, node, state], counts[node, state])
+        for reason in ("prefix", "hash", "load"):
+            routed.add_metric([model.name, reason], getattr(status.routing, reason))
+        tokens.add_metric([model.name], status.routing.tokens)
+        known.add_metric([model.name], status.routing.known_tokens)
+        for reason in ("failures", "drains", "given_up"):
+            moves.add_metric([model.name, reason], getattr(status.moves, reason))
+    yield from (replicas, work, routed, tokens, known, moves)
 
 
 def _server_families(sources: MetricSources) -> Iterator[Metric]:

@@ -71,6 +71,7 @@ class ResponseEncoder(ABC):
             prefill_ms=_milliseconds(report.prefill_seconds),
             decode_ms=_milliseconds(report.decode_seconds),
             served_by=self.model.fallback,
+            moves=report.moves or None,
             upstream=None if report.upstream is None else _upstream(report.upstream),
         )
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.chat.backend import EngineStats, ReplicatedBackend
+from forefront.chat.backend import ClusteredBackend, EngineStats, ReplicatedBackend
 from forefront.wire.admin import EngineStatus, ModelStatus, Reload
 from forefront.wire.errors import ApiError
 
@@ -64,6 +64,7 @@ def model_status(model: ServedModel) -> ModelStatus:
         load_percent=None if model.progress is None else model.progress.percent,
         failure=None if model.failure is None else model.failure.reason,
         replicas=backend.replicas() if isinstance(backend, ReplicatedBackend) else [],
+        cluster=backend.cluster_status() if isinstance(backend, ClusteredBackend) else None,
     )
 
 

@@ -101,6 +101,26 @@ export interface Replica {
   last_error_at: number | null;
 }
 
+export interface ClusterReplica {
+  name: string;
+  node: string;
+  state: "available" | "draining" | "lost";
+  fingerprint: string;
+  running: number;
+  waiting: number;
+  slots: number;
+  requests: number;
+  work: number;
+  blocks_held: number;
+  blocks_total: number;
+}
+
+export interface Cluster {
+  replicas: ClusterReplica[];
+  routing: { prefix: number; hash: number; load: number; tokens: number; known_tokens: number };
+  moves: { failures: number; drains: number; given_up: number };
+}
+
 export type ModelState = "unloaded" | "loading" | "loaded" | "unloading" | "failed";
 
 export interface ModelStatus {
@@ -111,6 +131,7 @@ export interface ModelStatus {
   load_percent: number | null;
   failure: string | null;
   replicas: Replica[];
+  cluster: Cluster | null;
   running: number;
   waiting: number;
   blocks_held: number;

@@ -1,0 +1,324 @@
+"""The engine of a model whose replicas run elsewhere: choose a replica → stream → move to another when it is lost.
+
+A generation moves with its prompt and the tokens delivered so far, to a replica of the same fingerprint. Its reader
+sees a pause.
+"""
+
+import asyncio
+import itertools
+import logging
+import ssl
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from forefront.cluster.frames import Cancel, Delta, Failed, Found, FromReplica, Lookup, Pause, Released, Resume, Tokens
+from forefront.cluster.remote_generation import RemoteGeneration
+from forefront.cluster.replica_connection import ReplicaConnection
+from forefront.cluster.replica_identity import ReplicaAddress
+from forefront.cluster.replica_pool import RemoteModel, ReplicaPool
+from forefront.cluster.routing.replica_state import ReplicaState
+from forefront.cluster.routing.router import NoReplicaError, PrefixRouter
+from forefront.cluster.token_codec import pack_tokens
+from forefront.engine.backlog import CAPACITY, Backlog
+from forefront.engine.engine import EngineStats
+from forefront.engine.errors import (
+    ConstraintError,
+    ContextExceededError,
+    EngineStoppedError,
+    EngineUnavailableError,
+    StepFailedError,
+)
+from forefront.engine.generation import Generation
+from forefront.engine.request import GenerateRequest
+from forefront.fairness.quota import Quota
+from forefront.fairness.tenant import Tenant
+
+log = logging.getLogger(__name__)
+
+_RETRY_AFTER: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLimits:
+    """`migrations`: lost replicas that a generation survives. `stall_seconds`: silence after which a replica is lost.
+    `start_seconds`: the longest wait for a replica, which may have to be started."""
+
+    migrations: int = 3
+    stall_seconds: float = 5.0
+    start_seconds: float = 120.0
+
+
+@dataclass(slots=True)
+class MoveCounts:
+    """Moves of generations: after `failures` of replicas, as replicas ended (`drains`), and those that exceeded the
+    limit (`given_up`)."""
+
+    failures: int = 0
+    drains: int = 0
+    given_up: int = 0
+
+
+class RemoteEngine:
+    """The `TokenEngine` of one model on a cluster. `wake` is called when a request finds no replica."""
+
+    def __init__(
+        self,
+        model: RemoteModel,
+        limits: RemoteLimits,
+        wake: Callable[[], None] = lambda: None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.context_limit, self.vocabulary_size = model.context_limit, model.vocabulary_size
+        self.router = PrefixRouter(silence_seconds=limits.stall_seconds)
+        self.pool = ReplicaPool(model, self.router, limits.stall_seconds, self, tls)
+        self.moves = MoveCounts()
+        self._limits, self._wake = limits, wake
+        self._unread = Quota(CAPACITY)
+        self._numbers = itertools.count(1)
+        self._works: dict[Generation, RemoteGeneration] = {}
+        self._waiting: dict[RemoteGeneration, float] = {}  # until when
+        self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tokens_sampled, self._last_token = 0, 0.0
+
+    def start(self) -> None:
+        """See `TokenEngine.start`."""
+        self._loop = asyncio.get_running_loop()
+        self.pool.start()
+
+    def set_replicas(self, addresses: Collection[ReplicaAddress]) -> None:
+        """See `ReplicaPool.set_addresses`."""
+        self.pool.set_addresses(addresses)
+
+    def submit(self, request: GenerateRequest) -> Generation:
+        """See `TokenEngine.submit`."""
+        if self._stopping or self._loop is None:
+            raise EngineStoppedError("the engine is not running")
+        if len(request.prompt) + request.max_tokens > self.context_limit:
+            raise ContextExceededError(len(request.prompt), request.max_tokens, self.context_limit)
+        if not request.prompt or request.max_tokens < 1 or request.n < 1 or request.resumed:
+            raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
+        backlog = Backlog(
+            self._unread,
+            request.tenant,
+            lambda: self._send_about(generation, Pause),
+            lambda: self._send_about(generation, Resume),
+        )
+        generation = Generation(self._loop, request.n, self._cancel, backlog)
+        work = self._works[generation] = RemoteGeneration(request, generation)
+        self._dispatch(work)
+        return generation
+
+    async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
+        """See `TokenEngine.cached_tokens`: on the replica that the prompt would go to."""
+        if self._stopping or self._loop is None:
+            raise EngineStoppedError("the engine is not running")
+        try:
+            placement = self.router.place(prompt, tenant, 1)
+        except NoReplicaError:
+            return 0
+        placement.end()
+        connection = self.pool[placement.replica.name]
+        number, future = next(self._numbers), self._loop.create_future()
+        connection.lookups[number] = future
+        try:
+            connection.send(Lookup(number, pack_tokens(prompt), tenant.name))
+            async with asyncio.timeout(self._limits.stall_seconds):
+                count: int = await future
+                return count
+        except TimeoutError:
+            return 0
+        finally:
+            connection.lookups.pop(number, None)
+
+    async def stop(self) -> None:
+        """See `TokenEngine.stop`. The replicas run on."""
+        self._stopping = True
+        for work in list(self._works.values()):
+            self._end(work, EngineStoppedError("the engine was stopped"))
+        self.pool.stop()
+
+    def stats(self) -> EngineStats:
+        """See `TokenEngine.stats`. Sums over the replicas; tokens are those of this server."""
+        loads = [state.load for state in self.replicas()]
+        return EngineStats(
+            running=sum(load.running for load in loads),
+            waiting=sum(load.waiting for load in loads) + len(self._waiting),
+            blocks_held=sum(load.blocks_held for load in loads),
+            blocks_total=sum(load.blocks_total for load in loads),
+            tokens_sampled=self._tokens_sampled,
+            preemptions=0,
+            evictions=0,
+            restarts=0,
+            last_token=self._last_token,
+        )
+
+    def replicas(self) -> list[ReplicaState]:
+        """The replicas that this server is connected to."""
+        return [connection.state for connection in self.pool if connection.ready]
+
+    def capacity(self) -> int:
+        """The sequences that the available replicas can run at once."""
+        return sum(connection.state.load.slots for connection in self.pool if connection.available)
+
+    # The path of a generation.
+
+    def _dispatch(self, work: RemoteGeneration) -> None:
+        """Send a generation to a replica, or let it wait for one."""
+        assert self._loop is not None
+        request = work.request
+        try:
+            placement = self.router.place(
+                work.sequence, request.tenant, request.max_tokens, n=request.n, fingerprint=work.fingerprint
+            )
+        except NoReplicaError:
+            self._waiting[work] = self._loop.time() + self._limits.start_seconds
+            self._wake()
+            return
+        connection, number = self.pool[placement.replica.name], next(self._numbers)
+        work.fingerprint = work.generation.fingerprint = connection.state.fingerprint
+        connection.generations[number] = work
+        connection.send(work.place(number, placement))
+        if work.paused:
+            connection.send(Pause(number))
+
+    def _deliver(self, connection: ReplicaConnection, delta: Delta) -> None:
+        work = connection.generations.get(delta.id)
+        if work is None:  # cancelled or moved meanwhile
+            return
+        generation = work.generation
+        if delta.cached and not generation.sampled:
+            generation.cached_tokens = delta.cached
+        tokens = work.add(delta)
+        self._tokens_sampled += len(tokens)
+        finished = bool(delta.finish) and work.finished
+        if finished:
+            self._take_off(connection, work)
+            del self._works[generation]
+        generation.deliver(tokens, last=finished)
+
+    def _failed(self, connection: ReplicaConnection, message: Failed) -> None:
+        work = connection.generations.get(message.id)
+        if work is None:
+            return
+        self._take_off(connection, work)
+        match message.kind:
+            case "refused":
+                self.pool.drain(connection)
+                self._dispatch(work)
+            case "stopped":
+                self._move(work, message.text)
+            case "constraint":
+                self._end(work, ConstraintError(message.text))
+            case _:
+                self._end(work, StepFailedError(message.text))
+
+    def _move(self, work: RemoteGeneration, reason: str) -> None:
+        """Continue a generation elsewhere after a failure, up to `migrations` times."""
+        work.failures += 1
+        if work.failures > self._limits.migrations:
+            self.moves.given_up += 1
+            log.error("a generation has lost %d replicas, the last because %s", work.failures, reason)
+            self._end(work, StepFailedError("too many replicas were lost"))
+            return
+        self.moves.failures += 1
+        work.generation.moves += 1
+        self._dispatch(work)
+
+    def _end(self, work: RemoteGeneration, error: Exception) -> None:
+        del self._works[work.generation]
+        self._waiting.pop(work, None)
+        if (placement := work.placement) is not None:
+            connection = self.pool[placement.replica.name]
+            connection.send(Cancel(work.number))
+            self._take_off(connection, work)
+        work.generation.fail(error)
+
+    def _cancel(self, generation: Generation) -> None:
+        work = self._works.pop(generation, None)
+        if work is None or work.placement is None:
+            if work is not None:
+                self._waiting.pop(work, None)
+            generation.release()
+            return
+        connection = self.pool[work.placement.replica.name]
+        self._take_off(connection, work)
+        connection.cancelled[work.number] = generation
+        connection.send(Cancel(work.number))
+
+    def _send_about(self, generation: Generation, kind: type[Pause] | type[Resume]) -> None:
+        work = self._works.get(generation)
+        if work is None:
+            return
+        work.paused = kind is Pause
+        if work.placement is not None:
+            self.pool[work.placement.replica.name].send(kind(work.number))
+
+    @staticmethod
+    def _take_off(connection: ReplicaConnection, work: RemoteGeneration) -> None:
+        """The generation no longer runs on that replica."""
+        del connection.generations[work.number]
+        work.leave()
+
+    # Events of the pool.
+
+    def received(self, connection: ReplicaConnection, message: FromReplica) -> None:
+        """See `PoolEvents.received`."""
+        match message:
+            case Tokens(deltas=deltas):
+                self._last_token = time.monotonic()
+                for delta in deltas:
+                    self._deliver(connection, delta)
+            case Released(id=number):
+                if (generation := connection.cancelled.pop(number, None)) is not None:
+                    generation.release()
+            case Failed():
+                self._failed(connection, message)
+            case Found(id=number, cached=cached):
+                if (future := connection.lookups.get(number)) is not None and not future.done():
+                    future.set_result(cached)
+            case _:
+                connection.reset("a message is out of place")
+
+    def available(self) -> None:
+        """See `PoolEvents.available`."""
+        waiting, self._waiting = self._waiting, {}
+        for work in waiting:
+            self._dispatch(work)
+
+    def leave(self, connection: ReplicaConnection, reason: str | None) -> None:
+        """See `PoolEvents.leave`. A replica that ends keeps generations that no other one of its fingerprint could
+        take."""
+        if reason is None and not self.router.available(connection.state.fingerprint):
+            return
+        for work in list(connection.generations.values()):
+            connection.send(Cancel(work.number))
+            self._take_off(connection, work)
+            if reason is None:
+                self.moves.drains += 1
+                work.generation.moves += 1
+                self._dispatch(work)
+            else:
+                self._move(work, reason)
+
+    def lost(self, connection: ReplicaConnection, reason: str) -> None:
+        """See `PoolEvents.lost`."""
+        works, connection.generations = list(connection.generations.values()), {}
+        cancelled, connection.cancelled = connection.cancelled, {}
+        for generation in cancelled.values():
+            generation.release()
+        for future in connection.lookups.values():
+            if not future.done():
+                future.set_result(0)
+        for work in works:
+            work.leave()
+        for work in works:
+            self._move(work, f"the replica was lost: {reason}")
+
+    def tick(self, now: float) -> None:
+        """See `PoolEvents.tick`."""
+        for work, deadline in list(self._waiting.items()):
+            if now > deadline:
+                self._end(work, EngineUnavailableError(_RETRY_AFTER))

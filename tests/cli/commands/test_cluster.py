@@ -1,0 +1,76 @@
+"""`forefront cluster` and `[ray]`, as far as they need no cluster."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from forefront.catalog.source import BUILT_IN_NAME, SourceError
+from forefront.chat.local.loading import ModelOptions
+from forefront.cli.cluster_models import find_cluster, replica_spec
+from forefront.cli.commands.cluster import cluster
+from forefront.cli.config import Config, ConfigError, load_config
+from forefront.cli.settings.model_list import list_models
+
+
+def load(folder: Path, text: str) -> Config:
+    file = folder / "forefront.toml"
+    file.write_text(text)
+    return load_config(file, {})
+
+
+def test_replicas_of_the_settings(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[ray.models."forefront-mini"]\nreplicas = { min = 2 }\ncpus = 3\nkv_cache_gib = 0.5\n')
+    assert settings.ray.models[BUILT_IN_NAME].replicas.bounds == (2, 2)
+    assert settings.ray.address is None
+    [model] = list_models([], {}, ModelOptions())
+    spec = replica_spec(model, settings.ray, "sha256:1")
+    assert (spec.name, spec.source, spec.weights) == (BUILT_IN_NAME, BUILT_IN_NAME, "sha256:1")
+    assert (spec.options.threads, spec.options.kv_cache_bytes) == (3, 2**29)
+    assert spec.model_source().path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[ray.models."m"]\nreplicas = { min = 3, max = 2 }\n', "min is 3 and max is 2"),
+        ('[ray.models."m"]\nreplicas = { min = 0, max = 0 }\n', "max"),
+        ("[ray]\nstall_seconds = 1\n", "stall_seconds"),
+        ("[ray]\nmigration = 1\n", "migration"),
+        ('[ray.models."m"]\ncpu = 1\n', "cpu"),
+    ],
+)
+def test_invalid_settings_are_refused(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load(tmp_path, text)
+
+
+def test_an_engine_that_replicas_do_not_run_is_refused(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[models.m]\nsource = "forefront-mini"\nengine = "llama.cpp"\n')
+    [model] = list_models([], settings.models, ModelOptions())
+    with pytest.raises(SourceError, match="do not run the engine"):
+        replica_spec(model, settings.ray, None)
+
+
+def test_a_relative_path_is_refused_on_a_node(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_gguf.parent)
+    settings = load(tmp_path, "")
+    [model] = list_models([tiny_gguf.name], {}, ModelOptions())
+    spec = replica_spec(model, settings.ray, None)
+    assert Path(spec.source).is_absolute()
+
+
+@pytest.mark.parametrize("replicas", ["x", "-1", "0", "3:2", "1:", ":2", "1:2:3", "1.5"])
+def test_an_invalid_number_of_replicas_is_refused_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replicas: str
+) -> None:
+    monkeypatch.setenv("FOREFRONT_HOME", str(tmp_path))
+    result = CliRunner().invoke(cluster, ["scale", "--", "m", replicas])
+    assert result.exit_code == 1
+    assert "is not a number of replicas" in result.output
+
+
+def test_auto_is_rays_choice_without_a_local_cluster(tmp_path: Path) -> None:
+    address, environment = find_cluster("auto", tmp_path)
+    assert address == "auto"
+    assert environment["RAY_gcs_rpc_server_reconnect_timeout_s"] == "86400"
