@@ -106,10 +106,8 @@ def load(
     ) -> LocalBackend | EmbeddingBackend:
         return _backend(parts, options, chat_template, draft)
 
-    tunings = Tunings(cache.home)
-    backend, build, mark, options = _load(
-        source, cache, options, progress, chat_template, context_length, create, tunings
-    )
+    opening = Opening(source, cache, options, chat_template, context_length)
+    backend, build, mark, options = _load(opening, progress, Tunings(cache.home), create)
     size = estimate_memory(source, options, context_length).memory_bytes
     return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
 
@@ -132,9 +130,10 @@ def load_token_engine(
     chat_template: str | None = None,
     context_length: int | None = None,
 ) -> LoadedEngine:
-    """The same as `load`, for a replica on a cluster, which handles tokens alone. Raises `SourceError`. Tunings of this
-    machine do not count: all replicas of a model have the same options."""
-    parts, build, mark, _ = _load(source, cache, options, progress, chat_template, context_length, _engine_parts)
+    """The same as `load`, for a replica on a cluster, which handles tokens alone. A node's tuning is left out: replicas
+    must compute alike. Raises `SourceError`."""
+    opening = Opening(source, cache, options, chat_template, context_length)
+    parts, build, mark, _ = _load(opening, progress, None, _engine_parts)
     return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
 
 
@@ -172,22 +171,30 @@ def weights_digest(source: ModelSource, cache: ModelCache) -> str:
         raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The arguments of `load`."""
+
+    source: ModelSource
+    cache: ModelCache
+    options: ModelOptions
+    chat_template: str | None
+    context_length: int | None
+
+
 def _load(
-    source: ModelSource,
-    cache: ModelCache,
-    options: ModelOptions,
+    opening: Opening,
     progress: Progress,
-    chat_template: str | None,
-    context_length: int | None,
+    tunings: Tunings | None,
     create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],
-    tunings: Tunings | None = None,
 ) -> tuple[T, Build, str, ModelOptions]:
-    """What `create` makes of the model's parts, its build, its fingerprint, and its options."""
+    """What `create` makes of the model's parts, its build, its fingerprint, and the options that it has been given."""
+    source, cache, chat_template = opening.source, opening.cache, opening.chat_template
     try:
-        loaded = load_parts(source, cache, options, progress, tunings)
+        loaded = load_parts(source, cache, opening.options, progress, tunings)
         options = loaded.options
         settings = cache.digest(settings_files(source))
-        parts = _with_context(loaded.parts, context_length)
+        parts = _with_context(loaded.parts, opening.context_length)
         with progress.step(f"Loading {source.name}"):
             created = create(parts, options, chat_template)
     except LoadError as error:
@@ -198,6 +205,13 @@ def _load(
         raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
     build = Build(f"sha256:{loaded.digest}", _precision(loaded.weights, options), _engine())
     return created, build, fingerprint(build, settings, options, chat_template), options
+
+
+def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None) -> EngineParts:
+    """Raises `LoadError`."""
+    if isinstance(parts, EmbeddingParts):
+        raise LoadError("it is an embedding model, and a cluster runs models that generate text")
+    return load_engine(parts, options, chat_template)
 
 
 def load_parts(
@@ -228,13 +242,6 @@ def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: M
         return options
     _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
     return tuning.apply(options)
-
-
-def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None) -> EngineParts:
-    """Raises `LoadError`."""
-    if isinstance(parts, EmbeddingParts):
-        raise LoadError("it is an embedding model, and a cluster runs models that generate text")
-    return load_engine(parts, options, chat_template)
 
 
 def _backend(
