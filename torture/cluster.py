@@ -31,6 +31,8 @@ from torture.ledger_audit import audit_ledger
 MODEL: Final = "forefront-mini"
 _STALL: Final = 3.0
 _STREAMS: Final = 64
+# The smallest scale of a run with all scenarios.
+_WHOLE: Final = 0.03
 _SETTINGS: Final = f"""
 [ray]
 stall_seconds = {_STALL}
@@ -63,6 +65,11 @@ class Cluster:
     home: Path
     store: str
     streams: list[Stream] = field(default_factory=list)
+
+    @property
+    def num_streams(self) -> int:
+        """The streams that run at once."""
+        return min(self.harness.count(10 * _STREAMS, least=8), _STREAMS)
 
     @property
     def local(self) -> LocalCluster:
@@ -115,7 +122,9 @@ class Cluster:
 
 
 async def run(harness: Harness) -> None:
-    """All scenarios on one cluster."""
+    """All scenarios on one cluster. A small fraction leaves out those that take minutes: nodes, scaling, an upgrade and
+    the control plane."""
+    whole = harness.scale >= _WHOLE
     folder = harness.new_folder()
     (folder / "forefront.toml").write_text(_SETTINGS)
     cluster = Cluster(harness, folder / "home", harness.new_store(harness.stores[-1]))
@@ -123,10 +132,11 @@ async def run(harness: Harness) -> None:
         await cluster.command("up", "--local", "2")
         async with cluster.server() as server:
             await _cuts(cluster, server)
-            await _kills(cluster, server)
-            await _freezes(cluster, server)
-            await _scaling(cluster, server)
-            await _control_plane(cluster, server)
+            await _kills(cluster, server, ("replica", "node") if whole else ("replica",))
+            await _freezes(cluster, server, ("replica", "node") if whole else ("replica",))
+            if whole:
+                await _scaling(cluster, server)
+                await _control_plane(cluster, server)
             async with cluster.server() as second:
                 await _two_servers(cluster, server, second)
         await _ledger(cluster)
@@ -162,16 +172,17 @@ async def _cuts(cluster: Cluster, server: RunningServer) -> None:
     )
 
 
-async def _kills(cluster: Cluster, server: RunningServer) -> None:
+async def _kills(cluster: Cluster, server: RunningServer, kinds: Sequence[str]) -> None:
     """Replicas killed under load, and nodes."""
     harness = cluster.harness
-    for kind, rounds in (("replica", harness.count(40)), ("node", harness.count(10))):
+    for kind in kinds:
+        rounds = harness.count(40 if kind == "replica" else 10)
         streams: list[Stream] = []
         outage: list[Stream] = []
         for _ in range(rounds):
             addresses = await cluster.addresses(2)
             together = kind == "node" and len({address.node for address in addresses}) == 1
-            tasks = [asyncio.create_task(_stream(server, 300)) for _ in range(_STREAMS)]
+            tasks = [asyncio.create_task(_stream(server, 300)) for _ in range(cluster.num_streams)]
             await asyncio.sleep(random.uniform(0.3, 1.5))
             if kind == "replica":
                 _signal([random.choice(cluster.replica_processes())], signal.SIGKILL)
@@ -189,21 +200,21 @@ async def _kills(cluster: Cluster, server: RunningServer) -> None:
             harness.report("cluster", "", title, f"{len(outage)} streams, {failed} failed", good=not failed)
         if not streams:
             continue
-        _report(cluster, f"{rounds} {kind} kills under {_STREAMS} streams", streams)
+        _report(cluster, f"{rounds} {kind} kills under {cluster.num_streams} streams", streams)
 
 
-async def _freezes(cluster: Cluster, server: RunningServer) -> None:
+async def _freezes(cluster: Cluster, server: RunningServer, kinds: Sequence[str]) -> None:
     """A replica, then all of a node, stopped as in a partition."""
-    for kind in ("replica", "node"):
+    for kind in kinds:
         await cluster.addresses(2)
-        tasks = [asyncio.create_task(_stream(server, 600)) for _ in range(_STREAMS)]
+        tasks = [asyncio.create_task(_stream(server, 600)) for _ in range(cluster.num_streams)]
         await asyncio.sleep(1)
         victim = cluster.local.processes[-1]
         frozen = [random.choice(cluster.replica_processes())] if kind == "replica" else _node_processes(victim)
         _signal(frozen, signal.SIGSTOP)
         streams = await asyncio.gather(*tasks)
         _signal(frozen, signal.SIGCONT)
-        _report(cluster, f"a {kind} frozen under {_STREAMS} streams", streams, longest=_STALL + 2)
+        _report(cluster, f"a {kind} frozen under {cluster.num_streams} streams", streams, longest=_STALL + 2)
         if kind == "node":
             _kill_node(victim)
             local = cluster.local

@@ -25,7 +25,7 @@ FRACTIONS = {
     "flood": 0.1,
     "hostile": 0.15,
     "abuse": 0.0,
-    "cluster": 0.02,
+    "cluster": 0.01,
 }
 
 

@@ -140,8 +140,8 @@ def down(
         home = find_home()
         wanted = address or _load(config).ray.address
         local = find_local(home)
-        if not models and local is not None and wanted in (None, "auto", local.address):
-            stop_local(home)
+        # A local cluster without its head has nodes to end, too.
+        if not models and wanted in (None, "auto", "" if local is None else local.address) and stop_local(home):
             console.print("The local cluster has ended.")
             return
         with _connected(wanted, home) as deploy:
