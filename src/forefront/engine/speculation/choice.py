@@ -17,6 +17,9 @@ def create_drafter(options: ModelOptions, draft_model: DraftRunner | None = None
     """The drafter of a model; None for single steps."""
     if options.speculation == "off":
         return None
+    # The rounding of activations magnifies the differences between steps of one token and of several.
+    seeded = not options.quantize_activations
     if draft_model is None:
-        return DrafterChain([ForcedTokensDrafter(), NgramDrafter()])
-    return DrafterChain([ForcedTokensDrafter(), NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)])
+        return DrafterChain([ForcedTokensDrafter(), NgramDrafter()], seeded=seeded)
+    drafters = [ForcedTokensDrafter(), NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)]
+    return DrafterChain(drafters, seeded=seeded)

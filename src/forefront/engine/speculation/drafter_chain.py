@@ -7,17 +7,26 @@ from forefront.engine.scheduling.sequence import Sequence
 
 
 class DrafterChain:
-    """The `Drafter` that takes each sequence's draft from the first of `drafters` that has one."""
+    """The `Drafter` that takes each sequence's draft from the first of `drafters` that has one.
 
-    def __init__(self, drafters: Rows[Drafter]) -> None:
+    Without `seeded`, requests with a seed get no drafts: their repetition matters more than their speed where a step's
+    rounding depends on its size.
+    """
+
+    def __init__(self, drafters: Rows[Drafter], *, seeded: bool = True) -> None:
         self._drafters = drafters
+        self._seeded = seeded
         self._sources: dict[Sequence, Drafter] = {}  # of the present step's drafts
 
     def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
         """See `Drafter.propose`."""
         self._sources.clear()
         drafts: list[Rows[int]] = [()] * len(requests)
-        missing = list(range(len(requests)))
+        missing = [
+            place
+            for place, request in enumerate(requests)
+            if self._seeded or request.sequence.request.sampling.seed is None
+        ]
         for drafter in self._drafters:
             proposed = drafter.propose([requests[place] for place in missing], price)
             for place, draft in zip(missing, proposed, strict=True):
