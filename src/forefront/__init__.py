@@ -63,6 +63,8 @@ from forefront.wire.response import (
     ResponseMessage,
     Usage,
 )
+from forefront.wire.responses.events import StreamEvent as ResponseStreamEvent
+from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 from forefront.wire.tools import ToolCall
 
@@ -107,8 +109,10 @@ __all__ = [
     "RawResponse",
     "Receipt",
     "RerankResult",
+    "Response",
     "ResponseFormatParam",
     "ResponseMessage",
+    "ResponseStreamEvent",
     "Stream",
     "SystemMessageParam",
     "Timeout",

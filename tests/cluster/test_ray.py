@@ -4,7 +4,6 @@ import concurrent.futures
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -67,7 +66,6 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
         yield tutorial
     finally:
         tutorial.run("forefront cluster down")
-        shutil.rmtree(f"/tmp/forefront-{os.getuid()}", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

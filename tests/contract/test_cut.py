@@ -8,13 +8,20 @@ import pytest
 
 from forefront import APIConnectionError, APIError, AsyncStream, Stream
 from forefront.client.chat_stream import ChatStream
-from forefront.client.decoding import read_text_chunk
+from forefront.client.decoding import is_last_event, read_response_event, read_text_chunk
 from tests.contract.cases import Case, body_of, load
 from tests.contract.test_python import Outcome
 
 # Longer bodies are cut at fewer places, so that a run takes seconds.
 _LONG = 4000
 _STRIDE = 97
+
+
+def readers(case: Case) -> tuple[Any, ...]:
+    """The arguments of a stream of the case's kind: what reads an event, and which one is the last."""
+    if case.call[0].startswith("responses."):
+        return read_response_event, is_last_event
+    return (read_text_chunk,)
 
 
 @dataclass
@@ -81,7 +88,7 @@ def incoming(case: Case, cut: Iterable[bytes]) -> Pieces:
 def read(case: Case, cut: Iterable[bytes]) -> Outcome:
     outcome, source = Outcome(), incoming(case, cut)
     is_chat = case.call[0].startswith("chat.")
-    stream: Any = ChatStream(source) if is_chat else Stream(source, read_text_chunk)
+    stream: Any = ChatStream(source) if is_chat else Stream(source, *readers(case))
     try:
         for chunk in stream:
             outcome.add(chunk)
@@ -111,7 +118,7 @@ async def test_byte_by_byte_with_asyncio(case: Case) -> None:
     outcome = Outcome()
     source = AsyncPieces(incoming(case, (body[i : i + 1] for i in range(len(body)))))
     try:
-        async for _ in AsyncStream(source, lambda body: body):
+        async for _ in AsyncStream(source, *readers(case)):
             outcome.chunks += 1
     except APIError as error:
         outcome.error = error

@@ -32,7 +32,9 @@ class Outcome:
 
     def add(self, chunk: Any) -> None:
         self.chunks += 1
-        for choice in chunk.choices:
+        if getattr(chunk, "type", "") == "response.output_text.delta":
+            self.texts.append(chunk.delta)
+        for choice in getattr(chunk, "choices", ()):
             if choice.index == 0:
                 self.texts.append(choice.text if hasattr(choice, "text") else choice.delta.content or "")
 

@@ -4,6 +4,7 @@ import { TextCompletions } from "./completions.js";
 import { Embeddings, Rerank } from "./embeddings.js";
 import { Models } from "./models.js";
 import { checkHeaders, checkObject, type ClientOptions, readArguments, resolveSettings, type Settings } from "./settings.js";
+import { Responses } from "./responses.js";
 import { Tokens } from "./tokens.js";
 
 /** A client of a Forefront server, or of any server with the same API. */
@@ -14,6 +15,7 @@ export class Forefront {
   readonly rerank: Rerank;
   readonly tokens: Tokens;
   readonly models: Models;
+  readonly responses: Responses;
   readonly #settings: Settings;
   readonly #options: ClientOptions;
 
@@ -29,6 +31,7 @@ export class Forefront {
     this.rerank = new Rerank(this.#settings);
     this.tokens = new Tokens(this.#settings);
     this.models = new Models(this.#settings);
+    this.responses = new Responses(this.#settings);
   }
 
   get baseURL(): string {

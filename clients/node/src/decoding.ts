@@ -14,6 +14,8 @@ import type {
   TokenizeResult,
 } from "./types.js";
 
+import type { DeletedResponse, ModelResponse, ResponseItemList, ResponseStreamEvent } from "./response-types.js";
+
 type Body = Record<string, unknown>;
 
 /** A chat completion. Throws `APIError` for another body. */
@@ -70,6 +72,40 @@ export function readPreflight(response: HTTPResponse): Preflight {
     throw unexpectedResponse(response, "a preflight");
   }
   return body as unknown as Preflight;
+}
+
+/** A response of the Responses API. Throws `APIError` for another body. */
+export function readResponse(response: HTTPResponse): ModelResponse {
+  return withOutputText(objectWith(response, "output", "a response"));
+}
+
+/** One event of a response's stream. */
+export function readResponseEvent(body: Body): ResponseStreamEvent {
+  if (isObject(body["response"])) {
+    withOutputText(body["response"]);
+  }
+  return body as unknown as ResponseStreamEvent;
+}
+
+/** The confirmation of a deletion. Throws `APIError` for another body. */
+export function readDeletedResponse(response: HTTPResponse): DeletedResponse {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("id" in body)) {
+    throw unexpectedResponse(response, "a deleted response");
+  }
+  return body as unknown as DeletedResponse;
+}
+
+/** A page of items. Throws `APIError` for another body. */
+export function readInputItems(response: HTTPResponse): ResponseItemList {
+  return objectWith(response, "data", "a list of items") as unknown as ResponseItemList;
+}
+
+function withOutputText(body: Body): ModelResponse {
+  const output = Array.isArray(body["output"]) ? body["output"].filter(isObject) : [];
+  const parts = output.flatMap((item) => (Array.isArray(item["content"]) ? item["content"].filter(isObject) : []));
+  body["output_text"] = parts.filter((part) => part["type"] === "output_text").map((part) => part["text"]).join("");
+  return body as unknown as ModelResponse;
 }
 
 /** The list of models. Throws `APIError` for another body. */

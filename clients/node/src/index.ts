@@ -11,6 +11,7 @@
  *     console.log(completion.message.content);
  */
 export type * from "./types.js";
+export type * from "./response-types.js";
 export type { ParseParams } from "./chat.js";
 export { ChatStream } from "./chat-stream.js";
 export { Forefront, Forefront as default } from "./client.js";

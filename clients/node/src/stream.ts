@@ -30,8 +30,9 @@ export class Stream<T> implements AsyncIterable<T> {
   constructor(
     private readonly response: ResponseStream,
     read: Read<T>,
+    isLast?: (item: T) => boolean,
   ) {
-    this.items = iterate(response, read);
+    this.items = iterate(response, read, isLast);
     abandoned?.register(this.items, response);
   }
 
@@ -50,7 +51,11 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 }
 
-async function* iterate<T>(response: ResponseStream, read: Read<T>): AsyncGenerator<T, void, undefined> {
+async function* iterate<T>(
+  response: ResponseStream,
+  read: Read<T>,
+  isLast?: (item: T) => boolean,
+): AsyncGenerator<T, void, undefined> {
   let decoder = new SSEDecoder();
   try {
     for (;;) {
@@ -69,7 +74,12 @@ async function* iterate<T>(response: ResponseStream, read: Read<T>): AsyncGenera
           response.finish();
           return;
         }
-        yield item(data, read, response.requestID);
+        const made = item(data, read, response.requestID);
+        yield made;
+        if (isLast?.(made)) {
+          response.finish();
+          return;
+        }
         if (response.controller.signal.aborted) {
           break; // the next part is its reason
         }
@@ -115,8 +125,9 @@ function item<T>(data: string, read: Read<T>, id: string | null): T {
   if (!isObject(body)) {
     throw new APIError("The stream has an event that is not a JSON object.", { requestID: id });
   }
-  if (body["error"]) {
-    throw streamError(body["error"], id);
+  const error = body["type"] === "error" && "message" in body ? body : body["error"];
+  if (error) {
+    throw streamError(error, id);
   }
   try {
     return read(body);

@@ -26,7 +26,7 @@ export interface RequestOptions {
 
 /** One HTTP request, without what all requests of a client share. */
 export interface Call {
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "DELETE";
   path: string;
   body?: string;
   stream: boolean;

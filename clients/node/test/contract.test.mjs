@@ -127,8 +127,9 @@ async function outcome(client, { call }, helper) {
       return { ...got, result: data };
     }
     Object.assign(got, { text: "", chunks: 0 });
-    for await (const { choices } of data) {
+    for await (const { type, delta, choices = [] } of data) {
       got.chunks++;
+      got.text += type === "response.output_text.delta" ? delta : "";
       const first = choices.find((choice) => (choice.index ?? 0) === 0);
       got.text += first?.delta?.content ?? first?.text ?? "";
     }
@@ -144,6 +145,15 @@ function ask(client, { method, arguments: params }, helper) {
       return client.models.list();
     case "models.retrieve":
       return client.models.retrieve(params.model);
+    case "responses.retrieve":
+    case "responses.delete":
+    case "responses.cancel":
+    case "responses.input_items": {
+      const { response_id: id, ...rest } = params;
+      const name = method.split(".")[1].replace("input_items", "inputItems");
+      return client.responses[name](id, ...(Object.keys(rest).length ? [rest] : []));
+    }
+    case "responses.create":
     case "completions.create":
     case "embeddings.create":
     case "rerank.create":

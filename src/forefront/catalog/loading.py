@@ -1,6 +1,8 @@
 """From a model source to a served model."""
 
+import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TypeVar
@@ -14,6 +16,7 @@ from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.prepared_model import PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.tuning import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend
 from forefront.chat.local.loading import (
     EmbeddingParts,
@@ -31,6 +34,8 @@ from forefront.engine.model.openvino_import import plain_reason
 from forefront.tokenizer.tokenizer import Tokenizer
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,27 @@ class LocalLoader:
     def load(self, progress: Progress) -> LoadedModel:
         """See `ModelLoader.load`."""
         source = self.fetch(self.source, progress)
-        draft = None if self.draft is None else self.draft.load_parts(progress)
+        draft = None if self.draft is None else self.draft.load_draft(progress)
         loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length, draft)
         return replace(loaded, memory_bytes=replace(self, source=source).estimate().memory_bytes)
 
-    def load_parts(self, progress: Progress) -> ModelParts:
+    def load_draft(self, progress: Progress) -> ModelParts:
         """The parts of a draft model. Raises `SourceError`."""
         source = self.fetch(self.source, progress)
-        parts, _, _ = _load_parts(source, self.cache, self.options, progress)
+        parts = load_parts(source, self.cache, self.options, progress).parts
         if not isinstance(parts, ModelParts):
             raise SourceError(f"{source.path}: an embedding model cannot draft")
         return parts
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedParts:
+    """`digest`: of the model's files. `weights`: how exactly they are computed with. `options`: for the compilation."""
+
+    parts: ModelParts | EmbeddingParts
+    digest: str
+    weights: str
+    options: ModelOptions
 
 
 def load(
@@ -89,8 +104,10 @@ def load(
     ) -> LocalBackend | EmbeddingBackend:
         return _backend(parts, options, chat_template, draft)
 
-    backend, build, mark = _load(source, cache, options, progress, chat_template, context_length, create)
-    return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build)
+    opening = Opening(source, cache, options, chat_template, context_length)
+    backend, build, mark, options = _load(opening, progress, Tunings(cache.home), create)
+    size = estimate_memory(source, options, context_length).memory_bytes
+    return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +128,10 @@ def load_token_engine(
     chat_template: str | None = None,
     context_length: int | None = None,
 ) -> LoadedEngine:
-    """The same as `load`, for a replica on a cluster, which handles tokens alone. Raises `SourceError`."""
-    parts, build, mark = _load(source, cache, options, progress, chat_template, context_length, _engine_parts)
+    """The same as `load`, for a replica on a cluster, which handles tokens alone. A node's tuning is left out: replicas
+    must compute alike. Raises `SourceError`."""
+    opening = Opening(source, cache, options, chat_template, context_length)
+    parts, build, mark, _ = _load(opening, progress, None, _engine_parts)
     return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
 
 
@@ -150,20 +169,30 @@ def weights_digest(source: ModelSource, cache: ModelCache) -> str:
         raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The arguments of `load`."""
+
+    source: ModelSource
+    cache: ModelCache
+    options: ModelOptions
+    chat_template: str | None
+    context_length: int | None
+
+
 def _load(
-    source: ModelSource,
-    cache: ModelCache,
-    options: ModelOptions,
+    opening: Opening,
     progress: Progress,
-    chat_template: str | None,
-    context_length: int | None,
+    tunings: Tunings | None,
     create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],
-) -> tuple[T, Build, str]:
-    """What `create` makes of the model's parts, its build and its fingerprint."""
+) -> tuple[T, Build, str, ModelOptions]:
+    """What `create` makes of the model's parts, its build, its fingerprint, and the options that it has been given."""
+    source, cache, chat_template = opening.source, opening.cache, opening.chat_template
     try:
-        parts, digest, weights = _load_parts(source, cache, options, progress)
+        loaded = load_parts(source, cache, opening.options, progress, tunings)
+        options = loaded.options
         settings = cache.digest(settings_files(source))
-        parts = _with_context(parts, context_length)
+        parts = _with_context(loaded.parts, opening.context_length)
         with progress.step(f"Loading {source.name}"):
             created = create(parts, options, chat_template)
     except LoadError as error:
@@ -172,8 +201,8 @@ def _load(
         raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
-    build = Build(f"sha256:{digest}", _precision(weights, options), _engine())
-    return created, build, fingerprint(build, settings, options, chat_template)
+    build = Build(f"sha256:{loaded.digest}", _precision(loaded.weights, options), _engine())
+    return created, build, fingerprint(build, settings, options, chat_template), options
 
 
 def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None) -> EngineParts:
@@ -181,6 +210,36 @@ def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, cha
     if isinstance(parts, EmbeddingParts):
         raise LoadError("it is an embedding model, and a cluster runs models that generate text")
     return load_engine(parts, options, chat_template)
+
+
+def load_parts(
+    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress, tunings: Tunings | None = None
+) -> LoadedParts:
+    """The model before it is compiled, its weights prepared. `tunings` may change the options. Raises `SourceError`."""
+    if source.is_ir:
+        if options.quantize_weights:
+            raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
+        digest = ir_digest(source.path, cache)
+        return LoadedParts(load_ir(source.path), digest, "weights as stored", _tuned(source, tunings, digest, options))
+    with progress.step(f"Reading {source.name}"):
+        model = (GgufModel if source.is_gguf else HfModel)(
+            source, cache, exact=not options.quantize_activations, quantize=options.quantize_weights
+        )
+    options = _tuned(source, tunings, model.digest, options)
+    model.use_precision(options.inference_precision)
+    preparing = f"Preparing {source.name} for this machine (once)"
+    with nullcontext() if model.is_prepared else progress.step(preparing):
+        parts, weights = model.load()
+    return LoadedParts(parts, model.digest, weights, options)
+
+
+def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: ModelOptions) -> ModelOptions:
+    """The options with what `forefront tune` has found."""
+    tuning = None if tunings is None else tunings.find(digest)
+    if tuning is None:
+        return options
+    _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
+    return tuning.apply(options)
 
 
 def _backend(
@@ -192,17 +251,6 @@ def _backend(
     return load_backend(parts, options, chat_template, draft)
 
 
-def _load_parts(
-    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
-) -> tuple[ModelParts | EmbeddingParts, str, str]:
-    """The parts, the digest of the files, and how exactly their weights are computed with. Raises `SourceError`."""
-    if not source.is_ir:
-        return _load_prepared(source, cache, options, progress)
-    if options.quantize_weights:
-        raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
-    return load_ir(source.path), ir_digest(source.path, cache), "weights as stored"
-
-
 def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None) -> ModelParts | EmbeddingParts:
     """The parts with a smaller context. Raises `LoadError` for one larger than the model's."""
     if context_length is None:
@@ -211,26 +259,6 @@ def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None
         text = f"its context has {parts.facts.context_length} tokens, fewer than the configured {context_length}"
         raise LoadError(text)
     return replace(parts, facts=replace(parts.facts, context_length=context_length))
-
-
-def _load_prepared(
-    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress
-) -> tuple[ModelParts | EmbeddingParts, str, str]:
-    kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
-    with progress.step(f"Reading {source.name}"):
-        model = kind(
-            source,
-            cache,
-            exact=not options.quantize_activations,
-            quantize=options.quantize_weights,
-            precision=options.inference_precision,
-        )
-    if model.is_prepared:
-        parts, precision = model.load()
-    else:
-        with progress.step(f"Preparing {source.name} for this machine (once)"):
-            parts, precision = model.load()
-    return parts, model.digest, precision
 
 
 def _precision(weights: str, options: ModelOptions) -> str:

@@ -24,6 +24,7 @@ class ModelCache:
     """
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.models = home / "models"
         self._digests = home / "digests.json"
 

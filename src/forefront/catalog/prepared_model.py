@@ -43,8 +43,16 @@ class PreparedModel(ABC):
             raise SourceError(f"{source.path}: {error}") from None
         except OSError as error:
             raise SourceError(f"{source.path}: it cannot be read: {error.strerror}") from error
-        marks = [str(PACKING), "exact" if exact else "", quantize, precision if precision != "f32" else ""]
-        self._folder = "-".join([self.digest[:DIGEST_LENGTH], *filter(None, marks)])
+
+    def use_precision(self, precision: str) -> None:
+        """Compute in another precision than that of the constructor."""
+        self._precision = precision
+
+    @property
+    def _folder(self) -> str:
+        precision = self._precision if self._precision != "f32" else ""
+        marks = [str(PACKING), "exact" if self._exact else "", self._quantize, precision]
+        return "-".join([self.digest[:DIGEST_LENGTH], *filter(None, marks)])
 
     @property
     def is_prepared(self) -> bool:

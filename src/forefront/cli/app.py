@@ -9,6 +9,7 @@ from rich.console import Console
 from forefront.cli.client_app import COMMANDS
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.commands.serve import serve
+from forefront.cli.commands.tune import tune
 from forefront.cli.models_app import add_model_commands
 from forefront.cli.store_app import add_store_commands
 
@@ -20,6 +21,7 @@ app = typer.Typer(
     epilog="Start with `forefront serve`; then, in another terminal, `forefront chat`.",
 )
 app.command()(serve)
+app.command()(tune)
 for name, command in COMMANDS.items():
     app.command(name)(command)
 add_model_commands(app)

@@ -65,6 +65,20 @@ class StartupProgress:
         self._console.print(f"{text}: {time.monotonic() - start:.1f} s", markup=False)
 
 
+class SilentProgress:
+    """Shows nothing."""
+
+    @contextmanager
+    def step(self, _text: str) -> Iterator[None]:
+        """See `StartupProgress`."""
+        yield
+
+    @contextmanager
+    def download(self, _text: str, _size: int) -> Iterator[Callable[[int], None]]:
+        """See `StartupProgress`."""
+        yield lambda _count: None
+
+
 @contextmanager
 def row_progress(action: str) -> Iterator[Callable[[int], None]]:
     """On a terminal, a running count of rows, such as `1,000 rows written`."""

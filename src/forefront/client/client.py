@@ -12,6 +12,7 @@ from forefront.client.resources.chat import Chat
 from forefront.client.resources.completions import AsyncTextCompletions, TextCompletions
 from forefront.client.resources.embeddings import AsyncEmbeddings, AsyncRerank, Embeddings, Rerank
 from forefront.client.resources.models import AsyncModels, Models
+from forefront.client.resources.responses import AsyncResponses, Responses
 from forefront.client.resources.tokens import AsyncTokens, Tokens
 from forefront.client.settings import (
     DEFAULT_TIMEOUT,
@@ -60,6 +61,7 @@ class ForefrontClient:
     rerank: Rerank
     tokens: Tokens
     models: Models
+    responses: Responses
 
     def __init__(
         self,
@@ -88,6 +90,7 @@ class ForefrontClient:
         self.rerank = Rerank(settings, transport)
         self.tokens = Tokens(settings, transport)
         self.models = Models(settings, transport)
+        self.responses = Responses(settings, transport)
 
     def __repr__(self) -> str:
         return f"ForefrontClient(base_url={self._settings.base_url!r}, default_model={self._settings.default_model!r})"
@@ -121,6 +124,7 @@ class AsyncForefrontClient:
     rerank: AsyncRerank
     tokens: AsyncTokens
     models: AsyncModels
+    responses: AsyncResponses
 
     def __init__(
         self,
@@ -148,6 +152,7 @@ class AsyncForefrontClient:
         self.rerank = AsyncRerank(settings, transport)
         self.tokens = AsyncTokens(settings, transport)
         self.models = AsyncModels(settings, transport)
+        self.responses = AsyncResponses(settings, transport)
 
     def __repr__(self) -> str:
         settings = self._settings

@@ -23,6 +23,9 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.responses.events import FinalEvent, StreamEvent
+from forefront.wire.responses.item_list import DeletedResponse, ItemList
+from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -106,6 +109,31 @@ def read_detokenized(response: HTTPResponse) -> DetokenizeResult:
     return _read(DetokenizeResult, _json_object(response, "prompt", "a text"))
 
 
+def read_response(response: HTTPResponse) -> Response:
+    """A response of the Responses API. Raises `APIError` for another body."""
+    return _read(Response, _object(response, "output", "a response"))
+
+
+def read_response_event(body: dict[str, Any]) -> Any:
+    """One event of a response's stream; of an unknown type, its JSON."""
+    return _lenient(StreamEvent, body)
+
+
+def is_last_event(event: Any) -> bool:
+    """Whether no event follows in a response's stream."""
+    return isinstance(event, get_args(FinalEvent))
+
+
+def read_deleted_response(response: HTTPResponse) -> DeletedResponse:
+    """The confirmation of a deletion. Raises `APIError` for another body."""
+    return _read(DeletedResponse, _json_object(response, "id", "a deleted response"))
+
+
+def read_input_items(response: HTTPResponse) -> ItemList:
+    """A page of items. Raises `APIError` for another body."""
+    return _read(ItemList, _object(response, "data", "a list of items"))
+
+
 def read_models(response: HTTPResponse) -> ModelList:
     """The list of models. Raises `APIError` for another body."""
     return _read(ModelList, _object(response, "data", "a list of models"))
@@ -162,7 +190,7 @@ def _lenient(kind: Any, value: Any) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         pass
-    if isinstance(value, Mapping) and (struct := _struct_in(kind)):
+    if isinstance(value, Mapping) and (struct := _struct_in(kind, value)):
         return _lenient_struct(struct, value)
     if isinstance(value, list) and (item := _item_in(kind)):
         return [_lenient(item, entry) for entry in value]
@@ -179,10 +207,12 @@ def _lenient_struct(kind: type[msgspec.Struct], value: Mapping[str, Any]) -> msg
     return kind(**made)
 
 
-def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct in `kind`, a struct or an optional one."""
-    for option in (kind, *get_args(kind)):
-        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+def _struct_in(kind: Any, value: Mapping[str, Any]) -> type[msgspec.Struct] | None:
+    """The struct in `kind`, a struct or an optional one; of several, the one whose tag `value` has."""
+    options = [o for o in (kind, *get_args(kind)) if isinstance(o, type) and issubclass(o, msgspec.Struct)]
+    for option in options:
+        config = option.__struct_config__
+        if len(options) == 1 or config.tag_field is None or value.get(config.tag_field) == config.tag:
             return option
     return None
 

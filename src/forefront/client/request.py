@@ -49,8 +49,8 @@ def chat_call(
     """The call for a chat completion. Raises `InvalidArgumentError`."""
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise InvalidArgumentError('`messages` must be a list of messages: [{"role": "user", "content": "…"}]')
-    _check_names(params, _CHAT_PARAMS)
-    return _post(settings, "/v1/chat/completions", {"messages": list(messages), **_stream_field(stream)}, params)
+    check_names(params, _CHAT_PARAMS)
+    return post_call(settings, "/v1/chat/completions", {"messages": list(messages), **_stream_field(stream)}, params)
 
 
 def stream_call(settings: ClientSettings, messages: Iterable[MessageParam], params: Mapping[str, Any]) -> Call:
@@ -62,7 +62,7 @@ def stream_call(settings: ClientSettings, messages: Iterable[MessageParam], para
 def cancel_call(settings: ClientSettings, completion_id: str) -> Call:
     """The call that ends a running chat completion. Raises `InvalidArgumentError` for an id that would change the
     path."""
-    path = f"/v1/chat/completions/{_path_part('completion_id', completion_id)}/cancel"
+    path = f"/v1/chat/completions/{path_part('completion_id', completion_id)}/cancel"
     return Call("POST", path, None, stream=False, timeout=settings.timeout)
 
 
@@ -76,42 +76,42 @@ def text_call(settings: ClientSettings, prompt: object, stream: bool | None, par
     """The call for a text completion. Raises `InvalidArgumentError`."""
     if isinstance(prompt, bytes | Mapping) or not isinstance(prompt, str | Sequence):
         raise InvalidArgumentError("`prompt` must be a text, or a list of texts or of token ids")
-    _check_names(params, _TEXT_PARAMS)
-    return _post(settings, "/v1/completions", {"prompt": prompt, **_stream_field(stream)}, params)
+    check_names(params, _TEXT_PARAMS)
+    return post_call(settings, "/v1/completions", {"prompt": prompt, **_stream_field(stream)}, params)
 
 
 def embedding_call(settings: ClientSettings, inputs: object, params: Mapping[str, Any]) -> Call:
     """The call for embeddings. Raises `InvalidArgumentError`."""
     if isinstance(inputs, bytes | Mapping) or not isinstance(inputs, str | Sequence):
         raise InvalidArgumentError("`input` must be a text, token ids, or a list of texts or of token ids")
-    _check_names(params, EmbeddingParams.__optional_keys__)
+    check_names(params, EmbeddingParams.__optional_keys__)
     # Base64 is a quarter of the size of numbers in decimals.
     encoding = params.get("encoding_format") or "base64"
-    return _post(settings, "/v1/embeddings", {"input": inputs}, {**params, "encoding_format": encoding})
+    return post_call(settings, "/v1/embeddings", {"input": inputs}, {**params, "encoding_format": encoding})
 
 
 def rerank_call(settings: ClientSettings, query: str, documents: object, params: Mapping[str, Any]) -> Call:
     """The call for a ranking. Raises `InvalidArgumentError`."""
     if isinstance(documents, str | bytes | Mapping) or not isinstance(documents, Iterable):
         raise InvalidArgumentError("`documents` must be a list of texts")
-    _check_names(params, RerankParams.__optional_keys__)
-    return _post(settings, "/v1/rerank", {"query": query, "documents": list(documents)}, params)
+    check_names(params, RerankParams.__optional_keys__)
+    return post_call(settings, "/v1/rerank", {"query": query, "documents": list(documents)}, params)
 
 
 def tokenize_call(settings: ClientSettings, params: Mapping[str, Any]) -> Call:
     """The call for the tokens of a text or a conversation. Raises `InvalidArgumentError`."""
-    _check_names(params, TokenizeParams.__optional_keys__)
+    check_names(params, TokenizeParams.__optional_keys__)
     if (params.get("prompt") is None) == (params.get("messages") is None):
         raise InvalidArgumentError("tokenize() needs `prompt` or `messages`, and not both")
-    return _post(settings, "/v1/tokenize", {}, params)
+    return post_call(settings, "/v1/tokenize", {}, params)
 
 
 def detokenize_call(settings: ClientSettings, tokens: object, params: Mapping[str, Any]) -> Call:
     """The call for the text of tokens. Raises `InvalidArgumentError`."""
     if isinstance(tokens, str | bytes | Mapping) or not isinstance(tokens, Iterable):
         raise InvalidArgumentError("`tokens` must be a list of token ids")
-    _check_names(params, RequestParams.__optional_keys__)
-    return _post(settings, "/v1/detokenize", {"tokens": list(tokens)}, params)
+    check_names(params, RequestParams.__optional_keys__)
+    return post_call(settings, "/v1/detokenize", {"tokens": list(tokens)}, params)
 
 
 def list_models_call(settings: ClientSettings) -> Call:
@@ -123,11 +123,11 @@ def retrieve_model_call(settings: ClientSettings, model: str) -> Call:
     """The call that describes one model. Raises `InvalidArgumentError` for a name that would change the path."""
     if not isinstance(model, str) or model in ("", ".", ".."):
         raise InvalidArgumentError("`model` must be a model's name, and must not be empty")
-    path = f"/v1/models/{_path_part('model', model)}"
+    path = f"/v1/models/{path_part('model', model)}"
     return Call("GET", path, None, stream=False, timeout=settings.timeout)
 
 
-def _path_part(name: str, value: str) -> str:
+def path_part(name: str, value: str) -> str:
     """The value as one part of a path. Raises `InvalidArgumentError`."""
     if not isinstance(value, str) or value in ("", ".", ".."):
         raise InvalidArgumentError(f"`{name}` must be an id, and must not be empty")
@@ -141,7 +141,8 @@ def _stream_field(stream: bool | None) -> dict[str, Any]:
     return {} if stream is None else {"stream": stream}
 
 
-def _post(settings: ClientSettings, path: str, fields: dict[str, Any], params: Mapping[str, Any]) -> Call:
+def post_call(settings: ClientSettings, path: str, fields: dict[str, Any], params: Mapping[str, Any]) -> Call:
+    """A `POST` with an idempotency key and the default model. Raises `InvalidArgumentError`."""
     fields |= {name: value for name, value in params.items() if name not in _CALL_OPTIONS and value is not None}
     fields["model"] = params.get("model") or settings.default_model
     if not fields["model"]:
@@ -160,7 +161,8 @@ def _post(settings: ClientSettings, path: str, fields: dict[str, Any], params: M
     )
 
 
-def _check_names(params: Mapping[str, Any], known: frozenset[str]) -> None:
+def check_names(params: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raise `InvalidArgumentError` for a parameter that the method does not have."""
     for name in params:
         if name not in known:
             from difflib import get_close_matches  # rarely needed, and slow to import

@@ -65,11 +65,15 @@ class AsyncByteStream(Protocol):
 
 
 class EventReader(Generic[T]):
-    """Decodes the bytes of a stream into items, without I/O. `done` after the `[DONE]` event."""
+    """Decodes the bytes of a stream into items, without I/O. `done` after the `[DONE]` event, or after the item for
+    which `is_last` holds."""
 
-    def __init__(self, read: Callable[[dict[str, Any]], T], request_id: str | None) -> None:
+    def __init__(
+        self, read: Callable[[dict[str, Any]], T], request_id: str | None, is_last: Callable[[T], bool] | None = None
+    ) -> None:
         self.done = False
         self._read = read
+        self._is_last = is_last
         self._request_id = request_id
         self._decoder = SSEDecoder()
 
@@ -80,7 +84,11 @@ class EventReader(Generic[T]):
                 if event.strip() == _DONE:
                     self.done = True
                     return
-                yield self._item(event)
+                item = self._item(event)
+                self.done = self._is_last is not None and self._is_last(item)
+                yield item
+                if self.done:
+                    return
         except EventTooLongError:
             raise APIError("The stream has an event of excessive length.", request_id=self._request_id) from None
 
@@ -102,7 +110,7 @@ class EventReader(Generic[T]):
         try:
             body = msgspec.json.decode(event)
             if isinstance(body, dict):
-                if error := body.get("error"):
+                if error := body if body.get("type") == "error" and "message" in body else body.get("error"):
                     raise stream_error(error, self._request_id)
                 return self._read(body)
         except (msgspec.DecodeError, RecursionError):
@@ -118,9 +126,11 @@ class Stream(Generic[T]):
     place of the item where the error occurs.
     """
 
-    def __init__(self, response: ByteStream, read: Callable[[dict[str, Any]], T]) -> None:
+    def __init__(
+        self, response: ByteStream, read: Callable[[dict[str, Any]], T], is_last: Callable[[T], bool] | None = None
+    ) -> None:
         self._response = response
-        self._items = _items(response, EventReader(read, response.request_id))
+        self._items = _items(response, EventReader(read, response.request_id, is_last))
         self._closed = False
 
     def __next__(self) -> T:
@@ -170,9 +180,14 @@ class Stream(Generic[T]):
 class AsyncStream(Generic[T]):
     """`Stream`, for asyncio."""
 
-    def __init__(self, response: AsyncByteStream, read: Callable[[dict[str, Any]], T]) -> None:
+    def __init__(
+        self,
+        response: AsyncByteStream,
+        read: Callable[[dict[str, Any]], T],
+        is_last: Callable[[T], bool] | None = None,
+    ) -> None:
         self._response = response
-        self._items = _async_items(response, EventReader(read, response.request_id))
+        self._items = _async_items(response, EventReader(read, response.request_id, is_last))
         self._reading = False
         self._closed = False
 

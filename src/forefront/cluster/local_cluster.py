@@ -1,8 +1,10 @@
 """A cluster on this machine alone: a head and some nodes as processes of their own, on loopback, with a token."""
 
+import hashlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +102,7 @@ def stop_local(home: Path) -> bool:
     for process in cluster.processes:
         _signal(process, signal.SIGKILL)
     file.unlink()
+    shutil.rmtree(_session_directory(home / "cluster"), ignore_errors=True)
     return True
 
 
@@ -109,8 +112,7 @@ class _Node:
     def __init__(self, folder: Path, name: str, port: int, cpus: float, environment: Mapping[str, str]) -> None:
         kind = "head" if name == "head" else "node"
         self._log = folder / f"{name}.log"
-        # Paths of sockets must be short.
-        directory = f"/tmp/forefront-{os.getuid()}"  # noqa: S108 - Ray creates it for this user alone
+        directory = _session_directory(folder)
         with self._log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "forefront.cluster.local_node", kind, str(port), str(cpus), directory],
@@ -132,6 +134,11 @@ class _Node:
         self.process.kill()
         self.process.wait()
         raise LocalClusterError(f"a node did not start; its log is {self._log}")
+
+
+def _session_directory(folder: Path) -> str:
+    """The directory of Ray's sessions: a short path, as sockets need, of this cluster alone."""
+    return f"/tmp/forefront-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"  # noqa: S108
 
 
 def _write(folder: Path, cluster: LocalCluster) -> None:

@@ -9,6 +9,7 @@ import pytest
 from forefront.engine.scheduling.scheduler import SchedulerLimits
 from forefront.engine.scheduling.step_budget import StepBudget
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
+from forefront.fairness.tenant import Tenant
 from tests.engine.scheduling.machine import A, B, fresh
 from tests.engine.scheduling.timed_machine import PROCESSORS, Processor, TimedMachine
 
@@ -157,3 +158,27 @@ def test_steps_are_short_while_another_tenant_arrives() -> None:
     assert statistics.median(waits) < 0.3 * usual
     flood(machine, 4, streams=0)
     assert statistics.median(seconds for _, seconds in beside_decodes(machine)[-10:]) > 0.7 * usual
+
+
+def test_tenants_that_keep_arriving_take_at_most_every_other_step_for_themselves() -> None:
+    machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=64))
+    streams = machine.add(fresh(60, A, 10**6) for _ in range(10))
+    machine.timed_until(lambda: all(sequence.decoding for sequence in streams))
+    before = [len(machine.token_times[stream]) for stream in streams]
+    for number in range(100):
+        machine.add([fresh(40, Tenant(f"t{number}"), 1)])
+        machine.timed_step()
+    after = [len(machine.token_times[stream]) for stream in streams]
+    assert min(late - early for early, late in zip(before, after, strict=True)) >= 50
+
+
+def test_tenants_with_few_sequences_each_leave_steps_long() -> None:
+    machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=64))
+    for number in range(6):
+        machine.add(fresh(60, Tenant(f"t{number}"), 100) for _ in range(2))
+        machine.timed_step()
+    assert not machine.scheduler.step_budget.contended
+    machine.add(fresh(60, A, 100) for _ in range(8))
+    assert not machine.scheduler.step_budget.contended
+    machine.add([fresh(60, B, 100)])
+    assert machine.scheduler.step_budget.contended

@@ -14,6 +14,7 @@ from forefront.client.resources.message_params import (
     ToolParam,
 )
 from forefront.client.settings import TimeoutLike
+from forefront.wire.record import Record
 
 Prompt: TypeAlias = str | Sequence[str | int | Sequence[int]]
 """A text to continue, its token ids, or several of these."""
@@ -91,6 +92,57 @@ class TextParams(SamplingParams, total=False):
     logprobs: int | None
     echo: bool | None
     response_format: ResponseFormatParam | None
+
+
+ResponseInput: TypeAlias = str | Iterable[Mapping[str, Any] | Record]
+"""A text of the user, or items: dicts, or output items of earlier responses."""
+
+
+class ResponseParams(RequestParams, total=False):
+    """Parameters of `responses.create`, without `input` and `stream`; `docs/responses.md` describes each."""
+
+    instructions: str | None
+    tools: Iterable[Mapping[str, Any]] | None
+    tool_choice: str | Mapping[str, Any] | None
+    parallel_tool_calls: bool | None
+    text: Mapping[str, Any] | None
+    reasoning: Mapping[str, Any] | None
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    include: Sequence[str] | None
+    top_logprobs: int | None
+    store: bool | None
+    previous_response_id: str | None
+    conversation: str | Mapping[str, Any] | None
+    background: bool | None
+    truncation: Literal["disabled"] | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    stop: str | Sequence[str] | None
+    seed: int | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    repetition_penalty: float | None
+    logit_bias: Mapping[str, float] | Mapping[int, float] | None
+    regex: str | None
+    grammar: str | GrammarParam | None
+    deadline_ms: int | None
+    metadata: Mapping[str, str] | None
+    user: str | None
+    safety_identifier: str | None
+    prompt_cache_key: str | None
+    service_tier: str | None
+
+
+class ItemsParams(TypedDict, total=False):
+    """Parameters of `responses.input_items`: a page of up to `limit` items, after or before the item of an id."""
+
+    limit: int | None
+    order: Literal["asc", "desc"] | None
+    after: str | None
+    before: str | None
 
 
 class EmbeddingParams(RequestParams, total=False):

@@ -19,17 +19,18 @@ from forefront.engine.model.step_inputs import SequenceInput, StepInputs
 class ModelOptions:
     """Options of a model's compilation and of its engine.
 
-    `threads`: CPU threads, 0 for all cores. `kv_cache_bytes`: the most memory for the KV cache, which never has more
-    room than for `contexts` whole contexts. `inference_precision`: `f32`, or `bf16`, which is less exact and makes
-    prefill faster on CPUs that have it. `quantize_activations` rounds the inputs of quantised matrices to 8 bits, as
-    llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or "int4" for matrices that
-    the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory, is slower, and makes a
-    result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds that 95 % of
-    the steps with decodes shall not exceed. `speculation`: "ngram" for drafts that repeat earlier text, or "off".
-    `draft`: the source of a smaller model that drafts too, or "".
+    `threads`: CPU threads, 0 for all cores; `pinned` binds each to a core. `kv_cache_bytes`: the most memory for the KV
+    cache, which never has more room than for `contexts` whole contexts. `inference_precision`: `f32`, or `bf16`, which
+    is less exact and makes prefill faster on CPUs that have it. `quantize_activations` rounds the inputs of quantised
+    matrices to 8 bits, as llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or
+    "int4" for matrices that the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory
+    and makes a result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds
+    that 95 % of the steps with decodes shall not exceed. `speculation`: "ngram" for drafts that repeat earlier text, or
+    "off". `draft`: the source of a smaller model that drafts too, or "".
     """
 
     threads: int = 0
+    pinned: bool = True
     kv_cache_bytes: int = 2 * 2**30
     contexts: int = 64
     kv_precision: str = "f16"
@@ -113,4 +114,6 @@ def compile_properties(options: ModelOptions, device: str) -> dict[str, str | in
         properties["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
     if options.threads and not is_gpu(device):
         properties["INFERENCE_NUM_THREADS"] = options.threads
+    if not options.pinned and not is_gpu(device):
+        properties["ENABLE_CPU_PINNING"] = False
     return properties

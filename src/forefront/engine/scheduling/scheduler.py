@@ -22,6 +22,8 @@ from forefront.fairness.tenant import Tenant
 
 # The least budget of a step that is shortened for new prompts.
 _SHORTENED: Final = 32
+# Sequences of one tenant from which on steps are short for tenants that arrive.
+_MANY: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Scheduler:
         self.pool, self.limits = pool, limits
         self.step_budget = step_budget or limits.step_budget()
         self._drafter = drafter
-        self._shortened_last = False
+        self._shortened_last = self._served_least = False
         self._tenants = Tenants()
         self._running = RunningSet(pool, self._tenants, limits.max_running)
         self._admission = Admission(self._running, self._tenants)
@@ -86,7 +88,7 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         """Queue a new sequence."""
-        if len(self._tenants) and self._tenants.find(sequence) is None:
+        if self._tenants.find(sequence) is None and self._tenants.any_with(_MANY):
             self.step_budget.contend()
         self._tenants.queue(sequence, first=False)
 
@@ -125,7 +127,7 @@ class Scheduler:
         if preempted:
             decodes = [chunk for chunk in decodes if chunk.sequence not in preempted]
         prefills = [sequence for sequence in self.running if not sequence.decoding]
-        if prefills and len(self._tenants) > 1 and (self.waiting_count or self.step_budget.contended):
+        if prefills and self._serve_least():
             names = self._tenants.least_served(prefills)
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
@@ -167,6 +169,14 @@ class Scheduler:
         elif sequence in tenant.waiting:
             self._tenants.dequeue(tenant, sequence)
         self._tenants.forget_idle(tenant)
+
+    def _serve_least(self) -> bool:
+        """Whether the tenants with the least use have the step for themselves: while a sequence waits, and every other
+        step while tenants arrive beside one with many sequences."""
+        if len(self._tenants) < 2:
+            return False
+        self._served_least = bool(self.waiting_count) or (self.step_budget.contended and not self._served_least)
+        return self._served_least
 
     def _decodes(self) -> list[ScheduledChunk]:
         # `grow` may preempt sequences that come later: they no longer decode then.

@@ -32,11 +32,11 @@ class StepBudget:
 
     @property
     def contended(self) -> bool:
-        """Whether a tenant arrived beside others less than two seconds ago."""
+        """Whether a tenant arrived beside a busy one less than two seconds ago."""
         return self._elapsed < self._contended_until
 
     def contend(self) -> None:
-        """Note that a tenant has arrived beside others."""
+        """Note that a tenant has arrived beside a busy one."""
         self._contended_until = self._elapsed + _CONTENDED_SECONDS
 
     def tokens_beside(self, size: StepSize, context: float = 0.0) -> int:

@@ -28,7 +28,7 @@ _UNITS: Final = np.array([1.0, 16.0, 16_384.0, 128.0, 131_072.0])
 # Weight that a measured step keeps after each further one of its kind: the last 12 matter.
 _KEPT: Final = 0.92
 # Pull of each coefficient towards 0, in parts of the weight of one measured step.
-_RIDGE: Final = 1e-3
+_RIDGE: Final = 1e-4
 # Durations count as at most so many times their prediction, and at least as its inverse.
 _CLIP: Final = 1.5
 # Steps of decodes alone are many and alike: one in so many is measured.

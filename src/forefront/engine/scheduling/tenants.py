@@ -31,6 +31,10 @@ class Tenants:
         """The queue of the tenant of a sequence in the engine."""
         return self._queues[sequence.request.tenant.name]
 
+    def any_with(self, count: int) -> bool:
+        """Whether a tenant has at least `count` sequences."""
+        return any(len(tenant.running) + len(tenant.waiting) >= count for tenant in self._queues.values())
+
     def queue(self, sequence: Sequence, *, first: bool) -> None:
         """Queue a sequence, behind its tenant's other sequences or before them."""
         owner = sequence.request.tenant

@@ -170,3 +170,9 @@ class Response(Record, kw_only=True):
     prompt_cache_key: str | None = None
     metadata: dict[str, str]
     receipt: Receipt | None = None
+
+    @property
+    def output_text(self) -> str:
+        """The text of all messages."""
+        messages = [item for item in self.output if isinstance(item, OutputMessage)]
+        return "".join(part.text for message in messages for part in message.content if isinstance(part, OutputText))
