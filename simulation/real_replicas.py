@@ -20,7 +20,7 @@ from simulation.workload import Workload, WorkloadSettings
 from tests.cluster.replicas import Replica, engine_on
 
 WORKLOAD = WorkloadSettings(24, 1.0, skew=0.5, head=(400, 400), message=(20, 60), answer=(8, 24), turns=3.0)
-CONVERSATIONS = 80
+CONVERSATIONS = 240
 AT_ONCE = 4
 CACHES = {"small": 16, "ample": 128}  # MiB
 # Of the model's vocabulary; texts are spread over them.
