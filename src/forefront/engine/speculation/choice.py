@@ -21,5 +21,5 @@ def create_drafter(options: ModelOptions, draft_model: DraftRunner | None = None
     seeded = not options.quantize_activations
     if draft_model is None:
         return DrafterChain([ForcedTokensDrafter(), NgramDrafter()], seeded=seeded)
-    drafters = [ForcedTokensDrafter(), NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)]
+    drafters: list[Drafter] = [ForcedTokensDrafter(), NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)]
     return DrafterChain(drafters, seeded=seeded)
