@@ -1,4 +1,4 @@
-"""`make bench`: Forefront beside what people run today, and beside the machine's limits.
+"""`make bench`: Forefront beside other servers, and beside the machine's limits.
 
 Without `--only`, the comparison: peers are built or installed once, and take turns on the same model files. Results are
 kept in a folder, a JSON file for each part, with tables and plots. `--only SUITE` runs one other suite.
@@ -65,7 +65,7 @@ def main() -> None:
             print(machine(), flush=True)
             _run_suite(options)
     except PeerError as error:
-        sys.exit(f"A peer cannot be had, so there is no comparison.\n{error}")
+        sys.exit(f"A peer is not available, so there is no comparison.\n{error}")
     except KeyboardInterrupt:
         sys.exit("Stopped. `--resume` continues the comparison.")
 

@@ -116,7 +116,7 @@ class SimulatedReplica:
         return max(1, min(run.output, int(run.output - (run.end_at - self._steps))))
 
     def freeze(self) -> None:
-        """Stop without a word."""
+        """Stop steps and heartbeats, without an error."""
         self._advance()
         self.frozen = True
         self._timer += 1

@@ -1,4 +1,4 @@
-"""What is being measured, and how long the rest takes."""
+"""The present part of a run, and an estimate of the time that is left."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ _MODELS: Final = {"smollm2": 0.4, "0.1b-Q8_0": 0.2, "tiny-Q8_0": 0.03}
 
 @dataclass
 class Progress:
-    """The parts of a run, as pairs of model and part. The estimate follows what the parts before took."""
+    """The parts of a run, as pairs of model and part. The estimate follows the time of the parts before."""
 
     parts: Sequence[tuple[str, str]]
     _done: dict[tuple[str, str], float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the machine's limits allow a model: the roofline (Williams, Waterman and Patterson 2009)."""
+"""The highest speeds of a model within the machine's limits: the roofline (Williams, Waterman and Patterson 2009)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

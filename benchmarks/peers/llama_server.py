@@ -2,7 +2,7 @@
 
 Compiled once for this machine's processor from the source that `llama-cpp-python` carries. Packages of llama.cpp are
 compiled for common processors and leave out AVX-512 and VNNI, so they are a slower peer. Where the machine has no
-compiler, `xllamacpp` stands in, and the version says so.
+compiler, `xllamacpp` replaces it, and the version names it.
 """
 
 import shutil

@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class PeerError(Exception):
-    """A peer could not be had: it was not built, not installed, or did not start."""
+    """A peer was not built, not installed, or did not start."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the interpreter does for a request: calls of Python functions and bytecode instructions, with the most costly
+"""The work of the interpreter for a request: calls of Python functions and bytecode instructions, with the most costly
 functions. Instant answers, a key with limits and a budget, the ledger on SQLite; one client."""
 
 import asyncio

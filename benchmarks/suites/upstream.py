@@ -64,7 +64,7 @@ def run(repeats: int) -> None:
 
 def measure_http_path(rounds: int) -> dict[str, Any]:
     """Requests per second and median milliseconds of answers without a model, by way and number of clients. Raises
-    `PeerError` if LiteLLM cannot be had."""
+    `PeerError` if LiteLLM is not available."""
     ways = _measure(_PATH_CASES, rounds)
     return {
         "ways": {

@@ -1,4 +1,4 @@
-"""Conversations of several turns over one system prompt: what a server computes again, and what it kept."""
+"""Conversations of several turns over one system prompt: how much of them a server finds in its cache."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What a workload is to the comparison."""
+"""The interface of a workload."""
 
 import asyncio
 import random

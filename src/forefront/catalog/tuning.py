@@ -88,7 +88,7 @@ def available_cores() -> int:
 
 
 def _machine() -> list[Any]:
-    """What a result depends on beside the model."""
+    """The parts of the machine that a result depends on."""
     try:
         lines = _CPU_INFO.read_text().splitlines()
     except OSError:

@@ -45,7 +45,7 @@ def application_name(spec: ReplicaSpec, program: str) -> str:
 
 
 def build_application(spec: ReplicaSpec, scale: Scale) -> Any:
-    """What Serve runs."""
+    """The application for Ray Serve."""
     policy = AutoscalingPolicy(  # type: ignore[no-untyped-call]
         policy_function="forefront.cluster.serve_scaling.ServeScaling",
         policy_kwargs={

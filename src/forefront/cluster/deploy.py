@@ -56,7 +56,7 @@ class Deployed:
 
     @property
     def failed(self) -> bool:
-        """Whether Serve has given up."""
+        """Whether the deployment has failed."""
         return self.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
 
 
@@ -67,7 +67,7 @@ def start_serve() -> None:
 
 def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeout: float = 600.0) -> None:
     """Deploy a model, or change its scale. An older version of it is removed once the new one runs: its replicas finish
-    what they have. Raises `DeployError`, after which the older version goes on."""
+    their generations. Raises `DeployError`, after which the older version goes on."""
     start_serve()
     name = application_name(spec, version("forefront"))
     before = find(name)
@@ -153,7 +153,7 @@ def drain_node(node: str, report: Callable[[str], None]) -> None:
 
 
 def remove(model: str) -> list[str]:
-    """Remove a model's applications. Their replicas finish what they have."""
+    """Remove a model's applications. Their replicas finish their generations."""
     names = [application.name for application in applications(model_prefix(model))]
     for name in names:
         serve.delete(name, _blocking=False)

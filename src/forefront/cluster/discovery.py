@@ -1,4 +1,4 @@
-"""The replicas of a cluster as a server learns of them: from a child process, which alone has Ray.
+"""The discovery of a cluster's replicas by a server: through a child process, which alone has Ray.
 
 Ray's library ends its process when the head node is away for long. Here that ends the child, which is started again;
 the server keeps the replicas that it knows.

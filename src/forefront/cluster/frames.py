@@ -141,7 +141,7 @@ class Failed(_Message, tag="failed"):
 
 
 class Released(_Message, tag="released"):
-    """A cancelled generation is computed no more."""
+    """A cancelled generation has ended."""
 
     id: int
 

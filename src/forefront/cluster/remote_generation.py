@@ -86,7 +86,7 @@ class RemoteGeneration:
         )
 
     def leave(self) -> None:
-        """Give the place up."""
+        """Leave the place at the replica."""
         if self.placement is not None:
             self.placement.end(self._outputs[0])
             self.placement = None

@@ -22,7 +22,7 @@ _LONGEST_PAUSE: Final = 2.0
 
 
 class ReplicaEvents(Protocol):
-    """What the owner of connections is called with, on the event loop."""
+    """The callbacks of a connection, on the event loop."""
 
     def ready(self, connection: "ReplicaConnection") -> None:
         """The replica takes generations."""
@@ -63,7 +63,7 @@ class ReplicaConnection:
             self._protocol.send(message)
 
     def reset(self, reason: str) -> None:
-        """Give the present connection up, and connect again."""
+        """Close the present connection, and connect again."""
         if self._protocol is not None:
             self._protocol.abort(reason)
 

@@ -1,4 +1,4 @@
-"""What a replica publishes about itself through Ray."""
+"""The identity of a replica, which it publishes through Ray."""
 
 import hashlib
 from collections.abc import Iterable

@@ -22,7 +22,7 @@ _HEARTBEAT: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """What a server must know of a model before it is connected to a replica. Sizes are in tokens. `text`: see
+    """The properties of a model that a server needs before it connects to a replica. Sizes are in tokens. `text`: see
     `ReplicaIdentity`."""
 
     context_limit: int
@@ -31,7 +31,7 @@ class RemoteModel:
 
 
 class PoolEvents(Protocol):
-    """What the owner of a pool is called with, on the event loop."""
+    """The callbacks of a pool, on the event loop."""
 
     def received(self, connection: ReplicaConnection, message: FromReplica) -> None:
         """A message other than a heartbeat."""

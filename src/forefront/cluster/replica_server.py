@@ -54,8 +54,8 @@ class ReplicaServer:
         return port
 
     async def drain(self, grace: float) -> None:
-        """Take no more generations, and return once those that run have ended. After `grace` seconds, servers are asked
-        to move theirs to other replicas of the same fingerprint; without one, they stay until they end."""
+        """Take no more generations, and return once those that run have ended. After `grace` seconds, servers have to
+        move theirs to other replicas of the same fingerprint; without one, they stay until they end."""
         self._context.draining = True
         self._send_status()
         deadline = time.monotonic() + grace

@@ -46,7 +46,7 @@ class _Silent:
 
 
 class RunningReplica:
-    """A replica of this process. `start` begins it; `identity` is what it publishes then."""
+    """A replica of this process. `start` begins it; Its `identity` is published then."""
 
     def __init__(self, spec: ReplicaSpec) -> None:
         self.identity: ReplicaIdentity

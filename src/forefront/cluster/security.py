@@ -1,4 +1,4 @@
-"""What protects a cluster's connections: nothing on loopback, and token authentication and TLS everywhere else.
+"""The protection of a cluster's connections: none on loopback, and token authentication and TLS everywhere else.
 
 Both are Ray's own settings, environment variables of every process of the cluster. The connections between servers and
 replicas use the same certificates.
@@ -16,7 +16,7 @@ _TRUE: Final = ("1", "true")
 
 
 class InsecureClusterError(Exception):
-    """A cluster beyond this machine lacks protection. The message says what to set."""
+    """A cluster beyond this machine lacks protection. The message names the missing settings."""
 
 
 def is_loopback(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the watcher sends to its server."""
+"""The messages of the watcher to its server."""
 
 import msgspec
 

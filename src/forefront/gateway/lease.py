@@ -17,7 +17,7 @@ from forefront.observability.request_recorder import RequestRecorder
 from forefront.wire.admin import Status
 from forefront.wire.errors import ApiError, RateLimitState
 
-# Errors that end a response from outside: it is charged for what it has taken.
+# Errors that end a response from outside: it is charged for its tokens so far.
 _ENDED = frozenset({"request_cancelled", "invalid_api_key"})
 
 

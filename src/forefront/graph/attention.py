@@ -133,7 +133,7 @@ class PaddedInputs:
             ahead = ops.subtract(ops.unsqueeze(places, integers(0)), ops.unsqueeze(places, integers(1)))
             first, last = (1 - window, 0) if self._causal else (-(window // 2), window // 2)
             outside = ops.logical_or(ops.less(ahead, integers(first)), ops.greater(ahead, integers(last)))
-            # Finite: a row of padding that sees nothing else would become NaN, and with it the next layer's values.
+            # Finite: a row of padding without other keys would become NaN, and with it the next layer's values.
             far = ops.select(outside, number(_OUTSIDE), number(0.0))
             self._window_masks[window] = ops.add(self._mask, ops.unsqueeze(far, integers(0, 1)))
         return self._window_masks[window]

@@ -139,7 +139,7 @@ class AnswerDecoder:
             yield self._text(index, texts)
 
     def _only_text(self, chunk: Chunk) -> str | None:
-        """The text of a chunk that holds nothing else, behind the first chunk; None for any other."""
+        """The text of a chunk with text alone, after the first chunk; None for any other."""
         choices = chunk.choices
         if choices is None or len(choices) != 1 or self.model is None:
             return None

@@ -65,7 +65,7 @@ def up(
 ) -> None:
     """Deploy the models of the command line and of `forefront.toml`, or take over their changed settings.
 
-    A changed model runs beside the old one until it is ready. Then the old replicas end, each when its answers have.
+    A changed model runs beside the old one until it is ready. Then each old replica ends after its last answer.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with _errors():
@@ -133,7 +133,7 @@ def down(
     address: Address = None,
     config: ConfigFile = None,
 ) -> None:
-    """Remove models from the cluster, each replica when its answers have ended. Without models, all of them; a cluster
+    """Remove models from the cluster. Each replica finishes its answers first. Without models, all of them; a cluster
     that `up --local` has started ends too."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with _errors():

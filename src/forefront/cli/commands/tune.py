@@ -46,7 +46,7 @@ def tune(
 
     Reading a prompt, one stream and 16 streams are measured with several numbers of threads, and with threads that are
     not bound to cores. The result is kept under `FOREFRONT_HOME`, and `forefront serve` uses it for this model, except
-    for options that its command line or `forefront.toml` sets. Run it while the machine is as busy as it will be.
+    for options that its command line or `forefront.toml` sets. Run it under the load that the server will have.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     logging.basicConfig(level=logging.WARNING, format="forefront: %(message)s")

@@ -1,4 +1,4 @@
-"""What a server knows of a replica."""
+"""The load and the state of a replica, as a server knows them."""
 
 import math
 from dataclasses import dataclass

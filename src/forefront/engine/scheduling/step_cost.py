@@ -11,7 +11,7 @@ Array = npt.NDArray[np.float64]
 
 
 class StepSize(NamedTuple):
-    """What a step computes.
+    """The size of a step.
 
     `decodes`: sequences with one token each, and `decode_context`, the sum of their contexts. `tokens`: all other
     tokens, of prompts and drafts, and `attended`, the sum of the contexts that each of them attends to.

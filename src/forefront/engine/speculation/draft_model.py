@@ -214,7 +214,7 @@ class DraftModelDrafter:
             reading.num_registered = (index + 1) * size
 
     def _grow(self, sequence: Sequence, count: int) -> bool:
-        """Ensure blocks for `count` tokens. If too few are available, sequences that do not decode give up theirs."""
+        """Ensure blocks for `count` tokens. If too few are free, sequences that do not decode lose theirs."""
         table = self._readings[sequence].block_table
         needed = -(-count // self._pool.block_size) - len(table)
         if needed <= 0:

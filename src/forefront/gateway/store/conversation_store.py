@@ -287,7 +287,7 @@ def delete_conversations(database: Database, condition: sa.ColumnElement[bool], 
 
 
 def not_stored(conversation_id: str, param: str | None = None) -> ApiError:
-    """The error for a conversation that is not there, for one reason or another."""
+    """The error for a conversation that is not stored."""
     text = f"No conversation of the id `{conversation_id[:64]}` is stored: it never was, has expired or was deleted."
     return ApiError("not_found", text, param=param)
 

@@ -1,4 +1,4 @@
-"""What a project may store: responses, conversations, and the bytes of both."""
+"""The bounds of a project's stored data: responses, conversations, and the bytes of both."""
 
 from dataclasses import dataclass
 from typing import Final

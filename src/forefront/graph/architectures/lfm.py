@@ -24,7 +24,7 @@ class Lfm2(Decoder):
     """Attention in some layers, and in the others a gated convolution over the last few tokens.
 
     The convolution's earlier inputs are values in the KV cache, and attention fetches them: each query matches the key
-    of the token that lies a certain number back. So prefix reuse, preemption and batches need nothing of their own.
+    of the token that lies a certain number back. Prefix reuse and preemption need only the KV cache.
     """
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:

@@ -55,7 +55,7 @@ class ResponsesEndpoint:
             await self._service.respond(scope, receive, send, parsed, ResponsesEncoder)
 
     async def _with_history(self, scope: Scope, read: ParsedResponse | ParsedSource) -> tuple[ParsedResponse, Chain]:
-        """The request with what it continues, and the length of a chain of responses."""
+        """The request with the items that it continues, and the length of a chain of responses."""
         chain, context = Chain(), request_context(scope)
         if isinstance(read, ParsedResponse):
             return read, chain

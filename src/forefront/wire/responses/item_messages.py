@@ -192,7 +192,7 @@ class ItemMessages:
 
 
 def encode_reasoning(text: str) -> str:
-    """The `encrypted_content` of reasoning: the text in another form, for clients that send back nothing else."""
+    """The `encrypted_content` of reasoning: the text in another form, for clients that return this field alone."""
     return _ENCODED + base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
 
