@@ -95,6 +95,9 @@ class Watcher:
 
     def _send(self) -> None:
         for model, names in self._applications.items():
+            if model not in self._sent and not all(name in self._replicas for name in names):
+                # A server that knows replicas already would give them up.
+                continue
             replicas = [address for name in names for address in self._replicas.get(name, ())]
             if self._sent.get(model) != replicas:
                 self._sent[model] = replicas
