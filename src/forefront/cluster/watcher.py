@@ -95,8 +95,8 @@ class Watcher:
 
     def _send(self) -> None:
         for model, names in self._applications.items():
-            if model not in self._sent and not all(name in self._replicas for name in names):
-                # A server that knows replicas already would give them up.
+            if names and model not in self._sent and not any(name in self._replicas for name in names):
+                # Nothing is known yet: a server that knows replicas from an earlier watcher would give them up.
                 continue
             replicas = [address for name in names for address in self._replicas.get(name, ())]
             if self._sent.get(model) != replicas:
