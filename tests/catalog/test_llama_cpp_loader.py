@@ -48,6 +48,13 @@ def mixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_a_draft_model_does_not_go_with_llama_cpp(mixture: Path, tmp_path: Path) -> None:
+    loader = _loader(mixture, tmp_path)
+    drafting = replace(loader, local=replace(loader.local, draft=loader.local))
+    with pytest.raises(SourceError, match=r"architecture qwen3moe, so llama.cpp serves it, which takes no draft model"):
+        drafting.estimate()
+
+
 async def test_a_mixture_goes_to_llama_cpp(mixture: Path, tmp_path: Path) -> None:
     loader, steps = _loader(mixture, tmp_path), Steps()
     estimate = loader.estimate()

@@ -1,5 +1,6 @@
 """From the settings of models to the catalogue."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,12 @@ def test_models_of_every_kind_have_their_fallbacks(tmp_path: Path, tiny_gguf: Pa
     }
     big, small = (make_model(configured, tmp_path) for configured in list_models([], tables, ModelOptions()))
     assert (big.fallback, small.fallback) == (("small",), ())
+
+
+def test_a_draft_model_counts_with_its_part_of_the_kv_cache(tmp_path: Path, tiny_gguf: Path) -> None:
+    options = ModelOptions(kv_cache_bytes=2**20)
+    drafting, own, share = (
+        make_model(list_models([str(tiny_gguf)], {}, replace(options, **changes))[0], tmp_path).memory_bytes
+        for changes in ({"draft": str(tiny_gguf)}, {}, {"kv_cache_bytes": 2**17})
+    )
+    assert drafting == own + share < 2 * own

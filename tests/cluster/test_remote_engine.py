@@ -66,6 +66,33 @@ async def begun(generation: Generation, count: int = 5) -> list[Token]:
     return tokens
 
 
+async def test_a_replica_that_returns_to_the_list_gets_generations(pair: list[Replica]) -> None:
+    async with engine_on(pair[:1], start=5) as engine:
+        await ready(engine, 1)
+        # What a watcher that has been started again may send at first.
+        engine.set_replicas([])
+        engine.set_replicas([pair[0].address])
+        async with asyncio.timeout(10):
+            assert len(await collect(engine.submit(GenerateRequest(prompt(10), 5, GREEDY)))) == 5
+
+
+async def test_a_connection_that_breaks_while_its_generations_move(
+    pair: list[Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine_on(pair[:1]) as engine:
+        await ready(engine, 1)
+        generations = [engine.submit(GenerateRequest(prompt(40, number), 400, GREEDY)) for number in range(3)]
+        await begun(generations[0])
+        engine.set_replicas([replica.address for replica in pair])
+        await ready(engine, 2)
+        connection = engine.pool[pair[0].name]
+        monkeypatch.setattr(connection._protocol, "send", lambda _: connection.reset("it does not read"))
+        engine.leave(connection, "it makes no progress")
+        ends = [await collect(generation) for generation in generations]
+        assert [tokens[-1].finish for tokens in ends] == ["length"] * 3
+        assert [generation.moves for generation in generations] == [1, 1, 1]
+
+
 async def test_the_tokens_are_those_of_the_engine_itself(pair: list[Replica], tiny_parts: ModelParts) -> None:
     local = Engine(PagedModel(tiny_parts.graph, 2048, OPTIONS))
     local.start()

@@ -162,6 +162,18 @@ async def test_both_sides_need_a_certificate_of_the_clusters_authority(tmp_path:
     assert client_context({"RAY_USE_TLS": "0"}) is None
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_used_are_one_clear_error(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "certificate.pem"
+    if content is not None:
+        path.write_text(content)
+    names = ("RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT")
+    environment = {"RAY_USE_TLS": "1"} | dict.fromkeys(names, str(path))
+    for create in (client_context, server_context):
+        with pytest.raises(InsecureClusterError, match="RAY_TLS_SERVER_CERT, RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT"):
+            create(environment)
+
+
 def test_a_server_imports_nothing_of_ray() -> None:
     """Neither without `--ray` nor with it: its child process does."""
     program = (

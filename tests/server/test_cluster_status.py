@@ -46,6 +46,11 @@ def test_the_status_has_replicas_routing_and_moves(admin: httpx.Client) -> None:
     assert (moves.failures, moves.drains, moves.given_up) == (3, 2, 1)
 
 
+def test_the_status_has_the_counts_of_drafts(admin: httpx.Client) -> None:
+    model = status(admin).models[MODEL]
+    assert (model.drafts, model.draft_tokens, model.accepted_tokens) == (3, 12, 7)
+
+
 def test_metrics_by_node(admin: httpx.Client) -> None:
     text = admin.get("/metrics").text
     for line in (

@@ -1,5 +1,8 @@
 """The backend that answers at once, as one on a cluster: a real router knows three replicas on two nodes."""
 
+from dataclasses import replace
+
+from forefront.chat.backend import EngineStats
 from forefront.cluster.cluster_status import cluster_status
 from forefront.cluster.remote_engine import MoveCounts
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
@@ -27,6 +30,10 @@ class ClusteredInstant(InstantBackend):
             placement = self._router.place(list(range(100)), NO_TENANT, 16)
             placement.prefilled()
             placement.end()
+
+    def stats(self) -> EngineStats:
+        """See `Backend.stats`."""
+        return replace(super().stats(), drafts=3, draft_tokens=12, accepted_tokens=7)
 
     def cluster_status(self) -> ClusterStatus:
         """See `ClusteredBackend.cluster_status`."""

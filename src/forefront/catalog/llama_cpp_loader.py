@@ -113,7 +113,8 @@ class AutomaticLoader:
 
     def _choose(self, source: ModelSource) -> tuple[ModelLoader, str | None]:
         """The loader, and the reason if it is that of llama.cpp. A file that cannot be read is left to this process,
-        which reports what is wrong with it. A vision model is served for text by this process without llama.cpp."""
+        which reports what is wrong with it. A vision model is served for text by this process without llama.cpp. Raises
+        `SourceError` for a draft model with llama.cpp."""
         reason = None
         if source.projector is not None and is_installed():
             reason = "has a projector for images"
@@ -124,4 +125,6 @@ class AutomaticLoader:
                 reason = None
         if reason is None:
             return replace(self.local, source=source), None
+        if self.local.draft is not None:
+            raise SourceError(f"{source.path}: the file {reason}, so llama.cpp serves it, which takes no draft model")
         return replace(self.llama_cpp, source=source), reason

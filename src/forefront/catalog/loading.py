@@ -14,7 +14,7 @@ from forefront.catalog.ir_model import ir_digest, load_ir, load_ir_tokenizer, re
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.prepared_model import PreparedModel
+from forefront.catalog.prepared_model import NOT_ON_CLUSTER, PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.tuning import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend
@@ -151,8 +151,7 @@ def read_text(source: ModelSource, cache: ModelCache, context_length: int | None
         if source.is_ir:
             tokenizer, facts = load_ir_tokenizer(source.path), read_facts(source.path)
         else:
-            kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
-            tokenizer, facts = kind(source, cache, exact=True).text()
+            tokenizer, facts = _open_text_model(source, cache).text()
         if context_length is not None:
             facts = replace(facts, context_length=min(facts.context_length, context_length))
     except OSError as error:
@@ -161,14 +160,21 @@ def read_text(source: ModelSource, cache: ModelCache, context_length: int | None
 
 
 def weights_digest(source: ModelSource, cache: ModelCache) -> str:
-    """The hash of a model's weights as in `Build`. Reads all of the files the first time. Raises `SourceError`."""
+    """The hash of the weights, as in `Build`, of a model for a cluster. Reads all of the files the first time. Raises
+    `SourceError`."""
     try:
         if source.is_ir:
             return f"sha256:{ir_digest(source.path, cache)}"
-        kind: type[PreparedModel] = GgufModel if source.is_gguf else HfModel
-        return f"sha256:{kind(source, cache, exact=True).digest}"
+        return f"sha256:{_open_text_model(source, cache).digest}"
     except OSError as error:
         raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
+
+
+def _open_text_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
+    """A model that generates text, from GGUF or Hugging Face files. Raises `SourceError`."""
+    model = (GgufModel if source.is_gguf else HfModel)(source, cache, exact=True)
+    model.check_generates()
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +216,7 @@ def _load(
 def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None) -> EngineParts:
     """Raises `LoadError`."""
     if isinstance(parts, EmbeddingParts):
-        raise LoadError("it is an embedding model, and a cluster runs models that generate text")
+        raise LoadError(NOT_ON_CLUSTER)
     return load_engine(parts, options, chat_template)
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
 from forefront.catalog.source import ModelSource, SourceError
@@ -23,6 +23,8 @@ from forefront.graph.pooling import ranks, shortens
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
+
+NOT_ON_CLUSTER: Final = "it is an embedding model, and a cluster runs models that generate text"
 
 
 class PreparedModel(ABC):
@@ -58,6 +60,15 @@ class PreparedModel(ABC):
     def is_prepared(self) -> bool:
         """Whether its matrices have been packed before, for a model served in the same way."""
         return is_complete(self._cache.models / self._folder)
+
+    def check_generates(self) -> None:
+        """Raises `SourceError` for an embedding model, which does not run on a cluster."""
+        try:
+            embeds = makes_embeddings(Settings(self._file.metadata))
+        except ModelFileError as error:
+            raise SourceError(f"{self._source.path}: {error}") from None
+        if embeds:
+            raise SourceError(f"{self._source.path}: {NOT_ON_CLUSTER}")
 
     def text(self) -> tuple[Tokenizer, ModelFacts]:
         """The tokenizer and the facts beside it, without the weights. Raises `SourceError`."""

@@ -19,6 +19,7 @@ from forefront.catalog.model_settings import parse_keep
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import ModelUse, PulledModels
 from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
+from forefront.chat.local.loading import DRAFT_KV_SHARE
 from forefront.cli.cluster_models import ClusterModels
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
@@ -74,7 +75,8 @@ def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -
     draft = None
     if options.draft:
         draft_source = PulledModels(home).locate(find_source(options.draft))
-        draft = LocalLoader(draft_source, cache, replace(options, draft=""), _FilePuller(home))
+        room = options.kv_cache_bytes // DRAFT_KV_SHARE
+        draft = LocalLoader(draft_source, cache, replace(options, draft="", kv_cache_bytes=room), _FilePuller(home))
     local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length, draft)
     llama_cpp = LlamaCppLoader(source, cache, options, fetch_files, template, settings.context_length, arguments)
     if configured.engine == "auto":

@@ -15,7 +15,7 @@ from forefront.cluster.discovery import ClusterWatch, DiscoveryError
 from forefront.cluster.remote_engine import RemoteEngine, RemoteLimits
 from forefront.cluster.replica_identity import text_digest
 from forefront.cluster.replica_pool import RemoteModel
-from forefront.cluster.security import client_context
+from forefront.cluster.security import InsecureClusterError, client_context
 
 # Tokenizer and grammars, measured with vocabularies of 32,000 to 150,000 tokens.
 _MEMORY_BYTES: Final = 128 * 2**20
@@ -66,7 +66,7 @@ class ClusterLoader:
             model = RemoteModel(identity.context_limit, size, digest)
             engine = RemoteEngine(model, limits, lambda: watch.wake(name), client_context(os.environ))
             preparer = create_preparer(engine, text.tokenizer, self.chat_template, text.facts.end_tokens)
-        except (DiscoveryError, LoadError) as error:
+        except (DiscoveryError, InsecureClusterError, LoadError) as error:
             raise SourceError(f"{name}: {error}") from None
         backend = ClusterBackend(name, engine, preparer, watch, scales_to_zero=self.scales_to_zero)
         build = Build(identity.weights, identity.quantization, identity.engine)

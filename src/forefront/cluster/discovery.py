@@ -5,6 +5,7 @@ the server keeps the replicas that it knows.
 """
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
+# Between two calls for a replica of a model: the pipe to a child that does not read must never be full.
+_WAKE_SECONDS: Final = 0.5
 
 Listener = Callable[[Sequence[ReplicaAddress]], None]
 
@@ -43,6 +46,7 @@ class ClusterWatch:
         self._replicas: dict[str, list[ReplicaAddress]] = {}
         self._listeners: dict[str, list[Listener]] = {}
         self._failure = ""
+        self._woken: dict[str, float] = {}
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="forefront-discovery", daemon=True)
@@ -73,10 +77,11 @@ class ClusterWatch:
         return end
 
     def wake(self, model: str) -> None:
-        """Ask for a replica of a model that has none."""
-        process = self._process
-        if process is None or process.stdin is None:
+        """Ask for a replica of a model that has none. Most calls in quick succession do nothing."""
+        process, now = self._process, time.monotonic()
+        if process is None or process.stdin is None or now - self._woken.get(model, -math.inf) < _WAKE_SECONDS:
             return
+        self._woken[model] = now
         try:
             process.stdin.write(model.encode() + b"\n")
             process.stdin.flush()

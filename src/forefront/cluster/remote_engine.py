@@ -61,7 +61,8 @@ class MoveCounts:
 
 
 class RemoteEngine:
-    """The `TokenEngine` of one model on a cluster. `wake` is called when a request finds no replica."""
+    """The `TokenEngine` of one model on a cluster. `wake` is called when a request finds no replica, and
+    several times a second while it waits."""
 
     def __init__(
         self,
@@ -232,8 +233,9 @@ class RemoteEngine:
         self._waiting.pop(work, None)
         if (placement := work.placement) is not None:
             connection = self.pool[placement.replica.name]
-            connection.send(Cancel(work.number))
+            # First: sending may break the connection, which moves all generations that it has.
             self._take_off(connection, work)
+            connection.send(Cancel(work.number))
         work.generation.fail(error)
 
     def _cancel(self, generation: Generation) -> None:
@@ -285,17 +287,21 @@ class RemoteEngine:
     def available(self) -> None:
         """See `PoolEvents.available`."""
         waiting, self._waiting = self._waiting, {}
-        for work in waiting:
+        for work, deadline in waiting.items():
             self._dispatch(work)
+            if work in self._waiting:
+                self._waiting[work] = deadline
 
     def leave(self, connection: ReplicaConnection, reason: str | None) -> None:
         """See `PoolEvents.leave`. A replica that ends keeps generations that no other one of its fingerprint could
         take."""
         if reason is None and not self.router.available(connection.state.fingerprint):
             return
-        for work in list(connection.generations.values()):
-            connection.send(Cancel(work.number))
+        for number, work in list(connection.generations.items()):
+            if number not in connection.generations:
+                continue  # sending has broken the connection, and all have moved
             self._take_off(connection, work)
+            connection.send(Cancel(number))
             if reason is None:
                 self.moves.drains += 1
                 work.generation.moves += 1
@@ -322,3 +328,6 @@ class RemoteEngine:
         for work, deadline in list(self._waiting.items()):
             if now > deadline:
                 self._end(work, EngineUnavailableError(_RETRY_AFTER))
+        if self._waiting:
+            # The first call may have been lost with the process that follows the cluster.
+            self._wake()

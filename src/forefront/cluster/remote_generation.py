@@ -21,7 +21,6 @@ class RemoteGeneration:
         "_prompt",
         "_prompt_scores",
         "_trace",
-        "deadline",
         "failures",
         "fingerprint",
         "generation",
@@ -38,8 +37,6 @@ class RemoteGeneration:
         self.fingerprint: str | None = None
         # Whether its reader is far behind.
         self.paused = False
-        # When it fails, if no replica is found.
-        self.deadline = 0.0
         self._outputs: list[list[int]] = [[] for _ in range(request.n)]
         self._finished = [False] * request.n
         self._prompt_scores: tuple[Token, ...] = ()

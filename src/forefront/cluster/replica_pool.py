@@ -91,7 +91,11 @@ class ReplicaPool:
     def set_addresses(self, addresses: Collection[ReplicaAddress]) -> None:
         """Take the running replicas of the model, as Ray knows them. One that is no longer among them stays connected
         as long as its connection lasts, and gets nothing new."""
+        before = self._addresses
         self._addresses = {address.name: address for address in addresses if self._understands(address)}
+        for name in self._addresses.keys() - before.keys() & self._connections.keys():
+            # It was drained while it was missing. Its next heartbeat makes it known again.
+            self.router.forget(name)
         if self._task is not None:
             self._connect()
 

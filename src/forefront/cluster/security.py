@@ -16,7 +16,8 @@ _TRUE: Final = ("1", "true")
 
 
 class InsecureClusterError(Exception):
-    """A cluster beyond this machine lacks protection. The message names the missing settings."""
+    """A cluster beyond this machine lacks protection, or its certificates cannot be used. The message has the
+    reason."""
 
 
 def is_loopback(address: str) -> bool:
@@ -46,7 +47,8 @@ def check_security(addresses: Iterable[str], environment: Mapping[str, str]) -> 
 
 
 def server_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
-    """The TLS of a replica: servers must have a certificate of the cluster's authority. None without TLS."""
+    """The TLS of a replica: servers must have a certificate of the cluster's authority. None without TLS. Raises
+    `InsecureClusterError`."""
     if not _uses_tls(environment):
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,7 +58,7 @@ def server_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
 
 def client_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
     """The TLS of a server. A replica is identified by the authority and by its secret, not by a host name: nodes have
-    addresses that come and go."""
+    addresses that come and go. Raises `InsecureClusterError`."""
     if not _uses_tls(environment):
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -66,8 +68,12 @@ def client_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
 
 def _with_certificates(context: ssl.SSLContext, environment: Mapping[str, str]) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(environment[_CERTIFICATE], environment[_KEY])
-    context.load_verify_locations(environment[_AUTHORITY])
+    try:
+        context.load_cert_chain(environment[_CERTIFICATE], environment[_KEY])
+        context.load_verify_locations(environment[_AUTHORITY])
+    except OSError as error:  # also what OpenSSL refuses
+        names = f"{_CERTIFICATE}, {_KEY} and {_AUTHORITY}"
+        raise InsecureClusterError(f"the certificates of {names} cannot be used: {error.strerror or error}") from None
     return context
 
 

@@ -167,7 +167,7 @@ class ServerConnection:
         assert message.constraint is not None
         try:
             self._start(served, await self._replica.constraints.build(message.constraint, request))
-        except (EngineError, ValueError) as error:
+        except Exception as error:  # without an answer, the server would wait for ever
             self._fail(served, error)
 
     def _start(self, served: ServedGeneration, request: GenerateRequest) -> None:

@@ -95,6 +95,9 @@ class Watcher:
 
     def _send(self) -> None:
         for model, names in self._applications.items():
+            if names and model not in self._sent and not any(name in self._replicas for name in names):
+                # Nothing is known yet: a server that knows replicas from an earlier watcher would give them up.
+                continue
             replicas = [address for name in names for address in self._replicas.get(name, ())]
             if self._sent.get(model) != replicas:
                 self._sent[model] = replicas

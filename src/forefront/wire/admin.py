@@ -161,7 +161,8 @@ class UsageReport(Record, kw_only=True):
 
 
 class EngineStatus(Record, kw_only=True):
-    """The state of a model's engine: sequences, blocks of its KV cache, and counts since the server's start."""
+    """The state of a model's engine: sequences, blocks of its KV cache, and counts since the server's start. Of
+    `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
 
     running: int
     waiting: int
@@ -171,6 +172,9 @@ class EngineStatus(Record, kw_only=True):
     preemptions: int
     evictions: int
     restarts: int
+    drafts: int
+    draft_tokens: int
+    accepted_tokens: int
 
 
 class ReplicaStatus(Record, kw_only=True):

@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forefront.catalog.source import BUILT_IN_NAME, SourceError
+from forefront.catalog.loading import read_text, weights_digest
+from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli.cluster_models import find_cluster, replica_spec
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
+from tests.support.random_encoder import ENCODERS, write_encoder
 
 
 def load(folder: Path, text: str) -> Config:
@@ -43,6 +46,15 @@ def test_replicas_of_the_settings(tmp_path: Path) -> None:
 def test_invalid_settings_are_refused(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         load(tmp_path, text)
+
+
+def test_an_embedding_model_is_refused_before_it_is_deployed(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.gguf"
+    write_encoder(path, ENCODERS["bert, mean"])
+    source, cache = ModelSource("encoder", path), ModelCache(tmp_path)
+    for read in (weights_digest, read_text):
+        with pytest.raises(SourceError, match=r"encoder.gguf: it is an embedding model, and a cluster runs models"):
+            read(source, cache)
 
 
 def test_an_engine_that_replicas_do_not_run_is_refused(tmp_path: Path) -> None:

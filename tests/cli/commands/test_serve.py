@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from forefront.cli.app import app
 from tests.support.server import KEY, RunningServer, run_server
 
 
@@ -214,3 +216,11 @@ def test_as_many_files_may_be_open_as_connections_need(tiny_gguf: Path, tmp_path
         log = server.log.read_text()
     assert int(soft) == min(hard, 2512)
     assert ("this process may open 300 files, too few for the 2000 connections" in log) is (hard == 300)
+
+
+@pytest.mark.parametrize("speculation", ["ngram", "off"])
+def test_speculation_with_llama_cpp_is_refused(tiny_gguf: Path, speculation: str) -> None:
+    arguments = ["serve", str(tiny_gguf), "--engine", "llama.cpp", "--speculation", speculation]
+    result = CliRunner().invoke(app, arguments)
+    assert "forefront: --speculation does not go with the engine llama.cpp" in result.output
+    assert result.exit_code == 1

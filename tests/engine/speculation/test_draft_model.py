@@ -133,10 +133,20 @@ class FailingPart(Part):
         return super().run(*arguments)  # type: ignore[no-untyped-call]
 
 
-async def test_a_failure_of_the_draft_model_fails_no_request(model: PagedModel, same: PagedModel) -> None:
+class LostPart(FailingPart):
+    """Cannot be restarted either."""
+
+    def restart(self) -> None:
+        raise RuntimeError("no device")
+
+
+@pytest.mark.parametrize("kind", [FailingPart, LostPart])
+async def test_a_failure_of_the_draft_model_fails_no_request(
+    model: PagedModel, same: PagedModel, kind: type[FailingPart]
+) -> None:
     wanted = [GenerateRequest(prompt(40), 60, SamplingParams(temperature=0))]
     expected = await single_steps(model, wanted)
-    async with drafting(model, part := FailingPart(same, 100)) as (engine, _):
+    async with drafting(model, part := kind(same, 100)) as (engine, _):
         [found] = await asyncio.wait_for(answers(engine, wanted), 60)
         assert [token.token for token in found] == expected[0]
         assert part.passes > 4

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 # A draft model's keys and values are that much smaller, at least.
-_DRAFT_KV_SHARE: Final = 8
+DRAFT_KV_SHARE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, opti
     """The draft model, with an eighth of the model's KV cache at most. Raises `LoadError`."""
     if list(draft.tokenizer.pieces) != list(tokenizer.pieces) or draft.tokenizer.control != tokenizer.control:
         raise LoadError("its draft model has another vocabulary; both models need the same tokens")
-    options = replace(options, kv_cache_bytes=options.kv_cache_bytes // _DRAFT_KV_SHARE)
+    options = replace(options, kv_cache_bytes=options.kv_cache_bytes // DRAFT_KV_SHARE)
     context = min(draft.facts.context_length, model.context_length)
     try:
         draft_model = PagedModel(draft.graph, context, options)

@@ -97,11 +97,12 @@ ExactActivations = Annotated[
     ),
 ]
 Speculation = Annotated[
-    Literal["off", "ngram"],
+    Literal["off", "ngram"] | None,
     typer.Option(
         metavar="off|ngram",
         help="Drafts of several tokens, verified in one step: ngram repeats earlier text of the request and its "
-        "project. Outputs stay the same.",
+        "project. Outputs stay the same. [default: ngram]",
+        show_default=False,
     ),
 ]
 Draft = Annotated[
@@ -169,7 +170,7 @@ def serve(
     quantize: Quantize = "",
     chat_template: TemplateOption = None,
     exact_activations: ExactActivations = False,
-    speculation: Speculation = "ngram",
+    speculation: Speculation = None,
     draft: Draft = "",
     device: DeviceOption = "CPU",
     engine: EngineOption = "auto",
@@ -184,6 +185,8 @@ def serve(
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
+        if speculation is not None and engine == "llama.cpp":
+            raise ConfigError(f"--speculation does not go with the engine {engine}")
         model_options = ModelOptions(
             threads=threads,
             kv_cache_bytes=int(kv_cache * 2**30),
@@ -191,7 +194,7 @@ def serve(
             quantize_activations=not exact_activations,
             quantize_weights=quantize,
             device=find_device(device),
-            speculation=speculation,
+            speculation=speculation or "ngram",
             draft=draft,
         )
 

@@ -106,9 +106,17 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_drafts(models: Sequence[ConfiguredModel]) -> None:
-    """Raises `ConfigError` for a draft model without speculation."""
+    """Raises `ConfigError` for drafts with another engine, and for a draft model without speculation."""
     for model in models:
-        if model.source is not None and model.options.draft and model.options.speculation == "off":
+        if model.source is None:
+            continue
+        if model.engine not in ("auto", "forefront"):
+            if model.settings.speculation is not None:
+                raise ConfigError(f"{model.name}: `speculation` does not go with the engine {model.engine}")
+            if model.options.draft:
+                text = "a draft model does not go with the engine"
+                raise ConfigError(f"{model.name}: {text} {model.engine}; set `draft` in the tables of other models")
+        elif model.options.draft and model.options.speculation == "off":
             raise ConfigError(f"{model.name}: a draft model drafts nothing with speculation off; leave out one of them")
 
 

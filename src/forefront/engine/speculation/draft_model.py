@@ -92,7 +92,7 @@ class DraftModelDrafter:
             for sequence in list(self._readings):
                 self.forget(sequence)
             self._pool = BlockPool(self._model.block_count, self._model.block_size)
-            self._model.restart()
+            self._restart()
             drafts = [[] for _ in requests]
         self._proposed_at = time.perf_counter()
         return list(drafts)
@@ -110,6 +110,13 @@ class DraftModelDrafter:
         reading = self._readings.pop(sequence, None)
         if reading is not None:
             self._pool.release(reading.block_table.clear())
+
+    def _restart(self) -> None:
+        """A model that cannot be restarted fails again at the next draft, which restarts it again."""
+        try:
+            self._model.restart()
+        except Exception:
+            log.exception("the draft model could not be restarted")
 
     def _propose(self, requests: Rows[DraftRequest], price: float) -> list[list[int]]:
         drafts: list[list[int]] = [[] for _ in requests]
