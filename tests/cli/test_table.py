@@ -21,7 +21,7 @@ from tests.cli.commands.test_serve import forefront
 MODEL = "a-family-of-models/a-model-with-a-long-name-70b-instruct-q4_k_m"
 PROJECT = "a-project-with-a-name-of-many-letters"
 LIMITS = "12345 requests/min, 1234567 tokens/min, 123 at a time, 100000000 tokens/month"
-SUMS = (123, 1234567890, 123456789, 1234567890, 0, 1_234_500_000_000)
+SUMS = (123, 1234567890, 123456789, 1234567890, 0, 1_234_500_000_000, 0)
 
 
 @pytest.fixture

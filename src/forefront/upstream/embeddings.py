@@ -29,11 +29,13 @@ _BATCH: Final = 128
 _WIDTH: Final = 4096
 _MAX_WIDTH: Final = 65_536
 _ADDED: Final = 8  # tokens around a text
+_INSTRUCTIONS: Final = 256  # tokens that a ranking model may add around a pair: Qwen 3 about 110
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedTexts:
-    """A `PreparedEmbeddings` for an upstream. `bodies` have at most `_BATCH` texts each."""
+    """A `PreparedEmbeddings` for an upstream. `bodies` have at most `_BATCH` texts each. `instructions`: tokens that the
+    model may add to the texts."""
 
     path: str
     bodies: list[dict[str, Any]]
@@ -42,6 +44,7 @@ class PreparedTexts:
     routed: RoutedRequest
     dimensions: int
     expected: int | None = None
+    instructions: int = 0
 
     @property
     def count(self) -> int:
@@ -101,6 +104,7 @@ class UpstreamEmbeddings:
             routed=self._routed(request.model, request.query, tenant, tokens),
             dimensions=1,
             expected=1,
+            instructions=len(request.texts) * _INSTRUCTIONS,
         )
 
     async def embed(self, prepared: PreparedTexts) -> EmbeddingResult:
@@ -127,7 +131,7 @@ class UpstreamEmbeddings:
                 answer = await self._post(attempt.replica, prepared.path, body)
                 vectors = _read(attempt.replica, answer, prepared, count)
                 attempt.begin()
-                return vectors, read_tokens(answer, prepared.prompt_tokens)
+                return vectors, read_tokens(answer, prepared.prompt_tokens + prepared.instructions)
             except UpstreamError as error:
                 failure = error
                 log_failure(error)

@@ -40,7 +40,8 @@ _UNKNOWN_CONTEXT: Final = 131_072
 # No text is shorter than this many bytes for each of its tokens: longer prompts are refused without asking.
 _LONGEST_TOKEN: Final = 64
 # Tokens up to which the one choice of an answer that the client wants whole is requested whole, which takes half of the
-# time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known.
+# time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known. So is a
+# continued message, since llama.cpp repeats its beginning in a whole answer.
 _MAX_WHOLE: Final = 256
 # Seconds for the usage, once every choice has ended.
 _USAGE_SECONDS: Final = 5.0
@@ -81,7 +82,9 @@ class UpstreamBackend:
         prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
         choices = (request.n or 1) * prompts
         most = self._longest_answer(request, prompt)
-        whole = choices == 1 and most <= _MAX_WHOLE and not request.stream and request.deadline_ms is None
+        continued = isinstance(request, ChatRequest) and request.messages[-1].role == "assistant"
+        streams = request.stream or continued or request.deadline_ms is not None
+        whole = choices == 1 and most <= _MAX_WHOLE and not streams
         body = RequestEncoder(self._spec, detected.dialect).encode(request, whole=whole)
         return PreparedCall(
             routed=RoutedRequest(request, tenant, prompt + most * choices),
