@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from forefront.catalog.catalog import Catalog
 from forefront.catalog.loaded_model import ModelLoader, Progress
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, SourceError, reference_text
+from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import QueueSettings, RayModelSettings, RaySettings
 from forefront.cluster.cluster_backend import ClusterBackend
@@ -23,6 +25,7 @@ from forefront.cluster.remote_engine import RemoteLimits
 from forefront.cluster.replica_spec import ReplicaSpec
 from forefront.gateway.gateway import Gateway
 
+RAY_IS_MISSING: Final = "Ray is not installed: pip install 'forefront[server,ray]'"
 _CAPACITY_SECONDS: Final = 1.0
 
 
@@ -93,10 +96,12 @@ def find_cluster(address: str, home: Path) -> tuple[str, Mapping[str, str]]:
 def open_cluster(
     settings: RaySettings, models: Sequence[ConfiguredModel], home: Path
 ) -> Iterator[ClusterModels | None]:
-    """The cluster of `[ray]`, or None without an address."""
+    """The cluster of `[ray]`, or None without an address. Raises `ConfigError` without Ray."""
     if settings.address is None:
         yield None
         return
+    if find_spec("ray") is None:
+        raise ConfigError(RAY_IS_MISSING)
     address, environment = find_cluster(settings.address, home)
     names = [model.name for model in models if model.source is not None]
     watch = ClusterWatch(address, names, environment)

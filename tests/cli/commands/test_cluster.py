@@ -9,7 +9,8 @@ from forefront.catalog.loading import read_text, weights_digest
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
-from forefront.cli.cluster_models import find_cluster, replica_spec
+from forefront.cli import cluster_models
+from forefront.cli.cluster_models import find_cluster, open_cluster, replica_spec
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
@@ -55,6 +56,13 @@ def test_an_embedding_model_is_refused_before_it_is_deployed(tmp_path: Path) -> 
     for read in (weights_digest, read_text):
         with pytest.raises(SourceError, match=r"encoder.gguf: it is an embedding model, and a cluster runs models"):
             read(source, cache)
+
+
+def test_a_server_without_ray_says_so_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_models, "find_spec", lambda _: None)
+    settings = load(tmp_path, '[ray]\naddress = "auto"\n').ray
+    with pytest.raises(ConfigError, match="Ray is not installed: pip install"), open_cluster(settings, [], tmp_path):
+        pass
 
 
 def test_an_engine_that_replicas_do_not_run_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.records import PulledModels
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.cluster_models import find_cluster, model_settings, replica_spec
+from forefront.cli.cluster_models import RAY_IS_MISSING, find_cluster, model_settings, replica_spec
 from forefront.cli.config import Config, ConfigError, find_config, load_config
 from forefront.cli.printable import printable
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
@@ -239,7 +239,7 @@ def _connected(address: str | None, home: Path) -> Iterator["ModuleType"]:
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "ray":
             raise
-        fail("Ray is not installed: pip install 'forefront[server,ray]'")
+        fail(RAY_IS_MISSING)
     ray_session.connect(found)
     yield deploy
 

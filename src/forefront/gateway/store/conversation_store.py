@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.content_cipher import ContentCipher
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.storage_limits import StorageLimits, add_size, check_room
+from forefront.gateway.store.storage_limits import StorageLimits, add_size, check_room, delete_contents
 from forefront.gateway.store.tables import conversation_items, conversations
 from forefront.wire.errors import ApiError
 
@@ -272,18 +271,7 @@ class ConversationStore:
 
 def delete_conversations(database: Database, condition: sa.ColumnElement[bool], count: int) -> int:
     """Delete up to `count` conversations that meet the condition, in one transaction. Returns their number."""
-    table = conversations
-    query = sa.select(table.c.id, table.c.project, table.c.size).where(condition).limit(count)
-    with database.write() as connection:
-        rows = connection.execute(query).all()
-        if rows:
-            connection.execute(sa.delete(table).where(table.c.id.in_([row.id for row in rows])))
-        numbers, sizes = Counter(row.project for row in rows), Counter[str]()
-        for row in rows:
-            sizes[row.project] += row.size
-        for project, number in numbers.items():
-            add_size(connection, project, -sizes[project], conversations=-number)
-    return len(rows)
+    return delete_contents(database, conversations, condition, count)
 
 
 def not_stored(conversation_id: str, param: str | None = None) -> ApiError:

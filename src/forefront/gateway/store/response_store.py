@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.content_cipher import ContentCipher
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.storage_limits import StorageLimits, add_size, check_room
+from forefront.gateway.store.storage_limits import StorageLimits, add_size, check_room, delete_contents
 from forefront.gateway.store.tables import servers, stored_responses
 from forefront.wire.errors import ApiError
 
@@ -251,18 +250,7 @@ class ResponseStore:
 
 def delete_responses(database: Database, condition: sa.ColumnElement[bool], count: int) -> int:
     """Delete up to `count` responses that meet the condition, in one transaction. Returns their number."""
-    table = stored_responses
-    query = sa.select(table.c.id, table.c.project, table.c.size).where(condition).limit(count)
-    with database.write() as connection:
-        rows = connection.execute(query).all()
-        if rows:
-            connection.execute(sa.delete(table).where(table.c.id.in_([row.id for row in rows])))
-        numbers, sizes = Counter(row.project for row in rows), Counter[str]()
-        for row in rows:
-            sizes[row.project] += row.size
-        for project, number in numbers.items():
-            add_size(connection, project, -sizes[project], responses=-number)
-    return len(rows)
+    return delete_contents(database, stored_responses, condition, count)
 
 
 def not_stored(response_id: str, param: str | None = None) -> ApiError:

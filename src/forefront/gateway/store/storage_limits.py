@@ -1,11 +1,13 @@
 """The bounds of a project's stored data: responses, conversations, and the bytes of both."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 
-from forefront.gateway.store.tables import stored_sizes
+from forefront.gateway.store.database import Database
+from forefront.gateway.store.tables import stored_responses, stored_sizes
 from forefront.wire.errors import ApiError
 
 # Bytes of one stored request's contents before its output.
@@ -52,3 +54,20 @@ def add_size(connection: sa.Connection, project: str, size: int, *, responses: i
     change = {name: table.c[name] + number for name, number in more.items()}
     if not connection.execute(sa.update(table).where(table.c.project == project).values(change)).rowcount:
         connection.execute(sa.insert(table).values(project=project, **more))
+
+
+def delete_contents(database: Database, table: sa.Table, condition: sa.ColumnElement[bool], count: int) -> int:
+    """Delete up to `count` rows that meet the condition from the table of responses or of conversations, in one
+    transaction. Returns their number."""
+    kind = "responses" if table is stored_responses else "conversations"
+    query = sa.select(table.c.id, table.c.project, table.c.size).where(condition).limit(count)
+    with database.write() as connection:
+        rows = connection.execute(query).all()
+        if rows:
+            connection.execute(sa.delete(table).where(table.c.id.in_([row.id for row in rows])))
+        numbers, sizes = Counter(row.project for row in rows), Counter[str]()
+        for row in rows:
+            sizes[row.project] += row.size
+        for project, number in numbers.items():
+            add_size(connection, project, -sizes[project], **{kind: -number})
+    return len(rows)
