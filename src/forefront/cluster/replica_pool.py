@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -62,8 +62,6 @@ class ReplicaPool:
         tls: ssl.SSLContext | None,
     ) -> None:
         self.router = router
-        # Called when the capacity has changed.
-        self.changed: Callable[[], None] = lambda: None
         self._model, self._stall_seconds = model, stall_seconds
         self._events, self._tls = events, tls
         self._addresses: dict[str, ReplicaAddress] = {}
@@ -119,14 +117,12 @@ class ReplicaPool:
         self._events.lost(connection, reason)
         if connection.name not in self._addresses:
             self._forget(connection)
-        self.changed()
 
     def drain(self, connection: ReplicaConnection) -> None:
         """Give a replica nothing new."""
         connection.state.draining = True
         connection.available = False
         self.router.drain(connection.name)
-        self.changed()
 
     def _connect(self) -> None:
         for connection in self:
@@ -166,8 +162,6 @@ class ReplicaPool:
             self._events.leave(connection, "the engine of the replica makes no progress")
             return
         was_available, connection.available = connection.available, not status.draining
-        if connection.available != was_available:
-            self.changed()
         if status.leaving:
             self._events.leave(connection, None)
         elif connection.available and not was_available:

@@ -4,8 +4,6 @@ import sys
 from array import array
 from collections.abc import Iterable
 
-_ITEM = array("i").itemsize
-
 
 def pack_tokens(tokens: Iterable[int]) -> bytes:
     """The bytes of token ids."""
