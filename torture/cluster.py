@@ -168,7 +168,11 @@ async def _cuts(cluster: Cluster, server: RunningServer) -> None:
     seconds = time.monotonic() - left
     # The goal is 0.1 s. On a busy machine the status requests themselves take part of the bound.
     cluster.harness.report(
-        "cluster", "", f"{count} random cuts", f"all replicas idle after {seconds:.2f} s", good=seconds < 0.5
+        "cluster",
+        cluster.harness.stores[-1],
+        f"{count} random cuts",
+        f"all replicas idle after {seconds:.2f} s",
+        good=seconds < 0.5,
     )
 
 
@@ -197,7 +201,9 @@ async def _kills(cluster: Cluster, server: RunningServer, kinds: Sequence[str]) 
             failed = sum(not stream.finished or bool(stream.errors) for stream in outage)
             cluster.streams += outage
             title = "nodes killed while one of them had all replicas"
-            harness.report("cluster", "", title, f"{len(outage)} streams, {failed} failed", good=not failed)
+            harness.report(
+                "cluster", harness.stores[-1], title, f"{len(outage)} streams, {failed} failed", good=not failed
+            )
         if not streams:
             continue
         _report(cluster, f"{rounds} {kind} kills under {cluster.num_streams} streams", streams)
@@ -244,7 +250,9 @@ async def _scaling(cluster: Cluster, server: RunningServer) -> None:
     failed = sum(not stream.finished or stream.errors for stream in streams)
     found = f"{len(streams)} streams, {failed} failed, {sum(stream.moves for stream in streams)} moves"
     cluster.streams += streams
-    cluster.harness.report("cluster", "", "2, 4, 1, 2 replicas, then an upgrade", found, good=not failed)
+    cluster.harness.report(
+        "cluster", cluster.harness.stores[-1], "2, 4, 1, 2 replicas, then an upgrade", found, good=not failed
+    )
 
 
 async def _control_plane(cluster: Cluster, server: RunningServer) -> None:
@@ -267,7 +275,7 @@ async def _control_plane(cluster: Cluster, server: RunningServer) -> None:
     cluster.streams += streams
     alive = server.process.poll() is None
     title = f"controller killed, GCS away for {seconds:.0f} s"
-    cluster.harness.report("cluster", "", title, found, good=not failed and alive)
+    cluster.harness.report("cluster", cluster.harness.stores[-1], title, found, good=not failed and alive)
 
 
 async def _two_servers(cluster: Cluster, server: RunningServer, second: RunningServer) -> None:
@@ -281,7 +289,7 @@ async def _two_servers(cluster: Cluster, server: RunningServer, second: RunningS
     failed = sum(not stream.finished or stream.errors or stream.moves for stream in streams)
     cluster.streams += streams
     found = f"{failed} of {len(streams)} streams of the other server changed"
-    cluster.harness.report("cluster", "", "one of two servers killed", found, good=not failed)
+    cluster.harness.report("cluster", cluster.harness.stores[-1], "one of two servers killed", found, good=not failed)
 
 
 async def _ledger(cluster: Cluster) -> None:
@@ -309,7 +317,7 @@ def _report(cluster: Cluster, done: str, streams: Sequence[Stream], longest: flo
     # On a busy machine all streams have pauses.
     limit = max(3.0 if longest is None else longest, 3 * usual)
     good = whole + one_error == len(streams) and kept >= 0.99 * len(moved) and bool(moved) and pause <= limit
-    cluster.harness.report("cluster", "", done, found, good=good)
+    cluster.harness.report("cluster", cluster.harness.stores[-1], done, found, good=good)
 
 
 def _p99(streams: Sequence[Stream]) -> float:

@@ -34,8 +34,8 @@ _INSTRUCTIONS: Final = 256  # tokens that a ranking model may add around a pair:
 
 @dataclass(frozen=True, slots=True)
 class PreparedTexts:
-    """A `PreparedEmbeddings` for an upstream. `bodies` have at most `_BATCH` texts each. `instructions`: tokens that the
-    model may add to the texts."""
+    """A `PreparedEmbeddings` for an upstream. `bodies` have at most `_BATCH` texts each. `instructions`: tokens that
+    the model may add to the texts."""
 
     path: str
     bodies: list[dict[str, Any]]
