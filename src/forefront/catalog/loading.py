@@ -1,9 +1,10 @@
 """From a model source to a served model."""
 
 import logging
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import TypeVar
 
@@ -70,7 +71,8 @@ class LocalLoader:
     def load_draft(self, progress: Progress) -> ModelParts:
         """The parts of a draft model. Raises `SourceError`."""
         source = self.fetch(self.source, progress)
-        parts = load_parts(source, self.cache, self.options, progress).parts
+        with _source_errors(source):
+            parts = load_parts(source, self.cache, self.options, progress).parts
         if not isinstance(parts, ModelParts):
             raise SourceError(f"{source.path}: an embedding model cannot draft")
         return parts
@@ -100,14 +102,8 @@ def load(
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
     is a smaller model. Raises `SourceError`, whose text names the file.
     """
-
-    def create(
-        parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None
-    ) -> LocalBackend | EmbeddingBackend:
-        return _backend(parts, options, chat_template, draft)
-
     opening = Opening(source, cache, options, chat_template, context_length)
-    backend, build, mark, options = _load(opening, progress, Tunings(cache.home), create)
+    backend, build, mark, options = _load(opening, progress, Tunings(cache.home), partial(_backend, draft=draft))
     size = estimate_memory(source, options, context_length).memory_bytes
     return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
 
@@ -147,27 +143,23 @@ class ModelText:
 
 def read_text(source: ModelSource, cache: ModelCache, context_length: int | None = None) -> ModelText:
     """The text side of a model, for a server whose replicas run elsewhere. Raises `SourceError`."""
-    try:
+    with _source_errors(source):
         if source.is_ir:
             tokenizer, facts = load_ir_tokenizer(source.path), read_facts(source.path)
         else:
             tokenizer, facts = _open_text_model(source, cache).text()
         if context_length is not None:
             facts = replace(facts, context_length=min(facts.context_length, context_length))
-    except OSError as error:
-        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
     return ModelText(tokenizer, facts)
 
 
 def weights_digest(source: ModelSource, cache: ModelCache) -> str:
     """The hash of the weights, as in `Build`, of a model for a cluster. Reads all of the files the first time. Raises
     `SourceError`."""
-    try:
+    with _source_errors(source):
         if source.is_ir:
             return f"sha256:{ir_digest(source.path, cache)}"
         return f"sha256:{_open_text_model(source, cache).digest}"
-    except OSError as error:
-        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
 
 
 def _open_text_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
@@ -188,6 +180,19 @@ class Opening:
     context_length: int | None
 
 
+@contextmanager
+def _source_errors(source: ModelSource) -> Iterator[None]:
+    """Raise what fails while a model is read or loaded as a `SourceError` that names the file."""
+    try:
+        yield
+    except LoadError as error:
+        raise SourceError(f"{source.path}: {error}") from error
+    except OSError as error:
+        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
+
+
 def _load(
     opening: Opening,
     progress: Progress,
@@ -196,19 +201,13 @@ def _load(
 ) -> tuple[T, Build, str, ModelOptions]:
     """What `create` makes of the model's parts, its build, its fingerprint, and the options that it has been given."""
     source, cache, chat_template = opening.source, opening.cache, opening.chat_template
-    try:
+    with _source_errors(source):
         loaded = load_parts(source, cache, opening.options, progress, tunings)
         options = loaded.options
         settings = cache.digest(settings_files(source))
         parts = _with_context(loaded.parts, opening.context_length)
         with progress.step(f"Loading {source.name}"):
             created = create(parts, options, chat_template)
-    except LoadError as error:
-        raise SourceError(f"{source.path}: {error}") from error
-    except OSError as error:
-        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
-    except RuntimeError as error:  # what OpenVINO raises for everything
-        raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
     build = Build(f"sha256:{loaded.digest}", _precision(loaded.weights, options), _engine())
     return created, build, fingerprint(build, settings, options, chat_template), options
 
