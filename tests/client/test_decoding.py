@@ -131,3 +131,10 @@ async def test_async() -> None:
         server.answer = httpx.Response(404, json={"error": {"message": "none", "code": "model_not_found"}})
         with pytest.raises(NotFoundError):
             await client.models.retrieve("b")
+
+
+@pytest.mark.parametrize("call", [{}, {"id": "a"}, {"type": "function"}, {"type": "custom"}, {"type": "else"}])
+def test_tool_calls_without_a_function_stay_json(call: dict[str, Any]) -> None:
+    body = copy.deepcopy(COMPLETION)
+    body["choices"][0]["message"]["tool_calls"] = [call]
+    assert complete(body).to_dict()["choices"][0]["message"]["tool_calls"] == [call]

@@ -21,6 +21,8 @@ from tests.engine.engines import GREEDY, collect, prompt
 
 SEEDED = SamplingParams(temperature=1.0, top_p=0.95, seed=7, presence_penalty=0.5)
 SCORED = SamplingParams(temperature=0, top_logprobs=3)
+# Random text: drafts are hardly ever accepted, so long answers take long.
+RANDOM = SamplingParams(temperature=1.0)
 
 Start = Callable[..., Replica]
 
@@ -220,13 +222,15 @@ async def test_a_lost_server_leaves_no_work_behind(pair: list[Replica]) -> None:
 
 
 async def test_a_draining_replica_finishes_or_hands_over(pair: list[Replica], start: Start) -> None:
-    leaving = start(grace=0.2)
+    leaving = start(grace=0.0)
     async with engine_on([leaving]) as engine:
         await ready(engine, 1)
-        generation = engine.submit(GenerateRequest(prompt(40), 1900, GREEDY))
+        generation = engine.submit(GenerateRequest(prompt(40), 1900, RANDOM, n=16))
         await begun(generation)
         leaving.drain()
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):
+            while not engine.pool[leaving.name].state.draining:
+                await asyncio.sleep(0.01)
         # There is no other replica yet: it stays.
         await begun(generation)
         assert generation.moves == 0

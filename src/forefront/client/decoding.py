@@ -197,14 +197,18 @@ def _lenient(kind: Any, value: Any) -> Any:
     return value
 
 
-def _lenient_struct(kind: type[msgspec.Struct], value: Mapping[str, Any]) -> msgspec.Struct:
+def _lenient_struct(kind: type[msgspec.Struct], value: Mapping[str, Any]) -> Any:
+    """`value` as a `kind`; unchanged if the struct's own check refuses it, as for a tool call without a function."""
     made: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         if field.name in value:
             made[field.name] = _lenient(field.type, value[field.name])
         elif field.required:
             made[field.name] = None
-    return kind(**made)
+    try:
+        return kind(**made)
+    except ValueError:
+        return value
 
 
 def _struct_in(kind: Any, value: Mapping[str, Any]) -> type[msgspec.Struct] | None:
