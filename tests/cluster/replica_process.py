@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import msgspec
 import uvloop
@@ -41,8 +42,8 @@ def slow_down(seconds: float) -> None:
         time.sleep(seconds)
         return run_step(*arguments)
 
-    PagedModel.run = run  # type: ignore[method-assign]
-    loading.create_drafter = lambda *_: None
+    mock.patch.object(PagedModel, "run", run).start()
+    mock.patch.object(loading, "create_drafter", return_value=None).start()
 
 
 if __name__ == "__main__":
