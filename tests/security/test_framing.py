@@ -89,7 +89,9 @@ def test_unambiguous_framing_is_answered(server: RunningServer) -> None:
 
 
 def test_nonsense_behind_a_request_is_not_written_into_its_answer(server: RunningServer) -> None:
-    long = json.dumps(json.loads(BODY) | {"max_tokens": 1500, "stream": True, "logit_bias": {"2": -100}}).encode()
+    long = json.dumps(
+        json.loads(BODY) | {"max_tokens": 1500, "n": 16, "stream": True, "logit_bias": {"2": -100}}
+    ).encode()
     with connection(server.url) as opened:
         opened.sendall(request(*CHAT, f"Content-Length: {len(long)}", body=long))
         first = opened.recv(2**16)
