@@ -17,9 +17,9 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ModelMetrics, ServerMetrics
+from forefront.server.connection.connection_limits import ConnectionLimits
+from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.http.body_memory import BodyMemory
-from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.middleware.auth import AuthMiddleware
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware

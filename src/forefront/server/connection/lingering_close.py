@@ -6,8 +6,8 @@ Data that arrives at a closed socket resets the connection, and a reset destroys
 import asyncio
 from typing import Final
 
-from forefront.server.http.send_timeout import bytes_acknowledged
-from forefront.server.http.write_coalescing import CoalescingTransport
+from forefront.server.connection.send_timeout import bytes_acknowledged
+from forefront.server.connection.write_coalescing import CoalescingTransport
 
 # Seconds without data in either direction.
 _IDLE: Final = 1.0

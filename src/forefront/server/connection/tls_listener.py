@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
-from forefront.server.http.connection_limits import ConnectionLimits
+from forefront.server.connection.connection_limits import ConnectionLimits
 
 log = logging.getLogger(__name__)
 

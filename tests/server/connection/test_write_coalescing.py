@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-from forefront.server.http.write_coalescing import CoalescingTransport
+from forefront.server.connection.write_coalescing import CoalescingTransport
 
 
 class _Speaker(asyncio.Protocol):

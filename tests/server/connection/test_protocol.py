@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
+from forefront.server.connection.connection_limits import ConnectionLimits
+from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.serve import bind
 
 _BODY = 6 * 2**20

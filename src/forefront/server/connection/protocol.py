@@ -10,13 +10,9 @@ from typing import Any, ClassVar, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from forefront.server.http.api_conventions import OPENAI
-from forefront.server.http.body import BODY_ARRIVED
-from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.disconnect import CONNECTION
-from forefront.server.http.error_response import error_headers, error_status
-from forefront.server.http.lingering_close import LingeringTransport
-from forefront.server.http.request_framing import (
+from forefront.server.connection.connection_limits import ConnectionLimits
+from forefront.server.connection.lingering_close import LingeringTransport
+from forefront.server.connection.request_framing import (
     AmbiguousRequestError,
     check_head,
     close_delimited,
@@ -24,8 +20,12 @@ from forefront.server.http.request_framing import (
     head_without_upgrade,
     is_rtsp,
 )
-from forefront.server.http.send_timeout import SendTimeout
-from forefront.server.http.tls_listener import Handshake
+from forefront.server.connection.send_timeout import SendTimeout
+from forefront.server.connection.tls_listener import Handshake
+from forefront.server.http.api_conventions import OPENAI
+from forefront.server.http.body import BODY_ARRIVED
+from forefront.server.http.disconnect import CONNECTION
+from forefront.server.http.error_response import error_headers, error_status
 from forefront.wire.errors import ApiError
 
 MAX_HEADERS: Final = 64 * 2**10

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forefront.server.http.connection_limits import ConnectionLimits
+from forefront.server.connection.connection_limits import ConnectionLimits
 from forefront.server.http.error_response import error_headers
 from forefront.wire.errors import ERRORS, ApiError
 
@@ -23,7 +23,7 @@ class Held:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, in seconds."""
     now = [100.0]
-    monkeypatch.setattr("forefront.server.http.connection_limits.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("forefront.server.connection.connection_limits.time.monotonic", lambda: now[0])
     return now
 
 
