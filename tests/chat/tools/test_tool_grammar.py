@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource, expand
-from forefront.chat.tools.llama import LlamaFormat
-from forefront.chat.tools.named import MistralFormat
+from forefront.chat.tools.formats.llama import LlamaFormat
+from forefront.chat.tools.formats.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import CallMode, ToolGrammar, tool_grammar
 from forefront.chat.tools.tool_parser import ToolParser

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.arguments import json_arguments
+from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_parser import CallParser
-from forefront.chat.tools.hermes import json_call
+from forefront.chat.tools.formats.hermes import json_call
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact
 from forefront.wire.tools import Tool
 

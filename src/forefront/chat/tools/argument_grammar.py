@@ -10,7 +10,7 @@ from forefront.chat.grammar.schema.schema_merge import NoValueError
 from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
 from forefront.chat.grammar.source import schema_lark
-from forefront.chat.tools.schema import enumerated, is_open, part_alone, properties, required, resolve, types
+from forefront.chat.tools.argument_schema import enumerated, is_open, part_alone, properties, required, resolve, types
 from forefront.chat.tools.tool_format import Rules, compact, literal
 from forefront.wire.tools import TEXT_GRAMMAR, Tool
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.call_parser import CallParser
-from forefront.chat.tools.hermes import json_call, json_rule
+from forefront.chat.tools.formats.hermes import json_call, json_rule
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, literal
 from forefront.wire.tools import Tool
 

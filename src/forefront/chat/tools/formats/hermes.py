@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.arguments import json_arguments
+from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool

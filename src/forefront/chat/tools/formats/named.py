@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.arguments import json_arguments
+from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
-from forefront.chat.tools.json_list import JsonListFormat
+from forefront.chat.tools.formats.json_list import JsonListFormat
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
 

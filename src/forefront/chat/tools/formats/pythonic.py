@@ -11,12 +11,12 @@ from string import ascii_letters
 from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.arguments import FREE_NAME, escape, json_value, schema_of, sequence
+from forefront.chat.tools.argument_grammar import FREE_NAME, escape, json_value, schema_of, sequence
+from forefront.chat.tools.argument_schema import fit, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
-from forefront.chat.tools.schema import fit, properties, types
+from forefront.chat.tools.formats.literals import Values, ValueTextError
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
-from forefront.chat.tools.values import Values, ValueTextError
 from forefront.wire.tools import Tool
 
 _QUOTES = ('"', "'")

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from forefront.chat.tools.gemma import GemmaFormat
-from forefront.chat.tools.hermes import HermesFormat
-from forefront.chat.tools.json_list import JsonListFormat
-from forefront.chat.tools.llama import LlamaFormat
-from forefront.chat.tools.named import MistralFormat, SectionFormat
-from forefront.chat.tools.pythonic import BarePythonicFormat, FencedPythonicFormat, PythonicFormat, is_pythonic
-from forefront.chat.tools.tagged import TaggedFormat
+from forefront.chat.tools.formats.gemma import GemmaFormat
+from forefront.chat.tools.formats.hermes import HermesFormat
+from forefront.chat.tools.formats.json_list import JsonListFormat
+from forefront.chat.tools.formats.llama import LlamaFormat
+from forefront.chat.tools.formats.named import MistralFormat, SectionFormat
+from forefront.chat.tools.formats.pythonic import BarePythonicFormat, FencedPythonicFormat, PythonicFormat, is_pythonic
+from forefront.chat.tools.formats.tagged import TaggedFormat
 from forefront.chat.tools.tool_format import ToolFormat
 
 Control = Mapping[str, int]

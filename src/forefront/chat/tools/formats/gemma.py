@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.output.marker_scanner import Reading
-from forefront.chat.tools.arguments import (
+from forefront.chat.tools.argument_grammar import (
     FREE_NAME,
     custom_text,
     free_text,
@@ -17,11 +17,11 @@ from forefront.chat.tools.arguments import (
     sequence,
     text_conditions,
 )
+from forefront.chat.tools.argument_schema import enumerated, fit, properties, resolve, types
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
-from forefront.chat.tools.schema import enumerated, fit, properties, resolve, types
+from forefront.chat.tools.formats.literals import Values, ValueTextError
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
-from forefront.chat.tools.values import Values, ValueTextError
 from forefront.wire.tools import TEXT_GRAMMAR, Tool
 
 # Levels of arrays and objects that the grammar knows; it grows with each.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from forefront.chat.output.marker_scanner import Reading, until
-from forefront.chat.tools.arguments import FREE_NAME, free_text, raw_text, schema_of, sequence
+from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, raw_text, schema_of, sequence
+from forefront.chat.tools.argument_schema import from_text, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
-from forefront.chat.tools.schema import from_text, properties, types
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.tools import Tool
 
