@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.gpu_server_loader import GpuServerLoader
-from forefront.catalog.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.load_queue import LoadQueue, gibibytes, no_room
 from forefront.catalog.loaded_model import ModelLoader, Progress
-from forefront.catalog.loading import LocalLoader
+from forefront.catalog.loaders.gpu_server_loader import GpuServerLoader
+from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
+from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.machine_memory import machine_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.model_settings import parse_keep

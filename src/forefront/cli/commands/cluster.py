@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from forefront.catalog.loading import weights_digest
+from forefront.catalog.loaders.local_loader import weights_digest
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.records import PulledModels
 from forefront.catalog.source import SourceError

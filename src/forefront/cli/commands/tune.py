@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.catalog.loading import load_parts
+from forefront.catalog.loaders.local_loader import load_parts
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.source import ModelSource, SourceError, parse_source

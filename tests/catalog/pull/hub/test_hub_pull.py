@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog.pull import hub_pull, transfer
-from forefront.catalog.pull.hub import HubSettings
-from forefront.catalog.pull.hub_cache import HubCache
+from forefront.catalog.pull import transfer
+from forefront.catalog.pull.hub import hub_pull
+from forefront.catalog.pull.hub.hub_api import HubSettings
+from forefront.catalog.pull.hub.hub_cache import HubCache
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.reference import HubReference
 from forefront.catalog.source import SourceError

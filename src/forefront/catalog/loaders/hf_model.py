@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from forefront.catalog.generation_config import end_tokens
-from forefront.catalog.prepared_model import PreparedModel
+from forefront.catalog.loaders.generation_config import end_tokens
+from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.tokenizer.hugging_face import hugging_face_tokenizer

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forefront.catalog.generation_config import end_tokens
+from forefront.catalog.loaders.generation_config import end_tokens
 from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache, read_json
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts

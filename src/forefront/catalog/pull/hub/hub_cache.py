@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.pull.hub import COMMIT
-from forefront.catalog.pull.repository import Repository, RepositoryFile
+from forefront.catalog.pull.hub.hub_api import COMMIT
+from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 from forefront.catalog.reference import HubReference
 
 _DEFAULT_REVISION: Final = "main"

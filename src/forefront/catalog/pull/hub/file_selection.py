@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from forefront.catalog.pull.gguf_variant import GgufVariant, find_projector, gguf_variants
-from forefront.catalog.pull.repository import Repository, RepositoryFile, Selection
+from forefront.catalog.pull.hub.gguf_variant import GgufVariant, find_projector, gguf_variants
+from forefront.catalog.pull.hub.repository import Repository, RepositoryFile, Selection
 
 # Names of quantisations, best first. 16 and 32 bits come last: they are slower and hardly better than 8 bits.
 _PREFERRED: Final = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog import loading
 from forefront.catalog.catalog import LoadedModel
+from forefront.catalog.loaders import local_loader as loading
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forefront.catalog.ir_model import load_ir, read_facts
+from forefront.catalog.loaders.ir_model import load_ir, read_facts
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import LoadError, ModelParts, load_backend
 from forefront.engine.model.model import ModelOptions, PagedModel

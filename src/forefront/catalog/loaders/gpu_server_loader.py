@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from forefront.catalog.fingerprint import fingerprint, settings_files
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
+from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions

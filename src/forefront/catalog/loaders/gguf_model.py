@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forefront.catalog.prepared_model import PreparedModel
+from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.tokenizer.gguf import gguf_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer

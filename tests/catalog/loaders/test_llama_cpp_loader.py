@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
-from forefront.catalog.loading import LocalLoader
+from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
+from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions

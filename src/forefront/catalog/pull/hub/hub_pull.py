@@ -10,11 +10,11 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.disk import check_space, disk_errors
 from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.file_lock import hold_lock, is_locked
-from forefront.catalog.pull.hub import Hub, HubSettings
-from forefront.catalog.pull.hub_cache import HubCache, size_of
+from forefront.catalog.pull.hub.file_selection import SelectionError, select
+from forefront.catalog.pull.hub.hub_api import Hub, HubSettings
+from forefront.catalog.pull.hub.hub_cache import HubCache, size_of
+from forefront.catalog.pull.hub.repository import Repository, RepositoryFile, Selection
 from forefront.catalog.pull.records import PulledFile, PulledModel, PulledModels
-from forefront.catalog.pull.repository import Repository, RepositoryFile, Selection
-from forefront.catalog.pull.selection import SelectionError, select
 from forefront.catalog.pull.transfer import TransferError, make_client, transfer
 from forefront.catalog.reference import HubReference
 from forefront.catalog.source import SourceError

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from forefront.catalog.machine_memory import machine_memory
-from forefront.catalog.pull.repository import Repository, RepositoryFile
-from forefront.catalog.pull.selection import SelectionError, fits, select
+from forefront.catalog.pull.hub.file_selection import SelectionError, fits, select
+from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 
 GB = 10**9
 

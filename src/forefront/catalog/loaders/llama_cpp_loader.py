@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from forefront.catalog.fingerprint import fingerprint
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader, Progress
-from forefront.catalog.loading import LocalLoader
+from forefront.catalog.loaders.fingerprint import fingerprint
+from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError

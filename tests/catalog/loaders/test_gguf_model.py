@@ -8,7 +8,7 @@ import gguf
 import numpy as np
 import pytest
 
-from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import ModelParts
@@ -43,7 +43,7 @@ def test_weights_packed_by_another_version_are_not_used(
     tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tiny_gguf, tmp_path).load()
-    monkeypatch.setattr("forefront.catalog.prepared_model.PACKING", PACKING + 1)
+    monkeypatch.setattr("forefront.catalog.loaders.prepared_model.PACKING", PACKING + 1)
     assert not opened(tiny_gguf, tmp_path).is_prepared
 
 

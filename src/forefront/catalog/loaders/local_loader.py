@@ -8,14 +8,14 @@ from functools import partial
 from importlib.metadata import version
 from typing import TypeVar
 
-from forefront.catalog.fingerprint import fingerprint, settings_files
-from forefront.catalog.gguf_model import GgufModel
-from forefront.catalog.hf_model import HfModel
-from forefront.catalog.ir_model import ir_digest, load_ir, load_ir_tokenizer, read_facts
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
+from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
+from forefront.catalog.loaders.gguf_model import GgufModel
+from forefront.catalog.loaders.hf_model import HfModel
+from forefront.catalog.loaders.ir_model import ir_digest, load_ir, load_ir_tokenizer, read_facts
+from forefront.catalog.loaders.prepared_model import NOT_ON_CLUSTER, PreparedModel
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.prepared_model import NOT_ON_CLUSTER, PreparedModel
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.tuning import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend

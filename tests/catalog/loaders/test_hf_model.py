@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.hf_model import HfModel
-from forefront.catalog.loading import load
+from forefront.catalog.loaders.hf_model import HfModel
+from forefront.catalog.loaders.local_loader import load
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.chat.local.loading import ModelOptions

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from forefront.catalog.pull.repository import Repository, RepositoryFile
+from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 from forefront.catalog.pull.transfer import RemoteFile, TransferError, proxy_hint
 from forefront.catalog.reference import HubReference, is_safe_path
 from forefront.catalog.source import SourceError
