@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.types import Scope
 
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
-from forefront.cli.server_runtime import tune_interpreter
+from forefront.cli.serving.server_runtime import tune_interpreter
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
 from forefront.observability.request_recorder import RequestRecorder

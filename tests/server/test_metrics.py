@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database

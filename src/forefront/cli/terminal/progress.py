@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from forefront.cli.printable import printable
+from forefront.cli.terminal.printable import printable
 
 
 def format_size(size: int) -> str:

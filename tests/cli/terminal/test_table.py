@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from forefront.cli.table import print_table
+from forefront.cli.terminal.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import default_url, open_database
 from forefront.gateway.store.tables import daily_usage

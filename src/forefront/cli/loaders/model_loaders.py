@@ -20,10 +20,10 @@ from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import ModelUse, PulledModels
 from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
 from forefront.chat.local.loading import DRAFT_KV_SHARE
-from forefront.cli.cluster_models import ClusterModels
+from forefront.cli.loaders.cluster_models import ClusterModels
+from forefront.cli.loaders.upstream_model import load_upstream
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
-from forefront.cli.upstream_model import load_upstream
 from forefront.engines.gpu_servers import SGLANG, VLLM
 
 log = logging.getLogger(__name__)

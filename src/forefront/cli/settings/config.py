@@ -14,8 +14,8 @@ from forefront.catalog.model_settings import find_conflict
 from forefront.catalog.source import is_model_name
 from forefront.cli.settings.errors import ConfigError, did_you_mean, explain, quoted_key, setting_source
 from forefront.cli.settings.sections import Config, ServerSettings
+from forefront.cli.settings.tls import find_certificate_error
 from forefront.cli.settings.variables import environment_variable, read_variables, setting_names
-from forefront.cli.tls import find_certificate_error
 from forefront.gateway.store.database import StoreError, parse_url
 
 __all__ = [

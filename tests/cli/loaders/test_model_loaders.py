@@ -7,7 +7,7 @@ import pytest
 
 from forefront.catalog.model_settings import ModelSettings
 from forefront.chat.local.loading import ModelOptions
-from forefront.cli.model_loaders import make_model
+from forefront.cli.loaders.model_loaders import make_model
 from forefront.cli.settings.model_list import list_models
 
 

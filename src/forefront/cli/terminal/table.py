@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from forefront.cli.printable import printable
+from forefront.cli.terminal.printable import printable
 
 # The minimum width of a folded column, in characters.
 _MIN_WIDTH = 20

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from forefront.cli.logs import set_up_logging
+from forefront.cli.serving.logs import set_up_logging
 
 UNSEEN = [
     chr(number)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from forefront.cli.config import did_you_mean
+from forefront.cli.settings.config import did_you_mean
 from forefront.gateway.keys.key_store import KeyStore, is_active
 from forefront.wire.admin import Budget, Key
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from forefront.cli.config import ConfigError
+from forefront.cli.settings.config import ConfigError
 from forefront.observability.tracer_choice import MISSING_PACKAGES, choose_tracer, is_installed
 from forefront.observability.tracing import Tracer
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from forefront.cli.config import did_you_mean, environment_variable, setting_names
+from forefront.cli.settings.config import did_you_mean, environment_variable, setting_names
 from forefront.cli.settings.variables import is_service_address
 
 _PREFIX: Final = "FOREFRONT_"

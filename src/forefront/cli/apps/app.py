@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.client_app import COMMANDS
+from forefront.cli.apps.client_app import COMMANDS
+from forefront.cli.apps.models_app import add_model_commands
+from forefront.cli.apps.store_app import add_store_commands
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.commands.serve import serve
 from forefront.cli.commands.tune import tune
-from forefront.cli.models_app import add_model_commands
-from forefront.cli.store_app import add_store_commands
 
 app = typer.Typer(
     no_args_is_help=True,

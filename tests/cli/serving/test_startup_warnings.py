@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.cli.startup_warnings import find_warnings
+from forefront.cli.serving.startup_warnings import find_warnings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import default_url, open_database
 from forefront.wire.admin import Budget, NewKey, ProjectSettings

@@ -13,8 +13,8 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.model_settings import Engine
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.cluster_models import ClusterModels
-from forefront.cli.model_loaders import check_kept, make_model, memory_limit
+from forefront.cli.loaders.cluster_models import ClusterModels
+from forefront.cli.loaders.model_loaders import check_kept, make_model, memory_limit
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.settings.sections import Config

@@ -11,9 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from forefront.cli.config import Config, ConfigError, environment_variable, find_config, load_config, setting_names
-from forefront.cli.environment import unknown_variables
-from forefront.cli.logs import set_up_logging
+from forefront.cli.serving.logs import set_up_logging
+from forefront.cli.settings.config import (
+    Config,
+    ConfigError,
+    environment_variable,
+    find_config,
+    load_config,
+    setting_names,
+)
+from forefront.cli.settings.environment import unknown_variables
 from forefront.wire.message import Message
 from tests.cli.commands.test_serve import forefront
 from tests.support.server import KEY, run_server

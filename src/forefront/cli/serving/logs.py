@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from forefront.cli.printable import printable
+from forefront.cli.terminal.printable import printable
 
 # Generated keys; adopted keys are passed as `secrets`.
 _KEY = re.compile(r"ff-[A-Za-z0-9]{16,}")
