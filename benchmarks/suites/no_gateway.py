@@ -25,7 +25,7 @@ from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.serve import bind
-from forefront.wire.admin import Key, Limits, Project
+from forefront.wire.admin.records import Key, Limits, Project
 from tests.support.instant import MODEL, InstantBackend
 
 

@@ -18,7 +18,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.metrics.families import PREFIX
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from forefront.wire.errors import ERRORS
 from tests.support import clustered
 from tests.support.instant import KEY, MODEL, PROMPT, InstantBackend, Nursery

@@ -30,7 +30,7 @@ from forefront.server.serve import bind
 from forefront.upstream.build import build_backend
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 KEY = "instant-key-0123456789-abcdefghij"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from forefront.upstream.dialects import DIALECTS, NEUTRAL
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest
 from tests.upstream.backends import QUESTION, chat, text
 from tests.upstream.request_fields import (
     CHAT_SAMPLES,

@@ -18,9 +18,9 @@ from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_parser import ToolParser
 from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.tools import Tool
 from forefront.wire.errors import ApiError
-from forefront.wire.message import Message
-from forefront.wire.tools import Tool
 
 # A test of Granite's and DeepSeek's switch for reasoning; the word alone is in many templates.
 _THINKING = re.compile(r"\b(?:if|elif|and|or|not)\s+thinking\b")

@@ -9,7 +9,7 @@ from forefront.cluster.cluster_status import cluster_status
 from forefront.cluster.discovery import ClusterWatch
 from forefront.cluster.remote_engine import RemoteEngine
 from forefront.cluster.replica_identity import ReplicaAddress
-from forefront.wire.admin import ClusterStatus
+from forefront.wire.admin.records import ClusterStatus
 
 
 class ClusterBackend(LocalBackend):

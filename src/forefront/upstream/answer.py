@@ -11,8 +11,8 @@ from forefront.upstream.prompt_size import prompt_bytes
 from forefront.upstream.receipt import UpstreamReceiptFields, read_receipt
 from forefront.upstream.replica import Replica, RoutedRequest
 from forefront.upstream.usage import TokenCounts, TokenEstimator, read_usages
-from forefront.wire.request import SampledRequest
-from forefront.wire.response import EffectiveSampling
+from forefront.wire.completions.request import SampledRequest
+from forefront.wire.completions.response import EffectiveSampling
 
 
 class PreparedCall(msgspec.Struct, frozen=True):

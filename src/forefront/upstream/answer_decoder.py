@@ -11,7 +11,7 @@ from forefront.chat.tools.custom_calls import TextArgument
 from forefront.upstream.chunk import NULL, CallDelta, Chunk, ChunkChoice, decode_chunk
 from forefront.upstream.chunk import Delta as MessageDelta
 from forefront.upstream.logprobs import read_logprobs
-from forefront.wire.response import FinishReason
+from forefront.wire.completions.response import FinishReason
 
 _NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts
 _MAX_CALLS: Final = 1024  # of one choice

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from forefront.wire.request import MAX_STOP_LENGTH
+from forefront.wire.completions.request import MAX_STOP_LENGTH
 
 NULL: Final = Raw(b"null")
 

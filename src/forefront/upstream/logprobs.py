@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from forefront.wire.response import TokenLogprob, TopLogprob
+from forefront.wire.completions.response import TokenLogprob, TopLogprob
 
 # A token that is no whole characters: `bytes:\xe2\x82`.
 _BYTES: Final = re.compile(r"(bytes:)?(\\x[0-9a-f]{2})+")

@@ -7,9 +7,9 @@ import msgspec
 
 from forefront.upstream.dialects import Dialect, Fields
 from forefront.upstream.spec import Capability, UpstreamSpec
+from forefront.wire.completions.media import media_parts
+from forefront.wire.completions.message import AudioPart, FilePart, ImagePart, MediaPart, Message, RefusalPart
 from forefront.wire.errors import ApiError
-from forefront.wire.media import media_parts
-from forefront.wire.message import AudioPart, FilePart, ImagePart, MediaPart, Message, RefusalPart
 
 _CAPABILITIES: Final[dict[type, Capability]] = {ImagePart: "images", AudioPart: "audio", FilePart: "files"}
 

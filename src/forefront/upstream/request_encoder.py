@@ -9,8 +9,8 @@ from forefront.upstream.dialects import NEUTRAL, Dialect, Fields, Writer
 from forefront.upstream.message_encoder import encode_messages
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.tool_encoder import encode_tools
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`; some servers have no limit by default
 # Fields with rules of their own, and fields that concern this server alone.

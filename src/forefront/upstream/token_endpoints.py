@@ -13,8 +13,8 @@ from forefront.upstream.http_client import UpstreamClient
 from forefront.upstream.replica import Replica
 from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
+from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest
 from forefront.wire.tokens import TokenizeRequest
 
 _SECONDS: Final = 30.0

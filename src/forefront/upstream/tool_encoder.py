@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from forefront.upstream.dialects import Dialect, Fields
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.completions.tools import TEXT_GRAMMAR, NamedToolChoice, Tool
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest
-from forefront.wire.tools import TEXT_GRAMMAR, NamedToolChoice, Tool
 
 
 def encode_tools(request: ChatRequest, dialect: Dialect, model: str) -> Fields:

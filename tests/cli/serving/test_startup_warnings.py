@@ -9,7 +9,7 @@ import pytest
 from forefront.cli.serving.startup_warnings import find_warnings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import default_url, open_database
-from forefront.wire.admin import Budget, NewKey, ProjectSettings
+from forefront.wire.admin.records import Budget, NewKey, ProjectSettings
 from tests.support.server import run_server
 
 MONEY = Budget(money=5)

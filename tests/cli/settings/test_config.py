@@ -21,7 +21,7 @@ from forefront.cli.settings.config import (
     setting_names,
 )
 from forefront.cli.settings.environment import unknown_variables
-from forefront.wire.message import Message
+from forefront.wire.completions.message import Message
 from tests.cli.commands.test_serve import forefront
 from tests.support.server import KEY, run_server
 

@@ -15,7 +15,7 @@ from forefront.cli.terminal.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import default_url, open_database
 from forefront.gateway.store.tables import daily_usage
-from forefront.wire.admin import Budget, Key, Limits, NewKey, ProjectSettings
+from forefront.wire.admin.records import Budget, Key, Limits, NewKey, ProjectSettings
 from tests.cli.commands.test_serve import forefront
 
 MODEL = "a-family-of-models/a-model-with-a-long-name-70b-instruct-q4_k_m"

@@ -12,7 +12,7 @@ from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_wi
 from forefront.chat.grammar.source import schema_lark
 from forefront.chat.tools.argument_schema import enumerated, is_open, part_alone, properties, required, resolve, types
 from forefront.chat.tools.tool_format import Rules, compact, literal
-from forefront.wire.tools import TEXT_GRAMMAR, Tool
+from forefront.wire.completions.tools import TEXT_GRAMMAR, Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
 # A name of an argument where the schema leaves it open.

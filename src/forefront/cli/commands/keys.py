@@ -22,9 +22,9 @@ from forefront.cli.terminal.json_output import print_json
 from forefront.cli.terminal.printable import printable
 from forefront.cli.terminal.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import Key, MadeKey, NewKey
+from forefront.wire.admin.parse import check_new_key, convert_or_raise
+from forefront.wire.admin.records import Key, MadeKey, NewKey
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import check_new_key, convert_or_raise
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list, show, rotate and revoke API keys.")
 

@@ -15,7 +15,7 @@ from forefront.cli.options.client_options import (
     strip_controls,
 )
 from forefront.cli.terminal.table import print_table
-from forefront.wire.admin import ModelStatus, ServerStatus
+from forefront.wire.admin.records import ModelStatus, ServerStatus
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name in requests, as `forefront models status` shows.")]
 

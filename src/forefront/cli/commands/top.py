@@ -14,7 +14,7 @@ from forefront.cli.live_view.reading import ModelRates, Rates, Reading, parse_re
 from forefront.cli.live_view.screen import COLUMNS, NUMBERS, Screen, cells, error_lines
 from forefront.cli.options.client_options import BaseUrl, connect, decode_admin, handle_errors, send_admin
 from forefront.cli.terminal.table import print_table
-from forefront.wire.admin import ServerStatus
+from forefront.wire.admin.records import ServerStatus
 
 # Seconds over which rates and latencies are measured.
 _WINDOW: Final = 10.0

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from forefront.wire.admin import Budget, Limits
+from forefront.wire.admin.parse import convert_or_raise
+from forefront.wire.admin.records import Budget, Limits
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import convert_or_raise
 
 _RPM = "Maximum requests within any 60 seconds."
 _TPM = "Maximum tokens, input and output, within any 60 seconds."

@@ -21,7 +21,7 @@ from forefront.cli.settings.sections import Config
 from forefront.cli.settings.variables import sections, tables
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.ledger.pricing import Price, PriceList
-from forefront.wire.admin import Reload
+from forefront.wire.admin.records import Reload
 from forefront.wire.errors import ApiError
 
 log = logging.getLogger(__name__)

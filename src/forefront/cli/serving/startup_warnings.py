@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from forefront.cli.settings.config import did_you_mean
 from forefront.gateway.keys.key_store import KeyStore, is_active
-from forefront.wire.admin import Budget, Key
+from forefront.wire.admin.records import Budget, Key
 
 
 def find_warnings(store: KeyStore, priced: Collection[str], served: Collection[str]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.literals import Values, ValueTextError
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
-from forefront.wire.tools import TEXT_GRAMMAR, Tool
+from forefront.wire.completions.tools import TEXT_GRAMMAR, Tool
 
 # Levels of arrays and objects that the grammar knows; it grows with each.
 _DEPTH = 4

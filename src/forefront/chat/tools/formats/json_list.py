@@ -12,7 +12,7 @@ from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.hermes import json_call, json_rule
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, literal
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

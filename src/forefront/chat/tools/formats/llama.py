@@ -11,7 +11,7 @@ from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.hermes import json_call
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.literals import Values, ValueTextError
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 _QUOTES = ('"', "'")
 

@@ -15,7 +15,7 @@ from forefront.chat.tools.argument_schema import from_text, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
+from forefront.wire.completions.message import FilePart, ImagePart, MediaPart, Message
 from forefront.wire.errors import ApiError
-from forefront.wire.message import FilePart, ImagePart, MediaPart, Message
 
 MAX_MEDIA_PARTS: Final = 64  # of a request
 _MAX_URL: Final = 8192  # characters of a URL other than `data:`

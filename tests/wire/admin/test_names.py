@@ -5,9 +5,9 @@ import unicodedata
 
 import pytest
 
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.parse import check_new_key, convert_or_raise, parse_new_key
+from forefront.wire.admin.records import NewKey
 from forefront.wire.errors import ERRORS, ApiError
-from forefront.wire.parse_admin import check_new_key, convert_or_raise, parse_new_key
 
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest, CompletionRequest
-from forefront.wire.tools import FunctionCall, ToolCall
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.tools import FunctionCall, ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.parse import ParsedRequest, parse_chat_request, parse_completion_request
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import ERRORS, ApiError
-from forefront.wire.message import Message
-from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
-from forefront.wire.request import ChatRequest, CompletionRequest
 
 USER = {"role": "user", "content": "Hello"}
 MISSING = object()

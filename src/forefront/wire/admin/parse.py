@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.admin import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
+from forefront.wire.admin.history import HistoryGroup, HistoryRange, KeyLimits
+from forefront.wire.admin.records import Budget, ModelName, Name, NewKey, ProjectName, ProjectSettings
 from forefront.wire.errors import ApiError
-from forefront.wire.history import HistoryGroup, HistoryRange, KeyLimits
-from forefront.wire.json_reader import read_json
-from forefront.wire.validation_errors import validation_error
+from forefront.wire.parsing.json_reader import read_json
+from forefront.wire.parsing.validation_errors import validation_error
 
 T = TypeVar("T")
 

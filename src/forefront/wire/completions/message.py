@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.tools import FunctionCall, ToolCall
+from forefront.wire.completions.tools import FunctionCall, ToolCall
 
 
 class TextPart(msgspec.Struct, kw_only=True, tag_field="type", tag="text"):

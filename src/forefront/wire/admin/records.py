@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from forefront.wire.completions.response import ModelState
 from forefront.wire.record import Record
-from forefront.wire.response import ModelState
 
 Scope = Literal["chat", "models", "admin", "metrics"]
 Period = Literal["day", "month", "ever"]

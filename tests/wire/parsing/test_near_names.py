@@ -7,8 +7,8 @@ from difflib import SequenceMatcher
 import msgspec
 import pytest
 
-from forefront.wire.near_names import NearNames
-from forefront.wire.request import ChatRequest
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.parsing.near_names import NearNames
 
 NAMES = [field.name for field in msgspec.structs.fields(ChatRequest)]
 LETTERS = "abcdefghijklmnopqrstuvwxyz_-AB0é"

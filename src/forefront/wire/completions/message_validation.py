@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
+from forefront.wire.completions.media import check_media
+from forefront.wire.completions.message import Message
 from forefront.wire.errors import ApiError
-from forefront.wire.media import check_media
-from forefront.wire.message import Message
 
 
 def check_conversation(messages: Sequence[Message]) -> None:

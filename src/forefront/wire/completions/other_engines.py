@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from forefront.wire.errors import ApiError
-from forefront.wire.json_reader import read_json
+from forefront.wire.parsing.json_reader import read_json
 
 Fields = dict[str, Any]
 

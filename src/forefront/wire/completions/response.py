@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from forefront.wire.completions.tools import FunctionCall, FunctionCallDelta, ToolCall, ToolCallDelta
 from forefront.wire.record import Record
-from forefront.wire.tools import FunctionCall, FunctionCallDelta, ToolCall, ToolCallDelta
 
 # `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results, and
 # so with `function_call` for requests with `functions`. `deadline`: the time of `deadline_ms` was over.

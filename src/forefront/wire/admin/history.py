@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from forefront.wire.admin import Budget, Limits, Period, Status
+from forefront.wire.admin.records import Budget, Limits, Period, Status
 from forefront.wire.record import Record
 
 HistoryRange = Literal["hour", "day", "month"]

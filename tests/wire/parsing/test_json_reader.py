@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forefront.wire.errors import ERRORS, ApiError
-from forefront.wire.json_reader import read_json
+from forefront.wire.parsing.json_reader import read_json
 
 MB = 1_000_000
 TOO_DEEP = "Invalid JSON: it nests too deep."

@@ -7,10 +7,10 @@ from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
+from forefront.wire.completions.other_engines import same
+from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables, Refusal
 from forefront.wire.errors import ApiError
-from forefront.wire.near_names import NearNames
-from forefront.wire.other_engines import same
-from forefront.wire.refused_fields import FIELD_TABLES, FieldTables, Refusal
+from forefront.wire.parsing.near_names import NearNames
 
 # Names, not occurrences: a long history may repeat a field of other clients thousands of times.
 _MAX_UNKNOWN: Final = 64

@@ -7,10 +7,10 @@ from typing import NoReturn
 
 import msgspec
 
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.completions.tools import ChosenFunction, FunctionCall, NamedToolChoice, Tool, ToolCall, ToolChoice
 from forefront.wire.errors import ApiError
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest
-from forefront.wire.tools import ChosenFunction, FunctionCall, NamedToolChoice, Tool, ToolCall, ToolChoice
 
 
 def resolve_functions(request: ChatRequest) -> ChatRequest:

@@ -7,18 +7,18 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from forefront.wire.completions.legacy_functions import resolve_functions
+from forefront.wire.completions.message_validation import check_conversation
+from forefront.wire.completions.other_engines import rewrite
+from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables
+from forefront.wire.completions.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.response_format import TextFormat
+from forefront.wire.completions.tools import NamedToolChoice
+from forefront.wire.completions.unknown_fields import ignored_fields
 from forefront.wire.errors import ApiError
-from forefront.wire.field_names import FieldName, same_name
-from forefront.wire.json_reader import read_json
-from forefront.wire.legacy_functions import resolve_functions
-from forefront.wire.message_validation import check_conversation
-from forefront.wire.other_engines import rewrite
-from forefront.wire.refused_fields import FIELD_TABLES, FieldTables
-from forefront.wire.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
-from forefront.wire.response_format import TextFormat
-from forefront.wire.tools import NamedToolChoice
-from forefront.wire.unknown_fields import ignored_fields
-from forefront.wire.validation_errors import Choices, validation_error
+from forefront.wire.parsing.field_names import FieldName, same_name
+from forefront.wire.parsing.json_reader import read_json
+from forefront.wire.parsing.validation_errors import Choices, validation_error
 
 R = TypeVar("R", bound=SampledRequest)
 S = TypeVar("S", bound=msgspec.Struct)

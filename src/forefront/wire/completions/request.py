@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.message import Message
-from forefront.wire.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, ResponseFormat
-from forefront.wire.tools import MAX_TOOLS, ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, ResponseFormat
+from forefront.wire.completions.tools import MAX_TOOLS, ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
 
 MAX_STOPS = 16
 MAX_STOP_LENGTH = 1024
