@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.upstream.dialects import DIALECTS
-from forefront.upstream.request_encoder import RequestEncoder
+from forefront.upstream.encoding.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import ApiError

@@ -8,10 +8,10 @@ from forefront.chat.backend import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError
 from forefront.engines.engine_process import Endpoint, EngineProcess
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.answer import PreparedCall
+from forefront.upstream.decoding.answer import PreparedCall
 from forefront.upstream.detection import list_models
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.replica import Attempt, Replica, RoutedRequest
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend

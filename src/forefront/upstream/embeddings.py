@@ -15,7 +15,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.dialects import Dialect
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError, log_failure
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter, byte_length
 from forefront.upstream.replica import Replica, Replicas, RoutedRequest
 from forefront.upstream.spec import UpstreamSpec

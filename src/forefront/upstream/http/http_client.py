@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from forefront.observability.trace_context import trace_headers
-from forefront.upstream.connection_pool import ConnectionPool, Origin
 from forefront.upstream.error_mapping import connection_error, malformed_error, status_error, timeout_error
-from forefront.upstream.event_stream import EventStream, ReadLimits
-from forefront.upstream.http_connection import (
+from forefront.upstream.http.connection_pool import ConnectionPool, Origin
+from forefront.upstream.http.event_stream import EventStream, ReadLimits
+from forefront.upstream.http.http_connection import (
     ConnectionLostError,
     HttpConnection,
     HttpResponse,

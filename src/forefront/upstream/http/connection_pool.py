@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import urlsplit
 
-from forefront.upstream.http_connection import HttpConnection
+from forefront.upstream.http.http_connection import HttpConnection
 
 # uvicorn closes idle connections after 5 seconds: a request on one that is about to be closed would fail.
 _IDLE_SECONDS: Final = 4.0

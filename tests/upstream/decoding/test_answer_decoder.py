@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.events import ChoiceEnd, Event, TextDelta
-from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.usage import TokenCounts, read_usage, read_usages
 from forefront.upstream.error_mapping import read_error
-from forefront.upstream.sse import EventReader
-from forefront.upstream.usage import TokenCounts, read_usage, read_usages
+from forefront.upstream.http.sse import EventReader
 from tests.support.upstream_answers import chunk
 from tests.upstream.backends import Collected
 from tests.upstream.recorded_answers import RECORDED, Recorded
@@ -116,7 +116,7 @@ def test_any_json_is_a_chunk_or_an_error(value: Any) -> None:
     try:
         list(decoder.decode(json.dumps(value).encode()))
     except Exception as error:
-        assert type(error).__module__ == "forefront.upstream.answer_decoder"
+        assert type(error).__module__ == "forefront.upstream.decoding.answer_decoder"
 
 
 def events(decoder: AnswerDecoder, *chunks: dict[str, Any]) -> list[Event]:

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from forefront.upstream.error_mapping import connection_error, malformed_error, timeout_error
-from forefront.upstream.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
+from forefront.upstream.http.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
+from forefront.upstream.http.sse import EventReader, EventTooLargeError
 from forefront.upstream.replica import Replica
-from forefront.upstream.sse import EventReader, EventTooLargeError
 
 # Bytes of one event, and of an answer that is no stream.
 MAX_EVENT: Final = 4 * 2**20

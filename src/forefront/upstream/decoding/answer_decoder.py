@@ -8,9 +8,9 @@ import msgspec
 
 from forefront.chat.events import ChoiceEnd, Event, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.tools.custom_calls import TextArgument
-from forefront.upstream.chunk import NULL, CallDelta, Chunk, ChunkChoice, decode_chunk
-from forefront.upstream.chunk import Delta as MessageDelta
-from forefront.upstream.logprobs import read_logprobs
+from forefront.upstream.decoding.chunk import NULL, CallDelta, Chunk, ChunkChoice, decode_chunk
+from forefront.upstream.decoding.chunk import Delta as MessageDelta
+from forefront.upstream.decoding.logprobs import read_logprobs
 from forefront.wire.completions.response import FinishReason
 
 _NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts

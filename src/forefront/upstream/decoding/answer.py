@@ -6,11 +6,11 @@ import msgspec
 
 from forefront.chat.backend import RunUsage
 from forefront.chat.events import Completed, RunReport, Started, UpstreamReport
-from forefront.upstream.answer_decoder import AnswerDecoder
+from forefront.upstream.decoding.answer_decoder import AnswerDecoder
+from forefront.upstream.decoding.receipt import UpstreamReceiptFields, read_receipt
+from forefront.upstream.decoding.usage import TokenCounts, TokenEstimator, read_usages
 from forefront.upstream.prompt_size import prompt_bytes
-from forefront.upstream.receipt import UpstreamReceiptFields, read_receipt
 from forefront.upstream.replica import Replica, RoutedRequest
-from forefront.upstream.usage import TokenCounts, TokenEstimator, read_usages
 from forefront.wire.completions.request import SampledRequest
 from forefront.wire.completions.response import EffectiveSampling
 
