@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from forefront.server.connection.connection_limits import ConnectionLimits
 from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
-from tests.cli.test_config import make_pair
+from tests.cli.settings.test_config import make_pair
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
 from tests.security.raw import Said, connection, exchange, read_all, request
 from tests.support.debian import installed

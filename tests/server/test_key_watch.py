@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import httpx
 import pytest
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.server.key_watch import KeyWatch
 from tests.server.response.test_resumed_streams import wait_for_usage
 from tests.support.instant import KEY, MODEL, Instant, Nursery

@@ -8,7 +8,7 @@ from forefront.cluster.backend.generation_dispatcher import MoveCounts
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.fairness.tenant import NO_TENANT
-from forefront.wire.admin import ClusterStatus
+from forefront.wire.admin.records import ClusterStatus
 from tests.support.instant import InstantBackend
 
 MODEL = "clustered"

@@ -11,26 +11,26 @@ from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, To
 from forefront.chat.embedder import EmbeddingResult
 from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.answer import Answer, PreparedCall
-from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.answer import Answer, PreparedCall
+from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.usage import TokenEstimator
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
+from forefront.upstream.encoding.request_encoder import RequestEncoder
+from forefront.upstream.encoding.tool_encoder import custom_tools
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError, log_failure
-from forefront.upstream.event_stream import EventStream
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.event_stream import EventStream
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter, byte_length, prompt_bound, prompt_bytes
 from forefront.upstream.replica import Replicas, RoutedRequest
-from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.token_endpoints import TokenEndpoints
-from forefront.upstream.tool_encoder import custom_tools
-from forefront.upstream.usage import TokenEstimator
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin.records import ReplicaStatus
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from forefront.chat.local.local_backend import LocalBackend
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.protocol.constraint_source import constraint_source
 from forefront.fairness.tenant import Tenant
-from forefront.wire.parse import parse_chat_request
+from forefront.wire.completions.parse import parse_chat_request
 from tests.cluster.replicas import Replica, engine_on, ready, spec_of
 
 SCHEMA = {

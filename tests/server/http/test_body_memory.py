@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.cli.config import Config, ServerSettings
+from forefront.cli.settings.config import Config, ServerSettings
 from forefront.server.http.body import MAX_BODY
 from forefront.server.http.body_memory import BodyMemory, RequestMemory
 from forefront.server.http.error_response import error_headers

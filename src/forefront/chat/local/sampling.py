@@ -3,9 +3,9 @@
 import secrets
 
 from forefront.engine.request import GenerateRequest, SamplingParams
+from forefront.wire.completions.request import SampledRequest
+from forefront.wire.completions.response import EffectiveSampling
 from forefront.wire.errors import ApiError
-from forefront.wire.request import SampledRequest
-from forefront.wire.response import EffectiveSampling
 
 
 def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:

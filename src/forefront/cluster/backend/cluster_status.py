@@ -5,7 +5,7 @@ from typing import Literal
 from forefront.cluster.backend import generation_dispatcher
 from forefront.cluster.routing.replica_table import RoutedReplica
 from forefront.cluster.routing.router import PrefixRouter
-from forefront.wire.admin import ClusterReplica, ClusterStatus, MoveCounts, RoutingCounts
+from forefront.wire.admin.records import ClusterReplica, ClusterStatus, MoveCounts, RoutingCounts
 
 
 def cluster_status(router: PrefixRouter, moves: generation_dispatcher.MoveCounts) -> ClusterStatus:

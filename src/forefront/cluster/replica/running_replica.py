@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.loading import LoadedEngine, load_token_engine
+from forefront.catalog.loaders.local_loader import LoadedEngine, load_token_engine
 from forefront.catalog.model_cache import ModelCache, default_home
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import ModelUse, PulledModels

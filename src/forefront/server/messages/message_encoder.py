@@ -10,12 +10,12 @@ from forefront.server.messages.content_draft import ContentDraft
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.sse import encode_waiting
+from forefront.wire.completions.response import FinishReason
 from forefront.wire.errors import ApiError
 from forefront.wire.messages.chat_request import ParsedMessage
 from forefront.wire.messages.errors import error_object
 from forefront.wire.messages.events import ErrorEvent, MessageDelta, MessageStart, MessageStop, Ping, StopState
 from forefront.wire.messages.response import AssistantMessage, MessageUsage, StopReason
-from forefront.wire.response import FinishReason
 
 _PREFIX: Final = "msg_"
 _REASONS: Final[dict[FinishReason, StopReason]] = {

@@ -18,8 +18,8 @@ from forefront.chat.events import (
 )
 from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.request import ChatRequest
-from forefront.wire.response import (
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.completions.response import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
@@ -31,8 +31,8 @@ from forefront.wire.response import (
     ResponseMessage,
     Usage,
 )
-from forefront.wire.tools import CustomCall, CustomCallDelta, FunctionCall, FunctionCallDelta, ToolCall
-from forefront.wire.tools import ToolCallDelta as ToolCallChunk
+from forefront.wire.completions.tools import CustomCall, CustomCallDelta, FunctionCall, FunctionCallDelta, ToolCall
+from forefront.wire.completions.tools import ToolCallDelta as ToolCallChunk
 
 
 class ChatCompletionEncoder(ChunkEncoder):

@@ -13,8 +13,8 @@ from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.responses.history import PREFIX
 from forefront.server.responses.item_frames import ItemFrames, frame
 from forefront.server.responses.output_draft import OutputDraft
+from forefront.wire.completions.response import FinishReason
 from forefront.wire.errors import ERRORS, ApiError
-from forefront.wire.response import FinishReason
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse
 from forefront.wire.responses.events import (

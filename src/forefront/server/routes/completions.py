@@ -33,10 +33,10 @@ from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.server.routes.request_span import start_span
+from forefront.wire.completions.parse import ParsedRequest, parse_chat_request, parse_completion_request
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.field_names import rename_fields, renamed_fields
-from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.parsing.field_names import rename_fields, renamed_fields
 
 P = TypeVar("P", bound=ParsedRequest[Any])
 T = TypeVar("T")

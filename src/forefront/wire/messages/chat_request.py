@@ -6,7 +6,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from forefront.wire.field_names import renamed_fields
+from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.completions.request import ChatRequest, Sampling
+from forefront.wire.completions.response_format import JsonSchema, JsonSchemaFormat
 from forefront.wire.messages.conversation import Conversation
 from forefront.wire.messages.parse import parse_request
 from forefront.wire.messages.request import (
@@ -17,9 +19,7 @@ from forefront.wire.messages.request import (
     MessagesRequest,
 )
 from forefront.wire.messages.tools import chat_tool_choice, parallel_tool_calls
-from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
-from forefront.wire.request import ChatRequest, Sampling
-from forefront.wire.response_format import JsonSchema, JsonSchemaFormat
+from forefront.wire.parsing.field_names import renamed_fields
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling) if field.name != "stop")
 _TOOL: Final = re.compile(r"(tools\[\d+\])\.function\b(\.parameters\b)?")

@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from forefront.wire.completions.message import ImagePart, ImageUrl, Message, TextPart
+from forefront.wire.completions.tools import FunctionCall, ToolCall
 from forefront.wire.errors import ApiError
-from forefront.wire.message import ImagePart, ImageUrl, Message, TextPart
 from forefront.wire.messages.blocks import (
     Block,
     ImageBlock,
@@ -21,7 +22,6 @@ from forefront.wire.messages.blocks import (
 )
 from forefront.wire.messages.request import InputMessage
 from forefront.wire.messages.thinking import decode_thinking
-from forefront.wire.tools import FunctionCall, ToolCall
 
 _MESSAGE: Final = re.compile(r"messages\[(?P<index>\d+)\](?:\.(?P<field>\w+)(?P<rest>.*))?", re.DOTALL)
 _ENTRY: Final = re.compile(r"\[(?P<index>\d+)\](?P<rest>.*)", re.DOTALL)

@@ -7,17 +7,17 @@ from typing import Final
 
 import msgspec
 
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.completions.request import ChatRequest, Sampling
+from forefront.wire.completions.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
+from forefront.wire.completions.tools import MAX_TOOLS
 from forefront.wire.errors import ApiError
-from forefront.wire.field_names import renamed_fields
-from forefront.wire.message import Message
-from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
-from forefront.wire.request import ChatRequest, Sampling
-from forefront.wire.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
+from forefront.wire.parsing.field_names import renamed_fields
 from forefront.wire.responses.item_messages import ItemMessages
 from forefront.wire.responses.items import InputItem, MessageItem
 from forefront.wire.responses.request import MAX_ITEMS, JsonObject, JsonSchemaText, ResponsesRequest, TextOptions
 from forefront.wire.responses.tools import ToolNames
-from forefront.wire.tools import MAX_TOOLS
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling))
 # Fields of a chat request by the beginnings of their paths, the longest first.

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from forefront.wire.errors import ApiError
-from forefront.wire.message import (
+from forefront.wire.completions.message import (
     AudioPart,
     FilePart,
     ImagePart,
@@ -19,6 +18,8 @@ from forefront.wire.message import (
     RefusalPart,
     TextPart,
 )
+from forefront.wire.completions.tools import CustomCall, FunctionCall, ToolCall
+from forefront.wire.errors import ApiError
 from forefront.wire.responses.items import (
     CallItem,
     CallOutputItem,
@@ -36,7 +37,6 @@ from forefront.wire.responses.items import (
     RefusalContent,
 )
 from forefront.wire.responses.tools import qualified_name
-from forefront.wire.tools import CustomCall, FunctionCall, ToolCall
 
 # The beginning of `encrypted_content`. The text after it is encoded, not secret: the same response has it in plain.
 _ENCODED: Final = "forefront:"
