@@ -11,8 +11,11 @@ from forefront.chat.tools.custom_calls import TextArgument
 from forefront.upstream.chunk import NULL, CallDelta, Chunk, ChunkChoice, decode_chunk
 from forefront.upstream.chunk import Delta as MessageDelta
 from forefront.upstream.logprobs import read_logprobs
+from forefront.upstream.text_pattern import TextPattern
 from forefront.wire.response import FinishReason
 
+# Attempts to find a pattern in chunks of text, until one has proved useful.
+_ATTEMPTS: Final = 4
 _NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts
 _MAX_CALLS: Final = 1024  # of one choice
 # Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
@@ -86,6 +89,8 @@ class AnswerDecoder:
         # Bytes of text that have come, of which within reasoning; and the chunks that brought any.
         self.output_bytes = self.reasoning_bytes = self.pieces = 0
         self._pieces_in_usage = 0
+        self._pattern: TextPattern | None = None
+        self._attempts = _ATTEMPTS
         self._choices = [_Choice() for _ in range(count)]
         self._open = count
         self._logprobs = logprobs
@@ -111,8 +116,12 @@ class AnswerDecoder:
     def decode_all(self, payloads: Sequence[bytes]) -> Iterator[Event]:
         """The events of chunks that have arrived together. Neighbouring texts of one choice are joined, since sending
         each of them would take most of the time. Raises like `decode`, after the events that precede the fault."""
-        texts: list[str] = []
-        index = 0  # of their choice
+        texts = None if self._pattern is None or not self._open else self._pattern.read(payloads)
+        if texts is not None:
+            self._attempts = _ATTEMPTS
+            yield self._text(0, texts)
+            return
+        texts, index = [], 0  # of that choice
         try:
             for data in payloads:
                 if data == _NOTHING:
@@ -136,7 +145,17 @@ class AnswerDecoder:
                 yield self._text(index, texts)
             raise
         if texts:
+            if self._attempts and len(self._choices) == 1:
+                self._attempts -= 1
+                self._pattern = TextPattern.learn(payloads[-1], texts[-1], self._read_text)
             yield self._text(index, texts)
+
+    def _read_text(self, data: bytes) -> str | None:
+        """The text of a chunk with text alone."""
+        try:
+            return self._only_text(decode_chunk(data))
+        except ValueError:
+            return None
 
     def _only_text(self, chunk: Chunk) -> str | None:
         """The text of a chunk with text alone, after the first chunk; None for any other."""
