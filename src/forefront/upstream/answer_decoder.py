@@ -116,14 +116,16 @@ class AnswerDecoder:
     def decode_all(self, payloads: Sequence[bytes]) -> Iterator[Event]:
         """The events of chunks that have arrived together. Neighbouring texts of one choice are joined, since sending
         each of them would take most of the time. Raises like `decode`, after the events that precede the fault."""
-        texts = None if self._pattern is None or not self._open else self._pattern.read(payloads)
-        if texts is not None:
-            self._attempts = _ATTEMPTS
-            yield self._text(0, texts)
-            return
-        texts, index = [], 0  # of that choice
+        texts: list[str] = []
+        index = number = 0  # of the choice of the texts, and of the next chunk
         try:
-            for data in payloads:
+            while number < len(payloads):
+                if self._pattern is not None and (alike := self._read_alike(payloads[number:])):
+                    texts += alike
+                    number += len(alike)
+                    continue
+                data = payloads[number]
+                number += 1
                 if data == _NOTHING:
                     continue
                 chunk = _read_chunk(data)
@@ -135,6 +137,7 @@ class AnswerDecoder:
                         texts = []
                     index = place
                     texts.append(text)
+                    self._learn(data, text)
                     continue
                 if texts:
                     yield self._text(index, texts)
@@ -145,10 +148,23 @@ class AnswerDecoder:
                 yield self._text(index, texts)
             raise
         if texts:
-            if self._attempts and len(self._choices) == 1:
-                self._attempts -= 1
-                self._pattern = TextPattern.learn(payloads[-1], texts[-1], self._read_text)
             yield self._text(index, texts)
+
+    def _read_alike(self, payloads: Sequence[bytes]) -> list[str]:
+        """The texts of the first chunks, if they follow the pattern. One that does not help is given up."""
+        assert self._pattern is not None
+        texts = self._pattern.read(payloads) if self._open else []
+        if texts:
+            self._attempts = _ATTEMPTS
+        else:
+            self._pattern = None
+        return texts
+
+    def _learn(self, data: bytes, text: str) -> None:
+        """Find the pattern of the chunks of an answer's only choice, in a few attempts."""
+        if self._pattern is None and self._attempts and len(self._choices) == 1:
+            self._attempts -= 1
+            self._pattern = TextPattern.learn(data, text, self._read_text)
 
     def _read_text(self, data: bytes) -> str | None:
         """The text of a chunk with text alone."""

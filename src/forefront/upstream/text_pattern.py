@@ -28,17 +28,24 @@ class TextPattern:
         prefix, _, suffix = data.partition(string)
         return cls(prefix, suffix) if read(prefix + _PROBE_JSON + suffix) == _PROBE else None
 
-    def read(self, chunks: Sequence[bytes]) -> list[str] | None:
-        """The texts of the chunks; None if one of them has another form, or an empty text."""
-        joined, prefix, suffix = b"\n".join(chunks), self._prefix, self._suffix
-        if not (joined.startswith(prefix) and joined.endswith(suffix)):
-            return None
-        # A JSON string has no line feed, so the chunks are of this form exactly if each piece is one string.
-        pieces = joined[len(prefix) : len(joined) - len(suffix)].split(self._between)
-        if len(pieces) != len(chunks):
-            return None
+    def read(self, chunks: Sequence[bytes]) -> list[str]:
+        """The texts of the first chunks, of all up to the last ones with another form. None where others are among them,
+        or empty texts."""
+        end = len(chunks)
+        while end and not self._fits(chunks[end - 1]):
+            end -= 1
+        if not end or not self._fits(chunks[0]):
+            return []
+        joined = b"\n".join(chunks[:end])
+        # A JSON string has no line feed, so all chunks have this form exactly if each piece is one string.
+        pieces = joined[len(self._prefix) : len(joined) - len(self._suffix)].split(self._between)
+        if len(pieces) != end:
+            return []
         try:
             texts = _texts.decode(b"[" + b",".join(pieces) + b"]")
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        return texts if len(texts) == len(chunks) and "" not in texts else None
+            return []
+        return texts if len(texts) == end and "" not in texts else []
+
+    def _fits(self, chunk: bytes) -> bool:
+        return chunk.startswith(self._prefix) and chunk.endswith(self._suffix)
