@@ -7,7 +7,6 @@ import msgspec
 from forefront.chat.backend import RunUsage
 from forefront.chat.events import Completed, RunReport, Started, UpstreamReport
 from forefront.upstream.answer_decoder import AnswerDecoder
-from forefront.upstream.prompt_size import prompt_bytes
 from forefront.upstream.receipt import UpstreamReceiptFields, read_receipt
 from forefront.upstream.replica import Replica, RoutedRequest
 from forefront.upstream.usage import TokenCounts, TokenEstimator, read_usages
@@ -16,11 +15,13 @@ from forefront.wire.response import EffectiveSampling
 
 
 class PreparedCall(msgspec.Struct, frozen=True):
-    """A `PreparedRequest` for an upstream: the body, and the bounds of its tokens. `received` is a monotonic time."""
+    """A `PreparedRequest` for an upstream: the body, the bytes of its text, and the bounds of its
+    tokens. `received` is a monotonic time."""
 
     routed: RoutedRequest
     path: str
     body: bytes
+    prompt_bytes: int
     prompt_tokens: int
     max_output_tokens: int
     prompts: int
@@ -62,7 +63,7 @@ class Answer:
             return
         self._settled = True
         prepared, decoder, usage = self.prepared, self.decoder, self._usage
-        size = prompt_bytes(prepared.routed.request)
+        size = prepared.prompt_bytes
         counts = self._stated()
         usage.estimated = counts is None
         if counts is None:

@@ -29,8 +29,8 @@ class TextPattern:
         return cls(prefix, suffix) if read(prefix + _PROBE_JSON + suffix) == _PROBE else None
 
     def read(self, chunks: Sequence[bytes]) -> list[str]:
-        """The texts of the first chunks, of all up to the last ones with another form. None where others are among them,
-        or empty texts."""
+        """The texts of the chunks up to the last ones of another form. Empty where another form, or an empty text,
+        comes first or between."""
         end = len(chunks)
         while end and not self._fits(chunks[end - 1]):
             end -= 1

@@ -1,7 +1,6 @@
 """From a Messages request to the chat request that every backend takes."""
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
@@ -26,8 +25,7 @@ _TOOL: Final = re.compile(r"(tools\[\d+\])\.function\b(\.parameters\b)?")
 _Effort = Literal["none", "low", "medium", "high", "xhigh"]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedMessage(ParsedRequest[ChatRequest]):
+class ParsedMessage(ParsedRequest[ChatRequest], frozen=True):
     """A request of the Messages API as a chat request. `omits_thinking`: thinking is sent without its text."""
 
     omits_thinking: bool = False

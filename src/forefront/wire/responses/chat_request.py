@@ -31,14 +31,13 @@ _FIELDS: Final = (
 _TOOL: Final = re.compile(r"tools\[(?P<index>\d+)\](?:\.(?:function|custom)\b)?(?P<rest>.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedResponse(ParsedRequest[ChatRequest]):
+class ParsedResponse(ParsedRequest[ChatRequest], frozen=True, kw_only=True):
     """A request of the Responses API as a chat request. `source` is the request of the client, `input` its items,
     `tool_names` the names of its tools."""
 
-    source: ResponsesRequest = msgspec.UNSET  # type: ignore[assignment]
+    source: ResponsesRequest
     input: Sequence[InputItem] = ()
-    tool_names: ToolNames = msgspec.UNSET  # type: ignore[assignment]
+    tool_names: ToolNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def to_chat_request(
         check_chat_request(request)
     if request.answers_json:
         ignored += tuple(name for name in ("stop", "stop_token_ids") if getattr(source, name))
-    return ParsedResponse(request, ignored, field_name, source, items, tool_names)
+    return ParsedResponse(request, ignored, field_name, source=source, input=items, tool_names=tool_names)
 
 
 def _chat_request(source: ResponsesRequest, messages: list[Message], tool_names: ToolNames) -> ChatRequest:
