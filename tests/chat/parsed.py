@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from forefront.chat.events import ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.output.output_parser import OutputParser
-from forefront.chat.tools.hermes import HermesFormat
-from forefront.chat.tools.llama import LlamaFormat
-from forefront.chat.tools.named import MistralFormat
+from forefront.chat.tools.formats.hermes import HermesFormat
+from forefront.chat.tools.formats.llama import LlamaFormat
+from forefront.chat.tools.formats.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_parser import ToolParser
 

@@ -17,12 +17,12 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from forefront import ForefrontError, RateLimitError
-from forefront.cli import client_options
 from forefront.cli.chat_session.chat_commands import HELP, read_command, run_command
 from forefront.cli.chat_session.conversation import ChatModel, Conversation
 from forefront.cli.chat_session.markdown_writer import MarkdownWriter, finished_length
-from forefront.cli.client_options import default_model, strip_controls
 from forefront.cli.commands import chat as command
+from forefront.cli.options import client_options
+from forefront.cli.options.client_options import default_model, strip_controls
 from tests.client.fakes import DONE, Body, Server, chunk, events, frame, stream_of
 
 ENTER, NEW_LINE, CTRL_C, CTRL_D, UP = "\r", "\x1b\r", "\x03", "\x04", "\x1b[A"

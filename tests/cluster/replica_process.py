@@ -18,8 +18,8 @@ import msgspec
 import uvloop
 
 from forefront.chat.local import loading
-from forefront.cluster.replica_spec import ReplicaSpec
-from forefront.cluster.running_replica import RunningReplica
+from forefront.cluster.replica.replica_spec import ReplicaSpec
+from forefront.cluster.replica.running_replica import RunningReplica
 from forefront.engine.model.model import PagedModel
 
 

@@ -7,8 +7,8 @@ import msgspec
 
 from forefront.chat.events import ChoiceEnd, Completed, Started, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.fairness.tenant import Tenant
-from forefront.wire.parse import parse_chat_request, parse_completion_request
-from forefront.wire.response import TokenLogprob
+from forefront.wire.completions.parse import parse_chat_request, parse_completion_request
+from forefront.wire.completions.response import TokenLogprob
 
 
 @dataclass

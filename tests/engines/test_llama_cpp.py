@@ -22,8 +22,8 @@ from forefront.engines.errors import EngineSettingsError, EngineStartError
 from forefront.engines.llama_cpp.loading import LlamaCppOptions, load_llama_cpp
 from forefront.engines.model_header import read_model_header
 from forefront.fairness.tenant import Tenant
+from forefront.wire.completions.parse import parse_chat_request
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import parse_chat_request
 from tests.engines.answers import Answer, Model
 
 _SCHEMA: Final = {

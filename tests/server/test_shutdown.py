@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from forefront.cli.config import Config, ServerSettings
+from forefront.cli.settings.config import Config, ServerSettings
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import completions, servers
 from forefront.server import store_calls as off_loop

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from forefront.chat.backend import RunUsage
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.fairness.tenant import Tenant
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from tests.support.instant import PROMPT, InstantBackend, InstantRequest
 
 # An answer: a text, or the name of a tool with its arguments.

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from forefront.chat.backend import EngineStats
-from forefront.cluster.cluster_status import cluster_status
-from forefront.cluster.remote_engine import MoveCounts
+from forefront.cluster.backend.cluster_status import cluster_status
+from forefront.cluster.backend.generation_dispatcher import MoveCounts
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.fairness.tenant import NO_TENANT
-from forefront.wire.admin import ClusterStatus
+from forefront.wire.admin.records import ClusterStatus
 from tests.support.instant import InstantBackend
 
 MODEL = "clustered"

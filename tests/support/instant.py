@@ -20,8 +20,8 @@ from typing import Any
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, TokenizedText
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
-from forefront.cli.config import Config
-from forefront.cli.server_runtime import run_server
+from forefront.cli.serving.server_runtime import run_server
+from forefront.cli.settings.config import Config
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
@@ -30,7 +30,7 @@ from forefront.server.serve import bind
 from forefront.upstream.build import build_backend
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 KEY = "instant-key-0123456789-abcdefghij"

@@ -18,9 +18,9 @@ from forefront.chat.events import (
     ToolCallDelta,
 )
 from forefront.fairness.tenant import Tenant
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.response import EffectiveSampling, TokenLogprob, TopLogprob
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest
-from forefront.wire.response import EffectiveSampling, TokenLogprob, TopLogprob
 from tests.support.instant import PROMPT, InstantBackend, InstantRequest
 
 PIECE = 4  # characters

@@ -13,8 +13,8 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.build import build_backend
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
-from forefront.wire.parse import parse_chat_request, parse_completion_request
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.parse import parse_chat_request, parse_completion_request
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 TENANT = Tenant("tests")
 QUESTION = {"role": "user", "content": "Hello?"}

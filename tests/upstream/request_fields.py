@@ -5,10 +5,10 @@ from typing import Any, Final
 import msgspec
 
 from forefront.upstream.dialects import DIALECTS
-from forefront.upstream.request_encoder import RequestEncoder
+from forefront.upstream.encoding.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest
 from tests.upstream.backends import chat, text
 
 SPEC: Final = UpstreamSpec("big", ("http://upstream.test/v1",), "upstream-model")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from forefront.upstream.connection_pool import ConnectionPool, Origin
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
+from forefront.upstream.http.connection_pool import ConnectionPool, Origin
+from forefront.upstream.http.http_client import UpstreamClient
+from forefront.upstream.http.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
 from forefront.upstream.replica import Replica
-from tests.cli.test_config import make_pair
+from tests.cli.settings.test_config import make_pair
 from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
 from tests.support.upstream_answers import Answer, Close, Forever, whole
 

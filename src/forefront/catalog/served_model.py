@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 from forefront.catalog.load_progress import LoadProgress
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader
 from forefront.chat.backend import Backend
+from forefront.wire.completions.response import Model, ModelState
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.response import Model, ModelState
 
 # Seconds before a failed load is tried again: the first pause, which doubles, and the longest.
 _FIRST_PAUSE: Final = 5.0

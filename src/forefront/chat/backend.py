@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 from forefront.chat.events import Event
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
-from forefront.wire.admin import ClusterStatus, ReplicaStatus
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.admin.records import ClusterStatus, ReplicaStatus
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 __all__ = [

@@ -6,7 +6,7 @@ Events are msgspec structs: each token makes one, in a third of the time of a fr
 
 import msgspec
 
-from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogprob
+from forefront.wire.completions.response import EffectiveSampling, FinishReason, TokenLogprob
 
 
 class Started(msgspec.Struct, frozen=True):

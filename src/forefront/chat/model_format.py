@@ -12,15 +12,15 @@ from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_form
 from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
 from forefront.chat.prompt.template_style import find_template_style
-from forefront.chat.tools.arguments import schema_of
+from forefront.chat.tools.argument_grammar import schema_of
 from forefront.chat.tools.custom_calls import CustomCallParser
-from forefront.chat.tools.detect import find_tool_format
+from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_parser import ToolParser
 from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.tools import Tool
 from forefront.wire.errors import ApiError
-from forefront.wire.message import Message
-from forefront.wire.tools import Tool
 
 # A test of Granite's and DeepSeek's switch for reasoning; the word alone is in many templates.
 _THINKING = re.compile(r"\b(?:if|elif|and|or|not)\s+thinking\b")

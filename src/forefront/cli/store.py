@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from forefront.catalog.model_cache import default_home
-from forefront.cli.config import ConfigError, find_config, load_config
-from forefront.cli.printable import printable
+from forefront.cli.settings.config import ConfigError, find_config, load_config
+from forefront.cli.terminal.printable import printable
 from forefront.gateway.store.database import Database, StoreError, default_url, open_database
 from forefront.wire.errors import ApiError
 

@@ -13,8 +13,7 @@ import msgspec
 
 from forefront.client.error_parsing import unexpected_response
 from forefront.client.transport.response import HTTPResponse
-from forefront.wire.embeddings import EmbeddingList, RerankResult
-from forefront.wire.response import (
+from forefront.wire.completions.response import (
     CancelledCompletion,
     ChatCompletion,
     ChatCompletionChunk,
@@ -23,6 +22,7 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.embeddings import EmbeddingList, RerankResult
 from forefront.wire.responses.events import FinalEvent, StreamEvent
 from forefront.wire.responses.item_list import DeletedResponse, ItemList
 from forefront.wire.responses.response import Response

@@ -8,18 +8,18 @@ from forefront.chat.backend import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError
 from forefront.engines.engine_process import Endpoint, EngineProcess
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.answer import PreparedCall
+from forefront.upstream.decoding.answer import PreparedCall
 from forefront.upstream.detection import list_models
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.replica import Attempt, Replica, RoutedRequest
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin.records import ReplicaStatus
+from forefront.wire.completions.media import media_parts
+from forefront.wire.completions.message import ImagePart
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.media import media_parts
-from forefront.wire.message import ImagePart
-from forefront.wire.request import ChatRequest, CompletionRequest
 
 
 class EngineBackend(UpstreamBackend):

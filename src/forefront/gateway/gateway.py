@@ -15,7 +15,7 @@ from forefront.gateway.limits.redis_reservation import LimitedSubject
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ServerMetrics
 from forefront.observability.tracing import Tracer
-from forefront.wire.admin import Limits
+from forefront.wire.admin.records import Limits
 from forefront.wire.errors import ApiError
 
 

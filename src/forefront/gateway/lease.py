@@ -14,7 +14,7 @@ from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.store.database import StoreError
 from forefront.observability.request_recorder import RequestRecorder
-from forefront.wire.admin import Status
+from forefront.wire.admin.records import Status
 from forefront.wire.errors import ApiError, RateLimitState
 
 # Errors that end a response from outside: it is charged for its tokens so far.

@@ -1,7 +1,7 @@
 """From the settings of an upstream model to its backend."""
 
 from forefront.upstream.error_mapping import status_error
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter
 from forefront.upstream.replica import Replica
 from forefront.upstream.replicas.circuit import CircuitPolicy

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from forefront.upstream.dialects import DIALECTS, Dialect
 from forefront.upstream.error_mapping import malformed_error
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.replica import Replica
 
 PROBE_SECONDS: Final = 5.0

@@ -15,13 +15,13 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.dialects import Dialect
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError, log_failure
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter, byte_length
 from forefront.upstream.replica import Replica, Replicas, RoutedRequest
 from forefront.upstream.spec import UpstreamSpec
+from forefront.wire.completions.request import CompletionRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import CompletionRequest
 
 # Texts of one request to the upstream, so that decoding an answer takes few milliseconds.
 _BATCH: Final = 128

@@ -8,8 +8,8 @@ import msgspec
 
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.errors import UpstreamError
-from forefront.wire.admin import ReplicaStatus
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.admin.records import ReplicaStatus
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 
 @dataclass(frozen=True, slots=True)

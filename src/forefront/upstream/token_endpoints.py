@@ -8,13 +8,13 @@ import msgspec
 from forefront.chat.backend import PromptPreview, TokenizedText
 from forefront.upstream.detection import server_root
 from forefront.upstream.dialects import Dialect
+from forefront.upstream.encoding.request_encoder import RequestEncoder
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.replica import Replica
-from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
+from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest
 from forefront.wire.tokens import TokenizeRequest
 
 _SECONDS: Final = 30.0

@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
+from forefront.wire.completions.parse import ParsedRequest, convert_fields, read_fields
 from forefront.wire.embeddings import MAX_INPUTS, EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import ParsedRequest, convert_fields, read_fields
 
 R = TypeVar("R", bound=EmbeddingRequest | RerankRequest)
 

@@ -2,9 +2,9 @@
 
 from typing import Final, TypeVar
 
+from forefront.wire.completions.message_validation import check_conversation
+from forefront.wire.completions.parse import ParsedRequest, convert_fields, read_fields
 from forefront.wire.errors import ApiError
-from forefront.wire.message_validation import check_conversation
-from forefront.wire.parse import ParsedRequest, convert_fields, read_fields
 from forefront.wire.tokens import DetokenizeRequest, TokenizeRequest
 
 _ALIASES: Final = {"content": "prompt", "add_special": "add_special_tokens", "with_pieces": "return_token_strs"}

@@ -4,9 +4,9 @@ import pytest
 
 from forefront.chat.local.loading import ModelOptions, ModelParts, load_backend
 from forefront.fairness.tenant import NO_TENANT
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest
 
 
 async def test_a_closed_backend_refuses_previews(tiny_parts: ModelParts) -> None:

@@ -15,8 +15,8 @@ from llguidance import LLMatcher, LLTokenizer
 from forefront.chat.grammar.source import GrammarSource, expand
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
+from forefront.wire.completions.tools import Function, Tool
 from forefront.wire.errors import ApiError
-from forefront.wire.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
 from tests.chat.parsed import Plain, calls, content, cut, parsed

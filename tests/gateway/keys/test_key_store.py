@@ -13,7 +13,7 @@ from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import ALL_SCOPES, KeyStore
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import api_keys, store_revision
-from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
+from forefront.wire.admin.records import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ERRORS, ApiError
 from tests.gateway.helpers import FakeClock, rename
 

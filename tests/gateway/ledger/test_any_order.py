@@ -35,7 +35,7 @@ from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.gateway.store import liveness
 from forefront.gateway.store.database import StoreError, open_database
 from forefront.gateway.store.tables import budget_leases, completions, daily_usage
-from forefront.wire.admin import Budget, Key, NewKey, ProjectSettings
+from forefront.wire.admin.records import Budget, Key, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 
 Fault = Literal["none", "refused", "unknown"]

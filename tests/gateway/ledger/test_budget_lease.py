@@ -9,7 +9,7 @@ from forefront.gateway.ledger.pricing import Price
 from forefront.gateway.store.database import Database, open_database
 from forefront.gateway.store.liveness import send_heartbeat
 from forefront.gateway.store.tables import budget_leases, completions, servers
-from forefront.wire.admin import Budget, NewKey, ProjectSettings
+from forefront.wire.admin.records import Budget, NewKey, ProjectSettings
 from forefront.wire.errors import ERRORS, ApiError
 from tests.gateway.helpers import answer, open_gateway, rename, stale_liveness
 

@@ -23,9 +23,9 @@ from forefront.gateway.store.database import Database, open_database
 from forefront.gateway.store.liveness import Liveness, send_heartbeat
 from forefront.gateway.store.tables import budget_leases, completions, daily_usage, monthly_usage, servers
 from forefront.server.http.error_response import error_headers
-from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
+from forefront.wire.admin.parse import ReportQuery
+from forefront.wire.admin.records import Budget, Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ERRORS, ApiError
-from forefront.wire.parse_admin import ReportQuery
 from tests.gateway.helpers import answer, open_gateway, rename, stale_liveness
 
 PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}

@@ -11,7 +11,7 @@ from forefront.gateway.lease import Lease
 from forefront.gateway.limits.sliding_window import BUCKET, WINDOW, SlidingWindow
 from forefront.gateway.store.database import open_database
 from forefront.server.http.error_response import error_headers, rate_limit_headers
-from forefront.wire.admin import Limits, NewKey, ProjectSettings
+from forefront.wire.admin.records import Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ERRORS, ApiError
 from tests.gateway.helpers import answer, open_gateway
 

@@ -17,7 +17,7 @@ from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.limits.sliding_window import WINDOW
 from forefront.gateway.store.database import Database, StoreError, open_database
 from forefront.server.http.error_response import error_headers, rate_limit_headers
-from forefront.wire.admin import Limits, NewKey, ProjectSettings
+from forefront.wire.admin.records import Limits, NewKey, ProjectSettings
 from forefront.wire.errors import ApiError
 from tests.gateway.helpers import GatewayFixture, answer, open_gateway
 from tests.support.redis import PASSWORD, RedisServer

@@ -18,7 +18,7 @@ from forefront.gateway.store.prune import count_conversations_before, delete_con
 from forefront.gateway.store.storage_limits import StorageLimits
 from forefront.gateway.store.tables import conversation_items, conversations, projects, stored_sizes
 from forefront.gateway.store.transfer import export_database, import_database
-from forefront.wire.admin import ProjectSettings
+from forefront.wire.admin.records import ProjectSettings
 from forefront.wire.errors import ApiError
 
 

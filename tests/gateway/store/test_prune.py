@@ -13,7 +13,7 @@ from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.prune import count_completions_before, delete_completions_before
 from forefront.gateway.store.tables import completions, daily_usage, monthly_usage
-from forefront.wire.admin import Budget, NewKey
+from forefront.wire.admin.records import Budget, NewKey
 from forefront.wire.errors import ApiError
 from tests.gateway.helpers import answer, open_gateway
 

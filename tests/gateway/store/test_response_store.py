@@ -24,7 +24,7 @@ from forefront.gateway.store.response_store import (
 from forefront.gateway.store.storage_limits import MAX_SIZE, StorageLimits
 from forefront.gateway.store.tables import projects, servers, stored_responses, stored_sizes
 from forefront.gateway.store.transfer import export_database, import_database
-from forefront.wire.admin import ProjectSettings
+from forefront.wire.admin.records import ProjectSettings
 from forefront.wire.errors import ApiError
 
 

@@ -14,9 +14,9 @@ from forefront.upstream.replica import Replica, RoutedRequest
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.replicas.pool import MAX_ATTEMPTS, ReplicaPool
 from forefront.upstream.replicas.replica_state import ReplicaAttempt
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest
 
 POLICY = CircuitPolicy(failures=3)
 

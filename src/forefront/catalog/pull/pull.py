@@ -7,9 +7,9 @@ from forefront.catalog.known_models import PackageModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.disk import disk_errors
 from forefront.catalog.pull.display import Display
-from forefront.catalog.pull.hub import HubSettings, hub_settings
-from forefront.catalog.pull.hub_pull import HubPull
-from forefront.catalog.pull.package import fetch
+from forefront.catalog.pull.hub.hub_api import HubSettings, hub_settings
+from forefront.catalog.pull.hub.hub_pull import HubPull
+from forefront.catalog.pull.package_pull import fetch
 from forefront.catalog.pull.records import ModelUse, PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_files
 from forefront.catalog.pull.url_pull import pull_url

@@ -13,9 +13,9 @@ from forefront.chat.output.harmony import HarmonyFormat
 from forefront.chat.tools.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
 from forefront.fairness.tenant import Tenant
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
-from forefront.wire.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
 
 _SCHEMA: Final = "response_format.json_schema.schema"
 # What models put between their reasoning and the answer.

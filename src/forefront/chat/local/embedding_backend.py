@@ -21,9 +21,9 @@ from forefront.engine.engine import EngineStats
 from forefront.engine.errors import EngineStoppedError, StepFailedError
 from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 # Tokens of one request: a hundred times a usual context.

@@ -19,8 +19,8 @@ from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineU
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 # Seconds: a token that was sampled so recently proves that the engine works.

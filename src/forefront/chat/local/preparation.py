@@ -22,9 +22,9 @@ from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.wire.completions.media import media_parts
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.media import media_parts
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 T = TypeVar("T")

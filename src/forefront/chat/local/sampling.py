@@ -3,9 +3,9 @@
 import secrets
 
 from forefront.engine.request import GenerateRequest, SamplingParams
+from forefront.wire.completions.request import SampledRequest
+from forefront.wire.completions.response import EffectiveSampling
 from forefront.wire.errors import ApiError
-from forefront.wire.request import SampledRequest
-from forefront.wire.response import EffectiveSampling
 
 
 def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:
@@ -28,6 +28,7 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
         logit_bias=bias,
         # Drawn here, so that the receipt can name it. 53 bits are exact in every JSON reader.
         seed=secrets.randbits(53) if request.seed is None else request.seed,
+        repeatable=request.seed is not None,
         top_logprobs=top_logprobs,
     )
 

@@ -10,7 +10,7 @@ from forefront.chat.output.detokenizer import Detokenizer
 from forefront.chat.output.output_parser import OutputParser
 from forefront.chat.output.stop_strings import StopMatcher, StopStrings
 from forefront.engine.generation import Logprob, Token
-from forefront.wire.response import FinishReason, TokenLogprob, TopLogprob
+from forefront.wire.completions.response import FinishReason, TokenLogprob, TopLogprob
 
 # Tokens at a time: with 20 alternatives each, a few milliseconds.
 _BATCH = 128

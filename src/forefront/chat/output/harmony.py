@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 
 from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
 from forefront.chat.output.marker_scanner import Reading, Take, TextScanner, until
-from forefront.chat.tools.arguments import json_arguments
+from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.tool_format import literal
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 _ENDS: Final = ("<|end|>", "<|return|>", "<|call|>")
 _MARKERS: Final = ("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", *_ENDS)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import Reading
 from forefront.chat.tools.call_parser import CallParser
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 # Name and arguments of a call.
 PastCall = tuple[str, Mapping[str, Any]]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from forefront.chat.grammar.schema.schema_report import UnenforceableError
 from forefront.chat.tools.tool_format import Rules, ToolFormat
+from forefront.wire.completions.tools import Tool
 from forefront.wire.errors import ApiError
-from forefront.wire.tools import Tool
 
 CallMode = Literal["auto", "required", "one"]
 

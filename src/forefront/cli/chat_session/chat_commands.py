@@ -10,7 +10,7 @@ from typing import Final
 
 from forefront import ForefrontError, MessageParam
 from forefront.cli.chat_session.conversation import Conversation
-from forefront.cli.printable import printable
+from forefront.cli.terminal.printable import printable
 
 COMMANDS: Final = ("/system", "/model", "/clear", "/save", "/help", "/exit")
 HELP: Final = """\

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from forefront.cli.chat_session.chat_commands import read_command, run_command
 from forefront.cli.chat_session.conversation import ChatModel, Conversation
-from forefront.cli.client_options import (
+from forefront.cli.options.client_options import (
     ERRORS,
     AsJson,
     BaseUrl,

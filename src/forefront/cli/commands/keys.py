@@ -8,15 +8,23 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from forefront.cli.json_output import print_json
-from forefront.cli.limit_options import BudgetOption, Concurrency, Rpm, Tpm, format_limits, read_budget, read_limits
-from forefront.cli.printable import printable
+from forefront.cli.options.limit_options import (
+    BudgetOption,
+    Concurrency,
+    Rpm,
+    Tpm,
+    format_limits,
+    read_budget,
+    read_limits,
+)
 from forefront.cli.store import command_store, fail
-from forefront.cli.table import print_table
+from forefront.cli.terminal.json_output import print_json
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import Key, MadeKey, NewKey
+from forefront.wire.admin.parse import check_new_key, convert_or_raise
+from forefront.wire.admin.records import Key, MadeKey, NewKey
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import check_new_key, convert_or_raise
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list, show, rotate and revoke API keys.")
 

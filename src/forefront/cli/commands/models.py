@@ -14,12 +14,12 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.records import PulledModel, PulledModels
 from forefront.catalog.pull.removal import folder_size, remove_model
 from forefront.catalog.source import SourceError, find_pullable, reference_text
-from forefront.cli.config import ConfigError
-from forefront.cli.json_output import print_json
-from forefront.cli.printable import printable
-from forefront.cli.progress import format_size
+from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
-from forefront.cli.table import print_table
+from forefront.cli.terminal.json_output import print_json
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.progress import format_size
+from forefront.cli.terminal.table import print_table
 
 models = typer.Typer(no_args_is_help=True, help="Pulled models, and the models of a running server.")
 

@@ -8,11 +8,11 @@ from rich.console import Console
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import PulledModel
 from forefront.catalog.source import Pullable, SourceError, find_pullable
-from forefront.cli.config import ConfigError
-from forefront.cli.json_output import print_json
-from forefront.cli.printable import printable
-from forefront.cli.progress import StartupProgress, format_size
+from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
+from forefront.cli.terminal.json_output import print_json
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.progress import StartupProgress, format_size
 
 Names = Annotated[
     list[str],

@@ -12,7 +12,7 @@ import msgspec
 from forefront.cli.settings.sections import Config
 from forefront.cli.settings.variables import environment_variable, sections, tables
 from forefront.wire.errors import ApiError
-from forefront.wire.validation_errors import validation_error
+from forefront.wire.parsing.validation_errors import validation_error
 
 # Keys that TOML accepts without quotes.
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

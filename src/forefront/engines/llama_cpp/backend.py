@@ -3,8 +3,8 @@
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import RequestPreparer
 from forefront.engines.llama_cpp.engine import LlamaCppEngine
+from forefront.wire.completions.request import CompletionRequest, SampledRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import CompletionRequest, SampledRequest
 
 
 class LlamaCppBackend(LocalBackend):

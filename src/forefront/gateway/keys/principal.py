@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from forefront.fairness.tenant import Tenant
-from forefront.wire.admin import Key, Limits, Project, Scope
+from forefront.wire.admin.records import Key, Limits, Project, Scope
 from forefront.wire.errors import ApiError
 
 

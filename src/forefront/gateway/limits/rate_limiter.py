@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from forefront.gateway.limits.sliding_window import SlidingWindow, WindowEntry
-from forefront.wire.admin import Limits
+from forefront.wire.admin.records import Limits
 from forefront.wire.errors import ApiError, RateLimitState
 
 

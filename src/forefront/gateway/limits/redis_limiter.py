@@ -15,7 +15,7 @@ from forefront.gateway.keys.principal import Principal
 from forefront.gateway.limits.redis_reservation import LimitedSubject, RedisReservation, ReservationContext, unavailable
 from forefront.gateway.limits.sliding_window import WINDOW
 from forefront.gateway.store.database import StoreError
-from forefront.wire.admin import Limits
+from forefront.wire.admin.records import Limits
 
 if TYPE_CHECKING:
     from forefront.gateway.limits.redis_client import RedisClient

@@ -14,7 +14,7 @@ from forefront.gateway.limits.rate_limiter import (
     tokens_exceeded,
 )
 from forefront.gateway.store.database import StoreError
-from forefront.wire.admin import Limits
+from forefront.wire.admin.records import Limits
 from forefront.wire.errors import ApiError, RateLimitState
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import Authenticator, request_context
 from forefront.server.middleware.error_handlers import error_response
-from forefront.wire.admin import Scope as KeyScope
+from forefront.wire.admin.records import Scope as KeyScope
 from forefront.wire.errors import ApiError
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/", "/dashboard"})

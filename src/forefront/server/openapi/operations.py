@@ -5,7 +5,9 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from forefront.server.openapi.operation import LIMITS, PROMPT, STORE, Operation
-from forefront.wire.admin import (
+from forefront.wire.admin.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
+from forefront.wire.admin.parse import HistoryQuery, ReportQuery
+from forefront.wire.admin.records import (
     CompletionUsage,
     Key,
     KeyList,
@@ -20,15 +22,8 @@ from forefront.wire.admin import (
     ServerStatus,
     UsageReport,
 )
-from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
-from forefront.wire.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
-from forefront.wire.messages.errors import MessagesErrorBody, messages_status
-from forefront.wire.messages.events import StreamEvent as MessageStreamEvent
-from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
-from forefront.wire.messages.response import AssistantMessage, TokenCount
-from forefront.wire.parse_admin import HistoryQuery, ReportQuery
-from forefront.wire.request import ChatRequest, CompletionRequest
-from forefront.wire.response import (
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.response import (
     CancelledCompletion,
     ChatCompletion,
     ChatCompletionChunk,
@@ -38,6 +33,11 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
+from forefront.wire.messages.errors import MessagesErrorBody, messages_status
+from forefront.wire.messages.events import StreamEvent as MessageStreamEvent
+from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
+from forefront.wire.messages.response import AssistantMessage, TokenCount
 from forefront.wire.responses.conversation import (
     Conversation,
     ConversationChange,

@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import (
@@ -18,8 +19,8 @@ from forefront.chat.events import (
 )
 from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.request import ChatRequest
-from forefront.wire.response import (
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.completions.response import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
@@ -31,8 +32,8 @@ from forefront.wire.response import (
     ResponseMessage,
     Usage,
 )
-from forefront.wire.tools import CustomCall, CustomCallDelta, FunctionCall, FunctionCallDelta, ToolCall
-from forefront.wire.tools import ToolCallDelta as ToolCallChunk
+from forefront.wire.completions.tools import CustomCall, CustomCallDelta, FunctionCall, FunctionCallDelta, ToolCall
+from forefront.wire.completions.tools import ToolCallDelta as ToolCallChunk
 
 
 class ChatCompletionEncoder(ChunkEncoder):
@@ -142,15 +143,14 @@ class ChatCompletionEncoder(ChunkEncoder):
         )
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(msgspec.Struct):
     """A choice whose events are being collected."""
 
     memory: ResponseMemory
-    texts: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    calls: list[tuple[ToolCallBegin, list[str]]] = field(default_factory=list)
-    logprobs: list[Any] = field(default_factory=list)  # as JSON
+    texts: list[str] = msgspec.field(default_factory=list)
+    reasoning: list[str] = msgspec.field(default_factory=list)
+    calls: list[tuple[ToolCallBegin, list[str]]] = msgspec.field(default_factory=list)
+    logprobs: list[Any] = msgspec.field(default_factory=list)  # as JSON
     reason: FinishReason | None = None
 
     def add(self, event: TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta | ChoiceEnd) -> None:

@@ -14,8 +14,8 @@ from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, UpstreamReport
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.sse import DONE, encode_event, encode_waiting
+from forefront.wire.completions.response import Receipt, UpstreamReceipt, Usage
 from forefront.wire.errors import ApiError
-from forefront.wire.response import Receipt, UpstreamReceipt, Usage
 
 
 class ResponseEncoder(ABC):

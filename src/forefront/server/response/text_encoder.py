@@ -8,9 +8,16 @@ from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
 from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.request import CompletionRequest
-from forefront.wire.response import Completion as TextCompletion
-from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, TopLogprob, Usage
+from forefront.wire.completions.request import CompletionRequest
+from forefront.wire.completions.response import Completion as TextCompletion
+from forefront.wire.completions.response import (
+    CompletionChoice,
+    CompletionLogprobs,
+    FinishReason,
+    TokenLogprob,
+    TopLogprob,
+    Usage,
+)
 
 
 class TextCompletionEncoder(ChunkEncoder):

@@ -20,15 +20,15 @@ from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.request_context import request_context
 from forefront.server.routes.admin_models import model_status
 from forefront.server.store_calls import StoreCalls
-from forefront.wire.admin import KeyList, ProjectList, ServerStatus
-from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import (
+from forefront.wire.admin.parse import (
     parse_key_limits,
     parse_new_key,
     parse_project_name,
     parse_project_settings,
     parse_report_query,
 )
+from forefront.wire.admin.records import KeyList, ProjectList, ServerStatus
+from forefront.wire.errors import ApiError
 
 T = TypeVar("T")
 

@@ -18,8 +18,8 @@ from forefront.server.http.request_context import request_context
 from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.store_calls import StoreCalls
 from forefront.server.usage_series import hour_history, ledger_history
-from forefront.wire.history import BudgetList, EndedRequest, RecentRequests
-from forefront.wire.parse_admin import parse_history_query
+from forefront.wire.admin.history import BudgetList, EndedRequest, RecentRequests
+from forefront.wire.admin.parse import parse_history_query
 
 # Concurrent reads of the ledger's history, and the seconds for each.
 _MAX_READS = 2

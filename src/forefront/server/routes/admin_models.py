@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.chat.backend import ClusteredBackend, EngineStats, ReplicatedBackend
-from forefront.wire.admin import EngineStatus, ModelStatus, Reload
+from forefront.wire.admin.records import EngineStatus, ModelStatus, Reload
 from forefront.wire.errors import ApiError
 
 # Applies the settings anew. Raises `ApiError` for settings that are invalid.

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from forefront.server.http.request_context import request_context
 from forefront.server.routes.admin import path_id
 from forefront.server.routes.completions import CompletionService
+from forefront.wire.completions.response import CancelledCompletion
 from forefront.wire.errors import ApiError
-from forefront.wire.response import CancelledCompletion
 
 
 def make_cancel(service: CompletionService) -> Callable[[Request], Awaitable[Response]]:

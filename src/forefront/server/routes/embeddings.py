@@ -23,6 +23,7 @@ from forefront.server.response.response_sender import ignored_header
 from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.wire.completions.parse import ParsedRequest
 from forefront.wire.embeddings import (
     EmbeddingRequest,
     EmbeddingUsage,
@@ -32,7 +33,6 @@ from forefront.wire.embeddings import (
     RerankResult,
 )
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import ParsedRequest
 from forefront.wire.parse_embeddings import parse_embedding_request, parse_rerank_request
 
 R = TypeVar("R", bound=EmbeddingRequest | RerankRequest)

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forefront.catalog.catalog import Catalog
+from forefront.wire.completions.response import Health
 from forefront.wire.errors import ApiError
-from forefront.wire.response import Health
 
 # A healthy engine samples its next token within milliseconds to a few seconds, however many requests it runs.
 _READY_TIMEOUT = 10.0

@@ -11,7 +11,7 @@ from forefront.upstream.replicas.balance import least_loaded, preferred
 from forefront.upstream.replicas.circuit import Circuit, CircuitPolicy
 from forefront.upstream.replicas.health_checks import CheckReplica, HealthChecks
 from forefront.upstream.replicas.replica_state import ReplicaAttempt, ReplicaState
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin.records import ReplicaStatus
 
 MAX_ATTEMPTS: Final = 3
 

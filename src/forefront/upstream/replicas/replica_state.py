@@ -10,7 +10,7 @@ from forefront.upstream.replica import Replica
 from forefront.upstream.replicas.affinity import replica_seed
 from forefront.upstream.replicas.balance import Load
 from forefront.upstream.replicas.circuit import Circuit
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin.records import ReplicaStatus
 
 # Seconds for which a replica without room comes last: what it says, within this range.
 _BUSY_SECONDS: Final = (1.0, 30.0)

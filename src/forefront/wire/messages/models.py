@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+from forefront.wire.completions.response import Model
 from forefront.wire.errors import ApiError
 from forefront.wire.record import Record, TaggedRecord
-from forefront.wire.response import Model
 
 _MOST = 1000
 _DEFAULT = 20

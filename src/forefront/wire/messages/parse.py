@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
+from forefront.wire.completions.parse import convert_fields, read_fields
 from forefront.wire.errors import ApiError
 from forefront.wire.messages.blocks import Block, CacheControl, SystemBlock, ToolResultBlock
 from forefront.wire.messages.refused_fields import FIELD_TABLES
 from forefront.wire.messages.request import CountTokensRequest, EnabledThinking, MessagesRequest
 from forefront.wire.messages.tools import ClientTool, needs_tools
-from forefront.wire.parse import convert_fields, read_fields
-from forefront.wire.validation_errors import Choices
+from forefront.wire.parsing.validation_errors import Choices
 
 R = TypeVar("R", bound=CountTokensRequest)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.parse import convert_fields, read_fields
+from forefront.wire.completions.parse import convert_fields, read_fields
 from forefront.wire.record import Record
 from forefront.wire.responses.items import WholeItem
 from forefront.wire.responses.parse import CHOICES, add_item_types

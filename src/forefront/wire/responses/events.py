@@ -1,7 +1,7 @@
 """The events of a response's stream. `sequence_number` counts them from 0."""
 
+from forefront.wire.completions.response import TokenLogprob
 from forefront.wire.record import TaggedRecord
-from forefront.wire.response import TokenLogprob
 from forefront.wire.responses.response import (
     OutputItem,
     OutputReasoningText,

@@ -3,11 +3,11 @@
 import re
 from typing import Any, Final
 
+from forefront.wire.completions.parse import convert_fields, read_fields
 from forefront.wire.errors import ApiError
-from forefront.wire.parse import convert_fields, read_fields
+from forefront.wire.parsing.validation_errors import Choices
 from forefront.wire.responses.refused_fields import FIELD_TABLES
 from forefront.wire.responses.request import ResponsesRequest
-from forefront.wire.validation_errors import Choices
 
 CHOICES: Final = (
     Choices(

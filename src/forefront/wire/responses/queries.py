@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from forefront.wire.admin.parse import named_error
 from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import named_error
 from forefront.wire.responses.items import Id
 from forefront.wire.responses.request import Include
 
