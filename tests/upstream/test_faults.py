@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest
 from tests.support.faulty_upstream import FaultyUpstream
 from tests.support.upstream_faults import SECRET_ADDRESS, UpstreamFault, upstream_faults
 from tests.upstream.backends import Collected, chat, collect, open_backend
