@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from forefront.catalog.template_override import read_chat_template
-from forefront.chat.events import TextDelta
+from forefront.chat.events import ContentDelta
 from forefront.engine.errors import ContextExceededError
 from forefront.engine.request import GenerateRequest
 from forefront.engines.engine_process import ProcessLimits
@@ -200,7 +200,7 @@ async def test_leaving_frees_the_slot(mixture: Model) -> None:
         await mixture.backend.prepare(parse_chat_request(json.dumps(body).encode()).request, Tenant("a"))
     )
     async for event in run.events:
-        if isinstance(event, TextDelta):
+        if isinstance(event, ContentDelta):
             break
     await run.events.aclose()
     assert mixture.backend.stats().running == 0

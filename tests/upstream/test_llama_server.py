@@ -11,7 +11,7 @@ import pytest
 import xllamacpp
 
 from forefront.catalog.source import BUILT_IN_PATH
-from forefront.chat.events import TextDelta
+from forefront.chat.events import ContentDelta
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.errors import ApiError
 from forefront.wire.tokens import TokenizeRequest
@@ -65,7 +65,7 @@ async def backend(llama_server: str) -> AsyncIterator[UpstreamBackend]:
 
 
 def tops(found: Collected) -> list[Any]:
-    return [entry for event in found.events if isinstance(event, TextDelta) for entry in event.logprobs or ()]
+    return [entry for event in found.events if isinstance(event, ContentDelta) for entry in event.logprobs or ()]
 
 
 async def test_detection_and_an_answer(backend: UpstreamBackend, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from forefront.chat.events import TextDelta
+from forefront.chat.events import ContentDelta
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.errors import ApiError
 from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
@@ -245,7 +245,7 @@ async def test_a_slow_client_is_no_silent_upstream(upstream: FaultyUpstream, bac
     run = backend.run(await backend.prepare(chat(), TENANT))
     texts = []
     async for item in run.events:
-        if isinstance(item, TextDelta):
+        if isinstance(item, ContentDelta):
             texts.append(item.text)
             await asyncio.sleep(0.3)
     assert "".join(texts) == "Hello there."

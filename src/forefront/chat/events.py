@@ -18,7 +18,7 @@ class Started(msgspec.Struct, frozen=True):
     fingerprint: str | None = None
 
 
-class TextDelta(msgspec.Struct, frozen=True):
+class ContentDelta(msgspec.Struct, frozen=True):
     """More text of choice `index`. `logprobs` are those of its tokens, if requested."""
 
     index: int
@@ -42,7 +42,7 @@ class ToolCallBegin(msgspec.Struct, frozen=True):
     custom: bool = False
 
 
-class ToolCallDelta(msgspec.Struct, frozen=True):
+class ToolInputDelta(msgspec.Struct, frozen=True):
     """More of the arguments of a tool call: JSON text, or the input of a custom tool."""
 
     index: int
@@ -91,5 +91,5 @@ class Completed(msgspec.Struct, frozen=True):
     report: RunReport | None = None
 
 
-Delta = TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta
-Event = Started | Delta | ChoiceEnd | Completed
+AnswerDelta = ContentDelta | ReasoningDelta | ToolCallBegin | ToolInputDelta
+Event = Started | AnswerDelta | ChoiceEnd | Completed

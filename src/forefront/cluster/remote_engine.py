@@ -51,7 +51,7 @@ class RemoteLimits:
 
 
 @dataclass(slots=True)
-class MoveCounts:
+class MoveCounters:
     """Moves of generations: after `failures` of replicas, as replicas ended (`drains`), and those that exceeded the
     limit (`given_up`)."""
 
@@ -74,7 +74,7 @@ class RemoteEngine:
         self.context_limit, self.vocabulary_size = model.context_limit, model.vocabulary_size
         self.router = PrefixRouter(silence_seconds=limits.stall_seconds)
         self.pool = ReplicaPool(model, self.router, limits.stall_seconds, self, tls)
-        self.moves = MoveCounts()
+        self.moves = MoveCounters()
         self._limits, self._wake = limits, wake
         self._unread = Quota(CAPACITY)
         self._numbers = itertools.count(1)

@@ -12,7 +12,7 @@ from forefront.upstream.decoding.answer import PreparedCall
 from forefront.upstream.detection import list_models
 from forefront.upstream.errors import UpstreamError
 from forefront.upstream.http.http_client import UpstreamClient
-from forefront.upstream.replica import Attempt, Replica, RoutedRequest
+from forefront.upstream.replica import Attempt, RoutedRequest, UpstreamReplica
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.admin.records import ReplicaStatus
@@ -62,7 +62,7 @@ def base_url(endpoint: Endpoint) -> str:
     return f"{endpoint.url}/v1"
 
 
-async def _replica(name: str, process: EngineProcess) -> Replica:
+async def _replica(name: str, process: EngineProcess) -> UpstreamReplica:
     """The process as it runs now. Waits while it starts. Raises `ApiError`."""
     try:
         endpoint = await asyncio.shield(asyncio.wrap_future(process.attempt))
@@ -71,7 +71,7 @@ async def _replica(name: str, process: EngineProcess) -> Replica:
         raise ApiError("not_ready", text, retry_after=error.retry_after) from None
     except EngineStoppedError:
         raise shutting_down() from None
-    return Replica(name, base_url(endpoint), endpoint.key)
+    return UpstreamReplica(name, base_url(endpoint), endpoint.key)
 
 
 class _ChildReplicas:
@@ -105,7 +105,7 @@ class _ChildReplicas:
 class _ChildAttempt:
     """One request to the process."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: UpstreamReplica) -> None:
         self.replica = replica
 
     def begin(self) -> None:

@@ -11,7 +11,7 @@ from forefront.upstream.dialects import Dialect
 from forefront.upstream.encoding.request_encoder import RequestEncoder
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.http.http_client import UpstreamClient
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import ApiError
@@ -28,7 +28,7 @@ _PROMPT_FIELDS: Final = (
 class TokenEndpoints:
     """The endpoints of one replica. All methods raise `UpstreamError`, and `ApiError` 400 for servers without them."""
 
-    def __init__(self, client: UpstreamClient, replica: Replica, dialect: Dialect, spec: UpstreamSpec) -> None:
+    def __init__(self, client: UpstreamClient, replica: UpstreamReplica, dialect: Dialect, spec: UpstreamSpec) -> None:
         self._client = client
         self._replica = replica
         self._dialect = dialect

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.errors import FailureKind, UpstreamError
-from forefront.upstream.replica import Replica, RoutedRequest
+from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.upstream.replicas.circuit import CircuitPolicy
-from forefront.upstream.replicas.pool import MAX_ATTEMPTS, ReplicaPool
+from forefront.upstream.replicas.pool import MAX_ATTEMPTS, UpstreamPool
 from forefront.upstream.replicas.replica_state import ReplicaAttempt
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.request import ChatRequest
@@ -39,8 +39,10 @@ class Bench:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        replicas = [Replica(f"big/{number}", f"http://gpu-{number}:8000/v1") for number in range(1, self.count + 1)]
-        self.pool = ReplicaPool(replicas, policy=POLICY, clock=self.clock)
+        replicas = [
+            UpstreamReplica(f"big/{number}", f"http://gpu-{number}:8000/v1") for number in range(1, self.count + 1)
+        ]
+        self.pool = UpstreamPool(replicas, policy=POLICY, clock=self.clock)
 
     async def fail_until_open(self, name: str, kind: FailureKind = "unreachable") -> None:
         """Let requests to a replica fail until it is not chosen any more."""
@@ -222,7 +224,7 @@ async def test_one_tenant_cannot_eject_the_replicas_of_others() -> None:
 
 
 async def test_the_status_shows_neither_keys_nor_passwords() -> None:
-    pool = ReplicaPool([Replica("big/1", "http://user:secret@gpu-1:8000/v1?key=secret", "secret")])
+    pool = UpstreamPool([UpstreamReplica("big/1", "http://user:secret@gpu-1:8000/v1?key=secret", "secret")])
     (await pool.choose(routed(), [])).end(failure("unreachable"))
     (status,) = pool.status()
     assert "secret" not in str(status)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.model_settings import Engine
+from forefront.catalog.model_settings import EngineName
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
 from forefront.cli.loaders.cluster_models import ClusterModels
@@ -42,7 +42,7 @@ class SettingsSource:
     options: ModelOptions
     chat_template: str | None
     home: Path
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
     cluster: ClusterModels | None = None
 
     def list_models(self, settings: Config) -> list[ConfiguredModel]:

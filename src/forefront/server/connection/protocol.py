@@ -92,14 +92,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._options.limits.authenticate(self, project)
 
     def watch(self, callback: Callable[[], None]) -> None:
-        """See `disconnect.Connection.watch`."""
+        """See `disconnect.ClientConnection.watch`."""
         self._watchers.add(callback)
         self.flow.resume_reading()  # without reading, a disconnection is not noticed
         if self._disconnected:
             self.loop.call_soon(self._call_watchers)
 
     def unwatch(self, callback: Callable[[], None]) -> None:
-        """See `disconnect.Connection.unwatch`."""
+        """See `disconnect.ClientConnection.unwatch`."""
         self._watchers.discard(callback)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.messages.response import OutputBlock, OutputTextBlock, OutputThinkingBlock, OutputToolUseBlock
 from forefront.wire.messages.thinking import SIGNATURE, encode_thinking
@@ -61,10 +61,10 @@ class BlockSequence:
         self._count = 0
         self._calls: dict[int, BlockDraft] = {}
 
-    def block(self, event: Delta) -> BlockDraft:
+    def block(self, event: AnswerDelta) -> BlockDraft:
         """The block of a delta: the last one, a new one, or that of an earlier call."""
         match event:
-            case TextDelta():
+            case ContentDelta():
                 return self._continued("text")
             case ReasoningDelta():
                 return self._continued("thinking")
@@ -72,7 +72,7 @@ class BlockSequence:
                 block = self._calls[event.call] = self._begin("tool_use")
                 block.id, block.name = f"toolu_{self._id_suffix}{block.index:04x}", event.name
                 return block
-            case ToolCallDelta():
+            case ToolInputDelta():
                 return self._calls[event.call]
 
     def _continued(self, kind: Kind) -> BlockDraft:
@@ -92,7 +92,7 @@ class ContentDraft:
         self._memory = memory
         self._blocks: list[BlockDraft] = []
 
-    def add(self, event: Delta) -> None:
+    def add(self, event: AnswerDelta) -> None:
         """Add to a block. Raises `ApiError` for want of memory."""
         block = self._sequence.block(event)
         if block.index == len(self._blocks):
@@ -106,12 +106,12 @@ class ContentDraft:
         return [block.to_block() for block in self._blocks]
 
 
-def text_of(event: Delta) -> str:
+def text_of(event: AnswerDelta) -> str:
     """The text that a delta adds to its block."""
     match event:
         case ToolCallBegin():
             return ""
-        case ToolCallDelta():
+        case ToolInputDelta():
             return event.arguments
         case _:
             return event.text

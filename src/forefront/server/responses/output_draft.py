@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.responses.item_messages import encode_reasoning
 from forefront.wire.responses.response import (
@@ -99,11 +99,11 @@ class OutputDraft:
         """The item that is being generated."""
         return self.items[-1] if self.items else None
 
-    def add(self, event: Delta) -> ItemDraft:
+    def add(self, event: AnswerDelta) -> ItemDraft:
         """Add an event to its item, which is a new one where the kind of output changes. Raises `ApiError` for want of
         memory."""
         match event:
-            case TextDelta():
+            case ContentDelta():
                 item = self._item("message")
                 item.texts.append(event.text)
                 self._memory.add(event.text)
@@ -120,7 +120,7 @@ class OutputDraft:
                 item.namespace, item.name = self._tool_names.split(event.name)
                 item.call_id = "call_" + secrets.token_hex(12)
                 self._memory.add(event.name)
-            case ToolCallDelta():
+            case ToolInputDelta():
                 item = self._calls[event.call]  # an upstream may go on with a call after another has begun
                 item.texts.append(event.arguments)
                 self._memory.add(event.arguments)

@@ -7,7 +7,16 @@ from typing import Any, Final, Literal
 import msgspec
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import (
+    AnswerDelta,
+    ChoiceEnd,
+    Completed,
+    ContentDelta,
+    Event,
+    Started,
+    ToolCallBegin,
+    ToolInputDelta,
+)
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.responses.history import PREFIX
@@ -132,7 +141,7 @@ class ResponsesEncoder(ResponseEncoder):
         created = ResponseCreated(response=response, sequence_number=self._number())
         return [frame(created), frame(ResponseInProgress(response=response, sequence_number=self._number()))]
 
-    def _delta(self, event: Delta) -> list[bytes]:
+    def _delta(self, event: AnswerDelta) -> list[bytes]:
         opened: list[bytes] = []
         item = self._output.add(event)
         if item.index == len(self._frames):
@@ -144,9 +153,9 @@ class ResponsesEncoder(ResponseEncoder):
         if frames not in self._open:
             self._open.insert(0, frames)  # more of an earlier call: its end is sent again
         match event:
-            case TextDelta():
+            case ContentDelta():
                 opened.append(frames.delta(event.text, event.logprobs))
-            case ToolCallDelta():
+            case ToolInputDelta():
                 opened.append(frames.delta(event.arguments))
             case ToolCallBegin():
                 pass

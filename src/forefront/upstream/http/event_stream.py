@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from forefront.upstream.error_mapping import connection_error, malformed_error, timeout_error
-from forefront.upstream.http.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
-from forefront.upstream.http.sse import EventReader, EventTooLargeError
-from forefront.upstream.replica import Replica
+from forefront.upstream.http.http_connection import ConnectionLostError, MalformedResponseError, UpstreamResponse
+from forefront.upstream.http.sse import BoundedEventReader, EventTooLargeError
+from forefront.upstream.replica import UpstreamReplica
 
 # Bytes of one event, and of an answer that is no stream.
 MAX_EVENT: Final = 4 * 2**20
@@ -32,12 +32,12 @@ class EventStream:
     One timer per stream takes a fraction of the time of `asyncio.timeout` around each read.
     """
 
-    def __init__(self, response: HttpResponse, replica: Replica, limits: ReadLimits) -> None:
+    def __init__(self, response: UpstreamResponse, replica: UpstreamReplica, limits: ReadLimits) -> None:
         self._response = response
         self._replica = replica
         self._seconds = limits.seconds
         self._loop = asyncio.get_running_loop()
-        self._reader = EventReader(MAX_EVENT)
+        self._reader = BoundedEventReader(MAX_EVENT)
         self._ended = self._stalled = self._deadline_over = False
         self._waited = 0.0  # without progress
         self._since: float | None = None  # the beginning of the current read

@@ -18,10 +18,10 @@ from forefront.upstream.http.event_stream import EventStream, ReadLimits
 from forefront.upstream.http.http_connection import (
     ConnectionLostError,
     HttpConnection,
-    HttpResponse,
     MalformedResponseError,
+    UpstreamResponse,
 )
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 
 # Bytes of the body of an error, or of an answer to a probe.
 _MAX_SMALL: Final = 2**18
@@ -46,17 +46,17 @@ class UpstreamClient:
         """Close every connection."""
         self._connections.close()
 
-    async def get(self, replica: Replica, url: str, seconds: float) -> tuple[int, Any]:
+    async def get(self, replica: UpstreamReplica, url: str, seconds: float) -> tuple[int, Any]:
         """The status and the JSON of a small answer; None in its place if it is not JSON. Raises `UpstreamError`."""
         return await self._exchange("GET", replica, url, None, seconds, _MAX_SMALL)
 
-    async def post(self, replica: Replica, url: str, body: object, seconds: float) -> tuple[int, Any]:
+    async def post(self, replica: UpstreamReplica, url: str, body: object, seconds: float) -> tuple[int, Any]:
         """The same for a request with a JSON body."""
         return await self._exchange("POST", replica, url, msgspec.json.encode(body), seconds, _MAX_PREVIEW)
 
     @asynccontextmanager
     async def stream(
-        self, replica: Replica, path: str, body: bytes, deadline: float | None = None
+        self, replica: UpstreamReplica, path: str, body: bytes, deadline: float | None = None
     ) -> AsyncIterator[EventStream]:
         """The answer to a request, as a stream of events. Leaving it early closes the connection.
 
@@ -73,8 +73,8 @@ class UpstreamClient:
             self._end(replica, connection, response)
 
     async def _open(
-        self, replica: Replica, path: str, body: bytes, deadline: float | None
-    ) -> tuple[HttpConnection, HttpResponse]:
+        self, replica: UpstreamReplica, path: str, body: bytes, deadline: float | None
+    ) -> tuple[HttpConnection, UpstreamResponse]:
         """The response, once its head has come."""
         latest = asyncio.get_running_loop().time() + self._read_seconds
         try:
@@ -86,8 +86,8 @@ class UpstreamClient:
             raise timeout_error(replica, self._read_seconds) from None
 
     async def _request(
-        self, method: str, replica: Replica, url: str, body: bytes
-    ) -> tuple[HttpConnection, HttpResponse]:
+        self, method: str, replica: UpstreamReplica, url: str, body: bytes
+    ) -> tuple[HttpConnection, UpstreamResponse]:
         origin, request = self._origin(replica), self._encode(method, replica, url, body)
         # A server may close a connection that was kept open at the moment of its use: then another one is made.
         connection = self._connections.take(origin)
@@ -102,8 +102,8 @@ class UpstreamClient:
         return connection, response
 
     async def _send(
-        self, replica: Replica, connection: HttpConnection, request: bytes, *, kept: bool
-    ) -> HttpResponse | None:
+        self, replica: UpstreamReplica, connection: HttpConnection, request: bytes, *, kept: bool
+    ) -> UpstreamResponse | None:
         """The response, once its head has come. None if the connection was `kept` open and lost before that."""
         try:
             return await connection.send(request)
@@ -119,7 +119,7 @@ class UpstreamClient:
             self._connections.give_back(self._origin(replica), connection)
             raise
 
-    def _encode(self, method: str, replica: Replica, url: str, body: bytes) -> bytes:
+    def _encode(self, method: str, replica: UpstreamReplica, url: str, body: bytes) -> bytes:
         origin = self._origin(replica)
         path = url.partition("://")[2]
         path = path[path.find("/") :] if "/" in path else "/"
@@ -128,18 +128,18 @@ class UpstreamClient:
         first = f"{method} {path} HTTP/1.1\r\nhost: {origin.authority}\r\n"
         return f"{first}{_HEADERS}{key}{trace}content-length: {len(body)}\r\n\r\n".encode("latin-1", "replace") + body
 
-    def _origin(self, replica: Replica) -> Origin:
+    def _origin(self, replica: UpstreamReplica) -> Origin:
         origin = self._origins.get(replica.base_url)
         if origin is None:
             origin = self._origins[replica.base_url] = Origin.of(replica.base_url)
         return origin
 
-    def _end(self, replica: Replica, connection: HttpConnection, response: HttpResponse) -> None:
+    def _end(self, replica: UpstreamReplica, connection: HttpConnection, response: UpstreamResponse) -> None:
         """Keep the connection if the body has been read to its end, else close it."""
         response.close()
         self._connections.give_back(self._origin(replica), connection)
 
-    async def _read(self, response: HttpResponse, limit: int) -> bytes:
+    async def _read(self, response: UpstreamResponse, limit: int) -> bytes:
         """The body of an error, as far as it comes within some seconds, cut at `limit` bytes."""
         parts, size = [], 0
         try:
@@ -152,7 +152,7 @@ class UpstreamClient:
         return b"".join(parts)[:limit]
 
     async def _exchange(
-        self, method: str, replica: Replica, url: str, body: bytes | None, seconds: float, limit: int
+        self, method: str, replica: UpstreamReplica, url: str, body: bytes | None, seconds: float, limit: int
     ) -> tuple[int, Any]:
         try:
             async with asyncio.timeout(seconds):

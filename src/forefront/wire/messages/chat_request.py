@@ -9,7 +9,7 @@ import msgspec
 from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
 from forefront.wire.completions.request import ChatRequest, Sampling
 from forefront.wire.completions.response_format import JsonSchema, JsonSchemaFormat
-from forefront.wire.messages.conversation import Conversation
+from forefront.wire.messages.conversation import ConversationMessages
 from forefront.wire.messages.parse import parse_request
 from forefront.wire.messages.request import (
     AdaptiveThinking,
@@ -44,7 +44,7 @@ def parse_count_tokens_request(body: bytes | bytearray) -> ParsedMessage:
 
 
 def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> ParsedMessage:
-    conversation = Conversation(source.messages, source.system)
+    conversation = ConversationMessages(source.messages, source.system)
     effort, effort_name, without_effect = _effort(source)
     stops = source.stop_sequences if isinstance(source, MessagesRequest) else None
     form = "output_config.format" if source.output_format is None else "output_format"

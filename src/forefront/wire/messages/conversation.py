@@ -77,7 +77,7 @@ class _Turn:
         )
 
 
-class Conversation:
+class ConversationMessages:
     """The messages of a chat request. `system` comes first."""
 
     def __init__(self, messages: Sequence[InputMessage], system: str | Sequence[SystemBlock] | None) -> None:

@@ -26,7 +26,7 @@ class LarkSyntaxError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class LarkString:
     """A string."""
 
     data: bytes
@@ -99,7 +99,7 @@ class Times:
     most: int | None
 
 
-Expression = Text | Pattern | Control | Name | Json | Series | Options | All | Not | Times
+Expression = LarkString | Pattern | Control | Name | Json | Series | Options | All | Not | Times
 Token = tuple[str, str, int]
 
 
@@ -203,7 +203,7 @@ class _Reader:
         match kind:
             case "string":
                 try:
-                    return Text(json.loads(text.removesuffix("i")).encode(), text.endswith("i"))
+                    return LarkString(json.loads(text.removesuffix("i")).encode(), text.endswith("i"))
                 except ValueError:
                     raise LarkSyntaxError("a malformed string") from None
             case "regex":
