@@ -20,7 +20,7 @@ from forefront.chat.events import (
 from forefront.fairness.tenant import Tenant
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.completions.response import EffectiveSampling, TokenLogprob, TopLogprob
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.instant import PROMPT, InstantBackend, InstantRequest
 
 PIECE = 4  # characters
@@ -76,7 +76,7 @@ class ScriptedBackend(InstantBackend):
             usage.output_tokens += 1
             yield event
         if script.failure:
-            raise ApiError(script.failure, "The script ends here.")
+            raise RequestError(script.failure, "The script ends here.")
         for call, (name, arguments) in enumerate(script.calls):
             yield ToolCallBegin(0, call, name)
             yield ToolInputDelta(0, call, arguments)

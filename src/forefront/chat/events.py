@@ -1,5 +1,5 @@
 """The events of an answer, in order: `Started`; for each choice any number of deltas and one `ChoiceEnd`; `Completed`.
-An answer that fails raises `ApiError` instead.
+An answer that fails raises `RequestError` instead.
 
 Events are msgspec structs: each token makes one, in a third of the time of a frozen dataclass.
 """

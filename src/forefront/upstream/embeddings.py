@@ -21,7 +21,7 @@ from forefront.upstream.replica import Replicas, RoutedRequest, UpstreamReplica
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.completions.request import CompletionRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # Texts of one request to the upstream, so that decoding an answer takes few milliseconds.
 _BATCH: Final = 128
@@ -156,9 +156,9 @@ class UpstreamEmbeddings:
     def _routed(self, model: str, first: str | list[int], tenant: Tenant, tokens: int) -> RoutedRequest:
         return RoutedRequest(CompletionRequest(model=model, prompt=[first]), tenant, tokens)
 
-    def _unsupported(self, what: str, dialect: Dialect, param: str) -> ApiError:
+    def _unsupported(self, what: str, dialect: Dialect, param: str) -> RequestError:
         text = f"{what} is not supported by the model `{self._spec.name}`: its upstream ({dialect.name}) lacks it."
-        return ApiError("unsupported_parameter", text, param=param)
+        return RequestError("unsupported_parameter", text, param=param)
 
 
 def read_vectors(answer: Any, count: int) -> list[Vector]:

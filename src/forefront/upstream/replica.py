@@ -59,5 +59,5 @@ class Replicas(Protocol):
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> Attempt:
         """The next attempt for a request whose earlier ones ended with `failures`.
 
-        Raises `ApiError` when no other attempt makes sense: the last failure, or `upstream_unavailable`.
+        Raises `RequestError` when no other attempt makes sense: the last failure, or `upstream_unavailable`.
         """

@@ -30,7 +30,7 @@ from forefront.upstream.token_endpoints import TokenEndpoints
 from forefront.wire.admin.records import ReplicaStatus
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class UpstreamBackend:
         return self._replicas.status()
 
     async def _look(self) -> None:
-        with suppress(ApiError):  # it is in the log
+        with suppress(RequestError):  # it is in the log
             await self._server()
 
     @asynccontextmanager
@@ -193,7 +193,8 @@ class UpstreamBackend:
             attempt.end(failure)
 
     async def _server(self) -> Detected:
-        """The dialect: of the settings, or else found once. Raises `ApiError` for servers that cannot be reached."""
+        """The dialect: of the settings, or else found once. Raises `RequestError` for servers that cannot be
+        reached."""
         if self._detected is None:
             async with self._detecting:
                 if self._detected is None:
@@ -221,12 +222,12 @@ class UpstreamBackend:
         raise failure
 
     def _bound(self, request: ChatRequest | CompletionRequest) -> int:
-        """The most tokens that the prompts can have. Raises `ApiError` for prompts that cannot fit."""
+        """The most tokens that the prompts can have. Raises `RequestError` for prompts that cannot fit."""
         prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
         most = self.context_length * prompts
         if prompt_bytes(request) > most * _LONGEST_TOKEN:
             text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
-            raise ApiError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
+            raise RequestError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
         return max(1, min(prompt_bound(request, self._count or byte_length), most))
 
     def _longest_answer(self, request: ChatRequest | CompletionRequest, prompt: int) -> int:
@@ -330,5 +331,5 @@ async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
             while payloads := await stream.read():
                 for _ in decoder.decode_all(payloads):
                     pass
-    except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
+    except (TimeoutError, RequestError, MalformedAnswerError, ErrorChunkError) as error:
         log.info("no usage follows an answer: %s", error)

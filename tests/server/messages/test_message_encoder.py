@@ -25,7 +25,7 @@ from forefront.chat.events import (
 )
 from forefront.server.messages.message_encoder import MessageEncoder
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.messages.chat_request import parse_messages_request
 from forefront.wire.messages.errors import messages_status
 from forefront.wire.messages.thinking import SIGNATURE, decode_thinking
@@ -158,7 +158,7 @@ def test_a_failure_ends_a_stream_with_one_error(place: int) -> None:
     encoding = encoder()
     frames = [frame for event in ANSWER[:place] for frame in encoding.frames(event)]
     events = parse(
-        [*frames, encoding.failure(ApiError("engine_failed", "The engine failed.")), encoding.end_of_stream()]
+        [*frames, encoding.failure(RequestError("engine_failed", "The engine failed.")), encoding.end_of_stream()]
     )
     assert [event["type"] for event in events].count("error") == 1
     assert events[-1] == {"type": "error", "error": {"type": "api_error", "message": "The engine failed."}}
@@ -182,7 +182,7 @@ def test_omitted_thinking_takes_memory() -> None:
 
 @pytest.mark.parametrize("code", ERRORS)
 def test_errors_fit_the_clients_types(code: str) -> None:
-    [event] = parse([encoder().failure(ApiError(code, "It failed.", param="a.b"))])
+    [event] = parse([encoder().failure(RequestError(code, "It failed.", param="a.b"))])
     assert event["error"]["message"] == "`a.b`: It failed."
     status = messages_status(code)
     assert (status == 422, 400 <= status < 600) == (False, True)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
-Found = TypeVar("Found")
+ResultT = TypeVar("ResultT")
 Take = Callable[[str], None]
-TextReading = Generator[Take | None, str, Found]
+TextReading = Generator[Take | None, str, ResultT]
 
 # What ends or changes a run within a JSON string or between tags.
 _STOPS = '<"\\'

@@ -65,7 +65,8 @@ class ConnectionLimits:
     def authenticate(self, connection: LimitedConnection, project: str) -> None:
         """Count the connection towards `project` from now on. Does nothing for one that is authenticated or closed.
 
-        Raises `ApiError` 503 where its project, or all projects together, have no idle connection that could be closed.
+        Raises `RequestError` 503 where its project, or all projects together, have no idle connection that could be
+        closed.
         """
         if connection not in self._opened:
             return

@@ -34,7 +34,7 @@ class BlockFrames:
         self._memory = memory
 
     def add(self, event: AnswerDelta) -> list[bytes]:
-        """The events of a delta. Raises `ApiError` for want of memory."""
+        """The events of a delta. Raises `RequestError` for want of memory."""
         last = self._sequence.last
         block = self._sequence.block(event)
         frames: list[bytes] = []

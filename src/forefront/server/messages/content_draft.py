@@ -93,7 +93,7 @@ class ContentDraft:
         self._blocks: list[BlockDraft] = []
 
     def add(self, event: AnswerDelta) -> None:
-        """Add to a block. Raises `ApiError` for want of memory."""
+        """Add to a block. Raises `RequestError` for want of memory."""
         block = self._sequence.block(event)
         if block.index == len(self._blocks):
             self._blocks.append(block)

@@ -11,7 +11,7 @@ from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.sse import encode_waiting
 from forefront.wire.completions.response import FinishReason
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.chat_request import ParsedMessage
 from forefront.wire.messages.errors import error_object
 from forefront.wire.messages.events import ErrorEvent, MessageDelta, MessageStart, MessageStop, Ping, StopState
@@ -80,7 +80,7 @@ class MessageEncoder(ResponseEncoder):
         """See `ResponseEncoder.pause`."""
         return encode_waiting(ahead, seconds) + _PING
 
-    def failure(self, error: ApiError) -> bytes:
+    def failure(self, error: RequestError) -> bytes:
         """See `ResponseEncoder.failure`."""
         return frame(ErrorEvent(error=error_object(error)))
 

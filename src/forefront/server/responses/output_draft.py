@@ -100,8 +100,8 @@ class OutputDraft:
         return self.items[-1] if self.items else None
 
     def add(self, event: AnswerDelta) -> ItemDraft:
-        """Add an event to its item, which is a new one where the kind of output changes. Raises `ApiError` for want of
-        memory."""
+        """Add an event to its item, which is a new one where the kind of output changes. Raises `RequestError` for want
+        of memory."""
         match event:
             case ContentDelta():
                 item = self._item("message")

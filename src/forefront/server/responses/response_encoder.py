@@ -23,7 +23,7 @@ from forefront.server.responses.history import PREFIX
 from forefront.server.responses.item_frames import ItemFrames, frame
 from forefront.server.responses.output_draft import OutputDraft
 from forefront.wire.completions.response import FinishReason
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse
 from forefront.wire.responses.events import (
@@ -57,7 +57,7 @@ class ResponsesEncoder(ResponseEncoder):
         if queued is not None:
             self.id, self.created = queued.id, queued.created_at
         source = parsed.source
-        self.error: ApiError | None = None
+        self.error: RequestError | None = None
         self._source = source
         self._save = save
         self._last: wire.Response | None = None
@@ -112,7 +112,7 @@ class ResponsesEncoder(ResponseEncoder):
             case _:
                 return self._delta(event)
 
-    def failure(self, error: ApiError) -> bytes:
+    def failure(self, error: RequestError) -> bytes:
         """See `ResponseEncoder.failure`."""
         self.error = error
         if not self._created:
@@ -122,7 +122,7 @@ class ResponsesEncoder(ResponseEncoder):
             return frame(event)
         return frame(ResponseFailed(response=self.failed(error), sequence_number=self._number()))
 
-    def failed(self, error: ApiError) -> wire.Response:
+    def failed(self, error: RequestError) -> wire.Response:
         """The response with the output before an error."""
         self._output.end("incomplete")
         response = self.response("in_progress")
@@ -219,7 +219,7 @@ def new_response(
     )
 
 
-def set_error(response: wire.Response, error: ApiError) -> None:
+def set_error(response: wire.Response, error: RequestError) -> None:
     """The response has failed with that error, or was cancelled."""
     if error.code == "request_cancelled":
         response.status = "cancelled"
@@ -244,6 +244,6 @@ def _usage(event: Completed) -> wire.ResponseUsage:
     )
 
 
-def _failure_code(error: ApiError) -> Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]:
+def _failure_code(error: RequestError) -> Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]:
     status = ERRORS[error.code].status
     return "rate_limit_exceeded" if status == 429 else "server_error" if status >= 500 else "invalid_prompt"

@@ -34,12 +34,12 @@ class ParsedMessage(ParsedRequest[ChatRequest]):
 
 
 def parse_messages_request(body: bytes | bytearray) -> ParsedMessage:
-    """Read the body of `POST /v1/messages`. Raises `ApiError` (400, 422)."""
+    """Read the body of `POST /v1/messages`. Raises `RequestError` (400, 422)."""
     return _to_chat_request(*parse_request(body, MessagesRequest))
 
 
 def parse_count_tokens_request(body: bytes | bytearray) -> ParsedMessage:
-    """Read the body of `POST /v1/messages/count_tokens`. Raises `ApiError` (400, 422)."""
+    """Read the body of `POST /v1/messages/count_tokens`. Raises `RequestError` (400, 422)."""
     return _to_chat_request(*parse_request(body, CountTokensRequest))
 
 

@@ -100,10 +100,10 @@ class Times:
 
 
 Expression = LarkString | Pattern | Control | Name | Json | Series | Options | All | Not | Times
-Token = tuple[str, str, int]
+LarkToken = tuple[str, str, int]
 
 
-def tokens_of(text: str) -> Iterator[Token]:
+def tokens_of(text: str) -> Iterator[LarkToken]:
     """Kind, text and place of each token; a JSON value behind a directive is one token of the kind `json`."""
     at = 0
     decoder = json.JSONDecoder()
@@ -135,7 +135,7 @@ def read_lark(text: str) -> dict[str, Expression]:
 class _Reader:
     """A recursive descent over tokens."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[LarkToken]) -> None:
         self._tokens = tokens
         self._at = 0
 
@@ -240,7 +240,7 @@ class _Reader:
     def _peek(self) -> tuple[str, str]:
         return self._tokens[self._at][:2] if self._at < len(self._tokens) else ("", "")
 
-    def _next(self) -> Token:
+    def _next(self) -> LarkToken:
         if self._at >= len(self._tokens):
             raise LarkSyntaxError("it ends too early")
         self._at += 1
