@@ -30,7 +30,7 @@ from forefront.upstream.token_endpoints import TokenEndpoints
 from forefront.wire.admin.records import ReplicaStatus
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class UpstreamBackend:
         return self._replicas.status()
 
     async def _look(self) -> None:
-        with suppress(ApiError):  # it is in the log
+        with suppress(RequestError):  # it is in the log
             await self._server()
 
     @asynccontextmanager
@@ -195,7 +195,8 @@ class UpstreamBackend:
             attempt.end(failure)
 
     async def _server(self) -> Detected:
-        """The dialect: of the settings, or else found once. Raises `ApiError` for servers that cannot be reached."""
+        """The dialect: of the settings, or else found once. Raises `RequestError` for servers that cannot be
+        reached."""
         if self._detected is None:
             async with self._detecting:
                 if self._detected is None:
@@ -223,12 +224,12 @@ class UpstreamBackend:
         raise failure
 
     def _bound(self, request: ChatRequest | CompletionRequest, size: int) -> int:
-        """The most tokens that prompts of `size` bytes can have. Raises `ApiError` for prompts that cannot fit."""
+        """The most tokens that prompts of `size` bytes can have. Raises `RequestError` for prompts that cannot fit."""
         prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
         most = self.context_length * prompts
         if size > most * _LONGEST_TOKEN:
             text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
-            raise ApiError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
+            raise RequestError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
         bound = size if self._count is None else prompt_bound(request, self._count)
         return max(1, min(bound, most))
 
@@ -342,5 +343,5 @@ async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
             while payloads := await stream.read():
                 for _ in decoder.decode_all(payloads):
                     pass
-    except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
+    except (TimeoutError, RequestError, MalformedAnswerError, ErrorChunkError) as error:
         log.info("no usage follows an answer: %s", error)

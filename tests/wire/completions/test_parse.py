@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 
 USER = {"role": "user", "content": "Hello"}
 MISSING = object()
@@ -29,8 +29,8 @@ def parse(**fields: Any) -> ParsedRequest[ChatRequest]:
     )
 
 
-def refusal(**fields: Any) -> ApiError:
-    with pytest.raises(ApiError) as caught:
+def refusal(**fields: Any) -> RequestError:
+    with pytest.raises(RequestError) as caught:
         parse(**fields)
     return caught.value
 
@@ -239,7 +239,7 @@ def test_refusals(fields: dict[str, Any], kind: tuple[int, str], param: str, mes
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"3", b"null", b"true"])
 def test_the_body_is_an_object(body: bytes) -> None:
-    with pytest.raises(ApiError, match="must be a JSON object") as caught:
+    with pytest.raises(RequestError, match="must be a JSON object") as caught:
         parse_chat_request(body)
     assert (ERRORS[caught.value.code].status, caught.value.code, caught.value.param) == (422, "invalid_type", None)
 
@@ -247,7 +247,7 @@ def test_the_body_is_an_object(body: bytes) -> None:
 @pytest.mark.parametrize("number", [b"NaN", b"1e400", b"-Infinity", b"1" * 5000])
 def test_numbers_that_json_lacks(number: bytes) -> None:
     body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": ' + number + b"}"
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         parse_chat_request(body)
     assert (ERRORS[caught.value.code].status, caught.value.code) == (400, "invalid_json")
 
@@ -288,7 +288,7 @@ NUMERIC = [
 def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> None:
     try:
         taken = getattr(parse(**{name: number}, logprobs=True).request, name)
-    except ApiError as error:
+    except RequestError as error:
         assert (ERRORS[error.code].status, error.param) == (422, name)
     else:
         assert taken == number
@@ -349,6 +349,6 @@ def test_refused_completions(fields: dict[str, Any], kind: tuple[int, str] | Non
     if kind is None:
         assert complete(**fields).prompts == ["a"]
         return
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         complete(**fields)
     assert ((ERRORS[caught.value.code].status, caught.value.code), caught.value.param) == (kind, param)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.parsing.json_reader import read_json
 
 MB = 1_000_000
@@ -16,7 +16,7 @@ OUT_OF_RANGE = "Invalid JSON at line 1, column 7: the number is out of range."
 
 
 def refusal(body: bytes) -> str:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         read_json(body)
     assert (ERRORS[caught.value.code].status, caught.value.code, caught.value.param) == (400, "invalid_json", None)
     return caught.value.message
@@ -128,7 +128,7 @@ def test_trailing_commas_anywhere(value: Any) -> None:
 def test_anything_is_a_value_or_the_one_error(body: bytes) -> None:
     try:
         read_json(body)
-    except ApiError as error:
+    except RequestError as error:
         assert error.code == "invalid_json"
 
 

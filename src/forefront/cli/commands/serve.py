@@ -62,7 +62,7 @@ Port = Annotated[
     typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one. [env: PORT; default: 8000]"),
 ]
 Threads = Annotated[int, typer.Option(min=0, max=65535, help="CPU threads for each model; 0 for all cores.")]
-KvCache = Annotated[
+KvCacheSetting = Annotated[
     float, typer.Option(min=0.01, max=4096, metavar="GIB", help="Maximum memory of each model's KV cache, in GiB.")
 ]
 Precision = Annotated[
@@ -165,7 +165,7 @@ def serve(
     host: Host = None,
     port: Port = None,
     threads: Threads = 0,
-    kv_cache: KvCache = 2.0,
+    kv_cache: KvCacheSetting = 2.0,
     precision: Precision = "f32",
     quantize: Quantize = "",
     chat_template: TemplateOption = None,

@@ -17,7 +17,7 @@ from forefront.catalog.tuning import Tuning, Tunings, available_cores
 from forefront.chat.local.loading import ModelOptions, ModelParts
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
-from forefront.cli.terminal.json_output import print_json
+from forefront.cli.terminal.json_output import JsonOption, print_json
 from forefront.cli.terminal.progress import SilentProgress, StartupProgress
 from forefront.cli.terminal.table import print_table
 from forefront.engine.allocator import tune_allocator
@@ -40,7 +40,7 @@ def tune(
     model: Model,
     seconds: Seconds = 60.0,
     approximate: Approximate = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Find the fastest options for a model on this machine; takes about a minute.
 

@@ -17,7 +17,7 @@ from forefront.catalog.machine_memory import machine_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.model_settings import parse_keep
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import ModelUse, PulledModels
+from forefront.catalog.pull.records import ModelLock, PulledModels
 from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
 from forefront.chat.local.loading import DRAFT_KV_SHARE
 from forefront.cli.loaders.cluster_models import ClusterModels
@@ -89,7 +89,7 @@ class _FilePuller:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._use: ModelUse | None = None
+        self._use: ModelLock | None = None
 
     def __call__(self, source: ModelSource, progress: Progress) -> ModelSource:
         """The source with its files on this machine. Raises `SourceError`."""

@@ -37,7 +37,7 @@ class RemoteLimits:
 
 
 @dataclass(slots=True)
-class MoveCounts:
+class MoveCounters:
     """Moves of generations: after `failures` of replicas, as replicas ended (`drains`), and those that exceeded the
     limit (`given_up`)."""
 
@@ -55,7 +55,7 @@ class GenerationDispatcher:
     ) -> None:
         self.router = PrefixRouter(silence_seconds=limits.stall_seconds)
         self.pool = ReplicaPool(model, self.router, limits.stall_seconds, self, tls)
-        self.moves = MoveCounts()
+        self.moves = MoveCounters()
         self.tokens_sampled, self.last_token = 0, 0.0
         self._limits, self._wake = limits, wake
         self._numbers = itertools.count(1)

@@ -9,7 +9,7 @@ import msgspec
 _ADDED: Final = 65_536
 
 
-class TokenCounts(msgspec.Struct, frozen=True):
+class UpstreamUsage(msgspec.Struct, frozen=True):
     """Tokens of a prompt and of its answer."""
 
     prompt: int
@@ -17,10 +17,10 @@ class TokenCounts(msgspec.Struct, frozen=True):
     cached: int = 0
     reasoning: int = 0
 
-    def within(self, prompt: int, output: int) -> "TokenCounts":
+    def within(self, prompt: int, output: int) -> "UpstreamUsage":
         """The counts, at most these bounds."""
         output = min(self.output, output)
-        return TokenCounts(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
+        return UpstreamUsage(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
 
 
 class _Details(msgspec.Struct):
@@ -40,7 +40,7 @@ class _Usage(msgspec.Struct):
 _decode_usual = msgspec.json.Decoder(_Usage).decode
 
 
-def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenCounts | None:
+def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> UpstreamUsage | None:
     """The counts of an upstream's usage, under either naming; None where it has none that can be right.
 
     The bounds are what the request can have at most.
@@ -55,10 +55,10 @@ def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenC
     if shown is None or sampled is None or not (0 < prompt <= most_prompt and 0 <= output <= most_output):
         return _read_unusual(raw, most_prompt, most_output)
     cached, reasoning = max(shown.cached_tokens, 0), max(sampled.reasoning_tokens, 0)
-    return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output))
 
 
-def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> TokenCounts | None:
+def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> UpstreamUsage | None:
     try:
         usage = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -71,12 +71,12 @@ def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> Token
         return None
     cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
     reasoning = _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
-    return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output))
 
 
 def read_usages(
     usages: Sequence[msgspec.Raw], repeats: int, prompt_bound: int, output_bound: int
-) -> TokenCounts | None:
+) -> UpstreamUsage | None:
     """The same for one usage of each choice. Each prompt is in `repeats` of them, and counts once."""
     if len(usages) == repeats == 1:
         return read_usage(usages[0], prompt_bound, output_bound)
@@ -84,7 +84,7 @@ def read_usages(
     known = [count for count in counts if count is not None]
     if not known or len(known) < len(counts):
         return None
-    return TokenCounts(
+    return UpstreamUsage(
         prompt=sum(count.prompt for count in known) // repeats,
         output=sum(count.output for count in known),
         # Of the choices of a prompt, all but one find it in the cache.
@@ -143,14 +143,14 @@ class TokenEstimator:
         self._exact_prompts = exact_prompts
         self._prompt, self._output = TokenRatio(), TokenRatio()
 
-    def learn(self, prompt_bytes: int, counts: TokenCounts, output_bytes: int) -> None:
+    def learn(self, prompt_bytes: int, counts: UpstreamUsage, output_bytes: int) -> None:
         """Take note of the counts of an answer."""
         self._prompt.learn(prompt_bytes, counts.prompt)
         self._output.learn(output_bytes, counts.output)
 
-    def estimate(self, prompt_bytes: int, prompt_bound: int, output_bytes: int, reasoning_bytes: int) -> TokenCounts:
+    def estimate(self, prompt_bytes: int, prompt_bound: int, output_bytes: int, reasoning_bytes: int) -> UpstreamUsage:
         """The counts of an answer, at most one token for each byte."""
         prompt = prompt_bound if self._exact_prompts else self._prompt.estimate(prompt_bytes)
-        return TokenCounts(
+        return UpstreamUsage(
             max(prompt, 1), self._output.estimate(output_bytes), 0, self._output.estimate(reasoning_bytes)
         )

@@ -5,11 +5,11 @@ from typing import NoReturn
 
 from forefront.wire.completions.media import check_media
 from forefront.wire.completions.message import Message
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
 def check_conversation(messages: Sequence[Message]) -> None:
-    """Raises `ApiError` (400, 422) for a message without content, and for results and calls that do not match.
+    """Raises `RequestError` (400, 422) for a message without content, and for results and calls that do not match.
 
     Arguments of calls are not checked: a history may hold calls that were cut off.
     """
@@ -18,7 +18,7 @@ def check_conversation(messages: Sequence[Message]) -> None:
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
         if message.content is None and not _stands_without_content(message):
-            raise ApiError("missing_parameter", f"`{path}.content` is required.", param=f"{path}.content")
+            raise RequestError("missing_parameter", f"`{path}.content` is required.", param=f"{path}.content")
         if message.has_media:
             has_media = True
             if message.role != "user":
@@ -45,7 +45,7 @@ def _check_result(message: Message, pending: dict[str, bool], path: str) -> None
     """Mark the call whose result a message holds."""
     param, id_ = f"{path}.tool_call_id", message.tool_call_id
     if id_ is None:
-        raise ApiError("missing_parameter", f"`{param}` is required in a message of the role `tool`.", param=param)
+        raise RequestError("missing_parameter", f"`{param}` is required in a message of the role `tool`.", param=param)
     if id_ not in pending:
         _refuse(f"`{param}`: the last message of the assistant made no call of the id `{id_[:64]}`.", param)
     if pending[id_]:
@@ -65,4 +65,4 @@ def _calls(message: Message, path: str) -> dict[str, bool]:
 
 
 def _refuse(text: str, param: str) -> NoReturn:
-    raise ApiError("invalid_value", text, param=param)
+    raise RequestError("invalid_value", text, param=param)

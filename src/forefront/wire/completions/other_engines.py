@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.parsing.json_reader import read_json
 
 Fields = dict[str, Any]
@@ -44,8 +44,8 @@ _REWRITTEN: Final = frozenset(
 
 
 def rewrite(fields: Fields, *, chat: bool) -> Fields:
-    """The request, without null fields, in our own fields. Raises `ApiError` 422 for a value of the wrong type, and for
-    two fields that mean the same and disagree."""
+    """The request, without null fields, in our own fields. Raises `RequestError` 422 for a value of the wrong type, and
+    for two fields that mean the same and disagree."""
     if _REWRITTEN.isdisjoint(fields):
         return fields
     fields = _spread_options(fields)
@@ -70,7 +70,7 @@ def same(one: Any, other: Any) -> bool:
 def _put(fields: Fields, name: str, value: Any, alias: str) -> None:
     if name in fields and not same(fields[name], value):
         text = f"`{alias}` and `{name}` mean the same but have different values."
-        raise ApiError("invalid_value", text, param=alias)
+        raise RequestError("invalid_value", text, param=alias)
     fields[name] = value
 
 
@@ -83,7 +83,7 @@ def _spread_options(fields: Fields) -> Fields:
     spread = {name: value for name, value in fields.items() if name != "options"}
     for name, value in options.items():
         if name in ("model", "messages", "prompt", "options"):
-            raise ApiError("unknown_parameter", f"`options.{name}` is not a parameter.", param=f"options.{name}")
+            raise RequestError("unknown_parameter", f"`options.{name}` is not a parameter.", param=f"options.{name}")
         if value is not None:
             _put(spread, name, value, f"options.{name}")
     return spread
@@ -94,7 +94,7 @@ def _rewrite_form(fields: Fields) -> None:
     given = [name for name in (*_OWN_FORMS, *_FORMS) if _sets_form(fields, name)]
     if len(given) > 1:
         text = f"`{given[0]}` and `{given[1]}` both set the form of the answer: send one of them."
-        raise ApiError("invalid_value", text, param=given[1])
+        raise RequestError("invalid_value", text, param=given[1])
     for name in _FORMS:
         if name in fields:
             value = fields.pop(name)
@@ -131,8 +131,8 @@ def _json(value: Any, path: str) -> Fields:
     if isinstance(value, str):
         try:
             value = read_json(value.encode("utf-8", "surrogatepass"))
-        except ApiError:
-            raise ApiError("invalid_value", f"`{path}` must be the text of a JSON schema.", param=path) from None
+        except RequestError:
+            raise RequestError("invalid_value", f"`{path}` must be the text of a JSON schema.", param=path) from None
     if isinstance(value, bool):
         value = {} if value else {"not": {}}
     _require(value, dict, "a JSON schema", path)
@@ -157,7 +157,7 @@ def _choice(value: Any, path: str) -> Fields:
     """One of some texts."""
     _require(value, list, "an array", path)
     if not 1 <= len(value) <= _MAX_CHOICES:
-        raise ApiError("invalid_value", f"`{path}` must have 1 to {_MAX_CHOICES} items.", param=path)
+        raise RequestError("invalid_value", f"`{path}` must have 1 to {_MAX_CHOICES} items.", param=path)
     choices = [json.dumps(_text(text, f"{path}[{index}]"), ensure_ascii=False) for index, text in enumerate(value)]
     return {"grammar": {"syntax": "lark", "definition": f"start: {' | '.join(dict.fromkeys(choices))}"}}
 
@@ -177,10 +177,10 @@ def _structured_outputs(value: Any, path: str) -> Fields:
     given = [name for name in _STRUCTURED if name in value]
     if len(given) != 1:
         text = f"`{path}` must have exactly one of {', '.join(f'`{name}`' for name in _STRUCTURED)}."
-        raise ApiError("invalid_value", text, param=path)
+        raise RequestError("invalid_value", text, param=path)
     for name in value.keys() - {given[0]} - _STRUCTURED_ADVICE:
         text = f"`{path}.{name[:64]}` is not supported."
-        raise ApiError("unsupported_parameter", text, param=f"{path}.{name[:64]}")
+        raise RequestError("unsupported_parameter", text, param=f"{path}.{name[:64]}")
     return _STRUCTURED[given[0]](value[given[0]], f"{path}.{given[0]}")
 
 
@@ -191,11 +191,11 @@ def _response_format(value: Fields) -> Fields:
         for name in ("schema", "json_schema", "value", "grammar", "regex"):
             if value.get(name) is not None:
                 text = f"`response_format.{name}` does not go with the type `text`."
-                raise ApiError("invalid_value", text, param=f"response_format.{name}")
+                raise RequestError("invalid_value", text, param=f"response_format.{name}")
     if kind in ("json_object", "json_schema") and schema is not None:
         if value.get("json_schema") is not None:
             text = "`response_format` has both `schema` and `json_schema`: send one of them."
-            raise ApiError("invalid_value", text, param="response_format.schema")
+            raise RequestError("invalid_value", text, param="response_format.schema")
         return _json(schema, "response_format.schema")
     if kind == "json_object" and value.get("json_schema") is not None:
         return {"response_format": value | {"type": "json_schema"}}
@@ -203,7 +203,7 @@ def _response_format(value: Fields) -> Fields:
         return _typed({"type": kind, "value": value.get("value", value.get(kind))}, "response_format")
     if kind == "structural_tag":
         text = "`response_format` of the type `structural_tag` is not supported: use `tools` or `grammar`."
-        raise ApiError("unsupported_parameter", text, param="response_format.type")
+        raise RequestError("unsupported_parameter", text, param="response_format.type")
     return {"response_format": value}
 
 
@@ -212,7 +212,7 @@ def _typed(value: Fields, path: str) -> Fields:
     readers = {"json": _json, "json_schema": _json, "regex": _regex, "grammar": _grammar}
     kind = value.get("type")
     if not isinstance(kind, str) or kind not in readers:
-        raise ApiError("invalid_value", f"`{path}.type` must be `json` or `regex`.", param=f"{path}.type")
+        raise RequestError("invalid_value", f"`{path}.type` must be `json` or `regex`.", param=f"{path}.type")
     return readers[kind](value["value"], f"{path}.value")
 
 
@@ -235,7 +235,7 @@ _READERS: Final[dict[str, Callable[[Any, str], Fields]]] = {
 
 def _rewrite_reasoning(fields: Fields) -> None:
     """`reasoning_effort` in place of the fields that set the amount of reasoning. Raises
-    `ApiError` 422 where they contradict each other."""
+    `RequestError` 422 where they contradict each other."""
     stated: list[tuple[str, str | bool]] = []
     for name in _REASONING:
         if name in fields:
@@ -252,7 +252,7 @@ def _rewrite_reasoning(fields: Fields) -> None:
     for other, value in stated:
         if value != effort and not (value is True and effort != "none") and not (value is False and effort == "none"):
             text = f"`{path}` and `{other}` contradict each other."
-            raise ApiError("invalid_value", text, param=other)
+            raise RequestError("invalid_value", text, param=other)
     fields["reasoning_effort"] = effort
 
 
@@ -263,7 +263,7 @@ def _reasoning(name: str, value: Any) -> list[tuple[str, str | bool]]:
     if name == "think":
         return [(name, _text(value, name))]
     if name == "enable_thinking":
-        raise ApiError("invalid_type", f"`{name}` must be true or false.", param=name)
+        raise RequestError("invalid_type", f"`{name}` must be true or false.", param=name)
     _require(value, dict, "an object", name)
     members = {member: inner for member, inner in value.items() if inner is not None}
     if name == "reasoning" and members.get("exclude") is False:
@@ -273,7 +273,7 @@ def _reasoning(name: str, value: Any) -> list[tuple[str, str | bool]]:
     for member, inner in members.items():
         path = f"{name}.{member[:64]}"
         if member not in readers:
-            raise ApiError("unsupported_parameter", f"`{path}` is not supported.", param=path)
+            raise RequestError("unsupported_parameter", f"`{path}` is not supported.", param=path)
         read = readers[member](inner, path)
         stated += [] if read is None else [(path, read)]
     return stated
@@ -284,7 +284,7 @@ def _enabled(value: Any, path: str) -> bool | None:
     if value in ("auto", "adaptive"):
         return None
     if value not in ("enabled", "disabled"):
-        raise ApiError("invalid_value", f"`{path}` must be `enabled` or `disabled`.", param=path)
+        raise RequestError("invalid_value", f"`{path}` must be `enabled` or `disabled`.", param=path)
     return bool(value == "enabled")
 
 
@@ -296,13 +296,13 @@ def _boolean(value: Any, path: str) -> bool:
 def _text(value: Any, path: str) -> str:
     _require(value, str, "a string", path)
     if not value:
-        raise ApiError("invalid_value", f"`{path}` must have at least 1 character.", param=path)
+        raise RequestError("invalid_value", f"`{path}` must have at least 1 character.", param=path)
     return str(value)
 
 
 def _require(value: Any, kind: type, name: str, path: str) -> None:
     if not isinstance(value, kind):
-        raise ApiError("invalid_type", f"`{path}` must be {name}.", param=path)
+        raise RequestError("invalid_type", f"`{path}` must be {name}.", param=path)
 
 
 _REASONING_MEMBERS: Final[dict[str, dict[str, Callable[[Any, str], str | bool | None]]]] = {

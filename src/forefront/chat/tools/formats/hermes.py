@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
@@ -23,7 +23,7 @@ class HermesFormat(ToolFormat):
     gap: str = "\n"
     more: ClassVar[str] = "{"
 
-    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         return (yield from reader.object(char))
 

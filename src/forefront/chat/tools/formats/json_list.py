@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.hermes import json_call, json_rule
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, literal
@@ -26,7 +26,7 @@ class JsonListFormat(ToolFormat):
     numbered: bool = False
     more: ClassVar[str] = ","
 
-    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`. A single object does without the array."""
         char = yield from reader.white(char)
         if marker and char == "[":

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forefront.chat.output.marker_scanner import Reading, until
+from forefront.chat.output.marker_scanner import TextReading, until
 from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, raw_text, schema_of, sequence
 from forefront.chat.tools.argument_schema import from_text, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
@@ -36,7 +36,7 @@ class TaggedFormat(ToolFormat):
     gap: str = "\n"
     trim: str = ""
 
-    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if self.call and marker != self.call:
@@ -62,7 +62,7 @@ class TaggedFormat(ToolFormat):
             first = False
             char = yield from self._argument(reader, parts.get(key.strip()), char)
 
-    def _argument(self, reader: CallParser, part: Any, char: str) -> Reading[str]:
+    def _argument(self, reader: CallParser, part: Any, char: str) -> TextReading[str]:
         """Reads a value and the tag behind it."""
         value = _Value(reader, part, self.trim)
         if not value.string:
