@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.block_formats import BlockFormat, Bytes, Quantized
+from forefront.graph.block_bits import Bytes
+from forefront.graph.block_formats import BlockFormat, Quantized
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.packed_codes import (
     Array,
