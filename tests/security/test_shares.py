@@ -81,7 +81,7 @@ def test_more_long_answers_than_slots_and_places(
 
 @pytest.mark.slow
 def test_a_turn_ends_with_the_work_not_with_the_reading(tiny_gguf: Path, tmp_path: Path) -> None:
-    """Two answers that are not read would keep both turns of their own project for a minute."""
+    """Two answers that are not read would keep both turns of their project for a minute."""
     variables = {"FOREFRONT_QUEUE_RUNNING": "2"}
     fields = LONG | {"messages": [{"role": "user", "content": "unread"}], "n": 8, "max_tokens": 1500, "stream": True}
     with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server:

@@ -31,7 +31,7 @@ async def _large(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _asking(connection: str) -> AsyncIterator[socket.socket]:
+async def _requesting(connection: str) -> AsyncIterator[socket.socket]:
     """A client that has asked for a large answer, with little room for it, and for the connection to be kept or not."""
     kind = bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 5.0, _SECONDS))
     server = _Server(uvicorn.Config(_large, http=kind, ws="none", lifespan="off", log_level="error"))
@@ -63,13 +63,13 @@ def _read(client: socket.socket, seconds: float) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 async def test_a_large_answer_may_take_longer_to_read_as_long_as_it_is_read(connection: str) -> None:
-    async with _asking(connection) as client:
+    async with _requesting(connection) as client:
         assert await asyncio.to_thread(_read, client, 6 * _SECONDS) >= _BODY
 
 
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 async def test_a_client_that_stops_reading_counts_as_disconnected(connection: str) -> None:
-    async with _asking(connection) as client:
+    async with _requesting(connection) as client:
         await asyncio.sleep(3 * _SECONDS)
         assert await asyncio.to_thread(_read, client, 0) < _BODY
 

@@ -66,13 +66,13 @@ def test_a_large_body_delays_no_other_request(server: RunningServer) -> None:
     messages = b",".join([b'{"role":"user","content":"x"}'] * 50_000)
     content = b'{"model":"tiny","messages":[' + messages + b"]}"
     with server.client() as client, server.client() as other, ThreadPoolExecutor() as threads:
-        asked = threads.submit(client.post, PATH, content=content, headers={"content-type": "application/json"})
+        pending = threads.submit(client.post, PATH, content=content, headers={"content-type": "application/json"})
         slowest = 0.0
-        while not asked.done():
+        while not pending.done():
             begin = time.monotonic()
             assert other.get("/health").status_code == 200
             slowest = max(slowest, time.monotonic() - begin)
-        assert asked.result().status_code == 422
+        assert pending.result().status_code == 422
     assert slowest < 0.25
 
 
