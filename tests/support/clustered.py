@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from forefront.chat.backend import EngineStats
-from forefront.cluster.cluster_status import cluster_status
-from forefront.cluster.remote_engine import MoveCounters
+from forefront.cluster.backend.cluster_status import cluster_status
+from forefront.cluster.backend.generation_dispatcher import MoveCounters
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.fairness.tenant import NO_TENANT

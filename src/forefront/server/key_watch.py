@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, Protocol
 
 from forefront.gateway.keys.key_cache import KeyCache
@@ -32,16 +30,15 @@ class KeyWatch:
         self._running: dict[Cancellable, str] = {}  # the ids of keys
         self._task: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def watching(self, principal: Principal, response: Cancellable) -> Iterator[None]:
-        """A context in which `response` ends with the error `invalid_api_key` once the key is not valid any more."""
+    def add(self, principal: Principal, response: Cancellable) -> None:
+        """End `response` with the error `invalid_api_key` once the key is not valid any more, until `remove`."""
         self._running[response] = principal.key.id
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._watch())
-        try:
-            yield
-        finally:
-            self._running.pop(response, None)
+
+    def remove(self, response: Cancellable) -> None:
+        """Watch the key of a response no more, since the response is at its end."""
+        self._running.pop(response, None)
 
     async def _watch(self) -> None:
         while self._running:

@@ -28,6 +28,7 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
         logit_bias=bias,
         # Drawn here, so that the receipt can name it. 53 bits are exact in every JSON reader.
         seed=secrets.randbits(53) if request.seed is None else request.seed,
+        repeatable=request.seed is not None,
         top_logprobs=top_logprobs,
     )
 

@@ -16,13 +16,13 @@ from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, 
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import QueueSettings, RayModelSettings, RaySettings
-from forefront.cluster.cluster_backend import ClusterBackend
-from forefront.cluster.cluster_loader import ClusterAccess, ClusterLoader
-from forefront.cluster.discovery import ClusterWatch
-from forefront.cluster.local_cluster import find_local
-from forefront.cluster.ray_environment import ray_environment
-from forefront.cluster.remote_engine import RemoteLimits
-from forefront.cluster.replica_spec import ReplicaSpec
+from forefront.cluster.backend.cluster_backend import ClusterBackend
+from forefront.cluster.backend.cluster_loader import ClusterAccess, ClusterLoader
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.deployment.local_cluster import find_local
+from forefront.cluster.deployment.ray_environment import ray_environment
+from forefront.cluster.discovery.cluster_watch import ClusterWatch
+from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.gateway.gateway import Gateway
 
 RAY_IS_MISSING: Final = "Ray is not installed: pip install 'forefront[server,ray]'"

@@ -20,6 +20,7 @@ from forefront.server.connection.request_framing import (
     head_without_upgrade,
     is_rtsp,
 )
+from forefront.server.connection.response_head import with_response_head
 from forefront.server.connection.send_timeout import SendTimeout
 from forefront.server.connection.tls_listener import Handshake
 from forefront.server.http.api_conventions import OPENAI
@@ -211,6 +212,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle.scope["http_version"] == "1.0":
             cycle.waiting_for_100_continue = False  # RFC 9110, 10.1.1
             app = close_delimited(cycle, app)
+        elif not cycle.waiting_for_100_continue:
+            app = with_response_head(cycle, app)
         if cycle.waiting_for_100_continue:
             app = closing_unread(cycle, app)
         super()._start_asgi_task(cycle, app)

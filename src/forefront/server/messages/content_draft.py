@@ -1,6 +1,5 @@
 """The content of a message that is being generated: its blocks, and the text that each has so far."""
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -13,8 +12,7 @@ from forefront.wire.messages.thinking import SIGNATURE, encode_thinking
 Kind = Literal["text", "thinking", "tool_use"]
 
 
-@dataclass(slots=True)
-class BlockDraft:
+class BlockDraft(msgspec.Struct):
     """One block. `id` and `name` are those of a call. With `omitted` thinking is in the signature alone."""
 
     kind: Kind
@@ -22,7 +20,7 @@ class BlockDraft:
     id: str = ""
     name: str = ""
     omitted: bool = False
-    texts: list[str] = field(default_factory=list)
+    texts: list[str] = msgspec.field(default_factory=list)
 
     @property
     def signature(self) -> str:
@@ -94,6 +92,11 @@ class ContentDraft:
 
     def add(self, event: AnswerDelta) -> None:
         """Add to a block. Raises `RequestError` for want of memory."""
+        last = self._sequence.last
+        if isinstance(event, ContentDelta) and last is not None and last.kind == "text":
+            last.texts.append(event.text)
+            self._memory.add(event.text)
+            return
         block = self._sequence.block(event)
         if block.index == len(self._blocks):
             self._blocks.append(block)

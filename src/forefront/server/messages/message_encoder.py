@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
 from forefront.server.messages.block_frames import BlockFrames, frame
 from forefront.server.messages.content_draft import ContentDraft
 from forefront.server.response.response_encoder import ResponseEncoder
@@ -48,6 +48,8 @@ class MessageEncoder(ResponseEncoder):
         message = self._message(MessageUsage.of(0, 0))
         async for event in events:
             match event:
+                case ContentDelta():
+                    draft.add(event)
                 case Started():
                     pass
                 case ChoiceEnd():

@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import (
@@ -148,15 +149,14 @@ class ChatCompletionEncoder(ChunkEncoder):
         )
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(msgspec.Struct):
     """A choice whose events are being collected."""
 
     memory: ResponseMemory
-    texts: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    calls: list[tuple[ToolCallBegin, list[str]]] = field(default_factory=list)
-    logprobs: list[Any] = field(default_factory=list)  # as JSON
+    texts: list[str] = msgspec.field(default_factory=list)
+    reasoning: list[str] = msgspec.field(default_factory=list)
+    calls: list[tuple[ToolCallBegin, list[str]]] = msgspec.field(default_factory=list)
+    logprobs: list[Any] = msgspec.field(default_factory=list)  # as JSON
     reason: FinishReason | None = None
 
     def add(self, event: ContentDelta | ReasoningDelta | ToolCallBegin | ToolInputDelta | ChoiceEnd) -> None:

@@ -71,15 +71,18 @@ class ResponsesEncoder(ResponseEncoder):
         self._next_number = 0
         self._frames: list[ItemFrames] = []  # of each item
         self._open: list[ItemFrames] = []  # items that have events to come, the current one last
+        self._text: ItemFrames | None = None  # the current item, where that is the only open one and a message
         self._reason: FinishReason | None = None
         self._created = False
         memory.add(source.instructions or "")
 
     async def whole(self, events: AsyncIterator[Event]) -> wire.Response:
         """See `ResponseEncoder.whole`."""
-        response = self.response("in_progress")
+        response: wire.Response | None = None
         async for event in events:
             match event:
+                case ContentDelta():
+                    self._output.add(event)
                 case Started():
                     pass
                 case ChoiceEnd():
@@ -89,7 +92,7 @@ class ResponsesEncoder(ResponseEncoder):
                     response = self._final(event)
                 case _:
                     self._output.add(event)
-        return response
+        return response or self.response("in_progress")
 
     async def finish(self, event: Completed) -> None:
         """See `ResponseEncoder.finish`."""
@@ -98,6 +101,9 @@ class ResponsesEncoder(ResponseEncoder):
 
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
+        if self._text is not None and isinstance(event, ContentDelta) and not event.logprobs:
+            self._output.add(event)
+            return [self._text.delta(event.text)]
         match event:
             case Started():
                 return self._begin()
@@ -152,6 +158,7 @@ class ResponsesEncoder(ResponseEncoder):
         frames = self._frames[item.index]
         if frames not in self._open:
             self._open.insert(0, frames)  # more of an earlier call: its end is sent again
+        self._text = frames if item.kind == "message" and len(self._open) == 1 else None
         match event:
             case ContentDelta():
                 opened.append(frames.delta(event.text, event.logprobs))

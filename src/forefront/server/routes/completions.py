@@ -7,7 +7,7 @@ encoder. Its requests become a `ChatRequest`, and its encoder gets the same even
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -36,7 +36,7 @@ from forefront.server.routes.request_span import start_span
 from forefront.wire.completions.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import RequestError
-from forefront.wire.parsing.field_names import rename_fields, renamed_fields
+from forefront.wire.parsing.field_names import rename_fields
 
 P = TypeVar("P", bound=ParsedRequest[Any])
 T = TypeVar("T")
@@ -92,8 +92,11 @@ class CompletionService:
         begun, with the field names of its API."""
         request, context = parsed.request, request_context(scope)
         principal = context.principal
-        with renamed_fields(parsed.field_name):
+        try:
             found = find_model(self._catalog, principal, request.model)
+        except RequestError as error:
+            rename_fields(error, parsed.field_name)
+            raise
         model, others = found.use(), fallbacks_of(self._catalog, found, principal.key.models)
         headers = ignored_header(parsed.ignored)
         encoder = make_encoder(parsed, model, ResponseMemory(context.memory.grow))
@@ -107,11 +110,14 @@ class CompletionService:
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             name = principal.project.name, encoder.id
             self._senders[name] = sender
+            if self._key_watch is not None:
+                self._key_watch.add(principal, sender)
             try:
-                with nullcontext() if self._key_watch is None else self._key_watch.watching(principal, sender):
-                    await while_connected(scope, receive, sending)
+                await while_connected(scope, receive, sending)
             finally:
                 del self._senders[name]
+                if self._key_watch is not None:
+                    self._key_watch.remove(sender)
 
     def check(self, principal: Principal, model: str) -> str:
         """The full name of the model. Raises `RequestError` if the key may not use it or make one more

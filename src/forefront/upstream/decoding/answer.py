@@ -9,18 +9,19 @@ from forefront.chat.events import Completed, RunReport, Started, UpstreamReport
 from forefront.upstream.decoding.answer_decoder import AnswerDecoder
 from forefront.upstream.decoding.receipt import UpstreamReceiptFields, read_receipt
 from forefront.upstream.decoding.usage import TokenEstimator, UpstreamUsage, read_usages
-from forefront.upstream.prompt_size import prompt_bytes
 from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.wire.completions.request import SampledRequest
 from forefront.wire.completions.response import EffectiveSampling
 
 
 class PreparedCall(msgspec.Struct, frozen=True):
-    """A `PreparedRequest` for an upstream: the body, and the bounds of its tokens. `received` is a monotonic time."""
+    """A `PreparedRequest` for an upstream: the body, the bytes of its text, and the bounds of its
+    tokens. `received` is a monotonic time."""
 
     routed: RoutedRequest
     path: str
     body: bytes
+    prompt_bytes: int
     prompt_tokens: int
     max_output_tokens: int
     prompts: int
@@ -64,7 +65,7 @@ class Answer:
             return
         self._settled = True
         prepared, decoder, usage = self.prepared, self.decoder, self._usage
-        size = prompt_bytes(prepared.routed.request)
+        size = prepared.prompt_bytes
         counts = self._stated()
         usage.estimated = counts is None
         if counts is None:

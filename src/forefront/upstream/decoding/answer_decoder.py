@@ -17,8 +17,11 @@ from forefront.upstream.decoding.chunk import (
     decode_chunk,
 )
 from forefront.upstream.decoding.logprobs import read_logprobs
+from forefront.upstream.decoding.text_pattern import TextPattern
 from forefront.wire.completions.response import FinishReason
 
+# Attempts to find a pattern in chunks of text, until one has proved useful.
+_ATTEMPTS: Final = 4
 _NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts
 _MAX_CALLS: Final = 1024  # of one choice
 # Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
@@ -92,6 +95,8 @@ class AnswerDecoder:
         # Bytes of text that have come, of which within reasoning; and the chunks that brought any.
         self.output_bytes = self.reasoning_bytes = self.pieces = 0
         self._pieces_in_usage = 0
+        self._pattern: TextPattern | None = None
+        self._attempts = _ATTEMPTS
         self._choices = [_Choice() for _ in range(count)]
         self._open = count
         self._logprobs = logprobs
@@ -118,9 +123,15 @@ class AnswerDecoder:
         """The events of chunks that have arrived together. Neighbouring texts of one choice are joined, since sending
         each of them would take most of the time. Raises like `decode`, after the events that precede the fault."""
         texts: list[str] = []
-        index = 0  # of their choice
+        index = number = 0  # of the choice of the texts, and of the next chunk
         try:
-            for data in payloads:
+            while number < len(payloads):
+                if self._pattern is not None and (alike := self._read_alike(payloads[number:])):
+                    texts += alike
+                    number += len(alike)
+                    continue
+                data = payloads[number]
+                number += 1
                 if data == _NOTHING:
                     continue
                 chunk = _read_chunk(data)
@@ -132,6 +143,7 @@ class AnswerDecoder:
                         texts = []
                     index = place
                     texts.append(text)
+                    self._learn(data, text)
                     continue
                 if texts:
                     yield self._text(index, texts)
@@ -143,6 +155,29 @@ class AnswerDecoder:
             raise
         if texts:
             yield self._text(index, texts)
+
+    def _read_alike(self, payloads: Sequence[bytes]) -> list[str]:
+        """The texts of the first chunks, if they follow the pattern. One that does not help is given up."""
+        assert self._pattern is not None
+        texts = self._pattern.read(payloads) if self._open else []
+        if texts:
+            self._attempts = _ATTEMPTS
+        else:
+            self._pattern = None
+        return texts
+
+    def _learn(self, data: bytes, text: str) -> None:
+        """Find the pattern of the chunks of an answer's only choice, in a few attempts."""
+        if self._pattern is None and self._attempts and len(self._choices) == 1:
+            self._attempts -= 1
+            self._pattern = TextPattern.learn(data, text, self._read_text)
+
+    def _read_text(self, data: bytes) -> str | None:
+        """The text of a chunk with text alone."""
+        try:
+            return self._only_text(decode_chunk(data))
+        except ValueError:
+            return None
 
     def _only_text(self, chunk: UpstreamChunk) -> str | None:
         """The text of a chunk with text alone, after the first chunk; None for any other."""

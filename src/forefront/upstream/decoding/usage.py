@@ -23,19 +23,50 @@ class UpstreamUsage(msgspec.Struct, frozen=True):
         return UpstreamUsage(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
 
 
+class _Details(msgspec.Struct):
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class _Usage(msgspec.Struct):
+    """A usage in the form that most servers send."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+_decode_usual = msgspec.json.Decoder(_Usage).decode
+
+
 def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> UpstreamUsage | None:
     """The counts of an upstream's usage, under either naming; None where it has none that can be right.
 
     The bounds are what the request can have at most.
     """
+    most_prompt, most_output = 2 * prompt_bound + _ADDED, 2 * output_bound
+    try:
+        usual = _decode_usual(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _read_unusual(raw, most_prompt, most_output)
+    prompt, output = usual.prompt_tokens, usual.completion_tokens
+    shown, sampled = usual.prompt_tokens_details, usual.completion_tokens_details
+    if shown is None or sampled is None or not (0 < prompt <= most_prompt and 0 <= output <= most_output):
+        return _read_unusual(raw, most_prompt, most_output)
+    cached, reasoning = max(shown.cached_tokens, 0), max(sampled.reasoning_tokens, 0)
+    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output))
+
+
+def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> UpstreamUsage | None:
     try:
         usage = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     if not isinstance(usage, dict):
         return None
-    prompt = _count(usage, ("prompt_tokens", "input_tokens"), 2 * prompt_bound + _ADDED)
-    output = _count(usage, ("completion_tokens", "output_tokens"), 2 * output_bound)
+    prompt = _count(usage, ("prompt_tokens", "input_tokens"), most_prompt)
+    output = _count(usage, ("completion_tokens", "output_tokens"), most_output)
     if not prompt or output is None:
         return None
     cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
@@ -47,6 +78,8 @@ def read_usages(
     usages: Sequence[msgspec.Raw], repeats: int, prompt_bound: int, output_bound: int
 ) -> UpstreamUsage | None:
     """The same for one usage of each choice. Each prompt is in `repeats` of them, and counts once."""
+    if len(usages) == repeats == 1:
+        return read_usage(usages[0], prompt_bound, output_bound)
     counts = [read_usage(usage, prompt_bound, output_bound) for usage in usages]
     known = [count for count in counts if count is not None]
     if not known or len(known) < len(counts):

@@ -1,6 +1,7 @@
 """From a request to the body that an upstream takes."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -18,8 +19,10 @@ _SAMPLED: Final = (
     "temperature", "top_p", "top_k", "min_p", "stop_token_ids", "min_tokens", "ignore_eos", "seed", "n",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "response_format", "regex", "grammar",
 )  # fmt: skip
-_CHAT: Final = (*_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort")
-_TEXT: Final = (*_SAMPLED, "prompt", "logprobs", "echo")
+_CHAT_NAMES: Final = (*_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort")
+_TEXT_NAMES: Final = (*_SAMPLED, "prompt", "logprobs", "echo")
+_CHAT: Final = _CHAT_NAMES, attrgetter(*_CHAT_NAMES)
+_TEXT: Final = _TEXT_NAMES, attrgetter(*_TEXT_NAMES)
 
 
 class RequestEncoder:
@@ -35,15 +38,14 @@ class RequestEncoder:
         Raises `RequestError` 400 for a field that the upstream cannot honour.
         """
         chat = isinstance(request, ChatRequest)
-        writers, names = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
+        writers, (names, values_of) = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
         body: Fields = {"model": self._spec.model}
         if isinstance(request, ChatRequest):
             body |= encode_messages(request.messages, self._dialect, self._spec)
             body |= encode_tools(request, self._dialect, self._spec.name)
         else:
             body["max_tokens"] = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-        for name in names:
-            value = getattr(request, name)
+        for name, value in zip(names, values_of(request), strict=True):
             if value is not None and _applies(request, name):
                 body |= self._written(writers, name, value)
         if stops := request.stops:

@@ -6,7 +6,12 @@ from typing import Final
 import msgspec
 
 from forefront.upstream.error_mapping import connection_error, malformed_error, timeout_error
-from forefront.upstream.http.http_connection import ConnectionLostError, MalformedResponseError, UpstreamResponse
+from forefront.upstream.http.http_connection import (
+    ConnectionLostError,
+    HttpConnection,
+    MalformedResponseError,
+    UpstreamResponse,
+)
 from forefront.upstream.http.sse import BoundedEventReader, EventTooLargeError
 from forefront.upstream.replica import UpstreamReplica
 
@@ -26,31 +31,50 @@ class ReadLimits(msgspec.Struct, frozen=True):
 
 
 class EventStream:
-    """Reads the data of events from a response. A context manager.
+    """Sends a request over a connection and reads the data of events from its response. `close` must follow.
 
     The time without progress counts only while the upstream is waited for, so a client that reads slowly ends nothing.
     One timer per stream takes a fraction of the time of `asyncio.timeout` around each read.
     """
 
-    def __init__(self, response: UpstreamResponse, replica: UpstreamReplica, limits: ReadLimits) -> None:
-        self._response = response
+    def __init__(self, connection: HttpConnection, replica: UpstreamReplica, limits: ReadLimits) -> None:
+        self.response: UpstreamResponse | None = None
+        self.connection = connection
+        self.ended = False  # everything has been read
         self._replica = replica
         self._seconds = limits.seconds
         self._loop = asyncio.get_running_loop()
         self._reader = BoundedEventReader(MAX_EVENT)
-        self._ended = self._stalled = self._deadline_over = False
+        self._stalled = self._deadline_over = False
         self._waited = 0.0  # without progress
         self._since: float | None = None  # the beginning of the current read
         self._timer = self._loop.call_later(limits.seconds, self._check)
         self._deadline = None if limits.deadline is None else self._loop.call_at(limits.deadline, self._end)
 
-    def __enter__(self) -> "EventStream":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the connection, unless the response has been read to its end."""
         self._timer.cancel()
         if self._deadline is not None:
             self._deadline.cancel()
+        if self.response is None or not self.response.complete:
+            self.connection.close()
+
+    async def send(self, request: bytes, *, kept: bool) -> UpstreamResponse | None:
+        """The response, once its head has come. None if the connection was `kept` open and lost before that.
+
+        Raises `TimeoutError` at the deadline, and `UpstreamError`.
+        """
+        begin = self._since = self._loop.time()
+        try:
+            self.response = await self.connection.send(request)
+        except ConnectionLostError as error:
+            if kept and not (error.received or self._stalled or self._deadline_over):
+                return None
+            raise self._failure(error, began=False) from None
+        except MalformedResponseError as error:
+            raise malformed_error(self._replica, str(error)) from None
+        self._waited, self._since = self._loop.time() - begin, None
+        return self.response
 
     def progressed(self) -> None:
         """Part of the answer has come: the time without progress begins anew."""
@@ -62,9 +86,10 @@ class EventStream:
         The body of an answer that is JSON in place of a stream is one event. Raises `TimeoutError` at the deadline, and
         `UpstreamError`.
         """
-        if self._ended:
+        if self.ended:
             return []
-        kind = self._response.content_type or "application/json"
+        assert self.response is not None
+        kind = self.response.content_type or "application/json"
         if kind == "text/event-stream":
             return await self._read_events()
         if kind == "application/json" or kind.endswith("+json"):
@@ -77,51 +102,57 @@ class EventStream:
                 if events := self._reader.feed(data):
                     if _DONE not in events:
                         return events
-                    self._ended = True
+                    self.ended = True
                     await self._drain()
                     return events[: events.index(_DONE)]
-            self._ended = True
+            self.ended = True
             events = self._reader.finish()
             return events[: events.index(_DONE)] if _DONE in events else events
         except EventTooLargeError:
             raise malformed_error(self._replica, f"an event of its stream has more than {MAX_EVENT} bytes") from None
 
     async def _read_whole(self) -> list[bytes]:
+        assert self.response is not None
         parts, size = [], 0
-        while data := await self._read():
+        while not self.response.complete and (data := await self._read()):
             parts.append(data)
             size += len(data)
             if size > MAX_EVENT:
                 raise malformed_error(self._replica, f"its answer has more than {MAX_EVENT} bytes")
-        self._ended = True
+        self.ended = True
         return [b"".join(parts)]
 
     async def _read(self) -> bytes:
         """More of the body; empty at its end."""
+        assert self.response is not None
         begin = self._since = self._loop.time()
         try:
-            return await self._response.read()
+            return await self.response.read()
         except ConnectionLostError as error:
-            if self._deadline_over:
-                raise TimeoutError from None
-            if self._stalled:
-                raise timeout_error(self._replica, self._seconds) from None
-            raise connection_error(self._replica, error, began=True) from None
+            raise self._failure(error, began=True) from None
         except MalformedResponseError as error:
             raise malformed_error(self._replica, str(error)) from None
         finally:
             self._waited += self._loop.time() - begin
             self._since = None
 
+    def _failure(self, error: ConnectionLostError, *, began: bool) -> Exception:
+        """What a lost connection means."""
+        if self._deadline_over:
+            return TimeoutError()
+        if self._stalled:
+            return timeout_error(self._replica, self._seconds)
+        return connection_error(self._replica, error, began=began)
+
     async def _drain(self) -> None:
         """Wait shortly for the end of the body."""
-        if self._response.received:
-            await self._response.read()
+        assert self.response is not None
+        if self.response.complete:
             return
         size = 0
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
-                while size < _MAX_DRAINED and (data := await self._response.read()):
+                while size < _MAX_DRAINED and (data := await self.response.read()):
                     size += len(data)
         except (ConnectionLostError, MalformedResponseError, TimeoutError):
             return
@@ -130,10 +161,10 @@ class EventStream:
         waited = self._waited + (0.0 if self._since is None else self._loop.time() - self._since)
         if waited >= self._seconds:
             self._stalled = True
-            self._response.close()
+            self.connection.close()
         else:
             self._timer = self._loop.call_later(max(self._seconds - waited, 0.001), self._check)
 
     def _end(self) -> None:
         self._deadline_over = True
-        self._response.close()
+        self.connection.close()

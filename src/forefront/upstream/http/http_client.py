@@ -5,8 +5,6 @@ with aiohttp 165 µs and with httpx a multiple of that.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +31,31 @@ _HEADERS: Final = (
 )
 
 
+class StreamedRequest:
+    """A request to a replica. Entering it sends the request, and gives the answer as a stream of events.
+
+    Leaving it early closes the connection. Raises `TimeoutError` at the deadline, otherwise `UpstreamError`.
+    """
+
+    def __init__(
+        self, client: "UpstreamClient", replica: UpstreamReplica, url: str, body: bytes, deadline: float | None
+    ) -> None:
+        self._client = client
+        self._replica = replica
+        self._url = url
+        self._body = body
+        self._deadline = deadline
+        self._stream: EventStream | None = None
+
+    async def __aenter__(self) -> EventStream:
+        self._stream = await self._client.open(self._replica, self._url, self._body, self._deadline)
+        return self._stream
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._stream is not None
+        self._client.release(self._replica, self._stream)
+
+
 class UpstreamClient:
     """Sends requests to replicas. Redirects are never followed, so a key goes only where the settings say."""
 
@@ -41,6 +64,7 @@ class UpstreamClient:
         self._read_seconds = read_seconds
         self._connections = ConnectionPool(connect_seconds)
         self._origins: dict[str, Origin] = {}  # by base URL
+        self._heads: dict[tuple[str, str, str | None], bytes] = {}  # of requests, by method, URL and key
 
     async def close(self) -> None:
         """Close every connection."""
@@ -54,36 +78,48 @@ class UpstreamClient:
         """The same for a request with a JSON body."""
         return await self._exchange("POST", replica, url, msgspec.json.encode(body), seconds, _MAX_PREVIEW)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, replica: UpstreamReplica, path: str, body: bytes, deadline: float | None = None
-    ) -> AsyncIterator[EventStream]:
-        """The answer to a request, as a stream of events. Leaving it early closes the connection.
+    ) -> "StreamedRequest":
+        """A request whose answer is read as a stream of events. `deadline` is a time of the event loop's clock."""
+        return StreamedRequest(self, replica, replica.base_url + path, body, deadline)
 
-        At `deadline`, a time of the event loop's clock, raises `TimeoutError`; otherwise `UpstreamError`.
-        """
-        connection, response = await self._open(replica, path, body, deadline)
-        try:
-            if response.status != 200:
-                text = await self._read(response, _MAX_SMALL)
-                raise status_error(response.status, response.headers, text, replica)
-            with EventStream(response, replica, ReadLimits(self._read_seconds, deadline)) as events:
-                yield events
-        finally:
-            self._end(replica, connection, response)
-
-    async def _open(
-        self, replica: UpstreamReplica, path: str, body: bytes, deadline: float | None
-    ) -> tuple[HttpConnection, UpstreamResponse]:
-        """The response, once its head has come."""
-        latest = asyncio.get_running_loop().time() + self._read_seconds
-        try:
-            async with asyncio.timeout_at(latest if deadline is None else min(latest, deadline)):
-                return await self._request("POST", replica, replica.base_url + path, body)
-        except TimeoutError:
-            if deadline is not None and deadline < latest:
+    async def open(self, replica: UpstreamReplica, url: str, body: bytes, deadline: float | None) -> EventStream:
+        """The answer to a request, once its head has come, to be given to `release`. Raises like `StreamedRequest`."""
+        origin, request = self._origin(replica), self._encode("POST", replica, url, body)
+        limits = ReadLimits(self._read_seconds, deadline)
+        # A server may close a connection that was kept open at the moment of its use: then another one is made.
+        connection = self._connections.take(origin)
+        while True:
+            kept = connection is not None
+            stream = EventStream(connection or await self._connect(replica, deadline), replica, limits)
+            try:
+                response = await stream.send(request, kept=kept)
+                if response is not None and response.status != 200:
+                    text = await self._read(response, _MAX_SMALL)
+                    raise status_error(response.status, response.headers, text, replica)
+            except BaseException:
+                self.release(replica, stream)
                 raise
-            raise timeout_error(replica, self._read_seconds) from None
+            if response is not None:
+                return stream
+            self.release(replica, stream)
+            connection = None
+
+    def release(self, replica: UpstreamReplica, stream: EventStream) -> None:
+        """Close a stream. Its connection is kept if the answer was read to its end."""
+        stream.close()
+        self._connections.give_back(self._origin(replica), stream.connection)
+
+    async def _connect(self, replica: UpstreamReplica, deadline: float | None = None) -> HttpConnection:
+        """A new connection. Raises `TimeoutError` at the deadline, and `UpstreamError`."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._connections.connect(self._origin(replica))
+        except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
+            if deadline is not None and deadline <= asyncio.get_running_loop().time():
+                raise TimeoutError from None
+            raise connection_error(replica, error) from None
 
     async def _request(
         self, method: str, replica: UpstreamReplica, url: str, body: bytes
@@ -93,10 +129,7 @@ class UpstreamClient:
         connection = self._connections.take(origin)
         if connection is not None and (response := await self._send(replica, connection, request, kept=True)):
             return connection, response
-        try:
-            connection = await self._connections.connect(origin)
-        except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
-            raise connection_error(replica, error) from None
+        connection = await self._connect(replica)
         response = await self._send(replica, connection, request, kept=False)
         assert response is not None
         return connection, response
@@ -120,13 +153,15 @@ class UpstreamClient:
             raise
 
     def _encode(self, method: str, replica: UpstreamReplica, url: str, body: bytes) -> bytes:
-        origin = self._origin(replica)
-        path = url.partition("://")[2]
-        path = path[path.find("/") :] if "/" in path else "/"
-        key = "" if replica.key is None else f"authorization: Bearer {replica.key}\r\n"
+        head = self._heads.get((method, url, replica.key))
+        if head is None:
+            path = url.partition("://")[2]
+            path = path[path.find("/") :] if "/" in path else "/"
+            key = "" if replica.key is None else f"authorization: Bearer {replica.key}\r\n"
+            first = f"{method} {path} HTTP/1.1\r\nhost: {self._origin(replica).authority}\r\n"
+            head = self._heads[method, url, replica.key] = f"{first}{_HEADERS}{key}".encode("latin-1", "replace")
         trace = "".join(f"{name}: {value}\r\n" for name, value in trace_headers().items())
-        first = f"{method} {path} HTTP/1.1\r\nhost: {origin.authority}\r\n"
-        return f"{first}{_HEADERS}{key}{trace}content-length: {len(body)}\r\n\r\n".encode("latin-1", "replace") + body
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, trace.encode("latin-1", "replace"), len(body), body)
 
     def _origin(self, replica: UpstreamReplica) -> Origin:
         origin = self._origins.get(replica.base_url)

@@ -45,16 +45,11 @@ class UpstreamResponse:
         """The media type without parameters, in lower case; empty if the head has none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    @property
-    def received(self) -> bool:
-        """Whether all of the body has come and was read, except for the empty end."""
-        return self._compression is None and self._connection.drained
-
     async def read(self) -> bytes:
         """More of the body, empty at its end. Raises `ConnectionLostError` and `MalformedResponseError`."""
         if self._compression is None:
             data = await self._connection.receive()
-            self.complete = not data
+            self.complete = self._connection.drained
             return data
         while True:
             source = self._compressed or await self._connection.receive()

@@ -5,6 +5,8 @@ from typing import Final
 # Bytes of an unfinished event that is held as a whole.
 _MAX_WHOLE_EVENT: Final = 2**16
 _BOM: Final = b"\xef\xbb\xbf"
+# The comment before each event of another Forefront server.
+_COMMENT: Final = b": message\n"
 
 
 class EventTooLargeError(Exception):
@@ -32,10 +34,15 @@ class BoundedEventReader:
             self._by_lines = True
             return self._feed_lines(text)
         # Nearly all servers end each line with a line feed alone, so that two of them end an event.
-        events = text.split(b"\n\n")
-        self._held = events.pop()
+        text = text.removeprefix(_COMMENT).replace(b"\n" + _COMMENT, b"\n")
+        complete, separator, self._held = text.rpartition(b"\n\n")
         self._by_lines = len(self._held) > _MAX_WHOLE_EVENT
-        return [found for event in events if (found := _data_of(event)) is not None]
+        if not separator:
+            return []
+        events = complete.removeprefix(b"data: ").split(b"\n\ndata: ")
+        if complete.startswith(b"data: ") and complete.count(b"\n") == 2 * (len(events) - 1):
+            return events
+        return [found for event in complete.split(b"\n\n") if (found := _data_of(event)) is not None]
 
     def _feed_lines(self, text: bytes) -> list[bytes]:
         """The same line by line, for events that are long or have other ends of lines."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -25,8 +24,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 P = TypeVar("P")
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRequest(Generic[P]):
+class ParsedRequest(msgspec.Struct, Generic[P], frozen=True):
     """A request, and the paths of the fields that have no effect. `field_name` translates the path of a field of
     `request` to the name that it has in the API of the client."""
 

@@ -1,7 +1,6 @@
 """Fields that no struct has: ignored and listed, refused, or recognised as a misspelling."""
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, get_args, get_origin
 
@@ -17,12 +16,11 @@ _MAX_UNKNOWN: Final = 64
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 
-@dataclass(slots=True)
-class _Unknown:
+class _Unknown(msgspec.Struct):
     """The unknown fields of one request: by name, each with the path of its first occurrence."""
 
     tables: FieldTables
-    first: dict[str, str] = field(default_factory=dict)
+    first: dict[str, str] = msgspec.field(default_factory=dict)
 
     def is_new(self, path: str) -> bool:
         """Take note of an unknown field; whether it is the first of its name. Raises `RequestError` for too many
@@ -51,13 +49,18 @@ def ignored_fields(
 
 def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, found: _Unknown) -> None:
     """Add the unknown fields of one object, and of those within it, to `found`."""
-    known = _fields_of(kind)
+    known, holders = _fields_of(kind)
+    if fields.keys() <= known.keys():
+        for name, value in fields.items():
+            if name in holders and isinstance(value, (dict, list)):
+                _collect_within(value, known[name], path + name, found)
+        return
     refused = found.tables.refused.get(kind, {})
     silent = found.tables.returned.get(kind, frozenset())
     tag = kind.__struct_config__.tag_field
     for name, value in fields.items():
         if name in known:
-            if isinstance(value, (dict, list)):
+            if name in holders and isinstance(value, (dict, list)):
                 _collect_within(value, known[name], path + name, found)
         elif value is None or name == tag or name in silent:
             continue
@@ -68,8 +71,10 @@ def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, foun
 
 
 @cache
-def _fields_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {field.name: field.type for field in msgspec.structs.fields(kind)}
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[dict[str, Any], frozenset[str]]:
+    """The types of the fields, and the names of those that may hold structs."""
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    return types, frozenset(name for name, type_ in types.items() if _may_hold_structs(type_))
 
 
 def _collect_within(value: Any, kind: Any, path: str, found: _Unknown) -> None:
@@ -142,4 +147,4 @@ def _check_spelling(name: str, kind: type[msgspec.Struct], path: str, tables: Fi
 @cache
 def _near_names(kind: type[msgspec.Struct], tables: FieldTables, *, top: bool) -> NearNames:
     """The candidates for a misspelt name, among known and refused names."""
-    return NearNames([*_fields_of(kind), *tables.refused.get(kind, ()), *(tables.advice if top else ())])
+    return NearNames([*_fields_of(kind)[0], *tables.refused.get(kind, ()), *(tables.advice if top else ())])

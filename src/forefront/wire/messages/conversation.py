@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -29,29 +28,27 @@ _Part = TextPart | ImagePart
 _ERROR: Final = "Error:\n"
 
 
-@dataclass(slots=True)
-class _Origin:
+class _Origin(msgspec.Struct):
     """The paths, in the client's request, of what became a message: of its content and each of its parts, of its
     reasoning, and of each of its calls."""
 
     path: str
     content: str
-    parts: list[str] = field(default_factory=list)
+    parts: list[str] = msgspec.field(default_factory=list)
     thinking: str = ""
-    calls: list[str] = field(default_factory=list)
+    calls: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(msgspec.Struct):
     """Neighbouring messages of one role, each part with its path. Results come before the parts."""
 
     role: str
     path: str
-    parts: list[tuple[str, _Part]] = field(default_factory=list)
-    thinking: list[tuple[str, str]] = field(default_factory=list)
-    calls: list[tuple[str, ToolCall]] = field(default_factory=list)
-    results: list[tuple[str, Message]] = field(default_factory=list)
-    images: list[tuple[str, _Part]] = field(default_factory=list)  # of results
+    parts: list[tuple[str, _Part]] = msgspec.field(default_factory=list)
+    thinking: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    calls: list[tuple[str, ToolCall]] = msgspec.field(default_factory=list)
+    results: list[tuple[str, Message]] = msgspec.field(default_factory=list)
+    images: list[tuple[str, _Part]] = msgspec.field(default_factory=list)  # of results
 
     def messages(self) -> Iterator[tuple[Message, _Origin]]:
         """The messages of a chat request, each with its origin."""

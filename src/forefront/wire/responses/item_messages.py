@@ -4,8 +4,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NoReturn
+
+import msgspec
 
 from forefront.wire.completions.message import (
     AudioPart,
@@ -46,8 +47,7 @@ _MEDIA_FIELDS: Final = ((".image_url.url", ".image_url"), (".image_url.", "."), 
 _Content = str | list[TextPart | RefusalPart | ImagePart | AudioPart | FilePart]
 
 
-@dataclass(slots=True)
-class _Origin:
+class _Origin(msgspec.Struct):
     """The paths, in the client's request, of the items that became a message: of its content, of its reasoning and of
     each of its calls. `content_field` is the content's field in its item, `parts` are the parts of a content from
     several items."""
@@ -55,19 +55,18 @@ class _Origin:
     item: str
     content_field: str = "content"
     reasoning: str = ""
-    calls: list[str] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
+    calls: list[str] = msgspec.field(default_factory=list)
+    parts: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(msgspec.Struct):
     """A message and, after its calls, their results. `media` are parts of results other than text, with their paths:
     only messages of the user have such."""
 
     message: Message
     origin: _Origin
-    results: list[tuple[Message, _Origin]] = field(default_factory=list)
-    media: list[tuple[str, MediaPart]] = field(default_factory=list)
+    results: list[tuple[Message, _Origin]] = msgspec.field(default_factory=list)
+    media: list[tuple[str, MediaPart]] = msgspec.field(default_factory=list)
 
     @property
     def messages(self) -> list[tuple[Message, _Origin]]:
