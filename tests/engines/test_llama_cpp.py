@@ -232,7 +232,7 @@ async def mixture_with_tools(files: dict[str, Path]) -> AsyncIterator[Model]:
 async def started(
     path: Path, *, template: str | None = None, arguments: tuple[str, ...] = (), limits: ProcessLimits | None = None
 ) -> AsyncIterator[Model]:
-    """A model of its own."""
+    """Its own model."""
     options = LlamaCppOptions(threads=1, arguments=arguments)
     backend = load_llama_cpp("own", read_model_header(path), options, template, limits=limits)
     backend.start()

@@ -22,7 +22,7 @@ PREFIX = [random.Random(1).randrange(3, 500) for _ in range(96)]
 CHAT: dict[str, Any] = {"model": "tiny", "max_tokens": 8, "temperature": 0, "logit_bias": {"2": -100}}
 
 
-def asked(tenant: int, turn: int) -> list[int]:
+def prompt_of(tenant: int, turn: int) -> list[int]:
     """The same beginning for all, then what is the tenant's own, in two turns of a conversation."""
     own = random.Random(tenant)
     return PREFIX + [own.randrange(3, 500) for _ in range(40 + 30 * turn)]
@@ -30,7 +30,7 @@ def asked(tenant: int, turn: int) -> list[int]:
 
 async def answer(engine: Engine, tenant: int, turn: int) -> tuple[list[int], int]:
     """The tokens, and how much of the prompt was found in the cache."""
-    request = GenerateRequest(asked(tenant, turn), 70, GREEDY, tenant=Tenant(f"tenant-{tenant}"))
+    request = GenerateRequest(prompt_of(tenant, turn), 70, GREEDY, tenant=Tenant(f"tenant-{tenant}"))
     generation = engine.submit(request)
     tokens = [token.token async for batch in generation for token in batch]
     return tokens, generation.cached_tokens

@@ -122,8 +122,8 @@ def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str,
 
         assert ask(60) == 404
         way.freeze()
-        asked = [threads.submit(ask) for _ in range(10)]
-        for one in asked:
+        requests = [threads.submit(ask) for _ in range(10)]
+        for one in requests:
             assert isinstance(one.exception(), httpx.TransportError)
         signalled(server, signal.SIGTERM)
         server.process.join(60)  # five for the requests, 15 for the ledger

@@ -1,4 +1,4 @@
-"""A real `forefront serve` in a process of its own, on a free port."""
+"""A real `forefront serve` in its own process, on a free port."""
 
 import os
 import re
@@ -33,7 +33,7 @@ class RunningServer:
         return httpx.Client(base_url=self.url, headers=headers, timeout=180, **options)
 
     def get(self, path: str) -> httpx.Response:
-        """One request on a connection of its own."""
+        """One request on its own connection."""
         with self.client() as client:
             return client.get(path)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from forefront.chat.events import ContentDelta
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.errors import RequestError
 from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream

@@ -63,8 +63,8 @@ def test_an_added_token_without_an_embedding_is_text(directory: Path, tmp_path: 
 def test_it_is_loaded_in_every_precision(directory: Path, tmp_path: Path, precision: str, kind: str) -> None:
     options = ModelOptions(contexts=1, quantize_weights=kind, inference_precision=precision)
     model = load(parse_source(str(directory)), ModelCache(tmp_path), options, Silent())
-    said = {"": "weights as stored, ", "int8": "BF16 rounded to 8 bits", "int4": "BF16 rounded to 4 bits"}[kind]
-    assert said in model.build.quantization
+    expected = {"": "weights as stored, ", "int8": "BF16 rounded to 8 bits", "int4": "BF16 rounded to 4 bits"}[kind]
+    assert expected in model.build.quantization
     assert model.backend.context_length == CONTEXT
 
 
@@ -78,7 +78,7 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("missing", "content", "says"),
+    ("missing", "content", "message"),
     [
         ("config.json", None, r"must hold config\.json and \*\.safetensors"),
         ("model.safetensors", None, r"must hold config\.json and \*\.safetensors"),
@@ -91,13 +91,13 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
     ],
 )
 def test_a_faulty_directory_is_named(
-    directory: Path, tmp_path: Path, missing: str, content: str | None, says: str
+    directory: Path, tmp_path: Path, missing: str, content: str | None, message: str
 ) -> None:
     folder = copied(directory, tmp_path / "broken")
     (folder / missing).unlink()
     if content is not None:
         (folder / missing).write_text(content)
-    with pytest.raises(SourceError, match=says) as error:
+    with pytest.raises(SourceError, match=message) as error:
         HfModel(parse_source(str(folder)), ModelCache(tmp_path / "home"), exact=True).load()
     assert str(error.value).startswith(str(folder))
     assert "\n" not in str(error.value)

@@ -62,7 +62,7 @@ async def taken(shared: RedisLimiter, principal: Principal, amount: int) -> Redi
 
 
 async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -> RedisReservation:
-    """The same, asked for until it is granted."""
+    """The same, attempts for until it is granted."""
     async with asyncio.timeout(60):
         while True:
             try:
@@ -74,7 +74,7 @@ async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -
 @pytest.mark.slow
 async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_server: RedisServer) -> None:
     window, most_requests, most_tokens, most = 1.0, 40, 150, 3
-    asked: list[tuple[float, float, float, int]] = []  # before it was asked and after, when it was closed, tokens
+    attempts: list[tuple[float, float, float, int]] = []  # times before and after the call, time of the release, tokens
     refused: set[str] = set()
     async with two_desks(store, redis_server, window) as desks:
         limits = Limits(requests_per_minute=most_requests, concurrency=most)
@@ -84,7 +84,7 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
 
         def enough() -> bool:
             """Whether windows have moved on, and there were refusals of both kinds."""
-            return {"run", "use"} <= refused and sum(tokens for *_, tokens in asked) > 2 * most_tokens
+            return {"run", "use"} <= refused and sum(tokens for *_, tokens in attempts) > 2 * most_tokens
 
         async def work(fixture: GatewayFixture, number: int) -> None:
             while not enough() and time.monotonic() < end:
@@ -97,7 +97,7 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
                         lease.output_tokens = number
                         closed = time.monotonic()
                         await lease.settle("completed", "stop")
-                        asked.append((begin, granted, closed, 3 + number))
+                        attempts.append((begin, granted, closed, 3 + number))
                 except RequestError as error:
                     refused.add(error.message.split()[3])
                     await asyncio.sleep(0.01)
@@ -106,11 +106,11 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
     assert enough()
     assert refused <= {"run", "make", "use"}
     # Each was counted at some time between asking and being told; the latest possible start of a window is what counts.
-    for _, granted, _, _ in asked:
-        within = [one for one in asked if one[0] >= granted and one[1] < granted + window]
+    for _, granted, _, _ in attempts:
+        within = [one for one in attempts if one[0] >= granted and one[1] < granted + window]
         assert len(within) <= most_requests
         assert sum(tokens for *_, tokens in within) <= most_tokens
-        assert sum(one[1] <= granted < one[2] for one in asked) <= most
+        assert sum(one[1] <= granted < one[2] for one in attempts) <= most
 
 
 async def test_unused_tokens_return_to_every_server(store: Database, redis_server: RedisServer) -> None:
@@ -309,10 +309,10 @@ async def test_an_unusable_redis_is_an_error_at_startup(
     url = redis_server.url
     redis_server.stop()
     cases = {url: "Connect call failed|refused", url.replace(":" + PASSWORD, ":wrong"): "name or the password"}
-    for number, (wrong, says) in enumerate(cases.items()):
+    for number, (wrong, reported) in enumerate(cases.items()):
         if number:
             redis_server.start()
-        with pytest.raises(StoreError, match=says) as caught:
+        with pytest.raises(StoreError, match=reported) as caught:
             async with open_redis_limiter(wrong):
                 pass
         assert PASSWORD not in str(caught.value)

@@ -290,7 +290,7 @@ async def test_a_key_that_is_revoked_while_a_body_comes_opens_nothing(server: Ru
         assert admin.delete(f"/admin/keys/{made['id']}").status_code == 200
     await asyncio.sleep(1)
     writer.write(BODY[10:])
-    said = await reader.readuntil(b"\r\n\r\n")
-    assert said.split()[1] == b"401"
-    assert b"\r\nwww-authenticate: Bearer\r\n" in said
+    first_response = await reader.readuntil(b"\r\n\r\n")
+    assert first_response.split()[1] == b"401"
+    assert b"\r\nwww-authenticate: Bearer\r\n" in first_response
     writer.close()

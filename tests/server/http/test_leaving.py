@@ -71,7 +71,7 @@ class Connection:
 
 @asynccontextmanager
 async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
-    """A gateway on a store of its own, and who holds its first key."""
+    """A gateway on its own store, and who holds its first key."""
     database = open_database(f"sqlite:///{folder / 'store.db'}")
     KeyStore(database).ensure_admin_key(KEY)
     writer = Ledger(database)

@@ -171,7 +171,7 @@ def _merged_keyword(key: str, first: Any, second: Any) -> Any:
             both = {pattern: {"allOf": [first[pattern], second[pattern]]} for pattern in first if pattern in second}
             return {**first, **second, **both}
         case "prefixItems" if isinstance(first, list) and isinstance(second, list):
-            common = [{"allOf": [one, other]} for one, other in zip(first, second, strict=False)]
+            common = [{"allOf": [item, other]} for item, other in zip(first, second, strict=False)]
             return common + first[len(common) :] + second[len(common) :]
         case "items" | "additionalProperties" | "propertyNames" | "contains":
             return False if False in (first, second) else {"allOf": [first, second]}
@@ -180,14 +180,14 @@ def _merged_keyword(key: str, first: Any, second: Any) -> Any:
 
 def _properties(first: Flat, second: Flat) -> dict[str, Any]:
     """The named properties of both. A name that the other schema does not have must be allowed there."""
-    mine, others = first.get("properties"), second["properties"]
-    mine = mine if isinstance(mine, Mapping) else {}
+    named, more = first.get("properties"), second["properties"]
+    named = named if isinstance(named, Mapping) else {}
     found = {}
-    for key in [*mine, *(key for key in others if key not in mine)]:
-        if key in mine and key in others:
-            found[key] = mine[key] if _same(mine[key], others[key]) else {"allOf": [mine[key], others[key]]}
+    for key in [*named, *(key for key in more if key not in named)]:
+        if key in named and key in more:
+            found[key] = named[key] if _same(named[key], more[key]) else {"allOf": [named[key], more[key]]}
         else:
-            part, other = (mine[key], second) if key in mine else (others[key], first)
+            part, other = (named[key], second) if key in named else (more[key], first)
             found[key] = _restricted(part, other)
     return found
 
@@ -206,11 +206,11 @@ def _restricted(part: Any, other: Flat) -> Any:
 
 
 def _common_types(first: Any, second: Any) -> list[str]:
-    mine, others = set(_as_list(first)), set(_as_list(second))
-    for one, other in ((mine, others), (others, mine)):
-        if "number" in one and "integer" in other:
-            one.add("integer")
-    common = [name for name in _as_list(first) + _as_list(second) if name in mine & others]
+    first_types, second_types = set(_as_list(first)), set(_as_list(second))
+    for types, other in ((first_types, second_types), (second_types, first_types)):
+        if "number" in types and "integer" in other:
+            types.add("integer")
+    common = [name for name in _as_list(first) + _as_list(second) if name in first_types & second_types]
     if (
         "number" in common
         and "integer" in common
