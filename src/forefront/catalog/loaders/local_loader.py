@@ -14,6 +14,7 @@ from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.loaders.hf_model import HfModel
 from forefront.catalog.loaders.ir_model import ir_digest, load_ir, load_ir_tokenizer, read_facts
 from forefront.catalog.loaders.prepared_model import NOT_ON_CLUSTER, PreparedModel
+from forefront.catalog.machine_cpus import limited_threads
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
@@ -241,12 +242,11 @@ def load_parts(
 
 
 def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: ModelOptions) -> ModelOptions:
-    """The options with what `forefront tune` has found."""
-    tuning = None if tunings is None else tunings.find(digest)
-    if tuning is None:
-        return options
-    _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
-    return tuning.apply(options)
+    """The options with what `forefront tune` has found, and with no more threads than there are CPUs."""
+    if (tuning := None if tunings is None else tunings.find(digest)) is not None:
+        _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
+        options = tuning.apply(options)
+    return replace(options, threads=limited_threads(options.threads))
 
 
 def _backend(
