@@ -1,4 +1,4 @@
-"""Drafts in answers of a served model with its default options. Steps are counted, since time depends on the machine."""
+"""Drafts in answers of a served model with its default options. Steps are counted: time depends on the machine."""
 
 import asyncio
 import random
