@@ -64,6 +64,8 @@ class RemoteEngine:
     """The `TokenEngine` of one model on a cluster. `wake` is called when a request finds no replica, and
     several times a second while it waits."""
 
+    takes_predictions = True
+
     def __init__(
         self,
         model: RemoteModel,
@@ -192,6 +194,8 @@ class RemoteEngine:
         generation = work.generation
         if delta.cached and not generation.sampled:
             generation.cached_tokens = delta.cached
+        generation.accepted_prediction_tokens += delta.accepted_prediction
+        generation.rejected_prediction_tokens += delta.rejected_prediction
         tokens = work.add(delta)
         self._tokens_sampled += len(tokens)
         finished = bool(delta.finish) and work.finished

@@ -61,9 +61,12 @@ class ReplicaContext:
 
 class ServedGeneration:
     """One generation of a server. `generation` is None until its constraint is built. The work that it still counts for
-    is `prompt_work` + `output_work`."""
+    is `prompt_work` + `output_work`. `sent_prediction`: the accepted and rejected tokens of its prediction that were
+    sent."""
 
-    __slots__ = ("cached_known", "generation", "id", "output_work", "paused", "prompt_work", "task", "trace")
+    __slots__ = (
+        "cached_known", "generation", "id", "output_work", "paused", "prompt_work", "sent_prediction", "task", "trace"
+    )  # fmt: skip
 
     def __init__(self, message: Submit, tracer: Tracer | None) -> None:
         self.id = message.id
@@ -71,6 +74,7 @@ class ServedGeneration:
         self.generation: Generation | None = None
         self.task: asyncio.Task[None] | None = None
         self.paused = self.cached_known = False
+        self.sent_prediction = 0, 0
         self.trace = None if tracer is None or not message.trace else GenerationTrace(tracer, message)
 
 
@@ -231,6 +235,10 @@ class ServerConnection:
             self._replica.work -= served.prompt_work
             served.prompt_work = 0
             self._replica.cached_tokens += generation.cached_tokens
+        sent = served.sent_prediction
+        served.sent_prediction = generation.accepted_prediction_tokens, generation.rejected_prediction_tokens
+        delta.accepted_prediction = served.sent_prediction[0] - sent[0]
+        delta.rejected_prediction = served.sent_prediction[1] - sent[1]
         for place, token in enumerate(tokens):
             if token.finish is not None:
                 delta.finish = {**delta.finish, place: token.finish}
@@ -300,6 +308,7 @@ def _request(message: Submit) -> GenerateRequest:
         tenant=Tenant(message.tenant, message.weight),
         prompt_logprobs=message.prompt_logprobs,
         resumed=[ResumedOutput(each.index, unpack_tokens(each.tokens)) for each in message.resumed],
+        prediction=unpack_tokens(message.prediction),
     )
 
 

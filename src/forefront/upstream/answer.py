@@ -11,7 +11,7 @@ from forefront.upstream.prompt_size import prompt_bytes
 from forefront.upstream.receipt import UpstreamReceiptFields, read_receipt
 from forefront.upstream.replica import Replica, RoutedRequest
 from forefront.upstream.usage import TokenCounts, TokenEstimator, read_usages
-from forefront.wire.request import SampledRequest
+from forefront.wire.request import ChatRequest, SampledRequest
 from forefront.wire.response import EffectiveSampling
 
 
@@ -42,6 +42,7 @@ class Answer:
         self._estimator = estimator
         self._begin = time.monotonic()
         self._settled = False
+        self._predicted = (0, 0)
         request = prepared.routed.request
         self.decoder = AnswerDecoder(
             prepared.choices,
@@ -74,6 +75,7 @@ class Answer:
             self._estimator.learn(size, counts, decoder.output_bytes)
         usage.prompt_tokens, usage.output_tokens = counts.prompt, counts.output
         usage.cached_tokens, usage.reasoning_tokens = counts.cached, counts.reasoning
+        self._predicted = counts.predicted
 
     def _stated(self) -> TokenCounts | None:
         """The counts that the upstream states; None where there are none that can be right."""
@@ -100,7 +102,10 @@ class Answer:
             _report(self.replica, self.decoder.model or model, receipt),
         )
         assert usage.prompt_tokens is not None
-        return Completed(usage.prompt_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens, report)
+        counts = usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+        request = prepared.routed.request
+        predicted = self._predicted if isinstance(request, ChatRequest) and request.prediction is not None else None
+        return Completed(usage.prompt_tokens, *counts, report, predicted)
 
 
 def _report(replica: Replica, model: str, receipt: UpstreamReceiptFields) -> UpstreamReport:

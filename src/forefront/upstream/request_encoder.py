@@ -18,7 +18,9 @@ _SAMPLED: Final = (
     "temperature", "top_p", "top_k", "min_p", "stop_token_ids", "min_tokens", "ignore_eos", "seed", "n",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "response_format", "regex", "grammar",
 )  # fmt: skip
-_CHAT: Final = (*_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort")
+_CHAT: Final = (
+    *_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort", "prediction",
+)  # fmt: skip
 _TEXT: Final = (*_SAMPLED, "prompt", "logprobs", "echo")
 
 

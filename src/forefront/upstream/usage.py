@@ -10,12 +10,13 @@ _ADDED: Final = 65_536
 
 
 class TokenCounts(msgspec.Struct, frozen=True):
-    """Tokens of a prompt and of its answer."""
+    """Tokens of a prompt and of its answer. `predicted`: accepted and rejected tokens of the request's prediction."""
 
     prompt: int
     output: int
     cached: int = 0
     reasoning: int = 0
+    predicted: tuple[int, int] = (0, 0)
 
     def within(self, prompt: int, output: int) -> "TokenCounts":
         """The counts, at most these bounds."""
@@ -39,8 +40,11 @@ def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenC
     if not prompt or output is None:
         return None
     cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
-    reasoning = _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
-    return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+    details = ("completion_tokens_details", "output_tokens_details")
+    reasoning = _detail(usage, details, "reasoning_tokens")
+    predicted = tuple(_detail(usage, details, f"{kind}_prediction_tokens") for kind in ("accepted", "rejected"))
+    accepted, rejected = (min(count, output_bound) for count in predicted)
+    return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output), (accepted, rejected))
 
 
 def read_usages(
@@ -57,6 +61,7 @@ def read_usages(
         # Of the choices of a prompt, all but one find it in the cache.
         cached=min(count.cached for count in known) * len(known) // repeats,
         reasoning=sum(count.reasoning for count in known),
+        predicted=(sum(count.predicted[0] for count in known), sum(count.predicted[1] for count in known)),
     )
 
 
