@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from forefront.catalog.source import BUILT_IN_NAME
-from forefront.cluster.replica_spec import ReplicaSpec
+from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.engine.model.model import ModelOptions
 from forefront.engine.request import GenerateRequest, SamplingParams
@@ -38,7 +38,7 @@ async def measure(router: PrefixRouter, replicas: Sequence[Replica]) -> tuple[in
     started = [(workload.conversation(), workload.turns()) for _ in range(CONVERSATIONS)]
     prompt = cached = 0
     async with engine_on(replicas) as engine:
-        engine.router = engine.pool.router = router
+        engine.router = engine.dispatcher.router = engine.pool.router = router
         engine.set_replicas([replica.address for replica in replicas])
         while len(engine.replicas()) < len(replicas):
             await asyncio.sleep(0.05)

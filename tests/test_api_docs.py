@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from tests.support.server import RunningServer
 
 PAGE = Path("docs/api.md").read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.cli.config import Config, load_config
+from forefront.cli.settings.config import Config, load_config
 from tests.support.server import KEY, run_server
 
 PAGES = Path("docs/operate")

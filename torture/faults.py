@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import Budget, NewKey
+from forefront.wire.admin.records import Budget, NewKey
 from tests.support.instant import MODEL
 from torture.client import Answer, Client
 from torture.harness import Harness, entered

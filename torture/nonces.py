@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from torture.client import Answer, Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import opened

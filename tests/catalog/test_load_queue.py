@@ -17,7 +17,7 @@ from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.catalog.load_queue import LoadQueue
 from forefront.catalog.loaded_model import LoadEstimate, Progress
 from forefront.catalog.source import SourceError
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.instant import InstantBackend
 
 
@@ -121,8 +121,8 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-async def failure_of(request: Any) -> ApiError:
-    with pytest.raises(ApiError) as caught:
+async def failure_of(request: Any) -> RequestError:
+    with pytest.raises(RequestError) as caught:
         await request
     return caught.value
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from forefront.chat.tools.detect import find_tool_format
+from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 
 # What a chat template says that makes it one of the format.

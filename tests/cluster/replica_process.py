@@ -11,8 +11,8 @@ import sys
 import msgspec
 import uvloop
 
-from forefront.cluster.replica_spec import ReplicaSpec
-from forefront.cluster.running_replica import RunningReplica
+from forefront.cluster.replica.replica_spec import ReplicaSpec
+from forefront.cluster.replica.running_replica import RunningReplica
 
 
 async def run(spec: ReplicaSpec) -> None:

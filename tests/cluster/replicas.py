@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from forefront.cluster.remote_engine import RemoteEngine, RemoteLimits
-from forefront.cluster.replica_identity import ReplicaAddress, ReplicaIdentity
-from forefront.cluster.replica_pool import RemoteModel
-from forefront.cluster.replica_spec import ReplicaSpec
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.remote_engine import RemoteEngine
+from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
+from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.engine.model.model import ModelOptions
 
 ROOT = Path(__file__).parents[2]

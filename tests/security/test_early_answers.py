@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_config import make_pair
+from tests.cli.settings.test_config import make_pair
 from tests.security.raw import Said, connection, read_all, request
 from tests.support.server import KEY, RunningServer, run_server
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.test_config import make_pair
+from tests.cli.settings.test_config import make_pair
 from tests.security.errors import check_error, watched
 from tests.security.raw import Said, connection, exchange, read_all, request
 from tests.support.server import KEY, RunningServer, run_server

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import metadata
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.admin.parse import ReportQuery
 from forefront.wire.responses.queries import ItemsQuery, RetrieveQuery
 from tests.security.conftest import Stored
 from tests.security.errors import check_error, watched

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.gguf_model import GgufModel
-from forefront.catalog.ir_model import load_ir
+from forefront.catalog.loaders.gguf_model import GgufModel
+from forefront.catalog.loaders.ir_model import load_ir
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
@@ -135,7 +135,7 @@ def test_a_mutated_file_is_one_error_or_a_model(tiny_gguf: Path, tmp_path: Path)
 READER = """
 import shutil, sys
 from pathlib import Path
-from forefront.catalog.prepared_model import context_length
+from forefront.catalog.loaders.prepared_model import context_length
 from forefront.graph.build import build_graph
 from forefront.graph.gguf.gguf_file import GgufFile
 for line in sys.stdin:
@@ -247,7 +247,7 @@ def test_a_server_that_cannot_load_its_model_says_so_in_one_line(tiny_gguf: Path
 PEAK = """
 import sys
 from pathlib import Path
-from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.source import ModelSource
 from forefront.catalog.model_cache import ModelCache
 try:

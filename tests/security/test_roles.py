@@ -12,7 +12,7 @@ from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.prompt_builder import PromptBuilder
 from forefront.chat.prompt.template_messages import split_prefill, template_messages, tool_definitions
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.wire.parse import parse_chat_request
+from forefront.wire.completions.parse import parse_chat_request
 from tests.security.errors import watched
 from tests.support.server import RunningServer
 

@@ -13,7 +13,7 @@ from forefront.gateway.keys.api_key import hash_key
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import Database
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from tests.gateway.conftest import database, database_url  # noqa: F401 - fixtures
 from tests.security.raw import exchange, request
 from tests.support.postgres import new_database

@@ -14,7 +14,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import Database, open_database
 from forefront.server.response import send_body as pieces
 from forefront.server.store_calls import StoreCalls
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from tests.server.routes.test_admin import make_key
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.postgres import new_database

@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import httpx
 import pytest
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.server.key_watch import KeyWatch
 from tests.server.response.test_resumed_streams import wait_for_usage
 from tests.support.instant import KEY, MODEL, Instant, Nursery
@@ -119,9 +119,10 @@ async def test_nothing_watches_an_idle_server() -> None:
     keys: Any = Keys()
     watch = KeyWatch(keys, interval=0.001)
     principal, response = MagicMock(), MagicMock()
-    with watch.watching(principal, response):
-        while not keys.reads:
-            await asyncio.sleep(0.001)
+    watch.add(principal, response)
+    while not keys.reads:
+        await asyncio.sleep(0.001)
+    watch.remove(response)
     await asyncio.sleep(0.02)
     before = keys.reads
     await asyncio.sleep(0.02)

@@ -12,13 +12,13 @@ import pytest
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.metrics.families import PREFIX
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from forefront.wire.errors import ERRORS
 from tests.support import clustered
 from tests.support.instant import KEY, MODEL, PROMPT, InstantBackend, Nursery

@@ -11,7 +11,7 @@ import pytest
 from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
-from forefront.wire.admin import Limits, NewKey
+from forefront.wire.admin.records import Limits, NewKey
 from tests.support.instant import MODEL, Instant, Nursery
 from tests.support.redis import PASSWORD, RedisServer
 from tests.support.server import run_server

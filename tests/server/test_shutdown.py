@@ -13,11 +13,11 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from forefront.cli.config import Config, ServerSettings
+from forefront.cli.settings.config import Config, ServerSettings
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import completions, servers
 from forefront.server import store_calls as off_loop
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.postgres import new_database
 
@@ -96,7 +96,7 @@ async def test_a_hanging_store_counts_as_failed(monkeypatch: pytest.MonkeyPatch)
     answers, call = threading.Event(), off_loop.StoreCalls()
     calls = [call(answers.wait) for _ in range(20)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
-    assert {error.code for error in errors if isinstance(error, ApiError)} == {"store_unavailable"}
+    assert {error.code for error in errors if isinstance(error, RequestError)} == {"store_unavailable"}
     answers.set()
     assert await call(lambda: 1) == 1
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from forefront.upstream.upstream_backend import UpstreamBackend
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.faulty_upstream import FaultyUpstream
 from tests.support.upstream_faults import SECRET_ADDRESS, upstream_faults
 from tests.upstream.backends import Collected, chat, collect
@@ -28,7 +28,7 @@ async def test_a_fault_has_its_outcome(name: str, upstream: FaultyUpstream, back
     began = time.monotonic()
     try:
         await collect(collected, backend, chat(max_tokens=16, stream=True))
-    except ApiError as raised:
+    except RequestError as raised:
         error = raised
     assert time.monotonic() - began < 20
     expected = {"refused": "nothing", "endless": "cut"}.get(fault.outcome, fault.outcome)
@@ -57,7 +57,7 @@ async def test_a_fault_of_a_whole_answer_has_its_outcome(
     try:
         async with asyncio.timeout(20):
             await collect(collected, backend, chat(max_tokens=16))
-    except ApiError as raised:
+    except RequestError as raised:
         error = raised
     assert all("stream" not in request.json for request in upstream.completions)
     assert collected.usage.prompt_tokens

@@ -16,8 +16,8 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.replicas.affinity import conversation_key, rank, replica_seed
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest
 from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
 from tests.support.instant import KEY, Nursery
 from tests.support.upstream_answers import MODEL

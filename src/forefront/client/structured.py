@@ -9,7 +9,7 @@ import msgspec
 from forefront.client.decoding import read_completion
 from forefront.client.exceptions import InvalidArgumentError, ParseError
 from forefront.client.transport.response import HTTPResponse
-from forefront.wire.response import ChatCompletion
+from forefront.wire.completions.response import ChatCompletion
 
 T = TypeVar("T")
 

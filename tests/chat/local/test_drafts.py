@@ -1,4 +1,4 @@
-"""Drafts in answers of a served model with its default options. Steps are counted: time depends on the machine."""
+"""Drafts in answers of a served model with its default options. Steps are counted, since time depends on machines."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from benchmarks.load.successor import cycle, quoting_prompt, write_successor_mod
 from forefront.chat.local.loading import ModelOptions, load_backend
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.fairness.tenant import NO_TENANT
-from forefront.wire.request import CompletionRequest
+from forefront.wire.completions.request import CompletionRequest
 from tests.support.loaded import load_parts
 
 LENGTH, ANSWER = 200, 96

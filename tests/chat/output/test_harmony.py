@@ -11,7 +11,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from forefront.chat.grammar.source import GrammarSource, expand, schema_lark
 from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
-from forefront.wire.tools import Function, Tool
+from forefront.wire.completions.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.parsed import Entry, calls, content, cut, parsed
 

@@ -15,8 +15,8 @@ from llguidance import LLMatcher, LLTokenizer
 from forefront.chat.grammar.source import GrammarSource, expand
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
-from forefront.wire.errors import ApiError
-from forefront.wire.tools import Function, Tool
+from forefront.wire.completions.tools import Function, Tool
+from forefront.wire.errors import RequestError
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
 from tests.chat.parsed import Plain, calls, content, cut, parsed
@@ -384,7 +384,7 @@ def test_text_keeps_to_the_schema_where_it_can(
     if broken is not None:
         grammar(strict=True)
         return
-    with pytest.raises(ApiError, match=r"`tools\[f\]\.function\.parameters\.properties\.a\.\w+` cannot be used"):
+    with pytest.raises(RequestError, match=r"`tools\[f\]\.function\.parameters\.properties\.a\.\w+` cannot be used"):
         grammar(strict=True)
 
 

@@ -17,8 +17,8 @@ from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.limits.sliding_window import WINDOW
 from forefront.gateway.store.database import Database, StoreError, open_database
 from forefront.server.http.error_response import error_headers, rate_limit_headers
-from forefront.wire.admin import Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import Limits, NewKey, ProjectSettings
+from forefront.wire.errors import RequestError
 from tests.gateway.helpers import GatewayFixture, answer, open_gateway
 from tests.support.redis import PASSWORD, RedisServer
 
@@ -67,7 +67,7 @@ async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -
         while True:
             try:
                 return await taken(shared, principal, amount)
-            except ApiError:
+            except RequestError:
                 await asyncio.sleep(0.05)
 
 
@@ -94,7 +94,7 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
                         closed = time.monotonic()
                         await lease.settle("completed", "stop")
                         asked.append((begin, granted, closed, 3 + number))
-                except ApiError as error:
+                except RequestError as error:
                     refused.add(error.message.split()[3])
                     await asyncio.sleep(0.01)
 
@@ -116,7 +116,7 @@ async def test_unused_tokens_return_to_every_server(store: Database, redis_serve
         with one.gateway.admit(principal, "m", "a") as lease:
             await lease.admit(20, 70)
             assert rate_limit_headers(lease.rate_limits())["x-ratelimit-remaining-tokens"] == "10"
-            with pytest.raises(ApiError) as caught:
+            with pytest.raises(RequestError) as caught:
                 await answer(two.gateway.admit(principal, "m", "b"), 10, 1, 1)
             assert error_headers(caught.value)["x-ratelimit-remaining-tokens"] == "10"
             lease.output_tokens = 5
@@ -145,13 +145,13 @@ async def test_concurrency_one_suffices_for_a_sequential_client(store: Database,
 async def test_refusals_equal_those_of_limits_in_memory(
     store: Database, redis_server: RedisServer, limits: Limits, size: int, owner: str
 ) -> None:
-    async def refusal(fixture: GatewayFixture, principal: Principal) -> ApiError:
+    async def refusal(fixture: GatewayFixture, principal: Principal) -> RequestError:
         async with AsyncExitStack() as stack:
             for n in range(2 if size == 5 else 0):
                 lease = fixture.gateway.admit(principal, "m", f"{id(fixture)}-{n}")
                 await stack.enter_context(lease).admit(1, 4)
             for _ in range(2):  # the second time it may be known already
-                with pytest.raises(ApiError) as caught, fixture.gateway.admit(principal, "m", "c") as lease:
+                with pytest.raises(RequestError) as caught, fixture.gateway.admit(principal, "m", "c") as lease:
                     await lease.admit(1, size - 1)
         return caught.value
 
@@ -184,7 +184,7 @@ async def test_more_than_a_thousand_entries_expire(store: Database, redis_server
             min(int(rate_limit_headers(claim.rate_limits())["x-ratelimit-remaining-tokens"]) for claim in claims) == 0
         )
         for amount in (1, 1100):
-            with pytest.raises(ApiError, match="has 0 left") as caught:
+            with pytest.raises(RequestError, match="has 0 left") as caught:
                 await taken(shared, principal, amount)
             assert 0 < int(error_headers(caught.value)["retry-after-ms"]) <= 3000
         last = await until_taken(shared, principal, 1200)
@@ -202,11 +202,11 @@ async def test_slots_of_a_dead_server_expire_and_those_of_a_live_one_stay(
         async with open_shared(redis_server, lease=1.0) as dying:
             await taken(dying, principal, 1)
         await taken(living, principal, 1)
-        with pytest.raises(ApiError, match="2 requests at a time"):
+        with pytest.raises(RequestError, match="2 requests at a time"):
             await taken(living, principal, 1)
         await until_taken(living, principal, 1)
         await asyncio.sleep(1.5)
-        with pytest.raises(ApiError, match="2 requests at a time"):
+        with pytest.raises(RequestError, match="2 requests at a time"):
             await taken(living, principal, 1)
     store.close()
 
@@ -245,7 +245,7 @@ async def test_without_redis_only_limited_keys_are_refused_until_it_is_back(
                 else:
                     redis_server.stop()
                 for n in range(3):
-                    with pytest.raises(ApiError) as caught:
+                    with pytest.raises(RequestError) as caught:
                         async with asyncio.timeout(5):
                             await answer(fixture.gateway.admit(limited, "m", f"r{n}"), 1, 1, 1)
                     assert (caught.value.code, error_headers(caught.value)["retry-after"]) == ("store_unavailable", "1")
@@ -289,7 +289,7 @@ async def test_redis_that_forgot_its_scripts_or_takes_no_writes(
         await answer(fixture.gateway.admit(principal, "m", "a"), 1, 1, 1)
         client.config_set("min-replicas-to-write", 1)
         for n in range(3):
-            with pytest.raises(ApiError) as caught:
+            with pytest.raises(RequestError) as caught:
                 await answer(fixture.gateway.admit(principal, "m", f"r{n}"), 1, 1, 1)
             assert caught.value.code == "store_unavailable"
         client.config_set("min-replicas-to-write", 0)

@@ -17,7 +17,7 @@ from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database, StoreError, open_database
 from forefront.gateway.store.tables import completions
 from forefront.gateway.store.transfer import TransferError, export_database, import_database
-from forefront.wire.admin import Budget, NewKey
+from forefront.wire.admin.records import Budget, NewKey
 from tests.gateway.helpers import answer, open_gateway, rename
 
 PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}

@@ -14,10 +14,10 @@ from forefront.server.http.request_context import RequestContext
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import error_response
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
-def other_error(error: ApiError, request_id: str) -> bytes:
+def other_error(error: RequestError, request_id: str) -> bytes:
     return json.dumps({"type": "error", "error": {"message": error.message}, "request_id": request_id}).encode()
 
 
@@ -37,7 +37,7 @@ class Keys:
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    await error_response(ApiError("not_found", "no"), scope)(scope, receive, send)
+    await error_response(RequestError("not_found", "no"), scope)(scope, receive, send)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.store.database import open_database
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.routes.preflight import CHAT_PREFLIGHT, PreflightEndpoint
-from forefront.wire.request import ChatRequest
+from forefront.wire.completions.request import ChatRequest
 from tests.server.request_scope import authenticate_as
 from tests.support.instant import KEY, MODEL, InstantBackend
 

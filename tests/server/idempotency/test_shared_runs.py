@@ -14,7 +14,7 @@ from forefront.server.idempotency.replay_buffer import WINDOW
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import Retention, SharedRuns
 from forefront.server.response.sse import DONE, STREAM_FAILED
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 START: dict[str, Any] = {
     "type": "http.response.start",
@@ -139,11 +139,11 @@ async def test_only_whole_successes_are_kept(messages: list[Message], error: Exc
 
 
 async def test_everybody_gets_the_error_and_the_next_a_new_run() -> None:
-    runs, endpoint = SharedRuns(), Endpoint(error=ApiError("overloaded", "busy"))
+    runs, endpoint = SharedRuns(), Endpoint(error=RequestError("overloaded", "busy"))
     outcomes = await asyncio.gather(*(play(runs, endpoint) for _ in range(3)), return_exceptions=True)
     assert [getattr(outcome, "code", None) for outcome in outcomes] == ["overloaded"] * 3
     assert endpoint.begun == 1
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         await play(runs, endpoint)
     assert endpoint.begun == 2
 
@@ -242,7 +242,7 @@ async def test_a_run_that_is_broken_off_from_within_ends_for_everybody() -> None
         raise asyncio.CancelledError
 
     runs = SharedRuns()
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         await asyncio.wait_for(play(runs, broken_off), 1)
     assert caught.value.code == "shutting_down"
     assert await play(runs, answer()) == b"xxxx"

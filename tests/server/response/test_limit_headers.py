@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from forefront.cli.config import Config, ServerSettings
+from forefront.cli.settings.config import Config, ServerSettings
 from tests.server.routes.test_admin import make_key
 from tests.support.instant import KEY, MODEL, Nursery
 from tests.support.server import RunningServer

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from forefront import APIConnectionError, AsyncForefrontClient, ConflictError, ForefrontClient, NotFoundError
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.node import run

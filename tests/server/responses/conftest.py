@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from tests.support.instant import KEY, Instant, Nursery
 
 

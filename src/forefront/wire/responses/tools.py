@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.tools import (
+from forefront.wire.completions.tools import (
     MAX_TOOLS,
     AllowedTools,
     ChosenFunction,

@@ -37,7 +37,7 @@ from forefront.chat.grammar.schema.schema_values import (
     type_of,
 )
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
-from forefront.wire.tools import TEXT_GRAMMAR
+from forefront.wire.completions.tools import TEXT_GRAMMAR
 
 _TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
 # Keywords that constrain one type only: a schema that has them and no `type` means that type.

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from forefront.chat.grammar.schema.schema_report import SchemaReport
-from forefront.wire.tools import TEXT_GRAMMAR
+from forefront.wire.completions.tools import TEXT_GRAMMAR
 
 # Alternatives are kept under this key, as a list of (keyword, options): every group has to hold.
 GROUPS: Final = "#groups"
