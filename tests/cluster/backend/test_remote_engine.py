@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -130,6 +131,19 @@ async def test_the_tokens_are_those_of_the_engine_itself(pair: list[Replica], ti
         with pytest.raises(ContextExceededError):
             engine.submit(GenerateRequest(prompt(60), 10_000, GREEDY))
     await local.stop()
+
+
+async def test_a_prediction_reaches_the_replica(pair: list[Replica]) -> None:
+    async with engine_on(pair[:1]) as engine:
+        await ready(engine, 1)
+        request = GenerateRequest(prompt(60), 60, GREEDY, n=2)
+        alone = await collect(engine.submit(request))
+        prediction = [token.token for token in alone if token.choice == 0]
+        predicted = engine.submit(replace(request, prediction=prediction))
+        tokens = await collect(predicted)
+        assert [token.token for token in tokens if token.choice == 1] == prediction
+        assert 30 < predicted.accepted_prediction_tokens < 120
+        assert predicted.rejected_prediction_tokens == 0
 
 
 async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica], start: Start) -> None:

@@ -105,6 +105,8 @@ class GenerationDispatcher:
         generation = work.generation
         if delta.cached and not generation.sampled:
             generation.cached_tokens = delta.cached
+        generation.accepted_prediction_tokens += delta.accepted_prediction
+        generation.rejected_prediction_tokens += delta.rejected_prediction
         tokens = work.add(delta)
         self.tokens_sampled += len(tokens)
         finished = bool(delta.finish) and work.finished
