@@ -35,7 +35,8 @@ async def budgets(cluster: Cluster, servers: list[RunningServer]) -> None:
             return KeyStore(database).create(NewKey(name="ten", project="ten", budget=budget)).key
 
     key = await asyncio.to_thread(make_key)
-    await cluster.addresses(2)
+    for server in servers:
+        await cluster.ready(server)
 
     async def status(number: int) -> tuple[int, int]:
         client = Client(servers[number % len(servers)].url, key)
@@ -67,7 +68,7 @@ async def nonces(cluster: Cluster, servers: list[RunningServer]) -> None:
         await asyncio.sleep(random.uniform(0.5, 1.5))
         if kills < cluster.harness.count(10):
             kills += 1
-            await cluster.addresses(2)
+            await cluster.ready(servers[0])
             send_signal([random.choice(cluster.replica_processes())], signal.SIGKILL)
     await asyncio.gather(*tasks)
     answers, own = sum(len(tenant.answers) for tenant in tenants), sum(tenant.own for tenant in tenants)

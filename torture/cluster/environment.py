@@ -20,7 +20,8 @@ from forefront.cluster.protocol.frames import Challenge, FromReplica, Hello, Sta
 from forefront.cluster.protocol.proof import new_nonce, proof
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.engines.process_tree import descendants
-from tests.support.server import RunningServer, run_server
+from tests.support.server import KEY, RunningServer, run_server
+from torture.client import Client
 from torture.cluster.streams import MODEL, Stream
 from torture.harness import Harness, entered
 
@@ -83,6 +84,18 @@ class Cluster:
         log = self.harness.new_folder() / "log"
         async with entered(run_server(["--ray", "auto"], self.home, environment=environment, log=log)) as running:
             yield running
+
+    async def ready(self, server: RunningServer, count: int = 2) -> list[ReplicaAddress]:
+        """The addresses of the running replicas, once there are so many and the server uses all of them."""
+        client = Client(server.url, KEY)
+        async with asyncio.timeout(120):
+            while True:
+                addresses = await self.addresses(count)
+                model = (await client.get("/admin/status"))["models"][MODEL]
+                used = {each["name"] for each in model["cluster"]["replicas"] if each["state"] == "available"}
+                if used == {address.name for address in addresses}:
+                    return addresses
+                await asyncio.sleep(0.2)
 
     def report(self, done: str, found: str, *, good: bool) -> None:
         """Add a line to the summary."""

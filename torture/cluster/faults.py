@@ -19,7 +19,7 @@ from torture.cluster.streams import Stream, pause_p99, read_stream, story
 async def cuts(cluster: Cluster, server: RunningServer) -> None:
     """Clients that leave at random moments: the replicas stop their work."""
     count = cluster.harness.count(500)
-    addresses = await cluster.addresses(2)
+    addresses = await cluster.ready(server)
 
     async def cut() -> None:
         client = Client(server.url, KEY)
@@ -57,7 +57,7 @@ async def kills(cluster: Cluster, server: RunningServer, kinds: Sequence[str]) -
         streams: list[Stream] = []
         outage: list[Stream] = []
         for _ in range(rounds):
-            addresses = await cluster.addresses(2)
+            addresses = await cluster.ready(server)
             together = kind == "node" and len({address.node for address in addresses}) == 1
             tasks = [asyncio.create_task(read_stream(server, story(300))) for _ in range(cluster.num_streams)]
             await asyncio.sleep(random.uniform(0.3, 1.5))
@@ -81,7 +81,7 @@ async def kills(cluster: Cluster, server: RunningServer, kinds: Sequence[str]) -
 async def freezes(cluster: Cluster, server: RunningServer, kinds: Sequence[str]) -> None:
     """A replica, then all of a node, stopped as in a partition."""
     for kind in kinds:
-        await cluster.addresses(2)
+        await cluster.ready(server)
         tasks = [asyncio.create_task(read_stream(server, story(600))) for _ in range(cluster.num_streams)]
         await asyncio.sleep(1)
         victim = cluster.local.processes[-1]
@@ -93,10 +93,15 @@ async def freezes(cluster: Cluster, server: RunningServer, kinds: Sequence[str])
         if kind == "node":
             kill_node(victim)
             await cluster.replace_node(victim)
+        else:
+            # Serve would replace it at some later time.
+            send_signal(frozen, signal.SIGKILL)
 
 
 async def two_servers(cluster: Cluster, server: RunningServer, second: RunningServer) -> None:
     """Two servers on one store, one killed: the clients of the other notice nothing."""
+    addresses = await cluster.ready(server)
+    await cluster.ready(second)
     tasks = [asyncio.create_task(read_stream(server, story(300))) for _ in range(16)]
     others = [asyncio.create_task(read_stream(second, story(300))) for _ in range(16)]
     await asyncio.sleep(0.5)
@@ -105,7 +110,7 @@ async def two_servers(cluster: Cluster, server: RunningServer, second: RunningSe
     await asyncio.gather(*others)
     failed = sum(not stream.whole or bool(stream.moves) for stream in streams)
     cluster.streams += streams
-    idle = await idle_seconds(await cluster.addresses(2), time.monotonic())
+    idle = await idle_seconds(addresses, time.monotonic())
     found = f"{failed} of {len(streams)} streams of the other server changed; replicas idle after {idle:.2f} s"
     cluster.report("one of two servers killed", found, good=not failed and math.isfinite(idle))
 

@@ -44,9 +44,9 @@ async def structured_streams(cluster: Cluster, server: RunningServer) -> None:
     for kind, fields in kinds.items():
         streams: list[Stream] = []
         for _ in range(cluster.harness.count(10)):
-            await cluster.addresses(2)
-            request = story(_TOKENS, ignore_eos=False, logprobs=False, **fields)
-            tasks = [asyncio.create_task(read_stream(server, request)) for _ in range(16)]
+            await cluster.ready(server)
+            requests = [story(_TOKENS, ignore_eos=False, logprobs=False, **fields) for _ in range(16)]
+            tasks = [asyncio.create_task(read_stream(server, request)) for request in requests]
             await asyncio.sleep(random.uniform(0.3, 1.0))
             send_signal([random.choice(cluster.replica_processes())], signal.SIGKILL)
             streams += await asyncio.gather(*tasks)

@@ -11,6 +11,7 @@ from typing import Final
 
 from forefront.catalog.catalog import Catalog
 from forefront.catalog.loaded_model import ModelLoader, Progress
+from forefront.catalog.loading import check_generates
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, SourceError, reference_text
 from forefront.cli.settings.errors import ConfigError
@@ -43,8 +44,10 @@ class ClusterModels:
         cache: ModelCache,
         fetch: Callable[[ModelSource, Progress], ModelSource],
     ) -> ModelLoader:
-        """The loader of one model. Raises `SourceError` for an engine that replicas do not run."""
+        """The loader of one model. Raises `SourceError` for a model or an engine that replicas do not run."""
         _check_engine(configured)
+        if source.remote is None:
+            check_generates(source, cache)
         least, _ = model_settings(self.settings, configured.name).replicas.bounds
         template, context = configured.chat_template, configured.settings.context_length
         return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=least == 0)

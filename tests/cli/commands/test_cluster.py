@@ -5,15 +5,19 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forefront.catalog.loading import read_text, weights_digest
+from forefront.catalog.loading import check_generates, read_text, weights_digest
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli import cluster_models
-from forefront.cli.cluster_models import find_cluster, open_cluster, replica_spec
+from forefront.cli.cluster_models import ClusterModels, find_cluster, open_cluster, replica_spec
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
+from forefront.cluster.backend.cluster_loader import ClusterAccess
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.discovery.cluster_watch import ClusterWatch
+from tests.engine.embedding.test_ir_graph import write_ir
 from tests.support.random_encoder import ENCODERS, write_encoder
 
 
@@ -52,10 +56,26 @@ def test_invalid_settings_are_refused(tmp_path: Path, text: str, reason: str) ->
 def test_an_embedding_model_is_refused_before_it_is_deployed(tmp_path: Path) -> None:
     path = tmp_path / "encoder.gguf"
     write_encoder(path, ENCODERS["bert, mean"])
-    source, cache = ModelSource("encoder", path), ModelCache(tmp_path)
-    for read in (weights_digest, read_text):
-        with pytest.raises(SourceError, match=r"encoder.gguf: it is an embedding model, and a cluster runs models"):
-            read(source, cache)
+    cache = ModelCache(tmp_path)
+    graph = tmp_path / "graph"
+    write_ir(graph)
+    for source in (ModelSource("encoder", path), ModelSource("encoder", graph)):
+        for read in (weights_digest, read_text, check_generates):
+            with pytest.raises(
+                SourceError, match=rf"{source.path}: it is an embedding model, and a cluster"
+            ):
+                read(source, cache)
+
+
+def test_a_server_on_a_cluster_refuses_an_embedding_model_at_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.gguf"
+    write_encoder(path, ENCODERS["bert, mean"])
+    settings = load(tmp_path, "")
+    [model] = list_models([f"encoder={path}"], {}, ModelOptions())
+    assert model.source is not None
+    models = ClusterModels(ClusterAccess(ClusterWatch("auto", []), RemoteLimits()), settings.ray)
+    with pytest.raises(SourceError, match="it is an embedding model"):
+        models.loader(model, model.source, ModelCache(tmp_path), lambda source, _: source)
 
 
 def test_a_server_without_ray_says_so_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
