@@ -58,8 +58,11 @@ def model_settings(settings: RaySettings, name: str) -> RayModelSettings:
     return settings.models.get(name, RayModelSettings())
 
 
-def replica_spec(configured: ConfiguredModel, settings: RaySettings, weights: str | None) -> ReplicaSpec:
-    """What the replicas of a model run. `weights`: the digest that its files must have. Raises `SourceError`."""
+def replica_spec(
+    configured: ConfiguredModel, settings: RaySettings, weights: str | None, traces: str | None = None
+) -> ReplicaSpec:
+    """What the replicas of a model run. `weights`: the digest that its files must have. `traces`: the endpoint of
+    traces. Raises `SourceError`."""
     _check_engine(configured)
     assert configured.source is not None
     own, source = model_settings(settings, configured.name), configured.source
@@ -83,6 +86,7 @@ def replica_spec(configured: ConfiguredModel, settings: RaySettings, weights: st
         weights=weights,
         stall_seconds=settings.stall_seconds,
         grace_seconds=settings.grace_seconds,
+        traces=traces,
     )
 
 

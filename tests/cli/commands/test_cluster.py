@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from forefront.catalog.loading import check_generates, read_text, weights_digest
@@ -32,7 +33,14 @@ def test_replicas_of_the_settings(tmp_path: Path) -> None:
     assert settings.ray.models[BUILT_IN_NAME].replicas.bounds == (2, 2)
     assert settings.ray.address is None
     [model] = list_models([], {}, ModelOptions())
-    spec = replica_spec(model, settings.ray, "sha256:1")
+    own = settings.ray.models[BUILT_IN_NAME]
+    assert [each.wanted_load for each in (own, replace(own, gpus=1.0), replace(own, target_load=0.5))] == [
+        0.15,
+        0.7,
+        0.5,
+    ]
+    spec = replica_spec(model, settings.ray, "sha256:1", "http://127.0.0.1:4318")
+    assert spec.traces == "http://127.0.0.1:4318"
     assert (spec.name, spec.source, spec.weights) == (BUILT_IN_NAME, BUILT_IN_NAME, "sha256:1")
     assert (spec.options.threads, spec.options.kv_cache_bytes) == (3, 2**29)
     assert spec.model_source().path.is_file()
@@ -61,9 +69,7 @@ def test_an_embedding_model_is_refused_before_it_is_deployed(tmp_path: Path) -> 
     write_ir(graph)
     for source in (ModelSource("encoder", path), ModelSource("encoder", graph)):
         for read in (weights_digest, read_text, check_generates):
-            with pytest.raises(
-                SourceError, match=rf"{source.path}: it is an embedding model, and a cluster"
-            ):
+            with pytest.raises(SourceError, match=rf"{source.path}: it is an embedding model, and a cluster"):
                 read(source, cache)
 
 
