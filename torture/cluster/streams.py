@@ -53,9 +53,9 @@ class Stream:
                 self.text += call["function"].get("arguments") or ""
 
 
-async def read_stream(server: RunningServer, fields: dict[str, Any]) -> Stream:
-    """Read one stream to its end."""
-    stream = Stream()
+async def read_stream(server: RunningServer, fields: dict[str, Any], stream: Stream | None = None) -> Stream:
+    """Read one stream to its end, into `stream` or a new one."""
+    stream = stream or Stream()
     client = Client(server.url, KEY)
     last: float | None = None
     with suppress(OSError, EOFError, ValueError):

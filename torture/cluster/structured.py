@@ -18,7 +18,7 @@ _SCHEMA: Final[dict[str, Any]] = {
         "title": {"type": "string"},
         "items": {
             "type": "array",
-            "minItems": 30,
+            "minItems": 80,
             "items": {
                 "type": "object",
                 "properties": {"count": {"type": "integer"}, "color": {"enum": ["red", "green", "blue"]}},
@@ -32,7 +32,8 @@ _SCHEMA: Final[dict[str, Any]] = {
 }
 _FORMAT: Final = {"type": "json_schema", "json_schema": {"name": "list", "schema": _SCHEMA, "strict": True}}
 _TOOL: Final = {"type": "function", "function": {"name": "save", "parameters": _SCHEMA, "strict": True}}
-_TOKENS: Final = 800
+_TOKENS: Final = 1700
+_AT_ONCE: Final = 16
 
 
 async def structured_streams(cluster: Cluster, server: RunningServer) -> None:
@@ -45,10 +46,13 @@ async def structured_streams(cluster: Cluster, server: RunningServer) -> None:
         streams: list[Stream] = []
         for _ in range(cluster.harness.count(10)):
             await cluster.ready(server)
-            requests = [story(_TOKENS, ignore_eos=False, logprobs=False, **fields) for _ in range(16)]
-            tasks = [asyncio.create_task(read_stream(server, request)) for request in requests]
-            await asyncio.sleep(random.uniform(0.3, 1.0))
-            send_signal([random.choice(cluster.replica_processes())], signal.SIGKILL)
+            victim = random.choice(cluster.replica_processes())
+            begun = [Stream() for _ in range(_AT_ONCE)]
+            requests = [story(_TOKENS, ignore_eos=False, logprobs=False, **fields) for _ in begun]
+            tasks = [asyncio.create_task(read_stream(server, *each)) for each in zip(requests, begun, strict=True)]
+            while not all(stream.text or task.done() for stream, task in zip(begun, tasks, strict=True)):
+                await asyncio.sleep(0.01)
+            send_signal([victim], signal.SIGKILL)
             streams += await asyncio.gather(*tasks)
         cluster.streams += streams
         invalid = sum(not _is_valid(stream) for stream in streams)

@@ -34,11 +34,8 @@ def test_replicas_of_the_settings(tmp_path: Path) -> None:
     assert settings.ray.address is None
     [model] = list_models([], {}, ModelOptions())
     own = settings.ray.models[BUILT_IN_NAME]
-    assert [each.wanted_load for each in (own, replace(own, gpus=1.0), replace(own, target_load=0.5))] == [
-        0.15,
-        0.7,
-        0.5,
-    ]
+    loads = [own.wanted_load, replace(own, gpus=1.0).wanted_load, replace(own, target_load=0.5).wanted_load]
+    assert loads == [0.15, 0.7, 0.5]
     spec = replica_spec(model, settings.ray, "sha256:1", "http://127.0.0.1:4318")
     assert spec.traces == "http://127.0.0.1:4318"
     assert (spec.name, spec.source, spec.weights) == (BUILT_IN_NAME, BUILT_IN_NAME, "sha256:1")
