@@ -11,8 +11,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
+from forefront.server.connection.connection_limits import ConnectionLimits
+from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
 
 _LENGTH = (b"content-length", b"4")
 _Headers = list[tuple[bytes, bytes]]

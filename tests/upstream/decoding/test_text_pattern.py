@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.events import Event
-from forefront.upstream.answer_decoder import AnswerDecoder
-from forefront.upstream.sse import EventReader
-from forefront.upstream.text_pattern import TextPattern
+from forefront.upstream.decoding.answer_decoder import AnswerDecoder
+from forefront.upstream.decoding.text_pattern import TextPattern
+from forefront.upstream.http.sse import BoundedEventReader
 
 _TEXTS = st.text(st.sampled_from('ab"\\\n\u0000,{}:é漢😀'), max_size=6)
 _PLACES: dict[str, dict[str, Any]] = {
@@ -90,5 +90,5 @@ def test_a_text_that_is_elsewhere_too_has_no_certain_place() -> None:
 @pytest.mark.parametrize("cut", range(1, 60))
 def test_comments_before_events_are_skipped(cut: int) -> None:
     stream = b': message\ndata: {"a":1}\n\n: waiting\n\n: message\ndata: x: message\ndata: y\n\n: message\ndata: z\n\n'
-    reader = EventReader(1000)
+    reader = BoundedEventReader(1000)
     assert [*reader.feed(stream[:cut]), *reader.feed(stream[cut:])] == [b'{"a":1}', b"x: message\ny", b"z"]
