@@ -17,7 +17,7 @@ from forefront.tokenizer.tokenizer import Tokenizer
 
 @dataclass
 class Bound:
-    """What a test asks."""
+    """The request of a test."""
 
     engine: Engine
     grammars: Grammars

@@ -48,7 +48,7 @@ def test_the_pieces_are_the_text(kind: str, text: str) -> None:
     shown = text_of(tokenizer, tokenizer.encode(text))
     if kind == "llama" and text:
         shown = shown.removeprefix(" ")
-    # What these write for a space cannot be told from one.
+    # The text that these write for a space cannot be distinguished from a space.
     expected = text if find_rule(kind) and kind != "gemma4" else text.replace("▁", " ")
     assert shown == expected
 
