@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.tokenizer.gguf import gguf_tokenizer
-from forefront.tokenizer.splitting import find_rule, rule_names
+from forefront.tokenizer.pretokenizer import find_rule, rule_names
 from forefront.tokenizer.tokenizer import Tokenizer
 from tests.support.texts import texts
 from tests.support.vocabularies import (

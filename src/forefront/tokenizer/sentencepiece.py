@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from forefront.tokenizer.byte_pair import Merge, merge_model, space_split
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.pieces import SPACE
+from forefront.tokenizer.token_bytes import SPACE
 from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, TokenTable
 
 _BASE: Final = 0x9E37_79B9_7F4A_7C15
