@@ -18,7 +18,7 @@ _TENANTS = 16
 _AT_ONCE = 4  # requests of each
 _CHOICES = 8  # answers to each request
 _WORDS = ("sun", "moon", "river", "mountain", "garden", "winter")
-# One of a tenant's connections asks for answers that go on for blocks after their end, at the expense of the others'.
+# One connection of each tenant requests answers of several blocks, which slows the others.
 _SHORT: dict[str, Any] = {"max_tokens": 12}
 _LONG: dict[str, Any] = {"max_tokens": 128, "logit_bias": {"2": -100}}
 
@@ -97,7 +97,7 @@ def foreign_nonces(tenants: list[Tenant]) -> int:
 
 
 def _nonce() -> str:
-    """Ten letters that can be said, as the model repeats them best; one of 10¹⁰."""
+    """Ten pronounceable letters, which the model repeats best; one of 10¹⁰."""
     return "".join(random.choice("bcdfgklmnprstvz") + random.choice("aeiou") for _ in range(5))
 
 

@@ -18,7 +18,7 @@ from forefront.catalog.machine_cpus import limited_threads
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.tuning import Tunings
+from forefront.catalog.tuning_store import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend
 from forefront.chat.local.loading import (
     EmbeddingParts,
