@@ -4,8 +4,8 @@ from typing import Final
 
 from forefront.catalog.known_models import PackageModel
 from forefront.catalog.loaded_model import LoadEstimate
+from forefront.catalog.loaders.prepared_model import context_length
 from forefront.catalog.model_cache import read_json
-from forefront.catalog.prepared_model import context_length
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
 from forefront.graph.architectures.lfm import convolution_channels

@@ -25,7 +25,7 @@ from forefront.graph.operations import (
     split,
 )
 from forefront.graph.packing.pack import Rows
-from forefront.graph.packing.weights import Embedding, Part, Weights
+from forefront.graph.packing.weights import EmbeddingTable, Part, Weights
 from forefront.graph.pooling import dense_layers, pooling_of, ranking_head, ranks
 from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
@@ -110,7 +110,7 @@ class Decoder:
         logits = self.logits(self.hidden_states(embeddings), table.shape[0])
         logits.output(0).get_tensor().set_names({"logits"})
         model = ov.Model([ops.result(logits)], [embeddings, *self.inputs.all()], self.settings.architecture)
-        return PagedGraph(model, table.shape[0], Embedding(table, self.embedding_scale), self.weights)
+        return PagedGraph(model, table.shape[0], EmbeddingTable(table, self.embedding_scale), self.weights)
 
     def build_embedding(self) -> EmbeddingGraph:
         """Raises `ModelFileError`."""
@@ -128,7 +128,7 @@ class Decoder:
     def input_embedding(self) -> InputEmbedding:
         """The embeddings of tokens."""
         table = self.weights.matrix_tensor("token_embd.weight", self.width)
-        return InputEmbedding(Embedding(table, self.embedding_scale))
+        return InputEmbedding(EmbeddingTable(table, self.embedding_scale))
 
     def pooling(self) -> Pooling:
         """The pooling that the file declares; without one, and for scores of pairs, the last token's hidden state."""

@@ -179,7 +179,7 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
 
 
 def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
-    """Words hold eight outputs of one input, in an order of their own."""
+    """Words hold eight outputs of one input, in a special order."""
     version = str(config.get("version") or "gemm").lower()
     if version != "gemm" or config.get("bits", 4) != 4:
         kind = f"{version[:40]!r} with {str(config.get('bits'))[:10]} bits"

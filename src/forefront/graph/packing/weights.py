@@ -192,7 +192,7 @@ def _in_threads(function: Callable[[slice], None], pieces: Iterable[slice]) -> N
             pass
 
 
-class Embedding:
+class EmbeddingTable:
     """Rows of the embedding matrix, dequantised from the mapped file when they are needed. Takes token ids [tokens]."""
 
     def __init__(self, tensor: Tensor, factor: float = 1.0) -> None:
