@@ -6,7 +6,7 @@ import pytest
 
 from forefront.catalog.control_groups import ControlGroups
 from forefront.catalog.machine_memory import machine_memory
-from forefront.cli.model_loaders import memory_limit
+from forefront.cli.loaders.model_loaders import memory_limit
 from forefront.cli.settings.sections import LoadingSettings
 
 
