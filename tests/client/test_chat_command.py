@@ -34,12 +34,12 @@ def echo(request: httpx.Request) -> httpx.Response:
     """Lists models; answers with what was said last. `fail`, `cut` and `stop` in it have their effect."""
     if request.method == "GET":
         return httpx.Response(200, json=MODELS)
-    asked = json.loads(request.content)["messages"][-1]["content"]
-    if asked == "refuse":
+    last_prompt = json.loads(request.content)["messages"][-1]["content"]
+    if last_prompt == "refuse":
         return httpx.Response(429, json=FAILURE)
-    ending = {"fail": frame(FAILURE), "cut": frame(length()) + DONE}.get(asked, DONE)
-    body = Body([*events("You said: ", asked), *([] if asked == "stop" else [ending])])
-    if asked == "stop":
+    ending = {"fail": frame(FAILURE), "cut": frame(length()) + DONE}.get(last_prompt, DONE)
+    body = Body([*events("You said: ", last_prompt), *([] if last_prompt == "stop" else [ending])])
+    if last_prompt == "stop":
         body.fail = KeyboardInterrupt()
     return stream_of(body)
 
@@ -64,7 +64,7 @@ def discard(text: str) -> None:
     """Drop the text."""
 
 
-def said(conversation: ChatHistory) -> list[object]:
+def contents(conversation: ChatHistory) -> list[object]:
     return [turn["content"] for turn in conversation.history]
 
 
@@ -91,13 +91,13 @@ def test_a_failed_turn_is_forgotten(conversation: ChatHistory, prompt: str) -> N
     conversation.send("Hi", discard)
     with pytest.raises(RateLimitError):
         conversation.send(prompt, discard)
-    assert said(conversation) == ["Hi", "You said: Hi"]
+    assert contents(conversation) == ["Hi", "You said: Hi"]
 
 
 def test_ctrl_c_keeps_the_conversation(conversation: ChatHistory) -> None:
     answer = conversation.send("stop", discard)
     assert (answer.text, answer.interrupted) == ("You said: stop", True)
-    assert said(conversation) == ["stop", "You said: stop"]
+    assert contents(conversation) == ["stop", "You said: stop"]
 
 
 def test_ctrl_c_before_the_first_word_forgets_the_turn() -> None:

@@ -36,7 +36,7 @@ def make_key(folder: Path, limits: Limits) -> str:
 
 
 async def ask(server: Instant, key: str, most: int = 5) -> Answer:
-    """One completion, on a connection of its own."""
+    """One completion, on its own connection."""
     client = Client(server.url, key)
     answer = await client.chat(model=MODEL, messages=[{"role": "user", "content": "Hello"}], max_tokens=most)
     client.abort()

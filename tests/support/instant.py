@@ -120,7 +120,7 @@ class Instant:
 
 
 class Nursery:
-    """Starts servers by fork, from a process of its own that never ran anything else."""
+    """Starts servers by fork, from its own process that never ran anything else."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")

@@ -168,18 +168,20 @@ async def test_a_last_message_is_continued(backend: UpstreamBackend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "says"),
+    ("fields", "code", "expected_text"),
     [
         ({"messages": [{"role": "user", "content": "word " * 3000}]}, "context_length_exceeded", "context"),
         ({"grammar": "root ::= ("}, "invalid_value", "grammar"),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 5}}}}, "invalid_value", ""),
     ],
 )
-async def test_requests_that_it_refuses(fields: dict[str, Any], code: str, says: str, backend: UpstreamBackend) -> None:
+async def test_requests_that_it_refuses(
+    fields: dict[str, Any], code: str, expected_text: str, backend: UpstreamBackend
+) -> None:
     with pytest.raises(RequestError) as refused:
         await answer(backend, chat(**fields))
     assert refused.value.code == code
-    assert says in refused.value.message
+    assert expected_text in refused.value.message
 
 
 async def test_a_wrong_key(llama_server: str) -> None:

@@ -194,7 +194,7 @@ class ServedModel:
             future.set_result(None)
 
     def refuse(self, make_error: Callable[[], RequestError]) -> None:
-        """End the waiting requests with an error of their own each."""
+        """End the waiting requests with a separate error each."""
         for _, future in self._take_waiting():
             future.set_exception(make_error())
 

@@ -15,7 +15,7 @@ _CHECK_SECONDS = 5.0
 def build_backend(
     spec: UpstreamSpec, count: Counter | None = None, policy: CircuitPolicy | None = None
 ) -> UpstreamBackend:
-    """The backend, with the replicas of the spec, health checks and connections of its own."""
+    """The backend, with the replicas of the spec, its own health checks and connections."""
     client = UpstreamClient(spec.connect_seconds, spec.read_seconds)
 
     async def check(replica: UpstreamReplica) -> None:

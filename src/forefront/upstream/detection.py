@@ -1,4 +1,4 @@
-"""What kind of server an upstream is: found by asking it."""
+"""The kind of server that an upstream is, found by requests to it."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -47,7 +47,7 @@ async def list_models(client: UpstreamClient, replica: UpstreamReplica) -> list[
 
 
 async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -> Detected:
-    """The server's dialect, by its list of models or by paths of its own; `generic` where neither shows it.
+    """The server's dialect, by its list of models or by its special paths; `generic` where neither shows it.
 
     Raises `UpstreamError` for a server that cannot be reached.
     """

@@ -163,18 +163,18 @@ def _request_error(body: UpstreamErrorBody, status: int, replica: UpstreamReplic
     if "Traceback (most recent call last)" in body.message:
         message = ""
     overflow = bool(_OVERFLOW.search(body.message)) or "context" in body.code or "context" in body.type
-    said = f" It says: {message}" if message else ""
+    quote = f" It says: {message}" if message else ""
     if body.code in _OURS:
         code = body.code
         text = message or f"The model's upstream refuses this request ({code})."
     elif overflow:
-        code, text = "context_length_exceeded", f"The prompt is too long for the model's upstream.{said}"
+        code, text = "context_length_exceeded", f"The prompt is too long for the model's upstream.{quote}"
     elif status == 413:
-        code, text = "body_too_large", f"The request is too large for the model's upstream.{said}"
+        code, text = "body_too_large", f"The request is too large for the model's upstream.{quote}"
     elif status == 404:
-        code, text = "not_found", f"The model's upstream does not find what the request names.{said}"
+        code, text = "not_found", f"The model's upstream does not find what the request names.{quote}"
     else:
-        code, text = "invalid_value", f"The model's upstream refuses this request.{said}"
+        code, text = "invalid_value", f"The model's upstream refuses this request.{quote}"
     assert code in ERRORS
     return UpstreamError("request", code, text, param=body.param, detail=detail)
 

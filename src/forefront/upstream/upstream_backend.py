@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 # Tokens of a context that neither the settings nor the server state.
 _UNKNOWN_CONTEXT: Final = 131_072
-# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without asking.
+# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without a request.
 _LONGEST_TOKEN: Final = 64
 # Tokens up to which the one choice of an answer that the client wants whole is requested whole, which takes half of the
 # time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known. So is a

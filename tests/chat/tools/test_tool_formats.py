@@ -20,7 +20,7 @@ from forefront.wire.errors import RequestError
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
 from tests.chat.parsed import Plain, calls, content, cut, parsed
-from tests.chat.tool_formats import FORMS, PLACE, SAYS, TYPED, WHOLE, controlled, markers
+from tests.chat.tool_formats import FORMS, PLACE, TEMPLATE_TEXTS, TYPED, WHOLE, controlled, markers
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "get_weather": PLACE,
@@ -393,7 +393,7 @@ def test_formats_are_found_by_what_templates_say() -> None:
     assert kinds["hermes"] == "HermesFormat"
     assert kinds["granite"] == kinds["phi"] == kinds["cohere"] == kinds["lfm2-json"] == "JsonListFormat"
     assert kinds["qwen-coder"] == kinds["glm"] == kinds["minimax"] == "TaggedFormat"
-    assert len({str(form) for form in FORMS.values()}) == len(SAYS)
+    assert len({str(form) for form in FORMS.values()}) == len(TEMPLATE_TEXTS)
 
 
 def test_markers_that_are_control_tokens_become_text() -> None:

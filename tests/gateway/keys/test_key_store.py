@@ -184,18 +184,18 @@ async def test_a_known_admin_key_replaces_the_adopted_one(database: Database) ->
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"),
+    ("wanted", "message"),
     [
         (NewKey(name="phone"), r"\(phone\), which has no admin scope; choose another value or unset it"),
         (NewKey(name="old", scopes=["admin"], expires=1), r"\(old\), which has expired; choose another"),
     ],
 )
-async def test_a_known_key_without_admin_scope_is_not_adopted(database: Database, wanted: NewKey, says: str) -> None:
+async def test_a_known_key_without_admin_scope_is_not_adopted(database: Database, wanted: NewKey, message: str) -> None:
     store = KeyStore(database)
     store.ensure_admin_key(ADOPTED)
     known = store.create(wanted)
     before = store.list_keys()
-    with pytest.raises(InvalidApiKeyError, match=f"{known.id} {says}"):
+    with pytest.raises(InvalidApiKeyError, match=f"{known.id} {message}"):
         store.ensure_admin_key(known.key)
     assert store.list_keys() == before
     assert await KeyCache(database).find(ADOPTED) is not None

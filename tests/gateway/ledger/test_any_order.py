@@ -112,7 +112,7 @@ class ClientView:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Two servers, two keys of one project with a budget a day, one key with a budget of its own."""
+    """Two servers, two keys of one project with a budget a day, one key with its own budget."""
 
     def __init__(self) -> None:
         super().__init__()

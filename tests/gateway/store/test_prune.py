@@ -38,9 +38,9 @@ def test_rows_before_the_day_are_deleted_and_sums_stay(database: Database, count
         write_rows(connection, old + new, retry=False)
     sums = all_of(database, daily_usage), all_of(database, monthly_usage)
     assert count_completions_before(database, DAY) == count
-    told: list[int] = []
-    assert delete_completions_before(database, DAY, told.append) == count
-    assert told == [*range(500, count + 1, 500), count]
+    progress: list[int] = []
+    assert delete_completions_before(database, DAY, progress.append) == count
+    assert progress == [*range(500, count + 1, 500), count]
     assert {one[0] for one in all_of(database, completions)} == {"first", "later"}
     assert (all_of(database, daily_usage), all_of(database, monthly_usage)) == sums
     assert delete_completions_before(database, DAY) == 0

@@ -29,10 +29,10 @@ class Keys:
     """Knows no key, and records those that it is asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.looked_up: list[str] = []
 
     async def find(self, key: str) -> Principal | None:
-        self.asked.append(key)
+        self.looked_up.append(key)
         return None
 
 
@@ -62,7 +62,7 @@ async def test_the_path_decides(path: str, other: bool) -> None:
         assert answer.json() | {"error": {}} == {"type": "error", "error": {}, "request_id": "r1"}
     else:
         assert answer.json()["error"]["code"] == "invalid_api_key"
-    assert keys.asked == (["a key", "another"] if other else ["another"])
+    assert keys.looked_up == (["a key", "another"] if other else ["another"])
 
 
 async def test_errors_of_the_application_follow_them_too() -> None:

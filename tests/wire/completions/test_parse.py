@@ -18,7 +18,7 @@ TOOL = {"type": "function", "function": {"name": "f", "description": "d", "param
 FUNCTION = TOOL["function"]
 LEGACY = {"name": "f", "arguments": "{}"}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-ASKED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "c", "content": "1"}
 
 
@@ -123,7 +123,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"messages": [USER | {"function_call": {}}]}, MISSING_PARAMETER, "messages[0].function_call.name", "required"),
         ({"messages": [USER | {"function_call": LEGACY}]}, VALUE, "messages[0].function_call", "Only messages of"),
         (
-            {"messages": [ASKED | {"function_call": LEGACY}]},
+            {"messages": [CALLING | {"function_call": LEGACY}]},
             VALUE, "messages[0].function_call", "both `function_call` and `tool_calls`",
         ),
         (
@@ -134,16 +134,16 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"messages": [{"role": "assistant", "content": None}]}, MISSING_PARAMETER, "messages[0].content", "required"),
         ({"messages": [USER | {"content": None, "refusal": "No."}]}, MISSING_PARAMETER, "messages[0].content", "req"),
         ({"messages": [USER, RESULT]}, VALUE, "messages[1].tool_call_id", "made no call of the id `c`"),
-        ({"messages": [ASKED, RESULT, RESULT]}, VALUE, "messages[2].tool_call_id", "has its result already"),
-        ({"messages": [ASKED, USER, RESULT]}, VALUE, "messages[2].tool_call_id", "made no call"),
+        ({"messages": [CALLING, RESULT, RESULT]}, VALUE, "messages[2].tool_call_id", "has its result already"),
+        ({"messages": [CALLING, USER, RESULT]}, VALUE, "messages[2].tool_call_id", "made no call"),
         (
-            {"messages": [ASKED, {"role": "tool", "content": "1"}]},
+            {"messages": [CALLING, {"role": "tool", "content": "1"}]},
             MISSING_PARAMETER,
             "messages[1].tool_call_id",
             "is required in a message of the role `tool`",
         ),
         (
-            {"messages": [ASKED | {"tool_calls": [CALL, CALL]}]},
+            {"messages": [CALLING | {"tool_calls": [CALL, CALL]}]},
             VALUE,
             "messages[0].tool_calls[1].id",
             "there is a call of the id `c` already",
@@ -296,7 +296,7 @@ def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> Non
 
 def test_messages_in_parts_and_with_calls() -> None:
     parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
-    request = parse(messages=[parts, ASKED, RESULT]).request
+    request = parse(messages=[parts, CALLING, RESULT]).request
     assert [message.text for message in request.messages] == ["a\nb", "", "1"]
     assert request.messages[1].tool_calls is not None
     assert request.messages[1].tool_calls[0].function.name == "f"

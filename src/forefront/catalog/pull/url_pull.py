@@ -18,7 +18,7 @@ from forefront.catalog.source import SourceError
 def pull_url(
     reference: UrlReference, home: Path, records: PulledModels, cache: ModelCache, display: Display
 ) -> PulledModel:
-    """The model in a folder of its own under `home`. Raises `SourceError`, and `OSError` of the disk."""
+    """The model in its own folder under `home`. Raises `SourceError`, and `OSError` of the disk."""
     folder = home / "pulled" / "files" / reference.sha256[:32]
     path, lock = folder / reference.file_name, folder / "lock"
     partial = path.with_name(f"{path.name}.incomplete")

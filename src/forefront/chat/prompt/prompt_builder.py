@@ -71,7 +71,7 @@ class PromptBuilder:
             return [self._break(entry, mark) for entry in value]
         if not isinstance(value, str):
             return value
-        # Should every mark occur in the content, the one that is used is dropped from it.
+        # If every mark occurs in the content, the used mark is removed from the content.
         value = value.replace(mark, "")
         places = [place + 1 for place in self._control.places(value)]
         ends = [*places, len(value)]

@@ -15,7 +15,7 @@ from forefront.chat.tools.formats.tagged import TaggedFormat
 from forefront.chat.tools.tool_format import ToolFormat
 
 ControlTokens = Mapping[str, int]
-# A call object as templates write it, in text of their own or within a Jinja string.
+# A call object as templates write it, in plain text or within a Jinja string.
 _ARGUMENTS: Final = re.compile(r"""\\?["']arguments\\?["']""")
 _PARAMETERS: Final = re.compile(r"""\\?["']parameters\\?["']\s*:""")
 _PYTHON_MARKERS: Final = ("<|python_tag|>", "<|python_start|>")

@@ -15,7 +15,7 @@ PastCall = tuple[str, Mapping[str, Any]]
 
 
 class Rules:
-    """The rules of a Lark grammar that have no name of their own. Equal ones are one."""
+    """The unnamed rules of a Lark grammar. Equal rules are shared."""
 
     def __init__(self) -> None:
         self.left_out: list[str] = []  # paths of keywords of schemas that the rules do not enforce

@@ -27,7 +27,7 @@ class Challenge(_Message, tag="challenge"):
 
 
 class Hello(_Message, tag="hello"):
-    """The server's answer: its proof of the secret, and random bytes of its own."""
+    """The server's answer: its proof of the secret, and its own random bytes."""
 
     proof: bytes
     nonce: bytes

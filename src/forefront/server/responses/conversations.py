@@ -122,7 +122,7 @@ class ConversationRoutes:
 
 
 def _with_new_ids(items: Sequence[InputItem]) -> list[InputItem]:
-    """The items with ids of their own: a client may send an item of another conversation."""
+    """The items with their own ids: a client may send an item of another conversation."""
     return with_ids(items, secrets.token_hex(14), keep=False)
 
 

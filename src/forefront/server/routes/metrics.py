@@ -1,4 +1,4 @@
-"""`GET /metrics`: the metrics for Prometheus, for keys with the scope `metrics` or `admin`, or on a port of its own."""
+"""`GET /metrics`: the metrics for Prometheus, for keys with the scope `metrics` or `admin`, or on its own port."""
 
 from collections.abc import Awaitable, Callable
 

@@ -14,7 +14,7 @@ from forefront.wire.completions.request import ChatRequest, CompletionRequest, S
 from forefront.wire.errors import RequestError
 
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`; some servers have no limit by default
-# Fields with rules of their own, and fields that concern this server alone.
+# Fields with their own rules, and fields that concern this server alone.
 _SAMPLED: Final = (
     "temperature", "top_p", "top_k", "min_p", "stop_token_ids", "min_tokens", "ignore_eos", "seed", "n",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "response_format", "regex", "grammar",

@@ -17,7 +17,7 @@ from forefront.wire.completions.tools import Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonListFormat(ToolFormat):
-    """`closings` begin with the array's own bracket; `space` stands before the array; `keys` name the name and the
+    """`closings` begin with the array's own bracket; `space` precedes the array; `keys` name the name and the
     arguments of a call; `numbered` calls begin with their place in the array as `tool_call_id`."""
 
     closings: tuple[str, ...] = ("]",)
