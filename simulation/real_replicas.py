@@ -1,6 +1,6 @@
 """The same comparison on real engines: `python -m simulation.real_replicas`.
 
-Two replicas of the built-in model in processes of their own, conversations of 24 tenants with system prompts of 400
+Two replicas of the built-in model in their own processes, conversations of 24 tenants with system prompts of 400
 tokens, and a server's engine that routes them. Prints the prompt tokens that the replicas computed.
 """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from torture.client import Answer, Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import opened
@@ -63,11 +63,11 @@ async def repeat_nonces(url: str, tenant: Tenant, numbers: Iterator[int], size: 
     client = Client(url, tenant.key)
     for _ in numbers:
         nonce = _nonce()
-        said = [*_WORDS, *tenant.nonces[-1:]]
+        answer_text = [*_WORDS, *tenant.nonces[-1:]]
         tenant.nonces.append(nonce)
         turns = [
             turn
-            for word in said
+            for word in answer_text
             for turn in ({"role": "user", "content": f"Repeat: {word}"}, {"role": "assistant", "content": word})
         ]
         messages = [*turns, {"role": "user", "content": f"Repeat: {nonce}"}]

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Final
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import Budget, NewKey
+from forefront.wire.admin.records import Budget, NewKey
 from tests.support.server import KEY, RunningServer
 from torture.client import Client
 from torture.cluster.environment import Cluster, send_signal

@@ -79,6 +79,7 @@ class Engine:
         self._limits = replace(limits or SchedulerLimits(), scored_tokens=scored_tokens)
         self.max_running = self._limits.max_running
         self._drafter = drafter
+        self.takes_predictions = drafter is not None
         self._clock = clock
         # Kept over restarts, as the model's speed is.
         self._step_budget = self._limits.step_budget()

@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from forefront.catalog.loading import check_generates, read_text, weights_digest
+from forefront.catalog.loaders.local_loader import check_generates, read_text, weights_digest
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
-from forefront.cli import cluster_models
-from forefront.cli.cluster_models import ClusterModels, find_cluster, open_cluster, replica_spec
 from forefront.cli.commands.cluster import cluster
-from forefront.cli.config import Config, ConfigError, load_config
+from forefront.cli.loaders import cluster_models
+from forefront.cli.loaders.cluster_models import ClusterModels, find_cluster, open_cluster, replica_spec
+from forefront.cli.settings.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
 from forefront.cluster.backend.cluster_loader import ClusterAccess
 from forefront.cluster.backend.generation_dispatcher import RemoteLimits

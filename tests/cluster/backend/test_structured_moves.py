@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from forefront.chat.events import ChoiceEnd, Completed, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Started, ToolCallBegin, ToolInputDelta
 from forefront.chat.local.loading import ModelParts, create_preparer
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.protocol.constraint_source import constraint_source
 from forefront.fairness.tenant import Tenant
-from forefront.wire.parse import parse_chat_request
-from tests.cluster.replicas import Replica, engine_on, ready, spec_of
+from forefront.wire.completions.parse import parse_chat_request
+from tests.cluster.replicas import SLOW_STEP, Replica, engine_on, ready, spec_of
 
 SCHEMA = {
     "type": "object",
@@ -46,7 +46,7 @@ def survivor(home: Path) -> Iterator[Replica]:
 @asynccontextmanager
 async def two_replicas(survivor: Replica, home: Path) -> AsyncIterator[tuple[RemoteEngine, Replica]]:
     """An engine on a replica that will be killed. The other one is connected then."""
-    doomed = Replica(spec_of("forefront-mini", home))
+    doomed = Replica(spec_of("forefront-mini", home), SLOW_STEP)
     try:
         await asyncio.to_thread(lambda: doomed.address)
         async with engine_on([doomed]) as engine:
@@ -83,9 +83,9 @@ async def test_a_moved_answer_fits_its_schema(
             match event:
                 case Started():
                     fingerprint = event.fingerprint
-                case TextDelta(index=index, text=text):
+                case ContentDelta(index=index, text=text):
                     texts[index] = texts.get(index, "") + text
-                case ToolCallDelta(index=index, arguments=text):
+                case ToolInputDelta(index=index, arguments=text):
                     texts[index] = texts.get(index, "") + text
                 case ToolCallBegin(name=name):
                     assert name == "store"

@@ -9,7 +9,7 @@ from forefront.cluster.backend.cluster_status import cluster_status
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.discovery.cluster_watch import ClusterWatch
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
-from forefront.wire.admin import ClusterStatus
+from forefront.wire.admin.records import ClusterStatus
 
 
 class ClusterBackend(LocalBackend):

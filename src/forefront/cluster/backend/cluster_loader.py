@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
-from forefront.catalog.loading import read_text
+from forefront.catalog.loaders.local_loader import read_text
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, create_preparer, find_end_tokens

@@ -37,7 +37,7 @@ class RemoteLimits:
 
 
 @dataclass(slots=True)
-class MoveCounts:
+class MoveCounters:
     """Moves of generations: after `failures` of replicas, as replicas ended (`drains`), and those that exceeded the
     limit (`given_up`)."""
 
@@ -55,7 +55,7 @@ class GenerationDispatcher:
     ) -> None:
         self.router = PrefixRouter(silence_seconds=limits.stall_seconds)
         self.pool = ReplicaPool(model, self.router, limits.stall_seconds, self, tls)
-        self.moves = MoveCounts()
+        self.moves = MoveCounters()
         self.tokens_sampled, self.last_token = 0, 0.0
         self._limits, self._wake = limits, wake
         self._numbers = itertools.count(1)
@@ -105,6 +105,8 @@ class GenerationDispatcher:
         generation = work.generation
         if delta.cached and not generation.sampled:
             generation.cached_tokens = delta.cached
+        generation.accepted_prediction_tokens += delta.accepted_prediction
+        generation.rejected_prediction_tokens += delta.rejected_prediction
         tokens = work.add(delta)
         self.tokens_sampled += len(tokens)
         finished = bool(delta.finish) and work.finished

@@ -82,6 +82,7 @@ class RemoteGeneration:
             prompt_work=placement.prompt_work,
             output_work=placement.output_work,
             trace=self._trace,
+            prediction=pack_tokens(request.prediction),
         )
 
     def leave(self) -> None:

@@ -1,4 +1,4 @@
-"""One node of a cluster on this machine alone, bound to loopback: a process of its own with Ray's programs below it.
+"""One node of a cluster on this machine alone, bound to loopback: its own process with Ray's programs below it.
 
     python -m forefront.cluster.deployment.local_node head PORT CPUS DIRECTORY      the head; PORT is that of its GCS
     python -m forefront.cluster.deployment.local_node node PORT CPUS DIRECTORY      another node
