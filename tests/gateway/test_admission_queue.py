@@ -103,7 +103,7 @@ async def test_an_entry_is_released_once() -> None:
     first, second = enter(turns, "a"), enter(turns, "a")
     first.release(50)
     first.release(100)
-    await asyncio.wait_for(second.wait(), 1)
+    await asyncio.wait_for(second.wait(), 60)
     assert (turns.running, turns.waiting) == (1, 0)
 
 

@@ -47,5 +47,12 @@ CASES = dict(corpus())
 @pytest.mark.parametrize("name", CASES)
 def test_requests_are_framed_as_by_nginx_and_h11_or_refused(server: RunningServer, nginx: str, name: str) -> None:
     content = CASES[name]
-    response = exchange(server.url, content, timeout=0.3)
-    check(name, response, read_by_h11(content), read_by_nginx(nginx, content))
+    for seconds in (0.3, 3, 20):  # a busy machine may answer late
+        response = exchange(server.url, content, timeout=seconds)
+        try:
+            check(name, response, read_by_h11(content), read_by_nginx(nginx, content, seconds))
+        except AssertionError:
+            if seconds == 20:
+                raise
+        else:
+            return

@@ -65,7 +65,7 @@ def test_refused_grammars_leave_a_server_as_it_was(server: RunningServer) -> Non
         assert client.post("/v1/chat/completions", json=CHAT_FIELDS | {"temperature": 0}).json()["choices"] == before
         status = client.get("/admin/status").json()["models"]["tiny"]
     assert (status["running"], status["waiting"]) == (0, 0), status
-    assert slowest < 1
+    assert slowest < 10  # 0.1 s on a quiet machine; a backtracking search would take minutes
 
 
 @pytest.mark.slow

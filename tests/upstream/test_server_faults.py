@@ -132,7 +132,7 @@ async def _collect(url: str, upstream: FaultyUpstream) -> Seen:
                     jobs[collected(model)] = request(model, number, stream=False)
         outcomes = dict(zip(jobs, await asyncio.gather(*jobs.values()), strict=True))
         rows: dict[str, int] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum(rows.values()) < len(jobs):  # rows of failures are written after the response
                 report = (await client.get("/admin/usage", params={"by": "model"})).json()
                 rows = {row["group"]["model"]: row["requests"] for row in report["data"]}

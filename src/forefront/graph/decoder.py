@@ -46,6 +46,12 @@ def squared_relu(x: Node) -> Node:
     return ops.power(ops.relu(x), number(2))
 
 
+def _has_sections(settings: Settings) -> bool:
+    """Whether channels are divided among dimensions of positions."""
+    sections = "rope.dimension_sections"
+    return settings.is_list(sections) and min(settings.per_layer(sections, 2)) > 0
+
+
 # Channels. The widest heads of known models have 512.
 _WIDEST_HEAD: Final = 1 << 14
 
@@ -66,7 +72,7 @@ class Decoder:
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         self.settings, self.weights = settings, weights
-        self.layers = settings.integer("block_count", at_least=1)
+        self.layers = settings.layers
         if self.layers > weights.count:
             raise ModelFileError(f"its block_count is {self.layers}, but it has only {weights.count} tensors")
         self.width = settings.integer("embedding_length", at_least=1)
@@ -82,7 +88,9 @@ class Decoder:
         if turned % 2 or self.head_width % 2 or turned > self.head_width:
             raise ModelFileError(f"its positions turn {turned} of the {self.head_width} channels of a head")
         self.turned_width = turned
-        interleaved = settings.flag("rope.interleaved", self.interleaved)
+        # With positions in several dimensions, as images have them, the pairs are in halves in every family. In a text
+        # all dimensions are the same.
+        interleaved = settings.flag("rope.interleaved", self.interleaved and not _has_sections(settings))
         self.channels = channel_order(self.head_width, turned, interleaved)
         self.frequencies = read_frequencies(settings, weights, turned)
         self.scale = settings.number("attention.scale", 0.0) or self.head_width**-0.5
@@ -224,7 +232,7 @@ class Decoder:
         """Whether each layer sees a window of the context alone, in a model that has a window."""
         if self.settings.is_list("attention.sliding_window_pattern"):
             return [bool(n) for n in self.settings.per_layer("attention.sliding_window_pattern", self.layers)]
-        period = self.window_period
+        period = self.settings.integer("attention.sliding_window_pattern", self.window_period)
         return [period > 0 and n % period != period - 1 for n in range(self.layers)]
 
     def attention_heads(self, n: int) -> Heads:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from forefront.catalog.loaders.hf_model import HfModel
 from forefront.catalog.loaders.local_loader import load
@@ -12,7 +13,7 @@ from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.chat.local.loading import ModelOptions
 from tests.support.hf_directory import write_directory
 from tests.support.loaded import Silent
-from tests.support.random_decoder import CONTEXT
+from tests.support.random_decoder import CONTEXT, VOCABULARY
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,21 @@ def test_a_directory_is_a_model(directory: Path, tmp_path: Path) -> None:
     assert parts.tokenizer.encode("<|im_start|>ab")[0] == 1
     assert precision == "weights as stored"
     assert HfModel(source, ModelCache(tmp_path), exact=False).is_prepared
+
+
+def test_an_added_token_without_an_embedding_is_text(directory: Path, tmp_path: Path) -> None:
+    folder = copied(directory, tmp_path / "more")
+    pipeline = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    pipeline.add_special_tokens(["<image_soft_token>"])
+    (folder / "tokenizer.json").unlink()
+    pipeline.save(str(folder / "tokenizer.json"))
+    model = load(parse_source(str(folder)), ModelCache(tmp_path), ModelOptions(contexts=1), Silent())
+    assert model.backend.context_length == CONTEXT
+    parts, _ = HfModel(parse_source(str(folder)), ModelCache(tmp_path), exact=False).load()
+    tokens = parts.tokenizer.encode("<|im_start|><image_soft_token>ab")
+    assert max(tokens) < VOCABULARY
+    assert tokens[0] == 1
+    assert b"".join(parts.tokenizer.pieces[token] for token in tokens) == b"<image_soft_token>ab"
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])

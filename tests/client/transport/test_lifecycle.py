@@ -225,13 +225,13 @@ def test_a_stream_closed_by_another_thread() -> None:
 
         reader = threading.Thread(target=read)
         reader.start()
-        assert first.wait(10)
+        assert first.wait(60)
         while inspect.getgeneratorstate(stream._items) != inspect.GEN_RUNNING:
             pass
         with pytest.raises(ForefrontError, match="Another thread"):
             next(stream)
         stream.close()
-        reader.join(10)
+        reader.join(60)
         assert ended[1:] == ["end"]
 
 
@@ -250,7 +250,7 @@ async def test_a_stream_closed_by_another_task() -> None:
             with pytest.raises(ForefrontError, match="Another task"):
                 await anext(stream)
             await stream.close()
-            assert await asyncio.wait_for(reader, 10) == 1
+            assert await asyncio.wait_for(reader, 60) == 1
 
 
 def _in_child(client: ForefrontClient, results: Any) -> None:
@@ -265,7 +265,7 @@ def test_a_client_after_a_fork() -> None:
         results = context.Queue()
         child = context.Process(target=_in_child, args=[client, results])
         child.start()
-        assert results.get(timeout=30) == 1
-        child.join(10)
+        assert results.get(timeout=120) == 1
+        child.join(60)
         assert len(list(client.chat.completions.create(messages=USER, stream=True))) == 1
         assert talker.connections == 2

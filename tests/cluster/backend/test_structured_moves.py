@@ -16,7 +16,7 @@ from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.protocol.constraint_source import constraint_source
 from forefront.fairness.tenant import Tenant
 from forefront.wire.completions.parse import parse_chat_request
-from tests.cluster.replicas import Replica, engine_on, ready, spec_of
+from tests.cluster.replicas import SLOW_STEP, Replica, engine_on, ready, spec_of
 
 SCHEMA = {
     "type": "object",
@@ -46,7 +46,7 @@ def survivor(home: Path) -> Iterator[Replica]:
 @asynccontextmanager
 async def two_replicas(survivor: Replica, home: Path) -> AsyncIterator[tuple[RemoteEngine, Replica]]:
     """An engine on a replica that will be killed. The other one is connected then."""
-    doomed = Replica(spec_of("forefront-mini", home))
+    doomed = Replica(spec_of("forefront-mini", home), SLOW_STEP)
     try:
         await asyncio.to_thread(lambda: doomed.address)
         async with engine_on([doomed]) as engine:

@@ -63,7 +63,7 @@ async def taken(shared: RedisLimiter, principal: Principal, amount: int) -> Redi
 
 async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -> RedisReservation:
     """The same, retried until it is granted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await taken(shared, principal, amount)
@@ -73,18 +73,21 @@ async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -
 
 @pytest.mark.slow
 async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_server: RedisServer) -> None:
-    window, most_requests, most_tokens, most = 0.5, 40, 300, 3
-    # Times before and after the call, time of the release, tokens.
-    attempts: list[tuple[float, float, float, int]] = []
+    window, most_requests, most_tokens, most = 1.0, 40, 150, 3
+    attempts: list[tuple[float, float, float, int]] = []  # times before and after the call, time of the release, tokens
     refused: set[str] = set()
     async with two_desks(store, redis_server, window) as desks:
         limits = Limits(requests_per_minute=most_requests, concurrency=most)
         desks[0].keys.set_project("default", ProjectSettings(limits=Limits(tokens_per_minute=most_tokens)))
         principal = await desks[0].principal(NewKey(name="s", limits=limits))
-        end = time.monotonic() + 3
+        end = time.monotonic() + 60
+
+        def enough() -> bool:
+            """Whether windows have moved on, and there were refusals of both kinds."""
+            return {"run", "use"} <= refused and sum(tokens for *_, tokens in attempts) > 2 * most_tokens
 
         async def work(fixture: GatewayFixture, number: int) -> None:
-            while time.monotonic() < end:
+            while not enough() and time.monotonic() < end:
                 begin = time.monotonic()
                 try:
                     with fixture.gateway.admit(principal, "m", f"{number}-{begin}") as lease:
@@ -100,14 +103,14 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
                     await asyncio.sleep(0.01)
 
         await asyncio.gather(*(work(desks[n % 2], n) for n in range(10)))
-    assert refused == {"run", "make", "use"} or refused == {"run", "use"}
+    assert enough()
+    assert refused <= {"run", "make", "use"}
     # Each was counted at some time between the call and its result; the latest possible start of a window counts.
     for _, granted, _, _ in attempts:
         within = [one for one in attempts if one[0] >= granted and one[1] < granted + window]
         assert len(within) <= most_requests
         assert sum(tokens for *_, tokens in within) <= most_tokens
         assert sum(one[1] <= granted < one[2] for one in attempts) <= most
-    assert sum(tokens for *_, tokens in attempts) > 2 * most_tokens  # windows move on
 
 
 async def test_unused_tokens_return_to_every_server(store: Database, redis_server: RedisServer) -> None:
@@ -178,7 +181,7 @@ async def test_refusals_equal_those_of_limits_in_memory(
 
 @pytest.mark.slow
 async def test_more_than_a_thousand_entries_expire(store: Database, redis_server: RedisServer) -> None:
-    async with open_shared(redis_server, window=3.0) as shared, open_gateway(store) as fixture:
+    async with open_shared(redis_server, window=5.0) as shared, open_gateway(store) as fixture:
         principal = await fixture.principal(NewKey(name="m", limits=Limits(tokens_per_minute=1200)))
         claims = await asyncio.gather(*(taken(shared, principal, 1) for _ in range(1200)))
         assert (
@@ -187,7 +190,7 @@ async def test_more_than_a_thousand_entries_expire(store: Database, redis_server
         for amount in (1, 1100):
             with pytest.raises(RequestError, match="has 0 left") as caught:
                 await taken(shared, principal, amount)
-            assert 0 < int(error_headers(caught.value)["retry-after-ms"]) <= 3000
+            assert 0 < int(error_headers(caught.value)["retry-after-ms"]) <= 5000
         last = await until_taken(shared, principal, 1200)
         last.release(7)
         again = await taken(shared, principal, 1193)
@@ -198,15 +201,15 @@ async def test_more_than_a_thousand_entries_expire(store: Database, redis_server
 async def test_slots_of_a_dead_server_expire_and_those_of_a_live_one_stay(
     store: Database, redis_server: RedisServer
 ) -> None:
-    async with open_shared(redis_server, lease=1.0) as living, open_gateway(store) as fixture:
+    async with open_shared(redis_server, lease=2.0) as living, open_gateway(store) as fixture:
         principal = await fixture.principal(NewKey(name="d", limits=Limits(concurrency=2)))
-        async with open_shared(redis_server, lease=1.0) as dying:
+        async with open_shared(redis_server, lease=2.0) as dying:
             await taken(dying, principal, 1)
         await taken(living, principal, 1)
         with pytest.raises(RequestError, match="2 requests at a time"):
             await taken(living, principal, 1)
         await until_taken(living, principal, 1)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(2.5)
         with pytest.raises(RequestError, match="2 requests at a time"):
             await taken(living, principal, 1)
     store.close()
@@ -215,7 +218,7 @@ async def test_slots_of_a_dead_server_expire_and_those_of_a_live_one_stay(
 async def test_redis_keys_expire_and_contain_no_names(store: Database, redis_server: RedisServer) -> None:
     client = redis.Redis.from_url(redis_server.url)
     limits = Limits(requests_per_minute=100, tokens_per_minute=1000, concurrency=10)
-    async with open_shared(redis_server, window=0.5, lease=0.5) as shared, open_gateway(store) as fixture:
+    async with open_shared(redis_server, window=2.0, lease=2.0) as shared, open_gateway(store) as fixture:
         fixture.keys.set_project("a-known-project", ProjectSettings(limits=limits))
         principal = await fixture.principal(NewKey(name="n", project="a-known-project", limits=limits))
         claim = await taken(shared, principal, 5)
@@ -224,7 +227,7 @@ async def test_redis_keys_expire_and_contain_no_names(store: Database, redis_ser
         assert all(name.startswith("forefront:limits:") and client.pttl(name) > 0 for name in names)
         assert not any(secret in name for name in names for secret in (principal.key.id, "a-known-project"))
         claim.release(3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while client.dbsize():
                 await asyncio.sleep(0.1)
     client.close()
@@ -247,12 +250,12 @@ async def test_without_redis_only_limited_keys_are_refused_until_it_is_back(
                     redis_server.stop()
                 for n in range(3):
                     with pytest.raises(RequestError) as caught:
-                        async with asyncio.timeout(5):
+                        async with asyncio.timeout(60):
                             await answer(fixture.gateway.admit(limited, "m", f"r{n}"), 1, 1, 1)
                     assert (caught.value.code, error_headers(caught.value)["retry-after"]) == ("store_unavailable", "1")
                 await answer(fixture.gateway.admit(free, "m", "free"), 1, 1, 1)
                 lease.output_tokens = 4
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await lease.settle("completed", "stop")  # what had begun is answered
             if fault == "stopped":
                 redis_server.start()

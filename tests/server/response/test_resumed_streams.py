@@ -64,7 +64,7 @@ def post(http: httpx.Client, key: str | None, last: str | None = None, **fields:
 
 def wait_for_usage(http: httpx.Client, name: str) -> dict[str, Any]:
     """The ledger's row, which is written after the end of an aborted request."""
-    for _ in range(500):
+    for _ in range(5000):
         answer = http.get(f"/v1/usage/{name}")
         if answer.status_code == 200:
             body: dict[str, Any] = answer.json()

@@ -208,7 +208,7 @@ def test_two_pulls_share_one_transfer(hub: Hub, tmp_path: Path) -> None:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     stop = threading.Event()
-    for _ in range(1000):
+    for _ in range(5000):
         if condition():
             return
         stop.wait(0.02)
