@@ -76,6 +76,7 @@ def test_the_magnitude_of_longrope_and_yarn() -> None:
     assert fields(rope_scaling=yarn | {"attention_factor": 2.0})["rope.scaling.attn_factor"] * usual == pytest.approx(2)
 
 
+HYBRID = "GraniteMoeHybridForCausalLM"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"architectures": ["MixtralForCausalLM"]},
@@ -83,8 +84,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"architectures": ["LlamaForTokenClassification"]}, "'LlamaForTokenClassification' is not supported"),
     ({"architectures": ["Gemma2ForCausalLM"]}, "'Gemma2ForCausalLM' is not supported"),
-    ({"architectures": ["GraniteMoeHybridForCausalLM"], "num_local_experts": 8}, "num_local_experts '8'"),
-    ({"architectures": ["GraniteMoeHybridForCausalLM"]}, "position_embedding_type 'None'"),
+    (
+        {"architectures": [HYBRID], "position_embedding_type": "rope", "num_local_experts": 8},
+        "num_local_experts '8'",
+    ),
+    ({"architectures": [HYBRID]}, "position_embedding_type 'None'"),
     ({"architectures": None}, "does not name one architecture"),
     ({"architectures": [[]]}, "does not name one architecture"),
     ({"num_hidden_layers": 10**9}, "1000000000 layers, more than are supported"),
