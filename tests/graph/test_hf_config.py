@@ -1,4 +1,4 @@
-"""What a configuration says is what the graph gets, or is refused in one sentence."""
+"""A configuration reaches the graph, or is refused in one sentence."""
 
 import json
 import math

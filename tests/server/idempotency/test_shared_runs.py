@@ -29,7 +29,7 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 
 class Endpoint:
-    """Sends its messages, each when it may; counts how often it was asked and broken off."""
+    """Sends each message once it is released; counts its calls and its cancellations."""
 
     def __init__(self, *messages: Message, error: Exception | None = None) -> None:
         self.begun = self.cancelled = self.sent = 0
@@ -285,7 +285,7 @@ async def test_runs_in_progress_count_for_their_owner() -> None:
 
 
 async def test_retryable_results_are_evicted_last() -> None:
-    """Of one owner's answers, those that a client has seen whole go first, whatever their age."""
+    """Of one owner's answers, those that a client has received in full are dropped first, at any age."""
     runs = SharedRuns(Retention(memory=60_000))
     lost = Endpoint(START, piece(bytes(10_000)), piece(b"", more=False))
     await desert(runs, lost, "lost")
@@ -324,8 +324,8 @@ STEPS = st.lists(
 
 @given(STEPS)
 async def test_an_owner_within_its_share_loses_nothing_to_others(steps: list[tuple[str, int, str]]) -> None:
-    """`modest` keeps one answer and loses neither bytes nor entries, in whatever order three others come, run, leave
-    and are answered; and nothing is counted that is not there."""
+    """`modest` keeps one answer and loses neither bytes nor entries, in every order in which three others come, run,
+    leave and are answered; and nothing is counted that is not there."""
     keeping = Retention(memory=80_000, entries=12, largest=40_000, grace=60, grace_begun=60, deserted=3)
     runs, begun = SharedRuns(keeping), 0
     sizes = {"small": 100, "large": 30_000, "wide": 9_000}

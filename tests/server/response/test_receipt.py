@@ -1,4 +1,4 @@
-"""What an answer says of how it was made, and the headers around it."""
+"""The receipt of an answer, and its headers."""
 
 import json
 from typing import Any
@@ -76,5 +76,5 @@ def test_errors_say_whether_to_try_again() -> None:
 
 
 def test_the_comment_is_one_that_parsers_skip() -> None:
-    assert encode_waiting(3, 11.2) == b": waiting, 3 ahead, about 12 s\n\n"
-    assert encode_waiting(0, 0) == b": waiting\n\n"
+    assert encode_waiting(3, 11.2) == b": waiting, 3 ahead, about 12 s\n"
+    assert encode_waiting(0, 0) == b": waiting\n"

@@ -61,7 +61,7 @@ Port = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one. [env: PORT; default: 8000]"),
 ]
-Threads = Annotated[int, typer.Option(min=0, max=65535, help="CPU threads for each model; 0 for all cores.")]
+Threads = Annotated[int, typer.Option(min=0, max=65535, help="CPU threads for each model; 0 for all available cores.")]
 KvCacheSetting = Annotated[
     float, typer.Option(min=0.01, max=4096, metavar="GIB", help="Maximum memory of each model's KV cache, in GiB.")
 ]
