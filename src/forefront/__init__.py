@@ -64,7 +64,7 @@ from forefront.wire.completions.response import (
 )
 from forefront.wire.completions.tools import ToolCall
 from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
-from forefront.wire.responses.events import StreamEvent as ResponseStreamEvent
+from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog import load_queue, room
+from forefront.catalog import eviction as room
+from forefront.catalog import load_queue
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.catalog.load_queue import LoadQueue
 from forefront.catalog.loaded_model import LoadEstimate, Progress
 from forefront.catalog.source import SourceError
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.instant import InstantBackend
 
 
@@ -122,8 +123,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def failure_of(request: Any) -> ApiError:
-    with pytest.raises(ApiError) as caught:
+async def failure_of(request: Any) -> RequestError:
+    with pytest.raises(RequestError) as caught:
         await request
     return caught.value
 

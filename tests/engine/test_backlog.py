@@ -94,7 +94,7 @@ async def test_a_tenant_with_thousands_of_sequences_leaves_the_others_their_part
 
 
 async def alone(model: PagedModel, length: int, max_tokens: int) -> list[int]:
-    """The tokens of a greedy answer by an engine of its own."""
+    """The tokens of a greedy answer by a separate engine."""
     engine = small(model, 64)
     tokens = await tokens_of(ask(engine, length, max_tokens))
     await engine.stop()

@@ -63,9 +63,9 @@ def read_by_h11(content: bytes) -> Reading:
 
 def read_by_nginx(url: str, content: bytes, seconds: float = 0.3) -> Reading:
     """What nginx reads."""
-    said = exchange(url, content, timeout=seconds)
-    statuses = re.findall(rb"HTTP/1\.1 (\d{3})", said.content)
-    methods = [found.decode() for found in re.findall(rb"<([A-Z]+)>", said.content)]
+    response = exchange(url, content, timeout=seconds)
+    statuses = re.findall(rb"HTTP/1\.1 (\d{3})", response.content)
+    methods = [found.decode() for found in re.findall(rb"<([A-Z]+)>", response.content)]
     return Reading(methods, refused=statuses[len(methods) :] != [])
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.cli.settings.test_config import make_pair
-from tests.security.raw import Said, exchange, read_all, request
+from tests.security.raw import RawResponse, exchange, read_all, request
 from tests.support.server import KEY, RunningServer, run_server
 
 HEALTH = request("GET", "/health", "Host: x", "Connection: close")
@@ -64,9 +64,9 @@ def test_health_answers_while_another_address_holds_2500_connections(server: Run
         times = []
         for _ in range(20):
             begin = time.monotonic()
-            said = exchange(server.url, HEALTH)
+            response = exchange(server.url, HEALTH)
             times.append(time.monotonic() - begin)
-            assert said.status == 200
+            assert response.status == 200
         return statistics.median(times)
 
     alone = median_seconds()
@@ -99,7 +99,7 @@ def test_the_same_address_gets_in_too(small: RunningServer) -> None:
             assert client.get("/v1/models").status_code == 200
 
 
-def ask(opened: socket.socket, content: bytes) -> Said:
+def ask(opened: socket.socket, content: bytes) -> RawResponse:
     """One answer on a connection that stays open."""
     opened.settimeout(10)
     opened.sendall(content)
@@ -108,7 +108,7 @@ def ask(opened: socket.socket, content: bytes) -> Said:
         piece = opened.recv(2**16)
         assert piece
         got += piece
-    return Said(int(got[9:12]), got, closed=False)
+    return RawResponse(int(got[9:12]), got, closed=False)
 
 
 def test_a_connection_with_a_key_outlives_a_flood(small: RunningServer) -> None:

@@ -105,7 +105,7 @@ def test_clients_that_never_read_give_their_turns_up(tiny_gguf: Path, tmp_path: 
 
 
 async def until_idle(client: httpx.AsyncClient) -> None:
-    """Well before what was asked for would have been generated."""
+    """Well before the requested tokens would have been generated."""
     deadline = time.monotonic() + 60
     while True:
         status = json.loads((await client.get("/admin/status")).content)
@@ -168,7 +168,7 @@ async def test_grammars_of_one_project_delay_no_other(tiny_gguf: Path, tmp_path:
 async def alongside(
     gguf: Path, folder: Path, limits: dict[str, int]
 ) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
-    """Clients of two projects on a server of their own; the first one's key has `limits`."""
+    """Clients of two projects on a separate server; the first one's key has `limits`."""
     with run_server([f"tiny={gguf}"], folder / "home") as server:
         async with server.async_client() as admin:
             keys = []

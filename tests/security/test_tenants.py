@@ -22,7 +22,7 @@ PREFIX = [random.Random(1).randrange(3, 500) for _ in range(96)]
 CHAT: dict[str, Any] = {"model": "tiny", "max_tokens": 8, "temperature": 0, "logit_bias": {"2": -100}}
 
 
-def asked(tenant: int, turn: int) -> list[int]:
+def prompt_of(tenant: int, turn: int) -> list[int]:
     """The same beginning for all, then what is the tenant's own, in two turns of a conversation."""
     own = random.Random(tenant)
     return PREFIX + [own.randrange(3, 500) for _ in range(40 + 30 * turn)]
@@ -30,7 +30,7 @@ def asked(tenant: int, turn: int) -> list[int]:
 
 async def answer(engine: Engine, tenant: int, turn: int) -> tuple[list[int], int]:
     """The tokens, and how much of the prompt was found in the cache."""
-    request = GenerateRequest(asked(tenant, turn), 70, GREEDY, tenant=Tenant(f"tenant-{tenant}"))
+    request = GenerateRequest(prompt_of(tenant, turn), 70, GREEDY, tenant=Tenant(f"tenant-{tenant}"))
     generation = engine.submit(request)
     tokens = [token.token async for batch in generation for token in batch]
     return tokens, generation.cached_tokens
@@ -57,7 +57,7 @@ async def cold(model: PagedModel) -> dict[tuple[int, int], list[int]]:
 async def test_no_tenants_tokens_are_in_anothers_answer(
     model: PagedModel, cold: dict[tuple[int, int], list[int]]
 ) -> None:
-    """An answer of this model depends on its whole prompt: a block of somebody else's would change it."""
+    """An answer of this model depends on its whole prompt: a block of another tenant would change it."""
     assert len({tuple(tokens) for tokens in cold.values()}) == len(cold)
     engine = small(model, 22)  # room for three at a time, so that blocks are evicted and sequences preempted
     try:
@@ -94,7 +94,7 @@ def key_of(admin: httpx.Client, **fields: Any) -> dict[str, str]:
 
 
 def test_another_projects_prompt_is_cold_over_http(stored: Stored) -> None:
-    fields = CHAT | {"messages": [{"role": "user", "content": "The plan that nobody may know of. " * 20}]}
+    fields = CHAT | {"messages": [{"role": "user", "content": "The secret plan. The secret plan. " * 20}]}
     with stored.server.client() as admin:
 
         def cached(headers: dict[str, str], **more: Any) -> int:
@@ -108,7 +108,7 @@ def test_another_projects_prompt_is_cold_over_http(stored: Stored) -> None:
         assert warm > 0
         assert cached(key_of(admin, project="alice")) == warm  # one project, one cache
         bob = key_of(admin, project="bob")
-        # Whatever else a client may send, it chooses no other's cache by it.
+        # No other field of a request selects another tenant's cache.
         assert cached(bob, user="alice", prompt_cache_key="alice", metadata={"project": "alice"}) == 0
         carol = key_of(admin, project="carol")
         assert cached(carol | {"x-project": "alice", "openai-project": "alice"}) == 0

@@ -1,4 +1,4 @@
-"""The end of a server, whatever it is doing: it comes in time, and leaves the ledger whole."""
+"""The shutdown of a busy server: in time, with a complete ledger."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from forefront.cli.settings.config import Config, ServerSettings
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import completions, servers
 from forefront.server import store_calls as off_loop
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.postgres import new_database
 
@@ -96,7 +96,7 @@ async def test_a_hanging_store_counts_as_failed(monkeypatch: pytest.MonkeyPatch)
     answers, call = threading.Event(), off_loop.StoreCalls()
     calls = [call(answers.wait) for _ in range(20)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
-    assert {error.code for error in errors if isinstance(error, ApiError)} == {"store_unavailable"}
+    assert {error.code for error in errors if isinstance(error, RequestError)} == {"store_unavailable"}
     answers.set()
     monkeypatch.setattr(off_loop, "STORE_TIMEOUT", 60)
     assert await call(lambda: 1) == 1
@@ -122,8 +122,8 @@ def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str,
 
         assert ask(60) == 404
         way.freeze()
-        asked = [threads.submit(ask) for _ in range(10)]
-        for one in asked:
+        requests = [threads.submit(ask) for _ in range(10)]
+        for one in requests:
             assert isinstance(one.exception(), httpx.TransportError)
         signalled(server, signal.SIGTERM)
         server.process.join(60)  # five for the requests, 15 for the ledger

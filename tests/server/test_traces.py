@@ -66,7 +66,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
             exported.completions["whole"] = answer.json()["id"]
             client.post(CHAT, json=FIELDS | {"stream": True}, headers=headers("stream"))
             client.post(CHAT, json=FIELDS, headers=headers("hidden", "00"))
-            # On a connection of its own, which the server closes.
+            # On its own connection, which the server closes.
             broken = httpx.post(
                 f"{server.url}/v1/completions", json=_broken(), headers=dict(client.headers) | headers("broken")
             )

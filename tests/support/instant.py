@@ -19,7 +19,7 @@ from typing import Any
 
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, TokenizedText
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
 from forefront.cli.serving.server_runtime import run_server
 from forefront.cli.settings.config import Config
 from forefront.engine.engine import EngineStats
@@ -77,7 +77,7 @@ class InstantBackend:
                 await asyncio.sleep(self._pause)
             usage.output_tokens += 1
             self._sampled += 1
-            yield TextDelta(0, prepared.text)
+            yield ContentDelta(0, prepared.text)
         yield ChoiceEnd(0, "length")
         yield Completed(PROMPT, prepared.max_output_tokens, 0)
 
@@ -120,7 +120,7 @@ class Instant:
 
 
 class Nursery:
-    """Starts servers by fork, from a process of its own that never ran anything else."""
+    """Starts servers by fork, from its own process that never ran anything else."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")

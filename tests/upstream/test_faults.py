@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from forefront.wire.completions.request import ChatRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.faulty_upstream import FaultyUpstream
 from tests.support.upstream_faults import SECRET_ADDRESS, UpstreamFault, upstream_faults
 from tests.upstream.backends import Collected, chat, collect, open_backend
@@ -57,14 +57,14 @@ async def test_a_fault_of_a_whole_answer_has_its_outcome(name: str, upstream: Fa
 
 async def _outcome(
     upstream: FaultyUpstream, fault: UpstreamFault, request: ChatRequest
-) -> tuple[Collected, ApiError | None]:
+) -> tuple[Collected, RequestError | None]:
     """What came of a request. Silence is short only where the fault is that nothing comes."""
     collected, silence = Collected(), 0.4 if fault.lasts else 60.0
     async with open_backend(upstream.url, key="sk-secret-upstream-key", read_seconds=silence) as backend:
         try:
             async with asyncio.timeout(60):
                 await collect(collected, backend, request)
-        except ApiError as error:
+        except RequestError as error:
             # The connection of a broken answer is closed, never used again.
             await _until(lambda: upstream.open_connections <= 1)
             return collected, error

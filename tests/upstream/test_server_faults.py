@@ -1,6 +1,6 @@
 """Every fault of the table at the level of a running server: with one replica, and with a second one that works.
 
-All requests run at once against one server, each with a model of its own; the tests look at what came of them.
+All requests run at once against one server, each with its own model; the tests look at what came of them.
 """
 
 import asyncio

@@ -71,7 +71,7 @@ def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int
     settings = Settings(file.metadata)
     if makes_embeddings(settings):
         return 0
-    layers = settings.integer("block_count", at_least=1)
+    layers = settings.layers
     heads = settings.per_layer("attention.head_count", layers)
     key_heads = settings.per_layer("attention.head_count_kv", layers, heads[0])
     width = settings.integer("embedding_length", at_least=1) // max(1, heads[0])

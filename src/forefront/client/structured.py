@@ -32,7 +32,7 @@ class ResponseSchema(Generic[T]):
         self._read: Callable[[str], Any]
         try:
             self._resolve(given)
-        except Exception as error:  # Pydantic and msgspec have errors of their own for types without a schema
+        except Exception as error:  # Pydantic and msgspec have their own errors for types without a schema
             name = getattr(given, "__name__", type(given).__name__)
             raise InvalidArgumentError(f"`response_format` {name} has no JSON schema: {error}") from error
 

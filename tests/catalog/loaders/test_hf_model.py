@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from forefront.catalog.loaders.hf_model import HfModel
 from forefront.catalog.loaders.local_loader import load
@@ -12,7 +13,7 @@ from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.chat.local.loading import ModelOptions
 from tests.support.hf_directory import write_directory
 from tests.support.loaded import Silent
-from tests.support.random_decoder import CONTEXT
+from tests.support.random_decoder import CONTEXT, VOCABULARY
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +43,28 @@ def test_a_directory_is_a_model(directory: Path, tmp_path: Path) -> None:
     assert HfModel(source, ModelCache(tmp_path), exact=False).is_prepared
 
 
+def test_an_added_token_without_an_embedding_is_text(directory: Path, tmp_path: Path) -> None:
+    folder = copied(directory, tmp_path / "more")
+    pipeline = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    pipeline.add_special_tokens(["<image_soft_token>"])
+    (folder / "tokenizer.json").unlink()
+    pipeline.save(str(folder / "tokenizer.json"))
+    model = load(parse_source(str(folder)), ModelCache(tmp_path), ModelOptions(contexts=1), Silent())
+    assert model.backend.context_length == CONTEXT
+    parts, _ = HfModel(parse_source(str(folder)), ModelCache(tmp_path), exact=False).load()
+    tokens = parts.tokenizer.encode("<|im_start|><image_soft_token>ab")
+    assert max(tokens) < VOCABULARY
+    assert tokens[0] == 1
+    assert b"".join(parts.tokenizer.pieces[token] for token in tokens) == b"<image_soft_token>ab"
+
+
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 @pytest.mark.parametrize("kind", ["", "int8", "int4"])
 def test_it_is_loaded_in_every_precision(directory: Path, tmp_path: Path, precision: str, kind: str) -> None:
     options = ModelOptions(contexts=1, quantize_weights=kind, inference_precision=precision)
     model = load(parse_source(str(directory)), ModelCache(tmp_path), options, Silent())
-    said = {"": "weights as stored, ", "int8": "BF16 rounded to 8 bits", "int4": "BF16 rounded to 4 bits"}[kind]
-    assert said in model.build.quantization
+    expected = {"": "weights as stored, ", "int8": "BF16 rounded to 8 bits", "int4": "BF16 rounded to 4 bits"}[kind]
+    assert expected in model.build.quantization
     assert model.backend.context_length == CONTEXT
 
 
@@ -62,7 +78,7 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("missing", "content", "says"),
+    ("missing", "content", "message"),
     [
         ("config.json", None, r"must hold config\.json and \*\.safetensors"),
         ("model.safetensors", None, r"must hold config\.json and \*\.safetensors"),
@@ -75,13 +91,13 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
     ],
 )
 def test_a_faulty_directory_is_named(
-    directory: Path, tmp_path: Path, missing: str, content: str | None, says: str
+    directory: Path, tmp_path: Path, missing: str, content: str | None, message: str
 ) -> None:
     folder = copied(directory, tmp_path / "broken")
     (folder / missing).unlink()
     if content is not None:
         (folder / missing).write_text(content)
-    with pytest.raises(SourceError, match=says) as error:
+    with pytest.raises(SourceError, match=message) as error:
         HfModel(parse_source(str(folder)), ModelCache(tmp_path / "home"), exact=True).load()
     assert str(error.value).startswith(str(folder))
     assert "\n" not in str(error.value)

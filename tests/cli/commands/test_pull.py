@@ -144,7 +144,7 @@ def wait_for_size(folder: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["pull", "hf:owner/gated"], "hf:owner/gated: the repository is gated: accept its licence at "),
         (["serve", "hf:owner/missing"], "hf:owner/missing: there is no such repository on 127.0.0.1:"),
@@ -152,11 +152,11 @@ def wait_for_size(folder: Path, size: int) -> None:
         (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled; `forefront models list` shows"),
     ],
 )
-def test_a_failing_command_is_one_line(hub: Hub, tmp_path: Path, arguments: list[str], says: str) -> None:
+def test_a_failing_command_is_one_line(hub: Hub, tmp_path: Path, arguments: list[str], message: str) -> None:
     done = forefront(hub, tmp_path, *arguments)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert lines[-1].startswith(f"forefront: {says}")
+    assert lines[-1].startswith(f"forefront: {message}")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

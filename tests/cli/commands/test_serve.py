@@ -167,6 +167,7 @@ def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -
         port = str(taken.getsockname()[1])
         cases = [
             (["serve", str(tmp_path / "missing.gguf")], {}, "no such file"),
+            (["serve", "no/such-0.6B"], {}, "no such file or directory; hf:no/such-0.6B would be the model"),
             (["serve", str(broken), "--port", "0"], {}, "the file is cut off or damaged"),
             (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are named tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),
@@ -176,12 +177,12 @@ def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -
             (["serve", str(tiny_gguf), "--device", "GPU.7"], {}, "there is no device GPU.7; OpenVINO sees CPU"),
             (["serve", str(tiny_gguf), "--device", "TPU"], {}, "'TPU' is not a device: it is CPU, GPU or AUTO"),
         ]
-        for arguments, variables, says in cases:
+        for arguments, variables, message in cases:
             result = forefront(*arguments, home=tmp_path / "home", **variables)
             assert result.returncode == 1, result
             lines = [line for line in result.stderr.splitlines() if line.startswith("forefront:")]
             assert len(lines) == 1, result.stderr
-            assert says in lines[0]
+            assert message in lines[0]
             assert "Traceback" not in result.stderr
 
 

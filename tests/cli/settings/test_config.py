@@ -55,7 +55,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected_message"),
     [
         ("[server]\nport =\n", r"forefront.toml is not TOML: .*line 2"),
         ("[serv]\n", "there is no setting `serv`; did you mean `server`"),
@@ -118,10 +118,10 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("[store]\nurl = '/srv/forefront.db'\n", "`store.url`: the database's address is not a URL such as"),
     ],
 )
-def test_invalid_settings_name_their_source(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_settings_name_their_source(tmp_path: Path, text: str, expected_message: str) -> None:
     path = tmp_path / "forefront.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=expected_message):
         load_config(path, {})
 
 
@@ -190,6 +190,17 @@ def test_config_check(tmp_path: Path) -> None:
     assert "[server] has no setting `prot`" in forefront("serve", "--config", str(bad), home=tmp_path).stderr
 
 
+def test_config_check_reads_upstreams_and_files_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "file.toml"
+    for upstream, message in (
+        ("upstream = 'localhost:8000'", "`models.a.upstream` is not a URL such as"),
+        ("upstream = 'http://a/v1'\nupstream_key = 'env:NO_SUCH_KEY'", "`models.a.upstream_key`: "),
+    ):
+        file.write_text(f"[models.a]\n{upstream}\n", encoding="utf-8-sig")
+        result = forefront("config", "check", "--config", str(file), home=tmp_path)
+        assert (result.returncode, message in result.stderr) == (1, True), result.stderr
+
+
 def test_config_check_looks_at_the_environment(tmp_path: Path) -> None:
     typos = {"FOREFRONT_LOG_FROMAT": "json", "FOREFRONT_DATABSE_URL": "sqlite:////x.db", "FOREFRONT_API_KEY": "short"}
     result = forefront("config", "check", home=tmp_path, **typos)
@@ -205,7 +216,7 @@ def test_config_check_looks_at_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "expected_message"),
     [
         ("FOREFRONT_SERVER_PORT", "9000", "did you mean `PORT`?"),
         ("FOREFRONT_HOST", "0.0.0.0", "did you mean `HOST`?"),
@@ -221,10 +232,10 @@ def test_config_check_looks_at_the_environment(tmp_path: Path) -> None:
         ("OTHER_LOG_FROMAT", "json", None),
     ],
 )
-def test_an_unknown_variable_is_reported(name: str, value: str, says: str | None) -> None:
-    told = unknown_variables({name: value})
-    assert len(told) == (says is not None)
-    assert says is None or (says in told[0] and f"`{name}`" in told[0])
+def test_an_unknown_variable_is_reported(name: str, value: str, expected_message: str | None) -> None:
+    warnings = unknown_variables({name: value})
+    assert len(warnings) == (expected_message is not None)
+    assert expected_message is None or (expected_message in warnings[0] and f"`{name}`" in warnings[0])
 
 
 def test_every_variable_that_the_code_or_a_page_names_is_known() -> None:
@@ -278,7 +289,7 @@ def test_a_prompt_is_one_line_for_people_and_shows_no_key(capsys: pytest.Capture
     root = logging.getLogger()
     before, level = root.handlers, root.level
     try:
-        secret = 'a"key-of-somebody-0123456789'
+        secret = 'a"key-of-another-0123456789'
         set_up_logging("human", "info", prompts=True, secrets=(secret,))
         asked = [Message(role="user", content=f"Hello\nERROR forged: {secret}")]
         logging.getLogger("forefront.prompts").info("asked", extra={"prompt": asked})
@@ -316,7 +327,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("certificate", "key", "says"),
+    ("certificate", "key", "expected_message"),
     [
         ("c.pem", "other/k.pem", "`server.tls_key`: {key} is not the key of the certificate in {certificate}"),
         ("c.pem", "rsa/k.pem", "`server.tls_key`: {key} is not the key of the certificate in {certificate}"),
@@ -337,9 +348,11 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("other", "k.pem", "`server.tls_certificate`: {certificate} cannot be read: Is a directory"),
     ],
 )
-def test_a_pair_for_tls_that_cannot_be_used_is_refused(tls: Path, certificate: str, key: str, says: str) -> None:
+def test_a_pair_for_tls_that_cannot_be_used_is_refused(
+    tls: Path, certificate: str, key: str, expected_message: str
+) -> None:
     files = {"certificate": str(tls / certificate), "key": str(tls / key)}
-    with pytest.raises(ConfigError, match=re.escape(says.format(**files))):
+    with pytest.raises(ConfigError, match=re.escape(expected_message.format(**files))):
         load_config(None, {f"FOREFRONT_SERVER_TLS_{name.upper()}": file for name, file in files.items()})
 
 
@@ -368,9 +381,9 @@ def test_tls_cors_and_deadlines(tiny_gguf: Path, tmp_path: Path) -> None:
         context = ssl.create_default_context(cafile=str(certificate))
         with httpx.Client(base_url=server.url, verify=context) as client:
             assert client.get("/health").status_code == 200
-            asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
-            allowed = client.options("/v1/chat/completions", headers={"origin": "https://app.example"} | asking)
+            preflight = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+            allowed = client.options("/v1/chat/completions", headers={"origin": "https://app.example"} | preflight)
             assert allowed.headers["access-control-allow-origin"] == "https://app.example"
-            refused = client.options("/v1/chat/completions", headers={"origin": "https://evil.example"} | asking)
+            refused = client.options("/v1/chat/completions", headers={"origin": "https://evil.example"} | preflight)
             assert "access-control-allow-origin" not in refused.headers
             assert client.get("/v1/models", headers={"origin": "https://app.example"}).status_code == 401

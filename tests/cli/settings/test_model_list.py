@@ -47,7 +47,7 @@ def test_a_table_overrides_the_options_of_the_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fallbacks", "says"),
+    ("fallbacks", "message"),
     [
         ({"a": ["b"], "b": ["bb"]}, "`models.b.fallback`: there is no model `bb`; did you mean `b`?"),
         ({"a": ["a"]}, "`models.a.fallback` leads back to the model: a, a"),
@@ -55,11 +55,11 @@ def test_a_table_overrides_the_options_of_the_command() -> None:
         ({f"m{i}": [f"m{(i + 1) % 3000}"] for i in range(3000)}, "leads back to the model"),
     ],
 )
-def test_fallbacks_that_cannot_be(fallbacks: dict[str, list[str]], says: str) -> None:
+def test_fallbacks_that_cannot_be(fallbacks: dict[str, list[str]], message: str) -> None:
     tables = {name: msgspec.structs.replace(REMOTE, fallback=others) for name, others in fallbacks.items()}
     with pytest.raises(ConfigError) as error:
         list_models([], tables, ModelOptions())
-    assert says in str(error.value)
+    assert message in str(error.value)
 
 
 def test_several_ways_to_a_fallback_are_no_loop(tiny_gguf: Path) -> None:

@@ -68,20 +68,20 @@ def talking(talk: Callable[[socket.socket], None]) -> Iterator[Talker]:
         thread.join()
 
 
-def say_one_thing(connection: socket.socket) -> None:
+def send_one_text(connection: socket.socket) -> None:
     connection.sendall(HEAD + in_chunk(events("a")[0]))
 
 
 def trickle(connection: socket.socket) -> None:
     """A comment now and then, so that no read is ever long."""
-    say_one_thing(connection)
+    send_one_text(connection)
     for _ in range(200):
         connection.sendall(in_chunk(b": waiting\n\n"))
         time.sleep(0.02)
 
 
 def trickle_then_hang(connection: socket.socket) -> None:
-    say_one_thing(connection)
+    send_one_text(connection)
     time.sleep(0.2)
     connection.sendall(in_chunk(b": waiting\n\n"))
 
@@ -136,7 +136,7 @@ async def test_a_stream_s_connection_is_used_again_with_asyncio(monkeypatch: pyt
 
 @pytest.mark.parametrize("read", [0, 1])
 def test_an_abandoned_stream_releases_its_connection(read: int) -> None:
-    with talking(say_one_thing) as talker, ForefrontClient("k", "m", talker.url) as client:
+    with talking(send_one_text) as talker, ForefrontClient("k", "m", talker.url) as client:
         stream = client.chat.completions.create(messages=USER, stream=True)
         for _ in range(read):
             next(stream)
@@ -147,7 +147,7 @@ def test_an_abandoned_stream_releases_its_connection(read: int) -> None:
 
 @pytest.mark.parametrize("read", [0, 1])
 async def test_an_abandoned_async_stream_releases_its_connection(read: int) -> None:
-    with talking(say_one_thing) as talker:
+    with talking(send_one_text) as talker:
         async with AsyncForefrontClient("k", "m", talker.url) as client:
             stream = await client.chat.completions.create(messages=USER, stream=True)
             for _ in range(read):
@@ -159,7 +159,7 @@ async def test_an_abandoned_async_stream_releases_its_connection(read: int) -> N
 
 @pytest.mark.parametrize("read", [0, 1])
 def test_closing_releases_the_connection(read: int) -> None:
-    with talking(say_one_thing) as talker, ForefrontClient("k", "m", talker.url) as client:
+    with talking(send_one_text) as talker, ForefrontClient("k", "m", talker.url) as client:
         with client.chat.completions.stream(messages=USER) as stream:
             for _ in range(read):
                 next(stream)
@@ -167,7 +167,7 @@ def test_closing_releases_the_connection(read: int) -> None:
 
 
 async def test_cancelling_releases_the_connection() -> None:
-    with talking(say_one_thing) as talker:
+    with talking(send_one_text) as talker:
         async with AsyncForefrontClient("k", "m", talker.url) as client:
 
             async def read() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from forefront.chat.events import ChoiceEnd, Completed, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Started, ToolCallBegin, ToolInputDelta
 from forefront.chat.local.loading import ModelParts, create_preparer
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.cluster.backend.remote_engine import RemoteEngine
@@ -83,9 +83,9 @@ async def test_a_moved_answer_fits_its_schema(
             match event:
                 case Started():
                     fingerprint = event.fingerprint
-                case TextDelta(index=index, text=text):
+                case ContentDelta(index=index, text=text):
                     texts[index] = texts.get(index, "") + text
-                case ToolCallDelta(index=index, arguments=text):
+                case ToolInputDelta(index=index, arguments=text):
                     texts[index] = texts.get(index, "") + text
                 case ToolCallBegin(name=name):
                     assert name == "store"

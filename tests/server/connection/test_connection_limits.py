@@ -4,7 +4,7 @@ import pytest
 
 from forefront.server.connection.connection_limits import ConnectionLimits
 from forefront.server.http.error_response import error_headers
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 
 
 class Held:
@@ -114,7 +114,7 @@ def test_a_project_has_three_quarters(clock: list[float]) -> None:
     for one in [*first, second]:
         one.idle = False
     third = opened(limits, "192.0.2.1", 1)[0]
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(RequestError) as refused:
         limits.authenticate(third, "a")
     assert (ERRORS[refused.value.code].status, error_headers(refused.value)["connection"]) == (503, "close")
     limits.authenticate(third, "b")
@@ -127,7 +127,7 @@ def test_an_eighth_is_kept_for_connections_without_a_key(clock: list[float]) -> 
         one = opened(limits, "192.0.2.1", 1, idle=False)[0]
         limits.authenticate(one, f"project{number % 2}")
     waiting = opened(limits, "192.0.2.2", 5)
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         limits.authenticate(waiting[0], "c")
     assert count(waiting) == 5
     assert count(opened(limits, "192.0.2.3", 1)) == 1

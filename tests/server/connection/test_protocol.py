@@ -31,8 +31,8 @@ async def _large(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _asking(connection: str) -> AsyncIterator[tuple[socket.socket, _Server]]:
-    """A client that has asked for a large answer, with little room for it, and for the connection to be kept or not."""
+async def _requesting(connection: str) -> AsyncIterator[tuple[socket.socket, _Server]]:
+    """A client that has requested a large answer, with little room for it, and for the connection to be kept or not."""
     kind = bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 5.0, _SECONDS))
     server = _Server(uvicorn.Config(_large, http=kind, ws="none", lifespan="off", log_level="error"))
     with socket.socket() as listening, socket.socket() as client:
@@ -63,13 +63,13 @@ def _read(client: socket.socket, seconds: float) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 async def test_a_large_answer_may_take_longer_to_read_as_long_as_it_is_read(connection: str) -> None:
-    async with _asking(connection) as (client, _):
+    async with _requesting(connection) as (client, _):
         assert await asyncio.to_thread(_read, client, 2 * _SECONDS) >= _BODY
 
 
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 async def test_a_client_that_stops_reading_counts_as_disconnected(connection: str) -> None:
-    async with _asking(connection) as (client, server), asyncio.timeout(60):
+    async with _requesting(connection) as (client, server), asyncio.timeout(60):
         while not server.server_state.connections:
             await asyncio.sleep(0.01)
         while server.server_state.connections:

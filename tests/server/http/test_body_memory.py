@@ -13,7 +13,7 @@ from forefront.cli.settings.config import Config, ServerSettings
 from forefront.server.http.body import MAX_BODY
 from forefront.server.http.body_memory import BodyMemory, RequestMemory
 from forefront.server.http.error_response import error_headers
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from tests.server.routes.test_admin import make_key
 from tests.support.instant import KEY, MODEL, Nursery
 from tests.support.server import RunningServer, run_server
@@ -52,7 +52,7 @@ def test_a_share_is_held_resized_and_given_back() -> None:
 def test_an_owner_at_its_share_is_refused_and_others_are_not() -> None:
     intake = BodyMemory(memory=300)
     with held_by(intake, "one", 100), begun(intake, "one") as more:
-        with pytest.raises(ApiError) as caught:
+        with pytest.raises(RequestError) as caught:
             more.hold(10)
         assert (ERRORS[caught.value.code].status, caught.value.code) == (429, "rate_limit_exceeded")
         assert (error_headers(caught.value)["x-should-retry"], error_headers(caught.value)["retry-after"]) == (
@@ -75,9 +75,9 @@ def test_a_full_server_answers_503_and_reserves_room_for_administrators() -> Non
     with ExitStack() as stack:
         for number in range(40):
             for size in (64, 16, 4, 1):
-                with suppress(ApiError):
+                with suppress(RequestError):
                     stack.enter_context(held_by(intake, f"{number}", size, f"{number}"))
-        with begun(intake, "late", "late") as late, pytest.raises(ApiError) as caught:
+        with begun(intake, "late", "late") as late, pytest.raises(RequestError) as caught:
             late.hold(20)
         assert (ERRORS[caught.value.code].status, caught.value.code) == (503, "overloaded")
         with begun(intake, "late", "late", reserved=True) as admin:
@@ -87,7 +87,7 @@ def test_a_full_server_answers_503_and_reserves_room_for_administrators() -> Non
 
 def test_a_body_that_never_fits_is_not_retryable() -> None:
     intake = BodyMemory(memory=300)
-    with begun(intake, "one") as share, pytest.raises(ApiError) as caught:
+    with begun(intake, "one") as share, pytest.raises(RequestError) as caught:
         share.hold(101)
     assert (ERRORS[caught.value.code].status, error_headers(caught.value)["x-should-retry"]) == (429, "false")
     assert "retry-after" not in error_headers(caught.value)
@@ -98,7 +98,7 @@ def test_one_key_reads_so_many_bodies_at_a_time() -> None:
     reading = [RequestMemory(intake) for _ in range(10)]
     for share in reading:
         share.begin("p", "one", reserved=False)
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         RequestMemory(intake).begin("p", "one", reserved=False)
     assert ERRORS[caught.value.code].status == 429
     other = RequestMemory(intake)
@@ -291,7 +291,7 @@ async def test_a_key_that_is_revoked_while_a_body_comes_opens_nothing(server: Ru
         assert admin.delete(f"/admin/keys/{made['id']}").status_code == 200
     await asyncio.sleep(1)
     writer.write(BODY[10:])
-    said = await reader.readuntil(b"\r\n\r\n")
-    assert said.split()[1] == b"401"
-    assert b"\r\nwww-authenticate: Bearer\r\n" in said
+    first_response = await reader.readuntil(b"\r\n\r\n")
+    assert first_response.split()[1] == b"401"
+    assert b"\r\nwww-authenticate: Bearer\r\n" in first_response
     writer.close()

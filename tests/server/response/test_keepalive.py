@@ -1,4 +1,4 @@
-"""Pauses are told, events are taken ahead, and whoever takes them is over when the stream is."""
+"""Pauses yield None, events are read ahead, and the reading task ends with the stream."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from forefront.server.response.keepalive import with_keepalive
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
 async def test_a_pause_is_reported_and_no_event_is_lost() -> None:
@@ -48,11 +48,11 @@ async def test_leaving_in_a_pause_closes_the_events() -> None:
 async def test_an_error_comes_through() -> None:
     async def events() -> AsyncGenerator[int, None]:
         yield 1
-        raise ApiError("engine_failed", "x")
+        raise RequestError("engine_failed", "x")
 
     paced = with_keepalive(events(), 1)
     assert await anext(paced) == [1]
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         await anext(paced)
 
 
@@ -77,10 +77,10 @@ async def test_output_before_an_error_comes_first() -> None:
     async def events() -> AsyncGenerator[int, None]:
         for number in range(5):
             yield number
-        raise ApiError("engine_failed", "x")
+        raise RequestError("engine_failed", "x")
 
     seen: list[int] = []
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         async for batch in with_keepalive(events(), 1):
             seen += batch
             await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""A server whose backend answers at once, or slowly enough to be watched, on a store of its own."""
+"""A server whose backend answers at once, or slowly enough to be watched, on its own store."""
 
 from collections.abc import Iterator
 

@@ -95,8 +95,8 @@ def test_a_round_of_tools(client: Any) -> None:
     name = client.conversations.create().id
     tools: Any = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
     fields = {"model": "forefront-mini", "tools": tools, "conversation": name}
-    asked = create(client, **fields, tool_choice="required", max_output_tokens=64)
-    call = next(item for item in asked.output if item.type == "function_call")
+    calling = create(client, **fields, tool_choice="required", max_output_tokens=64)
+    call = next(item for item in calling.output if item.type == "function_call")
     output: Any = [{"type": "function_call_output", "call_id": call.call_id, "output": "12"}]
     create(client, **fields, input=output, tool_choice="none")
     types = [item.type for item in client.conversations.items.list(name, order="asc")]

@@ -67,13 +67,13 @@ def test_a_large_body_delays_no_other_request(server: RunningServer) -> None:
     content = b'{"model":"tiny","messages":[' + messages + b"]}"
     with server.client() as client, server.client() as other, ThreadPoolExecutor() as threads:
         for _ in range(8):  # a busy machine may delay one of them
-            asked = threads.submit(client.post, PATH, content=content, headers={"content-type": "application/json"})
+            pending = threads.submit(client.post, PATH, content=content, headers={"content-type": "application/json"})
             slowest, start = 0.0, time.monotonic()
-            while not asked.done():
+            while not pending.done():
                 begin = time.monotonic()
                 assert other.get("/health").status_code == 200
                 slowest = max(slowest, time.monotonic() - begin)
-            assert asked.result().status_code == 422
+            assert pending.result().status_code == 422
             if slowest < max(0.25, (time.monotonic() - start) / 3):
                 return
     raise AssertionError(f"a health check took {slowest:.2f} s")

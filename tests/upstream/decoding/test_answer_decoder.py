@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.chat.events import ChoiceEnd, Event, TextDelta
+from forefront.chat.events import ChoiceEnd, ContentDelta, Event
 from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
-from forefront.upstream.decoding.usage import TokenCounts, read_usage, read_usages
+from forefront.upstream.decoding.usage import UpstreamUsage, read_usage, read_usages
 from forefront.upstream.error_mapping import read_error
-from forefront.upstream.http.sse import EventReader
+from forefront.upstream.http.sse import BoundedEventReader
 from tests.support.upstream_answers import chunk
 from tests.upstream.backends import Collected
 from tests.upstream.recorded_answers import RECORDED, Recorded
@@ -29,7 +29,7 @@ def pieces(data: bytes, sizes: list[int]) -> Iterator[bytes]:
 
 def decode(data: bytes, sizes: list[int]) -> tuple[AnswerDecoder, Collected]:
     """The events of a stream that arrives in such pieces, up to `[DONE]`."""
-    reader, decoder, collected = EventReader(2**20), AnswerDecoder(1, 1000), Collected()
+    reader, decoder, collected = BoundedEventReader(2**20), AnswerDecoder(1, 1000), Collected()
     for piece in pieces(data, sizes):
         for payload in reader.feed(piece):
             if payload != b"[DONE]":
@@ -147,7 +147,7 @@ def test_usage_of_one_choice_is_not_that_of_all() -> None:
     events(decoder, chunk(choices=[{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}], usage=part))
     assert not decoder.usages
     events(decoder, chunk({"content": "a"}, "stop"), chunk(choices=[], usage=part | {"completion_tokens": 2}))
-    assert read_usages(decoder.usages, 1, 100, 100) == TokenCounts(7, 2)
+    assert read_usages(decoder.usages, 1, 100, 100) == UpstreamUsage(7, 2)
 
 
 def test_usage_of_each_choice_adds_up() -> None:
@@ -161,7 +161,7 @@ def test_usage_of_each_choice_adds_up() -> None:
         }
         events(decoder, chunk(choices=[{"index": index, "text": "x", "finish_reason": "stop"}], usage=part))
     events(decoder, chunk(choices=[], usage={"prompt_tokens": 99, "completion_tokens": 99}))
-    assert read_usages(decoder.usages, 2, 100, 100) == TokenCounts(prompt=11, output=4, cached=0)
+    assert read_usages(decoder.usages, 2, 100, 100) == UpstreamUsage(prompt=11, output=4, cached=0)
 
 
 @pytest.mark.parametrize("data", [b"null", b"{}", b'{"type": "ping"}', b'{"id": "x", "model": "m"}'])
@@ -264,7 +264,7 @@ def spelled_out(payloads: list[bytes], sizes: list[int]) -> tuple[list[tuple[obj
         while position < len(payloads):
             size = sizes[turn % len(sizes)]
             for event in decoder.decode_all(payloads[position : position + size]):
-                texts = event.text if isinstance(event, TextDelta) else [event]
+                texts = event.text if isinstance(event, ContentDelta) else [event]
                 result += [(getattr(event, "index", 0), part) for part in texts]
             position, turn = position + size, turn + 1
     except MalformedAnswerError:
@@ -282,4 +282,4 @@ def test_chunks_that_arrive_together_add_up_to_the_same(chunks: list[dict[str, A
 def test_texts_that_arrive_together_are_joined() -> None:
     payloads = [json.dumps({"model": "m", "choices": [{"delta": {"content": word}}]}).encode() for word in "abcd"]
     events = list(AnswerDecoder(1, 100).decode_all(payloads))
-    assert [event.text for event in events if isinstance(event, TextDelta)] == ["a", "bcd"]
+    assert [event.text for event in events if isinstance(event, ContentDelta)] == ["a", "bcd"]

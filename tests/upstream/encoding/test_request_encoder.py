@@ -8,7 +8,7 @@ import pytest
 
 from forefront.upstream.dialects import DIALECTS, NEUTRAL
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.upstream.backends import QUESTION, chat, text
 from tests.upstream.request_fields import (
     CHAT_SAMPLES,
@@ -47,7 +47,7 @@ def test_the_page_has_the_name_of_each_field_in_each_dialect() -> None:
 def test_values_arrive_or_are_refused_by_name(dialect: str, is_chat: bool, samples: dict[str, Any]) -> None:
     for name, value in samples.items():
         fields = added(dialect, name, value, is_chat=is_chat)
-        if isinstance(fields, ApiError):
+        if isinstance(fields, RequestError):
             assert fields.code == "unsupported_parameter"
             assert fields.param is not None
             assert name in fields.message
@@ -159,7 +159,7 @@ def test_text_completions_have_their_default_length(dialect: str) -> None:
 @pytest.mark.parametrize("grammar", ["start: /a+/", {"syntax": "lark", "definition": "start: /a+/"}])
 @pytest.mark.parametrize("dialect", ["sglang", "llama.cpp"])
 def test_a_lark_grammar_is_refused_where_only_gbnf_is_read(dialect: str, grammar: Any) -> None:
-    with pytest.raises(ApiError, match="This value of `grammar` is not supported by the model `big`"):
+    with pytest.raises(RequestError, match="This value of `grammar` is not supported by the model `big`"):
         encode(dialect, chat(grammar=grammar))
 
 
@@ -177,7 +177,7 @@ def test_custom_tools(dialect: str) -> None:
     else:
         assert tool["type"] == "function"
         assert list(tool["function"]["parameters"]["properties"]) == ["input"]
-        with pytest.raises(ApiError) as refused:
+        with pytest.raises(RequestError) as refused:
             encode(dialect, chat(tools=[*TOOLS, bound]))
         assert refused.value.param == "tools[1].custom.format"
 
@@ -228,7 +228,7 @@ def test_roles_and_reasoning(dialect: str) -> None:
 def test_a_last_message_of_the_assistant(dialect: str) -> None:
     request = chat(messages=[QUESTION, {"role": "assistant", "content": "So"}])
     if DIALECTS[dialect].prefill is None:
-        with pytest.raises(ApiError) as refused:
+        with pytest.raises(RequestError) as refused:
             encode(dialect, request)
         assert refused.value.param == "messages[1].role"
     else:

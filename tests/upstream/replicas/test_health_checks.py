@@ -3,10 +3,10 @@
 import asyncio
 
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.replicas.circuit import Circuit, CircuitPolicy
 from forefront.upstream.replicas.health_checks import HealthChecks
-from forefront.upstream.replicas.replica_state import ReplicaState
+from forefront.upstream.replicas.replica_state import UpstreamReplicaState
 
 
 class Checked:
@@ -14,13 +14,15 @@ class Checked:
 
     def __init__(self) -> None:
         self.works, self.checks, self.now = True, 0, 0.0
-        self.state = ReplicaState(Replica("big/1", "http://gpu-1/v1"), Circuit(CircuitPolicy()), self.clock)
+        self.state = UpstreamReplicaState(
+            UpstreamReplica("big/1", "http://gpu-1/v1"), Circuit(CircuitPolicy()), self.clock
+        )
 
     def clock(self) -> float:
         self.now += 1
         return self.now
 
-    async def check(self, replica: Replica) -> None:
+    async def check(self, replica: UpstreamReplica) -> None:
         assert replica.name == "big/1"
         self.checks += 1
         if not self.works:

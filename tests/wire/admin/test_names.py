@@ -7,7 +7,7 @@ import pytest
 
 from forefront.wire.admin.parse import check_new_key, convert_or_raise, parse_new_key
 from forefront.wire.admin.records import NewKey
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
 
@@ -16,7 +16,7 @@ def refusal(**fields: object) -> str | None:
     """The field that is refused, if one is."""
     try:
         check_new_key(convert_or_raise({"name": "x"} | fields, NewKey))
-    except ApiError as error:
+    except RequestError as error:
         assert ERRORS[error.code].status == 422
         return error.param
     return None
@@ -48,6 +48,6 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
 
 
 def test_a_surrogate_by_itself_is_no_text() -> None:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         parse_new_key(b'{"name": "a\\ud800b"}')
     assert ERRORS[caught.value.code].status in (400, 422)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 
 USER = {"role": "user", "content": "Hello"}
 MISSING = object()
@@ -18,7 +18,7 @@ TOOL = {"type": "function", "function": {"name": "f", "description": "d", "param
 FUNCTION = TOOL["function"]
 LEGACY = {"name": "f", "arguments": "{}"}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-ASKED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "c", "content": "1"}
 
 
@@ -29,8 +29,8 @@ def parse(**fields: Any) -> ParsedRequest[ChatRequest]:
     )
 
 
-def refusal(**fields: Any) -> ApiError:
-    with pytest.raises(ApiError) as caught:
+def refusal(**fields: Any) -> RequestError:
+    with pytest.raises(RequestError) as caught:
         parse(**fields)
     return caught.value
 
@@ -123,7 +123,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"messages": [USER | {"function_call": {}}]}, MISSING_PARAMETER, "messages[0].function_call.name", "required"),
         ({"messages": [USER | {"function_call": LEGACY}]}, VALUE, "messages[0].function_call", "Only messages of"),
         (
-            {"messages": [ASKED | {"function_call": LEGACY}]},
+            {"messages": [CALLING | {"function_call": LEGACY}]},
             VALUE, "messages[0].function_call", "both `function_call` and `tool_calls`",
         ),
         (
@@ -131,19 +131,18 @@ UNSUPPORTED = (400, "unsupported_parameter")
             VALUE, "messages[1].name", "holds no `function_call` of `f`",
         ),
         ({"messages": [USER, {"role": "function", "content": "1"}]}, MISSING_PARAMETER, "messages[1].name", "required"),
-        ({"messages": [{"role": "assistant", "content": None}]}, MISSING_PARAMETER, "messages[0].content", "required"),
         ({"messages": [USER | {"content": None, "refusal": "No."}]}, MISSING_PARAMETER, "messages[0].content", "req"),
         ({"messages": [USER, RESULT]}, VALUE, "messages[1].tool_call_id", "made no call of the id `c`"),
-        ({"messages": [ASKED, RESULT, RESULT]}, VALUE, "messages[2].tool_call_id", "has its result already"),
-        ({"messages": [ASKED, USER, RESULT]}, VALUE, "messages[2].tool_call_id", "made no call"),
+        ({"messages": [CALLING, RESULT, RESULT]}, VALUE, "messages[2].tool_call_id", "has its result already"),
+        ({"messages": [CALLING, USER, RESULT]}, VALUE, "messages[2].tool_call_id", "made no call"),
         (
-            {"messages": [ASKED, {"role": "tool", "content": "1"}]},
+            {"messages": [CALLING, {"role": "tool", "content": "1"}]},
             MISSING_PARAMETER,
             "messages[1].tool_call_id",
             "is required in a message of the role `tool`",
         ),
         (
-            {"messages": [ASKED | {"tool_calls": [CALL, CALL]}]},
+            {"messages": [CALLING | {"tool_calls": [CALL, CALL]}]},
             VALUE,
             "messages[0].tool_calls[1].id",
             "there is a call of the id `c` already",
@@ -239,7 +238,7 @@ def test_refusals(fields: dict[str, Any], kind: tuple[int, str], param: str, mes
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"3", b"null", b"true"])
 def test_the_body_is_an_object(body: bytes) -> None:
-    with pytest.raises(ApiError, match="must be a JSON object") as caught:
+    with pytest.raises(RequestError, match="must be a JSON object") as caught:
         parse_chat_request(body)
     assert (ERRORS[caught.value.code].status, caught.value.code, caught.value.param) == (422, "invalid_type", None)
 
@@ -247,7 +246,7 @@ def test_the_body_is_an_object(body: bytes) -> None:
 @pytest.mark.parametrize("number", [b"NaN", b"1e400", b"-Infinity", b"1" * 5000])
 def test_numbers_that_json_lacks(number: bytes) -> None:
     body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": ' + number + b"}"
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         parse_chat_request(body)
     assert (ERRORS[caught.value.code].status, caught.value.code) == (400, "invalid_json")
 
@@ -288,7 +287,7 @@ NUMERIC = [
 def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> None:
     try:
         taken = getattr(parse(**{name: number}, logprobs=True).request, name)
-    except ApiError as error:
+    except RequestError as error:
         assert (ERRORS[error.code].status, error.param) == (422, name)
     else:
         assert taken == number
@@ -296,7 +295,7 @@ def test_any_number_is_taken_or_refused_by_name(name: str, number: float) -> Non
 
 def test_messages_in_parts_and_with_calls() -> None:
     parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
-    request = parse(messages=[parts, ASKED, RESULT]).request
+    request = parse(messages=[parts, CALLING, RESULT]).request
     assert [message.text for message in request.messages] == ["a\nb", "", "1"]
     assert request.messages[1].tool_calls is not None
     assert request.messages[1].tool_calls[0].function.name == "f"
@@ -349,6 +348,6 @@ def test_refused_completions(fields: dict[str, Any], kind: tuple[int, str] | Non
     if kind is None:
         assert complete(**fields).prompts == ["a"]
         return
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         complete(**fields)
     assert ((ERRORS[caught.value.code].status, caught.value.code), caught.value.param) == (kind, param)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.parsing.json_reader import read_json
 
 MB = 1_000_000
@@ -16,7 +16,7 @@ OUT_OF_RANGE = "Invalid JSON at line 1, column 7: the number is out of range."
 
 
 def refusal(body: bytes) -> str:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         read_json(body)
     assert (ERRORS[caught.value.code].status, caught.value.code, caught.value.param) == (400, "invalid_json", None)
     return caught.value.message
@@ -52,6 +52,17 @@ def test_half_an_emoji_is_a_replacement_character(body: bytes, value: Any) -> No
     assert read_json(body) == value
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert read_json(mark + b'{"a": 1}') == {"a": 1}
+    assert read_json(mark + b"[1,]") == [1]
+    assert refusal(mark + mark + b"{}").startswith("Invalid JSON at line 1, column 1")
+
+
+def test_an_empty_body_is_called_empty() -> None:
+    assert refusal(b"") == refusal(b"\xef\xbb\xbf") == "The body is empty: send a JSON object."
+
+
 @given(st.lists(st.sampled_from(["\ud83d", "\ude00", "\\", '"', "a", "é", "u"])))
 def test_any_text_of_utf_16_units_is_taken(units: list[str]) -> None:
     text = "".join(units)
@@ -67,7 +78,6 @@ def test_a_large_body_with_half_an_emoji_is_refused() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "Invalid JSON at line 1, column 1: expecting value."),
         (b"[,]", "Invalid JSON at line 1, column 2: expecting value."),
         (b"{,}", "Invalid JSON at line 1, column 2: expecting property name enclosed in double quotes."),
         (b"[1,,]", "Invalid JSON at line 1, column 4: expecting value."),
@@ -128,7 +138,7 @@ def test_trailing_commas_anywhere(value: Any) -> None:
 def test_anything_is_a_value_or_the_one_error(body: bytes) -> None:
     try:
         read_json(body)
-    except ApiError as error:
+    except RequestError as error:
         assert error.code == "invalid_json"
 
 

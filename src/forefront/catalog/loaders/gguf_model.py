@@ -5,6 +5,7 @@ from pathlib import Path
 from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.tokenizer.gguf import gguf_tokenizer
+from forefront.tokenizer.saved_merges import SavedMerges
 from forefront.tokenizer.tokenizer import Tokenizer
 
 
@@ -16,7 +17,7 @@ class GgufModel(PreparedModel):
         return file, file.paths
 
     def _tokenizer(self) -> Tokenizer:
-        return gguf_tokenizer(dict(self._file.metadata))
+        return gguf_tokenizer(dict(self._file.metadata), SavedMerges(self._cache.tokenizer(self.digest)))
 
     def _end_tokens(self) -> frozenset[int]:
         return frozenset()  # the tokenizer has them

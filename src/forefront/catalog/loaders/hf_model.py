@@ -20,7 +20,8 @@ class HfModel(PreparedModel):
         return model, model.paths
 
     def _tokenizer(self) -> Tokenizer:
-        return hugging_face_tokenizer(self._source.path)
+        embeddings = self._file.tensors.get("token_embd.weight")
+        return hugging_face_tokenizer(self._source.path, None if embeddings is None else embeddings.shape[0])
 
     def _end_tokens(self) -> frozenset[int]:
         return end_tokens(self._source.path)

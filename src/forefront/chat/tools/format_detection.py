@@ -7,17 +7,18 @@ from typing import Final
 
 from forefront.chat.tools.formats.gemma import GemmaFormat
 from forefront.chat.tools.formats.hermes import HermesFormat
-from forefront.chat.tools.formats.json_list import JsonListFormat
+from forefront.chat.tools.formats.json_list import BareListFormat, JsonListFormat
 from forefront.chat.tools.formats.llama import LlamaFormat
 from forefront.chat.tools.formats.named import MistralFormat, SectionFormat
 from forefront.chat.tools.formats.pythonic import BarePythonicFormat, FencedPythonicFormat, PythonicFormat, is_pythonic
 from forefront.chat.tools.formats.tagged import TaggedFormat
 from forefront.chat.tools.tool_format import ToolFormat
 
-Control = Mapping[str, int]
-# A call object as templates write it, in text of their own or within a Jinja string.
+ControlTokens = Mapping[str, int]
+# A call object as templates write it, in plain text or within a Jinja string.
 _ARGUMENTS: Final = re.compile(r"""\\?["']arguments\\?["']""")
 _PARAMETERS: Final = re.compile(r"""\\?["']parameters\\?["']\s*:""")
+_BARE_LIST: Final = re.compile(r"""\[\s*\{\\?["']name\\?["']:""")
 _PYTHON_MARKERS: Final = ("<|python_tag|>", "<|python_start|>")
 
 
@@ -103,7 +104,7 @@ _SIGNATURES: Final = (
     _Signature(  # MiniMax M2
         ("<minimax:tool_call>",),
         TaggedFormat(
-            openings=("<minimax:tool_call>",),
+            openings=("<minimax:tool_call>", '<invoke name="'),
             closings=("</minimax:tool_call>",),
             call='<invoke name="',
             named='">',
@@ -111,8 +112,30 @@ _SIGNATURES: Final = (
             keyed='">',
             valued="</parameter>",
             end="</invoke>",
+            together=True,
         ),
     ),
+    _Signature(  # MiniCPM 5
+        ('<function name="', '<param name="'),
+        TaggedFormat(
+            openings=('<function name="',),
+            call='<function name="',
+            named='">',
+            key='<param name="',
+            keyed='">',
+            valued="</param>",
+            end="</function>",
+            gap="",
+            cdata=True,
+        ),
+    ),
+    _Signature(  # Apertus
+        ("<|tools_prefix|>", "<|tools_suffix|>"),
+        JsonListFormat(openings=("<|tools_prefix|>",), closings=("]", "<|tools_suffix|>"), by_name=True),
+    ),
+    _Signature(
+        ("<|function_call|>",), HermesFormat(openings=("<|function_call|>",), closings=(), gap="")
+    ),  # GigaChat 3.1
     _Signature(  # GLM 4.5
         ("<tool_call>", "<arg_key>"),
         TaggedFormat(
@@ -130,7 +153,7 @@ _SIGNATURES: Final = (
 )
 
 
-def find_tool_format(template: str, control: Control) -> ToolFormat | None:
+def find_tool_format(template: str, control: ControlTokens) -> ToolFormat | None:
     """The format of the chat template's source; `control` are the tokenizer's control tokens (text → id).
 
     None for a template without tools, and for one whose calls are of an unknown kind.
@@ -142,12 +165,12 @@ def find_tool_format(template: str, control: Control) -> ToolFormat | None:
     return None
 
 
-def present(control: Control, *markers: str) -> dict[str, int]:
+def present(control: ControlTokens, *markers: str) -> dict[str, int]:
     """Those of the markers that are control tokens."""
     return {marker: control[marker] for marker in markers if marker in control}
 
 
-def _mistral(template: str, control: Control) -> ToolFormat | None:
+def _mistral(template: str, control: ControlTokens) -> ToolFormat | None:
     if "[TOOL_CALLS]" not in template:
         return None
     markers = present(control, "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
@@ -155,7 +178,7 @@ def _mistral(template: str, control: Control) -> ToolFormat | None:
     return MistralFormat(named="[ARGS]" in template, space=space, control=markers)
 
 
-def _signed(template: str, control: Control) -> ToolFormat | None:
+def _signed(template: str, control: ControlTokens) -> ToolFormat | None:
     for signature in _SIGNATURES:
         if all(text in template for text in signature.texts):
             form = signature.format
@@ -164,7 +187,7 @@ def _signed(template: str, control: Control) -> ToolFormat | None:
     return None
 
 
-def _lfm(template: str, control: Control) -> ToolFormat | None:
+def _lfm(template: str, control: ControlTokens) -> ToolFormat | None:
     opening, closing = "<|tool_call_start|>", "<|tool_call_end|>"
     if opening not in template and not ("tools" in template and opening in control):
         return None
@@ -172,7 +195,7 @@ def _lfm(template: str, control: Control) -> ToolFormat | None:
     return kind(openings=(opening,), closings=("]", closing), control=present(control, opening, closing))
 
 
-def _list(template: str, control: Control) -> ToolFormat | None:
+def _list(template: str, control: ControlTokens) -> ToolFormat | None:
     if "<tool_call>" in template:
         return None
     if "functools[" in template:
@@ -193,13 +216,13 @@ def _list(template: str, control: Control) -> ToolFormat | None:
     return None
 
 
-def _hermes(template: str, control: Control) -> ToolFormat | None:
+def _hermes(template: str, control: ControlTokens) -> ToolFormat | None:
     if "<tool_call>" not in template or not _ARGUMENTS.search(template):
         return None
     return HermesFormat(control=present(control, "<tool_call>", "</tool_call>"))
 
 
-def _pythonic(template: str, control: Control) -> ToolFormat | None:
+def _pythonic(template: str, control: ControlTokens) -> ToolFormat | None:
     if "```tool_code" in template:
         return FencedPythonicFormat()
     opening, closing = "<function_calls>", "</function_calls>"
@@ -213,7 +236,7 @@ def _pythonic(template: str, control: Control) -> ToolFormat | None:
     return BarePythonicFormat()
 
 
-def _llama(template: str, control: Control) -> ToolFormat | None:
+def _llama(template: str, control: ControlTokens) -> ToolFormat | None:
     marker = next((marker for marker in _PYTHON_MARKERS if marker in template or marker in control), None)
     if marker is None or not _PARAMETERS.search(template):
         return None
@@ -221,7 +244,12 @@ def _llama(template: str, control: Control) -> ToolFormat | None:
     return LlamaFormat(openings=(marker,), closings=closing, control=present(control, marker, *closing))
 
 
-_FINDERS: Final[tuple[Callable[[str, Control], ToolFormat | None], ...]] = (
+def _bare_list(template: str, _control: ControlTokens) -> ToolFormat | None:
+    shown = _BARE_LIST.search(template) and _ARGUMENTS.search(template) and "tools" in template
+    return BareListFormat() if shown else None
+
+
+_FINDERS: Final[tuple[Callable[[str, ControlTokens], ToolFormat | None], ...]] = (
     _mistral,
     _signed,
     _lfm,
@@ -229,4 +257,5 @@ _FINDERS: Final[tuple[Callable[[str, Control], ToolFormat | None], ...]] = (
     _hermes,
     _pythonic,
     _llama,
+    _bare_list,
 )

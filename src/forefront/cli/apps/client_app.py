@@ -1,4 +1,4 @@
-"""The client commands as an application of their own, which starts without importing the server."""
+"""The client commands as a separate application, which starts without importing the server."""
 
 from collections.abc import Callable
 

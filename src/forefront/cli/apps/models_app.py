@@ -1,4 +1,4 @@
-"""The commands for model files, as an application of their own: they start without loading the engine."""
+"""The commands for model files, as a separate application: they start without loading the engine."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""The commands that work on the store, as an application of their own: they start without loading the engine."""
+"""The commands that work on the store, as a separate application: they start without loading the engine."""
 
 from collections.abc import Callable
 

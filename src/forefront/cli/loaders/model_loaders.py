@@ -16,8 +16,9 @@ from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.machine_memory import machine_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.model_settings import parse_keep
+from forefront.catalog.process_memory import anonymous_memory
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import ModelUse, PulledModels
+from forefront.catalog.pull.records import ModelLock, PulledModels
 from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
 from forefront.chat.local.loading import DRAFT_KV_SHARE
 from forefront.cli.loaders.cluster_models import ClusterModels
@@ -89,7 +90,7 @@ class _FilePuller:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._use: ModelUse | None = None
+        self._use: ModelLock | None = None
 
     def __call__(self, source: ModelSource, progress: Progress) -> ModelSource:
         """The source with its files on this machine. Raises `SourceError`."""
@@ -113,7 +114,7 @@ def make_catalog(
     loaded. Raises `SourceError`."""
     models = [make_model(one, home, cluster) for one in configured]
     limit = memory_limit(settings)
-    catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds))
+    catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds, memory=anonymous_memory))
     check_kept(models, limit)
     # Models that are always kept first: the others get what is left.
     for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):

@@ -7,7 +7,7 @@ import typer
 
 from forefront.wire.admin.parse import convert_or_raise
 from forefront.wire.admin.records import Budget, Limits
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _RPM = "Maximum requests within any 60 seconds."
 _TPM = "Maximum tokens, input and output, within any 60 seconds."
@@ -34,31 +34,31 @@ _BUDGET = re.compile(r"(?P<whole>\d{1,18})(?P<fraction>\.\d+)? ?(?P<tokens>token
 
 
 def read_limits(rpm: int | None, tpm: int | None, concurrency: int | None) -> Limits:
-    """Limits from the options. Raises `ApiError`."""
+    """Limits from the options. Raises `RequestError`."""
     fields = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
     return convert_or_raise(fields, Limits)
 
 
 def read_budget(texts: list[str] | None) -> Budget | None:
-    """One budget from the values of `--budget`. Raises `ApiError`."""
+    """One budget from the values of `--budget`. Raises `RequestError`."""
     fields: dict[str, Any] = {}
     for text in texts or []:
         match = _BUDGET.fullmatch(text.strip())
         if match is None:
             examples = "`100000 tokens/day`, `25/month` or `0.5/ever`"
-            raise ApiError("invalid_value", f"--budget {text!r} is not a budget such as {examples}")
+            raise RequestError("invalid_value", f"--budget {text!r} is not a budget such as {examples}")
         unit = "tokens" if match["tokens"] else "money"
         if unit in fields or fields.get("period", match["period"]) != match["period"]:
-            raise ApiError("invalid_value", "a budget has one amount of tokens, one of money, and one period")
+            raise RequestError("invalid_value", "a budget has one amount of tokens, one of money, and one period")
         if match["tokens"] and match["fraction"]:
-            raise ApiError("invalid_value", f"--budget {text!r}: the number of tokens is a whole number")
+            raise RequestError("invalid_value", f"--budget {text!r}: the number of tokens is a whole number")
         amount = match["whole"] if match["tokens"] else match["whole"] + (match["fraction"] or "")
         fields |= {"period": match["period"], unit: int(amount) if match["tokens"] else float(amount)}
     return convert_or_raise(fields, Budget) if fields else None
 
 
 def update_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency: str | None) -> Limits:
-    """The limits with those that are given replaced. Raises `ApiError`."""
+    """The limits with those that are given replaced. Raises `RequestError`."""
     given = {
         "requests_per_minute": ("--rpm", rpm),
         "tokens_per_minute": ("--tpm", tpm),
@@ -69,7 +69,7 @@ def update_limits(limits: Limits, rpm: str | None, tpm: str | None, concurrency:
 
 
 def update_budget(budget: Budget | None, texts: list[str] | None) -> Budget | None:
-    """The budget, replaced if one is given. Raises `ApiError`."""
+    """The budget, replaced if one is given. Raises `RequestError`."""
     if not texts:
         return budget
     return None if texts == [_NONE] else read_budget(texts)
@@ -79,7 +79,7 @@ def _limit(option: str, text: str) -> int | None:
     if text == _NONE:
         return None
     if not re.fullmatch(r"\d{1,18}", text):
-        raise ApiError("invalid_value", f"{option} {text!r} is neither a number nor `{_NONE}`")
+        raise RequestError("invalid_value", f"{option} {text!r} is neither a number nor `{_NONE}`")
     return int(text)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.model_settings import Engine
+from forefront.catalog.model_settings import EngineName
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
 from forefront.cli.loaders.cluster_models import ClusterModels
@@ -22,7 +22,7 @@ from forefront.cli.settings.variables import sections, tables
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.wire.admin.records import Reload
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class SettingsSource:
     options: ModelOptions
     chat_template: str | None
     home: Path
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
     cluster: ClusterModels | None = None
 
     def list_models(self, settings: Config) -> list[ConfiguredModel]:
@@ -77,14 +77,14 @@ class Reloader:
         self._signals: set[asyncio.Task[None]] = set()
 
     async def __call__(self) -> Reload:
-        """Read the settings again and apply them. Raises `ApiError` with the text of a start for invalid ones, which
-        change nothing."""
+        """Read the settings again and apply them. Raises `RequestError` with the text of a start for invalid ones,
+        which change nothing."""
         async with self._lock:
             try:
                 new = await asyncio.to_thread(self._read)
             except (ConfigError, SourceError, DeviceError, OSError) as error:
                 log.error("the settings are not reloaded: %s", error)
-                raise ApiError("invalid_value", str(error)) from None
+                raise RequestError("invalid_value", str(error)) from None
             result = self._apply(new)
         log.info("reloaded the settings: %s", _summary(result))
         if result.needs_restart:
@@ -100,7 +100,7 @@ class Reloader:
     async def _logged(self) -> None:
         try:
             await self()
-        except ApiError:
+        except RequestError:
             pass  # it is in the log
         except Exception:
             log.exception("the settings are not reloaded")

@@ -1,7 +1,11 @@
 """JSON on standard output."""
 
+from typing import Annotated
+
 import msgspec
 import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def print_json(record: object) -> None:

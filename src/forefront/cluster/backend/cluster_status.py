@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from forefront.cluster.backend import generation_dispatcher
+from forefront.cluster.backend.generation_dispatcher import MoveCounters
 from forefront.cluster.routing.replica_table import RoutedReplica
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.wire.admin.records import ClusterReplica, ClusterStatus, MoveCounts, RoutingCounts
 
 
-def cluster_status(router: PrefixRouter, moves: generation_dispatcher.MoveCounts) -> ClusterStatus:
+def cluster_status(router: PrefixRouter, moves: MoveCounters) -> ClusterStatus:
     """The present state of a router's replicas, by node and name, and counts since the start."""
     counts = router.counts
     replicas = [_replica(replica) for replica in router.replicas()]

@@ -1,4 +1,4 @@
-"""A cluster on this machine alone: a head and some nodes as processes of their own, on loopback, with a token."""
+"""A cluster on this machine alone: a head and some nodes as their own processes, on loopback, with a token."""
 
 import hashlib
 import json

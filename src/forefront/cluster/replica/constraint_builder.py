@@ -12,7 +12,7 @@ from forefront.engine.errors import ConstraintError
 from forefront.engine.request import GenerateRequest, ResumedOutput
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _THREADS: Final = 2
 
@@ -28,7 +28,7 @@ class ConstraintBuilder:
         """`request` with its constraint, which accepts the tokens of each resumed output. Raises `ConstraintError`."""
         try:
             factory = await self._factory(source, request.tenant)
-        except ApiError as error:
+        except RequestError as error:
             raise ConstraintError(error.message) from error
         if not request.resumed:
             return replace(request, constraint=factory)
@@ -45,7 +45,7 @@ class ConstraintBuilder:
         self._pool.close()
 
     async def _factory(self, source: ConstraintSource, tenant: Tenant) -> ConstraintFactory:
-        """Raises `ApiError`."""
+        """Raises `RequestError`."""
         grammar = source.grammar
         factory = None if grammar is None else await self._grammars.compile(grammar, "grammar", tenant)
         if source.min_tokens:

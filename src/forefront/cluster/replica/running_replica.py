@@ -13,7 +13,7 @@ from typing import Final
 from forefront.catalog.loaders.local_loader import LoadedEngine, load_token_engine
 from forefront.catalog.model_cache import ModelCache, default_home
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import ModelUse, PulledModels
+from forefront.catalog.pull.records import ModelLock, PulledModels
 from forefront.catalog.source import SourceError
 from forefront.cluster.protocol.frames import PROTOCOL
 from forefront.cluster.protocol.replica_identity import ReplicaIdentity, text_digest
@@ -52,7 +52,7 @@ class RunningReplica:
         self.identity: ReplicaIdentity
         self._spec = spec
         self._loaded: LoadedEngine
-        self._use: ModelUse | None = None
+        self._use: ModelLock | None = None
         self._tracer: Tracer | None = None
         self.server: ReplicaServer
 
@@ -67,7 +67,7 @@ class RunningReplica:
         engine.start()
         await asyncio.wait_for(self.check(), _PROBE_SECONDS)
         constraints = ConstraintBuilder(parts.grammars, parts.end_tokens, engine.vocabulary_size)
-        self._tracer = choose_tracer(None, os.environ)
+        self._tracer = choose_tracer(spec.traces, os.environ)
         self.server = ReplicaServer(engine, constraints, secret, slots, self._tracer)
         port = await self.server.start(host, tls)
         self.identity = ReplicaIdentity(
@@ -111,7 +111,7 @@ class RunningReplica:
             await asyncio.to_thread(self._tracer.close)
 
 
-def load_replica(spec: ReplicaSpec) -> tuple[LoadedEngine, ModelUse | None]:
+def load_replica(spec: ReplicaSpec) -> tuple[LoadedEngine, ModelLock | None]:
     """Load a replica's engine, with its files pulled to this node if need be; they are in use as long as the second
     value exists. Raises `SourceError`, also for files whose digest is not that of the deployment."""
     home = default_home() if spec.home is None else Path(spec.home)

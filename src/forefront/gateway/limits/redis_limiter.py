@@ -49,7 +49,7 @@ class RedisLimiter:
         await self._client.close()
 
     def check(self, principal: Principal) -> None:
-        """Raise `ApiError` for a request that is certain to be refused: 429 over a limit, 503 without Redis."""
+        """Raise `RequestError` for a request that is certain to be refused: 429 over a limit, 503 without Redis."""
         subjects = self.subjects(principal)
         if subjects and not self._client.healthy:
             raise unavailable()

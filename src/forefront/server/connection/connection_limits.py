@@ -18,7 +18,7 @@ from forefront.server.http.error_response import ClosingError
 _GRACE: Final = 1.0
 
 
-class Connection(Protocol):
+class LimitedConnection(Protocol):
     """An open connection, or one during its handshake."""
 
     @property
@@ -42,12 +42,12 @@ class ConnectionLimits:
         self._per_address = min(per_address, self._anonymous)
         self._authenticated = max(total - max(total // 8, 1), 1)
         self._per_project = max(total * 3 // 4, 1)
-        self._owners: dict[Connection, str] = {}  # of authenticated connections, by project
-        self._projects: dict[str, dict[Connection, None]] = {}  # oldest first
-        self._opened: dict[Connection, tuple[str, float]] = {}  # without a key: address and time
-        self._addresses: dict[str, dict[Connection, None]] = {}  # oldest first
+        self._owners: dict[LimitedConnection, str] = {}  # of authenticated connections, by project
+        self._projects: dict[str, dict[LimitedConnection, None]] = {}  # oldest first
+        self._opened: dict[LimitedConnection, tuple[str, float]] = {}  # without a key: address and time
+        self._addresses: dict[str, dict[LimitedConnection, None]] = {}  # oldest first
 
-    def open(self, connection: Connection, address: str) -> None:
+    def open(self, connection: LimitedConnection, address: str) -> None:
         """Count a new connection of `address`, and close others where it exceeds a limit."""
         network, now = _network(address), time.monotonic()
         while self._opened and len(self._opened) + len(self._owners) >= self._total:
@@ -62,10 +62,11 @@ class ConnectionLimits:
         self._opened[connection] = (network, now)
         self._addresses.setdefault(network, {})[connection] = None
 
-    def authenticate(self, connection: Connection, project: str) -> None:
+    def authenticate(self, connection: LimitedConnection, project: str) -> None:
         """Count the connection towards `project` from now on. Does nothing for one that is authenticated or closed.
 
-        Raises `ApiError` 503 where its project, or all projects together, have no idle connection that could be closed.
+        Raises `RequestError` 503 where its project, or all projects together, have no idle connection that could be
+        closed.
         """
         if connection not in self._opened:
             return
@@ -77,7 +78,7 @@ class ConnectionLimits:
         self._owners[connection] = project
         self._projects.setdefault(project, {})[connection] = None
 
-    def close(self, connection: Connection) -> None:
+    def close(self, connection: LimitedConnection) -> None:
         """Forget a connection. Does nothing for one that has been evicted."""
         if connection in self._opened:
             self._forget_anonymous(connection)
@@ -97,7 +98,7 @@ class ConnectionLimits:
         chosen.evict()
         return True
 
-    def _forget_anonymous(self, connection: Connection) -> None:
+    def _forget_anonymous(self, connection: LimitedConnection) -> None:
         network, _ = self._opened.pop(connection)
         _discard(self._addresses, network, connection)
 
@@ -110,15 +111,15 @@ class ConnectionLimits:
         chosen.evict()
 
 
-def _oldest_idle(connections: Iterable[Connection]) -> Connection | None:
+def _oldest_idle(connections: Iterable[LimitedConnection]) -> LimitedConnection | None:
     return next((connection for connection in connections if connection.idle), None)
 
 
-def _largest(groups: dict[str, dict[Connection, None]]) -> str:
+def _largest(groups: dict[str, dict[LimitedConnection, None]]) -> str:
     return max(groups, key=lambda name: len(groups[name]))
 
 
-def _discard(groups: dict[str, dict[Connection, None]], name: str, connection: Connection) -> None:
+def _discard(groups: dict[str, dict[LimitedConnection, None]], name: str, connection: LimitedConnection) -> None:
     del groups[name][connection]
     if not groups[name]:
         del groups[name]

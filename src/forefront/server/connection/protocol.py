@@ -27,7 +27,7 @@ from forefront.server.http.api_conventions import OPENAI
 from forefront.server.http.body import BODY_ARRIVED
 from forefront.server.http.disconnect import CONNECTION
 from forefront.server.http.error_response import error_headers, error_status
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 MAX_HEADERS: Final = 64 * 2**10
 # Pipelined requests that may wait on one connection.
@@ -89,18 +89,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def authenticate(self, project: str) -> None:
-        """Count the connection towards `project`. Raises `ApiError` 503 as `ConnectionLimits.authenticate` does."""
+        """Count the connection towards `project`. Raises `RequestError` 503 as `ConnectionLimits.authenticate` does."""
         self._options.limits.authenticate(self, project)
 
     def watch(self, callback: Callable[[], None]) -> None:
-        """See `disconnect.Connection.watch`."""
+        """See `disconnect.ClientConnection.watch`."""
         self._watchers.add(callback)
         self.flow.resume_reading()  # without reading, a disconnection is not noticed
         if self._disconnected:
             self.loop.call_soon(self._call_watchers)
 
     def unwatch(self, callback: Callable[[], None]) -> None:
-        """See `disconnect.Connection.unwatch`."""
+        """See `disconnect.ClientConnection.unwatch`."""
         self._watchers.discard(callback)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -135,7 +135,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._feed(data)
         except httptools.HttpParserError:
             if not self._closing:
-                self._refuse(ApiError("invalid_http", "The server cannot read this as an HTTP request."))
+                self._refuse(RequestError("invalid_http", "The server cannot read this as an HTTP request."))
             return
         if not self._in_headers:
             self._head_segments.clear()
@@ -143,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
             # Headers have begun, or the rest of an unread body or empty lines ended uvicorn's wait for a request.
             self._start_header_timer()
         if self._unparsed > MAX_HEADERS + _READ:
-            self._refuse(ApiError("headers_too_large", "The headers are too large."))
+            self._refuse(RequestError("headers_too_large", "The headers are too large."))
 
     def on_message_begin(self) -> None:
         if self._closing:
@@ -251,11 +251,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_headers:
             seconds = self._options.header_seconds
             text = f"The request's headers did not arrive within {seconds:g} s."
-            self._refuse(ApiError("request_timeout", text))
+            self._refuse(RequestError("request_timeout", text))
         else:
             self.transport.close_at_once()
 
-    def _refuse(self, error: ApiError) -> None:
+    def _refuse(self, error: RequestError) -> None:
         """Send an error without calling the application, and close."""
         self._stop_header_timer()
         if self.transport.is_closing():
@@ -283,7 +283,7 @@ class BoundedProtocol(HttpToolsProtocol):
             callback()
 
 
-def _encode_response(error: ApiError) -> bytes:
+def _encode_response(error: RequestError) -> bytes:
     """The error as a whole HTTP response, the connection's last."""
     body, status = OPENAI.encode_error(error, ""), error_status(error)
     headers = error_headers(error) | {"content-length": str(len(body)), "connection": "close"}

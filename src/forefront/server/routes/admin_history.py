@@ -12,8 +12,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.budget_reports import BudgetReports
 from forefront.gateway.ledger.pricing import from_nanos
 from forefront.gateway.ledger.usage_history import LedgerHistories, UsageFilter
-from forefront.observability.request_history import EndedRequest as MeasuredRequest
-from forefront.observability.request_history import RequestHistory
+from forefront.observability.request_history import RequestHistory, SettledRequest
 from forefront.server.http.request_context import request_context
 from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.store_calls import StoreCalls
@@ -74,7 +73,7 @@ class HistoryRoutes:
         return _response(msgspec.json.encode(BudgetList(data=budgets)))
 
 
-def _ended(row: MeasuredRequest, error: str | None, in_ledger: bool = True) -> EndedRequest:
+def _ended(row: SettledRequest, error: str | None, in_ledger: bool = True) -> EndedRequest:
     return EndedRequest(
         id=row.id,
         key=row.key_id,

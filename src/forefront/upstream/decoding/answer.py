@@ -8,9 +8,9 @@ from forefront.chat.backend import RunUsage
 from forefront.chat.events import Completed, RunReport, Started, UpstreamReport
 from forefront.upstream.decoding.answer_decoder import AnswerDecoder
 from forefront.upstream.decoding.receipt import UpstreamReceiptFields, read_receipt
-from forefront.upstream.decoding.usage import TokenCounts, TokenEstimator, read_usages
-from forefront.upstream.replica import Replica, RoutedRequest
-from forefront.wire.completions.request import SampledRequest
+from forefront.upstream.decoding.usage import TokenEstimator, UpstreamUsage, read_usages
+from forefront.upstream.replica import RoutedRequest, UpstreamReplica
+from forefront.wire.completions.request import ChatRequest, SampledRequest
 from forefront.wire.completions.response import EffectiveSampling
 
 
@@ -35,7 +35,9 @@ class PreparedCall(msgspec.Struct, frozen=True):
 class Answer:
     """The answer so far. `first` is the monotonic time of its first part."""
 
-    def __init__(self, prepared: PreparedCall, replica: Replica, usage: RunUsage, estimator: TokenEstimator) -> None:
+    def __init__(
+        self, prepared: PreparedCall, replica: UpstreamReplica, usage: RunUsage, estimator: TokenEstimator
+    ) -> None:
         self.prepared = prepared
         self.replica = replica
         self.first: float | None = None
@@ -43,6 +45,7 @@ class Answer:
         self._estimator = estimator
         self._begin = time.monotonic()
         self._settled = False
+        self._predicted = (0, 0)
         request = prepared.routed.request
         self.decoder = AnswerDecoder(
             prepared.choices,
@@ -75,8 +78,9 @@ class Answer:
             self._estimator.learn(size, counts, decoder.output_bytes)
         usage.prompt_tokens, usage.output_tokens = counts.prompt, counts.output
         usage.cached_tokens, usage.reasoning_tokens = counts.cached, counts.reasoning
+        self._predicted = counts.predicted
 
-    def _stated(self) -> TokenCounts | None:
+    def _stated(self) -> UpstreamUsage | None:
         """The counts that the upstream states; None where there are none that can be right."""
         prepared, decoder = self.prepared, self.decoder
         expected, repeats = (
@@ -101,10 +105,13 @@ class Answer:
             _report(self.replica, self.decoder.model or model, receipt),
         )
         assert usage.prompt_tokens is not None
-        return Completed(usage.prompt_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens, report)
+        counts = usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+        request = prepared.routed.request
+        predicted = self._predicted if isinstance(request, ChatRequest) and request.prediction is not None else None
+        return Completed(usage.prompt_tokens, *counts, report, predicted)
 
 
-def _report(replica: Replica, model: str, receipt: UpstreamReceiptFields) -> UpstreamReport:
+def _report(replica: UpstreamReplica, model: str, receipt: UpstreamReceiptFields) -> UpstreamReport:
     return UpstreamReport(replica.name, model, receipt.weights, receipt.quantization, receipt.engine)
 
 

@@ -6,10 +6,16 @@ from typing import Any, Final
 
 import msgspec
 
-from forefront.chat.events import ChoiceEnd, Event, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ChoiceEnd, ContentDelta, Event, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.chat.tools.custom_calls import TextArgument
-from forefront.upstream.decoding.chunk import NULL, CallDelta, Chunk, ChunkChoice, decode_chunk
-from forefront.upstream.decoding.chunk import Delta as MessageDelta
+from forefront.upstream.decoding.chunk import (
+    NULL,
+    CallDelta,
+    UpstreamChoice,
+    UpstreamChunk,
+    UpstreamDelta,
+    decode_chunk,
+)
 from forefront.upstream.decoding.logprobs import read_logprobs
 from forefront.upstream.decoding.text_pattern import TextPattern
 from forefront.wire.completions.response import FinishReason
@@ -173,7 +179,7 @@ class AnswerDecoder:
         except ValueError:
             return None
 
-    def _only_text(self, chunk: Chunk) -> str | None:
+    def _only_text(self, chunk: UpstreamChunk) -> str | None:
         """The text of a chunk with text alone, after the first chunk; None for any other."""
         choices = chunk.choices
         if choices is None or len(choices) != 1 or self.model is None:
@@ -193,14 +199,14 @@ class AnswerDecoder:
     def _is_open(self, index: int) -> bool:
         return 0 <= index < len(self._choices) and not self._choices[index].ended
 
-    def _text(self, index: int, texts: list[str]) -> TextDelta:
+    def _text(self, index: int, texts: list[str]) -> ContentDelta:
         """The joined texts of several chunks."""
         text = "".join(texts)
         self.pieces += len(texts) - 1
         self._count(text)
-        return TextDelta(index, text)
+        return ContentDelta(index, text)
 
-    def _events(self, chunk: Chunk, data: bytes) -> Iterator[Event]:
+    def _events(self, chunk: UpstreamChunk, data: bytes) -> Iterator[Event]:
         if chunk.error != NULL:
             raise ErrorChunkError({"error": _plain(chunk.error)})
         if chunk.system_fingerprint is not None:
@@ -229,7 +235,7 @@ class AnswerDecoder:
                 self._open -= 1
                 yield ChoiceEnd(index, "deadline")
 
-    def _keep_usage(self, chunk: Chunk) -> None:
+    def _keep_usage(self, chunk: UpstreamChunk) -> None:
         """Keep a usage that is of all choices, so far as they have come, or of one that has ended.
 
         Where each chunk has one, it is that of the chunk's choice.
@@ -241,7 +247,7 @@ class AnswerDecoder:
         elif len(self._choices) == 1 or not chunk.choices or self.complete:
             self.usages = [chunk.usage.copy()]
 
-    def _part(self, index: int, part: ChunkChoice, choice: _Choice) -> Iterator[Event]:
+    def _part(self, index: int, part: UpstreamChoice, choice: _Choice) -> Iterator[Event]:
         delta = part.delta or part.message
         logprobs = self._read_logprobs(part) if self._logprobs and part.logprobs != NULL else None
         text, reasoning = (part.text, None) if delta is None else _texts(delta)
@@ -252,7 +258,7 @@ class AnswerDecoder:
             logprobs = logprobs if text else None
         if text or logprobs:
             self._count(text or "")
-            yield TextDelta(index, text or "", logprobs)
+            yield ContentDelta(index, text or "", logprobs)
         if delta is not None and delta.tool_calls:
             for call in delta.tool_calls:
                 yield from self._call(index, call, choice)
@@ -266,7 +272,7 @@ class AnswerDecoder:
             raise MalformedAnswerError("it sends a tool call without a name")
         for call in choice.calls:
             if not call.size and call.text is None:
-                yield ToolCallDelta(index, call.number, "{}")  # clients parse the arguments as JSON
+                yield ToolInputDelta(index, call.number, "{}")  # clients parse the arguments as JSON
         choice.ended = True
         self._open -= 1
         known = _REASONS.get(reason, "stop")
@@ -296,7 +302,7 @@ class AnswerDecoder:
             if call.text is not None:
                 arguments = call.text.feed(arguments)
             if arguments:
-                yield ToolCallDelta(index, call.number, arguments, custom=custom or call.text is not None)
+                yield ToolInputDelta(index, call.number, arguments, custom=custom or call.text is not None)
 
     def _find_call(self, delta: CallDelta, name: str, choice: _Choice) -> _Call:
         """The call that a delta belongs to. Some servers leave out indices, and some give every whole call the same."""
@@ -317,7 +323,7 @@ class AnswerDecoder:
             choice.by_index[delta.index] = call
         return call
 
-    def _read_logprobs(self, part: ChunkChoice) -> Any:
+    def _read_logprobs(self, part: UpstreamChoice) -> Any:
         try:
             return read_logprobs(part.logprobs)
         except ValueError as error:
@@ -331,7 +337,7 @@ class AnswerDecoder:
             raise MalformedAnswerError("its answer has no end")
 
 
-def _read_chunk(data: bytes) -> Chunk:
+def _read_chunk(data: bytes) -> UpstreamChunk:
     try:
         return decode_chunk(data)
     except ValueError as error:
@@ -357,7 +363,7 @@ def _differs(call: _Call, delta: CallDelta, name: str) -> bool:
     return bool(call.name) and call.name != name
 
 
-def _texts(delta: MessageDelta) -> tuple[str, str | None]:
+def _texts(delta: UpstreamDelta) -> tuple[str, str | None]:
     """The content, which a refusal is too, and the reasoning. Both may be in a list of parts (Mistral)."""
     reasoning = delta.reasoning_content or delta.reasoning
     content = delta.content

@@ -33,7 +33,7 @@ class CallDelta(Struct):
     custom: CustomDelta | None = None
 
 
-class Delta(Struct):
+class UpstreamDelta(Struct):
     """Additions to a choice, or, in an answer that is no stream, the whole message. Reasoning has two names."""
 
     content: str | list[Any] | None = None
@@ -43,13 +43,13 @@ class Delta(Struct):
     tool_calls: list[CallDelta] | None = None
 
 
-class ChunkChoice(Struct):
+class UpstreamChoice(Struct):
     """One choice's part of a chunk: of a chat completion, or, with `text`, of a completion. The stop string that ended
     it is in `stop_reason` (vLLM) or `matched_stop` (SGLang), which may also hold a token."""
 
     index: int | None = 0
-    delta: Delta | None = None
-    message: Delta | None = None
+    delta: UpstreamDelta | None = None
+    message: UpstreamDelta | None = None
     text: str | None = None
     logprobs: Raw = NULL
     finish_reason: str | None = None
@@ -63,10 +63,10 @@ class ChunkChoice(Struct):
         return found[:MAX_STOP_LENGTH] if isinstance(found, str) else None
 
 
-class Chunk(Struct):
+class UpstreamChunk(Struct):
     """One event of a stream. `usage`, `error` and `receipt` may have any form and are decoded where they are needed."""
 
-    choices: list[ChunkChoice] | None = None
+    choices: list[UpstreamChoice] | None = None
     usage: Raw = NULL
     error: Raw = NULL
     message: Raw = NULL
@@ -76,10 +76,10 @@ class Chunk(Struct):
     system_fingerprint: str | None = None
 
 
-_decoder = msgspec.json.Decoder(Chunk)
+_decoder = msgspec.json.Decoder(UpstreamChunk)
 
 
-def decode_chunk(data: bytes) -> Chunk:
+def decode_chunk(data: bytes) -> UpstreamChunk:
     """Read one event's data. Raises `ValueError` for what is no chunk."""
     try:
         return _decoder.decode(data)

@@ -9,23 +9,26 @@ import msgspec
 _ADDED: Final = 65_536
 
 
-class TokenCounts(msgspec.Struct, frozen=True):
-    """Tokens of a prompt and of its answer."""
+class UpstreamUsage(msgspec.Struct, frozen=True):
+    """Tokens of a prompt and of its answer. `predicted`: accepted and rejected tokens of the request's prediction."""
 
     prompt: int
     output: int
     cached: int = 0
     reasoning: int = 0
+    predicted: tuple[int, int] = (0, 0)
 
-    def within(self, prompt: int, output: int) -> "TokenCounts":
+    def within(self, prompt: int, output: int) -> "UpstreamUsage":
         """The counts, at most these bounds."""
         output = min(self.output, output)
-        return TokenCounts(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
+        return UpstreamUsage(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
 
 
 class _Details(msgspec.Struct):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    rejected_prediction_tokens: int = 0
 
 
 class _Usage(msgspec.Struct):
@@ -40,7 +43,7 @@ class _Usage(msgspec.Struct):
 _decode_usual = msgspec.json.Decoder(_Usage).decode
 
 
-def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenCounts | None:
+def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> UpstreamUsage | None:
     """The counts of an upstream's usage, under either naming; None where it has none that can be right.
 
     The bounds are what the request can have at most.
@@ -55,10 +58,16 @@ def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> TokenC
     if shown is None or sampled is None or not (0 < prompt <= most_prompt and 0 <= output <= most_output):
         return _read_unusual(raw, most_prompt, most_output)
     cached, reasoning = max(shown.cached_tokens, 0), max(sampled.reasoning_tokens, 0)
-    return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+    predicted = sampled.accepted_prediction_tokens, sampled.rejected_prediction_tokens
+    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output), _predicted(*predicted, output))
 
 
-def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> TokenCounts | None:
+def _predicted(accepted: int, rejected: int, output: int) -> tuple[int, int]:
+    """Counts of a prediction, within what can be right."""
+    return min(max(accepted, 0), output), min(max(rejected, 0), 2**31)
+
+
+def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> UpstreamUsage | None:
     try:
         usage = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -70,13 +79,18 @@ def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> Token
     if not prompt or output is None:
         return None
     cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
-    reasoning = _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
-    return TokenCounts(prompt, output, min(cached, prompt), min(reasoning, output))
+    details = ("completion_tokens_details", "output_tokens_details")
+    reasoning, accepted, rejected = (
+        _detail(usage, details, name)
+        for name in ("reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
+    )
+    predicted = _predicted(accepted, rejected, output)
+    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output), predicted)
 
 
 def read_usages(
     usages: Sequence[msgspec.Raw], repeats: int, prompt_bound: int, output_bound: int
-) -> TokenCounts | None:
+) -> UpstreamUsage | None:
     """The same for one usage of each choice. Each prompt is in `repeats` of them, and counts once."""
     if len(usages) == repeats == 1:
         return read_usage(usages[0], prompt_bound, output_bound)
@@ -84,12 +98,13 @@ def read_usages(
     known = [count for count in counts if count is not None]
     if not known or len(known) < len(counts):
         return None
-    return TokenCounts(
+    return UpstreamUsage(
         prompt=sum(count.prompt for count in known) // repeats,
         output=sum(count.output for count in known),
         # Of the choices of a prompt, all but one find it in the cache.
         cached=min(count.cached for count in known) * len(known) // repeats,
         reasoning=sum(count.reasoning for count in known),
+        predicted=(sum(count.predicted[0] for count in known), sum(count.predicted[1] for count in known)),
     )
 
 
@@ -143,14 +158,14 @@ class TokenEstimator:
         self._exact_prompts = exact_prompts
         self._prompt, self._output = TokenRatio(), TokenRatio()
 
-    def learn(self, prompt_bytes: int, counts: TokenCounts, output_bytes: int) -> None:
+    def learn(self, prompt_bytes: int, counts: UpstreamUsage, output_bytes: int) -> None:
         """Take note of the counts of an answer."""
         self._prompt.learn(prompt_bytes, counts.prompt)
         self._output.learn(output_bytes, counts.output)
 
-    def estimate(self, prompt_bytes: int, prompt_bound: int, output_bytes: int, reasoning_bytes: int) -> TokenCounts:
+    def estimate(self, prompt_bytes: int, prompt_bound: int, output_bytes: int, reasoning_bytes: int) -> UpstreamUsage:
         """The counts of an answer, at most one token for each byte."""
         prompt = prompt_bound if self._exact_prompts else self._prompt.estimate(prompt_bytes)
-        return TokenCounts(
+        return UpstreamUsage(
             max(prompt, 1), self._output.estimate(output_bytes), 0, self._output.estimate(reasoning_bytes)
         )

@@ -9,7 +9,7 @@ from forefront.upstream.dialects import Dialect, Fields
 from forefront.upstream.spec import Capability, UpstreamSpec
 from forefront.wire.completions.media import media_parts
 from forefront.wire.completions.message import AudioPart, FilePart, ImagePart, MediaPart, Message, RefusalPart
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _CAPABILITIES: Final[dict[type, Capability]] = {ImagePart: "images", AudioPart: "audio", FilePart: "files"}
 
@@ -17,7 +17,7 @@ _CAPABILITIES: Final[dict[type, Capability]] = {ImagePart: "images", AudioPart: 
 def encode_messages(messages: Sequence[Message], dialect: Dialect, spec: UpstreamSpec) -> Fields:
     """`messages`, and the fields that continue a last message of the assistant.
 
-    Raises `ApiError` 400 for parts that the model's capabilities lack, and for a message that the upstream cannot
+    Raises `RequestError` 400 for parts that the model's capabilities lack, and for a message that the upstream cannot
     continue.
     """
     _check_capabilities(messages, spec)
@@ -25,7 +25,7 @@ def encode_messages(messages: Sequence[Message], dialect: Dialect, spec: Upstrea
     if messages[-1].role == "assistant" and not messages[-1].tool_calls:
         if dialect.prefill is None:
             text = f"The model `{spec.name}` cannot continue a last message of the assistant: end with another role."
-            raise ApiError("unsupported_parameter", text, param=f"messages[{len(messages) - 1}].role")
+            raise RequestError("unsupported_parameter", text, param=f"messages[{len(messages) - 1}].role")
         fields |= dialect.prefill
     return fields
 
@@ -35,7 +35,7 @@ def _check_capabilities(messages: Sequence[Message], spec: UpstreamSpec) -> None
         if _CAPABILITIES[type(part)] not in spec.capabilities:
             kind = type(part).__struct_config__.tag
             text = f"Parts of type {kind!r} are not supported by the model `{spec.name}`."
-            raise ApiError("unsupported_parameter", text, param=f"{path}.type")
+            raise RequestError("unsupported_parameter", text, param=f"{path}.type")
 
 
 def _encode(message: Message, dialect: Dialect) -> dict[str, Any]:

@@ -11,15 +11,17 @@ from forefront.upstream.encoding.message_encoder import encode_messages
 from forefront.upstream.encoding.tool_encoder import encode_tools
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`; some servers have no limit by default
-# Fields with rules of their own, and fields that concern this server alone.
+# Fields with their own rules, and fields that concern this server alone.
 _SAMPLED: Final = (
     "temperature", "top_p", "top_k", "min_p", "stop_token_ids", "min_tokens", "ignore_eos", "seed", "n",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "response_format", "regex", "grammar",
 )  # fmt: skip
-_CHAT_NAMES: Final = (*_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort")
+_CHAT_NAMES: Final = (
+    *_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort", "prediction",
+)  # fmt: skip
 _TEXT_NAMES: Final = (*_SAMPLED, "prompt", "logprobs", "echo")
 _CHAT: Final = _CHAT_NAMES, attrgetter(*_CHAT_NAMES)
 _TEXT: Final = _TEXT_NAMES, attrgetter(*_TEXT_NAMES)
@@ -35,7 +37,7 @@ class RequestEncoder:
     def encode(self, request: ChatRequest | CompletionRequest, *, whole: bool = False) -> bytes:
         """The JSON body of a request for a stream with usage, or for a `whole` answer.
 
-        Raises `ApiError` 400 for a field that the upstream cannot honour.
+        Raises `RequestError` 400 for a field that the upstream cannot honour.
         """
         chat = isinstance(request, ChatRequest)
         writers, (names, values_of) = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
@@ -67,7 +69,7 @@ class RequestEncoder:
         text = (
             f"{what} is not supported by the model `{self._spec.name}`: its upstream ({self._dialect.name}) lacks it."
         )
-        raise ApiError("unsupported_parameter", text, param=name)
+        raise RequestError("unsupported_parameter", text, param=name)
 
 
 def _applies(request: SampledRequest, name: str) -> bool:

@@ -7,11 +7,11 @@ import msgspec
 from forefront.upstream.dialects import Dialect, Fields
 from forefront.wire.completions.request import ChatRequest
 from forefront.wire.completions.tools import TEXT_GRAMMAR, NamedToolChoice, Tool
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
 def encode_tools(request: ChatRequest, dialect: Dialect, model: str) -> Fields:
-    """`tools` and `tool_choice`. Raises `ApiError` 400 for what the upstream cannot honour.
+    """`tools` and `tool_choice`. Raises `RequestError` 400 for what the upstream cannot honour.
 
     Custom tools are functions with one text for servers that do not know them. A choice among some tools leaves the
     others out where the server has no such choice; so does the choice of one tool.
@@ -26,7 +26,7 @@ def encode_tools(request: ChatRequest, dialect: Dialect, model: str) -> Fields:
             text = (
                 f"`tool_choice` is not supported by the model `{model}`, whose upstream ({dialect.name}) always has it."
             )
-            raise ApiError("unsupported_parameter", text, param="tool_choice")
+            raise RequestError("unsupported_parameter", text, param="tool_choice")
         return {"tools": _tools(request.tools, dialect, model)}
     if isinstance(choice, NamedToolChoice):
         return _named(request, choice, dialect, model)
@@ -83,7 +83,7 @@ def _tool(tool: Tool, index: int, dialect: Dialect, model: str) -> dict[str, Any
         text = (
             f"`{path}` is not supported by the model `{model}`: its upstream ({dialect.name}) binds no text of tools."
         )
-        raise ApiError("unsupported_parameter", text, param=path)
+        raise RequestError("unsupported_parameter", text, param=path)
     plain = _without_null(
         {
             "name": function.name,

@@ -9,11 +9,11 @@ from forefront.upstream.error_mapping import connection_error, malformed_error, 
 from forefront.upstream.http.http_connection import (
     ConnectionLostError,
     HttpConnection,
-    HttpResponse,
     MalformedResponseError,
+    UpstreamResponse,
 )
-from forefront.upstream.http.sse import EventReader, EventTooLargeError
-from forefront.upstream.replica import Replica
+from forefront.upstream.http.sse import BoundedEventReader, EventTooLargeError
+from forefront.upstream.replica import UpstreamReplica
 
 # Bytes of one event, and of an answer that is no stream.
 MAX_EVENT: Final = 4 * 2**20
@@ -37,14 +37,14 @@ class EventStream:
     One timer per stream takes a fraction of the time of `asyncio.timeout` around each read.
     """
 
-    def __init__(self, connection: HttpConnection, replica: Replica, limits: ReadLimits) -> None:
-        self.response: HttpResponse | None = None
+    def __init__(self, connection: HttpConnection, replica: UpstreamReplica, limits: ReadLimits) -> None:
+        self.response: UpstreamResponse | None = None
         self.connection = connection
         self.ended = False  # everything has been read
         self._replica = replica
         self._seconds = limits.seconds
         self._loop = asyncio.get_running_loop()
-        self._reader = EventReader(MAX_EVENT)
+        self._reader = BoundedEventReader(MAX_EVENT)
         self._stalled = self._deadline_over = False
         self._waited = 0.0  # without progress
         self._since: float | None = None  # the beginning of the current read
@@ -59,7 +59,7 @@ class EventStream:
         if self.response is None or not self.response.complete:
             self.connection.close()
 
-    async def send(self, request: bytes, *, kept: bool) -> HttpResponse | None:
+    async def send(self, request: bytes, *, kept: bool) -> UpstreamResponse | None:
         """The response, once its head has come. None if the connection was `kept` open and lost before that.
 
         Raises `TimeoutError` at the deadline, and `UpstreamError`.

@@ -16,10 +16,10 @@ from forefront.upstream.http.event_stream import EventStream, ReadLimits
 from forefront.upstream.http.http_connection import (
     ConnectionLostError,
     HttpConnection,
-    HttpResponse,
     MalformedResponseError,
+    UpstreamResponse,
 )
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 
 # Bytes of the body of an error, or of an answer to a probe.
 _MAX_SMALL: Final = 2**18
@@ -38,7 +38,7 @@ class StreamedRequest:
     """
 
     def __init__(
-        self, client: "UpstreamClient", replica: Replica, url: str, body: bytes, deadline: float | None
+        self, client: "UpstreamClient", replica: UpstreamReplica, url: str, body: bytes, deadline: float | None
     ) -> None:
         self._client = client
         self._replica = replica
@@ -70,19 +70,21 @@ class UpstreamClient:
         """Close every connection."""
         self._connections.close()
 
-    async def get(self, replica: Replica, url: str, seconds: float) -> tuple[int, Any]:
+    async def get(self, replica: UpstreamReplica, url: str, seconds: float) -> tuple[int, Any]:
         """The status and the JSON of a small answer; None in its place if it is not JSON. Raises `UpstreamError`."""
         return await self._exchange("GET", replica, url, None, seconds, _MAX_SMALL)
 
-    async def post(self, replica: Replica, url: str, body: object, seconds: float) -> tuple[int, Any]:
+    async def post(self, replica: UpstreamReplica, url: str, body: object, seconds: float) -> tuple[int, Any]:
         """The same for a request with a JSON body."""
         return await self._exchange("POST", replica, url, msgspec.json.encode(body), seconds, _MAX_PREVIEW)
 
-    def stream(self, replica: Replica, path: str, body: bytes, deadline: float | None = None) -> "StreamedRequest":
+    def stream(
+        self, replica: UpstreamReplica, path: str, body: bytes, deadline: float | None = None
+    ) -> "StreamedRequest":
         """A request whose answer is read as a stream of events. `deadline` is a time of the event loop's clock."""
         return StreamedRequest(self, replica, replica.base_url + path, body, deadline)
 
-    async def open(self, replica: Replica, url: str, body: bytes, deadline: float | None) -> EventStream:
+    async def open(self, replica: UpstreamReplica, url: str, body: bytes, deadline: float | None) -> EventStream:
         """The answer to a request, once its head has come, to be given to `release`. Raises like `StreamedRequest`."""
         origin, request = self._origin(replica), self._encode("POST", replica, url, body)
         limits = ReadLimits(self._read_seconds, deadline)
@@ -104,12 +106,12 @@ class UpstreamClient:
             self.release(replica, stream)
             connection = None
 
-    def release(self, replica: Replica, stream: EventStream) -> None:
+    def release(self, replica: UpstreamReplica, stream: EventStream) -> None:
         """Close a stream. Its connection is kept if the answer was read to its end."""
         stream.close()
         self._connections.give_back(self._origin(replica), stream.connection)
 
-    async def _connect(self, replica: Replica, deadline: float | None = None) -> HttpConnection:
+    async def _connect(self, replica: UpstreamReplica, deadline: float | None = None) -> HttpConnection:
         """A new connection. Raises `TimeoutError` at the deadline, and `UpstreamError`."""
         try:
             async with asyncio.timeout_at(deadline):
@@ -120,8 +122,8 @@ class UpstreamClient:
             raise connection_error(replica, error) from None
 
     async def _request(
-        self, method: str, replica: Replica, url: str, body: bytes
-    ) -> tuple[HttpConnection, HttpResponse]:
+        self, method: str, replica: UpstreamReplica, url: str, body: bytes
+    ) -> tuple[HttpConnection, UpstreamResponse]:
         origin, request = self._origin(replica), self._encode(method, replica, url, body)
         # A server may close a connection that was kept open at the moment of its use: then another one is made.
         connection = self._connections.take(origin)
@@ -133,8 +135,8 @@ class UpstreamClient:
         return connection, response
 
     async def _send(
-        self, replica: Replica, connection: HttpConnection, request: bytes, *, kept: bool
-    ) -> HttpResponse | None:
+        self, replica: UpstreamReplica, connection: HttpConnection, request: bytes, *, kept: bool
+    ) -> UpstreamResponse | None:
         """The response, once its head has come. None if the connection was `kept` open and lost before that."""
         try:
             return await connection.send(request)
@@ -150,7 +152,7 @@ class UpstreamClient:
             self._connections.give_back(self._origin(replica), connection)
             raise
 
-    def _encode(self, method: str, replica: Replica, url: str, body: bytes) -> bytes:
+    def _encode(self, method: str, replica: UpstreamReplica, url: str, body: bytes) -> bytes:
         head = self._heads.get((method, url, replica.key))
         if head is None:
             path = url.partition("://")[2]
@@ -161,18 +163,18 @@ class UpstreamClient:
         trace = "".join(f"{name}: {value}\r\n" for name, value in trace_headers().items())
         return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, trace.encode("latin-1", "replace"), len(body), body)
 
-    def _origin(self, replica: Replica) -> Origin:
+    def _origin(self, replica: UpstreamReplica) -> Origin:
         origin = self._origins.get(replica.base_url)
         if origin is None:
             origin = self._origins[replica.base_url] = Origin.of(replica.base_url)
         return origin
 
-    def _end(self, replica: Replica, connection: HttpConnection, response: HttpResponse) -> None:
+    def _end(self, replica: UpstreamReplica, connection: HttpConnection, response: UpstreamResponse) -> None:
         """Keep the connection if the body has been read to its end, else close it."""
         response.close()
         self._connections.give_back(self._origin(replica), connection)
 
-    async def _read(self, response: HttpResponse, limit: int) -> bytes:
+    async def _read(self, response: UpstreamResponse, limit: int) -> bytes:
         """The body of an error, as far as it comes within some seconds, cut at `limit` bytes."""
         parts, size = [], 0
         try:
@@ -181,11 +183,11 @@ class UpstreamClient:
                     parts.append(data)
                     size += len(data)
         except (ConnectionLostError, MalformedResponseError, TimeoutError):
-            pass  # the status says enough
+            pass  # the status is enough
         return b"".join(parts)[:limit]
 
     async def _exchange(
-        self, method: str, replica: Replica, url: str, body: bytes | None, seconds: float, limit: int
+        self, method: str, replica: UpstreamReplica, url: str, body: bytes | None, seconds: float, limit: int
     ) -> tuple[int, Any]:
         try:
             async with asyncio.timeout(seconds):

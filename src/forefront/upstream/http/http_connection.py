@@ -28,7 +28,7 @@ class MalformedResponseError(Exception):
     """The response does not follow HTTP/1.1, or exceeds a limit."""
 
 
-class HttpResponse:
+class UpstreamResponse:
     """A response, once its head has come. Names of headers are in lower case; the last of equal ones counts."""
 
     def __init__(self, connection: "HttpConnection", status: int, headers: dict[str, str]) -> None:
@@ -107,7 +107,7 @@ class HttpConnection(asyncio.Protocol):
         """Whether the response is complete and nothing of it is left to be read."""
         return self._phase == "complete" and not self._body
 
-    async def send(self, request: bytes) -> HttpResponse:
+    async def send(self, request: bytes) -> UpstreamResponse:
         """Send a request. The response, once its head has come.
 
         Raises `ConnectionLostError` and `MalformedResponseError`.
@@ -119,7 +119,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(request)
         while self._in("head"):
             await self._wait()
-        return HttpResponse(self, self._status, self._headers)
+        return UpstreamResponse(self, self._status, self._headers)
 
     async def receive(self) -> bytes:
         """The bytes of the body that have come, at least one; none at its end."""

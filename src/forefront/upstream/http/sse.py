@@ -13,7 +13,7 @@ class EventTooLargeError(Exception):
     """An event, or a line, has more bytes than allowed."""
 
 
-class EventReader:
+class BoundedEventReader:
     """Collects bytes and returns the data of complete events. It holds `limit` bytes at most."""
 
     def __init__(self, limit: int) -> None:

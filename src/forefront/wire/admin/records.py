@@ -16,7 +16,7 @@ Period = Literal["day", "month", "ever"]
 Status = Literal["completed", "aborted", "failed"]
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-Tokens = Annotated[int, Meta(ge=1, le=2**53)]
+TokenNumber = Annotated[int, Meta(ge=1, le=2**53)]
 Money = Annotated[float, Meta(ge=0, le=1e9)]
 # One line without control characters, fit for tables, logs and PostgreSQL.
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z"
@@ -31,14 +31,14 @@ class Limits(Record, kw_only=True, forbid_unknown_fields=True):
     """Rate limits: requests and tokens within any 60 seconds, and requests at a time. None: no limit."""
 
     requests_per_minute: Count | None = None
-    tokens_per_minute: Tokens | None = None
+    tokens_per_minute: TokenNumber | None = None
     concurrency: Count | None = None
 
 
 class Budget(Record, kw_only=True, forbid_unknown_fields=True):
     """A budget: tokens (in and out), money, or both, in each `period` (a day or month in UTC, or for ever)."""
 
-    tokens: Tokens | None = None
+    tokens: TokenNumber | None = None
     money: Money | None = None
     period: Period = "month"
 

@@ -10,11 +10,11 @@ import msgspec
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.request import ChatRequest
 from forefront.wire.completions.tools import ChosenFunction, FunctionCall, NamedToolChoice, Tool, ToolCall, ToolChoice
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
 def resolve_functions(request: ChatRequest) -> ChatRequest:
-    """The request with functions as tools, one call at most. Raises `ApiError` 422 for a mixture of both forms."""
+    """The request with functions as tools, one call at most. Raises `RequestError` 422 for a mixture of both forms."""
     messages = _resolve_messages(request.messages)
     if messages is not request.messages:
         request = msgspec.structs.replace(request, messages=messages)
@@ -73,7 +73,7 @@ def _call(function: FunctionCall, message: Message, path: str, id_: str) -> Tool
 def _result(message: Message, call: ToolCall | None, path: str) -> Message:
     if message.name is None:
         text = f"`{path}.name` is required in a message of the role `function`."
-        raise ApiError("missing_parameter", text, param=f"{path}.name")
+        raise RequestError("missing_parameter", text, param=f"{path}.name")
     if call is None or call.function.name != message.name:
         text = f"`{path}`: the message before it holds no `function_call` of `{message.name[:64]}`."
         _refuse(text, f"{path}.name")
@@ -81,4 +81,4 @@ def _result(message: Message, call: ToolCall | None, path: str) -> Message:
 
 
 def _refuse(text: str, param: str) -> NoReturn:
-    raise ApiError("invalid_value", text, param=param)
+    raise RequestError("invalid_value", text, param=param)

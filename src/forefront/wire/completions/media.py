@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from forefront.wire.completions.message import FilePart, ImagePart, MediaPart, Message
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 MAX_MEDIA_PARTS: Final = 64  # of a request
 _MAX_URL: Final = 8192  # characters of a URL other than `data:`
@@ -29,7 +29,7 @@ def media_parts(messages: Sequence[Message]) -> list[tuple[str, MediaPart]]:
 
 
 def check_media(messages: Sequence[Message]) -> None:
-    """Raises `ApiError` 422 for too many parts, for data that is not base64, and for an address that is not public.
+    """Raises `RequestError` 422 for too many parts, for data that is not base64, and for an address that is not public.
 
     This server never opens an address itself. An upstream may, so none within its network is passed on.
     """
@@ -82,4 +82,4 @@ def _is_public(host: str) -> bool:
 
 
 def _refuse(text: str, param: str) -> NoReturn:
-    raise ApiError("invalid_value", text, param=param)
+    raise RequestError("invalid_value", text, param=param)

@@ -5,20 +5,21 @@ from typing import NoReturn
 
 from forefront.wire.completions.media import check_media
 from forefront.wire.completions.message import Message
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
 def check_conversation(messages: Sequence[Message]) -> None:
-    """Raises `ApiError` (400, 422) for a message without content, and for results and calls that do not match.
+    """Raises `RequestError` (400, 422) for a message without content, and for results and calls that do not match.
 
-    Arguments of calls are not checked: a history may hold calls that were cut off.
+    A turn of the assistant may be empty, since histories hold turns that ended before any text. Arguments of calls are
+    not checked: a history may hold calls that were cut off.
     """
     has_media = False
     pending: dict[str, bool] = {}  # of the last message with calls: id → whether its result is known
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
-        if message.content is None and not _stands_without_content(message):
-            raise ApiError("missing_parameter", f"`{path}.content` is required.", param=f"{path}.content")
+        if message.content is None and message.role != "assistant":
+            raise RequestError("missing_parameter", f"`{path}.content` is required.", param=f"{path}.content")
         if message.has_media:
             has_media = True
             if message.role != "user":
@@ -35,17 +36,11 @@ def check_conversation(messages: Sequence[Message]) -> None:
         check_media(messages)
 
 
-def _stands_without_content(message: Message) -> bool:
-    if message.role != "assistant":
-        return False
-    return bool(message.tool_calls or message.refusal or message.reasoning_text)
-
-
 def _check_result(message: Message, pending: dict[str, bool], path: str) -> None:
     """Mark the call whose result a message holds."""
     param, id_ = f"{path}.tool_call_id", message.tool_call_id
     if id_ is None:
-        raise ApiError("missing_parameter", f"`{param}` is required in a message of the role `tool`.", param=param)
+        raise RequestError("missing_parameter", f"`{param}` is required in a message of the role `tool`.", param=param)
     if id_ not in pending:
         _refuse(f"`{param}`: the last message of the assistant made no call of the id `{id_[:64]}`.", param)
     if pending[id_]:
@@ -65,4 +60,4 @@ def _calls(message: Message, path: str) -> dict[str, bool]:
 
 
 def _refuse(text: str, param: str) -> NoReturn:
-    raise ApiError("invalid_value", text, param=param)
+    raise RequestError("invalid_value", text, param=param)

@@ -14,7 +14,7 @@ from forefront.wire.completions.request import MAX_PROMPTS, ChatRequest, Complet
 from forefront.wire.completions.response_format import TextFormat
 from forefront.wire.completions.tools import NamedToolChoice
 from forefront.wire.completions.unknown_fields import ignored_fields
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.parsing.field_names import FieldName, same_name
 from forefront.wire.parsing.json_reader import read_json
 from forefront.wire.parsing.validation_errors import Choices, validation_error
@@ -36,7 +36,7 @@ class ParsedRequest(msgspec.Struct, Generic[P], frozen=True):
 def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     """Read the body of `POST /v1/chat/completions`. A `prompt` in place of `messages` is one message of the user.
 
-    Raises `ApiError`: 400 for what is not JSON, a missing field or an unsupported one; 422 when a field
+    Raises `RequestError`: 400 for what is not JSON, a missing field or an unsupported one; 422 when a field
     has the wrong type, is out of range, or nearly matches a known one.
     """
     fields = rewrite(read_fields(body), chat=True)
@@ -48,17 +48,17 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
 
 
 def parse_completion_request(body: bytes | bytearray) -> ParsedRequest[CompletionRequest]:
-    """Read the body of `POST /v1/completions`. Raises `ApiError` like `parse_chat_request`."""
+    """Read the body of `POST /v1/completions`. Raises `RequestError` like `parse_chat_request`."""
     parsed = _convert(rewrite(read_fields(body), chat=False), CompletionRequest)
     _check_completion(parsed.request)
     return parsed
 
 
 def read_fields(body: bytes | bytearray) -> dict[str, Any]:
-    """The fields of a body that are not null. Raises `ApiError` for a body that is not a JSON object."""
+    """The fields of a body that are not null. Raises `RequestError` for a body that is not a JSON object."""
     fields = read_json(body)
     if not isinstance(fields, dict):
-        raise ApiError("invalid_type", f"The body must be a JSON object, not {_kind(fields)}.")
+        raise RequestError("invalid_type", f"The body must be a JSON object, not {_kind(fields)}.")
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -66,12 +66,12 @@ def convert_fields(
     fields: dict[str, Any], kind: type[S], tables: FieldTables = FIELD_TABLES, choices: Sequence[Choices] = ()
 ) -> tuple[S, tuple[str, ...]]:
     """The request in `fields`, and the paths of its fields without effect. `tables` and `choices` are those of the API
-    for unknown fields and for values that are refused by name. Raises `ApiError` (400, 422)."""
+    for unknown fields and for values that are refused by name. Raises `RequestError` (400, 422)."""
     ignored = ignored_fields(fields, kind, tables)
     try:
         return msgspec.convert(fields, kind), ignored
     except msgspec.ValidationError as error:
-        raise validation_error(str(error), choices) from None
+        raise validation_error(str(error), choices, kind) from None
 
 
 def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:
@@ -87,20 +87,22 @@ def _resolve_prompt(fields: dict[str, Any]) -> None:
     if "prompt" not in fields:
         return
     if "messages" in fields:
-        raise ApiError("invalid_value", "`prompt` and `messages` exclude each other: send one of them.", param="prompt")
+        raise RequestError(
+            "invalid_value", "`prompt` and `messages` exclude each other: send one of them.", param="prompt"
+        )
     if not isinstance(fields["prompt"], str):
         text = "`prompt` must be a string here. `POST /v1/completions` takes lists and token ids."
-        raise ApiError("invalid_type", text, param="prompt")
+        raise RequestError("invalid_type", text, param="prompt")
     fields["messages"] = [{"role": "user", "content": fields.pop("prompt")}]
 
 
 def check_sampled_request(request: SampledRequest) -> None:
-    """Rules between fields of both endpoints. Raises `ApiError` 422."""
+    """Rules between fields of both endpoints. Raises `RequestError` 422."""
     if request.stream_options is not None and not request.stream:
-        raise ApiError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
+        raise RequestError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
     for token in request.logit_bias or ():
         if not re.fullmatch(r"\d{1,9}", token, re.ASCII):
-            raise ApiError(
+            raise RequestError(
                 "invalid_value", 'The keys of `logit_bias` must be token ids, such as "1234".', param="logit_bias"
             )
     formatted = request.response_format is not None and not isinstance(request.response_format, TextFormat)
@@ -108,10 +110,10 @@ def check_sampled_request(request: SampledRequest) -> None:
     forms = [name for name, form in given.items() if form]
     if len(forms) > 1:
         text = f"`{forms[0]}` and `{forms[1]}` both set the form of the answer: send one of them."
-        raise ApiError("invalid_value", text, param=forms[1])
+        raise RequestError("invalid_value", text, param=forms[1])
     if request.ignore_eos and (forms or getattr(request, "tools", None) or getattr(request, "functions", None)):
         text = f"`ignore_eos` does not go with `{forms[0] if forms else 'tools'}`: the answer ends where its form does."
-        raise ApiError("invalid_value", text, param="ignore_eos")
+        raise RequestError("invalid_value", text, param="ignore_eos")
 
 
 def _check_window(fields: dict[str, Any], request: SampledRequest) -> None:
@@ -120,31 +122,31 @@ def _check_window(fields: dict[str, Any], request: SampledRequest) -> None:
     for name in ("repeat_last_n", "penalty_last_n"):
         if fields.get(name, -1) != -1 and any(penalties):
             text = f"`{name}` is not supported: penalties are over all tokens. Leave it out, or set it to -1."
-            raise ApiError("unsupported_parameter", text, param=name)
+            raise RequestError("unsupported_parameter", text, param=name)
 
 
 def _check_length(request: ChatRequest | CompletionRequest) -> None:
     if request.min_tokens and request.max_tokens is not None and request.min_tokens > request.max_tokens:
-        raise ApiError("invalid_value", "`min_tokens` must be at most `max_tokens`.", param="min_tokens")
+        raise RequestError("invalid_value", "`min_tokens` must be at most `max_tokens`.", param="min_tokens")
 
 
 def check_chat_request(request: ChatRequest) -> None:
-    """Rules between fields of a chat request. Raises `ApiError` 422."""
+    """Rules between fields of a chat request. Raises `RequestError` 422."""
     _check_length(request)
     if request.top_logprobs is not None and not request.logprobs:
-        raise ApiError("invalid_value", "`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")
+        raise RequestError("invalid_value", "`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")
     names = [tool.function.name for tool in request.tools or ()]
     for index, name in enumerate(names):
         if name in names[:index]:
             text = f"Two tools have the name `{name}`."
-            raise ApiError("invalid_value", text, param=f"tools[{index}].function.name")
+            raise RequestError("invalid_value", text, param=f"tools[{index}].function.name")
     choice = request.tool_choice
     for name in choice.names if isinstance(choice, NamedToolChoice) else ():
         if name not in names:
             text = f"`tool_choice` names `{name[:64]}`, which is not among the tools."
-            raise ApiError("invalid_value", text, param="tool_choice")
+            raise RequestError("invalid_value", text, param="tool_choice")
     if choice == "required" and not names:
-        raise ApiError("invalid_value", "`tool_choice` is `required`, but there are no tools.", param="tool_choice")
+        raise RequestError("invalid_value", "`tool_choice` is `required`, but there are no tools.", param="tool_choice")
     check_conversation(request.messages)
 
 
@@ -154,11 +156,11 @@ def _check_completion(request: CompletionRequest) -> None:
         kinds = {type(entry) for entry in request.prompt}
         if len(kinds) > 1:
             text = "`prompt` must be a list of texts, of token ids, or of lists of token ids, not a mixture."
-            raise ApiError("invalid_type", text, param="prompt")
+            raise RequestError("invalid_type", text, param="prompt")
         if kinds != {int} and len(request.prompt) > MAX_PROMPTS:
-            raise ApiError("invalid_value", f"`prompt` must have at most {MAX_PROMPTS} prompts.", param="prompt")
+            raise RequestError("invalid_value", f"`prompt` must have at most {MAX_PROMPTS} prompts.", param="prompt")
     if request.max_tokens == 0 and not request.echo:
-        raise ApiError("invalid_value", "`max_tokens` 0 needs `echo` to be true.", param="max_tokens")
+        raise RequestError("invalid_value", "`max_tokens` 0 needs `echo` to be true.", param="max_tokens")
 
 
 def _kind(value: Any) -> str:

@@ -135,9 +135,9 @@ ENGINES: Final = {
     "previous_response_id": Refusal("nothing is stored here"),
     "conversation": Refusal("nothing is stored here"),
     "background": Refusal("nothing is stored here", (False,)),
-    "lora_path": Refusal("the model is the one that `model` names", ()),
-    "lora": Refusal("the model is the one that `model` names", ([],)),
-    "adapter_id": Refusal("the model is the one that `model` names", ()),
+    "lora_path": Refusal("`model` selects the model", ()),
+    "lora": Refusal("`model` selects the model", ([],)),
+    "adapter_id": Refusal("`model` selects the model", ()),
 }
 _ENGINES_CHAT: Final = {
     "system": Refusal("use a message of the role `system`", ("",)),

@@ -6,10 +6,10 @@ from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
-from forefront.wire.completions.other_engines import same
 from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables, Refusal
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.parsing.near_names import NearNames
+from forefront.wire.parsing.value_checks import same
 
 # Names, not occurrences: a long history may repeat a field of other clients thousands of times.
 _MAX_UNKNOWN: Final = 64
@@ -23,13 +23,14 @@ class _Unknown(msgspec.Struct):
     first: dict[str, str] = msgspec.field(default_factory=dict)
 
     def is_new(self, path: str) -> bool:
-        """Take note of an unknown field; whether it is the first of its name. Raises `ApiError` for too many names."""
+        """Take note of an unknown field; whether it is the first of its name. Raises `RequestError` for too many
+        names."""
         name = _INDEX.sub("[]", path)
         if name in self.first:
             return False
         if len(self.first) == _MAX_UNKNOWN:
             text = f"More than {_MAX_UNKNOWN} unknown parameters."
-            raise ApiError("unknown_parameter", text, param=path[:80])
+            raise RequestError("unknown_parameter", text, param=path[:80])
         self.first[name] = path
         return True
 
@@ -39,7 +40,7 @@ def ignored_fields(
 ) -> tuple[str, ...]:
     """The fields, at any depth, that `kind` does not have and that are let through: of each name the first path.
 
-    Raises `ApiError` for one that is refused by name, and for one whose name is nearly that of a known one.
+    Raises `RequestError` for one that is refused by name, and for one whose name is nearly that of a known one.
     """
     found = _Unknown(tables)
     _collect(fields, kind, "", found)
@@ -130,17 +131,17 @@ def _options(kind: Any) -> tuple[Any, ...]:
 
 
 def _check_refused(name: str, value: Any, refusal: Refusal, path: str) -> None:
-    """Raise `ApiError` 400 unless the value is harmless."""
+    """Raise `RequestError` 400 unless the value is harmless."""
     if not any(same(value, harmless) for harmless in refusal.harmless):
         text = f"`{path}{name}` is not supported: {refusal.why}."
-        raise ApiError("unsupported_parameter", text, param=path + name)
+        raise RequestError("unsupported_parameter", text, param=path + name)
 
 
 def _check_spelling(name: str, kind: type[msgspec.Struct], path: str, tables: FieldTables) -> None:
-    """Raise `ApiError` 422 for the name of an unknown field that is nearly a known one."""
+    """Raise `RequestError` 422 for the name of an unknown field that is nearly a known one."""
     if (near := _near_names(kind, tables, top=not path).find(name)) is not None:
         text = f"`{path}{name}` is not a parameter; did you mean `{near}`?"
-        raise ApiError("unknown_parameter", text, param=path + name)
+        raise RequestError("unknown_parameter", text, param=path + name)
 
 
 @cache

@@ -85,7 +85,7 @@ class ErrorEvent(TaggedRecord, kw_only=True, tag="error"):
     error: ErrorObject
 
 
-StreamEvent = (
+MessageStreamEvent = (
     MessageStart
     | ContentBlockStart
     | ContentBlockDelta

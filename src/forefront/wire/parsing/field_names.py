@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # From the path of a field of the internal request to its path in the client's request.
 FieldName = Callable[[str], str]
@@ -19,15 +19,15 @@ def same_name(path: str) -> str:
 
 @contextmanager
 def renamed_fields(name: FieldName) -> Iterator[None]:
-    """A context whose `ApiError`s get the field names of the client's API."""
+    """A context whose `RequestError`s get the field names of the client's API."""
     try:
         yield
-    except ApiError as error:
+    except RequestError as error:
         rename_fields(error, name)
         raise
 
 
-def rename_fields(error: ApiError, name: FieldName) -> None:
+def rename_fields(error: RequestError, name: FieldName) -> None:
     """Translate the field of an error, in `param` and where the message has it between backticks."""
     if name is same_name:
         return

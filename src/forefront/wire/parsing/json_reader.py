@@ -1,18 +1,20 @@
 """Reads JSON from clients: strictly first, then once more with two departures, else an error with line and column.
 
-Two departures from JSON are accepted, after strict reading has failed: a comma before a closing bracket, which the
-documented cURL example has, and a lone surrogate (half an emoji, in a text that was cut by UTF-16 units), which is read
-as U+FFFD. Larger bodies are read strictly alone: a search holds the interpreter lock to its end.
+A byte order mark at the beginning is ignored, as RFC 8259 allows. Two departures from JSON are accepted, after strict
+reading has failed: a comma before a closing bracket, which the documented cURL example has, and a lone surrogate (half
+an emoji, in a text that was cut by UTF-16 units), which is read as U+FFFD. Larger bodies
+are read strictly alone: a search holds the interpreter lock to its end.
 """
 
 import json
 import re
+from codecs import BOM_UTF8
 from math import isinf
 from typing import Any
 
 import msgspec
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # A string is taken whole (possessively, so that a missing end quote costs linear time) and thereby never looked into.
 _TOKEN = re.compile(rb'"(?:\\.|[^"\\])*+"?|,(?=\s*+[}\]])|NaN|-?Infinity', re.DOTALL)
@@ -31,12 +33,16 @@ _NO_VALUE_BEFORE = (b"", b"[", b"{", b",", b":")
 def read_json(body: bytes | bytearray, *, replace_surrogates: bool = True) -> Any:
     """The value of a JSON text, as dicts, lists and scalars. Without `replace_surrogates` a lone one is an error.
 
-    Raises `ApiError` `invalid_json` (400) with line, column and what was expected there.
+    Raises `RequestError` `invalid_json` (400) with line, column and what was expected there.
     """
+    if body.startswith(BOM_UTF8):
+        body = body[len(BOM_UTF8) :]
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    if not body:
+        raise RequestError("invalid_json", "The body is empty: send a JSON object.")
     _check_text(body)
     if len(body) > _RELAXED:
         raise _broken(body)
@@ -55,7 +61,7 @@ def _check_text(body: bytes | bytearray) -> None:
     except UnicodeDecodeError as error:
         line, column = _position(body, error.start)
         text = f"The body is not UTF-8 at line {line}, column {column} (byte {error.start})."
-        raise ApiError("invalid_json", text) from None
+        raise RequestError("invalid_json", text) from None
 
 
 def _without_lone_surrogates(body: bytes | bytearray) -> bytes | bytearray:
@@ -81,7 +87,7 @@ def _without_trailing_commas(body: bytes | bytearray) -> bytes:
     return bytes(relaxed)
 
 
-def _broken(body: bytes | bytearray) -> ApiError:
+def _broken(body: bytes | bytearray) -> RequestError:
     """The error with the place where `body` stops being JSON."""
     if len(body) <= _RELAXED:
         for match in _TOKEN.finditer(body):
@@ -91,27 +97,27 @@ def _broken(body: bytes | bytearray) -> ApiError:
         json.loads(body)
     except json.JSONDecodeError as error:
         expected = error.msg[0].lower() + error.msg[1:].removesuffix(" at").removesuffix(" starting")
-        return ApiError("invalid_json", f"Invalid JSON at line {error.lineno}, column {error.colno}: {expected}.")
+        return RequestError("invalid_json", f"Invalid JSON at line {error.lineno}, column {error.colno}: {expected}.")
     except (RecursionError, ValueError):
         pass
     # Python's reader takes more: lone surrogates, numbers beyond a double, greater depth.
     return _beyond_python(body)
 
 
-def _beyond_python(body: bytes | bytearray) -> ApiError:
+def _beyond_python(body: bytes | bytearray) -> RequestError:
     """The error for a body that only the strict reader refuses."""
     try:
         msgspec.json.decode(body)
     except RecursionError:
-        return ApiError("invalid_json", "Invalid JSON: it nests too deep.")
+        return RequestError("invalid_json", "Invalid JSON: it nests too deep.")
     except msgspec.DecodeError as error:
         if len(body) <= _RELAXED and (found := _number_out_of_range(body)) is not None:
             return _error_at(body, found, "the number is out of range")
         if place := _PLACE.search(str(error)):
             return _error_at(body, int(place["byte"]), place["reason"])
         reason = "a number is out of range" if "range" in str(error) else "half of a surrogate pair"
-        return ApiError("invalid_json", f"Invalid JSON: {reason}.")
-    return ApiError("invalid_json", "The body is not JSON.")
+        return RequestError("invalid_json", f"Invalid JSON: {reason}.")
+    return RequestError("invalid_json", "The body is not JSON.")
 
 
 def _number_out_of_range(body: bytes | bytearray) -> int | None:
@@ -128,9 +134,9 @@ def _is_too_large(number: bytes | None) -> bool:
         return False
 
 
-def _error_at(body: bytes | bytearray, index: int, reason: str) -> ApiError:
+def _error_at(body: bytes | bytearray, index: int, reason: str) -> RequestError:
     line, column = _position(body, index)
-    return ApiError("invalid_json", f"Invalid JSON at line {line}, column {column}: {reason}.")
+    return RequestError("invalid_json", f"Invalid JSON at line {line}, column {column}: {reason}.")
 
 
 def _position(body: bytes | bytearray, index: int) -> tuple[int, int]:

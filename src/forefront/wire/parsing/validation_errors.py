@@ -1,11 +1,12 @@
-"""msgspec's validation errors as `ApiError`, with the path of the field."""
+"""msgspec's validation errors as `RequestError`, with the path of the field."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
+from forefront.wire.parsing.allowed_values import allowed_values
 
 # Characters of msgspec's text, from its beginning and from its end: more than a path or a quoted value needs.
 _SHOWN: Final = 1000
@@ -55,14 +56,14 @@ _CHOICES: Final = (
 )
 
 
-def validation_error(text: str, choices: Sequence[Choices] = ()) -> ApiError:
+def validation_error(text: str, choices: Sequence[Choices] = (), record: Any = None) -> RequestError:
     """The error for a text of msgspec, which ends in ` - at `$.path`` and may hold a value of any length. `choices` are
-    the fields of an API that are refused by the name of their value (400)."""
+    the fields of an API that are refused by the name of their value (400). `record` is the type of the whole value."""
     if len(text) > 2 * _SHOWN:
         text = text[:_SHOWN] + text[-_SHOWN:]
     if match := _MISSING.fullmatch(text):
         param = ".".join(part for part in (match["path"], match["field"]) if part)
-        return ApiError("missing_parameter", f"`{param}` is required.", param=param)
+        return RequestError("missing_parameter", f"`{param}` is required.", param=param)
     what, at, path = text.rpartition(" - at `$")
     if not at:
         what, path = text, ""
@@ -71,34 +72,36 @@ def validation_error(text: str, choices: Sequence[Choices] = ()) -> ApiError:
     if match := _TYPE.fullmatch(what):
         kinds = [_NAMES.get(kind, kind) for kind in match["expected"].split(" | ") if kind != "null"]
         got = _NAMES.get(match["got"], match["got"]).replace("true or false", "a boolean")
-        return ApiError("invalid_type", f"{where} must be {' or '.join(kinds)}, not {got}.", param=param)
+        return RequestError("invalid_type", f"{where} must be {' or '.join(kinds)}, not {got}.", param=param)
     if match := _LENGTH.fullmatch(what):
         unit = "character" if match["kind"] == "str" else "item"
         plural = "" if match["bound"] == "1" else "s"
-        return ApiError(
+        return RequestError(
             "invalid_value", f"{where} must have {_SIGNS[match['sign']]} {match['bound']} {unit}{plural}.", param=param
         )
     if match := _RANGE.fullmatch(what):
         kind = _NAMES.get(match["kind"], match["kind"])
         bound = match["bound"].removesuffix(".0")
-        return ApiError("invalid_value", f"{where} must be {kind} of {_SIGNS[match['sign']]} {bound}.", param=param)
+        return RequestError("invalid_value", f"{where} must be {kind} of {_SIGNS[match['sign']]} {bound}.", param=param)
     if match := _PATTERN.fullmatch(what):
         rule = next((rule for begin, rule in _PATTERNS.items() if begin in match["pattern"]), _A_NAME)
-        return ApiError("invalid_value", f"{where} must {rule}.", param=param)
+        return RequestError("invalid_value", f"{where} must {rule}.", param=param)
     if match := _NEEDS.fullmatch(what):
         missing = ".".join(part for part in (param, match["field"]) if part)
-        return ApiError("missing_parameter", f"`{missing}` is required: {what}.", param=missing)
+        return RequestError("missing_parameter", f"`{missing}` is required: {what}.", param=missing)
     if match := _ENUM.fullmatch(what):
-        return _wrong_choice(param, match["value"][:80], choices or _CHOICES)
-    return ApiError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
+        return _wrong_choice(param, match["value"][:80], choices or _CHOICES, record)
+    return RequestError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
 
 
-def _wrong_choice(param: str, value: str, choices: Sequence[Choices]) -> ApiError:
+def _wrong_choice(param: str, value: str, choices: Sequence[Choices], record: Any) -> RequestError:
     """The error for a value that is none of those that a field can have."""
     for choice in choices:
         if choice.field.fullmatch(param):
-            return ApiError("unsupported_parameter", choice.message.replace("{value}", value), param=param)
+            return RequestError("unsupported_parameter", choice.message.replace("{value}", value), param=param)
     if param.endswith("role"):
         roles = "must be `system`, `developer`, `user`, `assistant`, `tool` or `function`, not"
-        return ApiError("invalid_value", f"`{param}` {roles} {value}.", param=param)
-    return ApiError("invalid_value", f"`{param}` cannot be {value}.", param=param)
+        return RequestError("invalid_value", f"`{param}` {roles} {value}.", param=param)
+    allowed = [f"`{name}`" for name in allowed_values(record, param)]
+    only = f", only {' or '.join(filter(None, (', '.join(allowed[:-1]), allowed[-1])))}" if allowed else ""
+    return RequestError("invalid_value", f"`{param}` cannot be {value}{only}.", param=param)

@@ -192,7 +192,7 @@ class StreamError(TaggedRecord, kw_only=True, tag="error"):
 
 
 FinalEvent = ResponseCompleted | ResponseIncomplete | ResponseFailed
-StreamEvent = (
+ResponseStreamEvent = (
     ResponseQueued | ResponseCreated | ResponseInProgress | FinalEvent | OutputItemAdded | OutputItemDone
     | ContentPartAdded | ContentPartDone | OutputTextDelta | OutputTextDone | ReasoningTextDelta | ReasoningTextDone
     | SummaryPartAdded | SummaryPartDone | SummaryTextDelta | SummaryTextDone | FunctionArgumentsDelta

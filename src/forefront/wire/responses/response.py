@@ -109,7 +109,7 @@ class ResponseError(Record, kw_only=True):
 
 
 class IncompleteDetails(Record, kw_only=True):
-    """The reason of an incomplete response. `max_output_tokens` also stands for the end of the context, and `deadline`
+    """The reason of an incomplete response. `max_output_tokens` also means the end of the context, and `deadline`
     for that of `deadline_ms`."""
 
     reason: Literal["max_output_tokens", "deadline"]

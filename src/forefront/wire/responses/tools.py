@@ -140,7 +140,7 @@ class ToolNames:
         return self._paths[index] if index < len(self._paths) else f"tools[{index}]"
 
     def choice(self, choice: ResponseToolChoice | None) -> ToolChoice | None:
-        """The `tool_choice` of the chat request. A name without a tool of its own is that of the first tool of a
+        """The `tool_choice` of the chat request. A name without its own tool is that of the first tool of a
         namespace with that name."""
         match choice:
             case FunctionChoice():

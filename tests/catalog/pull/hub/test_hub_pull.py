@@ -276,7 +276,7 @@ def test_a_new_revision_replaces_the_old_one(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "token", "says"),
+    ("reference", "token", "message"),
     [
         (HubReference("owner/missing"), None, "there is no such repository on 127.0.0.1:"),
         (HubReference("owner/missing"), "hf_x", "there is no such repository on 127.0.0.1:"),
@@ -289,13 +289,13 @@ def test_a_new_revision_replaces_the_old_one(hub: Hub, tmp_path: Path) -> None:
     ],
 )
 def test_an_unavailable_file_is_one_sentence(
-    hub: Hub, tmp_path: Path, reference: HubReference, token: str | None, says: str
+    hub: Hub, tmp_path: Path, reference: HubReference, token: str | None, message: str
 ) -> None:
     hub.repositories["owner/private"] = Repository(FILES, token="right", private=True)
     hub.repositories["owner/gated"] = Repository(FILES, token="right")
     text = refusal(hub, tmp_path, reference, token=token)
     assert text.startswith(f"{reference}: ")
-    assert says in text
+    assert message in text
     assert "right" not in text
     assert not list(puller(hub, tmp_path).records)
 

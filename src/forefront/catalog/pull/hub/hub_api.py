@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
-from forefront.catalog.pull.transfer import RemoteFile, TransferError, proxy_hint
+from forefront.catalog.pull.transfer import DownloadError, RemoteFile, proxy_hint
 from forefront.catalog.reference import HubReference, is_safe_path
 from forefront.catalog.source import SourceError
 
@@ -77,7 +77,7 @@ class Hub:
         headers = {"authorization": f"Bearer {self.settings.token}"} if self.settings.token else {}
         return RemoteFile(url, file.size, file.sha256, file.git_sha1, headers)
 
-    def transfer_failure(self, reference: HubReference, file: RepositoryFile, error: TransferError) -> SourceError:
+    def transfer_failure(self, reference: HubReference, file: RepositoryFile, error: DownloadError) -> SourceError:
         """The error for a file that cannot be had."""
         if error.status in (401, 403):
             return SourceError(f"{reference}: {self._gated(reference)}")

@@ -15,7 +15,7 @@ from forefront.catalog.pull.hub.hub_api import Hub, HubSettings
 from forefront.catalog.pull.hub.hub_cache import HubCache, size_of
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile, Selection
 from forefront.catalog.pull.records import PulledFile, PulledModel, PulledModels
-from forefront.catalog.pull.transfer import TransferError, make_client, transfer
+from forefront.catalog.pull.transfer import DownloadError, make_client, transfer
 from forefront.catalog.reference import HubReference
 from forefront.catalog.source import SourceError
 
@@ -96,7 +96,7 @@ class HubPull:
         self._wait_for_others(missing)
         try:
             client = make_client()
-        except TransferError as error:
+        except DownloadError as error:
             raise SourceError(f"{self._reference}: {error}") from None
         done = size - sum(file.size for file in missing)
         title = f"Pulling {self._reference}"
@@ -114,7 +114,7 @@ class HubPull:
                 return
             try:
                 digest = transfer(client, self._hub.remote_file(repository, file), partial, show)
-            except TransferError as error:
+            except DownloadError as error:
                 raise self._hub.transfer_failure(self._reference, file, error) from None
             self._cache.publish(file)
             self._digests.remember(self._cache.blob(file), digest)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import (
     FREE_NAME,
     custom_text,
@@ -36,7 +36,7 @@ class GemmaFormat(ToolFormat):
     closings: tuple[str, ...] = ("<end_function_call>",)
     quote: str = "<escape>"
 
-    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         name, char = yield from reader.head("{", char)

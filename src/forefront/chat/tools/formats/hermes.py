@@ -1,13 +1,13 @@
 """Each call a JSON object between tags: `<tool_call>⏎{"name": …, "arguments": {…}}⏎</tool_call>`.
 
-Hermes, Qwen 2.5 and 3, SmolLM3, Granite 4, EXAONE 4; with other tags, and without line breaks, others too.
+Hermes, Qwen 2.5 and 3, SmolLM3, Granite 4, EXAONE 4; with other tags, and without line breaks, others too (GigaChat 3).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
@@ -23,14 +23,14 @@ class HermesFormat(ToolFormat):
     gap: str = "\n"
     more: ClassVar[str] = "{"
 
-    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         return (yield from reader.object(char))
 
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
         return self.gap.join(
-            f"{self.openings[0]}{self.gap}{json_call(name, arguments)}{self.gap}{self.closings[0]}"
+            f"{self.openings[0]}{self.gap}{json_call(name, arguments)}{self.gap}{''.join(self.closings)}"
             for name, arguments in calls
         )
 
@@ -41,7 +41,7 @@ class HermesFormat(ToolFormat):
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
         gap = f"{literal(self.gap)} " if self.gap else ""
-        return f"{gap}tool {gap}{self.marker(self.closings[0])}"
+        return f"{gap}tool {gap}{' '.join(map(self.marker, self.closings))}"
 
     def between(self) -> str | None:
         """See `ToolFormat.between`."""

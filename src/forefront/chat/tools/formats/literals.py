@@ -100,7 +100,7 @@ class Values:
 
 def _split(text: str, quote: str) -> list[tuple[str, str]]:
     tokens: list[tuple[str, str]] = []
-    # With quotes of their own, every other part is a string.
+    # With their own quotes, every other part is a string.
     for place, part in enumerate(text.split(quote) if quote else [text]):
         if place % 2:
             tokens.append(("string", part))

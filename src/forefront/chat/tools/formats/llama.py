@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.hermes import json_call
@@ -22,7 +22,7 @@ class LlamaFormat(ToolFormat):
     bare: ClassVar[str] = "{"
     more: ClassVar[str] = "{;"
 
-    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         return (yield from reader.object(char))
 

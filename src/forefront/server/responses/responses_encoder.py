@@ -7,14 +7,23 @@ from typing import Any, Final, Literal
 import msgspec
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import (
+    AnswerDelta,
+    ChoiceEnd,
+    Completed,
+    ContentDelta,
+    Event,
+    Started,
+    ToolCallBegin,
+    ToolInputDelta,
+)
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.responses.history import PREFIX
 from forefront.server.responses.item_frames import ItemFrames, frame
 from forefront.server.responses.output_draft import OutputDraft
 from forefront.wire.completions.response import FinishReason
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse
 from forefront.wire.responses.events import (
@@ -48,7 +57,7 @@ class ResponsesEncoder(ResponseEncoder):
         if queued is not None:
             self.id, self.created = queued.id, queued.created_at
         source = parsed.source
-        self.error: ApiError | None = None
+        self.error: RequestError | None = None
         self._source = source
         self._save = save
         self._last: wire.Response | None = None
@@ -72,7 +81,7 @@ class ResponsesEncoder(ResponseEncoder):
         response: wire.Response | None = None
         async for event in events:
             match event:
-                case TextDelta():
+                case ContentDelta():
                     self._output.add(event)
                 case Started():
                     pass
@@ -92,7 +101,7 @@ class ResponsesEncoder(ResponseEncoder):
 
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
-        if self._text is not None and isinstance(event, TextDelta) and not event.logprobs:
+        if self._text is not None and isinstance(event, ContentDelta) and not event.logprobs:
             self._output.add(event)
             return [self._text.delta(event.text)]
         match event:
@@ -109,7 +118,7 @@ class ResponsesEncoder(ResponseEncoder):
             case _:
                 return self._delta(event)
 
-    def failure(self, error: ApiError) -> bytes:
+    def failure(self, error: RequestError) -> bytes:
         """See `ResponseEncoder.failure`."""
         self.error = error
         if not self._created:
@@ -119,7 +128,7 @@ class ResponsesEncoder(ResponseEncoder):
             return frame(event)
         return frame(ResponseFailed(response=self.failed(error), sequence_number=self._number()))
 
-    def failed(self, error: ApiError) -> wire.Response:
+    def failed(self, error: RequestError) -> wire.Response:
         """The response with the output before an error."""
         self._output.end("incomplete")
         response = self.response("in_progress")
@@ -138,7 +147,7 @@ class ResponsesEncoder(ResponseEncoder):
         created = ResponseCreated(response=response, sequence_number=self._number())
         return [frame(created), frame(ResponseInProgress(response=response, sequence_number=self._number()))]
 
-    def _delta(self, event: Delta) -> list[bytes]:
+    def _delta(self, event: AnswerDelta) -> list[bytes]:
         opened: list[bytes] = []
         item = self._output.add(event)
         if item.index == len(self._frames):
@@ -151,9 +160,9 @@ class ResponsesEncoder(ResponseEncoder):
             self._open.insert(0, frames)  # more of an earlier call: its end is sent again
         self._text = frames if item.kind == "message" and len(self._open) == 1 else None
         match event:
-            case TextDelta():
+            case ContentDelta():
                 opened.append(frames.delta(event.text, event.logprobs))
-            case ToolCallDelta():
+            case ToolInputDelta():
                 opened.append(frames.delta(event.arguments))
             case ToolCallBegin():
                 pass
@@ -217,7 +226,7 @@ def new_response(
     )
 
 
-def set_error(response: wire.Response, error: ApiError) -> None:
+def set_error(response: wire.Response, error: RequestError) -> None:
     """The response has failed with that error, or was cancelled."""
     if error.code == "request_cancelled":
         response.status = "cancelled"
@@ -242,6 +251,6 @@ def _usage(event: Completed) -> wire.ResponseUsage:
     )
 
 
-def _failure_code(error: ApiError) -> Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]:
+def _failure_code(error: RequestError) -> Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]:
     status = ERRORS[error.code].status
     return "rate_limit_exceeded" if status == 429 else "server_error" if status >= 500 else "invalid_prompt"
