@@ -207,7 +207,8 @@ class Engine:
 
     def _accept(self, generation: Generation, request: GenerateRequest) -> None:
         if request.resumed:
-            sequences = [Sequence.resume(request, generation, resumed) for resumed in request.resumed]
+            # Each precedes those before it.
+            sequences = [Sequence.resume(request, generation, resumed) for resumed in reversed(request.resumed)]
         else:
             sequences = [Sequence(request, generation, 0)]
         self._live[generation] = set(sequences)
