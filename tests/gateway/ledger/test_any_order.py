@@ -80,10 +80,10 @@ class Server:
         self.ledger.start()
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, **options: bool) -> Iterator[sa.Connection]:
         if self.fault == "refused":
             raise StoreError("it is locked")
-        with self._write() as connection:
+        with self._write(**options) as connection:
             yield connection
         if self.fault == "unknown":
             raise StoreError("the connection was lost before COMMIT was answered")

@@ -261,11 +261,11 @@ async def test_a_store_that_hangs_times_out(database: Database, monkeypatch: pyt
     write = database.write
 
     @contextmanager
-    def slow() -> Iterator[sa.Connection]:
+    def slow(**options: bool) -> Iterator[sa.Connection]:
         if hangs.is_set():
             while hangs.is_set():
                 time.sleep(0.01)
-        with write() as connection:
+        with write(**options) as connection:
             yield connection
 
     monkeypatch.setattr(database, "write", slow)
