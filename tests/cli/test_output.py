@@ -12,7 +12,7 @@ COMMANDS = ("usage", "usage --csv", "keys list", "keys list --json", "projects l
 
 
 def run(command: str, home: Path, output: int) -> tuple[int, str]:
-    """A command with that output: its status, and what it says of errors."""
+    """A command with that output: its status and its errors."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     done = subprocess.run(
         [sys.executable, "-m", "forefront.cli", *command.split()],
@@ -30,8 +30,8 @@ def run(command: str, home: Path, output: int) -> tuple[int, str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_full_disk_is_one_line(tmp_path: Path, command: str) -> None:
     with Path("/dev/full").open("w") as full:
-        said = run(command, tmp_path, full.fileno())
-    assert said == (1, "forefront: the output cannot be written: No space left on device\n")
+        result = run(command, tmp_path, full.fileno())
+    assert result == (1, "forefront: the output cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -40,7 +40,7 @@ assert completion.message["role"] == "assistant"
 usage = completion.usage
 assert usage.input_tokens + usage.output_tokens == usage.total_tokens > 8
 """
-# It has no reader of streams of its own: this is what its users wrote, on the `requests` that it is made of.
+# It has no reader of streams: its users wrote this, on the `requests` that it uses.
 PUBLISHED_STREAM = """
 import json
 import requests
@@ -57,7 +57,7 @@ assert text == completion.message["content"]
 
 
 class Environment:
-    """A virtual environment of its own, in a folder."""
+    """Its own virtual environment, in a folder."""
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder, with_pip=True)
@@ -119,7 +119,7 @@ def command_without_the_server_s_parts(folder: Path) -> str:
 @pytest.mark.timeout(400)
 def test_the_client_published_in_2024_completes(server: RunningServer, tmp_path: Path) -> None:
     environment = Environment(tmp_path / "published")
-    environment.install("forefront==0.3.53", "tqdm")  # it needs that, and does not say so
+    environment.install("forefront==0.3.53", "tqdm")  # an undeclared dependency
     program = (PUBLISHED + PUBLISHED_STREAM).replace("YOUR_API_KEY", server.key).replace("BASE_URL", server.url)
     environment.run(program)
 

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from forefront.wire import request, response
+from forefront.wire.completions import request, response
 from tests.support.node import SDK
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -43,5 +43,5 @@ def declared(interface: str) -> set[str]:
 def test_fields(interface: str) -> None:
     known = {field.name for field in msgspec.structs.fields(STRUCTS[interface])}
     if interface.endswith("ParamsBase"):
-        known -= {"stream"}  # told apart by the types that extend it
+        known -= {"stream"}  # distinguished by the types that extend it
     assert declared(interface) - EXTRA == known

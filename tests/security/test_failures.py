@@ -60,7 +60,9 @@ def test_an_engine_that_fails_mid_stream_ends_it_as_an_error(faulty: tuple[Runni
         assert last["error"]["code"] == "engine_failed"
         assert chunks
         assert all(choice["finish_reason"] is None for chunk in chunks for choice in chunk["choices"])
-        while (found := client.get(f"/v1/usage/{chunks[0]['id']}")).status_code == 404:  # nobody waits for such a row
+        while (
+            found := client.get(f"/v1/usage/{chunks[0]['id']}")
+        ).status_code == 404:  # the response does not wait for such a row
             pass
         usage = found.json()
         assert (usage["status"], usage["cost"]) == ("failed", 0)
@@ -74,7 +76,7 @@ def test_each_of_those_that_run_gets_one_error_and_the_next_works(faulty: tuple[
 
     def ask() -> None:
         with server.client() as client:
-            responses.append(client.post("/v1/chat/completions", json=CHAT | {"max_tokens": 1900}))
+            responses.append(client.post("/v1/chat/completions", json=CHAT | {"max_tokens": 1900, "n": 8}))
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     with server.client() as client:
@@ -84,7 +86,7 @@ def test_each_of_those_that_run_gets_one_error_and_the_next_works(faulty: tuple[
             pass
         with mood(fault, "fail"):
             for thread in threads:
-                thread.join(30)
+                thread.join(120)
         assert [response.status_code for response in responses] == [500] * 6
         for response in responses:
             check_failure(response.json())

@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import httpx
 import pytest
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.server.key_watch import KeyWatch
 from tests.server.response.test_resumed_streams import wait_for_usage
 from tests.support.instant import KEY, MODEL, Instant, Nursery
@@ -85,7 +85,7 @@ def test_a_whole_response_is_refused(served: Instant, admin: httpx.Client) -> No
 
 
 def test_a_stream_ends_when_its_key_expires(served: Instant, admin: httpx.Client) -> None:
-    made = new_key(admin, expires=int(time.time()) + 2)
+    made = new_key(admin, expires=int(time.time()) + 4)
     begin = time.monotonic()
     events = events_of(served, "/v1/chat/completions", made["key"], lambda: None)
     assert events[-1]["error"]["code"] == "invalid_api_key"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.support.debian import installed
 from tests.support.ports import free_port
 
-PASSWORD = "a-password-that-nobody-may-see"
+PASSWORD = "a-secret-password"
 
 
 @dataclass
@@ -33,7 +33,7 @@ class RedisServer:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
         options += ["--save", "", "--appendonly", "no", "--dir", "/"]
         self.process = subprocess.Popen([self.program, *options], stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

@@ -46,7 +46,7 @@ class ReferenceModel:
             for tensor in reader.tensors
         }
         slower = value("llama.rope.scaling.factor") if scaling == "linear" else 1.0
-        # Llama 3.1 slows each pair of channels by a factor of its own.
+        # Llama 3.1 slows each pair of channels by its own factor.
         self._slowed = slower * self._weights.pop("rope_freqs", np.ones(self._rotated // 2, np.float32))
         kinds = {name.rpartition(".")[2] for name in self._weights}
         if extra := kinds - _MATRICES - _NORMS:
@@ -62,7 +62,7 @@ class ReferenceModel:
         return self._project(self._norm(stream, "output_norm"), "token_embd" if tied else "output")
 
     def logprobs(self, token_ids: Sequence[int]) -> Array:
-        """(T, V): natural logarithms of the probabilities that `logits` stands for."""
+        """(T, V): natural logarithms of the probabilities of `logits`."""
         logits = self.logits(token_ids)
         shifted = logits - logits.max(axis=-1, keepdims=True)
         result: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

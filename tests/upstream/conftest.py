@@ -1,4 +1,4 @@
-"""An upstream that misbehaves as a test says, and a backend in front of it."""
+"""An upstream that misbehaves on command, and a backend in front of it."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,13 +11,13 @@ from tests.upstream.backends import open_backend
 
 @pytest.fixture
 def upstream() -> Iterator[FaultyUpstream]:
-    """A running upstream, which answers well until a test says otherwise."""
+    """A running upstream, which answers well by default."""
     with run_faulty_upstream() as running:
         yield running
 
 
 @pytest.fixture
 async def backend(upstream: FaultyUpstream) -> AsyncIterator[UpstreamBackend]:
-    """A backend that does not wait long."""
-    async with open_backend(upstream.url, key="sk-secret-upstream-key", read_seconds=0.4, connect_seconds=1) as opened:
+    """A backend of this upstream."""
+    async with open_backend(upstream.url, key="sk-secret-upstream-key") as opened:
         yield opened

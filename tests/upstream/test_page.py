@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from forefront.cli.config import Config, load_config
+from forefront.cli.settings.config import Config, load_config
 from tests.support.server import KEY, RunningServer, run_server
 
 PAGE = Path("docs/upstreams.md").read_text()
@@ -96,7 +96,7 @@ def test_the_settings_are_valid(tmp_path: Path) -> None:
 
 
 def test_a_wrong_key_is_the_operators_affair(page_server: RunningServer) -> None:
-    """The client learns that the settings are wrong, the log why."""
+    """The client gets the class of the error, the log its reason."""
     with page_server.client() as client:
         body = {"model": "wrong", "messages": [{"role": "user", "content": "Hello"}]}
         failed = client.post("/v1/chat/completions", json=body)

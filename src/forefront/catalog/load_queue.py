@@ -13,10 +13,10 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+from forefront.catalog.eviction import plan_eviction
 from forefront.catalog.load_progress import LoadCancelledError, LoadProgress
 from forefront.catalog.loaded_model import LoadedModel, Progress
 from forefront.catalog.process_memory import measured
-from forefront.catalog.room import plan_room
 from forefront.catalog.served_model import ServedModel
 from forefront.catalog.source import SourceError
 from forefront.wire.errors import shutting_down
@@ -220,7 +220,7 @@ class LoadQueue:
                 self._changed.clear()
                 going = sum(other.held_bytes for other in self.models if other.state == "unloading" or other.leaving)
                 residents = [other for other in self.models if _can_go(other)]
-                plan = plan_room(residents, int(missing) - going, self._clock(), since)
+                plan = plan_eviction(residents, int(missing) - going, self._clock(), since)
                 for other in plan.unload:
                     log.info("unloading %s to make room for %s", other.name, model.name)
                     self.unload(other)
@@ -295,7 +295,7 @@ class LoadQueue:
         """Unload idle models if loaded ones take more memory than they may."""
         excess = self.held_bytes - self.limit
         if excess > 0:
-            for other in plan_room([m for m in self.models if _can_go(m)], int(excess), math.inf, 0.0).unload:
+            for other in plan_eviction([m for m in self.models if _can_go(m)], int(excess), math.inf, 0.0).unload:
                 self.unload(other)
 
     def _fail(self, model: ServedModel, error: Exception) -> None:

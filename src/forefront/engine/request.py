@@ -18,8 +18,9 @@ class SamplingParams:
     Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and output), presence
     and frequency penalty (over the output), `logit_bias` (token id → added to its logit), temperature (less than
     `MIN_TEMPERATURE` becomes 0: the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the random
-    numbers of the request. `top_logprobs`: None for no log-probabilities, else the number of alternatives to report.
-    Log-probabilities are of the model's own distribution, before any of the above.
+    numbers of the request. `repeatable`: the client chose the seed, so equal requests should give equal outputs, and a
+    step's rounding must not depend on drafts. `top_logprobs`: None for no log-probabilities, else the number of
+    alternatives to report. Log-probabilities are of the model's own distribution, before any of the above.
     """
 
     temperature: float = 1.0
@@ -31,6 +32,7 @@ class SamplingParams:
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     seed: int | None = None
+    repeatable: bool = False
     top_logprobs: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,7 +69,8 @@ class ResumedOutput:
 class GenerateRequest:
     """`n` continuations of `prompt` (token ids), each of at most `max_tokens` tokens.
 
-    A token of `stop_tokens` ends a continuation. KV blocks are shared only between requests of the same `tenant`.
+    A token of `stop_tokens` ends a continuation. `prediction` are tokens that the output probably has: they make it
+    faster where they are right. KV blocks are shared only between requests of the same `tenant`.
     `prompt_logprobs`: None for none, else the number of alternatives to report for each token of the prompt, which is
     then computed whole. `constraint` creates the constraint of one continuation; it requires stop tokens.
 
@@ -84,6 +87,7 @@ class GenerateRequest:
     prompt_logprobs: int | None = None
     constraint: ConstraintFactory | None = None
     resumed: Sequence[ResumedOutput] = ()
+    prediction: Sequence[int] = ()
 
     @property
     def num_continuations(self) -> int:

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.principal import Principal
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ _INTERVAL: Final = 0.3
 class Cancellable(Protocol):
     """A running response."""
 
-    def cancel(self, error: ApiError) -> None:
+    def cancel(self, error: RequestError) -> None:
         """End it with that error."""
 
 
@@ -45,11 +45,11 @@ class KeyWatch:
             await asyncio.sleep(self._interval)
             try:
                 await self._keys.refresh()
-            except ApiError as error:  # an unreachable store ends no responses
+            except RequestError as error:  # an unreachable store ends no responses
                 log.warning("the keys of running responses cannot be checked: %s", error.message)
                 continue
             ended = [response for response, key in self._running.items() if not self._keys.has(key)]
             for response in ended:
                 del self._running[response]
                 text = "The API key of this request has been revoked or has expired, so the response ends here."
-                response.cancel(ApiError("invalid_api_key", text, retryable=False))
+                response.cancel(RequestError("invalid_api_key", text, retryable=False))

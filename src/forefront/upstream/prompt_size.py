@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from forefront.wire.message import MediaPart, Message
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.message import MediaPart, Message
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 # Tokens that a chat template adds to a conversation, and to each message.
 _TEMPLATE: Final = 64
@@ -37,6 +37,13 @@ def prompt_bound(request: ChatRequest | CompletionRequest, count: Counter = byte
 def prompt_bytes(request: ChatRequest | CompletionRequest) -> int:
     """The bytes of all text of a request."""
     return prompt_bound(request, byte_length)
+
+
+def prediction_bytes(request: ChatRequest | CompletionRequest) -> int:
+    """The bytes of a predicted answer. OpenAI counts its rejected tokens as output."""
+    if isinstance(request, CompletionRequest) or request.prediction is None:
+        return 0
+    return byte_length(request.prediction.text)
 
 
 def _message_bound(message: Message, count: Counter) -> int:

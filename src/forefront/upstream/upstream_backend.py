@@ -11,33 +11,33 @@ from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, To
 from forefront.chat.embedder import EmbeddingResult
 from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.answer import Answer, PreparedCall
-from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.answer import Answer, PreparedCall
+from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.usage import TokenEstimator
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
+from forefront.upstream.encoding.request_encoder import RequestEncoder
+from forefront.upstream.encoding.tool_encoder import custom_tools
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError, log_failure
-from forefront.upstream.event_stream import EventStream
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.prompt_size import Counter, prompt_bound, prompt_bytes
+from forefront.upstream.http.event_stream import EventStream
+from forefront.upstream.http.http_client import UpstreamClient
+from forefront.upstream.prompt_size import Counter, prediction_bytes, prompt_bound, prompt_bytes
 from forefront.upstream.replica import Replicas, RoutedRequest
-from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.token_endpoints import TokenEndpoints
-from forefront.upstream.tool_encoder import custom_tools
-from forefront.upstream.usage import TokenEstimator
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin.records import ReplicaStatus
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
 
 # Tokens of a context that neither the settings nor the server state.
 _UNKNOWN_CONTEXT: Final = 131_072
-# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without asking.
+# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without a request.
 _LONGEST_TOKEN: Final = 64
 # Tokens up to which the one choice of an answer that the client wants whole is requested whole, which takes half of the
 # time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known. So is a
@@ -82,7 +82,7 @@ class UpstreamBackend:
         chat = isinstance(request, ChatRequest)
         prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
         choices = (request.n or 1) * prompts
-        most = self._longest_answer(request, prompt)
+        most = self._longest_answer(request, prompt) + prediction_bytes(request)
         continued = isinstance(request, ChatRequest) and request.messages[-1].role == "assistant"
         streams = request.stream or continued or request.deadline_ms is not None
         whole = choices == 1 and most <= _MAX_WHOLE and not streams
@@ -177,7 +177,7 @@ class UpstreamBackend:
         return self._replicas.status()
 
     async def _look(self) -> None:
-        with suppress(ApiError):  # it is in the log
+        with suppress(RequestError):  # it is in the log
             await self._server()
 
     @asynccontextmanager
@@ -195,7 +195,8 @@ class UpstreamBackend:
             attempt.end(failure)
 
     async def _server(self) -> Detected:
-        """The dialect: of the settings, or else found once. Raises `ApiError` for servers that cannot be reached."""
+        """The dialect: of the settings, or else found once. Raises `RequestError` for servers that cannot be
+        reached."""
         if self._detected is None:
             async with self._detecting:
                 if self._detected is None:
@@ -223,12 +224,12 @@ class UpstreamBackend:
         raise failure
 
     def _bound(self, request: ChatRequest | CompletionRequest, size: int) -> int:
-        """The most tokens that prompts of `size` bytes can have. Raises `ApiError` for prompts that cannot fit."""
+        """The most tokens that prompts of `size` bytes can have. Raises `RequestError` for prompts that cannot fit."""
         prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
         most = self.context_length * prompts
         if size > most * _LONGEST_TOKEN:
             text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
-            raise ApiError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
+            raise RequestError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
         bound = size if self._count is None else prompt_bound(request, self._count)
         return max(1, min(bound, most))
 
@@ -342,5 +343,5 @@ async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
             while payloads := await stream.read():
                 for _ in decoder.decode_all(payloads):
                     pass
-    except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
+    except (TimeoutError, RequestError, MalformedAnswerError, ErrorChunkError) as error:
         log.info("no usage follows an answer: %s", error)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer
 
-from forefront.chat.grammar.source import GrammarSource, expand
+from forefront.chat.grammar.grammar_source import GrammarSource, expand
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
-from forefront.wire.errors import ApiError
-from forefront.wire.tools import Function, Tool
+from forefront.wire.completions.tools import Function, Tool
+from forefront.wire.errors import RequestError
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
 from tests.chat.parsed import Plain, calls, content, cut, parsed
-from tests.chat.tool_formats import FORMS, PLACE, SAYS, TYPED, WHOLE, controlled, markers
+from tests.chat.tool_formats import FORMS, PLACE, TEMPLATE_TEXTS, TYPED, WHOLE, controlled, markers
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "get_weather": PLACE,
@@ -143,6 +143,30 @@ def test_work_grows_with_the_text_alone(name: str, unit: str) -> None:
             return read(form, text, range(0, len(text), 7))
 
         assert steps(partial(work, 400)) < 2.3 * steps(partial(work, 200))
+
+
+@given(places=CUTS)
+def test_a_cdata_section_is_its_text(places: list[int]) -> None:
+    form, raw = FORMS["minicpm"], 'a <b> & ]] "c"</param>\n]'
+    head = '<function name="get_weather"><param name="city">'
+    text = f'{head}<![CDATA[{raw}]]></param><param name="days"><![CDATA[3]]></param></function>'
+    text += f"{head}x <![CDATA[y]]></param></function>"
+    assert decoded(read(form, text)) == [
+        ("get_weather", {"city": raw, "days": 3}),
+        ("get_weather", {"city": "x <![CDATA[y]]>"}),
+    ]
+    assert read(form, text, places) == read(form, text)
+    assert calls(read(form, f"{head}<![CDATA[ab", places)) == [("get_weather", '{"city": "ab')]
+
+
+@given(places=CUTS)
+def test_several_calls_within_one_block(places: list[int]) -> None:
+    form = FORMS["minimax"]
+    text = form.write([("get_weather", {"city": "Rome"}), ("none", {}), ("get_weather", {"city": "Oslo"})])
+    assert text.count(form.openings[0]) == 1
+    entries = read(form, f"Now:\n{text}\nDone", places)
+    assert decoded(entries) == [("get_weather", {"city": "Rome"}), ("none", {}), ("get_weather", {"city": "Oslo"})]
+    assert content(entries) == "Now:\nDone"
 
 
 TAGGED = FORMS["qwen-coder"]
@@ -384,7 +408,7 @@ def test_text_keeps_to_the_schema_where_it_can(
     if broken is not None:
         grammar(strict=True)
         return
-    with pytest.raises(ApiError, match=r"`tools\[f\]\.function\.parameters\.properties\.a\.\w+` cannot be used"):
+    with pytest.raises(RequestError, match=r"`tools\[f\]\.function\.parameters\.properties\.a\.\w+` cannot be used"):
         grammar(strict=True)
 
 
@@ -393,7 +417,7 @@ def test_formats_are_found_by_what_templates_say() -> None:
     assert kinds["hermes"] == "HermesFormat"
     assert kinds["granite"] == kinds["phi"] == kinds["cohere"] == kinds["lfm2-json"] == "JsonListFormat"
     assert kinds["qwen-coder"] == kinds["glm"] == kinds["minimax"] == "TaggedFormat"
-    assert len({str(form) for form in FORMS.values()}) == len(SAYS)
+    assert len({str(form) for form in FORMS.values()}) == len(TEMPLATE_TEXTS)
 
 
 def test_markers_that_are_control_tokens_become_text() -> None:

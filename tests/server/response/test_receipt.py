@@ -1,4 +1,4 @@
-"""What an answer says of how it was made, and the headers around it."""
+"""The receipt of an answer, and its headers."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from forefront.server.http.error_response import error_headers
 from forefront.server.response.sse import encode_waiting
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from tests.support.server import RunningServer
 
 PATH = "/v1/chat/completions"
@@ -59,7 +59,7 @@ def test_headers_of_success_and_failure(server: RunningServer) -> None:
     with server.client() as client:
         good = client.post(PATH, json=BODY, headers={"x-request-id": "mine-1"})
         bad = client.post(PATH, json=BODY | {"n": 0}, headers={"x-request-id": "not fit"})
-        unknown = client.post(PATH, json=BODY | {"model": "tinny"})
+        unknown = client.post(PATH, json=BODY | {"model": "TINNY"})
     assert good.headers["x-request-id"] == "mine-1"
     assert int(good.headers["openai-processing-ms"]) >= 0
     assert bad.headers["x-request-id"].startswith("req_")
@@ -70,11 +70,11 @@ def test_headers_of_success_and_failure(server: RunningServer) -> None:
 
 def test_errors_say_whether_to_try_again() -> None:
     for code, (status, _) in ERRORS.items():
-        headers = error_headers(ApiError(code, "x"))
+        headers = error_headers(RequestError(code, "x"))
         assert (headers["x-should-retry"] == "true") is (status >= 500 or status in (408, 429))
         assert ("retry-after" in headers) is (status in (429, 503))
 
 
 def test_the_comment_is_one_that_parsers_skip() -> None:
-    assert encode_waiting(3, 11.2) == b": waiting, 3 ahead, about 12 s\n\n"
-    assert encode_waiting(0, 0) == b": waiting\n\n"
+    assert encode_waiting(3, 11.2) == b": waiting, 3 ahead, about 12 s\n"
+    assert encode_waiting(0, 0) == b": waiting\n"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
-from forefront.wire.response import ResponseMessage
-from forefront.wire.tools import FunctionCall, ToolCall
+from forefront.wire.completions.response import ResponseMessage
+from forefront.wire.completions.tools import FunctionCall, ToolCall
 
 
 class TextPartParam(TypedDict):
@@ -23,6 +23,13 @@ class RefusalPartParam(TypedDict):
 
     type: Literal["refusal"]
     refusal: str
+
+
+class PredictionParam(TypedDict):
+    """What the completion will probably be, as a text or as parts that follow each other."""
+
+    type: Literal["content"]
+    content: str | Iterable[TextPartParam]
 
 
 class SystemMessageParam(TypedDict):

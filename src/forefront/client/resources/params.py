@@ -7,6 +7,7 @@ from forefront.client.resources.message_params import (
     FunctionParam,
     GrammarParam,
     MessageParam,
+    PredictionParam,
     ResponseFormatParam,
     StreamOptionsParam,
     ToolChoiceParam,
@@ -36,7 +37,7 @@ class RequestParams(TypedDict, total=False):
     idempotency_key: str | None
 
 
-class SamplingParams(RequestParams, total=False):
+class GenerationParams(RequestParams, total=False):
     """Parameters of both kinds of completions; `docs/api.md` describes each."""
 
     temperature: float | None
@@ -60,7 +61,7 @@ class SamplingParams(RequestParams, total=False):
     user: str | None
 
 
-class ConversationParams(SamplingParams, total=False):
+class ConversationParams(GenerationParams, total=False):
     """Parameters of `chat.completions.parse`, without `messages` and `response_format`."""
 
     max_tokens: int | None
@@ -73,6 +74,7 @@ class ConversationParams(SamplingParams, total=False):
     functions: Iterable[FunctionParam] | None
     function_call: Literal["none", "auto"] | ToolNameParam | None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
+    prediction: PredictionParam | None
     metadata: Mapping[str, str] | None
     store: bool | None
     service_tier: str | None
@@ -85,7 +87,7 @@ class ChatParams(ConversationParams, total=False):
     response_format: ResponseFormatParam | None
 
 
-class TextParams(SamplingParams, total=False):
+class TextParams(GenerationParams, total=False):
     """Parameters of `completions.create`, without `prompt` and `stream`."""
 
     max_tokens: int | None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from forefront.server.http.headers import RawHeaders
-from forefront.wire.errors import ERRORS, ApiError, RateLimitState
+from forefront.wire.errors import ERRORS, RateLimitState, RequestError
 
 # Names of headers by unit: the limit, what is left of it, and the time of its renewal.
 _RATE_LIMITS: Final = {
@@ -16,16 +16,16 @@ _RATE_LIMITS: Final = {
 _RETRYABLE: Final = frozenset({408, 429, 500, 502, 503})
 
 
-class ClosingError(ApiError):
+class ClosingError(RequestError):
     """An error whose response is the connection's last."""
 
 
-def error_status(error: ApiError) -> int:
+def error_status(error: RequestError) -> int:
     """The HTTP status."""
     return ERRORS[error.code].status
 
 
-def error_headers(error: ApiError) -> dict[str, str]:
+def error_headers(error: RequestError) -> dict[str, str]:
     """`x-should-retry`; for 429 and 503 that may pass `retry-after`; what else the error and its status call for."""
     status = error_status(error)
     retryable = status in _RETRYABLE if error.retryable is None else error.retryable

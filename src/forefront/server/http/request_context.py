@@ -1,4 +1,4 @@
-"""The request context: what the server knows of one request beside its ASGI scope."""
+"""The request context: the data of one request beside its ASGI scope."""
 
 from collections import Counter
 from typing import Final, Protocol
@@ -17,7 +17,8 @@ class Authenticator(Protocol):
     """Identifies the client of a request."""
 
     async def authenticate(self, scope: Scope) -> Principal:
-        """The holder of the request's API key. Raises `ApiError`: 401 without a valid key, 403 without the scope."""
+        """The holder of the request's API key. Raises `RequestError`: 401 without a valid key, 403 without the
+        scope."""
 
 
 class RequestContext:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.messages.response import OutputBlock, OutputTextBlock, OutputThinkingBlock, OutputToolUseBlock
 from forefront.wire.messages.thinking import SIGNATURE, encode_thinking
@@ -59,10 +59,10 @@ class BlockSequence:
         self._count = 0
         self._calls: dict[int, BlockDraft] = {}
 
-    def block(self, event: Delta) -> BlockDraft:
+    def block(self, event: AnswerDelta) -> BlockDraft:
         """The block of a delta: the last one, a new one, or that of an earlier call."""
         match event:
-            case TextDelta():
+            case ContentDelta():
                 return self._continued("text")
             case ReasoningDelta():
                 return self._continued("thinking")
@@ -70,7 +70,7 @@ class BlockSequence:
                 block = self._calls[event.call] = self._begin("tool_use")
                 block.id, block.name = f"toolu_{self._id_suffix}{block.index:04x}", event.name
                 return block
-            case ToolCallDelta():
+            case ToolInputDelta():
                 return self._calls[event.call]
 
     def _continued(self, kind: Kind) -> BlockDraft:
@@ -90,10 +90,10 @@ class ContentDraft:
         self._memory = memory
         self._blocks: list[BlockDraft] = []
 
-    def add(self, event: Delta) -> None:
-        """Add to a block. Raises `ApiError` for want of memory."""
+    def add(self, event: AnswerDelta) -> None:
+        """Add to a block. Raises `RequestError` for want of memory."""
         last = self._sequence.last
-        if isinstance(event, TextDelta) and last is not None and last.kind == "text":
+        if isinstance(event, ContentDelta) and last is not None and last.kind == "text":
             last.texts.append(event.text)
             self._memory.add(event.text)
             return
@@ -109,12 +109,12 @@ class ContentDraft:
         return [block.to_block() for block in self._blocks]
 
 
-def text_of(event: Delta) -> str:
+def text_of(event: AnswerDelta) -> str:
     """The text that a delta adds to its block."""
     match event:
         case ToolCallBegin():
             return ""
-        case ToolCallDelta():
+        case ToolInputDelta():
             return event.arguments
         case _:
             return event.text

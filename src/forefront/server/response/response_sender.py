@@ -19,7 +19,7 @@ from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.send_body import send_body
 from forefront.server.response.sse import BUFFERED, EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _encode_json = msgspec.json.Encoder().encode
 _MAX_LIST: Final = 2048  # bytes of names in a header
@@ -53,9 +53,9 @@ class ResponseSender:
         self._with_ids: bool = scope.get(RESUMABLE, False)
         self._joins_frames = not (self._with_ids or scope.get(BUFFERED, False))
         self._task: asyncio.Task[None] | None = None
-        self._reason: ApiError | None = None  # of `cancel`
+        self._reason: RequestError | None = None  # of `cancel`
 
-    def cancel(self, error: ApiError) -> None:
+    def cancel(self, error: RequestError) -> None:
         """End the response with that error, unless it is at its end."""
         if self._task is not None and self._reason is None:
             self._reason = error
@@ -91,9 +91,9 @@ class ResponseSender:
             await self._send(self._start(_STREAM_HEADERS))
             try:
                 await self._write_events(write, first, paced)
-            except (ApiError, asyncio.CancelledError) as error:
-                failure = error if isinstance(error, ApiError) else self._cancellation()
-                if not isinstance(failure, ApiError):
+            except (RequestError, asyncio.CancelledError) as error:
+                failure = error if isinstance(error, RequestError) else self._cancellation()
+                if not isinstance(failure, RequestError):
                     raise failure from None
                 request_context(self._scope).errors[failure.code] += 1
                 await write(self._numbered(self._encoder.failure(failure)))

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.responses.item_messages import encode_reasoning
 from forefront.wire.responses.response import (
@@ -95,16 +95,16 @@ class OutputDraft:
         self._reasoning: Kind = "summary" if summary else "reasoning"
         self._encrypted = encrypted
 
-    def add(self, event: Delta) -> ItemDraft:
-        """Add an event to its item, which is a new one where the kind of output changes. Raises `ApiError` for want of
-        memory."""
+    def add(self, event: AnswerDelta) -> ItemDraft:
+        """Add an event to its item, which is a new one where the kind of output changes. Raises `RequestError` for want
+        of memory."""
         last = self.last
-        if isinstance(event, TextDelta) and last is not None and last.kind == "message" and not event.logprobs:
+        if isinstance(event, ContentDelta) and last is not None and last.kind == "message" and not event.logprobs:
             last.texts.append(event.text)
             self._memory.add(event.text)
             return last
         match event:
-            case TextDelta():
+            case ContentDelta():
                 item = self._item("message")
                 item.texts.append(event.text)
                 self._memory.add(event.text)
@@ -121,7 +121,7 @@ class OutputDraft:
                 item.namespace, item.name = self._tool_names.split(event.name)
                 item.call_id = "call_" + secrets.token_hex(12)
                 self._memory.add(event.name)
-            case ToolCallDelta():
+            case ToolInputDelta():
                 item = self._calls[event.call]  # an upstream may go on with a call after another has begun
                 item.texts.append(event.arguments)
                 self._memory.add(event.arguments)

@@ -6,9 +6,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from forefront.wire.errors import ApiError
-from forefront.wire.field_names import rename_fields
-from forefront.wire.messages.conversation import Conversation
+from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.completions.request import ChatRequest, Sampling
+from forefront.wire.completions.response_format import JsonSchema, JsonSchemaFormat
+from forefront.wire.errors import RequestError
+from forefront.wire.messages.conversation import ConversationMessages
 from forefront.wire.messages.parse import parse_request
 from forefront.wire.messages.request import (
     AdaptiveThinking,
@@ -18,9 +20,7 @@ from forefront.wire.messages.request import (
     MessagesRequest,
 )
 from forefront.wire.messages.tools import chat_tool_choice, parallel_tool_calls
-from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
-from forefront.wire.request import ChatRequest, Sampling
-from forefront.wire.response_format import JsonSchema, JsonSchemaFormat
+from forefront.wire.parsing.field_names import rename_fields
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling) if field.name != "stop")
 _sampling_of: Final = attrgetter(*_SAMPLING)
@@ -35,17 +35,17 @@ class ParsedMessage(ParsedRequest[ChatRequest], frozen=True):
 
 
 def parse_messages_request(body: bytes | bytearray) -> ParsedMessage:
-    """Read the body of `POST /v1/messages`. Raises `ApiError` (400, 422)."""
+    """Read the body of `POST /v1/messages`. Raises `RequestError` (400, 422)."""
     return _to_chat_request(*parse_request(body, MessagesRequest))
 
 
 def parse_count_tokens_request(body: bytes | bytearray) -> ParsedMessage:
-    """Read the body of `POST /v1/messages/count_tokens`. Raises `ApiError` (400, 422)."""
+    """Read the body of `POST /v1/messages/count_tokens`. Raises `RequestError` (400, 422)."""
     return _to_chat_request(*parse_request(body, CountTokensRequest))
 
 
 def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> ParsedMessage:
-    conversation = Conversation(source.messages, source.system)
+    conversation = ConversationMessages(source.messages, source.system)
     effort, effort_name, without_effect = _effort(source)
     stops = source.stop_sequences if isinstance(source, MessagesRequest) else None
     form = "output_config.format" if source.output_format is None else "output_format"
@@ -79,7 +79,7 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
         )
         check_sampled_request(request)
         check_chat_request(request)
-    except ApiError as error:
+    except RequestError as error:
         rename_fields(error, field_name)
         raise
     ignored += without_effect

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from forefront.wire.errors import ApiError
-from forefront.wire.message import ImagePart, ImageUrl, Message, TextPart
+from forefront.wire.completions.message import ImagePart, ImageUrl, Message, TextPart
+from forefront.wire.completions.tools import FunctionCall, ToolCall
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.blocks import (
     Block,
     ImageBlock,
@@ -20,7 +21,6 @@ from forefront.wire.messages.blocks import (
 )
 from forefront.wire.messages.request import InputMessage
 from forefront.wire.messages.thinking import decode_thinking
-from forefront.wire.tools import FunctionCall, ToolCall
 
 _MESSAGE: Final = re.compile(r"messages\[(?P<index>\d+)\](?:\.(?P<field>\w+)(?P<rest>.*))?", re.DOTALL)
 _ENTRY: Final = re.compile(r"\[(?P<index>\d+)\](?P<rest>.*)", re.DOTALL)
@@ -74,7 +74,7 @@ class _Turn(msgspec.Struct):
         )
 
 
-class Conversation:
+class ConversationMessages:
     """The messages of a chat request. `system` comes first."""
 
     def __init__(self, messages: Sequence[InputMessage], system: str | Sequence[SystemBlock] | None) -> None:
@@ -138,7 +138,7 @@ def _system_parts(system: str | Sequence[SystemBlock]) -> list[tuple[str, _Part]
 
 
 def _add(turn: _Turn, path: str, message: InputMessage) -> None:
-    """Add a message to its turn. Raises `ApiError` 422 for a block that its role cannot have."""
+    """Add a message to its turn. Raises `RequestError` 422 for a block that its role cannot have."""
     content = message.content
     if isinstance(content, str):
         turn.parts.append((f"{path}.content", TextPart(text=content)))
@@ -168,7 +168,7 @@ def _add_block(turn: _Turn, path: str, block: Block) -> None:
         case _:
             kind = type(block).__struct_config__.tag
             text = f"`{path}.type`: a message of the role `{turn.role}` has no `{kind}` block."
-            raise ApiError("invalid_value", text, param=f"{path}.type")
+            raise RequestError("invalid_value", text, param=f"{path}.type")
 
 
 def _add_call(turn: _Turn, path: str, block: ToolUseBlock) -> None:

@@ -8,17 +8,17 @@ from typing import Final
 
 import msgspec
 
-from forefront.wire.errors import ApiError
-from forefront.wire.field_names import rename_fields
-from forefront.wire.message import Message
-from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
-from forefront.wire.request import ChatRequest, Sampling
-from forefront.wire.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.completions.request import ChatRequest, Sampling
+from forefront.wire.completions.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
+from forefront.wire.completions.tools import MAX_TOOLS
+from forefront.wire.errors import RequestError
+from forefront.wire.parsing.field_names import rename_fields
 from forefront.wire.responses.item_messages import ItemMessages
 from forefront.wire.responses.items import InputItem, MessageItem
 from forefront.wire.responses.request import MAX_ITEMS, JsonObject, JsonSchemaText, ResponsesRequest, TextOptions
 from forefront.wire.responses.tools import ToolNames
-from forefront.wire.tools import MAX_TOOLS
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling))
 _sampling_of: Final = attrgetter(*_SAMPLING)
@@ -60,7 +60,7 @@ def to_chat_request(
 ) -> ParsedResponse:
     """The chat request of `source`, after the items of `history`, each with the path of the field that brought it.
 
-    Raises `ApiError` (400, 422) for fields that contradict each other, with the names of the Responses API.
+    Raises `RequestError` (400, 422) for fields that contradict each other, with the names of the Responses API.
     """
     items = input_items(source)
     paths = ["input"] if isinstance(source.input, str) else [f"input[{index}]" for index in range(len(items))]
@@ -88,7 +88,7 @@ def to_chat_request(
         request = _chat_request(source, [*instructions, *item_messages.messages], tool_names)
         check_sampled_request(request)
         check_chat_request(request)
-    except ApiError as error:
+    except RequestError as error:
         rename_fields(error, field_name)
         raise
     if request.answers_json:
@@ -98,13 +98,13 @@ def to_chat_request(
 
 def _chat_request(source: ResponsesRequest, messages: list[Message], tool_names: ToolNames) -> ChatRequest:
     if not messages:
-        raise ApiError("missing_parameter", "`input` is required.", param="input")
+        raise RequestError("missing_parameter", "`input` is required.", param="input")
     if len(messages) > MAX_ITEMS:
         text = f"`input` and what it continues must have at most {MAX_ITEMS} messages; they have {len(messages)}."
-        raise ApiError("invalid_value", text, param="input")
+        raise RequestError("invalid_value", text, param="input")
     if len(tool_names.tools) > MAX_TOOLS:
         text = f"`tools` must have at most {MAX_TOOLS} tools, with those of namespaces; there are "
-        raise ApiError("invalid_value", f"{text}{len(tool_names.tools)}.", param="tools")
+        raise RequestError("invalid_value", f"{text}{len(tool_names.tools)}.", param="tools")
     return ChatRequest(
         **dict(zip(_SAMPLING, _sampling_of(source), strict=True)),
         messages=messages,

@@ -8,8 +8,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from forefront.wire.errors import ApiError
-from forefront.wire.message import (
+from forefront.wire.completions.message import (
     AudioPart,
     FilePart,
     ImagePart,
@@ -20,6 +19,8 @@ from forefront.wire.message import (
     RefusalPart,
     TextPart,
 )
+from forefront.wire.completions.tools import CustomCall, FunctionCall, ToolCall
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.items import (
     CallItem,
     CallOutputItem,
@@ -37,7 +38,6 @@ from forefront.wire.responses.items import (
     RefusalContent,
 )
 from forefront.wire.responses.tools import qualified_name
-from forefront.wire.tools import CustomCall, FunctionCall, ToolCall
 
 # The beginning of `encrypted_content`. The text after it is encoded, not secret: the same response has it in plain.
 _ENCODED: Final = "forefront:"
@@ -138,7 +138,7 @@ class ItemMessages:
                 self._reasoning = (path, reasoning_text(item, path))
             case _:
                 text = f"`{path}.type`: no item of the id `{item.id[:64]}` is stored."
-                raise ApiError("not_found", text, param=f"{path}.id")
+                raise RequestError("not_found", text, param=f"{path}.id")
 
     def _begin_assistant(self, path: str, content: _Content | None) -> _Turn:
         reasoning_path, reasoning = self._reasoning or ("", "")
@@ -196,7 +196,7 @@ def encode_reasoning(text: str) -> str:
 
 
 def reasoning_text(item: ReasoningItem, path: str) -> str:
-    """The text of reasoning. Raises `ApiError` 422 for `encrypted_content` that this program has not made."""
+    """The text of reasoning. Raises `RequestError` 422 for `encrypted_content` that this program has not made."""
     if item.content:
         return "\n".join(part.text for part in item.content)
     if item.encrypted_content is None:
@@ -208,7 +208,7 @@ def reasoning_text(item: ReasoningItem, path: str) -> str:
         return base64.b64decode(encoded, validate=True).decode("utf-8")
     except (ValueError, binascii.Error):
         param = f"{path}.encrypted_content"
-        raise ApiError("invalid_value", f"`{param}` was not made by this server.", param=param) from None
+        raise RequestError("invalid_value", f"`{param}` was not made by this server.", param=param) from None
 
 
 def _content(content: str | Sequence[ContentPart]) -> _Content:
@@ -239,4 +239,4 @@ def _part_path(rest: str) -> str:
 
 
 def _refuse(text: str, param: str) -> NoReturn:
-    raise ApiError("invalid_value", text, param=param)
+    raise RequestError("invalid_value", text, param=param)

@@ -1,9 +1,9 @@
 """Lark expressions for JSON arrays of a schema."""
 
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
+from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError, item_schemas
 
 if TYPE_CHECKING:
     from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
@@ -26,7 +26,7 @@ def array(schema: Flat, path: str, compiler: "SchemaCompiler") -> str:
         distinct = _distinct(schema, path, compiler, least, most)
         if distinct is not None:
             return distinct
-    first, more = _items(schema)
+    first, more = item_schemas(schema)
     places = [part for part in first if most is None or len(first) <= most or first.index(part) < most]
     items = []
     for place, part in enumerate(places):
@@ -50,7 +50,7 @@ def array(schema: Flat, path: str, compiler: "SchemaCompiler") -> str:
 
 
 def _sequence(items: list[str], item: str | None, least: int, most: int | None, compiler: "SchemaCompiler") -> str:
-    """Items each of its own rule, then any number of `item`."""
+    """Items, each with its own rule, then any number of `item`."""
     rules = compiler.rules
     if item is None:
         rest = '"]"'
@@ -77,15 +77,6 @@ def _uniform(item: str, least: int, most: int | None) -> str:
     quantifier = "*" if least <= 1 and most is None else f"{{{max(0, least - 1)},{'' if most is None else most - 1}}}"
     listed = item if most == 1 else f'{item} (", " {item}){quantifier}'
     return f'"[" {listed} "]"' if least else f'"[" ({listed})? "]"'
-
-
-def _items(schema: Flat) -> tuple[list[Any], Any]:
-    """The schemas of the first items, and that of all others."""
-    items = schema.get("items", True)
-    if isinstance(items, list):  # drafts before 2020-12
-        return items, schema.get("additionalItems", True)
-    prefix = schema.get("prefixItems")
-    return (prefix if isinstance(prefix, list) else []), items
 
 
 def _distinct(schema: Flat, path: str, compiler: "SchemaCompiler", least: int, most: int | None) -> str | None:
@@ -153,7 +144,7 @@ def _separated(value: str, count: int) -> str:
 
 def _finite_items(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[str] | None:
     """Expressions of all items that there may be, None if they are not of a small set."""
-    first, more = _items(schema)
+    first, more = item_schemas(schema)
     if first or more in (True, False):
         return None
     return compiler.finite_values(more, f"{path}.items")

@@ -37,7 +37,7 @@ from forefront.chat.grammar.schema.schema_values import (
     type_of,
 )
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
-from forefront.wire.tools import TEXT_GRAMMAR
+from forefront.wire.completions.tools import TEXT_GRAMMAR
 
 _TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
 # Keywords that constrain one type only: a schema that has them and no `type` means that type.
@@ -68,6 +68,7 @@ class SchemaCompiler:
         self._path = path
         self._merger = SchemaMerger(root if isinstance(root, Mapping) else {}, report)
         self._references: dict[str, str] = {}  # reference → rule
+        self._unsatisfiable: set[str] = set()  # references that no value satisfies
         self._alternatives = 0
 
     def compile(self) -> str:
@@ -86,6 +87,8 @@ class SchemaCompiler:
 
     def _reference(self, reference: str, path: str) -> str:
         name = self._references.get(reference)
+        if reference in self._unsatisfiable:
+            raise NoValueError
         if name is None:
             name = self._references[reference] = self.rules.reserve()
             target = self._merger.target(reference, path)
@@ -93,7 +96,9 @@ class SchemaCompiler:
             try:
                 self.rules.define(name, self.value(target, f"{self._path}.{steps}" if steps else self._path))
             except NoValueError:
-                self.rules.define(name, self.rules.nothing())
+                self._unsatisfiable.add(reference)
+                self.rules.define(name, self.rules.nothing())  # for references to it from within
+                raise
         return name
 
     def _flat_value(self, schema: Flat, path: str) -> str:
@@ -131,7 +136,7 @@ class SchemaCompiler:
                 if alone:
                     expressions.append(self.value(option, where))
                 else:
-                    flat = self._merger.flat(option, where)
+                    flat = self._merger.part(option, where)
                     expressions.append(self._flat_value(merged(rest, flat), where))
             except NoValueError:
                 continue
@@ -142,7 +147,7 @@ class SchemaCompiler:
         flats = []
         for place, option in enumerate(options):
             try:
-                flats.append(merged(rest, self._merger.flat(option, f"{path}.oneOf[{place}]")))
+                flats.append(merged(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
             except NoValueError:
                 continue
         if len(flats) > 200 or any(
@@ -155,31 +160,33 @@ class SchemaCompiler:
     def _are_disjoint(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
         if depth > 4:
             return False
-        mine, others = self._types(first, path), self._types(second, path)
+        types, other_types = self._types(first, path), self._types(second, path)
         numbers = {"number", "integer"}
-        if not set(mine) & set(others) and not (set(mine) & numbers and set(others) & numbers):
+        if not set(types) & set(other_types) and not (set(types) & numbers and set(other_types) & numbers):
             return True
         values, others_values = listed_values(first), listed_values(second)
         if values is not None and others_values is not None:
             return not any(same_json(a, b) for a in values for b in others_values)
-        if mine == others == ["object"]:
+        if types == other_types == ["object"]:
             return self._have_disjoint_properties(first, second, path, depth)
         return False
 
     def _have_disjoint_properties(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
-        mine, others = mapping(first.get("properties")), mapping(second.get("properties"))
-        if any(name not in others for name in names_in(first.get("required")) if others and is_closed(second)):
+        named, other_named = mapping(first.get("properties")), mapping(second.get("properties"))
+        if any(
+            name not in other_named for name in names_in(first.get("required")) if other_named and is_closed(second)
+        ):
             return True
-        if any(name not in mine for name in names_in(second.get("required")) if mine and is_closed(first)):
+        if any(name not in named for name in names_in(second.get("required")) if named and is_closed(first)):
             return True
         for name in (
-            {*names_in(first.get("required"))} & {*names_in(second.get("required"))} & mine.keys() & others.keys()
+            {*names_in(first.get("required"))} & {*names_in(second.get("required"))} & named.keys() & other_named.keys()
         ):
             try:
-                one, other = self._merger.flat(mine[name], path), self._merger.flat(others[name], path)
+                part, other = self._merger.flat(named[name], path), self._merger.flat(other_named[name], path)
             except NoValueError:
                 return True
-            if not one[GROUPS] and not other[GROUPS] and self._are_disjoint(one, other, path, depth + 1):
+            if not part[GROUPS] and not other[GROUPS] and self._are_disjoint(part, other, path, depth + 1):
                 return True
         return False
 
@@ -215,6 +222,8 @@ class SchemaCompiler:
                 types = [name for name in types if name not in names]
                 if "number" in names:
                     types = [name for name in types if name != "integer"]
+                elif "integer" in names and "number" in types:
+                    self.report.leave_out(path, "not", "a number may be an integer")
             elif keys <= {"const", "enum", "type"} and (found := listed_values(negation)) is not None:
                 values += found
                 if any(not isinstance(value, str) and type_of(value) in types for value in found) and not (
@@ -245,8 +254,22 @@ class SchemaCompiler:
         kept = [value for value in kept if admits(schema, value)]
         if not kept:
             raise NoValueError
-        texts = dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in kept)
-        return self.rules.terminal(" | ".join(json.dumps(text) for text in texts))
+        plain = [value for value in kept if not isinstance(value, list | Mapping)]
+        texts = dict.fromkeys(map(_literal, plain))
+        options = [self.rules.terminal(" | ".join(texts))] if texts else []
+        return self.rules.either(
+            [*options, *(self._constant(value) for value in kept if isinstance(value, list | Mapping))]
+        )
+
+    def _constant(self, value: Any) -> str:
+        """The rule of one value. Brackets and keys are literals of their own, as in other values: the lexer takes the
+        longest one."""
+        if isinstance(value, Mapping):
+            members = [f'{_literal(name)} ": " {self._constant(part)}' for name, part in value.items()]
+            return self.rules.rule(" ".join(['"{"', ' ", " '.join(members), '"}"']))
+        if isinstance(value, list):
+            return self.rules.rule(" ".join(['"["', ' ", " '.join(map(self._constant, value)), '"]"']))
+        return self.rules.terminal(_literal(value))
 
     def _typed(self, name: str, schema: Flat, path: str, excluded: list[Any]) -> str:
         match name:
@@ -293,9 +316,14 @@ class SchemaCompiler:
         if values is None:
             return None
         kept = [value for value in values if has_type(value, types) and admits(flat, value)]
-        texts = dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in kept)
-        return [self.rules.terminal(json.dumps(text)) for text in texts]
+        unique = {json.dumps(value, ensure_ascii=False): value for value in kept}
+        return [self._constant(value) for value in unique.values()]
 
     def any_value(self) -> str:
         """The rule of any JSON value."""
         return self.rules.any_value(STRING)
+
+
+def _literal(value: Any) -> str:
+    """The Lark literal of a value's JSON."""
+    return json.dumps(json.dumps(value, ensure_ascii=False))

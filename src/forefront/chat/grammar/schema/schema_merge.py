@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any, Final
 
 from forefront.chat.grammar.schema.schema_report import SchemaReport
-from forefront.wire.tools import TEXT_GRAMMAR
+from forefront.wire.completions.tools import TEXT_GRAMMAR
 
 # Alternatives are kept under this key, as a list of (keyword, options): every group has to hold.
 GROUPS: Final = "#groups"
@@ -23,6 +25,7 @@ KEYWORDS: Final = frozenset(
         "multipleOf", "contentEncoding", TEXT_GRAMMAR,
     }
 )  # fmt: skip
+_ITEMS: Final = ("items", "prefixItems", "additionalItems")
 _GREATEST: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"})
 _LEAST: Final = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"})
 # What strings and numbers must be, how many parts arrays and objects have.
@@ -32,6 +35,8 @@ _OF_LEAVES: Final = frozenset(
         "multipleOf", "minItems", "maxItems", "minProperties", "maxProperties", "uniqueItems", "propertyNames",
     }
 )  # fmt: skip
+# Keywords whose members are values instead of schemas.
+_VALUES: Final = frozenset({"const", "enum", "default", "examples"})
 _MAX_DEPTH: Final = 64
 
 Flat = dict[str, Any]
@@ -47,7 +52,7 @@ class SchemaMerger:
     def __init__(self, root: Mapping[str, Any], report: SchemaReport) -> None:
         self._root = root
         self._report = report
-        self._anchors: dict[str, Any] | None = None
+        self._anchors: dict[str, list[Any]] | None = None
 
     def flat(self, schema: Any, path: str, depth: int = 0) -> Flat:
         """`schema` without references and `allOf`. Raises `NoValueError`."""
@@ -71,10 +76,22 @@ class SchemaMerger:
         ]
         reference = reference_of(schema)
         if reference is not None:
-            found = merged(found, self.flat(self.target(reference, path), path, depth + 1))
+            found = merged(found, self.part(self.target(reference, path), path, depth + 1))
         if "allOf" in schema and self._report.is_list_of_schemas(path, "allOf", schema["allOf"]):
             for place, part in enumerate(schema["allOf"]):
-                found = merged(found, self.flat(part, f"{path}.allOf[{place}]", depth + 1))
+                found = merged(found, self.part(part, f"{path}.allOf[{place}]", depth + 1))
+        return found
+
+    def part(self, schema: Any, path: str, depth: int = 0) -> Flat:
+        """`flat` of a schema that other keywords apply beside: its `unevaluatedProperties` concern its own properties
+        alone. Raises `NoValueError`."""
+        found = self.flat(schema, path, depth)
+        if "unevaluatedProperties" in found:
+            rest = found.pop("unevaluatedProperties")
+            if found[GROUPS]:
+                self._report.leave_out(path, "unevaluatedProperties", "it depends on alternatives beside it")
+            else:
+                found.setdefault("additionalProperties", rest)
         return found
 
     def target(self, reference: str, path: str) -> Any:
@@ -93,13 +110,17 @@ class SchemaMerger:
                     found = None
                     break
         else:
-            found = self._anchored().get(reference)
+            targets = self._anchored().get(reference, [])
+            if len(targets) > 1:
+                self._report.leave_out(path, "$ref", "it has several targets within the schema")
+                return True
+            found = targets[0] if targets else None
         if found is None:
             self._report.leave_out(path, "$ref", "it points to nothing within the schema")
             return True
         return found
 
-    def _anchored(self) -> dict[str, Any]:
+    def _anchored(self) -> dict[str, list[Any]]:
         """Parts of the schema by `$id` and by `#` with `$anchor`."""
         if self._anchors is None:
             self._anchors = {}
@@ -109,8 +130,8 @@ class SchemaMerger:
                 if isinstance(part, Mapping):
                     for key, prefix in (("$id", ""), ("id", ""), ("$anchor", "#"), ("$dynamicAnchor", "#")):
                         if isinstance(part.get(key), str):
-                            self._anchors.setdefault(prefix + part[key], part)
-                    waiting += part.values()
+                            self._anchors.setdefault(prefix + part[key], []).append(part)
+                    waiting += [value for key, value in part.items() if key not in _VALUES]
                 elif isinstance(part, list):
                     waiting += part
         return self._anchors
@@ -135,6 +156,9 @@ def merged(first: Flat, second: Flat) -> Flat:
     """The schema of values that both allow. Raises `NoValueError`."""
     found = dict(first)
     _allow_each_others_properties(found, second)
+    if any(key in first for key in _ITEMS) and any(key in second for key in _ITEMS):
+        first = found = {key: value for key, value in found.items() if key not in _ITEMS} | _items(first, second)
+        second = {key: value for key, value in second.items() if key not in _ITEMS}
     for key, value in second.items():
         if key == GROUPS:
             found[GROUPS] = [*first.get(GROUPS, []), *value]
@@ -170,47 +194,79 @@ def _merged_keyword(key: str, first: Any, second: Any) -> Any:
         case "patternProperties" if isinstance(first, Mapping) and isinstance(second, Mapping):
             both = {pattern: {"allOf": [first[pattern], second[pattern]]} for pattern in first if pattern in second}
             return {**first, **second, **both}
-        case "prefixItems" if isinstance(first, list) and isinstance(second, list):
-            common = [{"allOf": [one, other]} for one, other in zip(first, second, strict=False)]
-            return common + first[len(common) :] + second[len(common) :]
-        case "items" | "additionalProperties" | "propertyNames" | "contains":
-            return False if False in (first, second) else {"allOf": [first, second]}
+        case "additionalProperties" | "propertyNames" | "contains":
+            return _both(first, second)
     return second
+
+
+def item_schemas(schema: Mapping[str, Any]) -> tuple[list[Any], Any]:
+    """The schemas of the first items, and that of all others."""
+    items = schema.get("items", True)
+    if isinstance(items, list):  # drafts before 2020-12
+        return items, schema.get("additionalItems", True)
+    prefix = schema.get("prefixItems")
+    return (prefix if isinstance(prefix, list) else []), items
+
+
+def _items(first: Flat, second: Flat) -> Flat:
+    """The items that both allow."""
+    (mine, more), (others, others_more) = item_schemas(first), item_schemas(second)
+    pairs = zip_longest(mine, others, fillvalue=None)
+    prefix = [_both(more if one is None else one, others_more if other is None else other) for one, other in pairs]
+    return {"prefixItems": prefix, "items": _both(more, others_more)}
+
+
+def _both(first: Any, second: Any) -> Any:
+    """The schema of values that both allow."""
+    if False in (first, second):
+        return False
+    if first is True or _same(first, second):
+        return second
+    return first if second is True else {"allOf": [first, second]}
 
 
 def _properties(first: Flat, second: Flat) -> dict[str, Any]:
     """The named properties of both. A name that the other schema does not have must be allowed there."""
-    mine, others = first.get("properties"), second["properties"]
-    mine = mine if isinstance(mine, Mapping) else {}
+    named, more = first.get("properties"), second["properties"]
+    named = named if isinstance(named, Mapping) else {}
     found = {}
-    for key in [*mine, *(key for key in others if key not in mine)]:
-        if key in mine and key in others:
-            found[key] = mine[key] if _same(mine[key], others[key]) else {"allOf": [mine[key], others[key]]}
+    for key in [*named, *(key for key in more if key not in named)]:
+        if key in named and key in more:
+            found[key] = _both(named[key], more[key])
         else:
-            part, other = (mine[key], second) if key in mine else (others[key], first)
-            found[key] = _restricted(part, other)
+            part, other = (named[key], second) if key in named else (more[key], first)
+            found[key] = _restricted(key, part, other)
     return found
 
 
 def _allow_each_others_properties(found: Flat, second: Flat) -> None:
     """Named properties of the first that the second, which names none, restricts."""
     if isinstance(found.get("properties"), Mapping) and "properties" not in second:
-        found["properties"] = {key: _restricted(part, second) for key, part in found["properties"].items()}
+        found["properties"] = {key: _restricted(key, part, second) for key, part in found["properties"].items()}
 
 
-def _restricted(part: Any, other: Flat) -> Any:
-    more = other.get("additionalProperties", True)
-    if more is True or isinstance(other.get("patternProperties"), Mapping):
+def _restricted(name: str, part: Any, other: Flat) -> Any:
+    """The schema `part` of the property `name`, which `other` does not name. Patterns of `other` apply later."""
+    patterns = other.get("patternProperties")
+    if isinstance(patterns, Mapping) and any(matches(pattern, name) is not False for pattern in patterns):
         return part
-    return False if more is False else {"allOf": [part, more]}
+    return _both(part, other.get("additionalProperties", True))
+
+
+def matches(pattern: str, name: str) -> bool | None:
+    """Whether a pattern of `patternProperties` matches a name; None where that is unknown."""
+    try:
+        return re.search(pattern, name, re.ASCII) is not None
+    except (re.error, OverflowError, RecursionError):
+        return None
 
 
 def _common_types(first: Any, second: Any) -> list[str]:
-    mine, others = set(_as_list(first)), set(_as_list(second))
-    for one, other in ((mine, others), (others, mine)):
-        if "number" in one and "integer" in other:
-            one.add("integer")
-    common = [name for name in _as_list(first) + _as_list(second) if name in mine & others]
+    first_types, second_types = set(_as_list(first)), set(_as_list(second))
+    for types, other in ((first_types, second_types), (second_types, first_types)):
+        if "number" in types and "integer" in other:
+            types.add("integer")
+    common = [name for name in _as_list(first) + _as_list(second) if name in first_types & second_types]
     if (
         "number" in common
         and "integer" in common

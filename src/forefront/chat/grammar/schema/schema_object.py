@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError
 from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT, pattern_terminal
 from forefront.chat.grammar.schema.schema_leaves import STRING, string
-from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
+from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError, matches
 
 if TYPE_CHECKING:
     from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
@@ -143,7 +143,7 @@ def _members(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[_Membe
     members = []
     for name in dict.fromkeys([*properties, *names]):
         try:
-            part = _property(name, properties, schema)
+            part = _property(name, properties, schema, path, compiler)
             value = compiler.value(part, f"{path}.properties.{name}")
         except NoValueError:
             if name in names:
@@ -155,15 +155,19 @@ def _members(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[_Membe
     return members
 
 
-def _property(name: str, properties: Mapping[str, Any], schema: Flat) -> Any:
-    """The schema of the property `name`."""
-    if name in properties:
-        return properties[name]
-    # It is required and not named: open objects give it a value of any kind, closed ones cannot have it.
-    more = schema.get("additionalProperties", True)
-    if more is False and not schema.get("patternProperties"):
-        raise NoValueError
-    return more if more is not False else True
+def _property(name: str, properties: Mapping[str, Any], schema: Flat, path: str, compiler: "SchemaCompiler") -> Any:
+    """The schema of the property `name`: its own, and those of all patterns that match it."""
+    parts = [properties[name]] if name in properties else []
+    patterns = schema.get("patternProperties")
+    for pattern, part in patterns.items() if isinstance(patterns, Mapping) else ():
+        found = matches(pattern, name)
+        if found is None:
+            compiler.report.leave_out(f"{path}.patternProperties", pattern, "it cannot be compared with names")
+        elif found:
+            parts.append(part)
+    if not parts:  # it is required: open objects give it a value of any kind, closed ones cannot have it
+        return schema.get("additionalProperties", schema.get("unevaluatedProperties", True))
+    return parts[0] if len(parts) == 1 else {"allOf": parts}
 
 
 def _free_members(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[str]:

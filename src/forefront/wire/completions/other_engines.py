@@ -1,0 +1,75 @@
+"""Fields of other engines' APIs, rewritten as ours where the meaning is the same.
+
+vLLM, SGLang, llama.cpp, Ollama and TGI name the form of an answer, its length and its sampling in other words. What
+cannot be rewritten is in `unknown_fields`: refused by name, or let through as advice.
+"""
+
+from typing import Final
+
+from forefront.wire.completions.format_aliases import FORMAT_ALIASES, rewrite_format
+from forefront.wire.completions.reasoning_aliases import REASONING_ALIASES, rewrite_reasoning
+from forefront.wire.errors import RequestError
+from forefront.wire.parsing.value_checks import Fields, check_boolean, check_type, put_field, same
+
+# Another name → our field: the published documentation's misspelling, and the newer name of OpenAI's API.
+ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_tokens"}
+_ENGINE_ALIASES: Final = {
+    "max_new_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "max_tokens_to_sample": "max_tokens",
+    "n_predict": "max_tokens",
+    "num_predict": "max_tokens",
+    "min_new_tokens": "min_tokens",
+    "repeat_penalty": "repetition_penalty",
+    "stop_sequences": "stop",
+    "random_seed": "seed",
+    "num_return_sequences": "n",
+}
+# Values of an alias that mean the default: no limit.
+_DEFAULTS: Final[dict[str, tuple[int, ...]]] = {"n_predict": (-1,), "num_predict": (-1, -2)}
+_REWRITTEN: Final = frozenset(
+    {
+        *ALIASES,
+        *_ENGINE_ALIASES,
+        *FORMAT_ALIASES,
+        *REASONING_ALIASES,
+        "options",
+        "do_sample",
+        "response_format",
+        "grammar",
+    }
+)
+
+
+def rewrite(fields: Fields, *, chat: bool) -> Fields:
+    """The request, without null fields, in our own fields. Raises `RequestError` 422 for a value of the wrong type, and
+    for two fields that mean the same and disagree."""
+    if _REWRITTEN.isdisjoint(fields):
+        return fields
+    fields = _spread_options(fields)
+    for alias, name in (ALIASES | _ENGINE_ALIASES).items():
+        if alias in fields:
+            value = fields.pop(alias)
+            if not (chat and any(same(value, default) for default in _DEFAULTS.get(alias, ()))):
+                put_field(fields, name, value, alias)
+    rewrite_format(fields)
+    if chat:
+        rewrite_reasoning(fields)
+    if "do_sample" in fields and check_boolean(fields.pop("do_sample"), "do_sample") is False:
+        put_field(fields, "temperature", 0, "do_sample")
+    return fields
+
+
+def _spread_options(fields: Fields) -> Fields:
+    """The sampling values of Ollama's `options` beside the other fields."""
+    options = fields.get("options")
+    if options is None:
+        return fields
+    check_type(options, dict, "an object", "options")
+    spread = {name: value for name, value in fields.items() if name != "options"}
+    for name, value in options.items():
+        if name in ("model", "messages", "prompt", "options"):
+            raise RequestError("unknown_parameter", f"`options.{name}` is not a parameter.", param=f"options.{name}")
+        if value is not None:
+            put_field(spread, name, value, f"options.{name}")
+    return spread
