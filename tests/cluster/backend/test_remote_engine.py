@@ -130,7 +130,9 @@ async def test_the_tokens_are_those_of_the_engine_itself(pair: list[Replica], ti
         again = engine.submit(requests[0])
         await collect(again)
         assert again.cached_tokens >= 32
+        placed = replace(engine.router.counts)
         assert await engine.cached_tokens(prompt(60), Tenant("another")) == 0
+        assert engine.router.counts == placed
         with pytest.raises(ContextExceededError):
             engine.submit(GenerateRequest(prompt(60), 10_000, GREEDY))
     await local.stop()
