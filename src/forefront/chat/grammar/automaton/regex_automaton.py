@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from forefront.chat.grammar.automaton.character_ranges import Ranges
-from forefront.chat.grammar.automaton.regex_syntax import Anchor, Chars, Concat, Either, Look, Regex, Repeat
+from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
 from forefront.chat.grammar.automaton.utf8_ranges import utf8_blocks
 
 FAIL: Final = 0
