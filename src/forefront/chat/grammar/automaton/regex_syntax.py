@@ -102,7 +102,7 @@ class _Parser:
             bounds = self._bounds()
             if bounds is None:
                 return item
-            self._take("?")  # laziness does not change what is matched
+            self._take("?")  # laziness does not change the matched texts
             least, most = bounds
             if least > _MAX_REPEAT or (most is not None and (most > _MAX_REPEAT or most < least)):
                 raise RegexSyntaxError("a repetition is out of range")
