@@ -37,7 +37,7 @@ def still_works(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "line 1, column 1"),
+        (b"", "The body is empty"),
         (b"{", "line 1, column 2"),
         (b'{"model": "tiny",\n "messages" []}', "line 2, column 13"),
         (b'{"model": "tiny", "max_tokens": NaN}', "column 33: NaN"),

@@ -13,6 +13,7 @@ BUILT_IN_PATH = Path(__file__).parent / "builtin" / "forefront-mini.gguf"
 
 _IR = "openvino_model.xml"
 _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?<!\.gguf)", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
@@ -102,7 +103,7 @@ def _find(name: str, text: str) -> ModelSource:
             return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
         if (remote := find_pullable(text)) is not None:
             return ModelSource(name or _default_name(text, remote), Path(text), remote)
-        raise SourceError(f"{path}: there is no such file or directory{_known(text)}")
+        raise SourceError(f"{path}: there is no such file or directory{_other_kinds(text)}")
     # Symbolic links are kept: the parts of a model in the hub's cache are links side by side.
     path = Path(os.path.abspath(path))
     path = _only_gguf(path) or path
@@ -154,9 +155,11 @@ def _check_safetensors(path: Path) -> None:
     )
 
 
-def _known(name: str) -> str:
-    """The end of a sentence about a name that may be meant for a known model."""
-    if "/" in name or "." in name:
+def _other_kinds(text: str) -> str:
+    """The end of a sentence about a text that may be meant for a known model, or a repository of the hub."""
+    if _REPOSITORY.fullmatch(text):
+        return f"; hf:{text} would be the model of that name on the Hugging Face hub"
+    if "/" in text or "." in text:
         return ""
     return f", nor a known model of that name; there are {', '.join([BUILT_IN_NAME, *KNOWN_MODELS])}"
 

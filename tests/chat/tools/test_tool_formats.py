@@ -145,6 +145,30 @@ def test_work_grows_with_the_text_alone(name: str, unit: str) -> None:
         assert steps(partial(work, 400)) < 2.3 * steps(partial(work, 200))
 
 
+@given(places=CUTS)
+def test_a_cdata_section_is_its_text(places: list[int]) -> None:
+    form, raw = FORMS["minicpm"], 'a <b> & ]] "c"</param>\n]'
+    head = '<function name="get_weather"><param name="city">'
+    text = f'{head}<![CDATA[{raw}]]></param><param name="days"><![CDATA[3]]></param></function>'
+    text += f"{head}x <![CDATA[y]]></param></function>"
+    assert decoded(read(form, text)) == [
+        ("get_weather", {"city": raw, "days": 3}),
+        ("get_weather", {"city": "x <![CDATA[y]]>"}),
+    ]
+    assert read(form, text, places) == read(form, text)
+    assert calls(read(form, f"{head}<![CDATA[ab", places)) == [("get_weather", '{"city": "ab')]
+
+
+@given(places=CUTS)
+def test_several_calls_within_one_block(places: list[int]) -> None:
+    form = FORMS["minimax"]
+    text = form.write([("get_weather", {"city": "Rome"}), ("none", {}), ("get_weather", {"city": "Oslo"})])
+    assert text.count(form.openings[0]) == 1
+    entries = read(form, f"Now:\n{text}\nDone", places)
+    assert decoded(entries) == [("get_weather", {"city": "Rome"}), ("none", {}), ("get_weather", {"city": "Oslo"})]
+    assert content(entries) == "Now:\nDone"
+
+
 TAGGED = FORMS["qwen-coder"]
 
 

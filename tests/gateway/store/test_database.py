@@ -163,6 +163,13 @@ def test_a_newer_schema_is_refused_and_left_alone(database: Database, database_u
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
 
 
+def test_a_store_without_a_table_is_refused(database: Database, database_url: str) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("DROP TABLE stored_responses"))
+    with pytest.raises(StoreError, match=r"not complete: it has no table stored_responses"):
+        open_database(database_url)
+
+
 def start_at_once(url: str) -> list[Exception]:
     """What goes wrong when six programs open a store in the same moment."""
     failures: list[Exception] = []

@@ -59,7 +59,7 @@ def test_headers_of_success_and_failure(server: RunningServer) -> None:
     with server.client() as client:
         good = client.post(PATH, json=BODY, headers={"x-request-id": "mine-1"})
         bad = client.post(PATH, json=BODY | {"n": 0}, headers={"x-request-id": "not fit"})
-        unknown = client.post(PATH, json=BODY | {"model": "tinny"})
+        unknown = client.post(PATH, json=BODY | {"model": "TINNY"})
     assert good.headers["x-request-id"] == "mine-1"
     assert int(good.headers["openai-processing-ms"]) >= 0
     assert bad.headers["x-request-id"].startswith("req_")

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from forefront.gateway.store.liveness import find_live_server, remove_all_servers
+from forefront.gateway.store.tables import metadata
 from forefront.gateway.store.write_lock import WriteLock
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,8 @@ def default_url(home: Path) -> str:
 def open_database(url: str, migrations: Path = MIGRATIONS) -> Database:
     """Connect and apply pending `migrations`.
 
-    Raises `StoreError`: not a URL, no connection, no permission, a newer schema, or an older one with a live server.
+    Raises `StoreError`: not a URL, no connection, no permission, a newer schema, an older one with a live server, or an
+    incomplete one.
     """
     database = Database(_engine(url))
     try:
@@ -253,6 +255,9 @@ def _migrate(connection: sa.Connection, migrations: Path) -> None:
             _require_no_live_server(connection, current)
         command.upgrade(config, "head")
         log.info("migrated the store to schema %s", scripts.get_current_head())
+    if missing := set(metadata.tables).difference(sa.inspect(connection).get_table_names()):
+        reason = f"it has no table {min(missing)}, as one of an unreleased version of forefront"
+        raise StoreError(f"the schema of the store is not complete: {reason}; move it away to begin a new one")
 
 
 def _require_no_live_server(connection: sa.Connection, schema: str) -> None:
