@@ -16,12 +16,13 @@ import msgspec
 import uvloop
 
 from forefront.chat.local.token_engine import TokenEngine
-from forefront.cluster.constraint_builder import ConstraintBuilder
-from forefront.cluster.frames import PROTOCOL
-from forefront.cluster.remote_engine import RemoteEngine, RemoteLimits
-from forefront.cluster.replica_identity import ReplicaAddress, ReplicaIdentity
-from forefront.cluster.replica_pool import RemoteModel
-from forefront.cluster.replica_server import ReplicaServer
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.remote_engine import RemoteEngine
+from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.protocol.frames import PROTOCOL
+from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
+from forefront.cluster.replica.constraint_builder import ConstraintBuilder
+from forefront.cluster.replica.replica_server import ReplicaServer
 from forefront.engine.engine import EngineStats
 from forefront.engine.generation import Generation, Token
 from forefront.engine.request import GenerateRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.load.successor import write_successor_model
-from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource
 from forefront.chat.local.loading import ModelParts

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache, default_home
 from forefront.catalog.source import BUILT_IN_NAME, built_in
 from forefront.chat.local.loading import ModelParts

@@ -1,6 +1,6 @@
 """The same comparison on real engines: `python -m simulation.real_replicas`.
 
-Two replicas of the built-in model in processes of their own, conversations of 24 tenants with system prompts of 400
+Two replicas of the built-in model in their own processes, conversations of 24 tenants with system prompts of 400
 tokens, and a server's engine that routes them. Prints the prompt tokens that the replicas computed.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from forefront.catalog.source import BUILT_IN_NAME
-from forefront.cluster.replica_spec import ReplicaSpec
+from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.engine.model.model import ModelOptions
 from forefront.engine.request import GenerateRequest, SamplingParams
@@ -38,7 +38,7 @@ async def measure(router: PrefixRouter, replicas: Sequence[Replica]) -> tuple[in
     started = [(workload.conversation(), workload.turns()) for _ in range(CONVERSATIONS)]
     prompt = cached = 0
     async with engine_on(replicas) as engine:
-        engine.router = engine.pool.router = router
+        engine.router = engine.dispatcher.router = engine.pool.router = router
         engine.set_replicas([replica.address for replica in replicas])
         while len(engine.replicas()) < len(replicas):
             await asyncio.sleep(0.05)

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from tests.support.server import RunningServer
 
 PAGE = Path("docs/api.md").read_text()
@@ -77,9 +77,9 @@ def test_the_commands_for_tokens(server: RunningServer) -> None:
 
 def test_the_same_request_again_gets_the_same_answer(server: RunningServer) -> None:
     [command] = COMMANDS[4:]
-    told = output(command, server)
-    bodies = re.findall(r"^\{.*?(?=HTTP/1.1|\Z)", told, re.MULTILINE | re.DOTALL)
+    described = output(command, server)
+    bodies = re.findall(r"^\{.*?(?=HTTP/1.1|\Z)", described, re.MULTILINE | re.DOTALL)
     assert len(bodies) == 2
     assert bodies[0].strip() == bodies[1].strip()
-    assert told.count("idempotent-replayed: true") == 1
-    assert told.index("idempotent-replayed") > told.index(bodies[0][:40])
+    assert described.count("idempotent-replayed: true") == 1
+    assert described.index("idempotent-replayed") > described.index(bodies[0][:40])

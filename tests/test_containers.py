@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from forefront.cli.config import setting_names
+from forefront.cli.settings.config import setting_names
 from tests.support.node import require_node
 from tests.support.server import KEY
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from forefront.cli.config import load_config
+from forefront.cli.settings.config import load_config
 
 FOLDER = Path("deploy/kubernetes")
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.cli.config import Config, load_config
+from forefront.cli.settings.config import Config, load_config
 from tests.support.server import KEY, run_server
 
 PAGES = Path("docs/operate")
@@ -85,7 +85,7 @@ def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("command", "message"),
     [
         ("keys create ''", "`name`"),
         ("keys create x --scope root", "scopes"),
@@ -116,9 +116,9 @@ def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
         ("export /no/such/folder/x", "cannot be written"),
     ],
 )
-def test_wrong_commands_end_with_one_line(tmp_path: Path, command: str, says: str) -> None:
+def test_wrong_commands_end_with_one_line(tmp_path: Path, command: str, message: str) -> None:
     script = f"forefront {command} 2>&1 && exit 7 || test $? = 1"
     output = shell(script, tmp_path / "home")
-    assert says in output
+    assert message in output
     assert "Traceback" not in output
     assert len(output.strip().splitlines()) == 1

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from tests.support.server import RunningServer
 from torture.client import CHAT, Client
 from torture.harness import Harness, entered

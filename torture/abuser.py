@@ -1,4 +1,4 @@
-"""One key's abuse of every kind at once, in a process of its own: `python -m torture.abuser URL KEY MODEL SECONDS`.
+"""One key's abuse of every kind at once, in its own process: `python -m torture.abuser URL KEY MODEL SECONDS`.
 
 The end is a line of JSON: `statuses`, for each kind how many requests ended with which status (0: left, or cut off),
 and `processor_seconds` of this process.

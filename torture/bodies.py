@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from forefront.cli.config import Config, ServerSettings
+from forefront.cli.settings.config import Config, ServerSettings
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from tests.support.instant import KEY, MODEL, Instant
 from torture.client import CHAT, Client
 from torture.harness import Harness, entered

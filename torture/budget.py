@@ -5,7 +5,7 @@ from collections import Counter
 
 from forefront.cli.settings.sections import Config, PriceSettings
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import Budget, NewKey
+from forefront.wire.admin.records import Budget, NewKey
 from tests.support.instant import MODEL, PROMPT
 from torture.client import Client
 from torture.harness import Harness, entered

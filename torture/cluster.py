@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import msgspec
 
-from forefront.cluster.discovery import ClusterWatch
-from forefront.cluster.frames import Challenge, FromReplica, Hello, Status, Welcome
-from forefront.cluster.local_cluster import LocalCluster, add_node, find_local
-from forefront.cluster.proof import new_nonce, proof
-from forefront.cluster.ray_environment import ray_environment
-from forefront.cluster.replica_identity import ReplicaAddress
+from forefront.cluster.deployment.local_cluster import LocalCluster, add_node, find_local
+from forefront.cluster.deployment.ray_environment import ray_environment
+from forefront.cluster.discovery.cluster_watch import ClusterWatch
+from forefront.cluster.protocol.frames import Challenge, FromReplica, Hello, Status, Welcome
+from forefront.cluster.protocol.proof import new_nonce, proof
+from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.engines.process_tree import descendants
 from tests.support.server import KEY, RunningServer, run_server
 from torture.client import Client

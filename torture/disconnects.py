@@ -64,7 +64,7 @@ async def _group(server: RunningServer, count: int) -> None:
 
 
 async def _one(server: RunningServer, number: int) -> None:
-    """Read a random number of bytes and leave; one in ten leaves in the middle of its own request."""
+    """Read a random number of bytes and leave; one in ten leaves in the middle of its request."""
     messages = [{"role": "user", "content": f"Hello {random.random()} " * random.randint(1, 20)}]
     body = json.dumps(_FIELDS | {"messages": messages, "stream": number % 3 > 0}).encode()
     client = Client(server.url, server.key)

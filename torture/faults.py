@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import Budget, NewKey
+from forefront.wire.admin.records import Budget, NewKey
 from tests.support.instant import MODEL
 from torture.client import Answer, Client
 from torture.harness import Harness, entered
@@ -42,11 +42,11 @@ async def run(harness: Harness) -> None:
 
 
 async def _full(harness: Harness) -> None:
-    """A file system of its own, which root alone can make."""
+    """Its own file system, which root alone can make."""
     folder = harness.new_folder()
     mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
-        harness.log("faults: the disk is NOT filled, since that takes a small file system of its own, and so root")
+        harness.log("faults: the disk is NOT filled, since that takes a separate small file system, and so root")
         return
     try:
         store = f"sqlite:///{folder / 'forefront.db'}"
@@ -116,7 +116,7 @@ async def _load(url: str, key: str, answers: list[tuple[float, Answer]]) -> Asyn
 
 @contextmanager
 def _locked(store: str) -> Iterator[None]:
-    """Somebody else writes and does not end."""
+    """Another process writes and does not end."""
     with opened(store) as database, database.write() as connection:
         if not database.is_sqlite:
             connection.execute(sa.text("LOCK TABLE completions, daily_usage, budget_leases IN ACCESS EXCLUSIVE MODE"))

@@ -21,7 +21,7 @@ _QUESTION: dict[str, Any] = {
     "max_tokens": 2,
     "stream": True,
 }
-# Seconds, on a machine that other programs use too; see `docs/reliability.md` for what one of its own has.
+# Seconds, on a machine that other programs use too; see `docs/reliability.md` for an idle machine.
 _SILENCE = 1.5
 _WAIT = 1.0
 
@@ -81,7 +81,7 @@ async def _under(server: RunningServer, hostile: str, neighbour: str, field: Hos
 
 
 async def _project(server: RunningServer, name: str) -> str:
-    """A key of a project of its own."""
+    """A key of its own project."""
     admin = Client(server.url, server.key)
     await admin.send("PUT", f"/admin/projects/{name}", b"{}")
     made = await admin.send("POST", "/admin/keys", json.dumps({"name": name, "project": name}).encode())

@@ -9,8 +9,8 @@ from functools import partial
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
-from forefront.wire.admin import Budget, MadeKey, NewKey, ProjectSettings
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.admin.parse import ReportQuery
+from forefront.wire.admin.records import Budget, MadeKey, NewKey, ProjectSettings
 from tests.support.instant import MODEL, PROMPT
 from torture.client import Client
 from torture.harness import Harness, Server, entered

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from torture.client import Answer, Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import opened
@@ -63,11 +63,11 @@ async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int], size: dict[str
     client = Client(url, tenant.key)
     for _ in numbers:
         nonce = _nonce()
-        said = [*_WORDS, *tenant.nonces[-1:]]
+        answer_text = [*_WORDS, *tenant.nonces[-1:]]
         tenant.nonces.append(nonce)
         turns = [
             turn
-            for word in said
+            for word in answer_text
             for turn in ({"role": "user", "content": f"Repeat: {word}"}, {"role": "assistant", "content": word})
         ]
         messages = [*turns, {"role": "user", "content": f"Repeat: {nonce}"}]
@@ -85,7 +85,7 @@ def _note(tenant: _Tenant, nonce: str, answer: Answer) -> None:
 
 
 def _foreign(tenants: list[_Tenant]) -> int:
-    """How many words were somebody else's nonce."""
+    """The number of words that are another client's nonce."""
     owners = {nonce: tenant for tenant in tenants for nonce in tenant.nonces}
     return sum(
         owners.get(text[start : start + 10], tenant) is not tenant

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from tests.support.instant import KEY, MODEL, Instant
 from torture.client import CHAT, Answer, Client
 from torture.harness import Harness, entered

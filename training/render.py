@@ -28,8 +28,8 @@ def plain_message(message: Message) -> Message:
         f'<tool_call>\n{{"name": "{made["name"]}", "arguments": {made["arguments"]}}}\n</tool_call>'
         for made in (call["function"] for call in message.get("tool_calls") or [])
     ]
-    said = [message["content"]] if message.get("content") else []
-    return {"role": message["role"], "content": "\n".join(said + calls)}
+    text = [message["content"]] if message.get("content") else []
+    return {"role": message["role"], "content": "\n".join(text + calls)}
 
 
 def texts(dialogue: Dialogue) -> list[str]:

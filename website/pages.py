@@ -1,4 +1,4 @@
-"""Pages of the site: `docs/`, and the pages of other folders under names of their own, with their links rewritten."""
+"""Pages of the site: `docs/`, and the pages of other folders under their own names, with their links rewritten."""
 
 import os
 import re

@@ -27,7 +27,7 @@ Starter = Callable[[Path, Path], AbstractContextManager[Peer]]
 THREADS: Final = os.cpu_count() or 1
 _SLOTS: Final = 32
 _POOL: Final = 32_768
-"""Tokens of llama-server's KV cache, which its slots share: as fast as slots of their own, in a third of the memory."""
+"""Tokens of llama-server's KV cache, which its slots share: as fast as their own slots, in a third of the memory."""
 _LLAMA_OPTIONS: Final = ("--parallel", str(_SLOTS), "--ctx-size", str(_POOL), "--kv-unified")
 _DRAFTS: Final = (
     "--spec-type", "ngram-simple", "--spec-ngram-simple-size-n", "4", "--spec-ngram-simple-size-m", "16",
@@ -82,7 +82,7 @@ class Session:
 
 
 def takes_part(name: str, workload: Workload) -> bool:
-    """OpenVINO GenAI has no server of its own, so it runs closed loops alone."""
+    """OpenVINO GenAI has no server, so it runs closed loops alone."""
     return name != openvino_genai.NAME or isinstance(workload, ClosedLoop)
 
 

@@ -16,7 +16,7 @@ _DECODE_BATCH: Final = 32
 
 
 def measure_limits(path: Path) -> dict[str, Any]:
-    """The limits and speeds of a GGUF file, measured in a process of its own, whose memory ends with it."""
+    """The limits and speeds of a GGUF file, measured in its own process, whose memory ends with it."""
     command = [sys.executable, "-m", "benchmarks.limits.measure", str(path)]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
     content: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])

@@ -31,7 +31,7 @@ def environment(requirements: str) -> Path:
     folder = CACHE / f"{requirements}-{digest}"
     programs = folder / "bin"
     if not (folder / _DONE).exists():
-        print(f"Installing {requirements} into an environment of its own (once) ...", file=sys.stderr, flush=True)
+        print(f"Installing {requirements} into its own environment (once) ...", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)  # of an installation that was cut off
         venv.create(folder, with_pip=True)
         install = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

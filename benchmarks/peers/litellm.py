@@ -1,4 +1,4 @@
-"""LiteLLM's proxy as a peer, in an environment of its own."""
+"""LiteLLM's proxy as a peer, in its own environment."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Processes of peers: each in a process group of its own, which ends with the context."""
+"""Processes of peers: each in its own process group, which ends with the context."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""llama.cpp's server from the package `xllamacpp`, by the options of its own program that benchmarks use.
+"""llama.cpp's server from the package `xllamacpp`, by the options of its program that benchmarks use.
 
 Runs in the environment of that package, so it imports nothing else.
 """

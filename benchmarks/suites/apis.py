@@ -18,7 +18,8 @@ from tests.support.instant import KEY, MODEL, Instant, Nursery
 
 _SECONDS = 1.0
 _CHAT = "/v1/chat/completions"
-_PATHS = {"chat completions": _CHAT, "Responses": "/v1/responses"}
+_RESPONSES = "/v1/responses"
+_PATHS = {"chat completions": _CHAT, "Responses": _RESPONSES, "Messages": "/v1/messages"}
 # Tokens of an answer, whether it is streamed, clients at a time.
 _CASES = ((1, False, 8), (64, False, 8), (64, True, 1), (64, True, 8))
 
@@ -60,8 +61,8 @@ def _processor_seconds(server: Instant) -> float:
 
 def _body(path: str, tokens: int, *, stream: bool) -> bytes:
     fields: dict[str, object] = {"model": MODEL, "stream": stream}
-    if path == _CHAT:
-        fields |= {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": tokens}
-    else:
+    if path == _RESPONSES:
         fields |= {"input": "Hello", "max_output_tokens": tokens}
+    else:
+        fields |= {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": tokens}
     return json.dumps(fields).encode()

@@ -15,7 +15,7 @@ from benchmarks.suites.no_gateway import serve_openly
 from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
-from forefront.wire.admin import Budget, Limits, NewKey
+from forefront.wire.admin.records import Budget, Limits, NewKey
 from tests.support.instant import MODEL, Nursery
 from tests.support.postgres import run_postgres
 from tests.support.redis import run_redis

@@ -12,20 +12,20 @@ from starlette.applications import Starlette
 from starlette.types import Scope
 
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
-from forefront.cli.server_runtime import tune_interpreter
+from forefront.cli.serving.server_runtime import tune_interpreter
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.principal import Principal
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ModelMetrics, ServerMetrics
+from forefront.server.connection.connection_limits import ConnectionLimits
+from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.http.body_memory import BodyMemory
-from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
 from forefront.server.middleware.auth import AuthMiddleware
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.serve import bind
-from forefront.wire.admin import Key, Limits, Project
+from forefront.wire.admin.records import Key, Limits, Project
 from tests.support.instant import MODEL, InstantBackend
 
 

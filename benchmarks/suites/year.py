@@ -19,8 +19,8 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database, open_database
 from forefront.gateway.store.tables import completions, daily_usage
 from forefront.gateway.store.transfer import export_database
-from forefront.wire.admin import Budget, NewKey, ProjectSettings
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.admin.parse import ReportQuery
+from forefront.wire.admin.records import Budget, NewKey, ProjectSettings
 from tests.support.instant import Nursery
 from tests.support.postgres import new_database, run_postgres
 

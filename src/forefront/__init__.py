@@ -47,8 +47,7 @@ from forefront.client.resources.raw_response import RawResponse
 from forefront.client.settings import Timeout
 from forefront.client.stream import AsyncStream, Stream
 from forefront.client.structured import ParsedCompletion
-from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
-from forefront.wire.response import (
+from forefront.wire.completions.response import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
@@ -63,10 +62,11 @@ from forefront.wire.response import (
     ResponseMessage,
     Usage,
 )
-from forefront.wire.responses.events import StreamEvent as ResponseStreamEvent
+from forefront.wire.completions.tools import ToolCall
+from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
+from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
-from forefront.wire.tools import ToolCall
 
 __all__ = [
     "APIConnectionError",

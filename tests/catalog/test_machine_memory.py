@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from forefront.catalog.machine_memory import machine_memory
-from forefront.cli.model_loaders import memory_limit
+from forefront.cli.loaders.model_loaders import memory_limit
 from forefront.cli.settings.sections import LoadingSettings
 
 

@@ -36,12 +36,12 @@ def test_an_unservable_source_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("hello")
     (tmp_path / "nothing.gguf").write_bytes(b"")
-    for text, says in [
+    for text, message in [
         (tmp_path / "missing.gguf", "no such file"),
         (tmp_path / "empty", "openvino_model.xml"),
         (tmp_path / "note.txt", "not a GGUF file"),
         (tmp_path / "nothing.gguf", "not a GGUF file"),
     ]:
-        with pytest.raises(SourceError, match=says) as error:
+        with pytest.raises(SourceError, match=message) as error:
             parse_source(str(text))
         assert str(text) in str(error.value)

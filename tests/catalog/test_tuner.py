@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.gguf_model import GgufModel
-from forefront.catalog.loading import load, load_parts
+from forefront.catalog.loaders.gguf_model import GgufModel
+from forefront.catalog.loaders.local_loader import load, load_parts
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource
 from forefront.catalog.tuner import Tuner, thread_counts

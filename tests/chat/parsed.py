@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from forefront.chat.events import ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.chat.output.output_parser import OutputParser
-from forefront.chat.tools.hermes import HermesFormat
-from forefront.chat.tools.llama import LlamaFormat
-from forefront.chat.tools.named import MistralFormat
+from forefront.chat.tools.formats.hermes import HermesFormat
+from forefront.chat.tools.formats.llama import LlamaFormat
+from forefront.chat.tools.formats.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_parser import ToolParser
 
@@ -27,13 +27,13 @@ def parsed(reader: OutputParser, pieces: Iterable[str]) -> list[Entry]:
     for deltas in [*map(reader.feed, pieces), reader.finish()]:
         for delta in deltas:
             match delta:
-                case TextDelta(_, text, None):
+                case ContentDelta(_, text, None):
                     entry = ("content", -1, text)
                 case ReasoningDelta(_, text):
                     entry = ("reasoning", -1, text)
                 case ToolCallBegin(_, call, name):
                     entry = ("begin", call, name)
-                case ToolCallDelta(_, call, text):
+                case ToolInputDelta(_, call, text):
                     entry = ("arguments", call, text)
                 case _:
                     raise AssertionError(delta)

@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Any
 
-from forefront.chat.tools.detect import find_tool_format
+from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 
 # What a chat template says that makes it one of the format.
-SAYS = {
+TEMPLATE_TEXTS = {
     "hermes": r"""<tool_call>\n{"name": <name>, "arguments": <object>}\n</tool_call>""",
     "llama3": r"""<|python_tag|> {"name": function name, "parameters": dictionary}""",
     "mistral": r"""[TOOL_CALLS] [{"name": name, "arguments": {}}]""",
@@ -57,12 +57,12 @@ WHOLE = ("function-gemma", "gemma4", "lfm2", "pythonic", "tool-code", "olmo3")
 
 def form_of(name: str) -> ToolFormat:
     """The format, none of its markers a control token."""
-    form = find_tool_format(SAYS[name], {})
+    form = find_tool_format(TEMPLATE_TEXTS[name], {})
     assert form is not None, name
     return form
 
 
-FORMS = {name: form_of(name) for name in SAYS}
+FORMS = {name: form_of(name) for name in TEMPLATE_TEXTS}
 
 
 def markers(form: ToolFormat) -> list[str]:

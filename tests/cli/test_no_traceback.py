@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forefront.cli.app import app
+from forefront.cli.apps.app import app
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +116,7 @@ def test_odd_arguments(refusing_server: str, command: list[str]) -> None:
 
 
 def run(arguments: Sequence[str], variables: Mapping[str, str | bytes], closed: str = "") -> tuple[int, str]:
-    """Exit status and all output of a command as a process of its own. `closed` are redirections."""
+    """Exit status and all output of a command as its own process. `closed` are redirections."""
     environment = {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
     environment |= {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
     done = subprocess.run(

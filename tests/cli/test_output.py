@@ -30,8 +30,8 @@ def run(command: str, home: Path, output: int) -> tuple[int, str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_full_disk_is_one_line(tmp_path: Path, command: str) -> None:
     with Path("/dev/full").open("w") as full:
-        said = run(command, tmp_path, full.fileno())
-    assert said == (1, "forefront: the output cannot be written: No space left on device\n")
+        result = run(command, tmp_path, full.fileno())
+    assert result == (1, "forefront: the output cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

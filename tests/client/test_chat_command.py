@@ -17,12 +17,12 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from forefront import ForefrontError, RateLimitError
-from forefront.cli import client_options
 from forefront.cli.chat_session.chat_commands import HELP, read_command, run_command
-from forefront.cli.chat_session.conversation import ChatModel, Conversation
+from forefront.cli.chat_session.conversation import ChatHistory, ChatModel
 from forefront.cli.chat_session.markdown_writer import MarkdownWriter, finished_length
-from forefront.cli.client_options import default_model, strip_controls
 from forefront.cli.commands import chat as command
+from forefront.cli.options import client_options
+from forefront.cli.options.client_options import default_model, strip_controls
 from tests.client.fakes import DONE, Body, Server, chunk, events, frame, stream_of
 
 ENTER, NEW_LINE, CTRL_C, CTRL_D, UP = "\r", "\x1b\r", "\x03", "\x04", "\x1b[A"
@@ -34,12 +34,12 @@ def echo(request: httpx.Request) -> httpx.Response:
     """Lists models; answers with what was said last. `fail`, `cut` and `stop` in it have their effect."""
     if request.method == "GET":
         return httpx.Response(200, json=MODELS)
-    asked = json.loads(request.content)["messages"][-1]["content"]
-    if asked == "refuse":
+    last_prompt = json.loads(request.content)["messages"][-1]["content"]
+    if last_prompt == "refuse":
         return httpx.Response(429, json=FAILURE)
-    ending = {"fail": frame(FAILURE), "cut": frame(length()) + DONE}.get(asked, DONE)
-    body = Body([*events("You said: ", asked), *([] if asked == "stop" else [ending])])
-    if asked == "stop":
+    ending = {"fail": frame(FAILURE), "cut": frame(length()) + DONE}.get(last_prompt, DONE)
+    body = Body([*events("You said: ", last_prompt), *([] if last_prompt == "stop" else [ending])])
+    if last_prompt == "stop":
         body.fail = KeyboardInterrupt()
     return stream_of(body)
 
@@ -56,19 +56,19 @@ def server() -> Server:
 
 
 @pytest.fixture
-def conversation(server: Server) -> Conversation:
-    return Conversation(ChatModel(server.client(), "m"))
+def conversation(server: Server) -> ChatHistory:
+    return ChatHistory(ChatModel(server.client(), "m"))
 
 
 def discard(text: str) -> None:
     """Drop the text."""
 
 
-def said(conversation: Conversation) -> list[object]:
+def contents(conversation: ChatHistory) -> list[object]:
     return [turn["content"] for turn in conversation.history]
 
 
-def test_turns_are_kept_and_sent(server: Server, conversation: Conversation) -> None:
+def test_turns_are_kept_and_sent(server: Server, conversation: ChatHistory) -> None:
     written: list[str] = []
     assert conversation.send("Hi", written.append).text == "You said: Hi"
     assert written == ["You said: ", "Hi"]
@@ -87,32 +87,32 @@ def test_turns_are_kept_and_sent(server: Server, conversation: Conversation) -> 
 
 
 @pytest.mark.parametrize("prompt", ["refuse", "fail"])
-def test_a_failed_turn_is_forgotten(conversation: Conversation, prompt: str) -> None:
+def test_a_failed_turn_is_forgotten(conversation: ChatHistory, prompt: str) -> None:
     conversation.send("Hi", discard)
     with pytest.raises(RateLimitError):
         conversation.send(prompt, discard)
-    assert said(conversation) == ["Hi", "You said: Hi"]
+    assert contents(conversation) == ["Hi", "You said: Hi"]
 
 
-def test_ctrl_c_keeps_the_conversation(conversation: Conversation) -> None:
+def test_ctrl_c_keeps_the_conversation(conversation: ChatHistory) -> None:
     answer = conversation.send("stop", discard)
     assert (answer.text, answer.interrupted) == ("You said: stop", True)
-    assert said(conversation) == ["stop", "You said: stop"]
+    assert contents(conversation) == ["stop", "You said: stop"]
 
 
 def test_ctrl_c_before_the_first_word_forgets_the_turn() -> None:
     server = Server(stream_of(Body([], fail=KeyboardInterrupt())))
-    conversation = Conversation(ChatModel(server.client(), "m"))
+    conversation = ChatHistory(ChatModel(server.client(), "m"))
     assert conversation.send("Hi", discard).interrupted
     assert conversation.history == []
 
 
-def test_the_limit_of_tokens_is_noticed(conversation: Conversation) -> None:
+def test_the_limit_of_tokens_is_noticed(conversation: ChatHistory) -> None:
     assert conversation.send("cut", discard).truncated
     assert not conversation.send("Hi", discard).truncated
 
 
-def test_commands(conversation: Conversation) -> None:
+def test_commands(conversation: ChatHistory) -> None:
     conversation.send("Hi", discard)
     assert run_command(conversation, "system", "Be brief.")
     assert run_command(conversation, "clear", "")
@@ -258,7 +258,7 @@ def test_another_model(server: Server, run: Run) -> None:
     assert server.sent["model"] == "second"
 
 
-def test_saving(conversation: Conversation, tmp_path: Path) -> None:
+def test_saving(conversation: ChatHistory, tmp_path: Path) -> None:
     conversation.send("Hi", discard)
     conversation.system = "Be brief."
     for name in ("a.json", "a.md"):

@@ -21,7 +21,7 @@ from forefront import (
     NotFoundError,
 )
 from forefront.client.exceptions import exception_for
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from tests.client.fakes import USER, Server
 
 CLASSES = {
@@ -56,7 +56,7 @@ def test_a_field_that_is_out_of_range_is_a_bad_request_too() -> None:
 
 @pytest.mark.parametrize("code", ERRORS)
 def test_every_error_of_the_table(code: str) -> None:
-    sent = ApiError(code, "What went wrong.", param="messages[0]")
+    sent = RequestError(code, "What went wrong.", param="messages[0]")
     content, status = msgspec.json.encode(sent.body()), ERRORS[code].status
     error = failure(httpx.Response(status, content=content, headers={"x-request-id": "req_1"}))
     assert isinstance(error, APIStatusError)

@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from forefront.client.resources.params import ChatParams, TextParams
-from forefront.wire.parse import parse_chat_request
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.parse import parse_chat_request
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from tests.client.fakes import COMPLETION, USER, Server
 
 OWN = {"extra_body", "extra_headers", "timeout", "idempotency_key"}

@@ -12,21 +12,25 @@ from pathlib import Path
 
 import msgspec
 
-from forefront.cluster.remote_engine import RemoteEngine, RemoteLimits
-from forefront.cluster.replica_identity import ReplicaAddress, ReplicaIdentity
-from forefront.cluster.replica_pool import RemoteModel
-from forefront.cluster.replica_spec import ReplicaSpec
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.remote_engine import RemoteEngine
+from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
+from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.engine.model.model import ModelOptions
 
 ROOT = Path(__file__).parents[2]
+# Seconds of a step on a slow replica: 300 tokens take 9 seconds there.
+SLOW_STEP = 0.03
 OPTIONS = ModelOptions(threads=1, kv_cache_bytes=32 * 2**20, kv_precision="f32", quantize_activations=False)
 
 
 class Replica:
-    """A running replica process."""
+    """A running replica process. `step_seconds`: the least time of a step, 0 for its own speed."""
 
-    def __init__(self, spec: ReplicaSpec) -> None:
-        command = [sys.executable, "-m", "tests.cluster.replica_process", msgspec.json.encode(spec).decode()]
+    def __init__(self, spec: ReplicaSpec, step_seconds: float = 0.0) -> None:
+        arguments = [msgspec.json.encode(spec).decode(), str(step_seconds)]
+        command = [sys.executable, "-m", "tests.cluster.replica_process", *arguments]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.name = f"replica-{uuid.uuid4().hex[:8]}"
         self._address: ReplicaAddress | None = None
@@ -75,7 +79,7 @@ async def ready(engine: RemoteEngine, count: int) -> None:
 
 @asynccontextmanager
 async def engine_on(
-    replicas: Sequence[Replica], *, migrations: int = 3, stall: float = 2.0, start: float = 20.0
+    replicas: Sequence[Replica], *, migrations: int = 3, stall: float = 20.0, start: float = 20.0
 ) -> AsyncIterator[RemoteEngine]:
     """An engine over these replicas."""
     identity = replicas[0].address.identity

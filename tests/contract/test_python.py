@@ -117,7 +117,7 @@ def check_waits(case: Case, waits: list[float]) -> None:
         assert all(low - 1e-9 <= wait <= high + 1e-9 for wait, (low, high) in zip(waits, bounds, strict=True)), waits
 
 
-def ask(client: ForefrontClient, case: Case) -> Outcome:
+def run_call(client: ForefrontClient, case: Case) -> Outcome:
     method, arguments = case.call
     outcome = Outcome()
     try:
@@ -133,7 +133,7 @@ def ask(client: ForefrontClient, case: Case) -> Outcome:
     return outcome
 
 
-def ask_for_stream(client: ForefrontClient, case: Case) -> Outcome:
+def call_streaming(client: ForefrontClient, case: Case) -> Outcome:
     arguments = {name: value for name, value in case.call[1].items() if name != "stream"}
     outcome = Outcome()
     try:
@@ -148,16 +148,16 @@ def ask_for_stream(client: ForefrontClient, case: Case) -> Outcome:
 
 @by_case
 def test_sync(case: Case, waits: list[float]) -> None:
-    askers = [ask, ask_for_stream] if case.streams and case.call[0].startswith("chat.") else [ask]
-    for asker in askers:
+    callers = [run_call, call_streaming] if case.streams and case.call[0].startswith("chat.") else [run_call]
+    for caller in callers:
         waits.clear()
         with served(case) as (server, url), ForefrontClient(**client_settings(case, url)) as client:
-            asker(client, case).check(case.expect)
+            caller(client, case).check(case.expect)
             server.check()
         check_waits(case, waits)
 
 
-async def ask_async(client: AsyncForefrontClient, case: Case) -> Outcome:
+async def call_async(client: AsyncForefrontClient, case: Case) -> Outcome:
     method, arguments = case.call
     outcome = Outcome()
     try:
@@ -173,7 +173,7 @@ async def ask_async(client: AsyncForefrontClient, case: Case) -> Outcome:
     return outcome
 
 
-async def ask_for_async_stream(client: AsyncForefrontClient, case: Case) -> Outcome:
+async def call_streaming_async(client: AsyncForefrontClient, case: Case) -> Outcome:
     arguments = {name: value for name, value in case.call[1].items() if name != "stream"}
     outcome = Outcome()
     try:
@@ -188,11 +188,11 @@ async def ask_for_async_stream(client: AsyncForefrontClient, case: Case) -> Outc
 
 @by_case
 async def test_async(case: Case, waits: list[float]) -> None:
-    askers = [ask_async, ask_for_async_stream] if case.streams and case.call[0].startswith("chat.") else [ask_async]
-    for asker in askers:
+    callers = [call_async, call_streaming_async] if case.streams and case.call[0].startswith("chat.") else [call_async]
+    for caller in callers:
         waits.clear()
         with served(case) as (server, url):
             async with AsyncForefrontClient(**client_settings(case, url)) as client:
-                (await asker(client, case)).check(case.expect)
+                (await caller(client, case)).check(case.expect)
             server.check()
         check_waits(case, waits)

@@ -31,7 +31,7 @@ with allocator.trimmed_memory():
     for thread in threads:
         thread.join()
     allocator._WORK = 0.0
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while resident() > before + 60 and time.monotonic() < end:
         time.sleep(0.1)
     print(round(resident() - before))
@@ -41,5 +41,5 @@ with allocator.trimmed_memory():
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc keeps heaps in this way")
 def test_free_pages_within_heaps_are_given_back() -> None:
     """240 MB are freed between 8 MB that are not."""
-    result = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, text=True, timeout=150, check=True)
     assert int(result.stdout) <= 60

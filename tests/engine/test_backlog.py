@@ -21,7 +21,7 @@ def model(tiny_parts: ModelParts) -> PagedModel:
 async def test_an_unread_answer_pauses_and_resumes(model: PagedModel) -> None:
     """It gives its slot to others meanwhile, although there is only one."""
     wanted = await alone(model, 12, 1500)
-    engine = small(model, 64, SchedulerLimits(max_running=1))
+    engine = small(model, 64, SchedulerLimits(max_running=1), paced=True)
     engine._unread = Quota(600)
     unread = ask(engine, 12, 1500)
     while not engine._paused:
@@ -38,7 +38,7 @@ async def test_an_unread_answer_pauses_and_resumes(model: PagedModel) -> None:
 
 
 async def test_a_paused_answer_that_is_cancelled_leaves_nothing(model: PagedModel) -> None:
-    engine = small(model, 64)
+    engine = small(model, 64, paced=True)
     engine._unread = Quota(600)
     unread = engine.submit(GenerateRequest(prompt(12), 500, GREEDY, n=4))
     while not engine._paused:
@@ -52,7 +52,7 @@ async def test_a_paused_answer_that_is_cancelled_leaves_nothing(model: PagedMode
 
 
 async def test_log_probabilities_count_as_unread_too(model: PagedModel) -> None:
-    engine = small(model, 64)
+    engine = small(model, 64, paced=True)
     engine._unread = Quota(2000)
     unread = ask(engine, 12, 500, sampling=SamplingParams(temperature=0, top_logprobs=20))
     while not engine._paused:
@@ -63,7 +63,7 @@ async def test_log_probabilities_count_as_unread_too(model: PagedModel) -> None:
 
 
 async def test_a_reader_is_not_paused_for_what_others_of_its_tenant_leave_unread(model: PagedModel) -> None:
-    engine = small(model, 64)
+    engine = small(model, 64, paced=True)
     engine._unread = Quota(600)
     unread = [ask(engine, 12, 500, seed=n) for n in range(3)]
     while len(engine._paused) < 3:
@@ -75,7 +75,7 @@ async def test_a_reader_is_not_paused_for_what_others_of_its_tenant_leave_unread
 
 
 async def test_a_tenant_with_thousands_of_sequences_leaves_the_others_their_part(model: PagedModel) -> None:
-    engine = small(model, 64, SchedulerLimits(max_running=16))
+    engine = small(model, 64, SchedulerLimits(max_running=16), paced=True)
     greedy = [
         engine.submit(GenerateRequest(prompt(20, n), 400, SamplingParams(seed=1), n=16, tenant=Tenant("greedy")))
         for n in range(64)
@@ -94,7 +94,7 @@ async def test_a_tenant_with_thousands_of_sequences_leaves_the_others_their_part
 
 
 async def alone(model: PagedModel, length: int, max_tokens: int) -> list[int]:
-    """The tokens of a greedy answer by an engine of its own."""
+    """The tokens of a greedy answer by a separate engine."""
     engine = small(model, 64)
     tokens = await tokens_of(ask(engine, length, max_tokens))
     await engine.stop()

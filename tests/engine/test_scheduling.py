@@ -23,7 +23,7 @@ def model(tiny_parts: ModelParts) -> PagedModel:
 
 
 class TimedModel:
-    """A model whose pass over n tokens takes 2 + n / 10 milliseconds, on a clock of its own."""
+    """A model whose pass over n tokens takes 2 + n / 10 milliseconds, on its own clock."""
 
     def __init__(self, model: PagedModel) -> None:
         self._model = model

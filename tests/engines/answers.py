@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from forefront.chat.events import ChoiceEnd, Completed, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Started, ToolCallBegin, ToolInputDelta
 from forefront.fairness.tenant import Tenant
-from forefront.wire.parse import parse_chat_request, parse_completion_request
-from forefront.wire.response import TokenLogprob
+from forefront.wire.completions.parse import parse_chat_request, parse_completion_request
+from forefront.wire.completions.response import TokenLogprob
 
 
 @dataclass
@@ -53,12 +53,12 @@ class Model:
             match event:
                 case Started():
                     answer.cached = event.cached_tokens
-                case TextDelta():
+                case ContentDelta():
                     answer.texts[event.index] = answer.texts.get(event.index, "") + event.text
                     answer.logprobs += event.logprobs or ()
                 case ToolCallBegin():
                     answer.calls.append((event.name, ""))
-                case ToolCallDelta():
+                case ToolInputDelta():
                     name, arguments = answer.calls[event.call]
                     answer.calls[event.call] = name, arguments + event.arguments
                 case ChoiceEnd():

@@ -24,7 +24,7 @@ from forefront.engines.process_tree import descendants
 
 _GUARDIAN: Final = "forefront.engines.guardian"
 _STAND_IN: Final = str(Path(__file__).parents[1] / "support" / "stand_in_engine.py")
-_LIMITS: Final = ProcessLimits(start=30, first_pause=0.1, longest_pause=0.2, grace=10)
+_LIMITS: Final = ProcessLimits(start=90, first_pause=0.1, longest_pause=0.2, grace=10)
 
 
 def _launch(*arguments: str, **settings: Any) -> Launch:
@@ -41,7 +41,7 @@ def engine() -> Iterator[EngineProcess]:
 
 def _ask(endpoint: Endpoint, key: str | None = None) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {endpoint.key if key is None else key}"}
-    with urllib.request.urlopen(urllib.request.Request(f"{endpoint.url}/", headers=headers), timeout=10) as response:
+    with urllib.request.urlopen(urllib.request.Request(f"{endpoint.url}/", headers=headers), timeout=60) as response:
         answer: dict[str, Any] = json.load(response)
     return answer
 
@@ -53,7 +53,7 @@ def _running(pid: int) -> bool:
         return False
 
 
-def _eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+def _eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -99,7 +99,7 @@ def test_stop_ends_all_descendants(engine: EngineProcess) -> None:
     assert not _running(found["worker"])
     assert engine.pid is None
     with pytest.raises(EngineStoppedError):
-        engine.attempt.result(5)
+        engine.attempt.result(60)
 
 
 def test_an_engine_that_ignores_sigterm_is_killed() -> None:
@@ -122,7 +122,7 @@ def test_a_killed_engine_starts_again_with_another_key(engine: EngineProcess, vi
     assert error.retry_after == _LIMITS.first_pause
     assert not _running(found["pid"])
     _eventually(lambda: engine.restarts == 1)
-    second = engine.attempt.result(20)
+    second = engine.attempt.result(60)
     assert second.key != first.key
     assert _ask(second)["pid"] != found["pid"]
 
@@ -136,7 +136,7 @@ def test_pauses_grow_to_a_limit_while_restarts_fail(engine: EngineProcess, tmp_p
             pauses.append(error.retry_after)
             _eventually(lambda seen=attempt: engine.attempt is not seen)  # type: ignore[misc]
         else:
-            engine.attempt.result(20)
+            engine.attempt.result(60)
             assert engine.pid is not None
             os.kill(engine.pid, signal.SIGKILL)
             _eventually(lambda seen=attempt: engine.attempt is not seen)  # type: ignore[misc]
@@ -223,7 +223,7 @@ def test_a_child_of_a_dead_parent_exits() -> None:
     assert child.stdin is not None
     child.stdin.write(settings)
     child.stdin.flush()  # it stays open: the end of the input would end the child too
-    assert child.wait(20) == 0
+    assert child.wait(60) == 0
     output, _ = child.communicate()
     assert output == b""
 
@@ -236,7 +236,7 @@ def test_stop_at_any_moment_of_a_start(caplog: pytest.LogCaptureFixture) -> None
         thread.start()
         time.sleep(step * 0.01)
         engine.stop()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
         assert engine.pid is None
 

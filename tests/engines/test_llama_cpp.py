@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from forefront.catalog.template_override import read_chat_template
-from forefront.chat.events import TextDelta
+from forefront.chat.events import ContentDelta
 from forefront.engine.errors import ContextExceededError
 from forefront.engine.request import GenerateRequest
 from forefront.engines.engine_process import ProcessLimits
@@ -22,8 +22,8 @@ from forefront.engines.errors import EngineSettingsError, EngineStartError
 from forefront.engines.llama_cpp.loading import LlamaCppOptions, load_llama_cpp
 from forefront.engines.model_header import read_model_header
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError
-from forefront.wire.parse import parse_chat_request
+from forefront.wire.completions.parse import parse_chat_request
+from forefront.wire.errors import RequestError
 from tests.engines.answers import Answer, Model
 
 _SCHEMA: Final = {
@@ -154,7 +154,7 @@ async def test_biases_and_minimum_tokens(mixture: Model) -> None:
 
 
 async def test_log_probabilities_of_prompts_are_refused(mixture: Model) -> None:
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(RequestError) as raised:
         await mixture.complete("hello", echo=True, logprobs=1, max_tokens=2)
     assert raised.value.param == "echo"
     assert (await mixture.complete("hello", echo=True, max_tokens=2)).text.startswith("hello")
@@ -179,7 +179,9 @@ async def test_more_requests_than_slots_all_end(mixture: Model) -> None:
 
 async def test_one_tenant_cannot_hold_all_slots(mixture: Model) -> None:
     greedy = [asyncio.create_task(mixture.chat(tenant="greedy", ignore_eos=True, max_tokens=400)) for _ in range(6)]
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while not mixture.backend.stats().waiting:
+            await asyncio.sleep(0.001)
     await mixture.chat(tenant="modest", max_tokens=5)
     assert not all(task.done() for task in greedy)
     assert [answer.tokens for answer in await asyncio.gather(*greedy)] == [400] * 6
@@ -200,7 +202,7 @@ async def test_leaving_frees_the_slot(mixture: Model) -> None:
         await mixture.backend.prepare(parse_chat_request(json.dumps(body).encode()).request, Tenant("a"))
     )
     async for event in run.events:
-        if isinstance(event, TextDelta):
+        if isinstance(event, ContentDelta):
             break
     await run.events.aclose()
     assert mixture.backend.stats().running == 0
@@ -208,7 +210,7 @@ async def test_leaving_frees_the_slot(mixture: Model) -> None:
 
 
 async def test_too_long_requests_are_refused(mixture: Model) -> None:
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(RequestError) as raised:
         await mixture.chat("word " * 3000)
     assert raised.value.code == "context_length_exceeded"
     engine = mixture.backend._engine  # its own check, for callers that have not made it
@@ -230,7 +232,7 @@ async def mixture_with_tools(files: dict[str, Path]) -> AsyncIterator[Model]:
 async def started(
     path: Path, *, template: str | None = None, arguments: tuple[str, ...] = (), limits: ProcessLimits | None = None
 ) -> AsyncIterator[Model]:
-    """A model of its own."""
+    """Its own model."""
     options = LlamaCppOptions(threads=1, arguments=arguments)
     backend = load_llama_cpp("own", read_model_header(path), options, template, limits=limits)
     backend.start()
@@ -250,7 +252,7 @@ async def test_a_killed_child_is_one_error_for_each_request_and_returns(files: d
             await asyncio.sleep(0.01)
         os.kill(pid_of(model.backend), signal.SIGKILL)
         results = await asyncio.gather(*running, return_exceptions=True)
-        errors = [result for result in results if isinstance(result, ApiError)]
+        errors = [result for result in results if isinstance(result, RequestError)]
         answers = [result for result in results if isinstance(result, Answer)]
         assert len(errors) + len(answers) == 6
         assert {error.code for error in errors} <= {"engine_failed", "not_ready"}
@@ -261,12 +263,12 @@ async def test_a_killed_child_is_one_error_for_each_request_and_returns(files: d
 
 
 async def _answers_again(model: Model) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             assert (await model.chat(max_tokens=5)).tokens == 5
             return
-        except ApiError as error:
+        except RequestError as error:
             assert error.code in ("engine_failed", "not_ready")
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
@@ -285,7 +287,7 @@ async def test_closing_ends_the_child_and_running_requests(files: dict[str, Path
             await asyncio.sleep(0.01)
         pid = pid_of(model.backend)
         await model.backend.close()
-        with pytest.raises(ApiError) as raised:
+        with pytest.raises(RequestError) as raised:
             await running
         assert raised.value.code == "shutting_down"
         with pytest.raises(ProcessLookupError):

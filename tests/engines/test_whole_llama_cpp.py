@@ -20,7 +20,7 @@ from forefront.engines.engine_process import ProcessLimits
 from forefront.engines.errors import EngineStartError
 from forefront.engines.llama_cpp.loading import LlamaCppOptions, load_llama_cpp
 from forefront.engines.model_header import read_model_header
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.engines.answers import Model
 from tests.support.llama_cpp_families import write_mixture, write_projector
 
@@ -63,7 +63,7 @@ async def test_pictures_are_part_of_the_prompt(seeing: Model) -> None:
 
 async def test_broken_pictures_are_an_error_of_the_request(seeing: Model) -> None:
     for url in ("data:image/png;base64,AAAA", "data:text/plain;base64,AAAA"):
-        with pytest.raises(ApiError) as raised:
+        with pytest.raises(RequestError) as raised:
             await seeing.chat(messages=_message(url), max_tokens=5)
         assert raised.value.code not in ("engine_failed", "internal_error"), raised.value
 
@@ -72,7 +72,7 @@ async def test_broken_pictures_are_an_error_of_the_request(seeing: Model) -> Non
     "url", ["http://127.0.0.1:1/a.png", "HTTPS://example.org/a.png", "file:///etc/hostname", "/etc/hostname", "AAAA"]
 )
 async def test_pictures_are_loaded_from_nowhere(seeing: Model, url: str) -> None:
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(RequestError) as raised:
         await seeing.chat(messages=_message(url), max_tokens=5)
     assert raised.value.code == "invalid_value"
     assert raised.value.param == "messages[0].content[1].image_url.url"
@@ -89,20 +89,21 @@ async def test_a_killed_child_is_one_error_and_returns(seeing: Model) -> None:
     backend = seeing.backend
     assert isinstance(backend, EngineBackend)
     running = [asyncio.create_task(seeing.chat(ignore_eos=True, max_tokens=1500)) for _ in range(3)]
-    await asyncio.sleep(0.2)
-    assert backend.stats().running == 3
+    async with asyncio.timeout(60):
+        while backend.stats().running < 3:
+            await asyncio.sleep(0.001)
     pid = backend._process.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     for result in await asyncio.gather(*running, return_exceptions=True):
-        assert isinstance(result, ApiError)
+        assert isinstance(result, RequestError)
         assert result.code == "upstream_failed"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             assert (await seeing.chat(max_tokens=5)).tokens == 5
             break
-        except ApiError as error:
+        except RequestError as error:
             assert error.code in ("upstream_failed", "upstream_unavailable", "not_ready")
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)

@@ -20,7 +20,7 @@ from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.liveness import DEAD_AFTER, Liveness
 from forefront.gateway.store.tables import budget_leases, servers
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 
 
 class FakeClock:

@@ -6,7 +6,7 @@ import pytest
 
 from forefront.fairness.fair_queue import FairQueue
 from forefront.gateway.admission_queue import AdmissionQueue, QueueEntry
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 
 
 def enter(turns: AdmissionQueue, project: str, tokens: int = 100, weight: float = 1) -> QueueEntry:
@@ -21,7 +21,7 @@ def fill(turns: AdmissionQueue, project: str) -> list[QueueEntry]:
     while True:
         try:
             entered.append(enter(turns, project))
-        except ApiError as error:
+        except RequestError as error:
             assert ERRORS[error.code].status == 503
             return entered
 
@@ -77,7 +77,7 @@ def test_places_of_requests_that_are_prepared_count_for_their_project() -> None:
     for _ in range(14):
         turns.check("greedy")
         turns.reserve("greedy")
-    with pytest.raises(ApiError, match="14 requests are waiting"):
+    with pytest.raises(RequestError, match="14 requests are waiting"):
         turns.check("greedy")
     turns.check("modest")
     for _ in range(14):
@@ -103,7 +103,7 @@ async def test_an_entry_is_released_once() -> None:
     first, second = enter(turns, "a"), enter(turns, "a")
     first.release(50)
     first.release(100)
-    await asyncio.wait_for(second.wait(), 1)
+    await asyncio.wait_for(second.wait(), 60)
     assert (turns.running, turns.waiting) == (1, 0)
 
 

@@ -97,11 +97,22 @@ def test_settings_in_a_file_of_their_own(tmp_path: Path) -> None:
     assert np.array_equal(logits(tmp_path / "hf", tmp_path / "found"), wanted)
 
 
+@pytest.mark.parametrize("layout", ["GPTQ", "AWQ"])
+def test_auto_round_has_the_layout_of_another_method(layout: str, tmp_path: Path) -> None:
+    write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS[layout])
+    wanted = HuggingFaceModel(tmp_path / "hf").tensors["blk.0.ffn_up.weight"].floats()
+    settings = {"bits": 4, "group_size": 32, "sym": layout == "GPTQ", "autoround_version": "0.5.1"}
+    settings |= {"quant_method": "auto-round", "packing_format": f"auto_round:auto_{layout.lower()}"}
+    set_config(tmp_path / "hf", settings)
+    assert np.array_equal(HuggingFaceModel(tmp_path / "hf").tensors["blk.0.ffn_up.weight"].floats(), wanted)
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
         ({"quant_method": "bitsandbytes"}, "quantised by 'bitsandbytes', which is not supported"),
         ({"quant_method": "fp8"}, "quantised by 'fp8'"),
+        ({"quant_method": "auto-round", "packing_format": "auto_round:x"}, "quantised by 'auto-round'"),
         ({"quant_method": "gptq", "checkpoint_format": "marlin"}, "in the format 'marlin'"),
         ({"quant_method": "awq", "version": "gemv"}, "'gemv' with None bits; 'gemm' with 4 is supported"),
         ({"quant_method": "awq"}, "different shapes"),

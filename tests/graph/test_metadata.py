@@ -122,6 +122,7 @@ def test_numbers_that_are_none_are_refused(kind: str, name: str, tmp_path: Path)
     ("key", "value", "reason"),
     [
         ("block_count", 3, r"has no tensor 'blk\.2\.attn_norm\.weight', which its architecture needs"),
+        ("nextn_predict_layers", 2, "nextn_predict_layers is 2, but its block_count is 2"),
         ("embedding_length", 96, r"tensor 'token_embd\.weight' has the shape 256 x 288; its metadata implies 96 x 288"),
         ("attention.head_count", 5, "5 heads cannot share 2 heads of keys and values"),
         ("attention.value_length", 10, "values of another width than keys"),

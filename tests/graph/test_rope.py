@@ -10,6 +10,12 @@ from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.paged_graph import PagedGraph
 from forefront.engine.model.step_inputs import SequenceInput
 from forefront.graph.errors import ModelFileError
+from forefront.graph.gguf.gguf_file import GgufFile
+from forefront.graph.packing.pack import Rounding
+from forefront.graph.packing.weight_file import WeightFile
+from forefront.graph.packing.weights import Weights
+from forefront.graph.rope import read_frequencies
+from forefront.graph.settings import Settings
 from tests.support.loaded import build
 from tests.support.random_model import write_random_gguf
 from tests.support.reference import Array, ReferenceModel
@@ -68,6 +74,18 @@ def test_rope_scaling_by_one_of_any_kind_changes_nothing(tmp_path: Path) -> None
     (tmp_path / "plain").mkdir()
     plain = written(tmp_path / "plain")
     assert np.array_equal(logprobs(read(path)), logprobs(read(plain)))
+
+
+def test_a_magnitude_of_yarn_in_the_file_replaces_the_usual_one(tmp_path: Path) -> None:
+    file = GgufFile(written(tmp_path, rope_scaling=("yarn", 4.0)))
+    with WeightFile(tmp_path) as packed:
+        weights = Weights(file, packed, Rounding(exact=True))
+        usual = read_frequencies(Settings(file.metadata), weights, 64)
+        file.metadata["llama.rope.scaling.yarn_attn_factor"] = 1.3
+        other = read_frequencies(Settings(file.metadata), weights, 64)
+    assert usual.magnitude == pytest.approx(1 + 0.1 * np.log(4))
+    assert other.magnitude == pytest.approx(1.3)
+    assert np.array_equal(usual.radians, other.radians)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from tests.support.server import RunningServer
 
-# These run in environments of their own: `test_python_clients.py`.
+# These run in their own environments: `test_python_clients.py`.
 collect_ignore = ["python"]
 
 

@@ -92,18 +92,18 @@ async def test_the_asynchronous_methods(server: RunningServer) -> None:
 @pytest.mark.parametrize("choice", ["required", "get_weather"])
 def test_a_round_trip_through_a_tool(long: ChatOpenAI, choice: str) -> None:
     bound = long.bind_tools([get_weather], tool_choice=choice)
-    asked = bound.invoke(WEATHER_QUESTION["content"])
-    assert asked.tool_calls
-    assert not asked.invalid_tool_calls
-    results = [get_weather.invoke(call) for call in asked.tool_calls]
+    calling = bound.invoke(WEATHER_QUESTION["content"])
+    assert calling.tool_calls
+    assert not calling.invalid_tool_calls
+    results = [get_weather.invoke(call) for call in calling.tool_calls]
     assert all(isinstance(result, ToolMessage) for result in results)
-    messages = [HumanMessage(WEATHER_QUESTION["content"]), asked, *results]
+    messages = [HumanMessage(WEATHER_QUESTION["content"]), calling, *results]
     answered = long.bind_tools([get_weather], tool_choice="none").invoke(messages)
     assert answered.content
     assert not answered.tool_calls
     streamed = _whole(list(bound.stream(WEATHER_QUESTION["content"])))
     assert [(call["name"], call["args"]) for call in streamed.tool_calls] == [
-        (call["name"], call["args"]) for call in asked.tool_calls
+        (call["name"], call["args"]) for call in calling.tool_calls
     ]
 
 
@@ -143,10 +143,10 @@ def test_responses_whole_streamed_and_with_a_tool(server: RunningServer) -> None
     assert whole.text
     assert _whole(list(chat.stream(ASK))).text == whole.text
     bound = chat.bind_tools([get_weather], tool_choice="any")
-    asked = bound.invoke([question])
-    assert asked.tool_calls[0]["name"] == "get_weather"
-    results = [ToolMessage(json.dumps({"sky": "clear"}), tool_call_id=call["id"]) for call in asked.tool_calls]
-    assert chat.bind_tools([get_weather]).invoke([question, asked, *results]).response_metadata["id"]
+    calling = bound.invoke([question])
+    assert calling.tool_calls[0]["name"] == "get_weather"
+    results = [ToolMessage(json.dumps({"sky": "clear"}), tool_call_id=call["id"]) for call in calling.tool_calls]
+    assert chat.bind_tools([get_weather]).invoke([question, calling, *results]).response_metadata["id"]
 
 
 def test_responses_are_continued_by_langchain(server: RunningServer) -> None:

@@ -89,9 +89,9 @@ def test_log_probabilities_are_of_every_token_that_is_counted(server: RunningSer
         whole = client.post("/v1/completions", json=fields).json()
     [choice] = whole["choices"]
     assert choice["finish_reason"] == "stop"
-    told = choice["logprobs"]
-    assert {len(entries) for entries in told.values()} == {whole["usage"]["completion_tokens"]}
-    assert told["tokens"][-1] == "<|im_end|>"
-    assert "".join(told["tokens"][:-1]) == choice["text"]
-    assert told["text_offset"][-1] == len(choice["text"])
-    assert told["token_logprobs"][-1] == told["top_logprobs"][-1]["<|im_end|>"] <= 0
+    scored = choice["logprobs"]
+    assert {len(entries) for entries in scored.values()} == {whole["usage"]["completion_tokens"]}
+    assert scored["tokens"][-1] == "<|im_end|>"
+    assert "".join(scored["tokens"][:-1]) == choice["text"]
+    assert scored["text_offset"][-1] == len(choice["text"])
+    assert scored["token_logprobs"][-1] == scored["top_logprobs"][-1]["<|im_end|>"] <= 0

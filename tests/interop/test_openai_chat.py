@@ -70,8 +70,8 @@ async def test_the_asynchronous_helper(async_peer: AsyncOpenAI) -> None:
 
 
 def test_choices_and_log_probabilities(peer: OpenAI) -> None:
-    asked = ASK | {"n": 2, "temperature": 1.5, "seed": 1, "logprobs": True, "top_logprobs": 3}
-    whole = peer.chat.completions.create(**asked)
+    request_fields = ASK | {"n": 2, "temperature": 1.5, "seed": 1, "logprobs": True, "top_logprobs": 3}
+    whole = peer.chat.completions.create(**request_fields)
     assert [choice.index for choice in whole.choices] == [0, 1]
     assert whole.choices[0].message.content != whole.choices[1].message.content
     for choice in whole.choices:
@@ -80,7 +80,7 @@ def test_choices_and_log_probabilities(peer: OpenAI) -> None:
         assert b"".join(bytes(token.bytes or []) for token in tokens).decode() == choice.message.content
         assert all(token.logprob <= 0 and len(token.top_logprobs) == 3 for token in tokens)
     parts = ["", ""]
-    for chunk in peer.chat.completions.create(**asked, stream=True):
+    for chunk in peer.chat.completions.create(**request_fields, stream=True):
         for piece in chunk.choices:
             parts[piece.index] += piece.delta.content or ""
     assert parts == [choice.message.content for choice in whole.choices]
@@ -98,8 +98,8 @@ def test_stop_seed_and_bias(peer: OpenAI) -> None:
 
 
 def test_max_completion_tokens(peer: OpenAI) -> None:
-    asked = {name: value for name, value in ASK.items() if name != "max_tokens"}
-    usage = peer.chat.completions.create(**asked, max_completion_tokens=3).usage
+    request_fields = {name: value for name, value in ASK.items() if name != "max_tokens"}
+    usage = peer.chat.completions.create(**request_fields, max_completion_tokens=3).usage
     assert usage
     assert usage.completion_tokens == 3
 
@@ -113,8 +113,8 @@ def test_every_role_and_kind_of_content(peer: OpenAI) -> None:
     assert text(peer, messages=developer) == text(peer, messages=system)
     begun = text(peer)[:5]
     assert text(peer, messages=[QUESTION, {"role": "assistant", "content": begun}])
-    said = peer.chat.completions.create(**ASK).choices[0].message
-    assert text(peer, messages=[QUESTION, said, {"role": "user", "content": "Thank you"}])
+    greeting = peer.chat.completions.create(**ASK).choices[0].message
+    assert text(peer, messages=[QUESTION, greeting, {"role": "user", "content": "Thank you"}])
 
 
 def test_fields_beyond_the_package(peer: OpenAI) -> None:
@@ -153,10 +153,10 @@ def test_headers(peer: OpenAI, server: RunningServer) -> None:
 
 def test_an_idempotency_key_replays_the_answer(peer: OpenAI) -> None:
     headers = {"Idempotency-Key": secrets.token_hex(8)}
-    asked = ASK | {"temperature": 1.5}
-    first = peer.chat.completions.with_raw_response.create(**asked, extra_headers=headers)
-    again = peer.chat.completions.with_raw_response.create(**asked, extra_headers=headers)
+    request_fields = ASK | {"temperature": 1.5}
+    first = peer.chat.completions.with_raw_response.create(**request_fields, extra_headers=headers)
+    again = peer.chat.completions.with_raw_response.create(**request_fields, extra_headers=headers)
     assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
     assert again.parse() == first.parse()
-    assert peer.chat.completions.create(**asked).id != first.parse().id
+    assert peer.chat.completions.create(**request_fields).id != first.parse().id

@@ -28,14 +28,14 @@ def test_a_continuation_whole_and_streamed(peer: OpenAI) -> None:
 def test_echo_and_log_probabilities(peer: OpenAI) -> None:
     choice = peer.completions.create(**ASK | {"model": MODEL}, echo=True, logprobs=2).choices[0]
     assert choice.text.startswith(ASK["prompt"])
-    told = choice.logprobs
-    assert "".join(told.tokens) == choice.text
-    assert told.token_logprobs[0] is None
-    assert all(value <= 0 for value in told.token_logprobs[1:])
-    assert [choice.text[place:][: len(token)] for place, token in zip(told.text_offset, told.tokens, strict=True)] == (
-        told.tokens
-    )
-    assert all(1 <= len(top) <= 3 for top in told.top_logprobs[1:])
+    scores = choice.logprobs
+    assert "".join(scores.tokens) == choice.text
+    assert scores.token_logprobs[0] is None
+    assert all(value <= 0 for value in scores.token_logprobs[1:])
+    assert [
+        choice.text[place:][: len(token)] for place, token in zip(scores.text_offset, scores.tokens, strict=True)
+    ] == (scores.tokens)
+    assert all(1 <= len(top) <= 3 for top in scores.top_logprobs[1:])
 
 
 def test_several_prompts_and_choices(peer: OpenAI) -> None:

@@ -92,7 +92,7 @@ def test_transient_errors_are_retried(server: RunningServer) -> None:
 
 def settled(server: RunningServer, completion: str) -> dict[str, Any]:
     """The row of a completion in the ledger, once it is there."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         answer = server.get(f"/v1/usage/{completion}")
         if answer.status_code == 200:

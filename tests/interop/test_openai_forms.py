@@ -70,16 +70,16 @@ def _valid(call: Any) -> None:
 
 @pytest.mark.parametrize("choice", ["required", NAMED])
 def test_a_round_trip_through_a_tool(peer: OpenAI, choice: Any) -> None:
-    asked = peer.chat.completions.create(**TOOLS, tool_choice=choice).choices[0]
-    assert asked.finish_reason == "tool_calls"
-    calls = asked.message.tool_calls
+    calling = peer.chat.completions.create(**TOOLS, tool_choice=choice).choices[0]
+    assert calling.finish_reason == "tool_calls"
+    calls = calling.message.tool_calls
     assert calls
     for call in calls:
         assert call.type == "function"
         assert choice == "required" or call.function.name == "add"
         _valid(call)
     results = [{"role": "tool", "tool_call_id": call.id, "content": '{"sky": "clear"}'} for call in calls]
-    messages = [WEATHER_QUESTION, asked.message, *results]
+    messages = [WEATHER_QUESTION, calling.message, *results]
     answered = peer.chat.completions.create(**TOOLS | {"messages": messages}, tool_choice="none").choices[0].message
     assert answered.content
     assert answered.tool_calls is None
@@ -88,10 +88,10 @@ def test_a_round_trip_through_a_tool(peer: OpenAI, choice: Any) -> None:
 @pytest.mark.parametrize("choice", ["auto", "required", NAMED])
 @pytest.mark.parametrize("parallel", [True, False])
 def test_a_streamed_call_is_the_whole_one(peer: OpenAI, choice: Any, parallel: bool) -> None:
-    asked = TOOLS | {"tool_choice": choice, "parallel_tool_calls": parallel}
-    whole = peer.chat.completions.create(**asked).choices[0]
+    fields = TOOLS | {"tool_choice": choice, "parallel_tool_calls": parallel}
+    whole = peer.chat.completions.create(**fields).choices[0]
     pieces: dict[int, str] = {}
-    with peer.chat.completions.stream(**asked) as stream:
+    with peer.chat.completions.stream(**fields) as stream:
         for event in stream:
             if event.type == "tool_calls.function.arguments.delta":
                 pieces[event.index] = pieces.get(event.index, "") + event.arguments_delta
@@ -110,15 +110,15 @@ def _functions(choice: Any) -> list[tuple[str, str]]:
 
 
 def test_arguments_become_a_model_of_pydantic(peer: OpenAI) -> None:
-    asked = ASK | {"max_tokens": 200, "tools": [pydantic_function_tool(Dinner)], "tool_choice": "required"}
-    [call] = peer.chat.completions.parse(**asked, parallel_tool_calls=False).choices[0].message.tool_calls or []
+    fields = ASK | {"max_tokens": 200, "tools": [pydantic_function_tool(Dinner)], "tool_choice": "required"}
+    [call] = peer.chat.completions.parse(**fields, parallel_tool_calls=False).choices[0].message.tool_calls or []
     assert call.function.name == "Dinner"
     assert isinstance(call.function.parsed_arguments, Dinner)
 
 
 async def test_the_asynchronous_client_calls_too(peer: OpenAI, async_peer: AsyncOpenAI) -> None:
-    asked = TOOLS | {"tool_choice": NAMED}
-    whole = await async_peer.chat.completions.create(**asked)
-    async with async_peer.chat.completions.stream(**asked) as stream:
+    fields = TOOLS | {"tool_choice": NAMED}
+    whole = await async_peer.chat.completions.create(**fields)
+    async with async_peer.chat.completions.stream(**fields) as stream:
         final = await stream.get_final_completion()
     assert _functions(final.choices[0]) == _functions(whole.choices[0])

@@ -40,7 +40,7 @@ assert completion.message["role"] == "assistant"
 usage = completion.usage
 assert usage.input_tokens + usage.output_tokens == usage.total_tokens > 8
 """
-# It has no reader of streams of its own: this is what its users wrote, on the `requests` that it is made of.
+# It has no reader of streams: its users wrote this, on the `requests` that it uses.
 PUBLISHED_STREAM = """
 import json
 import requests
@@ -57,7 +57,7 @@ assert text == completion.message["content"]
 
 
 class Environment:
-    """A virtual environment of its own, in a folder."""
+    """Its own virtual environment, in a folder."""
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder, with_pip=True)

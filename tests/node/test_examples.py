@@ -1,4 +1,4 @@
-"""The examples, in a project of their own with the SDK installed, against the real server."""
+"""The examples, in a separate project with the SDK installed, against the real server."""
 
 import re
 from pathlib import Path

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from forefront.wire import request, response
+from forefront.wire.completions import request, response
 from tests.support.node import SDK
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {

@@ -6,7 +6,7 @@ from forefront.gateway.ledger.settlement import LedgerRow
 from forefront.observability import request_recorder
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ModelMetrics
-from forefront.wire.admin import Status
+from forefront.wire.admin.records import Status
 
 
 class Clock:

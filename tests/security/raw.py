@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RawResponse:
     """All that came back: the first response's status, the bytes, and whether the server closed the connection."""
 
     status: int
@@ -36,14 +36,14 @@ def connection(url: str, timeout: float = 10) -> Iterator[socket.socket]:
         yield opened
 
 
-def exchange(url: str, content: bytes, timeout: float = 10) -> Said:
+def exchange(url: str, content: bytes, timeout: float = 10) -> RawResponse:
     """Send the bytes and read until the server closes, or says nothing for `timeout` seconds."""
     with connection(url, timeout) as opened:
         opened.sendall(content)
         return read_all(opened)
 
 
-def read_all(opened: socket.socket) -> Said:
+def read_all(opened: socket.socket) -> RawResponse:
     """What comes until the connection is closed, or its timeout."""
     content, closed = b"", False
     try:
@@ -55,7 +55,7 @@ def read_all(opened: socket.socket) -> Said:
     except ConnectionResetError:
         closed = True
     status = int(content[9:12]) if content.startswith(b"HTTP/1.1 ") else 0
-    return Said(status, content, closed)
+    return RawResponse(status, content, closed)
 
 
 def request(method: str, target: str, *headers: str, body: bytes = b"") -> bytes:

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.test_config import make_pair
-from tests.security.raw import Said, exchange, read_all, request
+from tests.cli.settings.test_config import make_pair
+from tests.security.raw import RawResponse, exchange, read_all, request
 from tests.support.server import KEY, RunningServer, run_server
 
 HEALTH = request("GET", "/health", "Host: x", "Connection: close")
@@ -60,20 +60,24 @@ def is_open(opened: socket.socket) -> bool:
 
 @pytest.mark.parametrize("content", [b"", PARTIAL, request("POST", "/v1/models", "Host: x", "Content-Length: 9")])
 def test_health_answers_while_another_address_holds_2500_connections(server: RunningServer, content: bytes) -> None:
-    with flood(server, 2500, content):
+    def median_seconds() -> float:
         times = []
         for _ in range(20):
             begin = time.monotonic()
-            said = exchange(server.url, HEALTH)
+            response = exchange(server.url, HEALTH)
             times.append(time.monotonic() - begin)
-            assert said.status == 200
-        assert statistics.median(times) < 0.05
+            assert response.status == 200
+        return statistics.median(times)
+
+    alone = median_seconds()
+    with flood(server, 2500, content):
+        assert median_seconds() < 0.05 + 20 * alone
 
 
 @pytest.mark.parametrize("content", [b"", PARTIAL])
 def test_an_address_is_cut_to_its_share(small: RunningServer, content: bytes) -> None:
     with flood(small, 60, content) as held:
-        deadline = time.monotonic() + 5  # the closing packets of the last connections may still be on their way
+        deadline = time.monotonic() + 60  # the closing packets of the last connections may still be on their way
         while sum(map(is_open, held)) > _PLACES and time.monotonic() < deadline:
             time.sleep(0.02)
         assert sum(map(is_open, held)) <= _PLACES
@@ -95,7 +99,7 @@ def test_the_same_address_gets_in_too(small: RunningServer) -> None:
             assert client.get("/v1/models").status_code == 200
 
 
-def ask(opened: socket.socket, content: bytes) -> Said:
+def ask(opened: socket.socket, content: bytes) -> RawResponse:
     """One answer on a connection that stays open."""
     opened.settimeout(10)
     opened.sendall(content)
@@ -104,7 +108,7 @@ def ask(opened: socket.socket, content: bytes) -> Said:
         piece = opened.recv(2**16)
         assert piece
         got += piece
-    return Said(int(got[9:12]), got, closed=False)
+    return RawResponse(int(got[9:12]), got, closed=False)
 
 
 def test_a_connection_with_a_key_outlives_a_flood(small: RunningServer) -> None:
@@ -143,7 +147,7 @@ def test_one_project_does_not_take_all_places(small: RunningServer) -> None:
     with small.client() as client:
         other = client.post("/admin/keys", json={"name": "other", "project": "other"}).json()["key"]
     with flood(small, 30, chat) as busy:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while exchange(small.url, MODELS, timeout=0.3).status != 503:
             assert time.monotonic() < deadline
         refused = exchange(small.url, MODELS)
@@ -171,7 +175,7 @@ def test_handshakes_are_connections_too(tiny_gguf: Path, tmp_path: Path) -> None
             before = len(list(files.iterdir()))
             with flood(server, 200):
                 assert client.get("/health").status_code == 200
-                deadline = time.monotonic() + 10
+                deadline = time.monotonic() + 60
                 while len(list(files.iterdir())) > before + _PLACES:
                     assert time.monotonic() < deadline
                     time.sleep(0.01)

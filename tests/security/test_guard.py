@@ -88,16 +88,16 @@ def test_no_host_header_opens_a_route(server: RunningServer, paths: list[str], h
         if path in ALLOWED:
             continue
         for method in ("GET", "POST"):
-            said = exchange(server.url, request(method, path, f"Host: {host}", "Connection: close"))
-            assert said.status in (400, 401), (method, path, said)
+            raw_response = exchange(server.url, request(method, path, f"Host: {host}", "Connection: close"))
+            assert raw_response.status in (400, 401), (method, path, raw_response)
 
 
 @pytest.mark.parametrize("header", DISGUISES)
 def test_no_other_header_opens_a_route(server: RunningServer, paths: list[str], header: str) -> None:
     for path in paths:
         if path not in ALLOWED:
-            said = exchange(server.url, request("GET", path, "Host: x", header, "Connection: close"))
-            assert said.status == 401, (path, said)
+            raw_response = exchange(server.url, request("GET", path, "Host: x", header, "Connection: close"))
+            assert raw_response.status == 401, (path, raw_response)
 
 
 @pytest.mark.parametrize(
@@ -126,22 +126,22 @@ def test_no_other_header_opens_a_route(server: RunningServer, paths: list[str], 
     ],
 )
 def test_no_spelling_of_a_path_opens_it(server: RunningServer, target: str) -> None:
-    said = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))
-    assert said.status in (400, 401), said
-    assert b'"object":"list"' not in said.content
+    raw_response = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))
+    assert raw_response.status in (400, 401), raw_response
+    assert b'"object":"list"' not in raw_response.content
 
 
 def test_a_trailer_is_no_header(server: RunningServer) -> None:
     """Whatever has decided by the headers must not be told otherwise afterwards."""
     chunked = b"2\r\n{}\r\n0\r\nAuthorization: Bearer " + server.key.encode() + b"\r\n\r\n"
-    head = ("Host: x", "Transfer-Encoding: chunked", "Trailer: Authorization")
-    said = exchange(server.url, request("POST", "/v1/chat/completions", *head, body=chunked), timeout=1)
-    assert said.status == 401
+    head = ("Host: x", "Connection: close", "Transfer-Encoding: chunked", "Trailer: Authorization")
+    raw_response = exchange(server.url, request("POST", "/v1/chat/completions", *head, body=chunked))
+    assert raw_response.status == 401
 
 
 def test_the_key_of_one_request_is_not_the_next_ones(server: RunningServer) -> None:
     first = request("GET", "/v1/models", "Host: x", f"Authorization: Bearer {server.key}")
-    said = exchange(server.url, first + request("GET", "/v1/models", "Host: x", "Connection: close"))
-    assert said.status == 200
-    assert said.count == 2
-    assert b"HTTP/1.1 401" in said.content
+    raw_response = exchange(server.url, first + request("GET", "/v1/models", "Host: x", "Connection: close"))
+    assert raw_response.status == 200
+    assert raw_response.count == 2
+    assert b"HTTP/1.1 401" in raw_response.content

@@ -9,7 +9,7 @@ import pytest
 from tests.support.hostile import HOSTILE, Hostile, Watch, matching_stops
 from tests.support.server import RunningServer
 
-# Seconds. What is left is a tenth of it on a machine of its own; others may use this one too.
+# Seconds. An idle machine needs a tenth of it; this one may be busy.
 SILENCE = 1.0
 JSON = {"content-type": "application/json"}
 

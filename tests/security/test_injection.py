@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import metadata
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.admin.parse import ReportQuery
 from forefront.wire.responses.queries import ItemsQuery, RetrieveQuery
 from tests.security.conftest import Stored
 from tests.security.errors import check_error, watched
@@ -80,14 +80,17 @@ def test_in_every_header(stored: Stored) -> None:
             lines.append("Host: x")
         if not header.startswith("Authorization"):
             lines.append(f"Authorization: Bearer {stored.server.key}")
-        said = exchange(stored.server.url, request("GET", "/v1/models", *lines))
+        raw_response = exchange(stored.server.url, request("GET", "/v1/models", *lines))
         if header.startswith("Authorization"):
-            assert said.status == 401, (line, said)
+            assert raw_response.status == 401, (line, raw_response)
         else:
             # A name that is no name of a header makes it no HTTP at all, and so does a host that is none.
-            assert said.status in ((200, 400) if header.startswith(("{", "Host")) else (200,)), (line, said)
-        if said.status >= 400:
-            check_error(said.status, said.body)
+            assert raw_response.status in ((200, 400) if header.startswith(("{", "Host")) else (200,)), (
+                line,
+                raw_response,
+            )
+        if raw_response.status >= 400:
+            check_error(raw_response.status, raw_response.body)
     assert contents(stored) == before
 
 
@@ -154,8 +157,8 @@ def test_in_every_text_of_a_body(stored: Stored) -> None:
             made += 1
             shown = client.get(f"/admin/keys/{response.json()['id']}").json()
             assert {name: shown[name] for name in fields} == fields
-            asked = {"model": text, "messages": [{"role": "user", "content": "x"}]}
-            assert client.post("/v1/chat/completions", json=asked).status_code == 404
+            unknown = {"model": text, "messages": [{"role": "user", "content": "x"}]}
+            assert client.post("/v1/chat/completions", json=unknown).status_code == 404
         projects = [project["name"] for project in client.get("/admin/projects").json()["data"]]
         assert all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in projects)
         assert len(client.get("/admin/keys").json()["data"]) >= keys + made
@@ -181,13 +184,13 @@ def test_content_and_parameters_are_text(stored: Stored) -> None:
     "given", ["two words", "a\tb", "\x7f", "é", "x" * 129, "", "a,b: c", "%0d%0aX-Injected: 1", "\x80"]
 )
 def test_request_ids_cannot_carry_headers(stored: Stored, given: str) -> None:
-    said = exchange(
+    raw_response = exchange(
         stored.server.url, request("GET", "/health", "Host: x", f"X-Request-Id: {given}", "Connection: close")
     )
-    if said.status == 400:  # no header may hold it
+    if raw_response.status == 400:  # no header may hold it
         assert not given.isprintable()
         return
-    head = said.content.partition(b"\r\n\r\n")[0].decode("latin-1").lower().split("\r\n")
+    head = raw_response.content.partition(b"\r\n\r\n")[0].decode("latin-1").lower().split("\r\n")
     ids = [line.partition(": ")[2] for line in head if line.startswith("x-request-id: ")]
     assert len(ids) == 1
     fit = given.isascii() and given.isprintable() and 0 < len(given) <= 128 and " " not in given

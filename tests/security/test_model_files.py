@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.gguf_model import GgufModel
-from forefront.catalog.ir_model import load_ir
+from forefront.catalog.loaders.gguf_model import GgufModel
+from forefront.catalog.loaders.ir_model import load_ir
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
@@ -135,7 +135,7 @@ def test_a_mutated_file_is_one_error_or_a_model(tiny_gguf: Path, tmp_path: Path)
 READER = """
 import shutil, sys
 from pathlib import Path
-from forefront.catalog.prepared_model import context_length
+from forefront.catalog.loaders.prepared_model import context_length
 from forefront.graph.build import build_graph
 from forefront.graph.gguf.gguf_file import GgufFile
 for line in sys.stdin:
@@ -171,16 +171,16 @@ def test_hundreds_of_mutations_are_read_or_refused(
     assert reader.stdin
     assert reader.stdout
     good, chance, path = tiny_gguf.read_bytes(), random.Random(11), tmp_path / "hostile.gguf"
-    said = []
+    outcomes = []
     for number in range(300):
         path.write_bytes(MUTATIONS[number % len(MUTATIONS)](good, chance))
         reader.stdin.write(f"{path}\n")
         reader.stdin.flush()
-        said.append(reader.stdout.readline().strip())
-        assert said[-1], f"mutation {number} ended the reader"
-    assert "read" in said
-    assert {line.split()[0] for line in said} == {"read", "ModelFileError"}
-    assert len(set(said)) > 10
+        outcomes.append(reader.stdout.readline().strip())
+        assert outcomes[-1], f"mutation {number} ended the reader"
+    assert "read" in outcomes
+    assert {line.split()[0] for line in outcomes} == {"read", "ModelFileError"}
+    assert len(set(outcomes)) > 10
     memory = Path(f"/proc/{reader.pid}/status").read_text()
     [peak] = [int(line.split()[1]) for line in memory.splitlines() if line.startswith("VmHWM")]
     assert peak < 2 * 2**20  # KiB
@@ -247,7 +247,7 @@ def test_a_server_that_cannot_load_its_model_says_so_in_one_line(tiny_gguf: Path
 PEAK = """
 import sys
 from pathlib import Path
-from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.source import ModelSource
 from forefront.catalog.model_cache import ModelCache
 try:

@@ -60,7 +60,7 @@ async def test_cut_streams_leave_no_sequence_and_no_socket_open(server: RunningS
                     if read > cut * 97:
                         break
         await until_idle(client)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while sockets(server) > before:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
@@ -106,7 +106,7 @@ def test_clients_that_never_read_give_their_turns_up(tiny_gguf: Path, tmp_path: 
 
 async def until_idle(client: httpx.AsyncClient) -> None:
     """Well before what was asked for would have been generated."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         status = json.loads((await client.get("/admin/status")).content)
         if not status["running"] and not status["waiting"]:
@@ -161,14 +161,14 @@ async def test_grammars_of_one_project_delay_no_other(tiny_gguf: Path, tmp_path:
             attack.cancel()
         await asyncio.gather(*attacks, return_exceptions=True)
         assert answer.json()["choices"][0]["message"]["content"] in ("yes", "no")
-        assert took < 2
+        assert took < 10  # all attacks before it would take half a minute
 
 
 @asynccontextmanager
 async def alongside(
     gguf: Path, folder: Path, limits: dict[str, int]
 ) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
-    """Clients of two projects on a server of their own; the first one's key has `limits`."""
+    """Clients of two projects on a separate server; the first one's key has `limits`."""
     with run_server([f"tiny={gguf}"], folder / "home") as server:
         async with server.async_client() as admin:
             keys = []

@@ -16,9 +16,9 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from forefront.wire.admin import NewKey, ProjectSettings
+from forefront.wire.admin.records import NewKey, ProjectSettings
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.messages.request import MessagesRequest
-from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.responses.request import ResponsesRequest
 from tests.security.conftest import Stored
 from tests.security.errors import check_error

@@ -69,8 +69,11 @@ def test_a_range_gets_the_whole_or_nothing(server: RunningServer, path: str) -> 
 def test_nothing_lies_beside_it(server: RunningServer, path: str) -> None:
     for text in OUTSIDE:
         target = text.format(path.rstrip("/"))
-        said = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))
-        assert check_error(said.status, said.body, echoed=target)["code"] in ("invalid_api_key", "invalid_http"), target
+        response = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))
+        assert check_error(response.status, response.body, echoed=target)["code"] in (
+            "invalid_api_key",
+            "invalid_http",
+        ), target
         key = f"Authorization: Bearer {server.key}"
-        said = exchange(server.url, request("GET", target, key, "Host: x", "Connection: close"))
-        assert b'"code":"unknown_url"' in said.body or b'"code":"invalid_http"' in said.body, target
+        response = exchange(server.url, request("GET", target, key, "Host: x", "Connection: close"))
+        assert b'"code":"unknown_url"' in response.body or b'"code":"invalid_http"' in response.body, target

@@ -12,7 +12,7 @@ from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.prompt_builder import PromptBuilder
 from forefront.chat.prompt.template_messages import split_prefill, template_messages, tool_definitions
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.wire.parse import parse_chat_request
+from forefront.wire.completions.parse import parse_chat_request
 from tests.security.errors import watched
 from tests.support.server import RunningServer
 
@@ -67,9 +67,9 @@ def encoder(
 def written(conversation: dict[str, Any], text: str) -> bytes:
     """The request with `text` for each "@"; inside of arguments it is JSON within JSON."""
     inner = json.dumps(text)[1:-1]
-    spelled = json.dumps(conversation | {"model": "x"})
-    spelled = spelled.replace('\\"@\\"', json.dumps(f'"{inner}"')[1:-1])
-    return spelled.replace("@", inner).encode()
+    encoded = json.dumps(conversation | {"model": "x"})
+    encoded = encoded.replace('\\"@\\"', json.dumps(f'"{inner}"')[1:-1])
+    return encoded.replace("@", inner).encode()
 
 
 def control_tokens(encoder: tuple[Tokenizer, PromptBuilder], body: bytes) -> Counter[int]:

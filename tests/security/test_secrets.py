@@ -13,7 +13,7 @@ from forefront.gateway.keys.api_key import hash_key
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import Database
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from tests.gateway.conftest import database, database_url  # noqa: F401 - fixtures
 from tests.security.raw import exchange, request
 from tests.support.postgres import new_database
@@ -54,7 +54,7 @@ class Watch:
 
 def use(server: RunningServer, key: str) -> list[bytes]:
     """Put the key where it belongs and where it does not; all that comes back."""
-    said = []
+    answers = []
     basic = base64.b64encode(f"user:{key}".encode()).decode()
     for target, *headers in (
         ("/v1/models", f"Authorization: Bearer {key}"),
@@ -70,14 +70,14 @@ def use(server: RunningServer, key: str) -> list[bytes]:
         ("/nothing", f"Authorization: Bearer {key}"),
         ("/ready", f"Cookie: key={key}"),
     ):
-        said.append(exchange(server.url, request("GET", target, *headers, "Connection: close")).content)
-    said.append(exchange(server.url, request("GET", "/v1 /models", f"Authorization: Bearer {key}")).content)
+        answers.append(exchange(server.url, request("GET", target, *headers, "Connection: close")).content)
+    answers.append(exchange(server.url, request("GET", "/v1 /models", f"Authorization: Bearer {key}")).content)
     with server.client(headers={"authorization": f"Bearer {key}"}) as client:
         fields = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
-        said.append(client.post("/v1/chat/completions", json=fields).content)
-        said.append(client.post("/v1/chat/completions", json=fields | {"stream": True}).content)
-        said.append(client.post("/v1/chat/completions", content=b"{").content)
-    return said
+        answers.append(client.post("/v1/chat/completions", json=fields).content)
+        answers.append(client.post("/v1/chat/completions", json=fields | {"stream": True}).content)
+        answers.append(client.post("/v1/chat/completions", content=b"{").content)
+    return answers
 
 
 @pytest.mark.slow
@@ -99,15 +99,15 @@ def test_keys_are_nowhere_to_be_found(
         made = admin.post("/admin/keys", json={"name": "made"}).json()
         rotated = admin.post(f"/admin/keys/{made['id']}/rotate").json()
         secrets = [CANARY, made["key"], rotated["key"]]
-        said = [answer for key in secrets for answer in use(server, key)]
-        said += [admin.get(path).content for path in ("/admin/keys", "/admin/usage?by=key", "/admin/status")]
+        answers = [answer for key in secrets for answer in use(server, key)]
+        answers += [admin.get(path).content for path in ("/admin/keys", "/admin/usage?by=key", "/admin/status")]
         line = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
         stored = every_row(url)
     logged = server.log.read_bytes()
     assert b"/v1/chat/completions" in logged  # there is something to be found in it
     assert hash_key(CANARY).encode() in stored
     assert watch.seen, "no child process was seen"
-    places = {"answers": b"".join(said), "log": logged, "command line": line, "rows": stored}
+    places = {"answers": b"".join(answers), "log": logged, "command line": line, "rows": stored}
     places["children"] = b"".join(watch.seen)
     places |= {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}
     for place, content in places.items():

@@ -81,18 +81,16 @@ def test_more_long_answers_than_slots_and_places(
 
 @pytest.mark.slow
 def test_a_turn_ends_with_the_work_not_with_the_reading(tiny_gguf: Path, tmp_path: Path) -> None:
-    """Two answers that are not read would keep both turns of their own project for a minute."""
-    variables = {"FOREFRONT_QUEUE_RUNNING": "2"}
+    """Two answers that are not read would keep both turns of their own project for an hour."""
+    variables = {"FOREFRONT_QUEUE_RUNNING": "2", "FOREFRONT_SERVER_SEND_SECONDS": "3600"}
     fields = LONG | {"messages": [{"role": "user", "content": "unread"}], "n": 8, "max_tokens": 1500, "stream": True}
     with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server:
         with server.client() as client, ExitStack() as held:
-            begin = time.monotonic()
             for _ in range(2):
                 _unread(server, client, fields, held)
             _until(lambda: _status(server)["running"] == 2)
             assert client.post("/v1/chat/completions", json=SHORT).status_code == 200
-            _until(lambda: _status(server)["running"] == 0)
-            assert time.monotonic() - begin < 55
+            _until(lambda: _status(server)["running"] == 0, 200)
             assert _engine(server)["tokens_sampled"] >= 2 * 8 * 1500
         _until(lambda: server.get("/admin/usage").json()["data"][0]["requests"] == 3)
 

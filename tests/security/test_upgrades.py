@@ -15,11 +15,11 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
-from tests.cli.test_config import make_pair
+from forefront.server.connection.connection_limits import ConnectionLimits
+from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
+from tests.cli.settings.test_config import make_pair
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
-from tests.security.raw import Said, connection, exchange, read_all, request
+from tests.security.raw import RawResponse, connection, exchange, read_all, request
 from tests.support.debian import installed
 from tests.support.server import KEY, RunningServer, run_server
 
@@ -136,11 +136,11 @@ async def test_heads_that_overlap_pieces_leave_nothing_behind() -> None:
     assert kept <= 2 * len(one)
 
 
-def check_chat(said: Said) -> None:
+def check_chat(response: RawResponse) -> None:
     """A completion, and `/health` behind it."""
-    assert (said.status, said.count, said.closed) == (200, 2, True), said
-    assert b'"object":"chat.completion"' in said.content
-    assert said.content.endswith(b'{"status":"ok"}')
+    assert (response.status, response.count, response.closed) == (200, 2, True), response
+    assert b'"object":"chat.completion"' in response.content
+    assert response.content.endswith(b'{"status":"ok"}')
 
 
 def test_a_server_answers_a_chat_that_offers_an_upgrade(server: RunningServer) -> None:

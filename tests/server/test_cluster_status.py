@@ -10,7 +10,7 @@ from rich.console import Console
 
 from forefront.cli.live_view.reading import Rates, parse_reading
 from forefront.cli.live_view.screen import Screen
-from forefront.wire.admin import ClusterStatus, ServerStatus
+from forefront.wire.admin.records import ClusterStatus, ServerStatus
 from tests.support.clustered import MODEL, ClusteredInstant
 from tests.support.instant import KEY, Nursery
 

@@ -82,21 +82,21 @@ def thinking(model: str, **fields: Any) -> dict[str, Any]:
     return body(model, n=4, logit_bias=bias, **fields)
 
 
-def whole(server: Speakers, asked: dict[str, Any]) -> dict[str, Any]:
-    with server.client(asked["model"]) as client:
-        answer = client.post(PATH, json=asked)
+def whole(server: Speakers, request_fields: dict[str, Any]) -> dict[str, Any]:
+    with server.client(request_fields["model"]) as client:
+        answer = client.post(PATH, json=request_fields)
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
     return made
 
 
-def streamed(server: Speakers, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def streamed(server: Speakers, request_fields: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The choices that the chunks of a stream make, put together by their own rules, and its usage."""
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    with server.client(asked["model"]) as client:
-        text = client.post(PATH, json=asked | options).text
+    with server.client(request_fields["model"]) as client:
+        text = client.post(PATH, json=request_fields | options).text
     chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
-    choices: list[dict[str, Any]] = [{"content": "", "calls": []} for _ in range(asked.get("n", 1))]
+    choices: list[dict[str, Any]] = [{"content": "", "calls": []} for _ in range(request_fields.get("n", 1))]
     for piece in [piece for chunk in chunks for piece in chunk["choices"]]:
         choice, delta = choices[piece["index"]], piece["delta"]
         for name in ("content", "reasoning_content", "reasoning"):
@@ -112,7 +112,7 @@ def streamed(server: Speakers, asked: dict[str, Any]) -> tuple[list[dict[str, An
     return choices, chunks[-1]["usage"]
 
 
-def told(answer: dict[str, Any]) -> list[dict[str, Any]]:
+def reported(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """The choices of a whole answer, in the manner of `streamed`."""
     return [
         {name: text for name, text in choice["message"].items() if name in ("reasoning_content", "reasoning")}
@@ -127,11 +127,11 @@ def _calls(choice: dict[str, Any]) -> list[dict[str, Any]]:
     return calls
 
 
-def agree(server: Speakers, asked: dict[str, Any]) -> list[dict[str, Any]]:
+def agree(server: Speakers, request_fields: dict[str, Any]) -> list[dict[str, Any]]:
     """The choices of the answer, which must be the same streamed."""
-    answer = whole(server, asked)
-    choices, usage = streamed(server, asked)
-    assert choices == told(answer)
+    answer = whole(server, request_fields)
+    choices, usage = streamed(server, request_fields)
+    assert choices == reported(answer)
     for name in ("completion_tokens", "completion_tokens_details"):
         assert usage[name] == answer["usage"][name]
     return choices
@@ -144,13 +144,13 @@ def valid(call: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("model", THINKERS)
 def test_reasoning_is_separated(speakers: Speakers, model: str) -> None:
-    asked = thinking(model, max_tokens=60)
-    choices = agree(speakers, asked)
+    request_fields = thinking(model, max_tokens=60)
+    choices = agree(speakers, request_fields)
     assert any(choice["content"] and choice.get("reasoning_content") for choice in choices)
     for choice in choices:
         assert choice.get("reasoning") == choice.get("reasoning_content")
         assert "</think>" not in choice.get("reasoning_content", "")
-    usage = whole(speakers, asked)["usage"]
+    usage = whole(speakers, request_fields)["usage"]
     assert 0 < usage["completion_tokens_details"]["reasoning_tokens"] < usage["completion_tokens"] == 240
 
 
@@ -225,8 +225,10 @@ def test_a_forced_call_after_reasoning(speakers: Speakers, model: str, tool_choi
 def test_a_call_that_the_model_begins_by_itself(speakers: Speakers, model: str) -> None:
     """Text is free until the marker; what follows it is bound, and only that."""
     bias = {FAMILIES[model].token("<tool_call>"): 8}
-    asked = body(model, n=4, logit_bias=bias, reasoning_effort="none", tools=list(TOOLS.values()), max_tokens=160)
-    choices = agree(speakers, asked)
+    request_fields = body(
+        model, n=4, logit_bias=bias, reasoning_effort="none", tools=list(TOOLS.values()), max_tokens=160
+    )
+    choices = agree(speakers, request_fields)
     assert any(choice["calls"] for choice in choices)
     for choice in choices:
         for call in choice["calls"]:
@@ -235,8 +237,10 @@ def test_a_call_that_the_model_begins_by_itself(speakers: Speakers, model: str) 
 
 @pytest.mark.parametrize("model", THINKERS)
 def test_an_object_or_a_call_after_reasoning(speakers: Speakers, model: str) -> None:
-    asked = thinking(model, tools=list(TOOLS.values()), tool_choice="auto", response_format=FORM, max_tokens=160)
-    choices = [choice for choice in agree(speakers, asked) if choice["calls"] or choice["content"]]
+    request_fields = thinking(
+        model, tools=list(TOOLS.values()), tool_choice="auto", response_format=FORM, max_tokens=160
+    )
+    choices = [choice for choice in agree(speakers, request_fields) if choice["calls"] or choice["content"]]
     assert choices
     for choice in choices:
         for call in choice["calls"]:
@@ -250,10 +254,10 @@ def test_an_object_or_a_call_after_reasoning(speakers: Speakers, model: str) -> 
 @pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 @pytest.mark.parametrize("model", [name for name in FAMILIES if name not in THINKERS])
 def test_forced_calls_of_every_family(speakers: Speakers, model: str, tool_choice: Any, parallel: bool) -> None:
-    asked = body(
+    request_fields = body(
         model, n=4, tools=list(TOOLS.values()), tool_choice=tool_choice, parallel_tool_calls=parallel, max_tokens=160
     )
-    for choice in agree(speakers, asked):
+    for choice in agree(speakers, request_fields):
         assert choice["content"] == ""
         assert choice["finish_reason"] in ("tool_calls", "length")
         assert len(choice["calls"]) == 1 or (parallel and tool_choice == "required" and choice["calls"])
@@ -266,8 +270,10 @@ def test_forced_calls_of_every_family(speakers: Speakers, model: str, tool_choic
 @pytest.mark.parametrize("max_tokens", [90, 110])
 def test_calls_close_when_tokens_run_out(speakers: Speakers, model: str, max_tokens: int) -> None:
     effort = {"reasoning_effort": "none"} if model in THINKERS else {}
-    asked = body(model, n=6, tools=list(TOOLS.values()), tool_choice="required", max_tokens=max_tokens, **effort)
-    for choice in whole(speakers, asked)["choices"]:
+    request_fields = body(
+        model, n=6, tools=list(TOOLS.values()), tool_choice="required", max_tokens=max_tokens, **effort
+    )
+    for choice in whole(speakers, request_fields)["choices"]:
         assert _calls(choice)
         for call in _calls(choice):
             valid((call["function"]["name"], call["function"]["arguments"]))
@@ -297,11 +303,11 @@ def test_an_answer_ends_where_its_family_ends_it(speakers: Speakers, model: str,
 
 def test_a_beginning_is_continued_in_the_final_channel(speakers: Speakers) -> None:
     beginning = {"role": "assistant", "content": "It is <|end|>"}
-    asked = body("gpt-oss", messages=[QUESTION, beginning], max_tokens=4)
+    request_fields = body("gpt-oss", messages=[QUESTION, beginning], max_tokens=4)
     with speakers.client("gpt-oss") as client:
-        prompt = client.post(f"{PATH}/preflight", json=asked).json()["prompt"]
+        prompt = client.post(f"{PATH}/preflight", json=request_fields).json()["prompt"]
     assert prompt.endswith("<|start|>assistant<|channel|>final<|message|>It is <|end|>")
-    assert whole(speakers, asked)["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
+    assert whole(speakers, request_fields)["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
 
 
 @pytest.mark.parametrize("model", ["qwen-coder", "lfm", "gpt-oss", "gemma"])
@@ -317,7 +323,7 @@ def test_a_response_format_applies_in_every_dialect(speakers: Speakers, model: s
 
 @pytest.mark.parametrize("model", FAMILIES)
 def test_calls_and_their_results_come_back(speakers: Speakers, model: str) -> None:
-    """Also calls that another model has made, two in a message and under ids of its own."""
+    """Also calls that another model has made, two in a message and under its own ids."""
     calls = [
         {"id": f"call_{number:024}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for number, (name, arguments) in enumerate(
@@ -325,15 +331,15 @@ def test_calls_and_their_results_come_back(speakers: Speakers, model: str) -> No
         )
     ]
     results = [{"role": "tool", "tool_call_id": call["id"], "content": f"result {n}"} for n, call in enumerate(calls)]
-    said = {"role": "assistant", "content": None, "tool_calls": calls, "reasoning_content": "I look it up."}
-    asked = body(
-        model, messages=[QUESTION, said, *results], tools=list(TOOLS.values()), tool_choice="auto", max_tokens=8
+    content = {"role": "assistant", "content": None, "tool_calls": calls, "reasoning_content": "I look it up."}
+    request_fields = body(
+        model, messages=[QUESTION, content, *results], tools=list(TOOLS.values()), tool_choice="auto", max_tokens=8
     )
     with speakers.client(model) as client:
-        prompt = client.post(f"{PATH}/preflight", json=asked).json()["prompt"]
+        prompt = client.post(f"{PATH}/preflight", json=request_fields).json()["prompt"]
     places = [prompt.rindex("kelvin"), prompt.index("get_time", prompt.rindex("kelvin"))]
     places += [prompt.rindex(f"result {number}") for number in range(2)]
     order = [places[0], places[2], places[1], places[3]] if model in SINGLE else places
     assert order == sorted(order)
     assert ("I look it up." in prompt) == (model in [*THINKERS, "lfm", "gpt-oss"])
-    assert whole(speakers, asked)["usage"]["completion_tokens"] <= 8
+    assert whole(speakers, request_fields)["usage"]["completion_tokens"] <= 8

@@ -35,7 +35,7 @@ def still_works(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "expected"),
     [
         (b"", "line 1, column 1"),
         (b"{", "line 1, column 2"),
@@ -50,10 +50,10 @@ def still_works(client: httpx.Client) -> None:
         (b'{"model": "\\ud800\\q"}', "escape"),
     ],
 )
-def test_malformed_json(server: RunningServer, content: bytes, says: str) -> None:
+def test_malformed_json(server: RunningServer, content: bytes, expected: str) -> None:
     with server.client() as client:
         response = client.post(PATH, content=content, headers={"content-type": "application/json"})
-        assert says in check(response, 400, "invalid_json")
+        assert expected in check(response, 400, "invalid_json")
         still_works(client)
 
 
@@ -144,7 +144,7 @@ def test_a_typo_is_refused_by_name_and_a_stranger_let_through_by_name(server: Ru
 
 
 @pytest.mark.parametrize(
-    ("header", "says"),
+    ("header", "expected"),
     [
         (None, "No API key"),
         ("", "No API key"),
@@ -156,10 +156,10 @@ def test_a_typo_is_refused_by_name_and_a_stranger_let_through_by_name(server: Ru
         ("Bearer \xe9\xe8", "not known"),
     ],
 )
-def test_no_key_or_a_wrong_one(server: RunningServer, header: str | None, says: str) -> None:
+def test_no_key_or_a_wrong_one(server: RunningServer, header: str | None, expected: str) -> None:
     headers = {} if header is None else {"authorization": header.encode("latin-1")}
     response = httpx.post(server.url + PATH, json=GOOD, headers=headers)  # type: ignore[arg-type]
-    assert says in check(response, 401, "invalid_api_key")
+    assert expected in check(response, 401, "invalid_api_key")
     assert response.headers["www-authenticate"] == "Bearer"
 
 

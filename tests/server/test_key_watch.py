@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import httpx
 import pytest
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.server.key_watch import KeyWatch
 from tests.server.response.test_resumed_streams import wait_for_usage
 from tests.support.instant import KEY, MODEL, Instant, Nursery
@@ -85,7 +85,7 @@ def test_a_whole_response_is_refused(served: Instant, admin: httpx.Client) -> No
 
 
 def test_a_stream_ends_when_its_key_expires(served: Instant, admin: httpx.Client) -> None:
-    made = new_key(admin, expires=int(time.time()) + 2)
+    made = new_key(admin, expires=int(time.time()) + 4)
     begin = time.monotonic()
     events = events_of(served, "/v1/chat/completions", made["key"], lambda: None)
     assert events[-1]["error"]["code"] == "invalid_api_key"
@@ -119,9 +119,10 @@ async def test_nothing_watches_an_idle_server() -> None:
     keys: Any = Keys()
     watch = KeyWatch(keys, interval=0.001)
     principal, response = MagicMock(), MagicMock()
-    with watch.watching(principal, response):
-        while not keys.reads:
-            await asyncio.sleep(0.001)
+    watch.add(principal, response)
+    while not keys.reads:
+        await asyncio.sleep(0.001)
+    watch.remove(response)
     await asyncio.sleep(0.02)
     before = keys.reads
     await asyncio.sleep(0.02)

@@ -12,13 +12,13 @@ import pytest
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.server.metrics.families import PREFIX
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.admin import NewKey
+from forefront.wire.admin.records import NewKey
 from forefront.wire.errors import ERRORS
 from tests.support import clustered
 from tests.support.instant import KEY, MODEL, PROMPT, InstantBackend, Nursery
@@ -153,7 +153,7 @@ def test_a_client_that_leaves_is_an_abort(tmp_path: Path) -> None:
             lines = response.iter_lines()  # its end would close the connection
             next(lines)
             assert scrape(client)("num_requests_running", model_name=MODEL) == 1
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (now := scrape(client))("request_success_total", model_name=MODEL, finished_reason="abort") < 1:
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -248,7 +248,7 @@ def test_a_shutdown_while_a_model_is_loaded(tmp_path: Path) -> None:
 
         response = asyncio.run(request())
         assert response.json()["error"]["code"] == "shutting_down"
-        assert running.process.wait(20) == 0
+        assert running.process.wait(60) == 0
         assert "Traceback" not in running.log.read_text()
 
 

@@ -56,8 +56,8 @@ def test_an_unknown_method_gets_the_list_of_methods(server: RunningServer) -> No
 
 
 def test_every_error_belongs_to_an_operation() -> None:
-    told = {code for operation in OPERATIONS for codes in operation.codes.values() for code in codes}
-    assert told | OF_NO_OPERATION >= set(ERRORS)
+    documented = {code for operation in OPERATIONS for codes in operation.codes.values() for code in codes}
+    assert documented | OF_NO_OPERATION >= set(ERRORS)
 
 
 def test_texts_come_from_the_types() -> None:

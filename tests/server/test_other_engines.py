@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from forefront.wire.other_engines import _ENGINE_ALIASES, _FORMS, _REASONING
+from forefront.wire.completions.other_engines import _ENGINE_ALIASES, _FORMS, _REASONING
 from tests.support.server import RunningServer
 
 PATH = "/v1/chat/completions"

@@ -41,11 +41,11 @@ def test_a_refusal_precedes_the_body(full: str) -> None:
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         for _ in range(2):  # the connection stays usable
             connection.sendall(head)
-            said = b""
-            while not said.endswith(b"}}"):
-                said += connection.recv(2**16)
-            assert said.startswith(b"HTTP/1.1 503 ")
-            assert b"retry-after: " in said
+            response = b""
+            while not response.endswith(b"}}"):
+                response += connection.recv(2**16)
+            assert response.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: " in response
             connection.sendall(BODY)
 
 

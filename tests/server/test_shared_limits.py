@@ -11,7 +11,7 @@ import pytest
 from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
-from forefront.wire.admin import Limits, NewKey
+from forefront.wire.admin.records import Limits, NewKey
 from tests.support.instant import MODEL, Instant, Nursery
 from tests.support.redis import PASSWORD, RedisServer
 from tests.support.server import run_server
@@ -36,7 +36,7 @@ def make_key(folder: Path, limits: Limits) -> str:
 
 
 async def ask(server: Instant, key: str, most: int = 5) -> Answer:
-    """One completion, on a connection of its own."""
+    """One completion, on its own connection."""
     client = Client(server.url, key)
     answer = await client.chat(model=MODEL, messages=[{"role": "user", "content": "Hello"}], max_tokens=most)
     client.abort()

@@ -13,11 +13,11 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from forefront.cli.config import Config, ServerSettings
+from forefront.cli.settings.config import Config, ServerSettings
 from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import completions, servers
 from forefront.server import store_calls as off_loop
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.postgres import new_database
 
@@ -51,7 +51,7 @@ def test_requests_ended_by_a_second_signal_are_in_the_ledger(tmp_path: Path) -> 
         while takes_requests(server.url):
             time.sleep(0.01)
         signalled(server)
-        server.process.join(10)
+        server.process.join(60)
         assert server.process.exitcode == 0
     database = open_database(store)
     with database.read() as connection:
@@ -96,8 +96,9 @@ async def test_a_hanging_store_counts_as_failed(monkeypatch: pytest.MonkeyPatch)
     answers, call = threading.Event(), off_loop.StoreCalls()
     calls = [call(answers.wait) for _ in range(20)]
     errors = await asyncio.gather(*calls, return_exceptions=True)
-    assert {error.code for error in errors if isinstance(error, ApiError)} == {"store_unavailable"}
+    assert {error.code for error in errors if isinstance(error, RequestError)} == {"store_unavailable"}
     answers.set()
+    monkeypatch.setattr(off_loop, "STORE_TIMEOUT", 60)
     assert await call(lambda: 1) == 1
 
 
@@ -116,14 +117,14 @@ def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str,
     ):
         assert takes_requests(server.url)
 
-        def ask() -> int:
-            return httpx.get(f"{server.url}/v1/usage/none", headers=HEADERS, timeout=1).status_code
+        def ask(timeout: float = 1) -> int:
+            return httpx.get(f"{server.url}/v1/usage/none", headers=HEADERS, timeout=timeout).status_code
 
-        assert ask() == 404
+        assert ask(60) == 404
         way.freeze()
-        asked = [threads.submit(ask) for _ in range(10)]
-        for one in asked:
+        requests = [threads.submit(ask) for _ in range(10)]
+        for one in requests:
             assert isinstance(one.exception(), httpx.TransportError)
         signalled(server, signal.SIGTERM)
-        server.process.join(25)  # five for the requests, 15 for the ledger
+        server.process.join(60)  # five for the requests, 15 for the ledger
         assert server.process.exitcode == 0

@@ -55,13 +55,13 @@ def valid(call: dict[str, Any], tool: dict[str, Any]) -> None:
 
 
 def test_the_model_calls_and_uses_the_result(server: RunningServer) -> None:
-    asked = choice(server, tools=[WEATHER])
-    assert asked["finish_reason"] == "tool_calls"
-    assert asked["message"]["content"] is None
-    [call] = asked["message"]["tool_calls"]
+    choice_with_call = choice(server, tools=[WEATHER])
+    assert choice_with_call["finish_reason"] == "tool_calls"
+    assert choice_with_call["message"]["content"] is None
+    [call] = choice_with_call["message"]["tool_calls"]
     valid(call, WEATHER)
     result = {"role": "tool", "tool_call_id": call["id"], "content": '{"temperature": 21, "sky": "sunny"}'}
-    answered = choice(server, tools=[WEATHER], messages=[QUESTION, asked["message"], result])
+    answered = choice(server, tools=[WEATHER], messages=[QUESTION, choice_with_call["message"], result])
     assert answered["finish_reason"] == "stop"
     assert "21" in answered["message"]["content"]
     assert "tool_calls" not in answered["message"]

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
-from forefront.cli.config import Config, ConfigError
+from forefront.cli.serving.tracing import open_tracer
+from forefront.cli.settings.config import Config, ConfigError
 from forefront.cli.settings.sections import TracingSettings
-from forefront.cli.tracing import open_tracer
 from tests.support.instant import KEY, MODEL, PROMPT, Nursery
 from tests.support.otlp import Collector, attributes, run_collector
 
@@ -66,7 +66,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
             exported.completions["whole"] = answer.json()["id"]
             client.post(CHAT, json=FIELDS | {"stream": True}, headers=headers("stream"))
             client.post(CHAT, json=FIELDS, headers=headers("hidden", "00"))
-            # On a connection of its own, which the server closes.
+            # On its own connection, which the server closes.
             broken = httpx.post(
                 f"{server.url}/v1/completions", json=_broken(), headers=dict(client.headers) | headers("broken")
             )
@@ -168,9 +168,9 @@ def test_no_prompt_and_no_key_is_exported(exported: Exported) -> None:
 def test_nothing_is_loaded_without_an_exporter() -> None:
     script = """
 import sys
-import forefront.cli.app, forefront.cli.server_runtime
+import forefront.cli.apps.app, forefront.cli.serving.server_runtime
 from forefront.cli.settings.sections import TracingSettings
-from forefront.cli.tracing import open_tracer
+from forefront.cli.serving.tracing import open_tracer
 endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}
 for more in ({"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}, None):
     with open_tracer(None, {"OTEL_SERVICE_NAME": "x"} if more is None else endpoint | more) as tracer:

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from forefront.chat.backend import RunUsage
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started, ToolCallBegin, ToolInputDelta
 from forefront.fairness.tenant import Tenant
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from tests.support.instant import PROMPT, InstantBackend, InstantRequest
 
 # An answer: a text, or the name of a tool with its arguments.
@@ -45,10 +45,10 @@ class AgentBackend(InstantBackend):
         if isinstance(prepared.answer, tuple):
             name, arguments = prepared.answer
             yield ToolCallBegin(0, 0, name)
-            yield ToolCallDelta(0, 0, arguments[:7])
-            yield ToolCallDelta(0, 0, arguments[7:])
+            yield ToolInputDelta(0, 0, arguments[:7])
+            yield ToolInputDelta(0, 0, arguments[7:])
             yield ChoiceEnd(0, "tool_calls")
         else:
-            yield TextDelta(0, prepared.answer)
+            yield ContentDelta(0, prepared.answer)
             yield ChoiceEnd(0, "stop")
         yield Completed(PROMPT, 2, 0)

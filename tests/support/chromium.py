@@ -1,4 +1,4 @@
-"""A real Chromium without a window, told what to do over the pipes of its own debugging protocol."""
+"""A real Chromium without a window, controlled over the pipes of its debugging protocol."""
 
 import itertools
 import json

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from forefront.chat.backend import EngineStats
-from forefront.cluster.cluster_status import cluster_status
-from forefront.cluster.remote_engine import MoveCounts
+from forefront.cluster.backend.cluster_status import cluster_status
+from forefront.cluster.backend.generation_dispatcher import MoveCounters
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.fairness.tenant import NO_TENANT
-from forefront.wire.admin import ClusterStatus
+from forefront.wire.admin.records import ClusterStatus
 from tests.support.instant import InstantBackend
 
 MODEL = "clustered"
@@ -19,7 +19,7 @@ class ClusteredInstant(InstantBackend):
 
     def start(self) -> None:
         """Fill the router, in the server's process."""
-        self._router, self._moves = PrefixRouter(), MoveCounts(failures=3, drains=2, given_up=1)
+        self._router, self._moves = PrefixRouter(), MoveCounters(failures=3, drains=2, given_up=1)
         load = ReplicaLoad(running=3, waiting=1, work=700, blocks_held=5, blocks_total=10)
         for number in (1, 2, 3):
             state = ReplicaState(f"replica-{number}", f"node-{number // 2}", "fp", 32, load=load)

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 from forefront.fairness.tenant import Tenant
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from tests.support.instant import PROMPT, InstantBackend, InstantRequest
 
 BEGIN = "begin to count"

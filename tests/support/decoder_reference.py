@@ -110,7 +110,7 @@ class DecoderReference:
             query, key, value = np.split(self._linear(x, layer + "attn_qkv"), np.cumsum(sizes)[:2], axis=-1)
         else:
             query, key, value = (self._linear(x, f"{layer}attn_{part}") for part in "qkv")
-        period = self._kind.period
+        period = self._value("attention.sliding_window_pattern", self._kind.period)
         all_tokens = not self._window or (period > 0 and n % period == period - 1)
         turned = []
         for part, name in ((query, "attn_q_norm"), (key, "attn_k_norm")):

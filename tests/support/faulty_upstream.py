@@ -1,6 +1,6 @@
 """An upstream of bytes: an HTTP server whose answers are lists of steps, so that it can misbehave at any byte.
 
-It runs in a thread with an event loop of its own. `upstream_answers.py` has the steps, `upstream_faults.py` a table of
+It runs in a thread with its own event loop. `upstream_answers.py` has the steps, `upstream_faults.py` a table of
 misbehaviours.
 """
 

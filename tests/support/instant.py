@@ -19,9 +19,9 @@ from typing import Any
 
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, TokenizedText
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
-from forefront.cli.config import Config
-from forefront.cli.server_runtime import run_server
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
+from forefront.cli.serving.server_runtime import run_server
+from forefront.cli.settings.config import Config
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
@@ -30,7 +30,7 @@ from forefront.server.serve import bind
 from forefront.upstream.build import build_backend
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 KEY = "instant-key-0123456789-abcdefghij"
@@ -77,7 +77,7 @@ class InstantBackend:
                 await asyncio.sleep(self._pause)
             usage.output_tokens += 1
             self._sampled += 1
-            yield TextDelta(0, prepared.text)
+            yield ContentDelta(0, prepared.text)
         yield ChoiceEnd(0, "length")
         yield Completed(PROMPT, prepared.max_output_tokens, 0)
 
@@ -120,7 +120,7 @@ class Instant:
 
 
 class Nursery:
-    """Starts servers by fork, from a process of its own that never ran anything else."""
+    """Starts servers by fork, from its own process that never ran anything else."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import forefront.engine.model.openvino_import  # noqa: F401 - first, because it keeps OpenVINO from reporting
-from forefront.catalog.gguf_model import GgufModel
+from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource
 from forefront.chat.local.loading import ModelParts

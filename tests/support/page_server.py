@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def report_of(pages: PageServer, files: Mapping[str, bytes], timeout: float = 60) -> str:
+def report_of(pages: PageServer, files: Mapping[str, bytes], timeout: float = 180) -> str:
     """Open `index.html` of `files` in a browser; the first thing that it posts to `/report`."""
     pages.files |= files
     with open_page() as page:

@@ -228,6 +228,14 @@ def _lfm2_layers(shape: Shape, taps: int = 3) -> Iterator[TensorSpec]:
         yield from ((f"blk.{n}.{name}", dimensions, gain) for name, dimensions, gain in tensors)
 
 
+def _further_token(shape: Shape) -> Iterator[TensorSpec]:
+    """A last layer that predicts the token after the next."""
+    yield from ((f"blk.{shape.layers}.{name}", dimensions, gain) for name, dimensions, gain in _glm4(shape))
+    yield f"blk.{shape.layers}.nextn.eh_proj.weight", (shape.width, 2 * shape.width), 1.0
+    for name in ("enorm", "hnorm", "shared_head_norm"):
+        yield f"blk.{shape.layers}.nextn.{name}.weight", (shape.width,), None
+
+
 def _seed(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "attn_norm", "post_attention_norm")
     yield from _attention(shape, bias="qkv")
@@ -274,6 +282,9 @@ FAMILIES: Final[dict[str, Family]] = {
         shape=DEEP,
         embedding_gain=1.0,
     ),
+    "gemma3, period": Family(
+        "gemma3", _gemma3, _WINDOW | {"attention.sliding_window_pattern": 3}, tied=True, shape=DEEP, embedding_gain=1.0
+    ),
     "phi2": Family("phi2", _phi2, {"rope.dimension_count": 8}, layer_norm=True),
     "phi3": Family("phi3", _phi3),
     "phi3, long context": Family(
@@ -304,6 +315,10 @@ FAMILIES: Final[dict[str, Family]] = {
     "hunyuan-dense": Family("hunyuan-dense", _qwen3, tied=True),
     "ernie4_5": Family("ernie4_5", _llama, tied=True),
     "glm4": Family("glm4", _glm4, {"rope.dimension_count": 10}),
+    "glm4, sections": Family("glm4", _glm4, {"rope.dimension_count": 10, "rope.dimension_sections": [2, 2, 1, 0]}),
+    "glm4, further token": Family(
+        "glm4", _glm4, {"rope.dimension_count": 10, "block_count": 5, "nextn_predict_layers": 1}, _further_token
+    ),
     "nemotron": Family("nemotron", _nemotron, {"rope.dimension_count": 10}, layer_norm=True),
     "arcee": Family("arcee", _arcee),
     "lfm2": Family(

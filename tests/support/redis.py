@@ -33,7 +33,7 @@ class RedisServer:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
         options += ["--save", "", "--appendonly", "no", "--dir", "/"]
         self.process = subprocess.Popen([self.program, *options], stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

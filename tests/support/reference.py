@@ -46,7 +46,7 @@ class ReferenceModel:
             for tensor in reader.tensors
         }
         slower = value("llama.rope.scaling.factor") if scaling == "linear" else 1.0
-        # Llama 3.1 slows each pair of channels by a factor of its own.
+        # Llama 3.1 slows each pair of channels by its own factor.
         self._slowed = slower * self._weights.pop("rope_freqs", np.ones(self._rotated // 2, np.float32))
         kinds = {name.rpartition(".")[2] for name in self._weights}
         if extra := kinds - _MATRICES - _NORMS:

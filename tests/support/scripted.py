@@ -9,18 +9,18 @@ from forefront.chat.backend import Run, RunUsage
 from forefront.chat.events import (
     ChoiceEnd,
     Completed,
+    ContentDelta,
     Event,
     ReasoningDelta,
     RunReport,
     Started,
-    TextDelta,
     ToolCallBegin,
-    ToolCallDelta,
+    ToolInputDelta,
 )
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest
-from forefront.wire.response import EffectiveSampling, TokenLogprob, TopLogprob
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.response import EffectiveSampling, TokenLogprob, TopLogprob
+from forefront.wire.errors import RequestError
 from tests.support.instant import PROMPT, InstantBackend, InstantRequest
 
 PIECE = 4  # characters
@@ -76,10 +76,10 @@ class ScriptedBackend(InstantBackend):
             usage.output_tokens += 1
             yield event
         if script.failure:
-            raise ApiError(script.failure, "The script ends here.")
+            raise RequestError(script.failure, "The script ends here.")
         for call, (name, arguments) in enumerate(script.calls):
             yield ToolCallBegin(0, call, name)
-            yield ToolCallDelta(0, call, arguments)
+            yield ToolInputDelta(0, call, arguments)
         yield ChoiceEnd(0, "tool_calls" if script.calls else "stop")
         report = RunReport(_SAMPLING, 0.001, 0.012, 0.5)
         yield Completed(PROMPT, max(usage.output_tokens, 1), 4, 0, report)
@@ -109,6 +109,6 @@ def _events(script: Script) -> list[Event]:
         ]
         chosen = top[0]
         entry = TokenLogprob(token=chosen.token, logprob=chosen.logprob, bytes=chosen.bytes, top_logprobs=top)
-        events.append(TextDelta(0, chosen.token, [entry]))
-    events += [TextDelta(0, script.text[at : at + size]) for at in range(0, len(script.text), size)]
+        events.append(ContentDelta(0, chosen.token, [entry]))
+    events += [ContentDelta(0, script.text[at : at + size]) for at in range(0, len(script.text), size)]
     return events

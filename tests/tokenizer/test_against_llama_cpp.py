@@ -97,11 +97,11 @@ def test_every_rule_differs_from_the_others() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gpt-2", "llama-bpe", "tekken", "gemma4", "llama", "granite-embed-multi-311m"])
-@pytest.mark.parametrize("says", [None, True, False])
-def test_bos_is_added_where_llama_cpp_adds_it(kind: str, says: bool | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("expected_reason", [None, True, False])
+def test_bos_is_added_where_llama_cpp_adds_it(kind: str, expected_reason: bool | None, tmp_path: Path) -> None:
     metadata = KINDS[kind]()
-    if says is not None:
-        metadata["tokenizer.ggml.add_bos_token"] = says
+    if expected_reason is not None:
+        metadata["tokenizer.ggml.add_bos_token"] = expected_reason
     write_vocabulary(tmp_path / "vocabulary.gguf", metadata)
     judge = LlamaVocabulary(tmp_path / "vocabulary.gguf")
     ours = gguf_tokenizer(metadata)

@@ -114,16 +114,20 @@ def test_the_configuration_is_read(tmp_path: Path) -> None:
 TEMPLATES = [
     ({"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}, None, "d"),
     ({"chat_template": "config"}, "file", "file"),
+    ({"chat_template": "config"}, {"chat_template": "processor"}, "config"),
+    ({}, {"chat_template": "processor"}, "processor"),
     ({}, None, ""),
     ([], None, ""),
 ]
 
 
 @pytest.mark.parametrize(("config", "file", "expected"), TEMPLATES)
-def test_where_the_template_is(config: Any, file: str | None, expected: str, tmp_path: Path) -> None:
+def test_where_the_template_is(config: Any, file: Any, expected: str, tmp_path: Path) -> None:
     save(tmp_path, byte_pipeline(), config)
-    if file is not None:
+    if isinstance(file, str):
         (tmp_path / "chat_template.jinja").write_text(file)
+    elif file is not None:
+        (tmp_path / "chat_template.json").write_text(json.dumps(file))
     assert load_tokenizer(tmp_path).chat_template == expected
 
 

@@ -36,7 +36,7 @@ def harness(tmp_path: Path, postgres: str) -> Harness:
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # seconds on a machine of its own
+@pytest.mark.timeout(300)  # seconds, on an idle machine
 @pytest.mark.parametrize("part", FRACTIONS)
 async def test_a_fraction(harness: Harness, part: str) -> None:
     harness.scale = FRACTIONS[part]

@@ -28,14 +28,14 @@ ODD = {
 @pytest.mark.parametrize("area", AREAS)
 def test_an_area_is_as_good_as_the_card_says(server: RunningServer, area: str) -> None:
     side = Side(11, held_out=True)
-    asked = [AREAS[area].make(side) for _ in range(QUESTIONS)]
+    prompts = [AREAS[area].make(side) for _ in range(QUESTIONS)]
 
     async def answers() -> list[tuple[str, str]]:
         async with server.async_client() as client:
-            return await ask_all(client, "forefront-mini", asked, 0.0)
+            return await ask_all(client, "forefront-mini", prompts, 0.0)
 
     got = asyncio.run(answers())
-    wrong = [(d.messages[-1]["content"], text) for d, (text, _) in zip(asked, got, strict=True) if not d.check(text)]
+    wrong = [(d.messages[-1]["content"], text) for d, (text, _) in zip(prompts, got, strict=True) if not d.check(text)]
     assert QUESTIONS - len(wrong) >= LEAST[area], wrong
 
 

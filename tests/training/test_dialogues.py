@@ -33,8 +33,8 @@ def test_the_answer_to_another_question_is_rarely_right(area: str) -> None:
 
 def test_no_question_of_the_evaluation_is_seen_in_training() -> None:
     seen = {dialogue.messages[-1]["content"] for dialogue in _mixed(held_out=False, count=8000)}
-    asked = [d for d in _mixed(held_out=True, count=1500) if d.area not in ("tools", "everything else")]
-    shared = [d.messages[-1]["content"] for d in asked if d.messages[-1]["content"] in seen]
+    question = [d for d in _mixed(held_out=True, count=1500) if d.area not in ("tools", "everything else")]
+    shared = [d.messages[-1]["content"] for d in question if d.messages[-1]["content"] in seen]
     assert not shared
 
 

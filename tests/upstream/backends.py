@@ -8,13 +8,21 @@ from typing import Any
 import msgspec
 
 from forefront.chat.backend import RunUsage
-from forefront.chat.events import ChoiceEnd, Completed, Event, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import (
+    ChoiceEnd,
+    Completed,
+    ContentDelta,
+    Event,
+    ReasoningDelta,
+    ToolCallBegin,
+    ToolInputDelta,
+)
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.build import build_backend
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
-from forefront.wire.parse import parse_chat_request, parse_completion_request
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.parse import parse_chat_request, parse_completion_request
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 TENANT = Tenant("tests")
 QUESTION = {"role": "user", "content": "Hello?"}
@@ -53,7 +61,7 @@ class Collected:
     @property
     def text(self) -> str:
         """The content of the first choice."""
-        return "".join(event.text for event in self.events if isinstance(event, TextDelta) and event.index == 0)
+        return "".join(event.text for event in self.events if isinstance(event, ContentDelta) and event.index == 0)
 
     @property
     def reasoning(self) -> str:
@@ -68,7 +76,7 @@ class Collected:
             if isinstance(event, ToolCallBegin):
                 assert event.call == len(found)
                 found[event.call] = (event.name, "")
-            elif isinstance(event, ToolCallDelta):
+            elif isinstance(event, ToolInputDelta):
                 name, arguments = found[event.call]
                 found[event.call] = (name, arguments + event.arguments)
         return list(found.values())

@@ -18,6 +18,6 @@ def upstream() -> Iterator[FaultyUpstream]:
 
 @pytest.fixture
 async def backend(upstream: FaultyUpstream) -> AsyncIterator[UpstreamBackend]:
-    """A backend that does not wait long."""
-    async with open_backend(upstream.url, key="sk-secret-upstream-key", read_seconds=0.4, connect_seconds=1) as opened:
+    """A backend of this upstream."""
+    async with open_backend(upstream.url, key="sk-secret-upstream-key") as opened:
         yield opened

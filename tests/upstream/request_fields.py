@@ -5,10 +5,10 @@ from typing import Any, Final
 import msgspec
 
 from forefront.upstream.dialects import DIALECTS
-from forefront.upstream.request_encoder import RequestEncoder
+from forefront.upstream.encoding.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.errors import RequestError
 from tests.upstream.backends import chat, text
 
 SPEC: Final = UpstreamSpec("big", ("http://upstream.test/v1",), "upstream-model")
@@ -60,17 +60,17 @@ def encode(dialect: str, request: ChatRequest | CompletionRequest) -> dict[str, 
     return body
 
 
-def added(dialect: str, name: str, value: Any, *, is_chat: bool) -> dict[str, Any] | ApiError:
+def added(dialect: str, name: str, value: Any, *, is_chat: bool) -> dict[str, Any] | RequestError:
     """The fields that a field adds to the body, or changes in it; or the error."""
     make = chat if is_chat else text
     needs = NEEDS.get(name, {}) if is_chat else {}
     try:
         body = encode(dialect, make(**needs, **{name: value}))
-    except ApiError as error:
+    except RequestError as error:
         return error
     try:
         without = encode(dialect, make(**needs))
-    except ApiError:  # of a field that is needed
+    except RequestError:  # of a field that is needed
         without = {}
     return {key: member for key, member in body.items() if without.get(key, ...) != member}
 
@@ -78,7 +78,7 @@ def added(dialect: str, name: str, value: Any, *, is_chat: bool) -> dict[str, An
 def name_at(dialect: str, name: str, *, is_chat: bool) -> str:
     """How a field reaches an upstream: `SAME`, under another name, or `REFUSED`."""
     fields = added(dialect, name, (CHAT_SAMPLES if is_chat else TEXT_SAMPLES)[name], is_chat=is_chat)
-    if isinstance(fields, ApiError):
+    if isinstance(fields, RequestError):
         return REFUSED
     if name in fields:
         return SAME

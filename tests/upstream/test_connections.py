@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from forefront.upstream.connection_pool import ConnectionPool, Origin
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.http_connection import ConnectionLostError, HttpResponse, MalformedResponseError
-from forefront.upstream.replica import Replica
-from tests.cli.test_config import make_pair
+from forefront.upstream.http.connection_pool import ConnectionPool, Origin
+from forefront.upstream.http.http_client import UpstreamClient
+from forefront.upstream.http.http_connection import ConnectionLostError, MalformedResponseError, UpstreamResponse
+from forefront.upstream.replica import UpstreamReplica
+from tests.cli.settings.test_config import make_pair
 from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
 from tests.support.upstream_answers import Answer, Close, Forever, whole
 
 REQUEST = b"GET /v1/models HTTP/1.1\r\nhost: upstream\r\n\r\n"
 
 
-async def body_of(response: HttpResponse) -> bytes:
+async def body_of(response: UpstreamResponse) -> bytes:
     parts = []
     while data := await response.read():
         parts.append(data)
@@ -53,7 +53,7 @@ async def test_an_old_connection_is_not_used_again(upstream: FaultyUpstream) -> 
 async def test_an_idle_connection_is_closed(upstream: FaultyUpstream) -> None:
     pool, origin = ConnectionPool(1, idle_seconds=0.02), Origin.of(upstream.url)
     await use(pool, origin)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while upstream.open_connections:
             await asyncio.sleep(0.01)
     pool.close()
@@ -64,7 +64,7 @@ async def test_a_kept_connection_that_is_lost_is_replaced(upstream: FaultyUpstre
     body = b'{"data": []}'
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
     upstream.paths["/v1/models"] = Answer((head + body, Close()), raw=True)
-    client, replica = UpstreamClient(1, 5), Replica("big/1", upstream.url)
+    client, replica = UpstreamClient(1, 5), UpstreamReplica("big/1", upstream.url)
     for _ in range(20):
         assert await client.get(replica, f"{upstream.url}/models", 5) == (200, {"data": []})
     await client.close()
@@ -72,7 +72,7 @@ async def test_a_kept_connection_that_is_lost_is_replaced(upstream: FaultyUpstre
 
 async def test_a_request_is_not_sent_twice_over_new_connections(upstream: FaultyUpstream) -> None:
     upstream.paths["/v1/models"] = Answer(before=(Close(),))
-    client, replica = UpstreamClient(1, 5), Replica("big/1", upstream.url)
+    client, replica = UpstreamClient(1, 5), UpstreamReplica("big/1", upstream.url)
     with pytest.raises(UpstreamError) as caught:
         await client.get(replica, f"{upstream.url}/models", 5)
     assert caught.value.kind == "unreachable"
@@ -155,7 +155,7 @@ async def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.Monk
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with run_faulty_upstream(tls=context) as upstream:
-        client, replica = UpstreamClient(5, 5), Replica("big/1", upstream.url)
+        client, replica = UpstreamClient(5, 5), UpstreamReplica("big/1", upstream.url)
         try:
             if trusted:
                 status, body = await client.get(replica, f"{upstream.url}/models", 5)

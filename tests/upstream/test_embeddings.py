@@ -10,7 +10,7 @@ import pytest
 from forefront.upstream.embeddings import PreparedTexts, read_scores, read_vectors
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.support.faulty_upstream import FaultyUpstream
 from tests.support.upstream_answers import Answer, ReceivedRequest, whole
 from tests.upstream.backends import TENANT, open_backend
@@ -154,7 +154,7 @@ async def test_usage_that_cannot_be_right_is_estimated(
 async def test_failures(answer: Answer, code: str, upstream: FaultyUpstream, backend: UpstreamBackend) -> None:
     upstream.behaviour = answer
     prepared = await prepare(backend, texts(2))
-    with pytest.raises(ApiError) as failed:
+    with pytest.raises(RequestError) as failed:
         await backend.embed(prepared)
     assert failed.value.code == code
     assert "10.1.2.3" not in failed.value.message
@@ -175,7 +175,7 @@ async def test_vectors_of_another_width_than_requested(upstream: FaultyUpstream,
     upstream.behaviour = embeds
     prepared = await prepare(backend, texts(1, dimensions=1))
     assert prepared.bodies[0]["dimensions"] == 1
-    with pytest.raises(ApiError, match="failed"):
+    with pytest.raises(RequestError, match="failed"):
         await backend.embed(prepared)
 
 
@@ -204,7 +204,7 @@ async def test_dialects(dialect: str, dimensions: bool, ranks: bool, base64_vect
             try:
                 await call
                 assert supported
-            except ApiError as refused:
+            except RequestError as refused:
                 assert not supported
                 assert refused.param == param
                 assert dialect in refused.message

@@ -11,9 +11,9 @@ import pytest
 import xllamacpp
 
 from forefront.catalog.source import BUILT_IN_PATH
-from forefront.chat.events import TextDelta
+from forefront.chat.events import ContentDelta
 from forefront.upstream.upstream_backend import UpstreamBackend
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
 from tests.upstream.backends import TENANT, Collected, answer, chat, open_backend, text
 
@@ -65,7 +65,7 @@ async def backend(llama_server: str) -> AsyncIterator[UpstreamBackend]:
 
 
 def tops(found: Collected) -> list[Any]:
-    return [entry for event in found.events if isinstance(event, TextDelta) for entry in event.logprobs or ()]
+    return [entry for event in found.events if isinstance(event, ContentDelta) for entry in event.logprobs or ()]
 
 
 async def test_detection_and_an_answer(backend: UpstreamBackend, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,21 +168,23 @@ async def test_a_last_message_is_continued(backend: UpstreamBackend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "says"),
+    ("fields", "code", "expected_text"),
     [
         ({"messages": [{"role": "user", "content": "word " * 3000}]}, "context_length_exceeded", "context"),
         ({"grammar": "root ::= ("}, "invalid_value", "grammar"),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 5}}}}, "invalid_value", ""),
     ],
 )
-async def test_requests_that_it_refuses(fields: dict[str, Any], code: str, says: str, backend: UpstreamBackend) -> None:
-    with pytest.raises(ApiError) as refused:
+async def test_requests_that_it_refuses(
+    fields: dict[str, Any], code: str, expected_text: str, backend: UpstreamBackend
+) -> None:
+    with pytest.raises(RequestError) as refused:
         await answer(backend, chat(**fields))
     assert refused.value.code == code
-    assert says in refused.value.message
+    assert expected_text in refused.value.message
 
 
 async def test_a_wrong_key(llama_server: str) -> None:
     async with open_backend(f"{llama_server}/v1", key="wrong", dialect="llama.cpp") as backend:
-        with pytest.raises(ApiError, match="operator"):
+        with pytest.raises(RequestError, match="operator"):
             await answer(backend, chat())

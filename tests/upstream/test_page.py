@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from forefront.cli.config import Config, load_config
+from forefront.cli.settings.config import Config, load_config
 from tests.support.server import KEY, RunningServer, run_server
 
 PAGE = Path("docs/upstreams.md").read_text()

@@ -1,6 +1,6 @@
 """Every fault of the table at the level of a running server: with one replica, and with a second one that works.
 
-All requests run at once against one server, each with a model of its own; the tests look at what came of them.
+All requests run at once against one server, each with its own model; the tests look at what came of them.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.replicas.affinity import conversation_key, rank, replica_seed
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest
 from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
 from tests.support.instant import KEY, Nursery
 from tests.support.upstream_answers import MODEL
@@ -132,7 +132,7 @@ async def _collect(url: str, upstream: FaultyUpstream) -> Seen:
                     jobs[collected(model)] = request(model, number, stream=False)
         outcomes = dict(zip(jobs, await asyncio.gather(*jobs.values()), strict=True))
         rows: dict[str, int] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum(rows.values()) < len(jobs):  # rows of failures are written after the response
                 report = (await client.get("/admin/usage", params={"by": "model"})).json()
                 rows = {row["group"]["model"]: row["requests"] for row in report["data"]}

@@ -26,7 +26,7 @@ def browser(web_pages: None) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, server: RunningServer) -> Iterator[OpenTab]:
-    """Opens tabs of contexts of their own, by default at the session's server and with its key. At the end of the test
+    """Opens tabs of their own contexts, by default at the session's server and with its key. At the end of the test
     no tab may have reported a problem or spoken to another host."""
     with ExitStack() as stack:
         tabs: list[Tab] = []
@@ -54,7 +54,7 @@ def scripted(web_pages: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def playground(open_page: OpenTab, scripted: Instant) -> Callable[..., Page]:
-    """Opens the playground of the scripted server in a tab of its own."""
+    """Opens the playground of the scripted server in its own tab."""
 
     def make(key: str | None = KEY, **options: object) -> Page:
         page = open_page("/", url=scripted.url, key=key, **options).page

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, expect
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.upstream.spec import UpstreamSpec
 from tests.support.browser import open_browser, open_tab

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.upstream.spec import UpstreamSpec
 from tests.support import clustered
@@ -62,7 +62,7 @@ Dashboard = Callable[..., Page]
 
 @pytest.fixture
 def dashboard(open_page: OpenTab, served: Served) -> Dashboard:
-    """Opens a view in a tab of its own."""
+    """Opens a view in its own tab."""
 
     def make(view: str = "overview", **options: Any) -> Page:
         page = open_page(f"/dashboard#{view}", url=served.url, key=KEY, **options).page

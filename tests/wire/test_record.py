@@ -2,7 +2,7 @@
 
 import pytest
 
-from forefront.wire.response import ResponseMessage, Usage
+from forefront.wire.completions.response import ResponseMessage, Usage
 
 
 def test_fields_are_keys() -> None:

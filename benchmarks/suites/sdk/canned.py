@@ -25,7 +25,7 @@ _CHUNK: Final = {**_BASE, "object": "chat.completion.chunk", "choices": [_DELTA]
 
 @contextmanager
 def canned_server() -> Iterator[str]:
-    """The URL of a server in a process of its own."""
+    """The URL of a server in its own process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=[theirs], daemon=True)

@@ -223,7 +223,7 @@ test("nothing of Node is needed to load it, nor another package", () => {
     const code = readdirSync(folder).filter((name) => name.endsWith(".js")).map((name) => readFileSync(new URL(name, folder), "utf8"));
     const wanted = code.flatMap((text) => [...text.matchAll(/(?:\bfrom |\bimport |\brequire\(|\bimport\()["']([^"']+)["']/g)]);
     assert.ok(wanted.length > 10);
-    // Its own name stands in the example of a comment.
+    // Its own name is in the example of a comment.
     assert.deepEqual(wanted.map(([, name]) => name).filter((name) => !name.startsWith("./") && name !== "forefront"), []);
   }
 });

@@ -1,4 +1,4 @@
-// Whatever the arguments, the environment and the responses are: what the SDK throws is a `ForefrontError`.
+// For any arguments, environment and responses, the SDK throws a `ForefrontError`.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Forefront, { APIError, APIUserAbortError, ForefrontError, InvalidArgumentError } from "forefront";

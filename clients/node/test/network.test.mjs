@@ -199,7 +199,7 @@ test("a stream that is forgotten closes its connection", async () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     assert.ok(closed);
-    // One that somebody is reading stays, even when only its loop is left of it.
+    // A stream that is read stays, even if only its loop refers to it.
     const seen = [];
     const dripping = (_, response) => {
       response.writeHead(200, EVENTS).write(event("a"));

@@ -25,7 +25,7 @@ for (const status of [408, 429, 500, 503]) {
   });
 }
 
-test("the answer tells how many tries had failed", async () => {
+test("the response has the number of failed attempts", async () => {
   const { client } = fake([failed(500), failed(500), json(COMPLETION)]);
   assert.equal((await client.chat.completions.create({ messages: USER }).withResponse()).retries, 2);
 });

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from forefront.catalog.load_queue import LoadQueue
 from forefront.catalog.loaded_model import Build, LoadedModel, Progress
 from forefront.catalog.served_model import ModelUse, ServedModel
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 __all__ = ["Build", "Catalog", "LoadedModel", "ModelUse", "ServedModel"]
 
@@ -34,7 +34,8 @@ class Catalog:
         return self._models.get(name)
 
     def get(self, name: str, allowed: Collection[str] | None = None) -> ServedModel:
-        """The model of that name. Raises `ApiError` `model_not_found` (404), which names those that are `allowed`."""
+        """The model of that name. Raises `RequestError` `model_not_found` (404), which names those that are
+        `allowed`."""
         model = self._models.get(name)
         if model is None:
             known = [model.name for model in self.visible(allowed)]
@@ -42,7 +43,7 @@ class Catalog:
             hint = f" Did you mean `{near[0]}`?" if near else ""
             served = ", ".join(f"`{model}`" for model in known) or "none"
             text = f"There is no model `{name[:128]}` here.{hint} Served: {served}."
-            raise ApiError("model_not_found", text, param="model")
+            raise RequestError("model_not_found", text, param="model")
         return model
 
     @property
@@ -77,14 +78,14 @@ class Catalog:
         await asyncio.gather(*(_probe(model) for model in self.loaded()))
 
     async def load(self, model: ServedModel) -> None:
-        """Return once the model is loaded. A load that has failed is tried again at once. Raises `ApiError`."""
+        """Return once the model is loaded. A load that has failed is tried again at once. Raises `RequestError`."""
         with model.use() as use:
             await use.wait(at_once=True)
 
     async def unload(self, model: ServedModel) -> None:
         """Return once the model is unloaded. It takes no requests meanwhile, and running ones finish."""
         if model.loader is None:
-            raise ApiError("invalid_value", f"The model `{model.name}` is always loaded.", param="model")
+            raise RequestError("invalid_value", f"The model `{model.name}` is always loaded.", param="model")
         await self._queue.drop(model)
 
     def replace(self, models: Sequence[ServedModel], limit: float, minimum_seconds: float) -> None:

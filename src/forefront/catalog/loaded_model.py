@@ -50,7 +50,7 @@ class Progress(Protocol):
 
 
 class ModelLoader(Protocol):
-    """Loads one model, any number of times. Both methods block and run in a thread of their own.
+    """Loads one model, any number of times. Both methods block and run in a separate thread.
 
     They raise `SourceError`, whose text is for the operator.
     """

@@ -4,8 +4,8 @@ from typing import Final
 
 from forefront.catalog.known_models import PackageModel
 from forefront.catalog.loaded_model import LoadEstimate
+from forefront.catalog.loaders.prepared_model import context_length
 from forefront.catalog.model_cache import read_json
-from forefront.catalog.prepared_model import context_length
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
 from forefront.graph.architectures.lfm import convolution_channels
@@ -71,7 +71,7 @@ def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int
     settings = Settings(file.metadata)
     if makes_embeddings(settings):
         return 0
-    layers = settings.integer("block_count", at_least=1)
+    layers = settings.layers
     heads = settings.per_layer("attention.head_count", layers)
     key_heads = settings.per_layer("attention.head_count_kv", layers, heads[0])
     width = settings.integer("embedding_length", at_least=1) // max(1, heads[0])

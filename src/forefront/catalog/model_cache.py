@@ -14,6 +14,8 @@ from typing import Any, Final
 MAX_CONTEXT: Final = 2**24
 # Characters of a digest in the name of a folder.
 DIGEST_LENGTH: Final = 32
+# Raised whenever something else is computed of a tokenizer.
+_TOKENIZER: Final = 1
 
 
 class ModelCache:
@@ -44,8 +46,13 @@ class ModelCache:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
+    def tokenizer(self, digest: str) -> Path:
+        """The folder for what was computed of the tokenizer of the model with that digest, which may not exist."""
+        return self.models / f"{digest[:DIGEST_LENGTH]}-tokenizer-{_TOKENIZER}"
+
     def packed(self, digest: str) -> list[Path]:
-        """The folders with packed weights of the model with that digest, one for each way that it was served in."""
+        """The folders with packed weights of the model with that digest, one for each way that it was served in, and
+        with what was computed of its tokenizer."""
         return sorted(self.models.glob(f"{digest[:DIGEST_LENGTH]}-*")) if digest else []
 
     def digest(self, paths: Sequence[Path]) -> str:

@@ -6,10 +6,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-Engine = Literal["auto", "forefront", "llama.cpp", "vllm", "sglang"]
-Dialect = Literal["auto", "forefront", "vllm", "sglang", "llama.cpp", "ollama", "ovms", "openai", "generic"]
+EngineName = Literal["auto", "forefront", "llama.cpp", "vllm", "sglang"]
+DialectName = Literal["auto", "forefront", "vllm", "sglang", "llama.cpp", "ollama", "ovms", "openai", "generic"]
 Capability = Literal["images", "audio", "files"]
-Text = Annotated[str, Meta(min_length=1)]
+NonEmptyText = Annotated[str, Meta(min_length=1)]
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])")
@@ -28,27 +28,27 @@ _FOREFRONT_ONLY: Final = ("quantize", "precision", "exact_activations", "inter_t
 class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """One model. Either `source` or `upstream` is set; None is a setting that the table does not have."""
 
-    source: Text | None = None
-    engine: Engine | None = None
+    source: NonEmptyText | None = None
+    engine: EngineName | None = None
     engine_args: list[str] | None = None
     keep: str | None = None
     context_length: Annotated[int, Meta(ge=1, le=2**24)] | None = None
-    chat_template: Text | None = None
+    chat_template: NonEmptyText | None = None
     quantize: Literal["int8", "int4"] | None = None
     precision: Literal["f32", "bf16"] | None = None
     exact_activations: bool | None = None
     speculation: Literal["off", "ngram"] | None = None
-    draft: Text | None = None
-    device: Text | None = None
+    draft: NonEmptyText | None = None
+    device: NonEmptyText | None = None
     threads: Annotated[int, Meta(ge=0, le=65535)] | None = None
     kv_cache_gib: Annotated[float, Meta(ge=0.01, le=4096)] | None = None
     inter_token_seconds: Annotated[float, Meta(ge=0.001, le=60)] | None = None
-    upstream: Text | Annotated[list[Text], Meta(min_length=1, max_length=64)] | None = None
-    upstream_model: Text | None = None
+    upstream: NonEmptyText | Annotated[list[NonEmptyText], Meta(min_length=1, max_length=64)] | None = None
+    upstream_model: NonEmptyText | None = None
     upstream_key: Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")] | None = None
-    dialect: Dialect | None = None
+    dialect: DialectName | None = None
     capabilities: list[Capability] | None = None
-    tokenizer: Text | None = None
+    tokenizer: NonEmptyText | None = None
     connect_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     read_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     fallback: list[str] | None = None

@@ -22,7 +22,7 @@ R = TypeVar("R", bound=Resident)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Generic[R]):
+class RoomPlan(Generic[R]):
     """`unload`: idle models to unload now. `drain`: models that take no more requests. `next_at`: the time at which the
     plan changes by itself."""
 
@@ -31,7 +31,7 @@ class Plan(Generic[R]):
     next_at: float | None = None
 
 
-def plan_room(residents: Iterable[R], missing: int, now: float, since: float) -> Plan[R]:
+def plan_room(residents: Iterable[R], missing: int, now: float, since: float) -> RoomPlan[R]:
     """The plan for a model that has waited since `since` and lacks `missing` bytes.
 
     Idle models go first, the least recently used ones before others, and running ones only if the idle ones do not
@@ -45,8 +45,8 @@ def plan_room(residents: Iterable[R], missing: int, now: float, since: float) ->
         chosen.append(model)
         missing -= model.held_bytes
     if missing > 0:
-        return Plan()
+        return RoomPlan()
     due = max((max(m.settled_at, since + PATIENCE) if m.running else m.settled_at for m in chosen), default=now)
     if due > now:
-        return Plan(next_at=due)
-    return Plan(drain=chosen) if any(model.running for model in chosen) else Plan(unload=chosen)
+        return RoomPlan(next_at=due)
+    return RoomPlan(drain=chosen) if any(model.running for model in chosen) else RoomPlan(unload=chosen)

@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 from forefront.catalog.load_progress import LoadProgress
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader
 from forefront.chat.backend import Backend
-from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.response import Model, ModelState
+from forefront.wire.completions.response import Model, ModelState
+from forefront.wire.errors import RequestError, shutting_down
 
 # Seconds before a failed load is tried again: the first pause, which doubles, and the longest.
 _FIRST_PAUSE: Final = 5.0
@@ -26,10 +26,10 @@ class LoadFailure:
     count: int
     retry_at: float
 
-    def error(self, name: str, now: float) -> ApiError:
+    def error(self, name: str, now: float) -> RequestError:
         """The error of a request that needs the model, without the reason, which may name files."""
         text = f"The model `{name}` could not be loaded; the server's log has the reason."
-        return ApiError("model_unavailable", text, param="model", retry_after=max(self.retry_at - now, 1.0))
+        return RequestError("model_unavailable", text, param="model", retry_after=max(self.retry_at - now, 1.0))
 
 
 class LoadRequests(Protocol):
@@ -193,8 +193,8 @@ class ServedModel:
             use.begin()
             future.set_result(None)
 
-    def refuse(self, make_error: Callable[[], ApiError]) -> None:
-        """End the waiting requests with an error of their own each."""
+    def refuse(self, make_error: Callable[[], RequestError]) -> None:
+        """End the waiting requests with a separate error each."""
         for _, future in self._take_waiting():
             future.set_exception(make_error())
 
@@ -285,8 +285,8 @@ class ModelUse:
     async def wait(self, *, at_once: bool = False) -> None:
         """Return once the model is loaded. `at_once`: also try a load that has just failed.
 
-        Raises `ApiError`: `model_unavailable` if loading fails, `model_not_found` if the model is removed meanwhile,
-        and `shutting_down`.
+        Raises `RequestError`: `model_unavailable` if loading fails, `model_not_found` if the model is removed
+        meanwhile, and `shutting_down`.
         """
         while self._used is None:
             model = self._model
@@ -295,7 +295,7 @@ class ModelUse:
                 return
             if model.retired:
                 if model.successor is None:
-                    raise ApiError("model_not_found", f"The model `{self.name}` was removed.", param="model")
+                    raise RequestError("model_not_found", f"The model `{self.name}` was removed.", param="model")
                 self._model = model.successor
                 continue
             queue = model.queue

@@ -85,7 +85,7 @@ def find_known(remote: Pullable) -> PackageModel | HubModel | None:
 
 
 def find_pullable(text: str) -> Pullable | None:
-    """The model that a known name or a reference stands for; None for any other text. Raises `SourceError`."""
+    """The model of a known name or a reference; None for any other text. Raises `SourceError`."""
     if (known := KNOWN_MODELS.get(text)) is not None:
         return known.reference if isinstance(known, HubModel) else known
     try:

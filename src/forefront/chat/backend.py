@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 from forefront.chat.events import Event
 from forefront.engine.engine import EngineStats
 from forefront.fairness.tenant import Tenant
-from forefront.wire.admin import ClusterStatus, ReplicaStatus
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.admin.records import ClusterStatus, ReplicaStatus
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.tokens import TokenizeRequest
 
 __all__ = [
@@ -99,25 +99,25 @@ class Backend(Protocol[P]):
     context_length: int
 
     async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> P:
-        """Render, tokenise and check a request. Raises `ApiError`."""
+        """Render, tokenise and check a request. Raises `RequestError`."""
 
     def run(self, prepared: P, deadline: float | None = None) -> Run:
         """Answer a prepared request, once. At `deadline`, a time of the event loop's clock, the answer is cut.
 
-        Iterating `Run.events` raises `ApiError` for an answer that fails.
+        Iterating `Run.events` raises `RequestError` for an answer that fails.
         """
 
     async def preview(self, request: ChatRequest, tenant: Tenant) -> PromptPreview:
-        """The prompt of a request, without running it. Raises `ApiError` like `prepare`."""
+        """The prompt of a request, without running it. Raises `RequestError` like `prepare`."""
 
     async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
-        """The tokens of a text or a conversation. Raises `ApiError`."""
+        """The tokens of a text or a conversation. Raises `RequestError`."""
 
     async def detokenize(self, tokens: Sequence[int], tenant: Tenant) -> str:
-        """The text of tokens, control tokens by their names. Raises `ApiError`."""
+        """The text of tokens, control tokens by their names. Raises `RequestError`."""
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
-        """The request's fields that have no effect for this model. Raises `ApiError` for one that must have."""
+        """The request's fields that have no effect for this model. Raises `RequestError` for one that must have."""
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""

@@ -46,10 +46,10 @@ class Embedder(Protocol[P]):
     """A backend that makes embeddings, ranks texts, or both."""
 
     async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> P:
-        """Tokenise and check a request. Raises `ApiError`."""
+        """Tokenise and check a request. Raises `RequestError`."""
 
     async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> P:
-        """The pairs of the query with each document. Raises `ApiError`."""
+        """The pairs of the query with each document. Raises `RequestError`."""
 
     async def embed(self, prepared: P) -> EmbeddingResult:
-        """The vectors of a prepared request. Raises `ApiError`."""
+        """The vectors of a prepared request. Raises `RequestError`."""

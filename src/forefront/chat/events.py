@@ -1,12 +1,12 @@
 """The events of an answer, in order: `Started`; for each choice any number of deltas and one `ChoiceEnd`; `Completed`.
-An answer that fails raises `ApiError` instead.
+An answer that fails raises `RequestError` instead.
 
 Events are msgspec structs: each token makes one, in a third of the time of a frozen dataclass.
 """
 
 import msgspec
 
-from forefront.wire.response import EffectiveSampling, FinishReason, TokenLogprob
+from forefront.wire.completions.response import EffectiveSampling, FinishReason, TokenLogprob
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -18,7 +18,7 @@ class Started(msgspec.Struct, frozen=True):
     fingerprint: str | None = None
 
 
-class TextDelta(msgspec.Struct, frozen=True):
+class ContentDelta(msgspec.Struct, frozen=True):
     """More text of choice `index`. `logprobs` are those of its tokens, if requested."""
 
     index: int
@@ -42,7 +42,7 @@ class ToolCallBegin(msgspec.Struct, frozen=True):
     custom: bool = False
 
 
-class ToolCallDelta(msgspec.Struct, frozen=True):
+class ToolInputDelta(msgspec.Struct, frozen=True):
     """More of the arguments of a tool call: JSON text, or the input of a custom tool."""
 
     index: int
@@ -91,5 +91,5 @@ class Completed(msgspec.Struct, frozen=True):
     report: RunReport | None = None
 
 
-Delta = TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta
-Event = Started | Delta | ChoiceEnd | Completed
+AnswerDelta = ContentDelta | ReasoningDelta | ToolCallBegin | ToolInputDelta
+Event = Started | AnswerDelta | ChoiceEnd | Completed

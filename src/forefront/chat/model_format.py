@@ -12,15 +12,15 @@ from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_form
 from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
 from forefront.chat.prompt.template_style import find_template_style
-from forefront.chat.tools.arguments import schema_of
+from forefront.chat.tools.argument_grammar import schema_of
 from forefront.chat.tools.custom_calls import CustomCallParser
-from forefront.chat.tools.detect import find_tool_format
+from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_parser import ToolParser
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.wire.errors import ApiError
-from forefront.wire.message import Message
-from forefront.wire.tools import Tool
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.tools import Tool
+from forefront.wire.errors import RequestError
 
 # A test of Granite's and DeepSeek's switch for reasoning; the word alone is in many templates.
 _THINKING = re.compile(r"\b(?:if|elif|and|or|not)\s+thinking\b")
@@ -65,7 +65,7 @@ class ModelFormat:
 
     @property
     def tools(self) -> ToolFormat:
-        """The model's format of calls. Raises `ApiError` 400 for a model without tool support."""
+        """The model's format of calls. Raises `RequestError` 400 for a model without tool support."""
         self.need_tools()
         assert self._tools is not None
         return self._tools
@@ -76,7 +76,7 @@ class ModelFormat:
         return with_tools(plain, offered, self._style) if offered else plain
 
     def variables(self, effort: str | None, offered: Sequence[Tool]) -> dict[str, Any]:
-        """Further variables of the template. Raises `ApiError` 400."""
+        """Further variables of the template. Raises `RequestError` 400."""
         variables = self.reasoning_variables(effort) if effort and self.takes_effort(effort) else {}
         if offered:
             self.need_tools()
@@ -88,20 +88,20 @@ class ModelFormat:
         return self.harmony.final if self.harmony is not None and beginning else ""
 
     def need_tools(self) -> None:
-        """Raise `ApiError` 400 for a model that was not made for tools."""
+        """Raise `RequestError` 400 for a model that was not made for tools."""
         known = self._tools is not None or self.harmony is not None
         if not known or not (self._style.tool_variables or self._style.tools_in_message):
             text = "This model cannot use tools: its chat template has no place for them, or one of an unknown kind."
-            raise ApiError("unsupported_parameter", text, param="tools")
+            raise RequestError("unsupported_parameter", text, param="tools")
 
     def takes_effort(self, effort: str) -> bool:
-        """Whether `reasoning_effort` has an effect for this model. Raises `ApiError` 400 where reasoning is to be left
-        out and cannot be."""
+        """Whether `reasoning_effort` has an effect for this model. Raises `RequestError` 400 where reasoning is to be
+        left out and cannot be."""
         if self.reasoning_variables(effort):
             return True
         if effort == "none" and self._reasoning is not None:
             text = "This model always reasons before it answers."
-            raise ApiError("unsupported_parameter", text, param="reasoning_effort")
+            raise RequestError("unsupported_parameter", text, param="reasoning_effort")
         return False
 
     def reasoning_variables(self, effort: str | None) -> dict[str, Any]:

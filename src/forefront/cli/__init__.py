@@ -33,13 +33,13 @@ def _run() -> None:
         # Each application imports what its commands need: the engine's parts take most of a second to load.
         command = sys.argv[1] if len(sys.argv) > 1 else ""
         if command in ("chat", "complete"):
-            from forefront.cli.client_app import app
+            from forefront.cli.apps.client_app import app
         elif command in ("config", "keys", "projects", "usage", "prune", "export", "import"):
-            from forefront.cli.store_app import app
+            from forefront.cli.apps.store_app import app
         elif command in ("pull", "models"):
-            from forefront.cli.models_app import app
+            from forefront.cli.apps.models_app import app
         else:
-            from forefront.cli.app import app
+            from forefront.cli.apps.app import app
     except ModuleNotFoundError as missing:
         raise SystemExit(
             f"forefront: {missing.name} is not installed. The commands need the server's packages: "

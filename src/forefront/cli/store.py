@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 
 from forefront.catalog.model_cache import default_home
-from forefront.cli.config import ConfigError, find_config, load_config
-from forefront.cli.printable import printable
+from forefront.cli.settings.config import ConfigError, find_config, load_config
+from forefront.cli.terminal.printable import printable
 from forefront.gateway.store.database import Database, StoreError, default_url, open_database
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 ConfigFile = Annotated[
     Path | None,
@@ -56,7 +56,7 @@ def command_store() -> Iterator[Database]:
         fail(str(error))
     except StoreError as error:
         fail(f"the store cannot be used: {error}")
-    except ApiError as error:
+    except RequestError as error:
         fail(error.message)
     except UnicodeEncodeError:  # bytes of an argument that are not UTF-8
         fail("an argument is not valid UTF-8 text")

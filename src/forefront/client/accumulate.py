@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from forefront.client.decoding import to_completion
 from forefront.client.exceptions import APIError
-from forefront.wire.response import ChatCompletion
+from forefront.wire.completions.response import ChatCompletion
 
 # Each chunk has the whole value of these; other strings arrive in parts.
 _WHOLE: Final = frozenset({"role", "id", "type", "name"})

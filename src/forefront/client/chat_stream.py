@@ -8,7 +8,7 @@ from typing import Any, Self
 from forefront.client.accumulate import Accumulator
 from forefront.client.decoding import read_chunk
 from forefront.client.stream import AsyncByteStream, AsyncStream, ByteStream, Stream
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk, ResponseMessage
+from forefront.wire.completions.response import ChatCompletion, ChatCompletionChunk, ResponseMessage
 
 
 class _Accumulating:

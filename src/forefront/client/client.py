@@ -49,7 +49,7 @@ class ForefrontClient:
         max_retries: Retries after failures that may pass. All attempts have one idempotency key, so that the server
             runs the request once.
         headers: Sent with every request.
-        http_client: An `httpx.Client` with proxies and certificates of its own. The caller closes it.
+        http_client: An `httpx.Client` with its own proxies and certificates. The caller closes it.
 
     Raises `ForefrontError` for a missing or unusable key or URL, and for proxies and certificates of the environment
     that cannot be used; `InvalidArgumentError` for any other argument.

@@ -13,8 +13,7 @@ import msgspec
 
 from forefront.client.error_parsing import unexpected_response
 from forefront.client.transport.response import HTTPResponse
-from forefront.wire.embeddings import EmbeddingList, RerankResult
-from forefront.wire.response import (
+from forefront.wire.completions.response import (
     CancelledCompletion,
     ChatCompletion,
     ChatCompletionChunk,
@@ -23,7 +22,8 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
-from forefront.wire.responses.events import FinalEvent, StreamEvent
+from forefront.wire.embeddings import EmbeddingList, RerankResult
+from forefront.wire.responses.events import FinalEvent, ResponseStreamEvent
 from forefront.wire.responses.item_list import DeletedResponse, ItemList
 from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
@@ -116,7 +116,7 @@ def read_response(response: HTTPResponse) -> Response:
 
 def read_response_event(body: dict[str, Any]) -> Any:
     """One event of a response's stream; of an unknown type, its JSON."""
-    return _lenient(StreamEvent, body)
+    return _lenient(ResponseStreamEvent, body)
 
 
 def is_last_event(event: Any) -> bool:

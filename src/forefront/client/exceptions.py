@@ -22,7 +22,7 @@ ForefrontError                        base class; itself for a setup that cannot
 from collections.abc import Mapping
 from typing import Any
 
-from forefront.wire.response import ChatCompletion
+from forefront.wire.completions.response import ChatCompletion
 
 
 class ForefrontError(Exception):

@@ -144,7 +144,7 @@ class Stream(Generic[T]):
             raise
 
     def __iter__(self) -> Iterator[T]:
-        # A generator of its own: a loop that is left ends it at once, even if the stream has other references.
+        # Its own generator: a loop that is left ends it at once, even if the stream has other references.
         with closing(self):
             try:
                 yield from self._items

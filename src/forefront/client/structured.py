@@ -9,7 +9,7 @@ import msgspec
 from forefront.client.decoding import read_completion
 from forefront.client.exceptions import InvalidArgumentError, ParseError
 from forefront.client.transport.response import HTTPResponse
-from forefront.wire.response import ChatCompletion
+from forefront.wire.completions.response import ChatCompletion
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class ResponseSchema(Generic[T]):
         self._read: Callable[[str], Any]
         try:
             self._resolve(given)
-        except Exception as error:  # Pydantic and msgspec have errors of their own for types without a schema
+        except Exception as error:  # Pydantic and msgspec have their own errors for types without a schema
             name = getattr(given, "__name__", type(given).__name__)
             raise InvalidArgumentError(f"`response_format` {name} has no JSON schema: {error}") from error
 

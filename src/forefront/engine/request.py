@@ -18,8 +18,9 @@ class SamplingParams:
     Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and output), presence
     and frequency penalty (over the output), `logit_bias` (token id → added to its logit), temperature (less than
     `MIN_TEMPERATURE` becomes 0: the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the random
-    numbers of the request. `top_logprobs`: None for no log-probabilities, else the number of alternatives to report.
-    Log-probabilities are of the model's own distribution, before any of the above.
+    numbers of the request. `repeatable`: the client chose the seed, so equal requests should give equal outputs, and a
+    step's rounding must not depend on drafts. `top_logprobs`: None for no log-probabilities, else the number of
+    alternatives to report. Log-probabilities are of the model's own distribution, before any of the above.
     """
 
     temperature: float = 1.0
@@ -31,6 +32,7 @@ class SamplingParams:
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     seed: int | None = None
+    repeatable: bool = False
     top_logprobs: int | None = None
 
     def __post_init__(self) -> None:

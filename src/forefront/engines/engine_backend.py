@@ -8,18 +8,18 @@ from forefront.chat.backend import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError
 from forefront.engines.engine_process import Endpoint, EngineProcess
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.answer import PreparedCall
+from forefront.upstream.decoding.answer import PreparedCall
 from forefront.upstream.detection import list_models
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.replica import Attempt, Replica, RoutedRequest
+from forefront.upstream.http.http_client import UpstreamClient
+from forefront.upstream.replica import Attempt, RoutedRequest, UpstreamReplica
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
-from forefront.wire.admin import ReplicaStatus
-from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.media import media_parts
-from forefront.wire.message import ImagePart
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.admin.records import ReplicaStatus
+from forefront.wire.completions.media import media_parts
+from forefront.wire.completions.message import ImagePart
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.errors import RequestError, shutting_down
 
 
 class EngineBackend(UpstreamBackend):
@@ -36,7 +36,7 @@ class EngineBackend(UpstreamBackend):
             for path, part in media_parts(request.messages):
                 if isinstance(part, ImagePart) and not part.image_url.url.startswith("data:"):
                     text = "This model takes images as `data:` URLs: it loads none from elsewhere."
-                    raise ApiError("invalid_value", text, param=f"{path}.image_url.url")
+                    raise RequestError("invalid_value", text, param=f"{path}.image_url.url")
         return await super().prepare(request, tenant)
 
     def memory_bytes(self) -> int:
@@ -62,16 +62,16 @@ def base_url(endpoint: Endpoint) -> str:
     return f"{endpoint.url}/v1"
 
 
-async def _replica(name: str, process: EngineProcess) -> Replica:
-    """The process as it runs now. Waits while it starts. Raises `ApiError`."""
+async def _replica(name: str, process: EngineProcess) -> UpstreamReplica:
+    """The process as it runs now. Waits while it starts. Raises `RequestError`."""
     try:
         endpoint = await asyncio.shield(asyncio.wrap_future(process.attempt))
     except EngineUnavailableError as error:
         text = "The model's engine restarts after a failure; try again."
-        raise ApiError("not_ready", text, retry_after=error.retry_after) from None
+        raise RequestError("not_ready", text, retry_after=error.retry_after) from None
     except EngineStoppedError:
         raise shutting_down() from None
-    return Replica(name, base_url(endpoint), endpoint.key)
+    return UpstreamReplica(name, base_url(endpoint), endpoint.key)
 
 
 class _ChildReplicas:
@@ -105,7 +105,7 @@ class _ChildReplicas:
 class _ChildAttempt:
     """One request to the process."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: UpstreamReplica) -> None:
         self.replica = replica
 
     def begin(self) -> None:

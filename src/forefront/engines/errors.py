@@ -6,7 +6,7 @@ class EngineStartError(Exception):
 
 
 class EngineNotInstalledError(EngineStartError):
-    """The package of an engine is missing. The message says how to install it."""
+    """The package of an engine is missing. The message has the command that installs it."""
 
 
 class EngineSettingsError(EngineStartError):

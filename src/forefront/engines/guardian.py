@@ -1,4 +1,4 @@
-"""The process between this server and an engine that is a program of its own: `python -m forefront.engines.guardian`.
+"""The process between this server and an engine that is its own program: `python -m forefront.engines.guardian`.
 
 Such engines start worker processes. All of them end with the guardian, and the guardian ends with the server, even
 where that is killed.

@@ -9,19 +9,19 @@ more items run, of tenants below their weighted share of the slots.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Generic, TypeVar
+
+import msgspec
 
 T = TypeVar("T", bound=Hashable)
 
 
-@dataclass(slots=True)
-class _Tenant(Generic[T]):
+class _Tenant(msgspec.Struct, Generic[T]):
     time: float = 0.0
     weight: float = 1.0
-    running: dict[T, float] = field(default_factory=dict)  # the weight by which each item was charged
-    waiting: dict[T, int] = field(default_factory=dict)  # the tokens of each, in order of arrival
+    running: dict[T, float] = msgspec.field(default_factory=dict)  # the weight by which each item was charged
+    waiting: dict[T, int] = msgspec.field(default_factory=dict)  # the tokens of each, in order of arrival
 
 
 class FairQueue(Generic[T]):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from forefront.fairness.fair_queue import FairQueue
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # Seconds over which throughput is averaged, and the throughput in tokens per second before the first measurement.
 _AVERAGING_TIME = 10.0
@@ -105,7 +105,7 @@ class AdmissionQueue:
         return entry
 
     def check(self, tenant: str) -> None:
-        """Raise `ApiError` 503 with `retry-after` if the project has no place left."""
+        """Raise `RequestError` 503 with `retry-after` if the project has no place left."""
         reserved = self._reserved_total
         free = self._queue.free_places - reserved
         held = self._queue.held(tenant) + self._reserved.get(tenant, 0)
@@ -114,7 +114,7 @@ class AdmissionQueue:
         ahead, wait = self._queue.waiting + reserved, self._queue.tokens_waiting / self._throughput
         text = f"The server is busy: {ahead} requests are waiting, which will take about {math.ceil(wait)} s."
         # Places become free all the time: the next one long before the queue's end is reached.
-        error = ApiError("overloaded", text, retry_after=max(wait / max(ahead, 1), 1.0))
+        error = RequestError("overloaded", text, retry_after=max(wait / max(ahead, 1), 1.0))
         error.queue_position = ahead
         raise error
 

@@ -15,8 +15,8 @@ from forefront.gateway.limits.redis_reservation import LimitedSubject
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ServerMetrics
 from forefront.observability.tracing import Tracer
-from forefront.wire.admin import Limits
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import Limits
+from forefront.wire.errors import RequestError
 
 
 class BodyRead:
@@ -64,7 +64,7 @@ class Gateway:
     def admit(self, principal: Principal, model: str, completion_id: str) -> Lease:
         """A lease for one request, to be used as a context manager.
 
-        Raises `ApiError`: 403 for a model that the key may not use, and what `check` raises.
+        Raises `RequestError`: 403 for a model that the key may not use, and what `check` raises.
         """
         principal.require_model(model)
         limiters = self.check(principal)
@@ -82,21 +82,21 @@ class Gateway:
     def check(self, principal: Principal) -> list[RateLimiter]:
         """Check whether there is room for one more request of any size. The limiters in memory that count it.
 
-        Raises `ApiError`: 429 over a limit, 503 when the queue is full, and while the ledger cannot be written, since
-        usage could not be recorded. With Redis, the lease makes the exact check.
+        Raises `RequestError`: 429 over a limit, 503 when the queue is full, and while the ledger cannot be written,
+        since usage could not be recorded. With Redis, the lease makes the exact check.
         """
         now = self._clock()
         limiters = [] if self._redis_limiter is not None else self._limiters_of(principal)
         try:
             if not self.ledger.healthy:
                 text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
-                raise ApiError("store_unavailable", text)
+                raise RequestError("store_unavailable", text)
             if self._redis_limiter is not None:
                 self._redis_limiter.check(principal)
             for limiter in limiters:
                 limiter.check_request(now)
             self.queue.check(principal.project.name)
-        except ApiError as error:
+        except RequestError as error:
             if self._redis_limiter is None:
                 error.rate_limits = rate_limits(limiters, now)
             raise

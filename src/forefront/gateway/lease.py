@@ -14,8 +14,8 @@ from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.store.database import StoreError
 from forefront.observability.request_recorder import RequestRecorder
-from forefront.wire.admin import Status
-from forefront.wire.errors import ApiError, RateLimitState
+from forefront.wire.admin.records import Status
+from forefront.wire.errors import RateLimitState, RequestError
 
 # Errors that end a response from outside: it is charged for its tokens so far.
 _ENDED = frozenset({"request_cancelled", "invalid_api_key"})
@@ -36,7 +36,7 @@ class Lease:
     `Gateway.admit` makes one for each request and counts the request. Then: `admit` once the size is known; keep the
     counts of tokens, whether they are `estimated`, and `started`, the Unix time of the first token, true; `settle`
     before the client sees the end of the response. A context manager: a lease that is left without being settled is
-    settled as aborted or failed, and an `ApiError` that leaves it gets the rate limits.
+    settled as aborted or failed, and a `RequestError` that leaves it gets the rate limits.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class Lease:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Exception) and not (isinstance(error, ApiError) and error.code in _ENDED):
+        if isinstance(error, Exception) and not (isinstance(error, RequestError) and error.code in _ENDED):
             self.fail(error)
         else:
             self.abandon("aborted")
-        if isinstance(error, ApiError):
+        if isinstance(error, RequestError):
             error.rate_limits = self.rate_limits()
 
     async def count(self) -> None:
-        """Count a request that generates nothing, with Redis too. Raises `ApiError` like `admit`."""
+        """Count a request that generates nothing, with Redis too. Raises `RequestError` like `admit`."""
         await self._reservation.take(0)
 
     async def admit(self, input_tokens: int, output_tokens: int) -> None:
@@ -101,7 +101,7 @@ class Lease:
         After `switch`, a request that was admitted keeps its slot and its reservation under the limits; the
         reservation of its budgets is replaced.
 
-        Raises `ApiError`: 429 over a limit, 403 for a budget, 503 when the store fails.
+        Raises `RequestError`: 429 over a limit, 403 for a budget, 503 when the store fails.
         """
         if self.queue_entry is None:
             project, tokens = self._request.principal.project, input_tokens + output_tokens
@@ -130,7 +130,7 @@ class Lease:
             self.queue_entry.release(self.input_tokens + output_tokens)
 
     async def settle(self, status: Status, finish_reason: str | None) -> None:
-        """Return once the row is in the ledger. Raises `ApiError` 503 when it could not be written."""
+        """Return once the row is in the ledger. Raises `RequestError` 503 when it could not be written."""
         if self._settled:
             return
         row = self._close(status, finish_reason)
@@ -140,12 +140,12 @@ class Lease:
             await self._ledger.settle(row, self._hold)
         except StoreError:
             text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
-            raise ApiError("store_unavailable", text) from None
+            raise RequestError("store_unavailable", text) from None
         await self._reservation.wait_released()
 
     def fail(self, error: Exception) -> None:
         """Settle a request that has failed, without waiting for the row."""
-        self.abandon("failed", error.code if isinstance(error, ApiError) else "internal_error")
+        self.abandon("failed", error.code if isinstance(error, RequestError) else "internal_error")
 
     def abandon(self, status: Status, error: str | None = None) -> None:
         """Settle a request that has not come to its end, without waiting for the row. `error`: a failure's code."""
@@ -168,7 +168,7 @@ class Lease:
             hold = await self._ledger.reserve(request)
         except StoreError:
             text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
-            raise ApiError("store_unavailable", text) from None
+            raise RequestError("store_unavailable", text) from None
         if isinstance(hold, BudgetRefusal):
             raise _budget_exceeded(hold)
         self._hold = hold
@@ -212,11 +212,11 @@ class Lease:
         )
 
 
-def _budget_exceeded(refusal: BudgetRefusal) -> ApiError:
+def _budget_exceeded(refusal: BudgetRefusal) -> RequestError:
     period = {"day": "of today", "month": "of this month", "ever": ""}[refusal.period]
     unit = "tokens" if refusal.unit == "tokens" else "units of money"
     text = (
         f"The budget {period} of this {refusal.subject} is {refusal.limit:g} {unit}; {refusal.remaining:g} are left, "
         f"and this request can take {refusal.requested:g}. A smaller `max_tokens` takes less."
     ).replace("  ", " ")
-    return ApiError("insufficient_credits", text, retryable=False)
+    return RequestError("insufficient_credits", text, retryable=False)

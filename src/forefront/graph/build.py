@@ -1,5 +1,6 @@
 """From a model's file to a graph."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ T = TypeVar("T")
 # Raised whenever matrices are packed in another way: weight files of earlier versions are then left alone.
 PACKING: Final = 3
 _BITS: Final = {"": 0, "int8": 8, "int4": 4}
+_LAYER: Final = re.compile(r"blk\.(\d{1,6})\.")
 # Of two sets of factors a model uses one.
 _IGNORED: Final = {"rope_factors_long.weight", "rope_factors_short.weight", "rope_freqs.weight"}
 
@@ -89,7 +91,7 @@ def _build(
         weights = Weights(file, weight_file, rounding)
         graph = build(family(settings, weights, inputs))
         # A tensor without a use means a variant that would be computed wrongly.
-        if unused := sorted(weights.unused() - _IGNORED):
+        if unused := sorted(name for name in weights.unused() - _IGNORED if not _predicts_further(name, settings)):
             raise ModelFileError(
                 f"it has {len(unused)} tensors that its architecture {settings.architecture!r} has no use for, "
                 f"such as {unused[0][:80]!r}"
@@ -97,6 +99,12 @@ def _build(
         weight_file.finish()
     file.release()  # what has been packed is not read again
     return graph, ", ".join(["weights as stored", *_rounded(weights.rounded)])
+
+
+def _predicts_further(name: str, settings: Settings) -> bool:
+    """Whether a tensor belongs to a layer behind the model's own, which predicts further tokens and is not used."""
+    match = _LAYER.match(name)
+    return match is not None and settings.layers <= int(match[1]) < settings.integer("block_count")
 
 
 def _rounded(rounded: Mapping[int, set[str]]) -> list[str]:

@@ -25,7 +25,7 @@ from forefront.graph.operations import (
     split,
 )
 from forefront.graph.packing.pack import Rows
-from forefront.graph.packing.weights import Embedding, Part, Weights
+from forefront.graph.packing.weights import EmbeddingTable, Part, Weights
 from forefront.graph.pooling import dense_layers, pooling_of, ranking_head, ranks
 from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
@@ -44,6 +44,12 @@ def gelu(x: Node) -> Node:
 def squared_relu(x: Node) -> Node:
     """max(x, 0)²."""
     return ops.power(ops.relu(x), number(2))
+
+
+def _has_sections(settings: Settings) -> bool:
+    """Whether channels are divided among dimensions of positions."""
+    sections = "rope.dimension_sections"
+    return settings.is_list(sections) and min(settings.per_layer(sections, 2)) > 0
 
 
 # Channels. The widest heads of known models have 512.
@@ -66,7 +72,7 @@ class Decoder:
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         self.settings, self.weights = settings, weights
-        self.layers = settings.integer("block_count", at_least=1)
+        self.layers = settings.layers
         if self.layers > weights.count:
             raise ModelFileError(f"its block_count is {self.layers}, but it has only {weights.count} tensors")
         self.width = settings.integer("embedding_length", at_least=1)
@@ -82,7 +88,9 @@ class Decoder:
         if turned % 2 or self.head_width % 2 or turned > self.head_width:
             raise ModelFileError(f"its positions turn {turned} of the {self.head_width} channels of a head")
         self.turned_width = turned
-        interleaved = settings.flag("rope.interleaved", self.interleaved)
+        # With positions in several dimensions, as images have them, the pairs are in halves in every family. In a text
+        # all dimensions are the same.
+        interleaved = settings.flag("rope.interleaved", self.interleaved and not _has_sections(settings))
         self.channels = channel_order(self.head_width, turned, interleaved)
         self.frequencies = read_frequencies(settings, weights, turned)
         self.scale = settings.number("attention.scale", 0.0) or self.head_width**-0.5
@@ -102,7 +110,7 @@ class Decoder:
         logits = self.logits(self.hidden_states(embeddings), table.shape[0])
         logits.output(0).get_tensor().set_names({"logits"})
         model = ov.Model([ops.result(logits)], [embeddings, *self.inputs.all()], self.settings.architecture)
-        return PagedGraph(model, table.shape[0], Embedding(table, self.embedding_scale), self.weights)
+        return PagedGraph(model, table.shape[0], EmbeddingTable(table, self.embedding_scale), self.weights)
 
     def build_embedding(self) -> EmbeddingGraph:
         """Raises `ModelFileError`."""
@@ -120,7 +128,7 @@ class Decoder:
     def input_embedding(self) -> InputEmbedding:
         """The embeddings of tokens."""
         table = self.weights.matrix_tensor("token_embd.weight", self.width)
-        return InputEmbedding(Embedding(table, self.embedding_scale))
+        return InputEmbedding(EmbeddingTable(table, self.embedding_scale))
 
     def pooling(self) -> Pooling:
         """The pooling that the file declares; without one, and for scores of pairs, the last token's hidden state."""
@@ -224,7 +232,7 @@ class Decoder:
         """Whether each layer sees a window of the context alone, in a model that has a window."""
         if self.settings.is_list("attention.sliding_window_pattern"):
             return [bool(n) for n in self.settings.per_layer("attention.sliding_window_pattern", self.layers)]
-        period = self.window_period
+        period = self.settings.integer("attention.sliding_window_pattern", self.window_period)
         return [period > 0 and n % period != period - 1 for n in range(self.layers)]
 
     def attention_heads(self, n: int) -> Heads:

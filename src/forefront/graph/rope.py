@@ -53,8 +53,8 @@ def read_frequencies(settings: Settings, weights: Weights, width: int) -> Freque
         radians = _yarn(settings, radians, width, base, factor)
         growth = 0.1 * math.log(factor)
         part = settings.number("rope.scaling.yarn_log_multiplier", 0.0, at_least=0.0)
-        magnitude *= settings.number("rope.scaling.yarn_attn_factor", 1.0, at_least=0.0)
-        magnitude *= (1 + growth) / max(1e-3, 1 + part * growth)
+        usual = (1 + growth) / max(1e-3, 1 + part * growth)
+        magnitude *= settings.number("rope.scaling.yarn_attn_factor", 0.0, at_least=0.0) or usual
     elif kind == "linear":
         radians = radians / factor
     return Frequencies(radians.astype(np.float32), magnitude)

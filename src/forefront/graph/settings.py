@@ -24,6 +24,14 @@ class Settings:
         """Tokens."""
         return self.integer("context_length", at_least=1)
 
+    @property
+    def layers(self) -> int:
+        """Layers of the model itself: a file counts those that predict further tokens too, which are the last."""
+        count, others = self.integer("block_count", at_least=1), self.integer("nextn_predict_layers", 0)
+        if others >= count:
+            raise ModelFileError(f"its nextn_predict_layers is {others}, but its block_count is {count}")
+        return count - others
+
     def has(self, key: str) -> bool:
         """Whether there is such a value."""
         return self._value(key) is not None

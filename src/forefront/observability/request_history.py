@@ -24,7 +24,7 @@ _PERIOD: Final = INTERVAL * INTERVALS
 _SLOW_WINDOW: Final = 60  # seconds; each window keeps its slowest requests
 
 
-class EndedRequest(Protocol):
+class SettledRequest(Protocol):
     """A request that has ended, as its row in the ledger has it. Times are in seconds since 1970."""
 
     @property
@@ -118,7 +118,7 @@ class HistoryInterval:
 class FailedRequest:
     """A request that ended with an error. Without a row in the ledger, it has used no tokens."""
 
-    request: EndedRequest
+    request: SettledRequest
     error: str
     in_ledger: bool
 
@@ -130,13 +130,13 @@ class RequestHistory:
         self._clock = clock
         self._intervals: deque[HistoryInterval] = deque(maxlen=INTERVALS)
         self._failed: deque[FailedRequest] = deque(maxlen=MAX_FAILED)
-        self._slow: deque[tuple[int, list[tuple[float, int, EndedRequest]]]] = deque(maxlen=_PERIOD // _SLOW_WINDOW)
+        self._slow: deque[tuple[int, list[tuple[float, int, SettledRequest]]]] = deque(maxlen=_PERIOD // _SLOW_WINDOW)
         self._order = count()
         self._seen_errors: Counter[str] = Counter()
 
     def add(
         self,
-        request: EndedRequest,
+        request: SettledRequest,
         error: str | None,
         first_token: float | None = None,
         between_tokens: float | None = None,
@@ -158,7 +158,7 @@ class RequestHistory:
             self._failed.append(FailedRequest(request, error, in_ledger=True))
         self._add_slow(request)
 
-    def add_refused(self, request: EndedRequest, error: str) -> None:
+    def add_refused(self, request: SettledRequest, error: str) -> None:
         """Count a request that ended with an error before it used tokens. It is in no ledger."""
         self._current().group(request.model, request.project, request.key_id).errors += 1
         self._failed.append(FailedRequest(request, error, in_ledger=False))
@@ -185,7 +185,7 @@ class RequestHistory:
         oldest = self._clock() - _PERIOD
         return [failed for failed in reversed(self._failed) if failed.request.finished_at > oldest]
 
-    def slowest(self) -> list[EndedRequest]:
+    def slowest(self) -> list[SettledRequest]:
         """The requests of the last hour that took longest, in that order."""
         oldest = self._clock() - _PERIOD
         kept = (entry for _, window in self._slow for entry in window if entry[2].finished_at > oldest)
@@ -197,7 +197,7 @@ class RequestHistory:
             self._intervals.append(HistoryInterval(start))
         return self._intervals[-1]
 
-    def _add_slow(self, request: EndedRequest) -> None:
+    def _add_slow(self, request: SettledRequest) -> None:
         window = int(request.finished_at) // _SLOW_WINDOW
         if not self._slow or self._slow[-1][0] != window:
             self._slow.append((window, []))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Protocol
 
-from forefront.observability.request_history import EndedRequest, RequestHistory
+from forefront.observability.request_history import RequestHistory, SettledRequest
 from forefront.observability.server_metrics import ModelMetrics
 from forefront.observability.tracing import AttributeValue, RequestSpan, RequestTimes, Tracer
 
@@ -15,7 +15,7 @@ MAX_TIMES = 512
 _REASONS = {"aborted": "abort", "failed": "error"}
 
 
-class FinishedRequest(EndedRequest, Protocol):
+class FinishedRequest(SettledRequest, Protocol):
     """A request that has ended, as its row in the ledger has it."""
 
     @property
@@ -105,7 +105,7 @@ class RequestRecorder:
             self._metrics.running -= 1
             self._computed = monotonic()
 
-    def discard(self, failed: EndedRequest | None, error: str | None) -> None:
+    def discard(self, failed: SettledRequest | None, error: str | None) -> None:
         """The request has ended without an answer and is in no ledger. `error` is the code of a failure, `failed` the
         request then."""
         self._release()

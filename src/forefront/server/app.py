@@ -49,7 +49,7 @@ from forefront.server.routes.pages import load_pages
 from forefront.server.routes.preflight import CHAT_PREFLIGHT, PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # APIs whose errors and headers differ from OpenAI's, by the path that begins their URLs.
 CONVENTIONS: Final[Conventions] = {"/v1/messages": MESSAGES_CONVENTIONS}
@@ -120,7 +120,7 @@ def build_app(
             *documentation_routes(),
             *pages.routes(),
         ],
-        exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
+        exception_handlers={RequestError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
     authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache), pages.assets)

@@ -17,9 +17,9 @@ from forefront.gateway.ledger.ledger import Ledger
 from forefront.observability.event_loop_lag import measured_event_loop_lag
 from forefront.observability.load_samples import sampled_load
 from forefront.observability.server_metrics import ServerMetrics
-from forefront.server.http.connection_limits import ConnectionLimits
-from forefront.server.http.protocol import ProtocolOptions, bounded_protocol
-from forefront.server.http.tls_listener import HttpProtocol, TlsListener
+from forefront.server.connection.connection_limits import ConnectionLimits
+from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
+from forefront.server.connection.tls_listener import HttpProtocol, TlsListener
 from forefront.server.idempotency.shared_runs import SharedRuns
 
 log = logging.getLogger(__name__)

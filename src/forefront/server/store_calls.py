@@ -9,7 +9,7 @@ from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.gateway.ledger.ledger_writer import STORE_TIMEOUT
 from forefront.gateway.store.database import StoreError
 from forefront.gateway.store.run_in_thread import run_in_thread
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 T = TypeVar("T")
 
@@ -26,10 +26,11 @@ class StoreCalls:
         self._seconds = seconds
 
     async def __call__(self, call: Callable[[], T], tenant: Tenant = NO_TENANT) -> T:
-        """The result of `call`, in a turn of `tenant`. Raises `ApiError` 503 if the store fails or does not answer."""
+        """The result of `call`, in a turn of `tenant`. Raises `RequestError` 503 if the store fails or does not
+        answer."""
         try:
             async with asyncio.timeout(self._seconds), self._slots.slot(tenant):
                 return await run_in_thread(call)
         except (StoreError, TimeoutError):
             text = "The server cannot use its store at the moment; try again."
-            raise ApiError("store_unavailable", text) from None
+            raise RequestError("store_unavailable", text) from None

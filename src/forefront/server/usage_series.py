@@ -8,7 +8,7 @@ from forefront.gateway.ledger.pricing import from_nanos
 from forefront.gateway.ledger.usage_history import MAX_GROUPS, OTHER, LedgerHistory, LedgerPoint, UsageFilter
 from forefront.observability.quantile_sketch import QuantileSketch, merged
 from forefront.observability.request_history import INTERVAL, INTERVALS, GroupSums, HistoryInterval
-from forefront.wire.history import HistoryGroup, HistoryRange, LatencySeries, UsageHistory, UsageSeries
+from forefront.wire.admin.history import HistoryGroup, HistoryRange, LatencySeries, UsageHistory, UsageSeries
 
 T = TypeVar("T")
 

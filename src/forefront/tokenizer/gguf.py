@@ -12,6 +12,7 @@ from forefront.tokenizer.byte_pair import ends_words, merge_pipeline, parse_merg
 from forefront.tokenizer.encoder import ALL_DIGITS, ASCII_DIGITS, AddedToken, TextEncoder, add_tokens, word_ends
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
+from forefront.tokenizer.saved_merges import SavedMerges
 from forefront.tokenizer.sentencepiece import score_pipelines
 from forefront.tokenizer.special import control_tokens, end_tokens, text_tokens
 from forefront.tokenizer.splitting import DEFAULT_RULE, SplittingRule, find_rule, rule_names
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 class _Kind:
     """The consequences of `tokenizer.ggml.model`: the encoding of a vocabulary, and the defaults of missing fields."""
 
-    build: Callable[[Mapping[str, Any], TokenTable], "_Built"]
+    build: Callable[[Mapping[str, Any], TokenTable, SavedMerges | None], "_Built"]
     bos: int | None = None
     eos: int | None = None
     add_bos: bool = False
@@ -60,13 +61,14 @@ class _Built:
     always_bos: bool = False
 
 
-def gguf_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer of `metadata`, the fields of a GGUF file by name. Raises `TokenizerError`."""
+def gguf_tokenizer(metadata: Mapping[str, Any], saved: SavedMerges | None = None) -> Tokenizer:
+    """The tokenizer of `metadata`, the fields of a GGUF file by name. `saved`: keeps what takes long to compute for the
+    next time. Raises `TokenizerError`."""
     kind = _kind(metadata)
     table = read_table(metadata)
     size = len(table.texts)
     table.types[list(text_tokens(table.ids))] = NORMAL
-    built = kind.build(metadata, table)
+    built = kind.build(metadata, table, saved)
     control = control_tokens(table.ids, table.of_type(CONTROL, UNKNOWN))
     added = _added(metadata, table, control)
     for pipeline in filter(None, (built.pipeline, built.continued)):
@@ -154,11 +156,11 @@ def _added(metadata: Mapping[str, Any], table: TokenTable, control: set[int]) ->
     ]
 
 
-def _byte_pair(metadata: Mapping[str, Any], table: TokenTable) -> _Built:
+def _byte_pair(metadata: Mapping[str, Any], table: TokenTable, _saved: SavedMerges | None) -> _Built:
     return _merged(metadata, table, _rule(setting(metadata, "pre", str, "")))
 
 
-def _gemma4(metadata: Mapping[str, Any], table: TokenTable) -> _Built:
+def _gemma4(metadata: Mapping[str, Any], table: TokenTable, _saved: SavedMerges | None) -> _Built:
     return _merged(metadata, table, _rule("gemma4"))
 
 
@@ -184,18 +186,18 @@ def _rule(name: str) -> SplittingRule:
     return rule
 
 
-def _sentencepiece(metadata: Mapping[str, Any], table: TokenTable) -> _Built:
+def _sentencepiece(metadata: Mapping[str, Any], table: TokenTable, saved: SavedMerges | None) -> _Built:
     prefix = setting(metadata, "add_space_prefix", bool, True)
-    pipeline, continued = score_pipelines(table, space_prefix=prefix)
+    pipeline, continued = score_pipelines(table, saved, space_prefix=prefix)
     return _Built(pipeline, continued, spaced=True, whole_words=ends_words(table.texts))
 
 
-def _unigram(metadata: Mapping[str, Any], table: TokenTable) -> _Built:
+def _unigram(metadata: Mapping[str, Any], table: TokenTable, _saved: SavedMerges | None) -> _Built:
     pipeline, continued = unigram_pipelines(metadata, table)
     return _Built(pipeline, continued, spaced=True, whole_words=False)
 
 
-def _word_piece(metadata: Mapping[str, Any], table: TokenTable) -> _Built:
+def _word_piece(metadata: Mapping[str, Any], table: TokenTable, _saved: SavedMerges | None) -> _Built:
     return _Built(word_pipeline(metadata, table), spaced=True)
 
 

@@ -18,10 +18,28 @@ from forefront.tokenizer.special import control_tokens, end_tokens
 from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
 
 
-def hugging_face_tokenizer(directory: Path) -> Tokenizer:
-    """The tokenizer of `directory`. Raises `TokenizerError`."""
+def hugging_face_tokenizer(directory: Path, rows: int | None = None) -> Tokenizer:
+    """The tokenizer of `directory`. `rows`: of the matrix of embeddings; added tokens without a row are plain text.
+    Raises `TokenizerError`."""
     with library_errors("its tokenizer.json cannot be used"):
-        return _tokenizer(directory, Pipeline.from_file(str(directory / "tokenizer.json")))
+        pipeline = Pipeline.from_file(str(directory / "tokenizer.json"))
+        return _tokenizer(directory, pipeline if rows is None else _embedded(pipeline, rows))
+
+
+def _embedded(pipeline: Pipeline, rows: int) -> Pipeline:
+    """The pipeline without added tokens that have no embedding, such as those of images in a model for text."""
+    added = pipeline.get_added_tokens_decoder()
+    kept = {token: text for token, text in added.items() if token < rows}
+    if len(kept) == len(added):
+        return pipeline
+    shorter = Pipeline(pipeline.model)
+    for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        if getattr(pipeline, part) is not None:
+            setattr(shorter, part, getattr(pipeline, part))
+    shorter.add_tokens([kept[token] for token in sorted(kept)])
+    if shorter.get_added_tokens_decoder().keys() != kept.keys():
+        raise TokenizerError(f"its added tokens have other ids without those from {rows} on, which have no embeddings")
+    return shorter
 
 
 def _tokenizer(directory: Path, pipeline: Pipeline) -> Tokenizer:
@@ -190,7 +208,8 @@ def _template(directory: Path, config: Mapping[str, Any]) -> str:
     path = directory / "chat_template.jinja"
     if path.is_file():
         return path.read_text(errors="replace")
-    template = config.get("chat_template")
+    # Models with images may have it in a file of their processor alone.
+    template = config.get("chat_template") or _read_json(directory / "chat_template.json").get("chat_template")
     if isinstance(template, list):
         # Several by name: the one for conversations is "default".
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}

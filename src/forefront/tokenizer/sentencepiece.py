@@ -4,16 +4,21 @@ The library merges by a list of pairs, so that list is computed here.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from forefront.tokenizer.byte_pair import Merge, merge_model, space_split
+from forefront.tokenizer.byte_pair import merge_model, space_split
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.pieces import SPACE
+from forefront.tokenizer.saved_merges import Pairs, SavedMerges
 from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, TokenTable
+
+Ids = npt.NDArray[np.int64]
 
 _BASE: Final = 0x9E37_79B9_7F4A_7C15
 _HASH_BITS: Final = 23
@@ -21,14 +26,19 @@ _HASH_BITS: Final = 23
 _BATCH: Final = 1 << 15
 
 
-def score_pipelines(table: TokenTable, *, space_prefix: bool) -> tuple[Tokenizer, Tokenizer | None]:
+def score_pipelines(
+    table: TokenTable, saved: SavedMerges | None, *, space_prefix: bool
+) -> tuple[Tokenizer, Tokenizer | None]:
     """The pipeline for a text from its beginning, and the one for what follows other text, None if it is the same.
 
-    `space_prefix`: a text, and what follows a control token, gets a space before it. Raises `TokenizerError`.
+    `saved`: keeps the merges for the next time. `space_prefix`: a text, and what follows a control token, gets a space
+    before it. Raises `TokenizerError`.
     """
     if not table.scores:
         raise TokenizerError("it has no tokenizer.ggml.scores")
-    model = merge_model(table, score_merges(table), ignore_merges=False, byte_fallback=True)
+    pairs = score_merges(table) if saved is None else saved.get(len(table.texts), lambda: score_merges(table))
+    left, right = (map(table.texts.__getitem__, ids) for ids in pairs.T.tolist())
+    model = merge_model(table, list(zip(left, right, strict=True)), ignore_merges=False, byte_fallback=True)
     model.unk_token = next((table.texts[token] for token in table.of_type(UNKNOWN)), None)
     spaces = normalizers.Replace(" ", SPACE)
     continued = _pipeline(model, spaces, table)
@@ -44,35 +54,55 @@ def _pipeline(model: models.BPE, normalizer: normalizers.Normalizer, table: Toke
     return pipeline
 
 
-def score_merges(table: TokenTable) -> list[Merge]:
-    """Every pair of tokens that makes a token, the best score first.
+def score_merges(table: TokenTable) -> Pairs:
+    """Every pair of tokens that makes a token, the best score first, as their ids [merges, 2].
 
     Among pairs that make the same token, SentencePiece takes the one that is further left in the text. They overlap
     only where the token repeats itself; there, the pair that begins with the repetition is further left.
     """
-    ids, texts = table.ids, table.texts
-    unused = {*table.of_type(CONTROL, UNKNOWN, BYTE)}
+    cuts = _all_cuts(table)
+    unused = np.isin(table.types, (CONTROL, UNKNOWN, BYTE))
     # A byte token represents the byte, not its own text.
-    with_bytes = {token for token, text in enumerate(texts) if "<0x" in text}
-    merges: list[Merge] = []
-    tokens: list[int] = []
-    repeats: list[bool] = []
-    for token, cut in _likely_cuts(texts):
-        text = texts[token]
-        left, right = text[:cut], text[cut:]
-        if token in unused or left not in ids or right not in ids:
-            continue
-        if token in with_bytes and (ids[left] in unused or ids[right] in unused):
-            continue
-        merges.append((left, right))
-        tokens.append(token)
-        repeats.append(text.startswith(right))
-    made = np.array(tokens, np.int64)
-    order = np.lexsort((~np.array(repeats, bool), made, -np.array(table.scores, np.float64)[made]))
-    return [merges[place] for place in order.tolist()]
+    with_bytes = np.zeros(len(table.texts), bool)
+    with_bytes[[token for token, text in enumerate(table.texts) if "<0x" in text]] = True
+    spelled = with_bytes[cuts.made] & (unused[cuts.left] | unused[cuts.right])
+    cuts = cuts.where(~unused[cuts.made] & ~spelled)
+    made, right = (map(table.texts.__getitem__, ids.tolist()) for ids in (cuts.made, cuts.right))
+    repeats = np.fromiter(map(str.startswith, made, right), bool, len(cuts.made))
+    order = np.lexsort((~repeats, cuts.made, -np.array(table.scores, np.float64)[cuts.made]))
+    return np.stack([cuts.left[order], cuts.right[order]], axis=1).astype(np.int32)
 
 
-def _likely_cuts(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """The ids of tokens, and of the two tokens that each can be cut into."""
+
+    made: Ids
+    left: Ids
+    right: Ids
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> "_Cuts":
+        return _Cuts(self.made[kept], self.left[kept], self.right[kept])
+
+
+def _all_cuts(table: TokenTable) -> _Cuts:
+    """Every way to cut a token into two, in the order of tokens and places. Calls in C alone: there are half a million
+    in a large vocabulary."""
+    texts, find = table.texts, table.ids.get
+    found = []
+    for tokens, places in _likely_cuts(texts):
+        whole = [texts[token] for token in tokens.tolist()]
+        cuts = places.tolist()
+        parts = (
+            [text[:cut] for text, cut in zip(whole, cuts, strict=True)],
+            [text[cut:] for text, cut in zip(whole, cuts, strict=True)],
+        )
+        left, right = (np.fromiter(map(find, part, repeat(-1)), np.int64, len(part)) for part in parts)
+        found.append(_Cuts(tokens, left, right).where((left >= 0) & (right >= 0)))
+    return _Cuts(*(np.concatenate([getattr(part, name) for part in found]) for name in ("made", "left", "right")))
+
+
+def _likely_cuts(texts: Sequence[str]) -> Iterator[tuple[Ids, Ids]]:
     """Tokens, and places at which they can be cut into two tokens, with a few at which they cannot.
 
     A large vocabulary has millions of places, so they are filtered by hashes of both parts.
@@ -91,7 +121,7 @@ def _likely_cuts(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         tokens, places = tokens[kept], places[kept]
         kept = known[hashes.of(places, hashes.ends[tokens])]
         tokens, places = tokens[kept], places[kept]
-        yield from zip((tokens + first).tolist(), (places - hashes.starts[tokens]).tolist(), strict=True)
+        yield tokens + first, places - hashes.starts[tokens]
 
 
 class _Hashes:
@@ -110,7 +140,7 @@ class _Hashes:
         values = (characters + np.uint64(1)) * powers.cumprod()[:-1]
         self._sums = np.concatenate([np.zeros(1, np.uint64), values.cumsum()])
 
-    def of(self, first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    def of(self, first: Ids, end: Ids) -> npt.NDArray[np.uint64]:
         """The hashes of the characters from `first` to `end`, of all texts one after the other."""
         found: npt.NDArray[np.uint64] = (self._sums[end] - self._sums[first]) * self._inverses[first]
         return found >> np.uint64(64 - _HASH_BITS)

@@ -1,11 +1,11 @@
 """From the settings of an upstream model to its backend."""
 
 from forefront.upstream.error_mapping import status_error
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.replicas.circuit import CircuitPolicy
-from forefront.upstream.replicas.pool import ReplicaPool
+from forefront.upstream.replicas.pool import UpstreamPool
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.upstream_backend import UpstreamBackend
 
@@ -15,16 +15,16 @@ _CHECK_SECONDS = 5.0
 def build_backend(
     spec: UpstreamSpec, count: Counter | None = None, policy: CircuitPolicy | None = None
 ) -> UpstreamBackend:
-    """The backend, with the replicas of the spec, health checks and connections of its own."""
+    """The backend, with the replicas of the spec, its own health checks and connections."""
     client = UpstreamClient(spec.connect_seconds, spec.read_seconds)
 
-    async def check(replica: Replica) -> None:
+    async def check(replica: UpstreamReplica) -> None:
         await check_replica(client, replica)
 
-    return UpstreamBackend(spec, ReplicaPool(spec.replicas(), check, policy), client, count)
+    return UpstreamBackend(spec, UpstreamPool(spec.replicas(), check, policy), client, count)
 
 
-async def check_replica(client: UpstreamClient, replica: Replica) -> None:
+async def check_replica(client: UpstreamClient, replica: UpstreamReplica) -> None:
     """Request the list of models. Any answer that is no fault of the server will do: some servers have no list.
 
     Raises `UpstreamError`.

@@ -1,4 +1,4 @@
-"""What kind of server an upstream is: found by asking it."""
+"""The kind of server that an upstream is, found by requests to it."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from forefront.upstream.dialects import DIALECTS, Dialect
 from forefront.upstream.error_mapping import malformed_error
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.replica import Replica
+from forefront.upstream.http.http_client import UpstreamClient
+from forefront.upstream.replica import UpstreamReplica
 
 PROBE_SECONDS: Final = 5.0
 _MAX_CONTEXT: Final = 2**24
@@ -35,7 +35,7 @@ class Detected:
     context_length: int | None
 
 
-async def list_models(client: UpstreamClient, replica: Replica) -> list[dict[str, Any]]:
+async def list_models(client: UpstreamClient, replica: UpstreamReplica) -> list[dict[str, Any]]:
     """The entries of `GET /models`: a cheap proof that the server answers. Raises `UpstreamError`."""
     status, body = await client.get(replica, f"{replica.base_url}/models", PROBE_SECONDS)
     if status != 200:
@@ -46,8 +46,8 @@ async def list_models(client: UpstreamClient, replica: Replica) -> list[dict[str
     return [entry for entry in data if isinstance(entry, dict)]
 
 
-async def detect(client: UpstreamClient, replica: Replica, model: str) -> Detected:
-    """The server's dialect, by its list of models or by paths of its own; `generic` where neither shows it.
+async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -> Detected:
+    """The server's dialect, by its list of models or by its special paths; `generic` where neither shows it.
 
     Raises `UpstreamError` for a server that cannot be reached.
     """
@@ -61,7 +61,7 @@ async def detect(client: UpstreamClient, replica: Replica, model: str) -> Detect
     return Detected(DIALECTS[await _name(client, replica, entry)], _context(entry))
 
 
-async def _name(client: UpstreamClient, replica: Replica, entry: dict[str, Any]) -> str:
+async def _name(client: UpstreamClient, replica: UpstreamReplica, entry: dict[str, Any]) -> str:
     host = urlsplit(replica.base_url).hostname or ""
     if host.endswith(_OPENAI_HOSTS):
         return "openai"
@@ -75,7 +75,7 @@ async def _name(client: UpstreamClient, replica: Replica, entry: dict[str, Any])
     return "generic"
 
 
-def server_root(replica: Replica) -> str:
+def server_root(replica: UpstreamReplica) -> str:
     """The base URL without the version of the API: where a server has its other paths."""
     return replica.base_url.removesuffix("/v1")
 

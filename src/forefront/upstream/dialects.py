@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from forefront.wire.response_format import Grammar, JsonSchemaFormat, ResponseFormat, TextFormat
+from forefront.wire.completions.response_format import Grammar, JsonSchemaFormat, ResponseFormat, TextFormat
 
 Fields = dict[str, Any]
 # Writes the value of one of our fields in an upstream's fields; None: the upstream cannot honour the value.

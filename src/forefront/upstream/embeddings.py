@@ -15,13 +15,13 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.dialects import Dialect
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError, log_failure
-from forefront.upstream.http_client import UpstreamClient
+from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter, byte_length
-from forefront.upstream.replica import Replica, Replicas, RoutedRequest
+from forefront.upstream.replica import Replicas, RoutedRequest, UpstreamReplica
 from forefront.upstream.spec import UpstreamSpec
+from forefront.wire.completions.request import CompletionRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError
-from forefront.wire.request import CompletionRequest
+from forefront.wire.errors import RequestError
 
 # Texts of one request to the upstream, so that decoding an answer takes few milliseconds.
 _BATCH: Final = 128
@@ -141,7 +141,7 @@ class UpstreamEmbeddings:
             finally:
                 attempt.end(failure)
 
-    async def _post(self, replica: Replica, path: str, body: dict[str, Any]) -> Any:
+    async def _post(self, replica: UpstreamReplica, path: str, body: dict[str, Any]) -> Any:
         status, answer = await self._client.post(replica, replica.base_url + path, body, self._spec.read_seconds)
         if status != 200:
             raise error_of(read_error(answer), status, replica)
@@ -156,9 +156,9 @@ class UpstreamEmbeddings:
     def _routed(self, model: str, first: str | list[int], tenant: Tenant, tokens: int) -> RoutedRequest:
         return RoutedRequest(CompletionRequest(model=model, prompt=[first]), tenant, tokens)
 
-    def _unsupported(self, what: str, dialect: Dialect, param: str) -> ApiError:
+    def _unsupported(self, what: str, dialect: Dialect, param: str) -> RequestError:
         text = f"{what} is not supported by the model `{self._spec.name}`: its upstream ({dialect.name}) lacks it."
-        return ApiError("unsupported_parameter", text, param=param)
+        return RequestError("unsupported_parameter", text, param=param)
 
 
 def read_vectors(answer: Any, count: int) -> list[Vector]:
@@ -199,7 +199,7 @@ def read_tokens(answer: Any, bound: int) -> int | None:
     return None
 
 
-def _read(replica: Replica, answer: Any, prepared: PreparedTexts, count: int) -> list[Vector]:
+def _read(replica: UpstreamReplica, answer: Any, prepared: PreparedTexts, count: int) -> list[Vector]:
     try:
         vectors = prepared.read(answer, count)
     except ValueError as error:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.upstream.errors import FailureKind, UpstreamError
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 from forefront.wire.errors import ERRORS
 
 _SHOWN: Final = 600  # characters of an upstream's text
@@ -74,7 +74,7 @@ def read_error(data: Any) -> UpstreamErrorBody:
     )
 
 
-def status_error(status: int, headers: Mapping[str, str], body: bytes, replica: Replica) -> UpstreamError:
+def status_error(status: int, headers: Mapping[str, str], body: bytes, replica: UpstreamReplica) -> UpstreamError:
     """The error for a response of another status than 200."""
     try:
         data = msgspec.json.decode(body)
@@ -84,7 +84,9 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, replica: 
     return error_of(read_error(data), status, replica, _retry_after(headers))
 
 
-def error_of(body: UpstreamErrorBody, status: int, replica: Replica, retry_after: float | None = None) -> UpstreamError:
+def error_of(
+    body: UpstreamErrorBody, status: int, replica: UpstreamReplica, retry_after: float | None = None
+) -> UpstreamError:
     """The error for an error body, of a response or within a stream, whose status is `status`."""
     detail = _detail(replica, f" answers {status}: {body.message[:_SHOWN]!r} ({(body.code or body.type)[:_SHOWN]})")
     about_request = status in (400, 413, 422) or (status == 500 and body.type == "invalid_request_error")
@@ -103,7 +105,7 @@ def error_of(body: UpstreamErrorBody, status: int, replica: Replica, retry_after
     return UpstreamError("broken", "upstream_failed", _FAILED, detail=detail)
 
 
-def connection_error(replica: Replica, error: Exception, *, began: bool = False) -> UpstreamError:
+def connection_error(replica: UpstreamReplica, error: Exception, *, began: bool = False) -> UpstreamError:
     """The error for a connection that cannot be made, or that ends in the middle of an answer (`began`)."""
     if isinstance(error, ssl.SSLError):
         detail = _detail(replica, f": TLS failed: {error}")
@@ -118,20 +120,20 @@ def connection_error(replica: Replica, error: Exception, *, began: bool = False)
     return UpstreamError("unreachable", "upstream_unavailable", _UNAVAILABLE, detail=detail)
 
 
-def timeout_error(replica: Replica, seconds: float) -> UpstreamError:
+def timeout_error(replica: UpstreamReplica, seconds: float) -> UpstreamError:
     """The error for an upstream that sends nothing for too long."""
     detail = _detail(replica, f" has sent nothing for {seconds:g} s")
     text = "The model's upstream did not answer in time; try again."
     return UpstreamError("unreachable", "upstream_unavailable", text, detail=detail)
 
 
-def malformed_error(replica: Replica, reason: str) -> UpstreamError:
+def malformed_error(replica: UpstreamReplica, reason: str) -> UpstreamError:
     """The error for an answer that does not follow the protocol. `reason` goes to the log."""
     detail = _detail(replica, f": {reason}")
     return UpstreamError("broken", "upstream_failed", _FAILED, detail=detail)
 
 
-def scrub(text: str, replica: Replica) -> str:
+def scrub(text: str, replica: UpstreamReplica) -> str:
     """An upstream's text for the client: on one line, bounded, without keys, addresses and paths of files."""
     text = _without_key(text, replica)
     for pattern in (_URL, _ADDRESS, _KEY, _PATH):
@@ -140,12 +142,12 @@ def scrub(text: str, replica: Replica) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
-def _detail(replica: Replica, text: str) -> str:
+def _detail(replica: UpstreamReplica, text: str) -> str:
     """A text about a replica for the log. Some servers repeat the key that they refuse."""
     return f"{replica.name} ({replica.base_url}){_without_key(text, replica)}"
 
 
-def _without_key(text: str, replica: Replica) -> str:
+def _without_key(text: str, replica: UpstreamReplica) -> str:
     return text.replace(replica.key, "…") if replica.key else text
 
 
@@ -156,23 +158,23 @@ _SETTINGS: Final = (
 _FAILED: Final = "The model's upstream failed to answer this request; try again."
 
 
-def _request_error(body: UpstreamErrorBody, status: int, replica: Replica, detail: str) -> UpstreamError:
+def _request_error(body: UpstreamErrorBody, status: int, replica: UpstreamReplica, detail: str) -> UpstreamError:
     message = scrub(body.message, replica)
     if "Traceback (most recent call last)" in body.message:
         message = ""
     overflow = bool(_OVERFLOW.search(body.message)) or "context" in body.code or "context" in body.type
-    said = f" It says: {message}" if message else ""
+    quote = f" It says: {message}" if message else ""
     if body.code in _OURS:
         code = body.code
         text = message or f"The model's upstream refuses this request ({code})."
     elif overflow:
-        code, text = "context_length_exceeded", f"The prompt is too long for the model's upstream.{said}"
+        code, text = "context_length_exceeded", f"The prompt is too long for the model's upstream.{quote}"
     elif status == 413:
-        code, text = "body_too_large", f"The request is too large for the model's upstream.{said}"
+        code, text = "body_too_large", f"The request is too large for the model's upstream.{quote}"
     elif status == 404:
-        code, text = "not_found", f"The model's upstream does not find what the request names.{said}"
+        code, text = "not_found", f"The model's upstream does not find what the request names.{quote}"
     else:
-        code, text = "invalid_value", f"The model's upstream refuses this request.{said}"
+        code, text = "invalid_value", f"The model's upstream refuses this request.{quote}"
     assert code in ERRORS
     return UpstreamError("request", code, text, param=body.param, detail=detail)
 

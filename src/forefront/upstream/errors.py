@@ -3,7 +3,7 @@
 import logging
 from typing import Literal
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)
 
@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 FailureKind = Literal["request", "overloaded", "unreachable", "broken"]
 
 
-class UpstreamError(ApiError):
-    """An attempt that failed. As an `ApiError` it is what the client gets if no other attempt follows.
+class UpstreamError(RequestError):
+    """An attempt that failed. As a `RequestError` it is what the client gets if no other attempt follows.
 
     `detail` is for the log: it may name addresses of the upstream, which `message` never does. `replica` is the name
     of the replica, once the attempt has ended.

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from forefront.wire.message import MediaPart, Message
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.message import MediaPart, Message
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 # Tokens that a chat template adds to a conversation, and to each message.
 _TEMPLATE: Final = 64

@@ -8,12 +8,12 @@ import msgspec
 
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.errors import UpstreamError
-from forefront.wire.admin import ReplicaStatus
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.admin.records import ReplicaStatus
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Replica:
+class UpstreamReplica:
     """One server. `name` is shown to clients (`big/1`: the model, and the position in the settings); `base_url`, which
     ends before `/chat/completions`, and `key` are not."""
 
@@ -34,7 +34,7 @@ class Attempt(Protocol):
     """One request at one replica, from the choice to the end."""
 
     @property
-    def replica(self) -> Replica:
+    def replica(self) -> UpstreamReplica:
         """Where to send the request."""
 
     def begin(self) -> None:
@@ -59,5 +59,5 @@ class Replicas(Protocol):
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> Attempt:
         """The next attempt for a request whose earlier ones ended with `failures`.
 
-        Raises `ApiError` when no other attempt makes sense: the last failure, or `upstream_unavailable`.
+        Raises `RequestError` when no other attempt makes sense: the last failure, or `upstream_unavailable`.
         """

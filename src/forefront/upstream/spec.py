@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 
 Capability = Literal["images", "audio", "files"]
 
@@ -34,6 +34,8 @@ class UpstreamSpec:
     connect_seconds: float = CONNECT_SECONDS
     read_seconds: float = READ_SECONDS
 
-    def replicas(self) -> list[Replica]:
+    def replicas(self) -> list[UpstreamReplica]:
         """A replica for each URL."""
-        return [Replica(f"{self.name}/{number}", url, self.key) for number, url in enumerate(self.urls, start=1)]
+        return [
+            UpstreamReplica(f"{self.name}/{number}", url, self.key) for number, url in enumerate(self.urls, start=1)
+        ]

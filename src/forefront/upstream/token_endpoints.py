@@ -8,13 +8,13 @@ import msgspec
 from forefront.chat.backend import PromptPreview, TokenizedText
 from forefront.upstream.detection import server_root
 from forefront.upstream.dialects import Dialect
+from forefront.upstream.encoding.request_encoder import RequestEncoder
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.replica import Replica
-from forefront.upstream.request_encoder import RequestEncoder
+from forefront.upstream.http.http_client import UpstreamClient
+from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.spec import UpstreamSpec
-from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
 
 _SECONDS: Final = 30.0
@@ -26,9 +26,10 @@ _PROMPT_FIELDS: Final = (
 
 
 class TokenEndpoints:
-    """The endpoints of one replica. All methods raise `UpstreamError`, and `ApiError` 400 for servers without them."""
+    """The endpoints of one replica. All methods raise `UpstreamError`, and `RequestError` 400 for servers without
+    them."""
 
-    def __init__(self, client: UpstreamClient, replica: Replica, dialect: Dialect, spec: UpstreamSpec) -> None:
+    def __init__(self, client: UpstreamClient, replica: UpstreamReplica, dialect: Dialect, spec: UpstreamSpec) -> None:
         self._client = client
         self._replica = replica
         self._dialect = dialect
@@ -72,7 +73,7 @@ class TokenEndpoints:
     def _require(self) -> None:
         if self._dialect.preview is None:
             text = f"The model `{self._spec.name}` shows no tokens: its upstream ({self._dialect.name}) does not."
-            raise ApiError("unsupported_parameter", text, param="model")
+            raise RequestError("unsupported_parameter", text, param="model")
 
     def _prompt_fields(self, request: ChatRequest) -> dict[str, Any]:
         self._require()
@@ -122,7 +123,7 @@ class TokenEndpoints:
         has_texts = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
         return TokenizedText(tokens, texts if has_texts else None)
 
-    def _lacks(self, name: str) -> ApiError:
+    def _lacks(self, name: str) -> RequestError:
         return malformed_error(self._replica, f"its answer about tokens has no {name}")
 
 

@@ -11,33 +11,33 @@ from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, To
 from forefront.chat.embedder import EmbeddingResult
 from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.answer import Answer, PreparedCall
-from forefront.upstream.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.answer import Answer, PreparedCall
+from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.usage import TokenEstimator
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
+from forefront.upstream.encoding.request_encoder import RequestEncoder
+from forefront.upstream.encoding.tool_encoder import custom_tools
 from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError, log_failure
-from forefront.upstream.event_stream import EventStream
-from forefront.upstream.http_client import UpstreamClient
-from forefront.upstream.prompt_size import Counter, byte_length, prompt_bound, prompt_bytes
+from forefront.upstream.http.event_stream import EventStream
+from forefront.upstream.http.http_client import UpstreamClient
+from forefront.upstream.prompt_size import Counter, prompt_bound, prompt_bytes
 from forefront.upstream.replica import Replicas, RoutedRequest
-from forefront.upstream.request_encoder import RequestEncoder
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.token_endpoints import TokenEndpoints
-from forefront.upstream.tool_encoder import custom_tools
-from forefront.upstream.usage import TokenEstimator
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin.records import ReplicaStatus
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
 
 # Tokens of a context that neither the settings nor the server state.
 _UNKNOWN_CONTEXT: Final = 131_072
-# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without asking.
+# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without a request.
 _LONGEST_TOKEN: Final = 64
 # Tokens up to which the one choice of an answer that the client wants whole is requested whole, which takes half of the
 # time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known. So is a
@@ -77,7 +77,8 @@ class UpstreamBackend:
         """See `Backend.prepare`."""
         received = time.monotonic()
         detected = await self._server()
-        prompt = self._bound(request)
+        size = prompt_bytes(request)
+        prompt = self._bound(request, size)
         chat = isinstance(request, ChatRequest)
         prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
         choices = (request.n or 1) * prompts
@@ -90,6 +91,7 @@ class UpstreamBackend:
             routed=RoutedRequest(request, tenant, prompt + most * choices),
             path="/chat/completions" if chat else "/completions",
             body=body,
+            prompt_bytes=size,
             prompt_tokens=prompt,
             max_output_tokens=most * choices,
             prompts=prompts,
@@ -175,7 +177,7 @@ class UpstreamBackend:
         return self._replicas.status()
 
     async def _look(self) -> None:
-        with suppress(ApiError):  # it is in the log
+        with suppress(RequestError):  # it is in the log
             await self._server()
 
     @asynccontextmanager
@@ -193,7 +195,8 @@ class UpstreamBackend:
             attempt.end(failure)
 
     async def _server(self) -> Detected:
-        """The dialect: of the settings, or else found once. Raises `ApiError` for servers that cannot be reached."""
+        """The dialect: of the settings, or else found once. Raises `RequestError` for servers that cannot be
+        reached."""
         if self._detected is None:
             async with self._detecting:
                 if self._detected is None:
@@ -220,14 +223,15 @@ class UpstreamBackend:
         assert failure is not None
         raise failure
 
-    def _bound(self, request: ChatRequest | CompletionRequest) -> int:
-        """The most tokens that the prompts can have. Raises `ApiError` for prompts that cannot fit."""
+    def _bound(self, request: ChatRequest | CompletionRequest, size: int) -> int:
+        """The most tokens that prompts of `size` bytes can have. Raises `RequestError` for prompts that cannot fit."""
         prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
         most = self.context_length * prompts
-        if prompt_bytes(request) > most * _LONGEST_TOKEN:
+        if size > most * _LONGEST_TOKEN:
             text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
-            raise ApiError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
-        return max(1, min(prompt_bound(request, self._count or byte_length), most))
+            raise RequestError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
+        bound = size if self._count is None else prompt_bound(request, self._count)
+        return max(1, min(bound, most))
 
     def _longest_answer(self, request: ChatRequest | CompletionRequest, prompt: int) -> int:
         """The most tokens of one choice."""
@@ -255,22 +259,19 @@ class UpstreamBackend:
                 attempt = await self._replicas.choose(prepared.routed, failures)
                 answer = Answer(prepared, attempt.replica, usage, self._estimator)
                 failure: UpstreamError | None = None
-                held: list[Event] | None = None if prepared.routed.request.stream else []
+                held: list[Event] = []
                 try:
-                    async with aclosing(self._attempt(answer, deadline)) as events:
-                        async for event in events:
-                            if isinstance(event, Started):
+                    async with aclosing(self._attempt(answer, deadline)) as batches:
+                        async for events in batches:
+                            if isinstance(events[0], Started):
                                 attempt.begin()
-                            if held is not None:
-                                held.append(event)
-                                if answer.decoder.output_bytes <= _MAX_HELD and not isinstance(event, Completed):
+                            if not (begun or prepared.routed.request.stream):
+                                held += events
+                                if answer.decoder.output_bytes <= _MAX_HELD and not isinstance(events[-1], Completed):
                                     continue
-                                begun = True
-                                for earlier in held:
-                                    yield earlier
-                                held = None
-                            else:
-                                begun = True
+                                events = held
+                            begun = True
+                            for event in events:
                                 yield event
                     return
                 except UpstreamError as error:
@@ -289,25 +290,26 @@ class UpstreamBackend:
             if not computed.done():
                 computed.set_result(usage.output_tokens)
 
-    async def _attempt(self, answer: Answer, deadline: float | None) -> AsyncGenerator[Event, None]:
-        """The events of one attempt, from the first part of the answer to `Completed`. Raises `UpstreamError`."""
+    async def _attempt(self, answer: Answer, deadline: float | None) -> AsyncGenerator[list[Event], None]:
+        """The events of one attempt as they arrive, from the first part of the answer to `Completed`. Raises
+        `UpstreamError`."""
         prepared, replica, decoder = answer.prepared, answer.replica, answer.decoder
         try:
             async with self._client.stream(replica, prepared.path, prepared.body, deadline) as stream:
                 while payloads := await stream.read():
-                    for event in decoder.decode_all(payloads):
+                    events, fault = _decode(decoder, payloads)
+                    if events:
                         stream.progressed()
-                        if answer.first is None:
-                            yield answer.start()
-                        yield event
+                        yield events if answer.first is not None else [answer.start(), *events]
+                    if fault is not None:
+                        raise fault
                     if decoder.complete:
-                        await _read_usage(stream, decoder)
+                        if not stream.ended:
+                            await _read_usage(stream, decoder)
                         break
         except TimeoutError:
-            if answer.first is None:
-                yield answer.start()
-            for event in decoder.cut():
-                yield event
+            events = list(decoder.cut())
+            yield events if answer.first is not None else [answer.start(), *events]
         except MalformedAnswerError as error:
             raise malformed_error(replica, str(error)) from None
         except ErrorChunkError as error:
@@ -315,12 +317,23 @@ class UpstreamBackend:
             raise error_of(body, body.status or 500, replica) from None
         if not decoder.complete:
             raise malformed_error(replica, "its answer ends before a choice does")
-        yield answer.completed(self._spec.model)
+        yield [answer.completed(self._spec.model)]
 
     def _note_tokens(self, count: int) -> None:
         self._tokens += count
         if count:
             self._last_token = time.monotonic()
+
+
+def _decode(decoder: AnswerDecoder, payloads: Sequence[bytes]) -> tuple[list[Event], Exception | None]:
+    """The events of chunks, and what is wrong with the next one."""
+    events: list[Event] = []
+    try:
+        for event in decoder.decode_all(payloads):
+            events.append(event)  # noqa: PERF402 - those before the fault are kept
+    except (MalformedAnswerError, ErrorChunkError) as error:
+        return events, error
+    return events, None
 
 
 async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
@@ -330,5 +343,5 @@ async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
             while payloads := await stream.read():
                 for _ in decoder.decode_all(payloads):
                     pass
-    except (TimeoutError, ApiError, MalformedAnswerError, ErrorChunkError) as error:
+    except (TimeoutError, RequestError, MalformedAnswerError, ErrorChunkError) as error:
         log.info("no usage follows an answer: %s", error)

@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from forefront.wire.completions.request import NonEmpty, Positive, TokenId
 from forefront.wire.record import Record
-from forefront.wire.request import NonEmpty, Positive, TokenId
 
 MAX_INPUTS: Final = 2048
 MAX_DOCUMENTS: Final = 1024

@@ -1,6 +1,6 @@
 """Errors of the API: the table of codes, the error body, and the exception behind both.
 
-The server takes HTTP statuses from the table and the SDKs choose exceptions by it. `ApiError` itself knows no HTTP.
+The server takes HTTP statuses from the table and the SDKs choose exceptions by it. `RequestError` itself knows no HTTP.
 Body of every error: `{"error": {"message", "type", "param", "code"}}`.
 """
 
@@ -82,7 +82,7 @@ class RateLimitState(NamedTuple):
     reset_seconds: float
 
 
-class ApiError(Exception):
+class RequestError(Exception):
     """A request that is refused or has failed. Raised on every layer; `server/http/error_response.py` makes a response
     of it.
 
@@ -118,6 +118,6 @@ class ApiError(Exception):
         return ErrorBody(error=ErrorDetail(message=self.message, type=kind.type, param=self.param, code=self.code))
 
 
-def shutting_down() -> ApiError:
+def shutting_down() -> RequestError:
     """The error of requests that are cut off by the server's shutdown."""
-    return ApiError("shutting_down", "The server is shutting down.")
+    return RequestError("shutting_down", "The server is shutting down.")

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.message import Message
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest, NonEmpty, TokenId
+from forefront.wire.completions.tools import MAX_TOOLS, Tool
 from forefront.wire.record import Record
-from forefront.wire.request import ChatRequest, NonEmpty, TokenId
-from forefront.wire.tools import MAX_TOOLS, Tool
 
 # Characters of a text, and ids of a list: more than any context holds.
 MAX_TEXT: Final = 2**20

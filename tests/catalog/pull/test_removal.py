@@ -9,7 +9,7 @@ import pytest
 
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull import transfer
-from forefront.catalog.pull.hub import HubSettings
+from forefront.catalog.pull.hub.hub_api import HubSettings
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_model

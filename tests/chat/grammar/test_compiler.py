@@ -23,7 +23,7 @@ from forefront.chat.grammar.source import (
 )
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from tests.chat.bound import Bound
 
 PERSON = {
@@ -110,7 +110,7 @@ BAD: list[tuple[Kind, str]] = [
 
 @pytest.mark.parametrize(("kind", "text"), BAD, ids=[f"{kind} {text[:40]}" for kind, text in BAD])
 async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, text: str) -> None:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         path = "response_format.json_schema.schema"
         source = GrammarSource(kind, text)
         if kind == "json_schema":
@@ -123,7 +123,7 @@ async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, 
 
 async def test_a_schema_without_end_is_refused(mini: Bound) -> None:
     endless = {"type": "object", "properties": {"c": {"$ref": "#"}}, "required": ["c"]}
-    with pytest.raises(ApiError, match=r"no value|seconds"):
+    with pytest.raises(RequestError, match=r"no value|seconds"):
         await mini.compile(json.dumps(endless))
 
 
@@ -138,7 +138,7 @@ async def test_a_slow_compilation_is_ended_and_the_next_grammar_compiles(
     mini: Bound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runaway = "start: A\nA: /(a?){2000}a{2000}/ & ~/(b?){2000}b{2000}/"
-    with monkeypatch.context() as patch, pytest.raises(ApiError, match="seconds to compile"):
+    with monkeypatch.context() as patch, pytest.raises(RequestError, match="seconds to compile"):
         patch.setattr(grammar_worker, "TIME_LIMIT", 0.05)
         await mini.compile(runaway, "lark")
     await mini.compile(json.dumps(PERSON | {"title": "after"}))
@@ -160,7 +160,7 @@ async def test_a_loose_schema_that_is_too_complex_is_relaxed(mini: Bound, monkey
     assert compiled.left_out == ("schema.properties.a.pattern",)
     answer, _, _ = await mini.answer(compiled, 40, seed=1)
     assert list(json.loads(answer)) == ["a"]
-    with pytest.raises(ApiError, match="complex"):
+    with pytest.raises(RequestError, match="complex"):
         await mini.grammars.compile(json_schema_source(schema, "response_format", strict=True), "response_format")
 
 
@@ -175,7 +175,7 @@ async def test_a_loose_schema_that_is_too_complex_is_relaxed(mini: Bound, monkey
     ],
 )
 async def test_a_strict_schema_names_what_cannot_be_enforced(mini: Bound, schema: Any, path: str) -> None:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         await mini.grammars.compile(json_schema_source(schema, "response_format.x", strict=True), "response_format.x")
     assert caught.value.param == f"response_format.x.{path}"
     assert f"`{path.rpartition('.')[2]}`" in caught.value.message
@@ -276,7 +276,7 @@ async def test_closing_ends_compilations_with_an_error_for_those_that_wait(monke
     await asyncio.sleep(0)
     closing = [asyncio.create_task(asyncio.to_thread(grammars.close)) for _ in range(2)]
     for late in (waits, grammars.compile(GrammarSource("regex", "aaaa"), "regex")):
-        with pytest.raises(ApiError) as caught:
+        with pytest.raises(RequestError) as caught:
             await late
         assert caught.value.code == "shutting_down"
     go_on.set()
@@ -329,7 +329,7 @@ async def test_the_grammars_that_wait_of_one_tenant_leave_room_for_another(held_
         await asyncio.sleep(0.01)
     assert "b" in held_workers
     errors = [task.exception() for task in greedy if task.done()]
-    assert {error.code for error in errors if isinstance(error, ApiError)} == {"overloaded"}
+    assert {error.code for error in errors if isinstance(error, RequestError)} == {"overloaded"}
     for task in (*greedy, modest):
         task.cancel()
     await asyncio.gather(*greedy, modest, return_exceptions=True)

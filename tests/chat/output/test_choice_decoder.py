@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.chat.events import ChoiceEnd, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ChoiceEnd, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.chat.output.choice_decoder import ChoiceDecoder, DecodeOptions, TokenTexts
 from forefront.chat.output.output_parser import MarkupParser
 from forefront.chat.output.reasoning import ReasoningFormat, ReasoningParser
@@ -35,14 +35,14 @@ def decode(text: str, places: Any = (), **options: Any) -> tuple[dict[str, str],
     for token in tokens:
         for event in decoder.events([token]):
             match event:
-                case TextDelta():
+                case ContentDelta():
                     shown["content"] += event.text
                     logprobs += event.logprobs or []
                 case ReasoningDelta():
                     shown["reasoning"] += event.text
                 case ToolCallBegin():
                     shown["call"] += event.name
-                case ToolCallDelta():
+                case ToolInputDelta():
                     shown["arguments"] += event.arguments
                 case ChoiceEnd():
                     reason = event.reason

@@ -11,7 +11,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from forefront.chat.grammar.source import GrammarSource, expand, schema_lark
 from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
-from forefront.wire.tools import Function, Tool
+from forefront.wire.completions.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.parsed import Entry, calls, content, cut, parsed
 
@@ -79,7 +79,7 @@ def test_cuts_do_not_matter_and_no_text_fails(text: str, places: list[int]) -> N
     entries = read(text)
     assert entries == read(text, places) == read(text, range(len(text)))
     rest = iter(text)
-    shown = "".join(said for _, _, said in entries)
+    shown = "".join(content for _, _, content in entries)
     assert all(char in rest for char in shown if not char.isspace()), "what is shown is in the text, in its order"
 
 

@@ -78,9 +78,9 @@ def test_the_prompts_end_says_whether_reasoning_is_open(prompt: str, opened: boo
 
 def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
     assert find_reasoning_format("{{ content.split('</think>')[-1] }}", {}) == THINK
-    spelled = find_reasoning_format("", {"[THINK]": 34, "[/THINK]": 35})
-    assert spelled == ReasoningFormat(("[THINK]",), ("[/THINK]",), control={"[THINK]": 34, "[/THINK]": 35})
-    assert spelled.marker_bytes == {34: b"[THINK]", 35: b"[/THINK]"}
+    mistral = find_reasoning_format("", {"[THINK]": 34, "[/THINK]": 35})
+    assert mistral == ReasoningFormat(("[THINK]",), ("[/THINK]",), control={"[THINK]": 34, "[/THINK]": 35})
+    assert mistral.marker_bytes == {34: b"[THINK]", 35: b"[/THINK]"}
     assert find_reasoning_format("{{ messages }}", {"[INST]": 3}) is None
 
 

@@ -9,7 +9,7 @@ import pytest
 from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages
 from forefront.chat.prompt.template_style import find_template_style
-from forefront.wire.message import Message
+from forefront.wire.completions.message import Message
 from tests.chat.parsed import HERMES, LLAMA3, MISTRAL
 
 

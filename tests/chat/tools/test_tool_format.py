@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from forefront.chat.tools.detect import find_tool_format
-from forefront.chat.tools.hermes import HermesFormat
-from forefront.chat.tools.llama import LlamaFormat
-from forefront.chat.tools.named import MistralFormat
-from forefront.chat.tools.tagged import TaggedFormat
+from forefront.chat.tools.format_detection import find_tool_format
+from forefront.chat.tools.formats.hermes import HermesFormat
+from forefront.chat.tools.formats.llama import LlamaFormat
+from forefront.chat.tools.formats.named import MistralFormat
+from forefront.chat.tools.formats.tagged import TaggedFormat
 from forefront.chat.tools.tool_format import ToolFormat
 from tests.chat.parsed import HERMES, LLAMA3, MISTRAL
 

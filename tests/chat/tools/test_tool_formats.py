@@ -15,12 +15,12 @@ from llguidance import LLMatcher, LLTokenizer
 from forefront.chat.grammar.source import GrammarSource, expand
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
-from forefront.wire.errors import ApiError
-from forefront.wire.tools import Function, Tool
+from forefront.wire.completions.tools import Function, Tool
+from forefront.wire.errors import RequestError
 from tests.chat.byte_tokenizer import byte_tokenizer
 from tests.chat.lines import steps
 from tests.chat.parsed import Plain, calls, content, cut, parsed
-from tests.chat.tool_formats import FORMS, PLACE, SAYS, TYPED, WHOLE, controlled, markers
+from tests.chat.tool_formats import FORMS, PLACE, TEMPLATE_TEXTS, TYPED, WHOLE, controlled, markers
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "get_weather": PLACE,
@@ -408,7 +408,7 @@ def test_text_keeps_to_the_schema_where_it_can(
     if broken is not None:
         grammar(strict=True)
         return
-    with pytest.raises(ApiError, match=r"`tools\[f\]\.function\.parameters\.properties\.a\.\w+` cannot be used"):
+    with pytest.raises(RequestError, match=r"`tools\[f\]\.function\.parameters\.properties\.a\.\w+` cannot be used"):
         grammar(strict=True)
 
 
@@ -417,7 +417,7 @@ def test_formats_are_found_by_what_templates_say() -> None:
     assert kinds["hermes"] == "HermesFormat"
     assert kinds["granite"] == kinds["phi"] == kinds["cohere"] == kinds["lfm2-json"] == "JsonListFormat"
     assert kinds["qwen-coder"] == kinds["glm"] == kinds["minimax"] == "TaggedFormat"
-    assert len({str(form) for form in FORMS.values()}) == len(SAYS)
+    assert len({str(form) for form in FORMS.values()}) == len(TEMPLATE_TEXTS)
 
 
 def test_markers_that_are_control_tokens_become_text() -> None:

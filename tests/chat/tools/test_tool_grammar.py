@@ -10,12 +10,12 @@ from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource, expand
-from forefront.chat.tools.llama import LlamaFormat
-from forefront.chat.tools.named import MistralFormat
+from forefront.chat.tools.formats.llama import LlamaFormat
+from forefront.chat.tools.formats.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import CallMode, ToolGrammar, tool_grammar
 from forefront.chat.tools.tool_parser import ToolParser
-from forefront.wire.tools import Function, Tool
+from forefront.wire.completions.tools import Function, Tool
 from tests.chat.parsed import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, Plain, calls, content, parsed
 from training.dialogues.tools import call as trained_call
 

@@ -11,9 +11,9 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from forefront.cli import app as commands
-from forefront.cli import client_app as asking
-from forefront.cli.client_app import COMMANDS
+from forefront.cli.apps import app as commands
+from forefront.cli.apps import client_app as asking
+from forefront.cli.apps.client_app import COMMANDS
 from tests.support.server import RunningServer
 
 FIRST_GREEDY = ["--model", "forefront-mini", "--temperature", "0", "--max-tokens", "6"]
@@ -115,7 +115,7 @@ def test_ctrl_c(server: RunningServer) -> None:
 
 
 def test_the_client_commands_import_no_server() -> None:
-    script = "import forefront.cli.client_app, sys; print(*sys.modules)"
+    script = "import forefront.cli.apps.client_app, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in run.stdout.split()}
     assert not loaded & {"openvino", "sqlalchemy", "alembic", "starlette", "uvicorn", "numpy"}

@@ -40,7 +40,7 @@ class Terminal:
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Wait until the text has been shown so often."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(re.findall(text, self.shown)) < times:
             assert time.monotonic() < deadline, self.shown[-1500:]
             if select.select([self._ours], [], [], 0.5)[0]:
@@ -69,7 +69,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path: Path) -> None:
             terminal.type(b"/help\r")
             terminal.wait_for(r"Ctrl-C stops an answer[\s\S]*>")
             terminal.type(CTRL_D)
-            assert terminal.process.wait(20) == 0
+            assert terminal.process.wait(60) == 0
         finally:
             terminal.process.kill()
             terminal.process.wait()

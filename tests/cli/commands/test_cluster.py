@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forefront.catalog.loading import read_text, weights_digest
+from forefront.catalog.loaders.local_loader import read_text, weights_digest
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
-from forefront.cli import cluster_models
-from forefront.cli.cluster_models import find_cluster, open_cluster, replica_spec
 from forefront.cli.commands.cluster import cluster
-from forefront.cli.config import Config, ConfigError, load_config
+from forefront.cli.loaders import cluster_models
+from forefront.cli.loaders.cluster_models import find_cluster, open_cluster, replica_spec
+from forefront.cli.settings.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
 from tests.support.random_encoder import ENCODERS, write_encoder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forefront.catalog.source import BUILT_IN_PATH
-from forefront.cli.config import load_config
+from forefront.cli.settings.config import load_config
 from tests.cli.commands.test_pull import complete, forefront, variables
 from tests.support.hf_directory import write_directory
 from tests.support.hub import Hub, Repository, run_hub

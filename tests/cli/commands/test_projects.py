@@ -6,7 +6,7 @@ from tests.cli.commands.test_serve import forefront
 
 
 def test_set_changes_the_given_settings(tmp_path: Path) -> None:
-    for arguments, says in (
+    for arguments, output in (
         ("--rpm 600 --weight 2", "shop (created): weight 2, limits: 600 requests/min"),
         ("--tpm 5000", "shop: weight 2, limits: 600 requests/min, 5000 tokens/min"),
         ("", "shop: weight 2, limits: 600 requests/min, 5000 tokens/min"),
@@ -18,5 +18,5 @@ def test_set_changes_the_given_settings(tmp_path: Path) -> None:
         ("--budget none --tpm none --concurrency none", "shop: weight 1, limits: none"),
     ):
         result = forefront("projects", "set", "shop", *arguments.split(), home=tmp_path)
-        assert result.stdout == f"{says}\n", result.stderr
+        assert result.stdout == f"{output}\n", result.stderr
     assert "none" in forefront("projects", "set", "--help", home=tmp_path).stdout

@@ -59,7 +59,7 @@ def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "says"),
+    ("day", "message"),
     [
         ("soon", "--before 'soon' is not a day such as 2026-01-31"),
         ("2026-02-30", "--before '2026-02-30' is not a day"),
@@ -67,10 +67,10 @@ def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
         ("2999-01-01", "the latest possible day is yesterday"),
     ],
 )
-def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, says: str) -> None:
+def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, message: str) -> None:
     refused = forefront("prune", "--before", day, "--yes", home=home)
     assert refused.returncode == 1
-    assert says in refused.stderr
+    assert message in refused.stderr
     assert len(left(home)) == 4
 
 

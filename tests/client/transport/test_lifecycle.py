@@ -24,7 +24,7 @@ from forefront import (
 )
 from tests.client.fakes import USER
 from tests.client.test_every_error import only_sdk_errors
-from tests.client.transport.test_network import answer, say_one_thing, talking
+from tests.client.transport.test_network import answer, send_one_text, talking
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_stream_read_under_another_loop() -> None:
             asyncio.run(read())
         asyncio.run(stream.close())
 
-    with talking(say_one_thing) as talker, loops_left_open():
+    with talking(send_one_text) as talker, loops_left_open():
         use(talker.url)
 
 
@@ -190,7 +190,7 @@ async def test_a_closed_async_client() -> None:
 
 
 def test_a_client_closed_within_a_stream() -> None:
-    with talking(say_one_thing) as talker:
+    with talking(send_one_text) as talker:
         client = ForefrontClient("k", "m", talker.url)
         stream = client.chat.completions.create(messages=USER, stream=True)
         next(stream)
@@ -201,7 +201,7 @@ def test_a_client_closed_within_a_stream() -> None:
 
 
 async def test_an_async_client_closed_within_a_stream() -> None:
-    with talking(say_one_thing) as talker:
+    with talking(send_one_text) as talker:
         client = AsyncForefrontClient("k", "m", talker.url)
         stream = await client.chat.completions.create(messages=USER, stream=True)
         await anext(stream)
@@ -212,7 +212,7 @@ async def test_an_async_client_closed_within_a_stream() -> None:
 
 
 def test_a_stream_closed_by_another_thread() -> None:
-    with talking(say_one_thing) as talker, ForefrontClient("k", "m", talker.url) as client:
+    with talking(send_one_text) as talker, ForefrontClient("k", "m", talker.url) as client:
         stream = client.chat.completions.create(messages=USER, stream=True)
         first = threading.Event()
         ended: list[Any] = []
@@ -225,18 +225,18 @@ def test_a_stream_closed_by_another_thread() -> None:
 
         reader = threading.Thread(target=read)
         reader.start()
-        assert first.wait(10)
+        assert first.wait(60)
         while inspect.getgeneratorstate(stream._items) != inspect.GEN_RUNNING:
             pass
         with pytest.raises(ForefrontError, match="Another thread"):
             next(stream)
         stream.close()
-        reader.join(10)
+        reader.join(60)
         assert ended[1:] == ["end"]
 
 
 async def test_a_stream_closed_by_another_task() -> None:
-    with talking(say_one_thing) as talker:
+    with talking(send_one_text) as talker:
         async with AsyncForefrontClient("k", "m", talker.url) as client:
             stream = await client.chat.completions.create(messages=USER, stream=True)
 
@@ -250,7 +250,7 @@ async def test_a_stream_closed_by_another_task() -> None:
             with pytest.raises(ForefrontError, match="Another task"):
                 await anext(stream)
             await stream.close()
-            assert await asyncio.wait_for(reader, 10) == 1
+            assert await asyncio.wait_for(reader, 60) == 1
 
 
 def _in_child(client: ForefrontClient, results: Any) -> None:
@@ -265,7 +265,7 @@ def test_a_client_after_a_fork() -> None:
         results = context.Queue()
         child = context.Process(target=_in_child, args=[client, results])
         child.start()
-        assert results.get(timeout=30) == 1
-        child.join(10)
+        assert results.get(timeout=120) == 1
+        child.join(60)
         assert len(list(client.chat.completions.create(messages=USER, stream=True))) == 1
         assert talker.connections == 2

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from forefront.catalog.ir_model import load_ir
+from forefront.catalog.loaders.ir_model import load_ir
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import EmbeddingParts
 from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingModel

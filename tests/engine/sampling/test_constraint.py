@@ -34,7 +34,7 @@ def mask_of(tokens: npt.ArrayLike, words: int = 64) -> Mask:
 class Cycle:
     """Allows 20 tokens at each place of the answer, others at the next; after `length` of them, the end alone.
 
-    `breaks` names the method that raises at that place; `bends` puts a token of its own there."""
+    `breaks` names the method that raises at that place; `bends` puts its own token there."""
 
     def __init__(self, length: int, *, breaks: tuple[str, int] | None = None, bends: int | None = None) -> None:
         self.length, self.breaks, self.bends = length, breaks, bends

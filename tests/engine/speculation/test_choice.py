@@ -10,19 +10,19 @@ from tests.engine.helpers import make_sequence
 
 
 @pytest.mark.parametrize(
-    ("options", "seed", "drafts"),
+    ("options", "repeatable", "drafts"),
     [
-        (ModelOptions(), None, True),
-        (ModelOptions(), 1, False),
-        (ModelOptions(quantize_activations=False), 1, True),
+        (ModelOptions(), False, True),
+        (ModelOptions(), True, False),
+        (ModelOptions(quantize_activations=False), True, True),
     ],
 )
-def test_seeded_requests_have_drafts_where_activations_are_exact(
-    options: ModelOptions, seed: int | None, drafts: bool
+def test_repeatable_requests_have_drafts_where_activations_are_exact(
+    options: ModelOptions, repeatable: bool, drafts: bool
 ) -> None:
     drafter = create_drafter(options)
     assert drafter is not None
-    sequence = make_sequence(100, max_tokens=100, sampling=SamplingParams(seed=seed))
+    sequence = make_sequence(100, max_tokens=100, sampling=SamplingParams(seed=1, repeatable=repeatable))
     for token in (40, 41, 42):
         sequence.append(token)
     [proposed] = drafter.propose([DraftRequest(sequence, 8)], 0.08)

@@ -39,7 +39,7 @@ def fixed_times(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def same(tiny_parts: ModelParts) -> PagedModel:
-    """A second copy, with a KV cache of its own."""
+    """A second copy, with its own KV cache."""
     return PagedModel(tiny_parts.graph, CONTEXT, EXACT)
 
 

@@ -9,8 +9,8 @@ from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import budget_leases
-from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
-from forefront.wire.history import KeyLimits
+from forefront.wire.admin.history import KeyLimits
+from forefront.wire.admin.records import Budget, Limits, NewKey, ProjectSettings
 
 
 def settle(database: Database, key: str, project: str, end: float) -> None:

@@ -13,8 +13,8 @@ from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import ALL_SCOPES, KeyStore
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import api_keys, store_revision
-from forefront.wire.admin import Budget, Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.admin.records import Budget, Limits, NewKey, ProjectSettings
+from forefront.wire.errors import ERRORS, RequestError
 from tests.gateway.helpers import FakeClock, rename
 
 FULL = NewKey(
@@ -86,7 +86,7 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(
     monkeypatch.setattr(cache_module, "_STORE_TIMEOUT", 0.2)
     cache, go = KeyCache(database), threading.Event()
     monkeypatch.setattr(cache, "_read", lambda _revision: go.wait())
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         await cache.find("ff-something")
     assert ERRORS[caught.value.code].status == 503
     go.set()
@@ -110,7 +110,7 @@ async def test_an_unreadable_store_refuses_every_key(database: Database) -> None
     assert await cache.find(made) is not None
     rename(database, "store_revision", "hidden")
     clock.now += 1
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         await cache.find(made)
     assert ERRORS[caught.value.code].status == 503
     rename(database, "hidden", "store_revision")
@@ -184,18 +184,18 @@ async def test_a_known_admin_key_replaces_the_adopted_one(database: Database) ->
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"),
+    ("wanted", "message"),
     [
         (NewKey(name="phone"), r"\(phone\), which has no admin scope; choose another value or unset it"),
         (NewKey(name="old", scopes=["admin"], expires=1), r"\(old\), which has expired; choose another"),
     ],
 )
-async def test_a_known_key_without_admin_scope_is_not_adopted(database: Database, wanted: NewKey, says: str) -> None:
+async def test_a_known_key_without_admin_scope_is_not_adopted(database: Database, wanted: NewKey, message: str) -> None:
     store = KeyStore(database)
     store.ensure_admin_key(ADOPTED)
     known = store.create(wanted)
     before = store.list_keys()
-    with pytest.raises(InvalidApiKeyError, match=f"{known.id} {says}"):
+    with pytest.raises(InvalidApiKeyError, match=f"{known.id} {message}"):
         store.ensure_admin_key(known.key)
     assert store.list_keys() == before
     assert await KeyCache(database).find(ADOPTED) is not None
@@ -248,7 +248,7 @@ def test_an_update_of_a_project_receives_its_settings(database: Database) -> Non
         return ProjectSettings(weight=before.weight, limits=limits, budget=before.budget)
 
     def refuse(_before: ProjectSettings) -> ProjectSettings:
-        raise ApiError("invalid_value", "no")
+        raise RequestError("invalid_value", "no")
 
     settings = ProjectSettings(weight=3, budget=Budget(tokens=9, money=0.5, period="ever"))
     store.set_project("shop", settings)
@@ -261,7 +261,7 @@ def test_an_update_of_a_project_receives_its_settings(database: Database) -> Non
     assert (project.weight, project.limits, project.budget) == (3, Limits(concurrency=6), settings.budget)
     assert not made
     for name in ("shop", "new"):
-        with pytest.raises(ApiError):
+        with pytest.raises(RequestError):
             store.update_project(name, refuse)
     assert store.list_projects() == [project]
     assert store.update_project("new", one_more)[1]

@@ -35,8 +35,8 @@ from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.gateway.store import liveness
 from forefront.gateway.store.database import StoreError, open_database
 from forefront.gateway.store.tables import budget_leases, completions, daily_usage
-from forefront.wire.admin import Budget, Key, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import Budget, Key, NewKey, ProjectSettings
+from forefront.wire.errors import RequestError
 
 Fault = Literal["none", "refused", "unknown"]
 End = Literal["answered", "left", "broken"]
@@ -112,7 +112,7 @@ class ClientView:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Two servers, two keys of one project with a budget a day, one key with a budget of its own."""
+    """Two servers, two keys of one project with a budget a day, one key with its own budget."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,8 +175,8 @@ class AnyOrder(RuleBasedStateMachine):
                 continue
             error = request.task.exception()
             if error is not None:
-                assert isinstance(error, ApiError | RuntimeError), error
-                if isinstance(error, ApiError) and request.ending.done():
+                assert isinstance(error, RequestError | RuntimeError), error
+                if isinstance(error, RequestError) and request.ending.done():
                     self.seen.withheld[request.id] = request.server
             elif request.ending.result()[0] == "answered":
                 self.seen.answered[request.id] = request.ending.result()[1]
@@ -212,7 +212,7 @@ class AnyOrder(RuleBasedStateMachine):
         name = f"c{self.made}"
         try:
             lease = server.gateway.admit(Principal(self.holders[size % 2], self.project), "m", name)
-        except ApiError as error:
+        except RequestError as error:
             assert error.code == "overloaded"
             return
         ending: asyncio.Future[tuple[End, int]] = self.loop.create_future()

@@ -9,8 +9,8 @@ from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.ledger.usage_history import MAX_GROUPS, OTHER, LedgerHistories, LedgerHistory, UsageFilter
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
-from forefront.wire.admin import Status
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.admin.parse import ReportQuery
+from forefront.wire.admin.records import Status
 
 NOW = datetime(2026, 6, 15, 12, 10, tzinfo=UTC).timestamp()
 KEYS = 12

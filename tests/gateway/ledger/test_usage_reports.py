@@ -11,8 +11,8 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import daily_usage
-from forefront.wire.admin import UsageReport
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.admin.parse import ReportQuery
+from forefront.wire.admin.records import UsageReport
 
 _ROWS = 20_000
 _EVERYTHING = ReportQuery(by=["day", "key", "project", "model"])

@@ -11,8 +11,8 @@ from forefront.gateway.lease import Lease
 from forefront.gateway.limits.sliding_window import BUCKET, WINDOW, SlidingWindow
 from forefront.gateway.store.database import open_database
 from forefront.server.http.error_response import error_headers, rate_limit_headers
-from forefront.wire.admin import Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.admin.records import Limits, NewKey, ProjectSettings
+from forefront.wire.errors import ERRORS, RequestError
 from tests.gateway.helpers import answer, open_gateway
 
 
@@ -75,7 +75,7 @@ async def test_requests_per_minute(tmp_path: Path) -> None:
             try:
                 await answer(fixture.gateway.admit(principal, "m", f"c{n}"), 1, 1, 1)
                 passed += 1
-            except ApiError as error:
+            except RequestError as error:
                 assert (ERRORS[error.code].status, error.code) == (429, "rate_limit_exceeded")
                 assert error_headers(error)["retry-after"] == "60"
                 assert error_headers(error)["x-ratelimit-limit-requests"] == "10"
@@ -93,14 +93,14 @@ async def test_tokens_per_minute_are_reserved_and_given_back(tmp_path: Path) -> 
         with fixture.gateway.admit(principal, "m", "a") as lease:
             await lease.admit(20, 70)
             assert rate_limit_headers(lease.rate_limits())["x-ratelimit-remaining-tokens"] == "10"
-            with pytest.raises(ApiError) as caught:
+            with pytest.raises(RequestError) as caught:
                 await answer(fixture.gateway.admit(principal, "m", "b"), 10, 1, 1)
             assert error_headers(caught.value)["retry-after"] == "60"
             lease.output_tokens = 5
             await lease.settle("completed", "stop")
             assert rate_limit_headers(lease.rate_limits())["x-ratelimit-remaining-tokens"] == "75"
         await answer(fixture.gateway.admit(principal, "m", "c"), 10, 65, 1)
-        with pytest.raises(ApiError) as caught:
+        with pytest.raises(RequestError) as caught:
             await answer(fixture.gateway.admit(principal, "m", "d"), 100, 1, 1)
         assert error_headers(caught.value)["x-should-retry"] == "false"
         assert (
@@ -116,7 +116,7 @@ async def test_concurrency_of_a_project_counts_all_its_keys(tmp_path: Path) -> N
         with (
             fixture.gateway.admit(one, "m", "a"),
             fixture.gateway.admit(two, "m", "b"),
-            pytest.raises(ApiError, match="2 requests at a time"),
+            pytest.raises(RequestError, match="2 requests at a time"),
         ):
             fixture.gateway.admit(two, "m", "c")
         with fixture.gateway.admit(two, "m", "d"):
@@ -135,7 +135,7 @@ async def test_stale_limits_do_not_overwrite_newer_ones(tmp_path: Path) -> None:
             with fixture.gateway.admit(who, "m", "c"):
                 pass
         for who in (after, before):
-            with pytest.raises(ApiError, match="3 requests per minute"):
+            with pytest.raises(RequestError, match="3 requests per minute"):
                 fixture.gateway.admit(who, "m", "c")
         fixture.database.close()
 
@@ -180,7 +180,7 @@ async def test_a_full_queue_refuses_with_a_computed_wait(tmp_path: Path) -> None
             ]
             while fixture.gateway.queue.waiting < 2:
                 await asyncio.sleep(0.001)
-            with pytest.raises(ApiError, match="2 requests are waiting") as caught:
+            with pytest.raises(RequestError, match="2 requests are waiting") as caught:
                 await answer(fixture.gateway.admit(principal, "m", "refused"), 10, 10, 1)
             assert ERRORS[caught.value.code].status == 503
             assert int(error_headers(caught.value)["retry-after"]) >= 1
@@ -198,7 +198,7 @@ async def test_no_more_requests_are_prepared_than_can_enter(tmp_path: Path) -> N
             return fixture.gateway.admit(principal, "m", "c")
 
         one, two = come(), come()
-        with pytest.raises(ApiError, match="The server is busy: 2 requests"):
+        with pytest.raises(RequestError, match="The server is busy: 2 requests"):
             come()
         two.abandon("aborted")
         three = come()
@@ -206,7 +206,7 @@ async def test_no_more_requests_are_prepared_than_can_enter(tmp_path: Path) -> N
         entering = asyncio.create_task(one.admit(1, 1))
         await asyncio.sleep(0)
         assert (fixture.gateway.queue.running, fixture.gateway.queue.waiting) == (1, 1)
-        with pytest.raises(ApiError, match="The server is busy: 1 requests are waiting"):
+        with pytest.raises(RequestError, match="The server is busy: 1 requests are waiting"):
             come()
         three.abandon("aborted")
         await entering

@@ -17,8 +17,8 @@ from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.limits.sliding_window import WINDOW
 from forefront.gateway.store.database import Database, StoreError, open_database
 from forefront.server.http.error_response import error_headers, rate_limit_headers
-from forefront.wire.admin import Limits, NewKey, ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import Limits, NewKey, ProjectSettings
+from forefront.wire.errors import RequestError
 from tests.gateway.helpers import GatewayFixture, answer, open_gateway
 from tests.support.redis import PASSWORD, RedisServer
 
@@ -62,28 +62,32 @@ async def taken(shared: RedisLimiter, principal: Principal, amount: int) -> Redi
 
 
 async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -> RedisReservation:
-    """The same, asked for until it is granted."""
-    async with asyncio.timeout(10):
+    """The same, attempts for until it is granted."""
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await taken(shared, principal, amount)
-            except ApiError:
+            except RequestError:
                 await asyncio.sleep(0.05)
 
 
 @pytest.mark.slow
 async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_server: RedisServer) -> None:
-    window, most_requests, most_tokens, most = 0.5, 40, 300, 3
-    asked: list[tuple[float, float, float, int]] = []  # before it was asked and after, when it was closed, tokens
+    window, most_requests, most_tokens, most = 1.0, 40, 150, 3
+    attempts: list[tuple[float, float, float, int]] = []  # times before and after the call, time of the release, tokens
     refused: set[str] = set()
     async with two_desks(store, redis_server, window) as desks:
         limits = Limits(requests_per_minute=most_requests, concurrency=most)
         desks[0].keys.set_project("default", ProjectSettings(limits=Limits(tokens_per_minute=most_tokens)))
         principal = await desks[0].principal(NewKey(name="s", limits=limits))
-        end = time.monotonic() + 3
+        end = time.monotonic() + 60
+
+        def enough() -> bool:
+            """Whether windows have moved on, and there were refusals of both kinds."""
+            return {"run", "use"} <= refused and sum(tokens for *_, tokens in attempts) > 2 * most_tokens
 
         async def work(fixture: GatewayFixture, number: int) -> None:
-            while time.monotonic() < end:
+            while not enough() and time.monotonic() < end:
                 begin = time.monotonic()
                 try:
                     with fixture.gateway.admit(principal, "m", f"{number}-{begin}") as lease:
@@ -93,20 +97,20 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
                         lease.output_tokens = number
                         closed = time.monotonic()
                         await lease.settle("completed", "stop")
-                        asked.append((begin, granted, closed, 3 + number))
-                except ApiError as error:
+                        attempts.append((begin, granted, closed, 3 + number))
+                except RequestError as error:
                     refused.add(error.message.split()[3])
                     await asyncio.sleep(0.01)
 
         await asyncio.gather(*(work(desks[n % 2], n) for n in range(10)))
-    assert refused == {"run", "make", "use"} or refused == {"run", "use"}
+    assert enough()
+    assert refused <= {"run", "make", "use"}
     # Each was counted at some time between asking and being told; the latest possible start of a window is what counts.
-    for _, granted, _, _ in asked:
-        within = [one for one in asked if one[0] >= granted and one[1] < granted + window]
+    for _, granted, _, _ in attempts:
+        within = [one for one in attempts if one[0] >= granted and one[1] < granted + window]
         assert len(within) <= most_requests
         assert sum(tokens for *_, tokens in within) <= most_tokens
-        assert sum(one[1] <= granted < one[2] for one in asked) <= most
-    assert sum(tokens for *_, tokens in asked) > 2 * most_tokens  # windows move on
+        assert sum(one[1] <= granted < one[2] for one in attempts) <= most
 
 
 async def test_unused_tokens_return_to_every_server(store: Database, redis_server: RedisServer) -> None:
@@ -116,7 +120,7 @@ async def test_unused_tokens_return_to_every_server(store: Database, redis_serve
         with one.gateway.admit(principal, "m", "a") as lease:
             await lease.admit(20, 70)
             assert rate_limit_headers(lease.rate_limits())["x-ratelimit-remaining-tokens"] == "10"
-            with pytest.raises(ApiError) as caught:
+            with pytest.raises(RequestError) as caught:
                 await answer(two.gateway.admit(principal, "m", "b"), 10, 1, 1)
             assert error_headers(caught.value)["x-ratelimit-remaining-tokens"] == "10"
             lease.output_tokens = 5
@@ -145,13 +149,13 @@ async def test_concurrency_one_suffices_for_a_sequential_client(store: Database,
 async def test_refusals_equal_those_of_limits_in_memory(
     store: Database, redis_server: RedisServer, limits: Limits, size: int, owner: str
 ) -> None:
-    async def refusal(fixture: GatewayFixture, principal: Principal) -> ApiError:
+    async def refusal(fixture: GatewayFixture, principal: Principal) -> RequestError:
         async with AsyncExitStack() as stack:
             for n in range(2 if size == 5 else 0):
                 lease = fixture.gateway.admit(principal, "m", f"{id(fixture)}-{n}")
                 await stack.enter_context(lease).admit(1, 4)
             for _ in range(2):  # the second time it may be known already
-                with pytest.raises(ApiError) as caught, fixture.gateway.admit(principal, "m", "c") as lease:
+                with pytest.raises(RequestError) as caught, fixture.gateway.admit(principal, "m", "c") as lease:
                     await lease.admit(1, size - 1)
         return caught.value
 
@@ -177,16 +181,16 @@ async def test_refusals_equal_those_of_limits_in_memory(
 
 @pytest.mark.slow
 async def test_more_than_a_thousand_entries_expire(store: Database, redis_server: RedisServer) -> None:
-    async with open_shared(redis_server, window=3.0) as shared, open_gateway(store) as fixture:
+    async with open_shared(redis_server, window=5.0) as shared, open_gateway(store) as fixture:
         principal = await fixture.principal(NewKey(name="m", limits=Limits(tokens_per_minute=1200)))
         claims = await asyncio.gather(*(taken(shared, principal, 1) for _ in range(1200)))
         assert (
             min(int(rate_limit_headers(claim.rate_limits())["x-ratelimit-remaining-tokens"]) for claim in claims) == 0
         )
         for amount in (1, 1100):
-            with pytest.raises(ApiError, match="has 0 left") as caught:
+            with pytest.raises(RequestError, match="has 0 left") as caught:
                 await taken(shared, principal, amount)
-            assert 0 < int(error_headers(caught.value)["retry-after-ms"]) <= 3000
+            assert 0 < int(error_headers(caught.value)["retry-after-ms"]) <= 5000
         last = await until_taken(shared, principal, 1200)
         last.release(7)
         again = await taken(shared, principal, 1193)
@@ -197,16 +201,16 @@ async def test_more_than_a_thousand_entries_expire(store: Database, redis_server
 async def test_slots_of_a_dead_server_expire_and_those_of_a_live_one_stay(
     store: Database, redis_server: RedisServer
 ) -> None:
-    async with open_shared(redis_server, lease=1.0) as living, open_gateway(store) as fixture:
+    async with open_shared(redis_server, lease=2.0) as living, open_gateway(store) as fixture:
         principal = await fixture.principal(NewKey(name="d", limits=Limits(concurrency=2)))
-        async with open_shared(redis_server, lease=1.0) as dying:
+        async with open_shared(redis_server, lease=2.0) as dying:
             await taken(dying, principal, 1)
         await taken(living, principal, 1)
-        with pytest.raises(ApiError, match="2 requests at a time"):
+        with pytest.raises(RequestError, match="2 requests at a time"):
             await taken(living, principal, 1)
         await until_taken(living, principal, 1)
-        await asyncio.sleep(1.5)
-        with pytest.raises(ApiError, match="2 requests at a time"):
+        await asyncio.sleep(2.5)
+        with pytest.raises(RequestError, match="2 requests at a time"):
             await taken(living, principal, 1)
     store.close()
 
@@ -214,7 +218,7 @@ async def test_slots_of_a_dead_server_expire_and_those_of_a_live_one_stay(
 async def test_redis_keys_expire_and_contain_no_names(store: Database, redis_server: RedisServer) -> None:
     client = redis.Redis.from_url(redis_server.url)
     limits = Limits(requests_per_minute=100, tokens_per_minute=1000, concurrency=10)
-    async with open_shared(redis_server, window=0.5, lease=0.5) as shared, open_gateway(store) as fixture:
+    async with open_shared(redis_server, window=2.0, lease=2.0) as shared, open_gateway(store) as fixture:
         fixture.keys.set_project("a-known-project", ProjectSettings(limits=limits))
         principal = await fixture.principal(NewKey(name="n", project="a-known-project", limits=limits))
         claim = await taken(shared, principal, 5)
@@ -223,7 +227,7 @@ async def test_redis_keys_expire_and_contain_no_names(store: Database, redis_ser
         assert all(name.startswith("forefront:limits:") and client.pttl(name) > 0 for name in names)
         assert not any(secret in name for name in names for secret in (principal.key.id, "a-known-project"))
         claim.release(3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while client.dbsize():
                 await asyncio.sleep(0.1)
     client.close()
@@ -245,13 +249,13 @@ async def test_without_redis_only_limited_keys_are_refused_until_it_is_back(
                 else:
                     redis_server.stop()
                 for n in range(3):
-                    with pytest.raises(ApiError) as caught:
-                        async with asyncio.timeout(5):
+                    with pytest.raises(RequestError) as caught:
+                        async with asyncio.timeout(60):
                             await answer(fixture.gateway.admit(limited, "m", f"r{n}"), 1, 1, 1)
                     assert (caught.value.code, error_headers(caught.value)["retry-after"]) == ("store_unavailable", "1")
                 await answer(fixture.gateway.admit(free, "m", "free"), 1, 1, 1)
                 lease.output_tokens = 4
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await lease.settle("completed", "stop")  # what had begun is answered
             if fault == "stopped":
                 redis_server.start()
@@ -289,7 +293,7 @@ async def test_redis_that_forgot_its_scripts_or_takes_no_writes(
         await answer(fixture.gateway.admit(principal, "m", "a"), 1, 1, 1)
         client.config_set("min-replicas-to-write", 1)
         for n in range(3):
-            with pytest.raises(ApiError) as caught:
+            with pytest.raises(RequestError) as caught:
                 await answer(fixture.gateway.admit(principal, "m", f"r{n}"), 1, 1, 1)
             assert caught.value.code == "store_unavailable"
         client.config_set("min-replicas-to-write", 0)
@@ -305,10 +309,10 @@ async def test_an_unusable_redis_is_an_error_at_startup(
     url = redis_server.url
     redis_server.stop()
     cases = {url: "Connect call failed|refused", url.replace(":" + PASSWORD, ":wrong"): "name or the password"}
-    for number, (wrong, says) in enumerate(cases.items()):
+    for number, (wrong, reported) in enumerate(cases.items()):
         if number:
             redis_server.start()
-        with pytest.raises(StoreError, match=says) as caught:
+        with pytest.raises(StoreError, match=reported) as caught:
             async with open_redis_limiter(wrong):
                 pass
         assert PASSWORD not in str(caught.value)

@@ -18,8 +18,8 @@ from forefront.gateway.store.prune import count_conversations_before, delete_con
 from forefront.gateway.store.storage_limits import StorageLimits
 from forefront.gateway.store.tables import conversation_items, conversations, projects, stored_sizes
 from forefront.gateway.store.transfer import export_database, import_database
-from forefront.wire.admin import ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import ProjectSettings
+from forefront.wire.errors import RequestError
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_pages_cover_all_items_in_both_orders(store: ConversationStore) -> None:
     assert page(store, "desc", before="a") == ("dcb", True)
     assert page(store, "desc", before="e") == ("gf", False)
     assert page(store, "asc", after="a", before="d") == ("bc", False)
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(RequestError) as raised:
         page(store, "asc", after="x")
     assert (raised.value.code, raised.value.param) == ("not_found", "after")
 
@@ -108,7 +108,7 @@ def test_another_project_finds_nothing(store: ConversationStore) -> None:
         lambda: store.delete_item("other", "c", "a"),
         lambda: store.delete("other", "c"),
     ):
-        with pytest.raises(ApiError) as raised:
+        with pytest.raises(RequestError) as raised:
             call()
         assert raised.value.code == "not_found"
     assert store.read("p", "c") == [b"a"]
@@ -119,16 +119,16 @@ def test_a_conversation_is_bounded(
 ) -> None:
     monkeypatch.setattr(conversation_store, "MAX_ITEMS", 3)
     store.create("p", "c", b"{}", items("a", "b"))
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(RequestError) as raised:
         store.add_items("p", "c", items("x", "y"))
     assert (raised.value.code, raised.value.param) == ("invalid_value", "items")
     store.add_items("p", "c", items("x"))
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(RequestError) as raised:
         store.size("p", "c")
     assert (raised.value.code, raised.value.param) == ("invalid_value", "conversation")
     monkeypatch.setattr(conversation_store, "MAX_BYTES", 4 * OVERHEAD)
     store.create("p", "d", b"{}", [])
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         store.add_items("p", "d", [StoredItem("l", b"l" * 4 * OVERHEAD)])
 
 
@@ -142,7 +142,7 @@ def test_a_project_has_a_quota(database: Database, store: ConversationStore) -> 
         lambda: store.set_metadata("p", "c", b"x" * OVERHEAD),
         lambda: store.check_room("p", OVERHEAD),
     ):
-        with pytest.raises(ApiError) as raised:
+        with pytest.raises(RequestError) as raised:
             call()
         assert raised.value.code == "storage_full"
     store.create("other", "e", b"{}", [])
@@ -160,7 +160,7 @@ def test_an_unused_conversation_expires(database: Database, store: ConversationS
     assert store.delete_expired() == 0
     assert store.read("p", "c") == [b"a", b"b"]
     now += 2
-    with pytest.raises(ApiError, match="has expired"):
+    with pytest.raises(RequestError, match="has expired"):
         store.read("p", "c")
     assert store.delete_expired() == 1
     assert sizes(database) == (0, 0)

@@ -253,7 +253,7 @@ def test_a_sqlite_store_is_private(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("nonsense", "not a URL"),
         ("mysql://u:secret@h/d", "SQLite or PostgreSQL"),
@@ -263,8 +263,8 @@ def test_a_sqlite_store_is_private(tmp_path: Path) -> None:
         ("postgresql://u:secret@127.0.0.1:1/d", "refused"),
     ],
 )
-def test_an_invalid_url_is_refused_without_its_password(url: str, says: str) -> None:
-    with pytest.raises(StoreError, match=says) as caught:
+def test_an_invalid_url_is_refused_without_its_password(url: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message) as caught:
         open_database(url)
     assert "secret" not in str(caught.value)
 

@@ -13,8 +13,8 @@ from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.prune import count_completions_before, delete_completions_before
 from forefront.gateway.store.tables import completions, daily_usage, monthly_usage
-from forefront.wire.admin import Budget, NewKey
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import Budget, NewKey
+from forefront.wire.errors import RequestError
 from tests.gateway.helpers import answer, open_gateway
 
 DAY = date(2026, 1, 31)
@@ -38,9 +38,9 @@ def test_rows_before_the_day_are_deleted_and_sums_stay(database: Database, count
         write_rows(connection, old + new, retry=False)
     sums = all_of(database, daily_usage), all_of(database, monthly_usage)
     assert count_completions_before(database, DAY) == count
-    told: list[int] = []
-    assert delete_completions_before(database, DAY, told.append) == count
-    assert told == [*range(500, count + 1, 500), count]
+    progress: list[int] = []
+    assert delete_completions_before(database, DAY, progress.append) == count
+    assert progress == [*range(500, count + 1, 500), count]
     assert {one[0] for one in all_of(database, completions)} == {"first", "later"}
     assert (all_of(database, daily_usage), all_of(database, monthly_usage)) == sums
     assert delete_completions_before(database, DAY) == 0
@@ -63,7 +63,7 @@ async def test_servers_write_and_budgets_hold_during_pruning(
             written += 1
         assert await deleting == 1001
         assert written > 3
-        with pytest.raises(ApiError, match="budget"):
+        with pytest.raises(RequestError, match="budget"):
             await answer(fixture.gateway.admit(principal, "m", "much"), 50_000, 51_000, 0)
     assert len(all_of(database, completions)) == written
 

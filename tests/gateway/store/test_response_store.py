@@ -24,8 +24,8 @@ from forefront.gateway.store.response_store import (
 from forefront.gateway.store.storage_limits import MAX_SIZE, StorageLimits
 from forefront.gateway.store.tables import projects, servers, stored_responses, stored_sizes
 from forefront.gateway.store.transfer import export_database, import_database
-from forefront.wire.admin import ProjectSettings
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import ProjectSettings
+from forefront.wire.errors import RequestError
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_cyclic_chain_is_refused(store: ResponseStore, database: Database) -> 
         add(store, f"r{number}", f"r{number - 1}" if number else None)
     with database.write() as connection:
         connection.execute(sa.update(stored_responses).where(stored_responses.c.id == "r0").values(previous_id="r2"))
-    with pytest.raises(ApiError, match="cyclic") as raised:
+    with pytest.raises(RequestError, match="cyclic") as raised:
         store.read_chain("p", "r2", 3)
     assert raised.value.param == "previous_response_id"
 
@@ -98,7 +98,7 @@ def test_a_chain_with_an_expired_or_deleted_beginning_is_refused(store: Response
     with database.write() as connection:
         connection.execute(sa.update(stored_responses).where(stored_responses.c.id == "r0").values(expires_at=1))
     for _ in range(2):
-        with pytest.raises(ApiError, match=r"`r0` is stored.*expired") as raised:
+        with pytest.raises(RequestError, match=r"`r0` is stored.*expired") as raised:
             store.read_chain("p", "r2", 3)
         assert raised.value.code == "not_found"
         store.delete_expired()
@@ -109,7 +109,7 @@ def test_chains_are_bounded(store: ResponseStore, database: Database) -> None:
     for column, value in (("depth", MAX_DEPTH), ("chain_size", 9 * 2**20)):
         with database.write() as connection:
             connection.execute(sa.update(stored_responses).values({"depth": 1, "chain_size": 8} | {column: value}))
-        with pytest.raises(ApiError, match="too long"):
+        with pytest.raises(RequestError, match="too long"):
             store.chain_of("p", "long")
 
 
@@ -121,7 +121,7 @@ def test_responses_expire(database: Database, store: ResponseStore) -> None:
     now = 1060.0
     assert store.find("p", "r") is None
     assert not store.delete("p", "r")
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         store.chain_of("p", "r")
     assert (store.delete_expired(), store.delete_expired()) == (1, 0)
     assert sizes(database)["p"] == (0, 0)
@@ -130,16 +130,16 @@ def test_responses_expire(database: Database, store: ResponseStore) -> None:
 def test_a_project_has_a_quota(database: Database, store: ResponseStore) -> None:
     store = ResponseStore(database, "server", StorageLimits(responses=2, bytes=100))
     store.check_room("p", 100)
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(RequestError) as raised:
         store.check_room("p", MAX_SIZE + 1)
     assert raised.value.code == "body_too_large"
     add(store, "a", input=b" " * 60)
-    with pytest.raises(ApiError, match="Delete some") as raised:
+    with pytest.raises(RequestError, match="Delete some") as raised:
         store.check_room("p", 40)
     assert raised.value.code == "storage_full"
     store.check_room("other", 40)
     add(store, "b")
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         store.check_room("p", 0)
     store.delete("p", "a")
     store.check_room("p", 40)

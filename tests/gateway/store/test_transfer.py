@@ -17,7 +17,7 @@ from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database, StoreError, open_database
 from forefront.gateway.store.tables import completions
 from forefront.gateway.store.transfer import TransferError, export_database, import_database
-from forefront.wire.admin import Budget, NewKey
+from forefront.wire.admin.records import Budget, NewKey
 from tests.gateway.helpers import answer, open_gateway, rename
 
 PRICES = {"m": Price.per_million(1.0, 4.0, cached=0.5)}
@@ -50,7 +50,7 @@ def exported(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda lines: lines[:-1], "does not end with the number of its rows, so it is incomplete"),
         (lambda lines: lines[:-2], "does not end with the number"),
@@ -63,11 +63,11 @@ def exported(tmp_path: Path) -> list[str]:
     ],
 )
 def test_a_file_that_is_not_whole_is_refused(
-    database: Database, exported: list[str], tmp_path: Path, change: Callable[[list[str]], list[str]], says: str
+    database: Database, exported: list[str], tmp_path: Path, change: Callable[[list[str]], list[str]], message: str
 ) -> None:
     file = tmp_path / "changed.jsonl"
     file.write_text("".join(change(exported)))
-    with pytest.raises(TransferError, match=says):
+    with pytest.raises(TransferError, match=message):
         import_database(database, file)
     assert KeyStore(database).list_keys() == []
     assert KeyStore(database).list_projects() == []
@@ -97,7 +97,7 @@ def test_an_export_replaces_the_previous_one_and_is_private(database: Database, 
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda row: row | {"input_tokens": None}, "its rows of completions do not fit"),
         (lambda row: row | {"input_tokens": 2**80}, "its rows of completions do not fit"),
@@ -106,7 +106,7 @@ def test_an_export_replaces_the_previous_one_and_is_private(database: Database, 
     ],
 )
 async def test_a_row_that_does_not_fit_leaves_nothing(
-    database: Database, tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], says: str
+    database: Database, tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], message: str
 ) -> None:
     source = open_database(f"sqlite:///{tmp_path / 'source' / 'forefront.db'}")
     async with open_gateway(source, prices=PRICES) as fixture:
@@ -123,7 +123,7 @@ async def test_a_row_that_does_not_fit_leaves_nothing(
     if first[1]["model"] == ["m"] and not database.is_sqlite:
         assert import_database(database, file) == len(lines) - 2  # a text column takes JSON for its text
         return
-    with pytest.raises(TransferError, match=says):
+    with pytest.raises(TransferError, match=message):
         import_database(database, file)
     assert KeyStore(database).list_keys() == []
 
@@ -134,12 +134,12 @@ async def test_progress_is_reported(database: Database, tmp_path: Path) -> None:
     ]
     with database.write() as connection:
         BulkInsert(completions).insert(connection, rows)
-    told: list[int] = []
-    assert export_database(database, tmp_path / "store.jsonl", told.append) == 2500
-    assert told == [1000, 2000]
-    target, told = open_database(f"sqlite:///{tmp_path / 'other' / 'forefront.db'}"), []
-    assert import_database(target, tmp_path / "store.jsonl", told.append) == 2500
-    assert told == [1000, 2000, 2500]
+    progress: list[int] = []
+    assert export_database(database, tmp_path / "store.jsonl", progress.append) == 2500
+    assert progress == [1000, 2000]
+    target, progress = open_database(f"sqlite:///{tmp_path / 'other' / 'forefront.db'}"), []
+    assert import_database(target, tmp_path / "store.jsonl", progress.append) == 2500
+    assert progress == [1000, 2000, 2500]
     with target.read() as connection:
         assert sorted(map(tuple, connection.execute(sa.select(completions)))) == sorted(rows)
     target.close()

@@ -52,7 +52,7 @@ class TestIntegration(ChatModelIntegrationTests):
     def model_override_value(self) -> str:
         return "tiny"
 
-    # What follows depends on what a model knows: the built-in one calls the right tool with values of its own.
+    # What follows depends on what a model knows: the built-in one calls the right tool with other values.
 
     @pytest.mark.xfail(reason="forefront-mini picks another number", strict=False)
     def test_tool_calling(self, model: BaseChatModel) -> None:

@@ -14,10 +14,10 @@ from forefront.server.http.request_context import RequestContext
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import error_response
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
-def other_error(error: ApiError, request_id: str) -> bytes:
+def other_error(error: RequestError, request_id: str) -> bytes:
     return json.dumps({"type": "error", "error": {"message": error.message}, "request_id": request_id}).encode()
 
 
@@ -29,15 +29,15 @@ class Keys:
     """Knows no key, and records those that it is asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.looked_up: list[str] = []
 
     async def find(self, key: str) -> Principal | None:
-        self.asked.append(key)
+        self.looked_up.append(key)
         return None
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    await error_response(ApiError("not_found", "no"), scope)(scope, receive, send)
+    await error_response(RequestError("not_found", "no"), scope)(scope, receive, send)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_the_path_decides(path: str, other: bool) -> None:
         assert answer.json() | {"error": {}} == {"type": "error", "error": {}, "request_id": "r1"}
     else:
         assert answer.json()["error"]["code"] == "invalid_api_key"
-    assert keys.asked == (["a key", "another"] if other else ["another"])
+    assert keys.looked_up == (["a key", "another"] if other else ["another"])
 
 
 async def test_errors_of_the_application_follow_them_too() -> None:

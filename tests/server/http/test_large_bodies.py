@@ -20,7 +20,7 @@ from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
 from forefront.server.routes import admin as admin_module
 from forefront.server.routes.admin import AdminRoutes
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.server.request_scope import authenticate_as
 
 BODY = b'"' + b"x" * 2**20 + b'"'
@@ -96,7 +96,7 @@ async def test_the_body_of_an_administrator(
     def refuse(body: bytes) -> None:
         assert body == BODY
         threads.append(threading.current_thread().name)
-        raise ApiError("invalid_json", "x")
+        raise RequestError("invalid_json", "x")
 
     monkeypatch.setattr(admin_module, parse, refuse)
     nothing: Any = None
@@ -104,7 +104,7 @@ async def test_the_body_of_an_administrator(
     route = next(route for route in routes if route.path == path and {"POST", "PUT"} & (route.methods or set()))
     request = Request({**scope_of(path), "path_params": {"name": "x"}}, client())
     endpoint: Any = route.endpoint
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         await endpoint(request)
     assert [name.partition("_")[0] for name in threads] == ["worker"]
 
@@ -165,6 +165,6 @@ async def test_too_many_values_are_refused_before_they_are_parsed(workers: Worke
     share = RequestMemory(BodyMemory())
     share.begin("p", "k", reserved=False)
     parsed: list[bytes | bytearray] = []
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         await parse_body(parsed.append, b"[" * 2**20, share, workers, Tenant("p", 1))
     assert (caught.value.code, parsed) == ("body_too_large", [])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.http.parsed_size import parsed_size, small_parsed_size
-from forefront.wire.json_reader import read_json
+from forefront.wire.parsing.json_reader import read_json
 
 HOSTILE = [
     *(

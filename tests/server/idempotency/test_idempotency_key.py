@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.server.routes.test_admin import make_key
@@ -91,7 +92,7 @@ async def test_a_client_that_lost_its_connection_finds_its_run_again(server: Run
     headers = fresh()
     async with server.async_client() as client:
         first = asyncio.create_task(client.post(CHAT, json=LONG | {"stream": stream}, headers=headers))
-        await asyncio.sleep(0.2)
+        await until_running(client, first)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         again = await client.post(CHAT, json=LONG | {"stream": stream}, headers=headers)
@@ -105,11 +106,18 @@ async def test_one_leaving_does_not_disturb_the_others(server: RunningServer) ->
     headers = fresh()
     async with server.async_client() as client:
         tasks = [asyncio.create_task(client.post(CHAT, json=LONG, headers=headers)) for _ in range(3)]
-        await asyncio.sleep(0.2)
+        await until_running(client, tasks[0])
         tasks[0].cancel()
         second, third = await asyncio.gather(*tasks[1:])
     assert second.content == third.content
     assert second.json()["usage"]["completion_tokens"] == 1500
+
+
+async def until_running(client: httpx.AsyncClient, request: "asyncio.Task[httpx.Response]") -> None:
+    """Return once the request runs on the server, or has been answered already."""
+    async with asyncio.timeout(60):
+        while not request.done() and (await client.get("/admin/status")).json()["running"] == 0:
+            await asyncio.sleep(0.01)
 
 
 def test_another_request_under_the_same_key_is_refused(server: RunningServer) -> None:

@@ -175,9 +175,9 @@ def test_headers(client: anthropic.Anthropic) -> None:
 def test_errors(
     client: anthropic.Anthropic, fields: dict[str, Any], kind: type[anthropic.APIStatusError], name: str, streamed: bool
 ) -> None:
-    asked: dict[str, Any] = {"model": "tiny", "max_tokens": 2, "messages": HELLO} | fields
+    arguments: dict[str, Any] = {"model": "tiny", "max_tokens": 2, "messages": HELLO} | fields
     with pytest.raises(kind) as caught:
-        client.messages.create(**asked, stream=streamed)
+        client.messages.create(**arguments, stream=streamed)
     body: Any = caught.value.body
     assert set(body) == {"type", "error", "request_id"}
     assert (body["type"], body["error"]["type"], set(body["error"])) == ("error", name, {"type", "message"})

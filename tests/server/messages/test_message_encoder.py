@@ -16,31 +16,31 @@ from forefront.catalog.catalog import Build, ModelUse
 from forefront.chat.events import (
     ChoiceEnd,
     Completed,
+    ContentDelta,
     Event,
     ReasoningDelta,
     Started,
-    TextDelta,
     ToolCallBegin,
-    ToolCallDelta,
+    ToolInputDelta,
 )
 from forefront.server.messages.message_encoder import MessageEncoder
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.messages.chat_request import parse_messages_request
 from forefront.wire.messages.errors import messages_status
 from forefront.wire.messages.thinking import SIGNATURE, decode_thinking
 
 EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
-CALLS: list[Event] = [ToolCallBegin(0, 0, "f"), ToolCallDelta(0, 0, '{"a":'), ToolCallDelta(0, 0, "1}")]
+CALLS: list[Event] = [ToolCallBegin(0, 0, "f"), ToolInputDelta(0, 0, '{"a":'), ToolInputDelta(0, 0, "1}")]
 ANSWER: list[Event] = [
     Started(10, 4),
     ReasoningDelta(0, "I th"),
     ReasoningDelta(0, "ink"),
-    TextDelta(0, "He"),
-    TextDelta(0, 'llo "you"'),
+    ContentDelta(0, "He"),
+    ContentDelta(0, 'llo "you"'),
     *CALLS,
     ToolCallBegin(0, 1, "g"),
-    ToolCallDelta(0, 1, "{}"),
+    ToolInputDelta(0, 1, "{}"),
     ChoiceEnd(0, "tool_calls"),
     Completed(10, 7, 4, 2),
 ]
@@ -121,8 +121,8 @@ async def test_a_stream_becomes_the_whole_message(display: Any) -> None:
 
 async def test_deltas_of_two_calls_may_alternate() -> None:
     events: list[Event] = [
-        Started(1, 0), ToolCallBegin(0, 0, "f"), ToolCallBegin(0, 1, "g"), ToolCallDelta(0, 0, '{"a":1}'),
-        ToolCallDelta(0, 1, '{"b":2}'), ChoiceEnd(0, "tool_calls"), Completed(1, 1, 0),
+        Started(1, 0), ToolCallBegin(0, 0, "f"), ToolCallBegin(0, 1, "g"), ToolInputDelta(0, 0, '{"a":1}'),
+        ToolInputDelta(0, 1, '{"b":2}'), ChoiceEnd(0, "tool_calls"), Completed(1, 1, 0),
     ]  # fmt: skip
     expected = [{"a": 1}, {"b": 2}]
     assert [block["input"] for block in (await whole(events))["content"]] == expected
@@ -149,7 +149,7 @@ async def test_reasons(end: ChoiceEnd, reason: str, sequence: str | None) -> Non
 
 @pytest.mark.parametrize("text", ['{"a": ', "", "[1]", '{"a": 1e999}', "[" * 100_000])
 async def test_arguments_that_are_no_object(text: str) -> None:
-    events: list[Event] = [Started(1, 0), ToolCallBegin(0, 0, "f"), ToolCallDelta(0, 0, text), ChoiceEnd(0, "length")]
+    events: list[Event] = [Started(1, 0), ToolCallBegin(0, 0, "f"), ToolInputDelta(0, 0, text), ChoiceEnd(0, "length")]
     assert (await whole([*events, Completed(1, 1, 0)]))["content"][0]["input"] == {}
 
 
@@ -158,7 +158,7 @@ def test_a_failure_ends_a_stream_with_one_error(place: int) -> None:
     encoding = encoder()
     frames = [frame for event in ANSWER[:place] for frame in encoding.frames(event)]
     events = parse(
-        [*frames, encoding.failure(ApiError("engine_failed", "The engine failed.")), encoding.end_of_stream()]
+        [*frames, encoding.failure(RequestError("engine_failed", "The engine failed.")), encoding.end_of_stream()]
     )
     assert [event["type"] for event in events].count("error") == 1
     assert events[-1] == {"type": "error", "error": {"type": "api_error", "message": "The engine failed."}}
@@ -177,12 +177,12 @@ def test_omitted_thinking_takes_memory() -> None:
     encoding.frames(Started(1, 0))
     assert len(encoding.frames(ReasoningDelta(0, "x" * 10**6))) == 1
     assert sum(held) > 10**6
-    assert len(encoding.frames(TextDelta(0, "y"))) == 4
+    assert len(encoding.frames(ContentDelta(0, "y"))) == 4
 
 
 @pytest.mark.parametrize("code", ERRORS)
 def test_errors_fit_the_clients_types(code: str) -> None:
-    [event] = parse([encoder().failure(ApiError(code, "It failed.", param="a.b"))])
+    [event] = parse([encoder().failure(RequestError(code, "It failed.", param="a.b"))])
     assert event["error"]["message"] == "`a.b`: It failed."
     status = messages_status(code)
     assert (status == 422, 400 <= status < 600) == (False, True)

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
 async def _elsewhere(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -39,7 +39,7 @@ async def _ask(endpoint: ASGIApp, sent: list[Message], method: str = "POST", pat
 
 async def test_errors_of_the_api_are_answered() -> None:
     sent: list[Message] = []
-    await _ask(_raising(ApiError("overloaded", "Later.", retry_after=3)), sent)
+    await _ask(_raising(RequestError("overloaded", "Later.", retry_after=3)), sent)
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"3") in sent[0]["headers"]
     assert json.loads(sent[1]["body"])["error"]["message"] == "Later."
@@ -54,7 +54,7 @@ async def test_a_mistake_is_a_500_without_internals_and_is_raised_for_the_log() 
     assert b"secret" not in sent[1]["body"]
 
 
-@pytest.mark.parametrize("error", [ApiError("overloaded", "Later."), ZeroDivisionError()])
+@pytest.mark.parametrize("error", [RequestError("overloaded", "Later."), ZeroDivisionError()])
 async def test_nothing_is_added_to_what_has_begun(error: Exception) -> None:
     sent: list[Message] = []
     with pytest.raises(type(error)):

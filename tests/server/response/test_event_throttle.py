@@ -13,22 +13,22 @@ def _scope(agent: str) -> Scope:
 
 
 async def test_events_for_a_bare_fetch_are_apart() -> None:
-    said: list[tuple[bytes, float]] = []
+    sent: list[tuple[bytes, float]] = []
 
-    async def say(body: bytes) -> None:
-        said.append((body, time.monotonic()))
+    async def send(body: bytes) -> None:
+        sent.append((body, time.monotonic()))
 
-    say_apart = throttled(_scope("node"), say)
+    send_throttled = throttled(_scope("node"), send)
     for body in (b"a", b"b", b"c"):
-        await say_apart(body)
-    assert [body for body, _ in said] == [b"a", b"b", b"c"]
-    times = [at for _, at in said]
+        await send_throttled(body)
+    assert [body for body, _ in sent] == [b"a", b"b", b"c"]
+    times = [at for _, at in sent]
     assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= GAP * 0.99
 
 
 async def test_others_get_them_as_they_come() -> None:
-    async def say(body: bytes) -> None:
+    async def send(body: bytes) -> None:
         raise AssertionError
 
     for agent in ("python-httpx/0.28", "OpenAI/JS 4.104.0", "forefront-node/0.1.0", ""):
-        assert throttled(_scope(agent), say) is say
+        assert throttled(_scope(agent), send) is send

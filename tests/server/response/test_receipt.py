@@ -7,7 +7,7 @@ import pytest
 
 from forefront.server.http.error_response import error_headers
 from forefront.server.response.sse import encode_waiting
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from tests.support.server import RunningServer
 
 PATH = "/v1/chat/completions"
@@ -70,7 +70,7 @@ def test_headers_of_success_and_failure(server: RunningServer) -> None:
 
 def test_errors_say_whether_to_try_again() -> None:
     for code, (status, _) in ERRORS.items():
-        headers = error_headers(ApiError(code, "x"))
+        headers = error_headers(RequestError(code, "x"))
         assert (headers["x-should-retry"] == "true") is (status >= 500 or status in (408, 429))
         assert ("retry-after" in headers) is (status in (429, 503))
 

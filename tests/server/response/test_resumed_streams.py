@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from forefront import APIConnectionError, AsyncForefrontClient, ConflictError, ForefrontClient, NotFoundError
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.node import run
@@ -64,7 +64,7 @@ def post(http: httpx.Client, key: str | None, last: str | None = None, **fields:
 
 def wait_for_usage(http: httpx.Client, name: str) -> dict[str, Any]:
     """The ledger's row, which is written after the end of an aborted request."""
-    for _ in range(500):
+    for _ in range(5000):
         answer = http.get(f"/v1/usage/{name}")
         if answer.status_code == 200:
             body: dict[str, Any] = answer.json()

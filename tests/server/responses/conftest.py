@@ -1,11 +1,11 @@
-"""A server whose backend answers at once, or slowly enough to be watched, on a store of its own."""
+"""A server whose backend answers at once, or slowly enough to be watched, on its own store."""
 
 from collections.abc import Iterator
 
 import openai
 import pytest
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from tests.support.instant import KEY, Instant, Nursery
 
 

@@ -155,8 +155,8 @@ def test_calls_of_tools_in_a_namespace(server: RunningServer, streamed: bool) ->
     assert (call["namespace"], call["name"]) == ("sky", "get_weather")
     assert response["tools"] == [SPACE | {"tools": [WEATHER | {"description": None, "strict": None}]}]
     result = {"type": "function_call_output", "call_id": call["call_id"], "output": "clear"}
-    asked = {"role": "user", "content": "Weather in Rome?"}
-    again = create(server, **fields | {"input": [asked, call, result], "tool_choice": "auto"})
+    question = {"role": "user", "content": "Weather in Rome?"}
+    again = create(server, **fields | {"input": [question, call, result], "tool_choice": "auto"})
     assert again["usage"]["input_tokens"] > response["usage"]["input_tokens"]
 
 

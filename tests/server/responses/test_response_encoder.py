@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from forefront.catalog.catalog import Build, ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import ChoiceEnd, Completed, Event, Started, ToolCallBegin, ToolInputDelta
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.responses.api import parse_response_request
 from forefront.server.responses.response_encoder import ResponsesEncoder
@@ -16,11 +16,11 @@ from forefront.wire.responses.chat_request import ParsedResponse
 INTERLEAVED: list[Event] = [
     Started(10, 4),
     ToolCallBegin(0, 0, "f"),
-    ToolCallDelta(0, 0, '{"a":'),
+    ToolInputDelta(0, 0, '{"a":'),
     ToolCallBegin(0, 1, "g"),
-    ToolCallDelta(0, 1, '{"b":'),
-    ToolCallDelta(0, 0, "1}"),
-    ToolCallDelta(0, 1, "2}"),
+    ToolInputDelta(0, 1, '{"b":'),
+    ToolInputDelta(0, 0, "1}"),
+    ToolInputDelta(0, 1, "2}"),
     ChoiceEnd(0, "tool_calls"),
     Completed(10, 7, 4, 2),
 ]

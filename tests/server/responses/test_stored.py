@@ -97,14 +97,14 @@ def test_items_are_referred_to_by_id(client: Any) -> None:
 
 def test_a_tool_round_over_stored_responses(client: Any) -> None:
     tools: Any = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
-    asked = create(client, model="forefront-mini", tools=tools, tool_choice="required", max_output_tokens=64)
-    call = next(item for item in asked.output if item.type == "function_call")
+    calling = create(client, model="forefront-mini", tools=tools, tool_choice="required", max_output_tokens=64)
+    call = next(item for item in calling.output if item.type == "function_call")
     output: Any = [{"type": "function_call_output", "call_id": call.call_id, "output": "12"}]
-    answered = create(client, model="forefront-mini", input=output, previous_response_id=asked.id, tools=tools)
+    answered = create(client, model="forefront-mini", input=output, previous_response_id=calling.id, tools=tools)
     assert answered.status in ("completed", "incomplete")
     assert client.responses.input_items.list(answered.id).data[0].type == "function_call_output"
     unknown: Any = [{"type": "function_call_output", "call_id": "call_x", "output": "12"}]
-    assert error(lambda: create(client, input=unknown, previous_response_id=asked.id))["param"] == "input[0].call_id"
+    assert error(lambda: create(client, input=unknown, previous_response_id=calling.id))["param"] == "input[0].call_id"
 
 
 def test_deleted_responses_are_gone(client: Any) -> None:

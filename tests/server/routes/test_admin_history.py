@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from forefront.cli.config import Config
+from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from tests.support.instant import KEY, MODEL, Nursery
 

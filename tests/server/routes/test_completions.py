@@ -61,18 +61,18 @@ def test_echo_alone_scores_the_prompt(server: RunningServer) -> None:
     [choice] = answer["choices"]
     assert choice["text"] == "Once upon a time"
     assert answer["usage"]["completion_tokens"] == 0
-    told = choice["logprobs"]
-    assert "".join(told["tokens"]) == "Once upon a time"
-    assert told["token_logprobs"][0] is None
-    assert told["top_logprobs"][0] is None
-    assert all(logprob <= 0 for logprob in told["token_logprobs"][1:])
-    assert all(len(top) in (2, 3) for top in told["top_logprobs"][1:])
-    places = [*told["text_offset"], len(choice["text"])]
-    assert [choice["text"][a:b] for a, b in pairwise(places)] == told["tokens"]
+    scores = choice["logprobs"]
+    assert "".join(scores["tokens"]) == "Once upon a time"
+    assert scores["token_logprobs"][0] is None
+    assert scores["top_logprobs"][0] is None
+    assert all(logprob <= 0 for logprob in scores["token_logprobs"][1:])
+    assert all(len(top) in (2, 3) for top in scores["top_logprobs"][1:])
+    places = [*scores["text_offset"], len(choice["text"])]
+    assert [choice["text"][a:b] for a, b in pairwise(places)] == scores["tokens"]
 
 
 def test_scores_do_not_depend_on_the_request_form(server: RunningServer) -> None:
-    """What the model says of its own greedy answer is the same when that answer comes as a prompt."""
+    """The log-probabilities of a greedy answer are the same when that answer is a prompt."""
     made = complete(server, temperature=0, logprobs=0, model="forefront-mini", max_tokens=12)["choices"][0]
     whole = complete(
         server,
@@ -82,11 +82,11 @@ def test_scores_do_not_depend_on_the_request_form(server: RunningServer) -> None
         logprobs=0,
         model="forefront-mini",
     )["choices"][0]
-    asked = made["logprobs"]["token_logprobs"]
-    scored = whole["logprobs"]["token_logprobs"][-len(asked) :]
-    if made["logprobs"]["tokens"] == whole["logprobs"]["tokens"][-len(asked) :]:
-        assert all(math.isclose(a, b, abs_tol=0.02) for a, b in zip(asked, scored, strict=True))
-    else:  # another tokenisation of the same text has scores of its own
+    own_scores = made["logprobs"]["token_logprobs"]
+    scored = whole["logprobs"]["token_logprobs"][-len(own_scores) :]
+    if made["logprobs"]["tokens"] == whole["logprobs"]["tokens"][-len(own_scores) :]:
+        assert all(math.isclose(a, b, abs_tol=0.02) for a, b in zip(own_scores, scored, strict=True))
+    else:  # another tokenisation of the same text has other scores
         assert whole["text"].endswith(made["text"])
 
 
@@ -109,8 +109,8 @@ def test_a_stream_says_the_same(server: RunningServer) -> None:
         parts = [choice for chunk in chunks for choice in chunk["choices"] if choice["index"] == index]
         assert "".join(part["text"] for part in parts) == whole["choices"][index]["text"]
         assert parts[-1]["finish_reason"] == "length"
-        told = [logprob for part in parts if part["logprobs"] for logprob in part["logprobs"]["token_logprobs"]]
-        assert told == whole["choices"][index]["logprobs"]["token_logprobs"]
+        scores = [logprob for part in parts if part["logprobs"] for logprob in part["logprobs"]["token_logprobs"]]
+        assert scores == whole["choices"][index]["logprobs"]["token_logprobs"]
     assert chunks[-1]["usage"] == whole["usage"]
     assert chunks[-1]["receipt"]
 

@@ -14,7 +14,7 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from tests.catalog.test_load_queue import Loader, Memory, until
 from tests.server.http.test_leaving import BODY, Connection, office
 from tests.support.instant import MODEL
@@ -80,7 +80,7 @@ async def test_waiters_are_bounded_by_the_queue(tmp_path: Path) -> None:
     async with waiting(tmp_path) as served:
         waiting_ones = [served.request() for _ in range(7)]
         await until(lambda: len(served.model.waiting) == 7)
-        with pytest.raises(ApiError) as refused:
+        with pytest.raises(RequestError) as refused:
             await served.request()[1]
         assert refused.value.code == "overloaded"
         served.loader.gate.set()
@@ -91,7 +91,7 @@ async def test_waiters_are_bounded_by_the_queue(tmp_path: Path) -> None:
 
 async def test_a_deadline_ends_the_wait(tmp_path: Path) -> None:
     async with waiting(tmp_path) as served:
-        with pytest.raises(ApiError) as ended:
+        with pytest.raises(RequestError) as ended:
             await served.request(deadline_ms=50)[1]
         assert ended.value.code == "deadline_exceeded"
         assert not served.model.waiting

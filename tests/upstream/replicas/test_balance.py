@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.replicas.affinity import conversation_key, rank, replica_seed
 from forefront.upstream.replicas.balance import Load, least_loaded, preferred
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 SEEDS = [replica_seed(f"http://gpu-{number}:8000/v1") for number in range(5)]
 TENANT = Tenant("team")

@@ -3,10 +3,10 @@
 import asyncio
 
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.replicas.circuit import Circuit, CircuitPolicy
 from forefront.upstream.replicas.health_checks import HealthChecks
-from forefront.upstream.replicas.replica_state import ReplicaState
+from forefront.upstream.replicas.replica_state import UpstreamReplicaState
 
 
 class Checked:
@@ -14,13 +14,15 @@ class Checked:
 
     def __init__(self) -> None:
         self.works, self.checks, self.now = True, 0, 0.0
-        self.state = ReplicaState(Replica("big/1", "http://gpu-1/v1"), Circuit(CircuitPolicy()), self.clock)
+        self.state = UpstreamReplicaState(
+            UpstreamReplica("big/1", "http://gpu-1/v1"), Circuit(CircuitPolicy()), self.clock
+        )
 
     def clock(self) -> float:
         self.now += 1
         return self.now
 
-    async def check(self, replica: Replica) -> None:
+    async def check(self, replica: UpstreamReplica) -> None:
         assert replica.name == "big/1"
         self.checks += 1
         if not self.works:
@@ -28,7 +30,7 @@ class Checked:
 
 
 async def until_checked(checked: Checked, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while checked.checks < count:
             await asyncio.sleep(0.001)
 
@@ -67,7 +69,7 @@ async def test_a_replica_that_answers_is_not_checked() -> None:
     checked = Checked()
     checks = HealthChecks(checked.check, checked.clock, seconds=0.001)
     checks.start([checked.state])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(50):
             checked.state.answered()
             await asyncio.sleep(0)

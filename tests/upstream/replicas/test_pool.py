@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.errors import FailureKind, UpstreamError
-from forefront.upstream.replica import Replica, RoutedRequest
+from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.upstream.replicas.circuit import CircuitPolicy
-from forefront.upstream.replicas.pool import MAX_ATTEMPTS, ReplicaPool
+from forefront.upstream.replicas.pool import MAX_ATTEMPTS, UpstreamPool
 from forefront.upstream.replicas.replica_state import ReplicaAttempt
-from forefront.wire.errors import ApiError
-from forefront.wire.message import Message
-from forefront.wire.request import ChatRequest
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.errors import RequestError
 
 POLICY = CircuitPolicy(failures=3)
 
@@ -39,8 +39,10 @@ class Bench:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        replicas = [Replica(f"big/{number}", f"http://gpu-{number}:8000/v1") for number in range(1, self.count + 1)]
-        self.pool = ReplicaPool(replicas, policy=POLICY, clock=self.clock)
+        replicas = [
+            UpstreamReplica(f"big/{number}", f"http://gpu-{number}:8000/v1") for number in range(1, self.count + 1)
+        ]
+        self.pool = UpstreamPool(replicas, policy=POLICY, clock=self.clock)
 
     async def fail_until_open(self, name: str, kind: FailureKind = "unreachable") -> None:
         """Let requests to a replica fail until it is not chosen any more."""
@@ -65,14 +67,14 @@ def failure(kind: FailureKind, retry_after: float | None = None) -> UpstreamErro
     return UpstreamError(kind, "engine_failed", "It failed.", retry_after=retry_after)
 
 
-async def tried(bench: Bench, kinds: list[FailureKind]) -> tuple[list[str], ApiError | None]:
+async def tried(bench: Bench, kinds: list[FailureKind]) -> tuple[list[str], RequestError | None]:
     """The replicas of one request whose attempts fail so, and what the client gets if no further one follows."""
     names: list[str] = []
     failures: list[UpstreamError] = []
     for kind in kinds:
         try:
             attempt = await bench.pool.choose(routed(), failures)
-        except ApiError as error:
+        except RequestError as error:
             return names, error
         names.append(attempt.replica.name)
         failed = failure(kind)
@@ -80,7 +82,7 @@ async def tried(bench: Bench, kinds: list[FailureKind]) -> tuple[list[str], ApiE
         failures.append(failed)
     try:
         (await bench.pool.choose(routed(), failures)).end(None)
-    except ApiError as error:
+    except RequestError as error:
         return names, error
     return names, None
 
@@ -195,7 +197,7 @@ async def test_without_any_replica_the_error_says_when_to_come_back() -> None:
     bench = Bench(2)
     await bench.fail_until_open("big/1")
     await bench.fail_until_open("big/2")
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         await bench.pool.choose(routed(), [])
     assert caught.value.code == "upstream_unavailable"
     assert caught.value.retry_after is not None
@@ -209,11 +211,11 @@ async def test_one_tenant_cannot_eject_the_replicas_of_others() -> None:
         for _ in range(2):
             try:
                 attempt = await bench.pool.choose(routed(tenant="bad"), failures)
-            except ApiError:
+            except RequestError:
                 break
             attempt.end(failed := failure("broken"))
             failures.append(failed)
-    with pytest.raises(ApiError):
+    with pytest.raises(RequestError):
         await bench.pool.choose(routed(tenant="bad"), [])
     for number in range(20):
         attempt = await bench.pool.choose(routed(number, tenant="good"), [])
@@ -222,7 +224,7 @@ async def test_one_tenant_cannot_eject_the_replicas_of_others() -> None:
 
 
 async def test_the_status_shows_neither_keys_nor_passwords() -> None:
-    pool = ReplicaPool([Replica("big/1", "http://user:secret@gpu-1:8000/v1?key=secret", "secret")])
+    pool = UpstreamPool([UpstreamReplica("big/1", "http://user:secret@gpu-1:8000/v1?key=secret", "secret")])
     (await pool.choose(routed(), [])).end(failure("unreachable"))
     (status,) = pool.status()
     assert "secret" not in str(status)
@@ -249,7 +251,7 @@ async def test_accounts_balance(steps: list[tuple[str, int]], count: int) -> Non
         if step == "choose":
             try:
                 running.append(await bench.pool.choose(routed(number, number + 1, f"t{number % 3}"), []))
-            except ApiError as error:
+            except RequestError as error:
                 assert error.code == "upstream_unavailable"
         elif step == "wait":
             bench.clock.now += number

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.chat_request import ParsedMessage, parse_count_tokens_request, parse_messages_request
 from forefront.wire.messages.thinking import encode_thinking
 
@@ -219,7 +219,7 @@ ROUND = [user(text("x")), assistant(CALL)]
     ],
 )  # fmt: skip
 def test_errors_name_the_field_of_this_api(fields: dict[str, Any], code: str, param: str) -> None:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         parse(**fields)
     assert (caught.value.code, caught.value.param) == (code, param), caught.value.message
     assert "tool_call_id" not in caught.value.message
@@ -267,6 +267,6 @@ def test_counting_needs_no_limit() -> None:
     assert parse_count_tokens_request(json.dumps(whole).encode()).ignored == (
         "max_tokens", "metadata", "stop_sequences",
     )  # fmt: skip
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(RequestError) as caught:
         parse_count_tokens_request(json.dumps(body | {"messages": []}).encode())
     assert caught.value.param == "messages"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.chat_request import parse_count_tokens_request, parse_messages_request
 from forefront.wire.messages.errors import error_object, messages_status
 from forefront.wire.messages.request import MessagesRequest
@@ -123,7 +123,7 @@ def test_a_wrong_value_is_refused_by_name_or_fits(path: tuple[str | int, ...]) -
     for value in SAMPLES:
         try:
             parse_messages_request(put(path, value))
-        except ApiError as error:
+        except RequestError as error:
             refused += 1
             assert 400 <= messages_status(error.code) < 500
             assert error_object(error).type == "invalid_request_error"
@@ -153,7 +153,7 @@ def test_any_json_anywhere_is_refused_or_accepted(path: tuple[str | int, ...], v
     for parse in (parse_messages_request, parse_count_tokens_request):
         try:
             parsed = parse(put(path, value))
-        except ApiError as error:
+        except RequestError as error:
             assert 400 <= messages_status(error.code) < 500
         else:
             assert parsed.request.messages

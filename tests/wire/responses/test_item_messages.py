@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.chat_request import ParsedResponse, to_chat_request
 from forefront.wire.responses.item_messages import encode_reasoning
 from forefront.wire.responses.parse import parse_request
@@ -91,7 +91,7 @@ def test_paths_lead_back_to_items() -> None:
     ],
 )
 def test_calls_and_results_match(items: list[Any], param: str) -> None:
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(RequestError) as refused:
         parse(*items)
     assert refused.value.param == param
 

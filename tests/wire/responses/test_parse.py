@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.server.responses.api import parse_response_request
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.responses.request import ResponsesRequest
 
 # A request with every field and every kind of item.
@@ -72,10 +72,10 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     return dict(root)
 
 
-def read(body: dict[str, Any]) -> ApiError | None:
+def read(body: dict[str, Any]) -> RequestError | None:
     try:
         parse_response_request(json.dumps(body).encode())
-    except ApiError as error:
+    except RequestError as error:
         return error
     return None
 

@@ -11,7 +11,7 @@ import { applyTheme, currentTheme } from "../shared/theme";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** Swagger UI has a class of its own for its dark form. */
+/** Swagger UI has its own class for its dark form. */
 function followTheme(): void {
   const theme = currentTheme();
   applyTheme(theme);

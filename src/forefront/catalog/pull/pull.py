@@ -7,10 +7,10 @@ from forefront.catalog.known_models import PackageModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.disk import disk_errors
 from forefront.catalog.pull.display import Display
-from forefront.catalog.pull.hub import HubSettings, hub_settings
-from forefront.catalog.pull.hub_pull import HubPull
-from forefront.catalog.pull.package import fetch
-from forefront.catalog.pull.records import ModelUse, PulledFile, PulledModel, PulledModels
+from forefront.catalog.pull.hub.hub_api import HubSettings, hub_settings
+from forefront.catalog.pull.hub.hub_pull import HubPull
+from forefront.catalog.pull.package_pull import fetch
+from forefront.catalog.pull.records import ModelLock, PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_files
 from forefront.catalog.pull.url_pull import pull_url
 from forefront.catalog.reference import HubReference, UrlReference
@@ -49,7 +49,7 @@ class Puller:
         model = self.records.get(reference_text(remote))
         return model if model is not None and model.is_complete else self.pull(remote)
 
-    def find_source(self, source: ModelSource) -> tuple[ModelSource, ModelUse | None]:
+    def find_source(self, source: ModelSource) -> tuple[ModelSource, ModelLock | None]:
         """The source with its files on disk. A pulled model is in use as long as the second value exists."""
         if source.remote is None:
             return source, None

@@ -108,7 +108,7 @@ class PulledModel(msgspec.Struct, kw_only=True):
         return path in ("config.json", "quantize_config.json") or path.endswith(".safetensors")
 
 
-class ModelUse:
+class ModelLock:
     """Marks a model as in use as long as this object exists, at most until the process ends. Raises `OSError`."""
 
     def __init__(self, path: Path) -> None:
@@ -154,11 +154,11 @@ class PulledModels:
         model = None if source.remote is None else self.get(reference_text(source.remote))
         return source if model is None or not model.is_complete else model.as_source(source)
 
-    def use(self, model: PulledModel) -> ModelUse:
+    def use(self, model: PulledModel) -> ModelLock:
         """Mark the model as in use now. Raises `OSError`."""
         model.used = int(time.time())
         self.save(model)
-        return ModelUse(self._use_path(model.reference))
+        return ModelLock(self._use_path(model.reference))
 
     def is_used(self, model: PulledModel) -> bool:
         """Whether a process of this home uses the model now. Raises `OSError`."""

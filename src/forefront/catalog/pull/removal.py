@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.hub_cache import HubCache
+from forefront.catalog.pull.hub.hub_cache import HubCache
 from forefront.catalog.pull.records import PulledModel, PulledModels
 from forefront.catalog.reference import HubReference, parse_reference
 

@@ -26,7 +26,7 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(?:(\d{1,1
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class TransferError(Exception):
+class DownloadError(Exception):
     """A file that cannot be had. The text is a reason; `status` is the server's last status, if that is the reason."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:
@@ -69,10 +69,10 @@ class PartialFile:
         self._reset()
 
     def append(self, chunk: bytes) -> None:
-        """Write `chunk`. Raises `OSError`, and `TransferError` if the file becomes longer than it should be."""
+        """Write `chunk`. Raises `OSError`, and `DownloadError` if the file becomes longer than it should be."""
         if self._remote.size is not None and self.size + len(chunk) > self._remote.size:
             self.restart()
-            raise TransferError(f"the server sends more than the {self._remote.size} bytes that it declared")
+            raise DownloadError(f"the server sends more than the {self._remote.size} bytes that it declared")
         rest = memoryview(chunk)
         while rest:
             written = self._file.write(rest)
@@ -80,12 +80,12 @@ class PartialFile:
             rest = rest[written:]
 
     def finish(self) -> str:
-        """Compare the content with its hash and make it durable; its SHA-256. Raises `TransferError`."""
+        """Compare the content with its hash and make it durable; its SHA-256. Raises `DownloadError`."""
         digest = self._sha256.hexdigest()
         differs = self._remote.sha256 and digest != self._remote.sha256
         if differs or (self._remote.git_sha1 and self._git.hexdigest() != self._remote.git_sha1):
             self.restart()
-            raise TransferError("what came has another checksum than it should have; it has been deleted")
+            raise DownloadError("what came has another checksum than it should have; it has been deleted")
         os.fsync(self._file.fileno())
         return digest
 
@@ -107,16 +107,16 @@ class PartialFile:
 
 
 def make_client() -> httpx.Client:
-    """A client for transfers: proxies and certificates as the environment says. Raises `TransferError`."""
+    """A client for transfers: proxies and certificates as the environment says. Raises `DownloadError`."""
     headers = {"accept-encoding": "identity", "user-agent": f"forefront/{version('forefront')}"}
     try:
         return httpx.Client(timeout=_TIMEOUT, headers=headers)
     except (ValueError, ImportError, OSError) as error:  # the proxy's URL, a package for SOCKS, a certificate file
-        raise TransferError(f"the proxy or certificate settings of the environment cannot be used: {error}") from None
+        raise DownloadError(f"the proxy or certificate settings of the environment cannot be used: {error}") from None
 
 
 def find_size(client: httpx.Client, url: str) -> int | None:
-    """The size in bytes that the server states, None if it states none. Raises `TransferError`."""
+    """The size in bytes that the server states, None if it states none. Raises `DownloadError`."""
     try:
         with _open(client, url, {}, "HEAD") as response:
             text = response.headers.get("content-length", "")
@@ -133,7 +133,7 @@ def transfer(
 ) -> str:
     """Bring the file to `path`, after what is there already, and return its SHA-256.
 
-    `shown` gets the size after each piece. What has come stays at `path` if the transfer fails. Raises `TransferError`,
+    `shown` gets the size after each piece. What has come stays at `path` if the transfer fails. Raises `DownloadError`,
     and `OSError` of the disk.
     """
     partial = PartialFile(path, remote)
@@ -148,7 +148,7 @@ def transfer(
             except (httpx.TransportError, _BrokenTransferError) as error:
                 failures = 0 if partial.size > before else failures
                 if failures == len(PAUSES):
-                    raise TransferError(_reason(error, remote.url)) from None
+                    raise DownloadError(_reason(error, remote.url)) from None
                 time.sleep(PAUSES[failures])
                 failures += 1
         return partial.finish()
@@ -182,9 +182,9 @@ def _open(client: httpx.Client, url: str, headers: Mapping[str, str], method: st
         response.close()
         request = response.next_request
         if request.url.scheme != "https" and not (url.startswith("http://") and _same_host(url, request.url)):
-            raise TransferError(f"it is redirected to {request.url.host} without encryption")
+            raise DownloadError(f"it is redirected to {request.url.host} without encryption")
     else:
-        raise TransferError("it is redirected too often")
+        raise DownloadError("it is redirected too often")
     try:
         yield response
     finally:
@@ -213,9 +213,9 @@ def _check_start(response: httpx.Response, partial: PartialFile) -> None:
     if status in _RETRIED:
         raise _BrokenTransferError(f"the server answers with status {status}")
     if status not in (200, 206):
-        raise TransferError(f"the server answers with status {status}", status)
+        raise DownloadError(f"the server answers with status {status}", status)
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise TransferError("the server sends it compressed, against the request")
+        raise DownloadError("the server sends it compressed, against the request")
     match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "")) if status == 206 else None
     start = 0 if status == 200 else -1 if match is None or match[1] is None else int(match[1])
     if start != partial.size:

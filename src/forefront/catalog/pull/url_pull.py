@@ -8,9 +8,9 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.disk import check_space
 from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.file_lock import hold_lock, is_locked
-from forefront.catalog.pull.hub_cache import size_of
+from forefront.catalog.pull.hub.hub_cache import size_of
 from forefront.catalog.pull.records import PulledFile, PulledModel, PulledModels
-from forefront.catalog.pull.transfer import RemoteFile, TransferError, find_size, make_client, transfer
+from forefront.catalog.pull.transfer import DownloadError, RemoteFile, find_size, make_client, transfer
 from forefront.catalog.reference import UrlReference
 from forefront.catalog.source import SourceError
 
@@ -18,7 +18,7 @@ from forefront.catalog.source import SourceError
 def pull_url(
     reference: UrlReference, home: Path, records: PulledModels, cache: ModelCache, display: Display
 ) -> PulledModel:
-    """The model in a folder of its own under `home`. Raises `SourceError`, and `OSError` of the disk."""
+    """The model in its own folder under `home`. Raises `SourceError`, and `OSError` of the disk."""
     folder = home / "pulled" / "files" / reference.sha256[:32]
     path, lock = folder / reference.file_name, folder / "lock"
     partial = path.with_name(f"{path.name}.incomplete")
@@ -44,7 +44,7 @@ def pull_url(
             try:
                 with make_client() as client:
                     _bring(client, reference, partial, display)
-            except TransferError as error:
+            except DownloadError as error:
                 raise SourceError(f"{reference}: {error}") from None
             partial.replace(path)
             cache.remember(path, reference.sha256)

@@ -20,7 +20,7 @@ from forefront.fairness.fair_semaphore import SemaphoreClosedError
 from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.fairness.worker_pool import WorkerPool
-from forefront.wire.errors import ApiError, shutting_down
+from forefront.wire.errors import RequestError, shutting_down
 
 # Bytes of the compiled grammars that are kept, each of them estimated: schemas and regexes have taken 44 to 142 for a
 # character, and small ones 80 KiB.
@@ -98,10 +98,10 @@ class Grammars:
             self._workers.put(GrammarWorker(vocabulary))
 
     async def compile(self, source: GrammarSource, param: str, tenant: Tenant = NO_TENANT) -> CompiledGrammar:
-        """The compiled grammar. Raises `ApiError`: 422 `invalid_value` with `param` and the reason if it cannot be
+        """The compiled grammar. Raises `RequestError`: 422 `invalid_value` with `param` and the reason if it cannot be
         used, 503 if too many of the tenant's wait to be compiled and at the server's end."""
         if len(source.text) > _TEXT_LIMIT:
-            raise ApiError("invalid_value", f"`{param}` is longer than {_TEXT_LIMIT} characters.", param=param)
+            raise RequestError("invalid_value", f"`{param}` is longer than {_TEXT_LIMIT} characters.", param=param)
         key = (tenant.name, source.key)
         found = self._find(key, source, tenant)
         found.waiting += 1
@@ -130,7 +130,7 @@ class Grammars:
             self._cache.move_to_end(key)
             return self._cache[key]
         if not self._waiting.take(tenant.name, 1):
-            raise ApiError("overloaded", "Too many grammars are being compiled; try again.")
+            raise RequestError("overloaded", "Too many grammars are being compiled; try again.")
         size = _EACH + _CHARACTER * len(source.text)
         task = asyncio.ensure_future(self._pool.run(tenant, size, lambda: self._compile(source, found)))
         found = _Compilation(task, size)
@@ -166,7 +166,7 @@ class Grammars:
         return CompiledGrammar(compile_here(self._index, checked.llguidance), self._index, checked, source)
 
 
-def _refusal(error: GrammarRefusedError, param: str) -> ApiError:
+def _refusal(error: GrammarRefusedError, param: str) -> RequestError:
     """The error for a client: it names what the client wrote, and shows nothing of a grammar made from it."""
     if error.path:
         place = error.path.removeprefix(param).lstrip(".")
@@ -174,8 +174,8 @@ def _refusal(error: GrammarRefusedError, param: str) -> ApiError:
             f"`{error.path}`" if error.path.startswith("tools") else f"`{param}`" + (f" at `{place}`" if place else "")
         )
         text = f"{where} cannot be used: {error}"
-        return ApiError("invalid_value", text[:_REASON_LIMIT], param=error.path[:_REASON_LIMIT])
+        return RequestError("invalid_value", text[:_REASON_LIMIT], param=error.path[:_REASON_LIMIT])
     reason = " ".join(str(error).replace("<non-verbose/>", "").split())
     if param.startswith(("tools", "response_format")):
         reason = reason if reason.startswith("it ") or reason.startswith("the server") else "it is too complex"
-    return ApiError("invalid_value", f"`{param}` cannot be used: {reason[:_REASON_LIMIT]}", param=param)
+    return RequestError("invalid_value", f"`{param}` cannot be used: {reason[:_REASON_LIMIT]}", param=param)

@@ -13,9 +13,9 @@ from forefront.chat.output.harmony import HarmonyFormat
 from forefront.chat.tools.tool_grammar import tool_grammar
 from forefront.engine.constraint import ConstraintFactory
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
-from forefront.wire.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, TextFormat
+from forefront.wire.errors import RequestError
 
 _SCHEMA: Final = "response_format.json_schema.schema"
 # What models put between their reasoning and the answer.
@@ -48,7 +48,7 @@ class StructuredOutput:
 
     def chat(self, request: ChatRequest, prompt: str) -> AnswerFormat | None:
         """The format of an answer to the rendered `prompt`, None for any text. Takes time that grows with the request.
-        Raises `ApiError` (422) for one that cannot be enforced."""
+        Raises `RequestError` (422) for one that cannot be enforced."""
         if (harmony := self._format.harmony) is not None:
             continued = harmony.final in prompt.rpartition("<|start|>")[2]
             return _requested(request) if continued else _in_channels(harmony, request)
@@ -63,7 +63,8 @@ class StructuredOutput:
         return _requested(request)
 
     async def constraint(self, wanted: AnswerFormat | None, tenant: Tenant) -> AnswerConstraint:
-        """The constraint, compiled in `tenant`'s share. Raises `ApiError` (422) for a format that cannot be used."""
+        """The constraint, compiled in `tenant`'s share. Raises `RequestError` (422) for a format that cannot be
+        used."""
         if wanted is None:
             return AnswerConstraint()
         compiled = await self._grammars.compile(wanted.source, wanted.param, tenant)
@@ -90,7 +91,7 @@ class StructuredOutput:
         """Calls, or an answer of the requested format."""
         if wanted.source.kind != "json_schema":
             text = f"`{wanted.param}` does not go with tools that the model may call or not: set `tool_choice`."
-            raise ApiError("invalid_value", text, param=wanted.param)
+            raise RequestError("invalid_value", text, param=wanted.param)
         parallel = request.parallel_tool_calls is not False
         calls = tool_grammar(self._format.tools, request.callable_tools, "required", parallel=parallel)
         rules = calls.lark.replace("start:", "called:", 1)
@@ -141,7 +142,7 @@ def _expression(source: GrammarSource) -> str:
     try:
         lark = gbnf_to_lark(source.text) if source.kind == "gbnf" else source.text
     except Exception as error:  # the GBNF reader raises all kinds
-        raise ApiError("invalid_value", f"`grammar` cannot be used: {error}", param="grammar") from None
+        raise RequestError("invalid_value", f"`grammar` cannot be used: {error}", param="grammar") from None
     return "answer_start\n" + re.sub(r"(?m)^start\b", "answer_start", lark)
 
 

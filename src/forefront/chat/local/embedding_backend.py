@@ -21,9 +21,9 @@ from forefront.engine.engine import EngineStats
 from forefront.engine.errors import EngineStoppedError, StepFailedError
 from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
-from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.errors import RequestError, shutting_down
 from forefront.wire.tokens import TokenizeRequest
 
 # Tokens of one request: a hundred times a usual context.
@@ -87,9 +87,9 @@ class EmbeddingBackend:
         if request.dimensions is not None and request.dimensions != width:
             if not self._facts.shortens:
                 text = f"This model's vectors have {width} dimensions; it is not trained for others."
-                raise ApiError("invalid_value", text, param="dimensions")
+                raise RequestError("invalid_value", text, param="dimensions")
             if request.dimensions > width:
-                raise ApiError("invalid_value", f"`dimensions` must be at most {width}.", param="dimensions")
+                raise RequestError("invalid_value", f"`dimensions` must be at most {width}.", param="dimensions")
         inputs: list[EmbeddingInput] = []
         total = 0
         for index, entry in enumerate(request.inputs):
@@ -128,7 +128,7 @@ class EmbeddingBackend:
             finally:
                 self._engine.cancel(job)
         except StepFailedError:
-            raise ApiError("engine_failed", "The model failed while it read this request; try again.") from None
+            raise RequestError("engine_failed", "The model failed while it read this request; try again.") from None
         except EngineStoppedError:
             raise shutting_down() from None
         if self._model.ranks:
@@ -139,7 +139,7 @@ class EmbeddingBackend:
     # The rest of a backend.
 
     async def prepare(self, _request: ChatRequest | CompletionRequest, _tenant: Tenant) -> NoReturn:
-        """Raises `ApiError`."""
+        """Raises `RequestError`."""
         raise self._no_text()
 
     def run(self, _prepared: NoReturn, _deadline: float | None = None) -> Run:
@@ -147,7 +147,7 @@ class EmbeddingBackend:
         raise self._no_text()
 
     async def preview(self, _request: ChatRequest, _tenant: Tenant) -> PromptPreview:
-        """Raises `ApiError`."""
+        """Raises `RequestError`."""
         raise self._no_text()
 
     async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:
@@ -198,24 +198,24 @@ class EmbeddingBackend:
         return entry
 
     async def _encode(self, text: str, param: str, tenant: Tenant) -> list[int]:
-        """The tokens of a text, control tokens recognised. Raises `ApiError`."""
+        """The tokens of a text, control tokens recognised. Raises `RequestError`."""
         self._limit.check(text, param)
         return await self._codec.encode(text, param, tenant)
 
     def _check_size(self, tokens: int, total: int, param: str) -> int:
-        """The new total. Raises `ApiError` for an input beyond the context, and for a request that is too large."""
+        """The new total. Raises `RequestError` for an input beyond the context, and for a request that is too large."""
         if tokens > self.context_length:
             text = (
                 f"This model's maximum context length is {self.context_length} tokens. The prompt is too long: "
                 f"`{param}` has {tokens}."
             )
-            raise ApiError("context_length_exceeded", text, param=param)
+            raise RequestError("context_length_exceeded", text, param=param)
         if total + tokens > _MAX_TOKENS:
             text = f"A request can have at most {_MAX_TOKENS} tokens in all; send several requests."
-            raise ApiError("invalid_value", text, param=param)
+            raise RequestError("invalid_value", text, param=param)
         return total + tokens
 
-    def _no_text(self) -> ApiError:
+    def _no_text(self) -> RequestError:
         if self._model.ranks:
             return _unsupported("ranks texts", "/v1/rerank")
         return _unsupported("makes embeddings", "/v1/embeddings")
@@ -239,6 +239,6 @@ def _token(tokenizer: Tokenizer, name: str, added: bool | None) -> tuple[int, ..
     return (tokenizer.control[name],) if added and name in tokenizer.control else ()
 
 
-def _unsupported(what: str, path: str) -> ApiError:
+def _unsupported(what: str, path: str) -> RequestError:
     text = f"This model {what} and does nothing else: use `POST {path}`."
-    return ApiError("unsupported_parameter", text, param="model")
+    return RequestError("unsupported_parameter", text, param="model")

@@ -19,8 +19,8 @@ from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineU
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError, shutting_down
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.errors import RequestError, shutting_down
 from forefront.wire.tokens import TokenizeRequest
 
 # Seconds: a token that was sampled so recently proves that the engine works.
@@ -156,16 +156,16 @@ async def _rest(since: float) -> float:
 
 @contextmanager
 def _engine_errors() -> Iterator[None]:
-    """Raise the engine's errors as `ApiError`."""
+    """Raise the engine's errors as `RequestError`."""
     try:
         yield
     except StepFailedError:
-        raise ApiError("engine_failed", "The model failed while it answered this request; try again.") from None
+        raise RequestError("engine_failed", "The model failed while it answered this request; try again.") from None
     except ConstraintError:
         text = "The constraint of this answer could not be followed within its limits of time and memory."
-        raise ApiError("form_failed", text) from None
+        raise RequestError("form_failed", text) from None
     except EngineUnavailableError as error:
         text = "The model's engine restarts after a failure; try again."
-        raise ApiError("not_ready", text, retry_after=error.retry_after) from None
+        raise RequestError("not_ready", text, retry_after=error.retry_after) from None
     except EngineStoppedError:
         raise shutting_down() from None

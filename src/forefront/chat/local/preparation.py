@@ -22,9 +22,9 @@ from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.wire.errors import ApiError
-from forefront.wire.media import media_parts
-from forefront.wire.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.completions.media import media_parts
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
 
 T = TypeVar("T")
@@ -87,8 +87,8 @@ class RequestPreparer:
         self._structured_output.close()
 
     async def prompt(self, request: ChatRequest, tenant: Tenant) -> Prompt:
-        """The prompt of a conversation. Raises `ApiError` for messages that the template does not take, and for a text
-        that is too large for the context by its bytes."""
+        """The prompt of a conversation. Raises `RequestError` for messages that the template does not take, and for a
+        text that is too large for the context by its bytes."""
         return await self._rendered(request, tenant, self._prompt)
 
     async def chat(self, request: ChatRequest, tenant: Tenant) -> PreparedGeneration:
@@ -153,7 +153,7 @@ class RequestPreparer:
         return await self._codec.decode(tokens, tenant)
 
     def ignored(self, request: ChatRequest) -> tuple[str, ...]:
-        """The fields that have no effect for this model. Raises `ApiError` 400 for one that cannot be ignored."""
+        """The fields that have no effect for this model. Raises `RequestError` 400 for one that cannot be ignored."""
         effort = request.reasoning_effort
         return ("reasoning_effort",) if effort is not None and not self._format.takes_effort(effort) else ()
 
@@ -172,7 +172,7 @@ class RequestPreparer:
                 "This model has no chat template, so it takes no messages: use `POST /v1/completions`, or start the "
                 "server with `--chat-template FILE` or one of the built-in names."
             )
-            raise ApiError("unsupported_parameter", text, param="messages")
+            raise RequestError("unsupported_parameter", text, param="messages")
         variables = self._format.variables(request.reasoning_effort, request.active_tools)
         messages, beginning = split_prefill(request.messages)
         plain = self._format.messages(messages, request.active_tools)
@@ -180,7 +180,7 @@ class RequestPreparer:
             return self._prompts.encode(plain, variables, beginning, self._format.lead(beginning))
         except TemplateError as error:
             text = f"The model's chat template does not take these messages: {error}"
-            raise ApiError("invalid_value", text, param="messages") from None
+            raise RequestError("invalid_value", text, param="messages") from None
         except TokenizerError as error:
             raise not_encodable(error, "messages") from None
 
@@ -206,11 +206,12 @@ class RequestPreparer:
             tokens = prompt
             self._codec.check(tokens, param)
         if not tokens:
-            raise ApiError("invalid_value", f"`{param}` is empty.", param=param)
+            raise RequestError("invalid_value", f"`{param}` is empty.", param=param)
         return tokens
 
     async def _rendered(self, request: ChatRequest, tenant: Tenant, render: Callable[[ChatRequest], T]) -> T:
-        """`render(request)`, in a worker thread. Raises `ApiError` for messages that cannot fit, before any work."""
+        """`render(request)`, in a worker thread. Raises `RequestError` for messages that cannot fit, before any
+        work."""
         _refuse_media(request)
         size = _text_size(request)
         self._limits.text_bound.check_messages(size)
@@ -218,11 +219,11 @@ class RequestPreparer:
 
 
 def _refuse_media(request: ChatRequest) -> None:
-    """Raises `ApiError` 400 for a part of a message that is not text."""
+    """Raises `RequestError` 400 for a part of a message that is not text."""
     for path, part in media_parts(request.messages):
         kind = type(part).__struct_config__.tag
         text = f"Parts of type {kind!r} are not supported: this model reads text alone."
-        raise ApiError("unsupported_parameter", text, param=f"{path}.type")
+        raise RequestError("unsupported_parameter", text, param=f"{path}.type")
 
 
 def _text_size(request: ChatRequest) -> int:

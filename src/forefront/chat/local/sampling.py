@@ -3,20 +3,20 @@
 import secrets
 
 from forefront.engine.request import GenerateRequest, SamplingParams
-from forefront.wire.errors import ApiError
-from forefront.wire.request import SampledRequest
-from forefront.wire.response import EffectiveSampling
+from forefront.wire.completions.request import SampledRequest
+from forefront.wire.completions.response import EffectiveSampling
+from forefront.wire.errors import RequestError
 
 
 def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:
-    """The request's values, with defaults. Raises `ApiError` for a bias on a token outside of the vocabulary."""
+    """The request's values, with defaults. Raises `RequestError` for a bias on a token outside of the vocabulary."""
     bias = {int(token): value for token, value in (request.logit_bias or {}).items()}
     if bias and max(bias) >= vocabulary_size:
         text = f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {vocabulary_size - 1}."
-        raise ApiError("invalid_value", text, param="logit_bias")
+        raise RequestError("invalid_value", text, param="logit_bias")
     if request.stop_token_ids and max(request.stop_token_ids) >= vocabulary_size:
         text = f"`stop_token_ids` names token {max(request.stop_token_ids)}, but the vocabulary ends at "
-        raise ApiError("invalid_value", f"{text}{vocabulary_size - 1}.", param="stop_token_ids")
+        raise RequestError("invalid_value", f"{text}{vocabulary_size - 1}.", param="stop_token_ids")
     return SamplingParams(
         temperature=_default(request.temperature, 1.0),
         top_p=_default(request.top_p, 1.0),
@@ -28,6 +28,7 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
         logit_bias=bias,
         # Drawn here, so that the receipt can name it. 53 bits are exact in every JSON reader.
         seed=secrets.randbits(53) if request.seed is None else request.seed,
+        repeatable=request.seed is not None,
         top_logprobs=top_logprobs,
     )
 

@@ -10,7 +10,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.wire.errors import ApiError, shutting_down
+from forefront.wire.errors import RequestError, shutting_down
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,8 @@ _THREADS: Final = 2
 
 
 class TextCodec:
-    """Encodes and decodes texts for one model, whose vocabulary has `size` tokens. Every method raises `ApiError`."""
+    """Encodes and decodes texts for one model, whose vocabulary has `size` tokens. Every method raises
+    `RequestError`."""
 
     def __init__(self, tokenizer: Tokenizer, texts: TokenTexts, size: int) -> None:
         self._tokenizer = tokenizer
@@ -61,7 +62,7 @@ class TextCodec:
         """Refuse a token beyond the vocabulary."""
         if tokens and max(tokens) >= self._size:
             text = f"`{param}` names token {max(tokens)}, but the vocabulary ends at {self._size - 1}."
-            raise ApiError("invalid_value", text, param=param)
+            raise RequestError("invalid_value", text, param=param)
 
     async def run(self, tenant: Tenant, size: int, work: Callable[[], T]) -> T:
         """Run `work` in a worker thread, in `tenant`'s turn. `size` is in characters."""
@@ -71,7 +72,7 @@ class TextCodec:
             raise shutting_down() from None
 
 
-def not_encodable(error: TokenizerError, param: str) -> ApiError:
+def not_encodable(error: TokenizerError, param: str) -> RequestError:
     """The error for a text that the tokenizer cannot encode. The library's reason goes to the log."""
     _log.warning("a text cannot be encoded: %s", error)
-    return ApiError("invalid_value", "The model's tokenizer cannot encode this text.", param=param)
+    return RequestError("invalid_value", "The model's tokenizer cannot encode this text.", param=param)

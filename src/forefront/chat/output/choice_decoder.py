@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from forefront.chat.events import ChoiceEnd, Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import AnswerDelta, ChoiceEnd, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.chat.output.detokenizer import Detokenizer
 from forefront.chat.output.output_parser import OutputParser
 from forefront.chat.output.stop_strings import StopMatcher, StopStrings
 from forefront.engine.generation import Logprob, Token
-from forefront.wire.response import FinishReason, TokenLogprob, TopLogprob
+from forefront.wire.completions.response import FinishReason, TokenLogprob, TopLogprob
 
 # Tokens at a time: with 20 alternatives each, a few milliseconds.
 _BATCH = 128
@@ -82,7 +82,7 @@ class ChoiceDecoder:
         self._decoded = 0  # characters
         self._held = 0  # characters of content that the stop strings hold back, or have cut off
 
-    def events(self, tokens: Sequence[Token]) -> Iterator[Delta | ChoiceEnd]:
+    def events(self, tokens: Sequence[Token]) -> Iterator[AnswerDelta | ChoiceEnd]:
         """The events of `tokens`, all of this choice, and the end.
 
         Between two events lie a few milliseconds of work at most, so that the event loop can do other work there.
@@ -94,15 +94,15 @@ class ChoiceDecoder:
             if self.ended:
                 break
 
-    def cut(self) -> list[Delta | ChoiceEnd]:
+    def cut(self) -> list[AnswerDelta | ChoiceEnd]:
         """The end of a choice whose deadline is over; nothing if it has ended before."""
         if self.ended:
             return []
         self.ended = True
         return self._finished([], "deadline")
 
-    def _events(self, tokens: Sequence[Token]) -> list[Delta | ChoiceEnd]:
-        deltas: list[Delta] = []
+    def _events(self, tokens: Sequence[Token]) -> list[AnswerDelta | ChoiceEnd]:
+        deltas: list[AnswerDelta] = []
         for token in tokens:
             if self._options.mute:
                 self.ended = True
@@ -113,7 +113,7 @@ class ChoiceDecoder:
                 return self._finished(deltas, reason)
         return self._finished(deltas, None)
 
-    def _add(self, token: Token, deltas: list[Delta]) -> FinishReason | None:
+    def _add(self, token: Token, deltas: list[AnswerDelta]) -> FinishReason | None:
         """Add what a token shows to `deltas`; returns why the choice ends, if it does."""
         parser = self._parser
         self.tokens += 1
@@ -127,7 +127,7 @@ class ChoiceDecoder:
         if parser is not None:
             self._show(parser.feed(text) if text else (), deltas)
         elif text and (text := self._let_through(text)):
-            deltas.append(TextDelta(self.index, text))
+            deltas.append(ContentDelta(self.index, text))
         if self._stops.stopped or is_end:
             return "stop"
         return "length" if token.finish == "length" else None
@@ -143,40 +143,40 @@ class ChoiceDecoder:
         self._held += len(content) - len(shown)
         return shown
 
-    def _show(self, parsed: Sequence[Delta], deltas: list[Delta]) -> bool:
+    def _show(self, parsed: Sequence[AnswerDelta], deltas: list[AnswerDelta]) -> bool:
         """Add what the stop strings let through, nothing after a match; returns whether there was one."""
         for delta in parsed:
-            if isinstance(delta, TextDelta):
+            if isinstance(delta, ContentDelta):
                 if text := self._let_through(delta.text):
-                    deltas.append(TextDelta(self.index, text))
+                    deltas.append(ContentDelta(self.index, text))
             elif not self._stops.stopped:
                 deltas.append(delta)
         return self._stops.stopped
 
-    def _finished(self, deltas: list[Delta], reason: FinishReason | None) -> list[Delta | ChoiceEnd]:
+    def _finished(self, deltas: list[AnswerDelta], reason: FinishReason | None) -> list[AnswerDelta | ChoiceEnd]:
         """The deltas, neighbours of a kind as one, with their log-probabilities; and the end, if it has come."""
         if reason is not None and not self._stops.stopped:
             if self._parser is not None and self._show(self._parser.finish(), deltas):
                 reason = "stop"
             if held := self._stops.flush():
                 self._held -= len(held)
-                deltas.append(TextDelta(self.index, held))
+                deltas.append(ContentDelta(self.index, held))
         self._calls += sum(isinstance(delta, ToolCallBegin) for delta in deltas)
-        events: list[Delta | ChoiceEnd] = list(self._with_logprobs(_joined(deltas)))
+        events: list[AnswerDelta | ChoiceEnd] = list(self._with_logprobs(_joined(deltas)))
         if reason is not None:
             reason = "tool_calls" if self._calls and reason == "stop" else reason
             events.append(ChoiceEnd(self.index, reason, self._stops.matched))
         return events
 
-    def _with_logprobs(self, deltas: list[Delta]) -> list[Delta]:
+    def _with_logprobs(self, deltas: list[AnswerDelta]) -> list[AnswerDelta]:
         released = self._released()
         if not released:
             return deltas
         for place, delta in enumerate(deltas):
-            if isinstance(delta, TextDelta):
+            if isinstance(delta, ContentDelta):
                 logprobs = (delta.logprobs or []) + released
-                return [*deltas[:place], TextDelta(self.index, delta.text, logprobs), *deltas[place + 1 :]]
-        return [*deltas, TextDelta(self.index, "", released)]
+                return [*deltas[:place], ContentDelta(self.index, delta.text, logprobs), *deltas[place + 1 :]]
+        return [*deltas, ContentDelta(self.index, "", released)]
 
     def _released(self) -> list[TokenLogprob]:
         """Log-probabilities of the tokens whose text has begun to show; a stop string's own tokens never are."""
@@ -187,14 +187,14 @@ class ChoiceDecoder:
             released.append(self._logprobs.popleft()[1])
         return released
 
-    def _echoed(self, token: Token) -> Iterator[TextDelta]:
+    def _echoed(self, token: Token) -> Iterator[ContentDelta]:
         """The prompt, which comes before the first token; that one brings the prompt's log-probabilities."""
         echo, self._echo = self._echo, ()
         detokenizer = Detokenizer(self._texts.pieces)
         for begin in range(0, len(echo), _BATCH):
             text = "".join(map(detokenizer.feed, echo[begin : begin + _BATCH]))
             entries = token.prompt[begin : begin + _BATCH] if self._wants_logprobs else ()
-            yield TextDelta(self.index, text, [self._describe(entry) for entry in entries] or None)
+            yield ContentDelta(self.index, text, [self._describe(entry) for entry in entries] or None)
 
     def _describe(self, token: Token) -> TokenLogprob:
         top = [self._entry(other) for other in token.top]
@@ -208,29 +208,29 @@ class ChoiceDecoder:
         return TopLogprob(token=name, logprob=logprob.logprob, bytes=list(piece))
 
 
-def _joined(deltas: Sequence[Delta]) -> list[Delta]:
+def _joined(deltas: Sequence[AnswerDelta]) -> list[AnswerDelta]:
     """The same with fewer of them: neighbours that continue each other are one."""
     if len(deltas) < 2:
         return list(deltas)
     return [joined for _, group in groupby(deltas, key=_target) for joined in _merged(list(group))]
 
 
-def _target(delta: Delta) -> tuple[type[Delta], int]:
+def _target(delta: AnswerDelta) -> tuple[type[AnswerDelta], int]:
     """The target of a delta; deltas of one target can be joined."""
-    return type(delta), delta.call if isinstance(delta, ToolCallBegin | ToolCallDelta) else -1
+    return type(delta), delta.call if isinstance(delta, ToolCallBegin | ToolInputDelta) else -1
 
 
-def _merged(group: Sequence[Delta]) -> Iterator[Delta]:
+def _merged(group: Sequence[AnswerDelta]) -> Iterator[AnswerDelta]:
     """The deltas of one target as one."""
     match group[0]:
-        case TextDelta(index=index):
-            texts = [delta for delta in group if isinstance(delta, TextDelta)]
+        case ContentDelta(index=index):
+            texts = [delta for delta in group if isinstance(delta, ContentDelta)]
             logprobs = [entry for delta in texts for entry in delta.logprobs or ()]
-            yield TextDelta(index, "".join(delta.text for delta in texts), logprobs or None)
+            yield ContentDelta(index, "".join(delta.text for delta in texts), logprobs or None)
         case ReasoningDelta(index=index):
             yield ReasoningDelta(index, "".join(delta.text for delta in group if isinstance(delta, ReasoningDelta)))
-        case ToolCallDelta(index=index, call=call, custom=custom):
-            arguments = [delta.arguments for delta in group if isinstance(delta, ToolCallDelta)]
-            yield ToolCallDelta(index, call, "".join(arguments), custom)
+        case ToolInputDelta(index=index, call=call, custom=custom):
+            arguments = [delta.arguments for delta in group if isinstance(delta, ToolInputDelta)]
+            yield ToolInputDelta(index, call, "".join(arguments), custom)
         case _:
             yield from group

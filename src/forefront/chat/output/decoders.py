@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.choice_decoder import ChoiceDecoder, DecodeOptions, TokenTexts
 from forefront.chat.output.stop_strings import StopStrings
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 
 def chat_decoders(request: ChatRequest, model_format: ModelFormat, prompt: str) -> list[ChoiceDecoder]:

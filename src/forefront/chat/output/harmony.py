@@ -13,11 +13,11 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final, Literal
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.output.marker_scanner import Reading, Take, TextScanner, until
-from forefront.chat.tools.arguments import json_arguments
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
+from forefront.chat.output.marker_scanner import Take, TextReading, TextScanner, until
+from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.tool_format import literal
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 _ENDS: Final = ("<|end|>", "<|return|>", "<|call|>")
 _MARKERS: Final = ("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", *_ENDS)
@@ -113,17 +113,17 @@ class HarmonyParser:
             kind = self._kind(header)[0]
             self.reasoning, self.in_content = kind == "reasoning", kind == "content"
 
-    def feed(self, text: str) -> list[Delta]:
+    def feed(self, text: str) -> list[AnswerDelta]:
         """See `OutputParser.feed`."""
         self._machine.feed(text)
         return self._deltas()
 
-    def finish(self) -> list[Delta]:
+    def finish(self) -> list[AnswerDelta]:
         """See `OutputParser.finish`."""
         self._machine.finish()
         return self._deltas()
 
-    def _answer(self, header: str | None) -> Reading[None]:
+    def _answer(self, header: str | None) -> TextReading[None]:
         char = yield None
         if header is None and char and char not in "< ":
             header = ""  # it has no header
@@ -133,7 +133,7 @@ class HarmonyParser:
             char = yield from self._message(header, char)
             header = None
 
-    def _header(self, char: str) -> Reading[tuple[str, str]]:
+    def _header(self, char: str) -> TextReading[tuple[str, str]]:
         """Reads up to `<|message|>`; returns that text and the next character. What is no header is content."""
         text, self._pending = self._pending, ""
         while char and len(text) < _HEADER:
@@ -151,7 +151,7 @@ class HarmonyParser:
             self._take("content", text)
         return "", char
 
-    def _message(self, header: str, char: str) -> Reading[str]:
+    def _message(self, header: str, char: str) -> TextReading[str]:
         """Reads a message up to its end; returns the next character."""
         kind, name = self._kind(header)
         self._gap = "\n\n" if kind in self._shown else ""
@@ -197,18 +197,18 @@ class HarmonyParser:
             self._gap = ""
             self._shown.add(kind)
 
-    def _deltas(self) -> list[Delta]:
-        deltas: list[Delta] = []
+    def _deltas(self) -> list[AnswerDelta]:
+        deltas: list[AnswerDelta] = []
         for (kind, call), entries in groupby(self._parts, key=lambda entry: entry[:2]):
             text = "".join(entry[2] for entry in entries)
             match kind:
                 case "reasoning":
                     deltas.append(ReasoningDelta(self._index, text))
                 case "content":
-                    deltas.append(TextDelta(self._index, text))
+                    deltas.append(ContentDelta(self._index, text))
                 case "call":
                     deltas.append(ToolCallBegin(self._index, call, text))
                 case "argument":
-                    deltas.append(ToolCallDelta(self._index, call, text))
+                    deltas.append(ToolInputDelta(self._index, call, text))
         self._parts.clear()
         return deltas

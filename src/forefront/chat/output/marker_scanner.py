@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
-Found = TypeVar("Found")
+ResultT = TypeVar("ResultT")
 Take = Callable[[str], None]
-Reading = Generator[Take | None, str, Found]
+TextReading = Generator[Take | None, str, ResultT]
 
 # What ends or changes a run within a JSON string or between tags.
 _STOPS = '<"\\'
@@ -21,7 +21,7 @@ _STOPS = '<"\\'
 class TextScanner:
     """Runs a reading on a text that comes in pieces; `markers` are those that the reading looks for."""
 
-    def __init__(self, reading: Reading[None], markers: Sequence[str]) -> None:
+    def __init__(self, reading: TextReading[None], markers: Sequence[str]) -> None:
         self._run = _run("".join(sorted({marker[0] for marker in markers})))
         self._reading = reading
         self._take = next(reading)
@@ -49,7 +49,7 @@ def _run(firsts: str) -> re.Pattern[str]:
     return re.compile(f"[^{re.escape(_STOPS + firsts)}]+")
 
 
-def until(markers: Sequence[str], char: str, take: Take, *, runs: bool = True) -> Reading[str]:
+def until(markers: Sequence[str], char: str, take: Take, *, runs: bool = True) -> TextReading[str]:
     """Gives the text from `char` on to `take`, up to the first of `markers`; returns that.
 
     Text is held back only while it may be the beginning of a marker; where the text ends with one, or with "", that is

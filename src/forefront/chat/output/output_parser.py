@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta
 from forefront.chat.output.reasoning import ReasoningParser
 from forefront.chat.tools.tool_parser import ToolParser
 
@@ -18,10 +18,10 @@ class OutputParser(Protocol):
     def in_content(self) -> bool:
         """Whether what comes next is content: neither reasoning, nor within a call or a message's header."""
 
-    def feed(self, text: str) -> list[Delta]:
+    def feed(self, text: str) -> list[AnswerDelta]:
         """The deltas of more text."""
 
-    def finish(self) -> list[Delta]:
+    def finish(self) -> list[AnswerDelta]:
         """The deltas of what was held back, at the end of the answer."""
 
 
@@ -44,17 +44,17 @@ class MarkupParser:
         """See `OutputParser.in_content`."""
         return not self.reasoning and (self._tools is None or self._tools.in_content)
 
-    def feed(self, text: str) -> list[Delta]:
+    def feed(self, text: str) -> list[AnswerDelta]:
         """See `OutputParser.feed`."""
         return self._deltas(*(self._reasoning.feed(text) if self._reasoning else ("", text)))
 
-    def finish(self) -> list[Delta]:
+    def finish(self) -> list[AnswerDelta]:
         """See `OutputParser.finish`."""
         deltas = self._deltas(*(self._reasoning.finish() if self._reasoning else ("", "")))
         return deltas + (self._tools.finish() if self._tools else [])
 
-    def _deltas(self, reasoning: str, content: str) -> list[Delta]:
-        deltas: list[Delta] = [ReasoningDelta(self._index, reasoning)] if reasoning else []
+    def _deltas(self, reasoning: str, content: str) -> list[AnswerDelta]:
+        deltas: list[AnswerDelta] = [ReasoningDelta(self._index, reasoning)] if reasoning else []
         if content:
-            deltas += self._tools.feed(content) if self._tools else [TextDelta(self._index, content)]
+            deltas += self._tools.feed(content) if self._tools else [ContentDelta(self._index, content)]
         return deltas

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from forefront.chat.output.marker_scanner import Reading, TextScanner, until
+from forefront.chat.output.marker_scanner import TextReading, TextScanner, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class ReasoningParser:
         self._machine.finish()
         return self._taken()
 
-    def _answer(self) -> Reading[None]:
+    def _answer(self) -> TextReading[None]:
         char = yield None
         begin, end = self._form.answer or ("", "")
         found = read = ""
@@ -119,7 +119,7 @@ class ReasoningParser:
             self._content.append(char)
             char = yield self._content.append
 
-    def _opening(self, markers: tuple[str, ...], char: str) -> Reading[tuple[str, str, str]]:
+    def _opening(self, markers: tuple[str, ...], char: str) -> TextReading[tuple[str, str, str]]:
         """Reads white space and one of the markers; returns the marker, else what was read, and the next character."""
         read = ""
         while char.isspace():
@@ -134,7 +134,7 @@ class ReasoningParser:
             char = yield None
         return "", read + held, char
 
-    def _reasoning_text(self, char: str) -> Reading[str]:
+    def _reasoning_text(self, char: str) -> TextReading[str]:
         """Reads up to the first character of the content."""
         found = yield from until(self._form.closings, char, self._add_reasoning)
         if found not in self._form.closings:
@@ -146,7 +146,7 @@ class ReasoningParser:
             char = yield None
         return char
 
-    def _framed(self, end: str, char: str) -> Reading[str]:
+    def _framed(self, end: str, char: str) -> TextReading[str]:
         """Reads an answer up to the marker behind it; returns what follows that."""
         while char.isspace():
             char = yield None

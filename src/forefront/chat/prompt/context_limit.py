@@ -1,6 +1,6 @@
 """Whether a prompt and its answer fit into the context."""
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # A tokenizer may omit or shorten parts of a text: one token may represent at least this many bytes.
 _BYTES_PER_TOKEN = 16
@@ -11,8 +11,8 @@ _LEFT_OUT = 4
 def fit_answer(prompt: int, wanted: int | None, limit: int) -> int:
     """The longest answer that a request can have, in tokens: `wanted`, or what is left of the context of `limit`.
 
-    Raises `ApiError` `context_length_exceeded`, with the numbers, where prompt and answer do not fit. Its texts hold
-    "maximum context length is" and "prompt is too long": clients recognise an overflow by these words.
+    Raises `RequestError` `context_length_exceeded`, with the numbers, where prompt and answer do not fit. Its texts
+    hold "maximum context length is" and "prompt is too long": clients recognise an overflow by these words.
     """
     most = wanted if wanted is not None else max(limit - prompt, 1)
     excess = prompt + most - limit
@@ -23,12 +23,12 @@ def fit_answer(prompt: int, wanted: int | None, limit: int) -> int:
             f"{_limit(limit)} The prompt is too long: it has {prompt} tokens, {excess} more than fit with room for an "
             "answer."
         )
-        raise ApiError("context_length_exceeded", text, param="messages")
+        raise RequestError("context_length_exceeded", text, param="messages")
     text = (
         f"{_limit(limit)} The prompt is too long for an answer of {most} tokens (`max_tokens`): it has {prompt}, "
         f"together {excess} more than fit."
     )
-    raise ApiError("context_length_exceeded", text, param="max_tokens")
+    raise RequestError("context_length_exceeded", text, param="max_tokens")
 
 
 def _limit(limit: int) -> str:
@@ -44,7 +44,7 @@ class PromptSizeLimit:
         self._token = max(longest, _BYTES_PER_TOKEN)
 
     def check(self, text: str, param: str) -> None:
-        """Raises `ApiError` `context_length_exceeded` with the fewest tokens that `text` can have."""
+        """Raises `RequestError` `context_length_exceeded` with the fewest tokens that `text` can have."""
         # A character has at most four bytes, so most texts need not be encoded to be found short enough.
         most = self._limit * self._token
         if 4 * len(text) <= most or (size := len(text.encode("utf-8", "surrogatepass"))) <= most:
@@ -55,7 +55,7 @@ class PromptSizeLimit:
             f"{_limit(self._limit)} The prompt is too long: its {size} bytes of text are at least {least} tokens of "
             f"{self._token} bytes, which is at least {excess} more than fit with room for an answer."
         )
-        raise ApiError("context_length_exceeded", text, param=param)
+        raise RequestError("context_length_exceeded", text, param=param)
 
     def check_messages(self, size: int) -> None:
         """Raises the same for messages of `size` characters that no template can make fit."""
@@ -65,4 +65,4 @@ class PromptSizeLimit:
                 f"{_limit(self._limit)} The prompt is too long: its messages have {size} characters, and more than "
                 f"{most} cannot fit."
             )
-            raise ApiError("context_length_exceeded", text, param="messages")
+            raise RequestError("context_length_exceeded", text, param="messages")

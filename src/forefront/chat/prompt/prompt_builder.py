@@ -45,7 +45,7 @@ class PromptBuilder:
         """The prompt for an answer that starts with `beginning`, which the model's own `lead` announces.
 
         The client's texts are in `messages`, `variables` and `beginning`. Raises `TemplateError` when the template
-        refuses the messages, and `ApiError` 400 for a prompt that cannot fit into the context.
+        refuses the messages, and `RequestError` 400 for a prompt that cannot fit into the context.
         """
         written = (messages, variables or {}, beginning)
         if not any(self._control.occurs_in(text) for text in _texts(written)):
@@ -71,7 +71,7 @@ class PromptBuilder:
             return [self._break(entry, mark) for entry in value]
         if not isinstance(value, str):
             return value
-        # Should every mark occur in the content, the one that is used is dropped from it.
+        # If every mark occurs in the content, the used mark is removed from the content.
         value = value.replace(mark, "")
         places = [place + 1 for place in self._control.places(value)]
         ends = [*places, len(value)]

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from forefront.chat.tools.tool_format import ToolFormat, compact
-from forefront.wire.message import Message
-from forefront.wire.tools import Tool, ToolCall
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.tools import Tool, ToolCall
 
 # The ids that Mistral's templates take; they refuse all others.
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")

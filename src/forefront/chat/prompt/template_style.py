@@ -11,7 +11,7 @@ import msgspec
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages
 from forefront.chat.tools.tool_format import ToolFormat
-from forefront.wire.message import Message
+from forefront.wire.completions.message import Message
 
 _IN_MESSAGE: Final = re.compile(r"""\bmessage(\.tools\b|\[["']tools["']\])""")
 _THINKING: Final = re.compile(r"""\.thinking\b|\[["']thinking["']\]|["']thinking["']\s+in\b""")

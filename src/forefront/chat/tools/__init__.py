@@ -1,1 +1,1 @@
-"""Tool calling: one class for each format in which models write calls."""
+"""Tool calling: detection of a model's format, the grammar of calls, and their parser."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from forefront.chat.output.marker_scanner import Reading, Take
+from forefront.chat.output.marker_scanner import Take, TextReading
 
 # Maximum characters in front of the arguments: a name and its markers.
 _MAX_HEAD: Final = 512
@@ -57,7 +57,7 @@ class CallCursor:
         """The JSON schema of the call's arguments."""
         return self._tools[self._name] if self._name is not None else {}
 
-    def head(self, end: str, char: str) -> Reading[tuple[str, str]]:
+    def head(self, end: str, char: str) -> TextReading[tuple[str, str]]:
         """The text from `char` to the first of the characters `end`, and that character. Raises `NotACallError`."""
         parts: list[str] = []
         while char not in end or not char:
@@ -84,19 +84,19 @@ class CallCursor:
             text = "".join(self._held) + text
         self._argument(text)
 
-    def white(self, char: str) -> Reading[str]:
+    def white(self, char: str) -> TextReading[str]:
         """Passes over white space from `char` on."""
         while char and char in " \t\r\n":
             char = yield from self.accept(char)
         return char
 
-    def accept(self, char: str, take: Take | None = None) -> Reading[str]:
+    def accept(self, char: str, take: Take | None = None) -> TextReading[str]:
         """Takes `char` for a part of the call; returns the next one. `take` may have the run behind it, if any."""
         if not self.begun:
             self._raw.append(char)
         return (yield take if self.begun else None)
 
-    def expect(self, wanted: str, char: str) -> Reading[str]:
+    def expect(self, wanted: str, char: str) -> TextReading[str]:
         """Accepts `char` if it is `wanted`, and white space around it."""
         char = yield from self.white(char)
         if char != wanted:
@@ -104,7 +104,7 @@ class CallCursor:
         char = yield from self.accept(char)
         return (yield from self.white(char))
 
-    def one_of(self, texts: tuple[str, ...], char: str) -> Reading[tuple[str, str]]:
+    def one_of(self, texts: tuple[str, ...], char: str) -> TextReading[tuple[str, str]]:
         """Reads one of `texts`, none of which begins another; returns it and the character behind it."""
         held = ""
         while held not in texts:
@@ -114,13 +114,13 @@ class CallCursor:
             char = yield from self.accept(char)
         return held, char
 
-    def tail(self, text: str, char: str) -> Reading[str]:
+    def tail(self, text: str, char: str) -> TextReading[str]:
         """Reads `text`, which ends a call that has begun, with white space before it."""
         while char.isspace():
             char = yield None
         return (yield from self.one_of((text,), char))[1] if text else char
 
-    def balanced(self, char: str, quotes: tuple[str, ...], *, escapes: bool) -> Reading[tuple[str, str]]:
+    def balanced(self, char: str, quotes: tuple[str, ...], *, escapes: bool) -> TextReading[tuple[str, str]]:
         """The text from the bracket `char` to its partner, and the character behind it.
 
         Brackets within `quotes` do not count; with `escapes`, a backslash there hides the next character.

@@ -4,7 +4,7 @@ import json
 from string import hexdigits
 from typing import Final
 
-from forefront.chat.output.marker_scanner import Reading, Take
+from forefront.chat.output.marker_scanner import Take, TextReading
 from forefront.chat.tools.call_cursor import CallCursor, NotACallError
 
 _NAMES: Final = frozenset({"name", "tool_name"})
@@ -23,7 +23,7 @@ class CallParser(CallCursor):
     begun; before, `type` and `id` are passed over and others are no call's.
     """
 
-    def object(self, char: str) -> Reading[str]:
+    def object(self, char: str) -> TextReading[str]:
         """Reads `{"name": …, "arguments": {…}}`, whose first character is `char`; returns the character behind it.
 
         Raises `NotACallError`, before the call has begun or after.
@@ -44,7 +44,7 @@ class CallParser(CallCursor):
             self.take("{}")
         return (yield None)
 
-    def entry(self, char: str) -> Reading[str]:
+    def entry(self, char: str) -> TextReading[str]:
         """Reads `{NAME: {…}}`, whose first character is `char`; returns the character behind it."""
         char = yield from self.expect("{", char)
         name, char = yield from self._string(char)
@@ -56,13 +56,13 @@ class CallParser(CallCursor):
             raise NotACallError(char)
         return (yield None)
 
-    def arguments(self, char: str) -> Reading[str]:
+    def arguments(self, char: str) -> TextReading[str]:
         """Reads arguments directly after the name, `{…}`; returns the character behind them."""
         if char != "{":
             raise NotACallError(char)
         return (yield from self._nested(char, self.take))
 
-    def _member(self, key: str, char: str) -> Reading[str]:
+    def _member(self, key: str, char: str) -> TextReading[str]:
         if key in _NAMES and self._name is None:
             name, char = yield from self._string(char)
             self.name(name, char)
@@ -75,7 +75,7 @@ class CallParser(CallCursor):
             return (yield from self._value(char))
         raise NotACallError(char)
 
-    def _arguments(self, char: str) -> Reading[str]:
+    def _arguments(self, char: str) -> TextReading[str]:
         self._complete = char in ("{", '"')
         if char == "{":
             return (yield from self._nested(char, self.take))
@@ -86,7 +86,7 @@ class CallParser(CallCursor):
             raise NotACallError(char)
         return char
 
-    def _nested(self, char: str, take: Take) -> Reading[str]:
+    def _nested(self, char: str, take: Take) -> TextReading[str]:
         """Gives an object or array, as it is written, to `take`."""
         depth = 0
         while char and char != "<":
@@ -100,7 +100,7 @@ class CallParser(CallCursor):
                 return char
         raise NotACallError(char)
 
-    def _quoted(self, char: str, take: Take) -> Reading[str]:
+    def _quoted(self, char: str, take: Take) -> TextReading[str]:
         """Gives a string, as it is written, to `take`."""
         take(char)
         char = yield from self.accept(char, take)
@@ -116,7 +116,7 @@ class CallParser(CallCursor):
         take(char)
         return (yield from self.accept(char))
 
-    def _unwrapped(self, char: str) -> Reading[str]:
+    def _unwrapped(self, char: str) -> TextReading[str]:
         """Takes arguments out of a string. Surrogates without a partner become U+FFFD."""
         high = ""
         self._complete = False
@@ -135,7 +135,7 @@ class CallParser(CallCursor):
             raise NotACallError(char)
         return (yield from self.accept(char))
 
-    def _unescaped(self, char: str) -> Reading[tuple[str, str]]:
+    def _unescaped(self, char: str) -> TextReading[tuple[str, str]]:
         """The next character of a string's value, and the one behind it in the text."""
         if char != "\\":
             return char, (yield from self.accept(char))
@@ -152,7 +152,7 @@ class CallParser(CallCursor):
             raise NotACallError(char)
         return chr(int(digits, 16)), (yield from self.accept(char))
 
-    def _string(self, char: str) -> Reading[tuple[str, str]]:
+    def _string(self, char: str) -> TextReading[tuple[str, str]]:
         """The value of a string."""
         if char != '"':
             raise NotACallError(char)
@@ -163,7 +163,7 @@ class CallParser(CallCursor):
         except ValueError:
             raise NotACallError(char) from None
 
-    def _literal(self, char: str) -> Reading[tuple[str, str]]:
+    def _literal(self, char: str) -> TextReading[tuple[str, str]]:
         """A number, or `true`, `false`, `null`."""
         literal = ""
         while char and (char.isalnum() or char in "+-."):
@@ -173,7 +173,7 @@ class CallParser(CallCursor):
             raise NotACallError(char)
         return literal, char
 
-    def _value(self, char: str) -> Reading[str]:
+    def _value(self, char: str) -> TextReading[str]:
         """Passes over any value."""
         if char == '"':
             return (yield from self._quoted(char, _drop))

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from forefront.chat.events import Delta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import AnswerDelta, ToolCallBegin, ToolInputDelta
 from forefront.chat.output.output_parser import OutputParser
 
 _OPENING: Final = re.compile(r'\s*\{\s*"input"\s*:\s*"')
@@ -34,22 +34,22 @@ class CustomCallParser:
         """See `OutputParser.in_content`."""
         return self._parser.in_content
 
-    def feed(self, text: str) -> list[Delta]:
+    def feed(self, text: str) -> list[AnswerDelta]:
         """See `OutputParser.feed`."""
         return self._unwrapped(self._parser.feed(text))
 
-    def finish(self) -> list[Delta]:
+    def finish(self) -> list[AnswerDelta]:
         """See `OutputParser.finish`."""
         return self._unwrapped(self._parser.finish())
 
-    def _unwrapped(self, deltas: list[Delta]) -> list[Delta]:
+    def _unwrapped(self, deltas: list[AnswerDelta]) -> list[AnswerDelta]:
         return [found for delta in deltas if (found := self._unwrapped_one(delta)) is not None]
 
-    def _unwrapped_one(self, delta: Delta) -> Delta | None:
+    def _unwrapped_one(self, delta: AnswerDelta) -> AnswerDelta | None:
         if isinstance(delta, ToolCallBegin) and delta.name in self._names:
             self._texts[delta.call] = TextArgument()
             return replace(delta, custom=True)
-        if isinstance(delta, ToolCallDelta) and delta.call in self._texts:
+        if isinstance(delta, ToolInputDelta) and delta.call in self._texts:
             text = self._texts[delta.call].feed(delta.arguments)
             return replace(delta, arguments=text, custom=True) if text else None
         return delta

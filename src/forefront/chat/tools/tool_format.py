@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from forefront.chat.output.marker_scanner import Reading
+from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.call_parser import CallParser
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
 
 # Name and arguments of a call.
 PastCall = tuple[str, Mapping[str, Any]]
 
 
 class Rules:
-    """The rules of a Lark grammar that have no name of their own. Equal ones are one."""
+    """The unnamed rules of a Lark grammar. Equal rules are shared."""
 
     def __init__(self) -> None:
         self.left_out: list[str] = []  # paths of keywords of schemas that the rules do not enforce
@@ -65,7 +65,7 @@ class ToolFormat(ABC):
         return {token: text.encode() for text, token in self.control.items()}
 
     @abstractmethod
-    def read(self, reader: CallParser, marker: str, char: str) -> Reading[str]:
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """Reads one call from `char` on; returns the first character behind it.
 
         `marker` is the opening in front of the run's first call, "" for a bare call and for the later ones. Raises

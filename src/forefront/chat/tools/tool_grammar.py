@@ -6,8 +6,8 @@ from typing import Literal
 
 from forefront.chat.grammar.schema.schema_report import UnenforceableError
 from forefront.chat.tools.tool_format import Rules, ToolFormat
-from forefront.wire.errors import ApiError
-from forefront.wire.tools import Tool
+from forefront.wire.completions.tools import Tool
+from forefront.wire.errors import RequestError
 
 CallMode = Literal["auto", "required", "one"]
 
@@ -34,7 +34,7 @@ def tool_grammar(
 
     Arguments keep to each tool's schema; without `strict`, keywords that cannot be enforced are left out of it.
     The mode `one` is one call, as `parallel` false is. If a forced call follows reasoning (`thought`), up to two line
-    breaks may come first. Raises `ApiError` (422).
+    breaks may come first. Raises `RequestError` (422).
     """
     parallel = parallel and mode != "one"
     parts = Rules()
@@ -61,6 +61,6 @@ def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
         return form.rule(tool, rules)
     except RecursionError:
         text = f"The parameters of the tool `{tool.function.name}` nest too deep."
-        raise ApiError("invalid_value", text, param="tools") from None
+        raise RequestError("invalid_value", text, param="tools") from None
     except UnenforceableError as error:
-        raise ApiError("invalid_value", f"`{error.path}` cannot be used: {error}", param=error.path) from None
+        raise RequestError("invalid_value", f"`{error.path}` cannot be used: {error}", param=error.path) from None

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from forefront.chat.events import Delta, TextDelta, ToolCallBegin, ToolCallDelta
-from forefront.chat.output.marker_scanner import Reading, TextScanner, until
+from forefront.chat.events import AnswerDelta, ContentDelta, ToolCallBegin, ToolInputDelta
+from forefront.chat.output.marker_scanner import TextReading, TextScanner, until
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import ToolFormat
@@ -36,18 +36,18 @@ class ToolParser:
         self._markers = (*form.openings, *form.closings)
         self._machine = TextScanner(self._answer(), self._markers)
 
-    def feed(self, text: str) -> list[Delta]:
+    def feed(self, text: str) -> list[AnswerDelta]:
         """The deltas of more text."""
         self._machine.feed(text)
         return self._deltas()
 
-    def finish(self) -> list[Delta]:
+    def finish(self) -> list[AnswerDelta]:
         """The text held back, at the end of the answer."""
         self._machine.finish()
         self._content.end()
         return self._deltas()
 
-    def _answer(self) -> Reading[None]:
+    def _answer(self) -> TextReading[None]:
         char = yield None
         if self._form.bare:
             while char and char.isspace():
@@ -65,14 +65,14 @@ class ToolParser:
                 self._content.take(found)
             char = (yield None) if found in self._markers else ""
 
-    def _run(self, marker: str, char: str) -> Reading[str]:
+    def _run(self, marker: str, char: str) -> TextReading[str]:
         """Calls behind `marker`; returns the first character behind them."""
         self.in_content = False
         char = yield from self._run_of_calls(marker, char)
         self.in_content = True
         return char
 
-    def _run_of_calls(self, marker: str, char: str) -> Reading[str]:
+    def _run_of_calls(self, marker: str, char: str) -> TextReading[str]:
         opening = marker
         while True:
             reader = CallParser(self._tools, self._begin, self._argument, opening)
@@ -103,14 +103,14 @@ class ToolParser:
     def _argument(self, text: str) -> None:
         self._pending.append((self._calls - 1, "", text))
 
-    def _deltas(self) -> list[Delta]:
-        deltas: list[Delta] = []
+    def _deltas(self) -> list[AnswerDelta]:
+        deltas: list[AnswerDelta] = []
         for (call, name), entries in groupby(self._pending, key=lambda entry: entry[:2]):
             text = "".join(entry[2] for entry in entries)
             if name:
                 deltas.append(ToolCallBegin(self._index, call, name))
             else:
-                deltas.append(TextDelta(self._index, text) if call < 0 else ToolCallDelta(self._index, call, text))
+                deltas.append(ContentDelta(self._index, text) if call < 0 else ToolInputDelta(self._index, call, text))
         self._pending.clear()
         return deltas
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from forefront import ForefrontError, MessageParam
-from forefront.cli.chat_session.conversation import Conversation
-from forefront.cli.printable import printable
+from forefront.cli.chat_session.conversation import ChatHistory
+from forefront.cli.terminal.printable import printable
 
 COMMANDS: Final = ("/system", "/model", "/clear", "/save", "/help", "/exit")
 HELP: Final = """\
@@ -32,7 +32,7 @@ def read_command(line: str) -> tuple[str, str] | None:
     return (match["name"], (match["text"] or "").strip()) if match else None
 
 
-def run_command(conversation: Conversation, name: str, text: str) -> str | None:
+def run_command(conversation: ChatHistory, name: str, text: str) -> str | None:
     """Run a command. Returns its output, or None to leave. Raises `ForefrontError`."""
     match name:
         case "exit" | "quit":
@@ -52,7 +52,7 @@ def run_command(conversation: Conversation, name: str, text: str) -> str | None:
     return f"There is no /{name}; /help lists the commands."
 
 
-def _choose_model(conversation: Conversation, name: str) -> str:
+def _choose_model(conversation: ChatHistory, name: str) -> str:
     known = [model.id for model in conversation.model.client.models.list().data]
     current = conversation.model.name
     if not name:
@@ -63,7 +63,7 @@ def _choose_model(conversation: Conversation, name: str) -> str:
     return f"{printable(name)} answers from now on."
 
 
-def _save(conversation: Conversation, text: str) -> str:
+def _save(conversation: ChatHistory, text: str) -> str:
     path = Path(text or time.strftime("chat-%Y%m%d-%H%M%S.md")).expanduser()
     messages = conversation.messages()
     content = json.dumps(messages, ensure_ascii=False, indent=1) if path.suffix == ".json" else _markdown(messages)

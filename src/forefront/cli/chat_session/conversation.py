@@ -53,7 +53,7 @@ class ChatModel:
 
 
 @dataclass(slots=True)
-class Conversation:
+class ChatHistory:
     """The instructions and the history: prompts that were answered, and their answers."""
 
     model: ChatModel

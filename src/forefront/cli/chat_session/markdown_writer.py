@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from forefront.cli.client_options import strip_controls
+from forefront.cli.options.client_options import strip_controls
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 # A longer block is shown as its last lines until it is complete: each refresh renders it anew.

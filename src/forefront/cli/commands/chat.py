@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from forefront.cli.chat_session.chat_commands import read_command, run_command
-from forefront.cli.chat_session.conversation import ChatModel, Conversation
-from forefront.cli.client_options import (
+from forefront.cli.chat_session.conversation import ChatHistory, ChatModel
+from forefront.cli.options.client_options import (
     ERRORS,
     AsJson,
     BaseUrl,
@@ -48,7 +48,7 @@ def chat(
         interactive = prompt is None and not as_json and _on_terminal()
         text = None if interactive else read_prompt(prompt)
         name = model or default_model(client)
-        conversation = Conversation(ChatModel(client, name, temperature, max_tokens), system)
+        conversation = ChatHistory(ChatModel(client, name, temperature, max_tokens), system)
         if text is None:
             _converse(conversation, name)
         elif as_json:
@@ -61,14 +61,14 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _answer_once(conversation: Conversation, prompt: str) -> None:
+def _answer_once(conversation: ChatHistory, prompt: str) -> None:
     reply = conversation.send(prompt, write)
     finish(reply.text, interrupted=reply.interrupted, truncated=reply.truncated)
     if reply.interrupted:
         raise typer.Exit(130)
 
 
-def _converse(conversation: Conversation, model: str) -> None:
+def _converse(conversation: ChatHistory, model: str) -> None:
     # A single prompt starts without these libraries.
     from forefront.cli.chat_session.message_input import MessageInput, history_path
 
@@ -88,7 +88,7 @@ def _converse(conversation: Conversation, model: str) -> None:
             print_error(error)
 
 
-def _answer_message(conversation: Conversation, line: str, console: Console) -> None:
+def _answer_message(conversation: ChatHistory, line: str, console: Console) -> None:
     """Print the answer, on a terminal as Markdown. Raises `ForefrontError`."""
     if console.is_terminal:
         from forefront.cli.chat_session.markdown_writer import MarkdownWriter

@@ -12,19 +12,19 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from forefront.catalog.loading import weights_digest
+from forefront.catalog.loaders.local_loader import weights_digest
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.records import PulledModels
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.cluster_models import RAY_IS_MISSING, find_cluster, model_settings, replica_spec
-from forefront.cli.config import Config, ConfigError, find_config, load_config
-from forefront.cli.printable import printable
+from forefront.cli.loaders.cluster_models import RAY_IS_MISSING, find_cluster, model_settings, replica_spec
+from forefront.cli.settings.config import Config, ConfigError, find_config, load_config
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.store import ConfigFile, fail, find_home
-from forefront.cluster.errors import DeployError
-from forefront.cluster.local_cluster import LocalClusterError, find_local, start_local, stop_local
-from forefront.cluster.security import InsecureClusterError
+from forefront.cli.terminal.printable import printable
+from forefront.cluster.deployment.errors import DeployError
+from forefront.cluster.deployment.local_cluster import LocalClusterError, find_local, start_local, stop_local
+from forefront.cluster.protocol.security import InsecureClusterError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -231,11 +231,14 @@ def _load(config: Path | None) -> Config:
 
 @contextmanager
 def _connected(address: str | None, home: Path) -> Iterator["ModuleType"]:
-    """The functions of `cluster/deploy.py`, connected to the cluster. Ray reads its environment when it is imported."""
+    """The functions of `cluster/deployment/deploy.py`, connected to the cluster.
+
+    Ray reads its environment when it is imported.
+    """
     found, environment = find_cluster(address or "auto", home)
     os.environ.update(environment)
     try:
-        from forefront.cluster import deploy, ray_session
+        from forefront.cluster.deployment import deploy, ray_session
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "ray":
             raise

@@ -6,7 +6,7 @@ import msgspec
 import typer
 
 from forefront import ForefrontClient
-from forefront.cli.client_options import (
+from forefront.cli.options.client_options import (
     AsJson,
     BaseUrl,
     MaxTokens,

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.config import ConfigError, find_config, load_config
-from forefront.cli.environment import unknown_variables
-from forefront.cli.printable import printable
+from forefront.cli.settings.config import ConfigError, find_config, load_config
+from forefront.cli.settings.environment import unknown_variables
 from forefront.cli.settings.model_list import list_models
 from forefront.cli.store import ConfigFile, fail, find_home
+from forefront.cli.terminal.printable import printable
 from forefront.gateway.keys.api_key import InvalidApiKeyError, validate_key
 from forefront.gateway.store.content_cipher import VARIABLE as ENCRYPTION_KEY
 from forefront.gateway.store.content_cipher import ContentCipher, parse_keys

@@ -8,20 +8,27 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from forefront.cli.json_output import print_json
-from forefront.cli.limit_options import BudgetOption, Concurrency, Rpm, Tpm, format_limits, read_budget, read_limits
-from forefront.cli.printable import printable
+from forefront.cli.options.limit_options import (
+    BudgetOption,
+    Concurrency,
+    Rpm,
+    Tpm,
+    format_limits,
+    read_budget,
+    read_limits,
+)
 from forefront.cli.store import command_store, fail
-from forefront.cli.table import print_table
+from forefront.cli.terminal.json_output import JsonOption, print_json
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import Key, MadeKey, NewKey
-from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import check_new_key, convert_or_raise
+from forefront.wire.admin.parse import check_new_key, convert_or_raise
+from forefront.wire.admin.records import Key, MadeKey, NewKey
+from forefront.wire.errors import RequestError
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list, show, rotate and revoke API keys.")
 
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `forefront keys list` shows it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @keys.command()
@@ -40,7 +47,7 @@ def create(
     tpm: Tpm = None,
     concurrency: Concurrency = None,
     budget: BudgetOption = None,
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Create a key and print it, this once. Running servers accept it at once."""
     with command_store() as database:
@@ -55,7 +62,7 @@ def create(
 
 
 @keys.command("list")
-def list_keys(json: AsJson = False) -> None:
+def list_keys(json: JsonOption = False) -> None:
     """List every key."""
     with command_store() as database:
         listed = KeyStore(database).list_keys()
@@ -71,7 +78,7 @@ def list_keys(json: AsJson = False) -> None:
 
 
 @keys.command()
-def show(key_id: KeyId, json: AsJson = False) -> None:
+def show(key_id: KeyId, json: JsonOption = False) -> None:
     """Show one key, without its text."""
     with command_store() as database:
         key = KeyStore(database).get(key_id)
@@ -84,7 +91,7 @@ def show(key_id: KeyId, json: AsJson = False) -> None:
 
 
 @keys.command()
-def rotate(key_id: KeyId, json: AsJson = False) -> None:
+def rotate(key_id: KeyId, json: JsonOption = False) -> None:
     """Replace a key's text and print the new one, this once. The old text stops working within a second.
 
     It stays in the list as a revoked key.
@@ -113,7 +120,7 @@ def _time(text: str) -> int:
     try:
         return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
     except (ValueError, OverflowError):
-        raise ApiError(
+        raise RequestError(
             "invalid_value", f"--expires {text!r} is not a day such as 2027-01-31, nor a duration such as 30d or 12h"
         ) from None
 

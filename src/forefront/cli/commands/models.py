@@ -14,21 +14,20 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.records import PulledModel, PulledModels
 from forefront.catalog.pull.removal import folder_size, remove_model
 from forefront.catalog.source import SourceError, find_pullable, reference_text
-from forefront.cli.config import ConfigError
-from forefront.cli.json_output import print_json
-from forefront.cli.printable import printable
-from forefront.cli.progress import format_size
+from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
-from forefront.cli.table import print_table
+from forefront.cli.terminal.json_output import JsonOption, print_json
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.progress import format_size
+from forefront.cli.terminal.table import print_table
 
 models = typer.Typer(no_args_is_help=True, help="Pulled models, and the models of a running server.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name or reference, as `forefront models list` shows it.")]
 
 
 @models.command("list")
-def list_models(json: AsJson = False) -> None:
+def list_models(json: JsonOption = False) -> None:
     """List pulled models, and known names that are not pulled yet, with their number of parameters."""
     with _errors():
         pulled = list(PulledModels(find_home()))
@@ -48,7 +47,7 @@ def list_models(json: AsJson = False) -> None:
 
 
 @models.command()
-def show(name: Name, json: AsJson = False) -> None:
+def show(name: Name, json: JsonOption = False) -> None:
     """Show a pulled model: its origin, licence, files, and packed weights."""
     with _errors():
         home = find_home()
@@ -86,7 +85,7 @@ def show(name: Name, json: AsJson = False) -> None:
 def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it even if a running server uses it.")] = False,
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Remove a pulled model: its files, also those of an interrupted pull, and its packed weights.
 

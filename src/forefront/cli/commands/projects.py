@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.limit_options import (
+from forefront.cli.options.limit_options import (
     BudgetUpdate,
     ConcurrencyUpdate,
     RpmUpdate,
@@ -15,10 +15,10 @@ from forefront.cli.limit_options import (
     update_limits,
 )
 from forefront.cli.store import command_store
-from forefront.cli.table import print_table
+from forefront.cli.terminal.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
-from forefront.wire.admin import ProjectSettings
-from forefront.wire.parse_admin import parse_project_name
+from forefront.wire.admin.parse import parse_project_name
+from forefront.wire.admin.records import ProjectSettings
 
 projects = typer.Typer(no_args_is_help=True, help="List projects, and set their weights, limits and budgets.")
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.progress import row_progress
 from forefront.cli.store import command_store, fail
+from forefront.cli.terminal.progress import row_progress
 from forefront.gateway.store.prune import (
     count_completions_before,
     count_conversations_before,

@@ -8,11 +8,11 @@ from rich.console import Console
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import PulledModel
 from forefront.catalog.source import Pullable, SourceError, find_pullable
-from forefront.cli.config import ConfigError
-from forefront.cli.json_output import print_json
-from forefront.cli.printable import printable
-from forefront.cli.progress import StartupProgress, format_size
+from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
+from forefront.cli.terminal.json_output import JsonOption, print_json
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.progress import StartupProgress, format_size
 
 Names = Annotated[
     list[str],
@@ -24,7 +24,7 @@ Names = Annotated[
 ]
 
 
-def pull(models: Names, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def pull(models: Names, json: JsonOption = False) -> None:
     """Pull models from the Hugging Face hub, a known name or a URL, for `forefront serve`.
 
     `hf:owner/repo` selects the best quantisation that fits this machine's memory, or the safetensors of a repository

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import typer
 
-from forefront.cli.client_options import (
+from forefront.cli.options.client_options import (
     AsJson,
     BaseUrl,
     connect,
@@ -14,8 +14,8 @@ from forefront.cli.client_options import (
     send_admin,
     strip_controls,
 )
-from forefront.cli.table import print_table
-from forefront.wire.admin import ModelStatus, ServerStatus
+from forefront.cli.terminal.table import print_table
+from forefront.wire.admin.records import ModelStatus, ServerStatus
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name in requests, as `forefront models status` shows.")]
 

@@ -20,19 +20,19 @@ from forefront.catalog.catalog import Catalog
 from forefront.catalog.source import SourceError
 from forefront.catalog.template_override import read_chat_template, template_names
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
-from forefront.cli.cluster_models import open_cluster
-from forefront.cli.config import Config, ConfigError, ServerSettings, find_config, load_config
-from forefront.cli.environment import unknown_variables
-from forefront.cli.logs import set_up_logging
-from forefront.cli.model_loaders import make_catalog
-from forefront.cli.printable import printable
-from forefront.cli.progress import StartupProgress
-from forefront.cli.reload import Reloader, SettingsSource
-from forefront.cli.server_runtime import run_server
+from forefront.cli.loaders.cluster_models import open_cluster
+from forefront.cli.loaders.model_loaders import make_catalog
+from forefront.cli.serving.logs import set_up_logging
+from forefront.cli.serving.reload import Reloader, SettingsSource
+from forefront.cli.serving.server_runtime import run_server
+from forefront.cli.serving.startup_warnings import find_warnings
+from forefront.cli.serving.tracing import check_tracing
+from forefront.cli.settings.config import Config, ConfigError, ServerSettings, find_config, load_config
+from forefront.cli.settings.environment import unknown_variables
 from forefront.cli.settings.sections import MetricsSettings
-from forefront.cli.startup_warnings import find_warnings
 from forefront.cli.store import ConfigFile, find_home, open_store
-from forefront.cli.tracing import check_tracing
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.progress import StartupProgress
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.api_key import InvalidApiKeyError
 from forefront.gateway.keys.key_store import KeyStore
@@ -62,7 +62,7 @@ Port = Annotated[
     typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one. [env: PORT; default: 8000]"),
 ]
 Threads = Annotated[int, typer.Option(min=0, max=65535, help="CPU threads for each model; 0 for all cores.")]
-KvCache = Annotated[
+KvCacheSetting = Annotated[
     float, typer.Option(min=0.01, max=4096, metavar="GIB", help="Maximum memory of each model's KV cache, in GiB.")
 ]
 Precision = Annotated[
@@ -165,7 +165,7 @@ def serve(
     host: Host = None,
     port: Port = None,
     threads: Threads = 0,
-    kv_cache: KvCache = 2.0,
+    kv_cache: KvCacheSetting = 2.0,
     precision: Precision = "f32",
     quantize: Quantize = "",
     chat_template: TemplateOption = None,
@@ -180,7 +180,7 @@ def serve(
 ) -> None:
     """Serve models over HTTP: `POST /v1/chat/completions`, as in the OpenAI API.
 
-    The first start creates an API key and shows it once; set `FOREFRONT_API_KEY` to use a key of your own. Converted
+    The first start creates an API key and shows it once; set `FOREFRONT_API_KEY` to use your own key. Converted
     models and the hashes of keys are kept under `FOREFRONT_HOME` (default `~/.forefront`).
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)

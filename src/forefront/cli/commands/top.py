@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.live import Live
 
 from forefront import ForefrontClient, ForefrontError
-from forefront.cli.client_options import BaseUrl, connect, decode_admin, handle_errors, send_admin
 from forefront.cli.live_view.reading import ModelRates, Rates, Reading, parse_reading, rates
 from forefront.cli.live_view.screen import COLUMNS, NUMBERS, Screen, cells, error_lines
-from forefront.cli.table import print_table
-from forefront.wire.admin import ServerStatus
+from forefront.cli.options.client_options import BaseUrl, connect, decode_admin, handle_errors, send_admin
+from forefront.cli.terminal.table import print_table
+from forefront.wire.admin.records import ServerStatus
 
 # Seconds over which rates and latencies are measured.
 _WINDOW: Final = 10.0

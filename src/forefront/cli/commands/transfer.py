@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.cli.printable import printable
-from forefront.cli.progress import row_progress
 from forefront.cli.store import command_store, fail
+from forefront.cli.terminal.printable import printable
+from forefront.cli.terminal.progress import row_progress
 from forefront.gateway.store.transfer import TransferError, export_database, import_database
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="File of JSON lines, one for each row of each table.")]

@@ -8,18 +8,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from forefront.catalog.loading import load_parts
+from forefront.catalog.loaders.local_loader import load_parts
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.catalog.tuner import Tuner
 from forefront.catalog.tuning import Tuning, Tunings, available_cores
 from forefront.chat.local.loading import ModelOptions, ModelParts
-from forefront.cli.config import ConfigError
-from forefront.cli.json_output import print_json
-from forefront.cli.progress import SilentProgress, StartupProgress
+from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
-from forefront.cli.table import print_table
+from forefront.cli.terminal.json_output import JsonOption, print_json
+from forefront.cli.terminal.progress import SilentProgress, StartupProgress
+from forefront.cli.terminal.table import print_table
 from forefront.engine.allocator import tune_allocator
 from forefront.engine.model.model import PagedModel
 from forefront.engine.model.openvino_import import plain_reason
@@ -40,7 +40,7 @@ def tune(
     model: Model,
     seconds: Seconds = 60.0,
     approximate: Approximate = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Find the fastest options for a model on this machine; takes about a minute.
 

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from forefront.cli.store import command_store
-from forefront.cli.table import print_table
+from forefront.cli.terminal.table import print_table
 from forefront.gateway.ledger.usage_reports import UsageReports
-from forefront.wire.admin import UsageRow
-from forefront.wire.parse_admin import parse_report_query
+from forefront.wire.admin.parse import parse_report_query
+from forefront.wire.admin.records import UsageRow
 
 _SUMS = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost", "estimated_requests")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from forefront.wire.admin import ServerStatus
+from forefront.wire.admin.records import ServerStatus
 
 _PREFIX: Final = "forefront_"
 _MODEL: Final = "model_name"

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from forefront.cli.live_view.reading import ModelRates, Rates, Reading
-from forefront.cli.printable import printable
-from forefront.wire.admin import ClusterStatus, ModelStatus
+from forefront.cli.terminal.printable import printable
+from forefront.wire.admin.records import ClusterStatus, ModelStatus
 
 COLUMNS: Final = ("model", "state", "run", "wait", "tok/s", "req/min", "TTFT", "ITL", "cached", "KV", "MiB")
 NUMBERS: Final = COLUMNS[2:]

@@ -11,8 +11,8 @@ import msgspec
 
 from forefront.cli.settings.sections import Config
 from forefront.cli.settings.variables import environment_variable, sections, tables
-from forefront.wire.errors import ApiError
-from forefront.wire.validation_errors import validation_error
+from forefront.wire.errors import RequestError
+from forefront.wire.parsing.validation_errors import validation_error
 
 # Keys that TOML accepts without quotes.
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -54,7 +54,7 @@ def explain(text: str, fields: dict[str, Any], path: Path | None, variables: Map
         kind = known.get(section.partition(".")[0])
         where = f"[{section}] has" if section else "there is"
         return f"{path}: {where} no setting `{name}`{did_you_mean(name, kind.__struct_fields__ if kind else known)}"
-    error: ApiError = validation_error(text)
+    error: RequestError = validation_error(text)
     setting = error.param or ""
     rule = _PATTERNS.get(setting.rpartition(".")[2])
     if rule is not None and "matching regex" in text:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from forefront.catalog.model_settings import Engine, ModelSettings
+from forefront.catalog.model_settings import EngineName, ModelSettings
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError, find_source, parse_source
 from forefront.catalog.template_override import read_chat_template
 from forefront.chat.local.loading import ModelOptions, find_device
@@ -25,7 +25,7 @@ class ConfiguredModel:
     options: ModelOptions
     chat_template: str | None
     on_command_line: bool
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
 
 
 def list_models(
@@ -33,7 +33,7 @@ def list_models(
     tables: Mapping[str, ModelSettings],
     options: ModelOptions,
     chat_template: str | None = None,
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
 ) -> list[ConfiguredModel]:
     """The models in their order; the first is the default. The built-in model if there is no other.
 

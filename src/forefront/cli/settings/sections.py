@@ -8,7 +8,7 @@ from msgspec import Meta
 from forefront.catalog.model_settings import ModelSettings
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
-Price = Annotated[float, Meta(ge=0, le=1e6)]
+ModelPrice = Annotated[float, Meta(ge=0, le=1e6)]
 
 
 class ServerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -129,9 +129,9 @@ class RaySettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class PriceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[prices.MODEL]`: units of money per million tokens."""
 
-    input: Price = 0.0
-    output: Price = 0.0
-    cached: Price | None = None
+    input: ModelPrice = 0.0
+    output: ModelPrice = 0.0
+    cached: ModelPrice | None = None
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

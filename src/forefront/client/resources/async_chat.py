@@ -12,7 +12,7 @@ from forefront.client.resources.params import ChatParams, ConversationParams
 from forefront.client.settings import ClientSettings
 from forefront.client.stream import AsyncStream
 from forefront.client.structured import ParsedCompletion, ResponseSchema
-from forefront.wire.response import CancelledCompletion, ChatCompletion, ChatCompletionChunk, Preflight
+from forefront.wire.completions.response import CancelledCompletion, ChatCompletion, ChatCompletionChunk, Preflight
 
 if TYPE_CHECKING:
     from forefront.client.transport.transport import AsyncTransport

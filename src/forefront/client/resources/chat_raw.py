@@ -11,7 +11,7 @@ from forefront.client.resources.raw_response import RawResponse, raw_response
 from forefront.client.settings import ClientSettings
 from forefront.client.stream import AsyncStream, Stream
 from forefront.client.structured import ParsedCompletion, ResponseSchema
-from forefront.wire.response import ChatCompletion, ChatCompletionChunk, Preflight
+from forefront.wire.completions.response import ChatCompletion, ChatCompletionChunk, Preflight
 
 if TYPE_CHECKING:
     from forefront.client.transport.transport import AsyncTransport, Transport

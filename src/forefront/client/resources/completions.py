@@ -8,7 +8,7 @@ from forefront.client.resources.params import Prompt, TextParams
 from forefront.client.resources.raw_response import RawResponse, raw_response
 from forefront.client.settings import ClientSettings
 from forefront.client.stream import AsyncStream, Stream
-from forefront.wire.response import Completion
+from forefront.wire.completions.response import Completion
 
 if TYPE_CHECKING:
     from forefront.client.transport.transport import AsyncTransport, Transport

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
-from forefront.wire.response import ResponseMessage
-from forefront.wire.tools import FunctionCall, ToolCall
+from forefront.wire.completions.response import ResponseMessage
+from forefront.wire.completions.tools import FunctionCall, ToolCall
 
 
 class TextPartParam(TypedDict):

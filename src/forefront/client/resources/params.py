@@ -36,7 +36,7 @@ class RequestParams(TypedDict, total=False):
     idempotency_key: str | None
 
 
-class SamplingParams(RequestParams, total=False):
+class GenerationParams(RequestParams, total=False):
     """Parameters of both kinds of completions; `docs/api.md` describes each."""
 
     temperature: float | None
@@ -60,7 +60,7 @@ class SamplingParams(RequestParams, total=False):
     user: str | None
 
 
-class ConversationParams(SamplingParams, total=False):
+class ConversationParams(GenerationParams, total=False):
     """Parameters of `chat.completions.parse`, without `messages` and `response_format`."""
 
     max_tokens: int | None
@@ -85,7 +85,7 @@ class ChatParams(ConversationParams, total=False):
     response_format: ResponseFormatParam | None
 
 
-class TextParams(SamplingParams, total=False):
+class TextParams(GenerationParams, total=False):
     """Parameters of `completions.create`, without `prompt` and `stream`."""
 
     max_tokens: int | None

@@ -20,7 +20,7 @@ from forefront.client.response_calls import (
 )
 from forefront.client.settings import ClientSettings
 from forefront.client.stream import AsyncStream, Stream
-from forefront.wire.responses.events import StreamEvent
+from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.item_list import DeletedResponse, ItemList
 from forefront.wire.responses.response import Response
 
@@ -51,14 +51,14 @@ class Responses:
     @overload
     def create(
         self, *, input: ResponseInput | None = None, stream: Literal[True], **params: Unpack[ResponseParams]
-    ) -> Stream[StreamEvent]: ...
+    ) -> Stream[ResponseStreamEvent]: ...
     @overload
     def create(
         self, *, input: ResponseInput | None = None, stream: bool | None, **params: Unpack[ResponseParams]
-    ) -> Response | Stream[StreamEvent]: ...
+    ) -> Response | Stream[ResponseStreamEvent]: ...
     def create(
         self, *, input: ResponseInput | None = None, stream: bool | None = None, **params: Unpack[ResponseParams]
-    ) -> Response | Stream[StreamEvent]:
+    ) -> Response | Stream[ResponseStreamEvent]:
         """Request a response to a text or to items.
 
         With `stream` the result is a stream of typed events, the last of which is `response.completed`,
@@ -77,10 +77,10 @@ class Responses:
     @overload
     def retrieve(
         self, response_id: str, *, stream: Literal[True], starting_after: int | None = None
-    ) -> Stream[StreamEvent]: ...
+    ) -> Stream[ResponseStreamEvent]: ...
     def retrieve(
         self, response_id: str, *, stream: bool = False, starting_after: int | None = None
-    ) -> Response | Stream[StreamEvent]:
+    ) -> Response | Stream[ResponseStreamEvent]:
         """A stored response; with `stream`, the events of one in the background, after the number `starting_after`.
 
         Raises `NotFoundError` for a response that is not stored, and where its events are not held any more.
@@ -155,14 +155,14 @@ class AsyncResponses:
     @overload
     async def create(
         self, *, input: ResponseInput | None = None, stream: Literal[True], **params: Unpack[ResponseParams]
-    ) -> AsyncStream[StreamEvent]: ...
+    ) -> AsyncStream[ResponseStreamEvent]: ...
     @overload
     async def create(
         self, *, input: ResponseInput | None = None, stream: bool | None, **params: Unpack[ResponseParams]
-    ) -> Response | AsyncStream[StreamEvent]: ...
+    ) -> Response | AsyncStream[ResponseStreamEvent]: ...
     async def create(
         self, *, input: ResponseInput | None = None, stream: bool | None = None, **params: Unpack[ResponseParams]
-    ) -> Response | AsyncStream[StreamEvent]:
+    ) -> Response | AsyncStream[ResponseStreamEvent]:
         """`Responses.create`."""
         call = response_call(self._settings, input, stream, params)
         if call.stream:
@@ -174,10 +174,10 @@ class AsyncResponses:
     @overload
     async def retrieve(
         self, response_id: str, *, stream: Literal[True], starting_after: int | None = None
-    ) -> AsyncStream[StreamEvent]: ...
+    ) -> AsyncStream[ResponseStreamEvent]: ...
     async def retrieve(
         self, response_id: str, *, stream: bool = False, starting_after: int | None = None
-    ) -> Response | AsyncStream[StreamEvent]:
+    ) -> Response | AsyncStream[ResponseStreamEvent]:
         """`Responses.retrieve`."""
         call = retrieve_call(self._settings, response_id, stream=stream, starting_after=starting_after)
         if stream:

@@ -131,7 +131,7 @@ def _make_async_client(context: ssl.SSLContext | None) -> tuple[ssl.SSLContext, 
 
 
 def _setup_error(error: Exception) -> ForefrontError:
-    """Whatever httpx raises comes from the environment here, since it gets no other settings."""
+    """Every error of httpx comes from the environment here, since it gets no other settings."""
     names = [name for name in _VARIABLES if os.environ.get(name) or os.environ.get(name.lower())]
     # The text may quote a proxy's password.
     reason = "" if "@" in str(error) else f": {str(error).rstrip('.') or type(error).__name__}"

@@ -93,6 +93,6 @@ def _hint(error: BaseException) -> str:
         if isinstance(cause, socket.gaierror):
             return "Check the host name in the base URL."
         if isinstance(cause, ssl.SSLError):
-            return "Check that the server speaks https://, and that its certificate is trusted here."
+            return "Check that the server serves https://, and that its certificate is trusted here."
         cause = cause.__cause__ or cause.__context__
     return "If no server is running, start one with `forefront serve`."

@@ -41,7 +41,7 @@ class NoReplicaError(Exception):
 
 
 @dataclass(slots=True)
-class RoutingCounts:
+class RoutingCounters:
     """Counts since the start: placements by reason, their tokens, and the tokens of prefixes that the chosen replicas
     were known to have."""
 
@@ -76,7 +76,7 @@ class PrefixRouter:
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
     ) -> None:
-        self.counts = RoutingCounts()
+        self.counts = RoutingCounters()
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - balances load
         self._table = ReplicaTable(silence_seconds, self._chance)

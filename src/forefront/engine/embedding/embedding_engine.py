@@ -67,7 +67,7 @@ class _Item:
 
 
 class EmbeddingEngine:
-    """Computes vectors on one model, on a thread of its own. Tenants take turns by tokens and weight.
+    """Computes vectors on one model, on its own thread. Tenants take turns by tokens and weight.
 
     Call `start` on an event loop, `submit` from that loop, and `stop` at the end.
     """

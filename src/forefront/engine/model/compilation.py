@@ -11,7 +11,7 @@ from forefront.engine.model.openvino_import import ov
 def compile_graph(core: ov.Core, model: ov.Model, device: str, properties: Mapping[str, str | int]) -> Any:
     """The compiled model. Raises `RuntimeError`.
 
-    It is compiled in a thread of its own. OpenVINO's CPU plugin sets the signal stack (`sigaltstack`) of the thread
+    It is compiled in its own thread. OpenVINO's CPU plugin sets the signal stack (`sigaltstack`) of the thread
     that loads it, and unmaps it when the last object of the plugin is freed, in any thread. A thread that still ran,
     such as the main thread, would then crash at its next signal.
     """

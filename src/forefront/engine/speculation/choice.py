@@ -18,8 +18,8 @@ def create_drafter(options: ModelOptions, draft_model: DraftRunner | None = None
     if options.speculation == "off":
         return None
     # The rounding of activations magnifies the differences between steps of one token and of several.
-    seeded = not options.quantize_activations
+    exact = not options.quantize_activations
     if draft_model is None:
-        return DrafterChain([ForcedTokensDrafter(), NgramDrafter()], seeded=seeded)
+        return DrafterChain([ForcedTokensDrafter(), NgramDrafter()], exact=exact)
     drafters: list[Drafter] = [ForcedTokensDrafter(), NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)]
-    return DrafterChain(drafters, seeded=seeded)
+    return DrafterChain(drafters, exact=exact)

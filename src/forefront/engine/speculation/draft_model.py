@@ -1,4 +1,4 @@
-"""Drafts by a smaller model with the same tokens, which has a KV cache of its own.
+"""Drafts by a smaller model with the same tokens, which has its own KV cache.
 
 The draft of a sampled sequence is drawn with the random numbers that its own next tokens will be drawn with: where both
 models have similar distributions, they draw the same tokens. Verification is that of any draft.

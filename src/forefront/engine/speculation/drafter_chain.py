@@ -9,13 +9,13 @@ from forefront.engine.scheduling.sequence import Sequence
 class DrafterChain:
     """The `Drafter` that takes each sequence's draft from the first of `drafters` that has one.
 
-    Without `seeded`, requests with a seed get no drafts: their repetition matters more than their speed where a step's
-    rounding depends on its size.
+    With `exact`, the rounding of a step does not depend on its drafts noticeably. Without it, repeatable requests
+    (`SamplingParams`) get no drafts.
     """
 
-    def __init__(self, drafters: Rows[Drafter], *, seeded: bool = True) -> None:
+    def __init__(self, drafters: Rows[Drafter], *, exact: bool = True) -> None:
         self._drafters = drafters
-        self._seeded = seeded
+        self._exact = exact
         self._sources: dict[Sequence, Drafter] = {}  # of the present step's drafts
 
     def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
@@ -25,7 +25,7 @@ class DrafterChain:
         missing = [
             place
             for place, request in enumerate(requests)
-            if self._seeded or request.sequence.request.sampling.seed is None
+            if self._exact or not request.sequence.request.sampling.repeatable
         ]
         for drafter in self._drafters:
             proposed = drafter.propose([requests[place] for place in missing], price)

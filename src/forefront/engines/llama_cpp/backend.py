@@ -3,8 +3,8 @@
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import RequestPreparer
 from forefront.engines.llama_cpp.engine import LlamaCppEngine
-from forefront.wire.errors import ApiError
-from forefront.wire.request import CompletionRequest, SampledRequest
+from forefront.wire.completions.request import CompletionRequest, SampledRequest
+from forefront.wire.errors import RequestError
 
 
 class LlamaCppBackend(LocalBackend):
@@ -24,5 +24,5 @@ class LlamaCppBackend(LocalBackend):
             text = (
                 "This model's engine, llama.cpp, has no log-probabilities of prompts: leave out `echo` or `logprobs`."
             )
-            raise ApiError("unsupported_parameter", text, param="echo")
+            raise RequestError("unsupported_parameter", text, param="echo")
         return super().ignored(request)

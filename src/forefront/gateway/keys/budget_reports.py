@@ -10,8 +10,8 @@ from forefront.gateway.ledger.budget_transaction import period_start
 from forefront.gateway.ledger.pricing import from_nanos, to_nanos
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import api_keys, budget_leases, daily_usage, monthly_usage, projects
-from forefront.wire.admin import Budget
-from forefront.wire.history import BudgetStatus
+from forefront.wire.admin.history import BudgetStatus
+from forefront.wire.admin.records import Budget
 
 Subject = Literal["key", "project"]
 Sums = dict[str, tuple[int, int]]  # tokens and cost by the id of a key or the name of a project

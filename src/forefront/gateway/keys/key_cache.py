@@ -13,7 +13,7 @@ from forefront.gateway.keys.principal import Principal
 from forefront.gateway.store.database import Database, StoreError
 from forefront.gateway.store.run_in_thread import run_in_thread
 from forefront.gateway.store.tables import api_keys, projects, store_revision
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # Seconds after which the cache is checked against the store: a revoked key is refused within a second.
 _MAX_AGE = 0.4
@@ -39,7 +39,7 @@ class KeyCache:
         self._read_task: asyncio.Task[None] | None = None
 
     async def find(self, text: str) -> Principal | None:
-        """The principal of the key `text`, or None. Raises `ApiError` 503 when the store cannot be read."""
+        """The principal of the key `text`, or None. Raises `RequestError` 503 when the store cannot be read."""
         digest = hash_key(text)
         await self._refresh(_MAX_AGE)
         if digest not in self._principals:
@@ -48,7 +48,7 @@ class KeyCache:
         return principal if principal and hmac.compare_digest(known, digest) and is_active(principal.key) else None
 
     async def refresh(self) -> None:
-        """Read the store again if the cache is older than half a second. Raises `ApiError` 503."""
+        """Read the store again if the cache is older than half a second. Raises `RequestError` 503."""
         await self._refresh(_MAX_AGE)
 
     def has(self, key_id: str) -> bool:
@@ -69,7 +69,9 @@ class KeyCache:
             async with asyncio.timeout(_STORE_TIMEOUT):
                 await asyncio.shield(self._read_task)
         except (StoreError, TimeoutError):
-            raise ApiError("store_unavailable", "The server cannot read its keys at the moment; try again.") from None
+            raise RequestError(
+                "store_unavailable", "The server cannot read its keys at the moment; try again."
+            ) from None
 
     async def _check_store(self) -> None:
         await asyncio.sleep(min(self._checked_at + _MIN_INTERVAL - self._clock(), _MIN_INTERVAL))

@@ -11,8 +11,8 @@ from forefront.gateway.keys.api_key import InvalidApiKeyError, generate_key, has
 from forefront.gateway.ledger.pricing import from_nanos, to_nanos
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import api_keys, projects, store_revision
-from forefront.wire.admin import Budget, Key, Limits, MadeKey, NewKey, Project, ProjectSettings, Scope
-from forefront.wire.history import KeyLimits
+from forefront.wire.admin.history import KeyLimits
+from forefront.wire.admin.records import Budget, Key, Limits, MadeKey, NewKey, Project, ProjectSettings, Scope
 
 # What the first key may do: everything, since `admin` includes the metrics.
 ALL_SCOPES: list[Scope] = ["chat", "models", "admin"]

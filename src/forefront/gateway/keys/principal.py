@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from forefront.fairness.tenant import Tenant
-from forefront.wire.admin import Key, Limits, Project, Scope
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import Key, Limits, Project, Scope
+from forefront.wire.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Principal:
         return ("key", key.id, key.limits), ("project", project.name, project.limits)
 
     def require_scope(self, *scopes: Scope) -> None:
-        """Raise `ApiError` 403 unless the key has one of the scopes."""
+        """Raise `RequestError` 403 unless the key has one of the scopes."""
         for scope in scopes:
             if scope in self.key.scopes:
                 return
         names = " or ".join(f"`{scope}`" for scope in scopes)
-        raise ApiError("insufficient_scope", f"This API key does not have the scope {names}.")
+        raise RequestError("insufficient_scope", f"This API key does not have the scope {names}.")
 
     def require_model(self, name: str) -> None:
-        """Raise `ApiError` 403 unless the key may use the model."""
+        """Raise `RequestError` 403 unless the key may use the model."""
         if self.key.models is not None and name not in self.key.models:
             allowed = ", ".join(f"`{model}`" for model in self.key.models) or "none"
             text = f"This API key may not use the model `{name[:128]}`. Allowed: {allowed}."
-            raise ApiError("model_not_allowed", text, param="model")
+            raise RequestError("model_not_allowed", text, param="model")

@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from forefront.wire.admin import Budget
+from forefront.wire.admin.records import Budget
 
 _IDLE_AFTER = 1.0  # seconds without a request, after which a lease keeps nothing
 

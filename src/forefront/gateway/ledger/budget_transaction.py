@@ -11,7 +11,7 @@ from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetLease, Budge
 from forefront.gateway.ledger.pricing import from_nanos, to_nanos
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.tables import budget_leases, daily_usage, monthly_usage
-from forefront.wire.admin import Budget
+from forefront.wire.admin.records import Budget
 
 # The target size of a lease: the requests of so many commits, but at most one part in so many of the remaining budget.
 _COMMITS = 8

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.tables import completions, daily_usage, monthly_usage
-from forefront.wire.admin import Status
+from forefront.wire.admin.records import Status
 
 _DAY = 86_400
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_nanos")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import completions, daily_usage
-from forefront.wire.history import HistoryGroup
+from forefront.wire.admin.history import HistoryGroup
 
 OTHER: Final = "(other)"
 MAX_GROUPS: Final = 8

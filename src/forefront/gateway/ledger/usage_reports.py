@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from forefront.gateway.ledger.pricing import from_nanos
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import completions, daily_usage
-from forefront.wire.admin import CompletionUsage, UsageReport, UsageRow
-from forefront.wire.parse_admin import ReportQuery
+from forefront.wire.admin.parse import ReportQuery
+from forefront.wire.admin.records import CompletionUsage, UsageReport, UsageRow
 
 _SUMS: Final = (
     "requests",

@@ -21,7 +21,7 @@ class LocalReservation:
                 limiter.requests.add(now, 1)
 
     async def take(self, amount: int) -> None:
-        """Take `amount` tokens. Raises `ApiError` 429 over a limit."""
+        """Take `amount` tokens. Raises `RequestError` 429 over a limit."""
         if not amount:
             return
         now = self._clock()

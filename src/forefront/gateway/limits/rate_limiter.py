@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from forefront.gateway.limits.sliding_window import SlidingWindow, WindowEntry
-from forefront.wire.admin import Limits
-from forefront.wire.errors import ApiError, RateLimitState
+from forefront.wire.admin.records import Limits
+from forefront.wire.errors import RateLimitState, RequestError
 
 
 class RateLimiter:
@@ -42,7 +42,7 @@ class RateLimiter:
         )
 
     def check_request(self, now: float) -> None:
-        """Raise `ApiError` 429 if one more request exceeds a limit."""
+        """Raise `RequestError` 429 if one more request exceeds a limit."""
         limit = self.limits.concurrency
         if limit is not None and self.running + self.reading >= limit:
             raise concurrency_exceeded(self.subject, limit)
@@ -50,7 +50,7 @@ class RateLimiter:
             raise requests_exceeded(self.subject, self.requests.limit, wait)
 
     def check_tokens(self, now: float, amount: int) -> None:
-        """Raise `ApiError` 429 if `amount` more tokens exceed the limit."""
+        """Raise `RequestError` 429 if `amount` more tokens exceed the limit."""
         if self.tokens is None:
             return
         wait = self.tokens.wait(now, amount)
@@ -113,24 +113,24 @@ def _tightest(
     return () if tightest is None else (RateLimitState(unit, tightest.limit, least, tightest.reset(now)),)
 
 
-def concurrency_exceeded(subject: str, limit: int) -> ApiError:
+def concurrency_exceeded(subject: str, limit: int) -> RequestError:
     """The error of a request over the limit of concurrent requests."""
     text = f"This {subject} may run {limit} requests at a time, and as many are running."
-    return ApiError("rate_limit_exceeded", text)
+    return RequestError("rate_limit_exceeded", text)
 
 
-def requests_exceeded(subject: str, limit: int, wait: float) -> ApiError:
+def requests_exceeded(subject: str, limit: int, wait: float) -> RequestError:
     """The error of a request over the limit of requests per minute, which has room again in `wait` seconds."""
     return _retry_later(f"This {subject} may make {limit} requests per minute.", wait)
 
 
-def tokens_exceeded(subject: str, usage: LimitUsage, now: float, amount: int, wait: float | None) -> ApiError:
+def tokens_exceeded(subject: str, usage: LimitUsage, now: float, amount: int, wait: float | None) -> RequestError:
     """The error of a request over the limit of tokens per minute, which has room for `amount` in `wait` seconds; None
     for never."""
     text = f"This {subject} may use {usage.limit} tokens per minute and has {usage.remaining(now)} left,"
     text += f" and this request can take {amount} (its prompt and `max_tokens` together)."
     if wait is None:
-        return ApiError("rate_limit_exceeded", text, retryable=False)
+        return RequestError("rate_limit_exceeded", text, retryable=False)
     return _retry_later(text, wait)
 
 
@@ -143,6 +143,6 @@ def _with_limit(window: SlidingWindow | None, limit: int | None) -> SlidingWindo
     return window
 
 
-def _retry_later(text: str, wait: float) -> ApiError:
+def _retry_later(text: str, wait: float) -> RequestError:
     seconds = max(math.ceil(wait), 1)
-    return ApiError("rate_limit_exceeded", f"{text} Try again in {seconds} s.", retry_after=wait)
+    return RequestError("rate_limit_exceeded", f"{text} Try again in {seconds} s.", retry_after=wait)

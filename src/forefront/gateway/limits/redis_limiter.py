@@ -15,7 +15,7 @@ from forefront.gateway.keys.principal import Principal
 from forefront.gateway.limits.redis_reservation import LimitedSubject, RedisReservation, ReservationContext, unavailable
 from forefront.gateway.limits.sliding_window import WINDOW
 from forefront.gateway.store.database import StoreError
-from forefront.wire.admin import Limits
+from forefront.wire.admin.records import Limits
 
 if TYPE_CHECKING:
     from forefront.gateway.limits.redis_client import RedisClient
@@ -49,7 +49,7 @@ class RedisLimiter:
         await self._client.close()
 
     def check(self, principal: Principal) -> None:
-        """Raise `ApiError` for a request that is certain to be refused: 429 over a limit, 503 without Redis."""
+        """Raise `RequestError` for a request that is certain to be refused: 429 over a limit, 503 without Redis."""
         subjects = self.subjects(principal)
         if subjects and not self._client.healthy:
             raise unavailable()

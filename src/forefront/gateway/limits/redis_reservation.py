@@ -14,8 +14,8 @@ from forefront.gateway.limits.rate_limiter import (
     tokens_exceeded,
 )
 from forefront.gateway.store.database import StoreError
-from forefront.wire.admin import Limits
-from forefront.wire.errors import ApiError, RateLimitState
+from forefront.wire.admin.records import Limits
+from forefront.wire.errors import RateLimitState, RequestError
 
 if TYPE_CHECKING:
     from forefront.gateway.limits.redis_client import RedisClient
@@ -64,7 +64,7 @@ class LimitedSubject:
         self._full: tuple[float, Sequence[SubjectSnapshot]] = (0.0, ())
 
     def check(self) -> None:
-        """Raise `ApiError` 429 if the last response of Redis rules a request out, or if this server reads as many
+        """Raise `RequestError` 429 if the last response of Redis rules a request out, or if this server reads as many
         bodies as requests may run.
 
         The response stays valid under requests to other servers: a counted request counts for a whole window.
@@ -105,7 +105,7 @@ class RedisReservation:
         self._released: asyncio.Future[Any] | None = None
 
     async def take(self, amount: int) -> None:
-        """Count one request of `amount` tokens. Raises `ApiError`: 429 over a limit, 503 without Redis."""
+        """Count one request of `amount` tokens. Raises `RequestError`: 429 over a limit, 503 without Redis."""
         if not self._context.client.healthy:
             raise unavailable()
         self._taken, self._amount = True, amount
@@ -155,7 +155,7 @@ class RedisReservation:
     def _keys(self) -> list[str]:
         return [key for subject in self.subjects for key in subject.keys]
 
-    def _refusal(self, number: int, limit: int, wait: int, now: float) -> ApiError:
+    def _refusal(self, number: int, limit: int, wait: int, now: float) -> RequestError:
         subject, snapshot, seconds = self.subjects[number], self._snapshots[number], wait / 1e6
         if limit == _CONCURRENCY:
             assert subject.limits.concurrency is not None
@@ -168,10 +168,10 @@ class RedisReservation:
         return tokens_exceeded(subject.subject, snapshot.tokens, now, self._amount, None if wait == _NEVER else seconds)
 
 
-def unavailable() -> ApiError:
+def unavailable() -> RequestError:
     """The error of a request whose limits cannot be counted."""
     text = "The server cannot count this key's limits at the moment, so it takes no requests of it; try again."
-    return ApiError("store_unavailable", text)
+    return RequestError("store_unavailable", text)
 
 
 def _snapshot(limits: Limits, usage: tuple[int, int, int], now: float) -> SubjectSnapshot:

@@ -44,13 +44,12 @@ class SlidingWindow:
         if amount > self.limit:
             return None
         excess = self.used(now) + amount - self.limit
+        if excess <= 0:
+            return 0.0
         for entry in self._entries:
-            if excess <= 0:
-                break
             excess -= entry.amount
-            wait = WINDOW - (now - entry.at)
             if excess <= 0:
-                return wait
+                return WINDOW - (now - entry.at)
         return 0.0
 
     def add(self, now: float, amount: int) -> WindowEntry:

@@ -12,7 +12,7 @@ from forefront.gateway.store.content_cipher import ContentCipher
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.storage_limits import StorageLimits, add_size, check_room, delete_contents
 from forefront.gateway.store.tables import conversation_items, conversations
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _ID: Final = re.compile(r"[!-~]{1,64}")
 # Items of a conversation, and bytes of their contents: about what one request may have.
@@ -55,7 +55,7 @@ class ItemRange:
 
 class ConversationStore:
     """Blocking calls. All raise `StoreError` when the database fails. Conversations of other projects are not found:
-    `ApiError` 404 with the field `param`, where a method has one. `now` is in seconds since 1970."""
+    `RequestError` 404 with the field `param`, where a method has one. `now` is in seconds since 1970."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ConversationStore:
             self._cipher.require(connection.execute(query).scalar())
 
     def create(self, project: str, conversation_id: str, metadata: bytes, items: Sequence[StoredItem]) -> int:
-        """Store a new conversation. Returns the time of its creation. Raises `ApiError` 403 and 413."""
+        """Store a new conversation. Returns the time of its creation. Raises `RequestError` 403 and 413."""
         now, size = int(self._now()), len(metadata) + OVERHEAD
         values = {
             "id": conversation_id,
@@ -99,12 +99,12 @@ class ConversationStore:
         return now
 
     def find(self, project: str, conversation_id: str, param: str | None = None) -> StoredConversation:
-        """A conversation of the project that has not expired. Raises `ApiError` 404."""
+        """A conversation of the project that has not expired. Raises `RequestError` 404."""
         with self._database.read() as connection:
             return self._find(connection, project, conversation_id, param)
 
     def set_metadata(self, project: str, conversation_id: str, metadata: bytes) -> StoredConversation:
-        """Replace the metadata. Raises `ApiError` 403 and 404."""
+        """Replace the metadata. Raises `RequestError` 403 and 404."""
         with self._database.write() as connection:
             found = self._find(connection, project, conversation_id)
             more = len(metadata) - len(found.metadata)
@@ -117,22 +117,23 @@ class ConversationStore:
             return self._find(connection, project, conversation_id)
 
     def delete(self, project: str, conversation_id: str) -> None:
-        """Delete a conversation with its items. Raises `ApiError` 404."""
+        """Delete a conversation with its items. Raises `RequestError` 404."""
         if not _is_id(conversation_id) or not delete_conversations(
             self._database, sa.and_(*self._of(project, conversation_id)), 1
         ):
             raise not_stored(conversation_id)
 
     def size(self, project: str, conversation_id: str) -> int:
-        """The bytes of a conversation that a response continues. Raises `ApiError`: 404, and 422 if it is too long for
-        one."""
+        """The bytes of a conversation that a response continues. Raises `RequestError`: 404, and 422 if it is too long
+        for one."""
         found = self.find(project, conversation_id, "conversation")
         if found.items >= MAX_ITEMS or found.size > MAX_BYTES:
             _refuse_length("conversation")
         return found.size
 
     def check_room(self, project: str, size: int) -> None:
-        """Raise `ApiError`: 413 for contents that are too large to store, 403 if the project has no room for them."""
+        """Raise `RequestError`: 413 for contents that are too large to store, 403 if the project has no room for
+        them."""
         with self._database.read() as connection:
             check_room(connection, self._limits, project, size)
 
@@ -142,7 +143,7 @@ class ConversationStore:
             change(connection)
 
     def add_items(self, project: str, conversation_id: str, items: Sequence[StoredItem]) -> None:
-        """Append items. Raises `ApiError`: 403 and 413 for want of room, 404, and 422 for more items than a
+        """Append items. Raises `RequestError`: 403 and 413 for want of room, 404, and 422 for more items than a
         conversation can have."""
         with self._database.write() as connection:
             found = self._find(connection, project, conversation_id)
@@ -154,7 +155,7 @@ class ConversationStore:
     def append(
         self, connection: sa.Connection, project: str, conversation_id: str, items: Sequence[StoredItem]
     ) -> None:
-        """Append items in a write transaction of the caller. Raises `ApiError` 404."""
+        """Append items in a write transaction of the caller. Raises `RequestError` 404."""
         table = conversations
         query = sa.select(table.c.next_position).where(*self._of(project, conversation_id))
         first = connection.execute(query).scalar()
@@ -176,7 +177,7 @@ class ConversationStore:
         self._change(connection, project, conversation_id, len(rows), _size(items), next_position=first + len(rows))
 
     def read(self, project: str, conversation_id: str) -> list[bytes]:
-        """The contents of all items, in order. Raises `ApiError` 404."""
+        """The contents of all items, in order. Raises `RequestError` 404."""
         table = conversation_items
         with self._database.read() as connection:
             self._find(connection, project, conversation_id, "conversation")
@@ -184,7 +185,7 @@ class ConversationStore:
             return [self._decrypt(row) for row in connection.execute(query).mappings()]
 
     def page(self, project: str, conversation_id: str, wanted: ItemRange) -> tuple[list[bytes], bool]:
-        """The contents of a page of items, and whether there are further ones. Raises `ApiError` 404, also for an
+        """The contents of a page of items, and whether there are further ones. Raises `RequestError` 404, also for an
         unknown item."""
         table = conversation_items
         query = sa.select(table).where(table.c.conversation_id == conversation_id)
@@ -204,7 +205,7 @@ class ConversationStore:
         return found[::-1] if backwards else found, len(rows) > wanted.limit
 
     def item(self, project: str, conversation_id: str, item_id: str) -> bytes:
-        """The content of an item. Raises `ApiError` 404."""
+        """The content of an item. Raises `RequestError` 404."""
         table = conversation_items
         with self._database.read() as connection:
             self._find(connection, project, conversation_id)
@@ -215,7 +216,7 @@ class ConversationStore:
         return self._decrypt(row)
 
     def delete_item(self, project: str, conversation_id: str, item_id: str) -> StoredConversation:
-        """Delete an item. Returns its conversation. Raises `ApiError` 404."""
+        """Delete an item. Returns its conversation. Raises `RequestError` 404."""
         table = conversation_items
         with self._database.write() as connection:
             self._find(connection, project, conversation_id)
@@ -274,19 +275,19 @@ def delete_conversations(database: Database, condition: sa.ColumnElement[bool], 
     return delete_contents(database, conversations, condition, count)
 
 
-def not_stored(conversation_id: str, param: str | None = None) -> ApiError:
+def not_stored(conversation_id: str, param: str | None = None) -> RequestError:
     """The error for a conversation that is not stored."""
     text = f"No conversation of the id `{conversation_id[:64]}` is stored: it never was, has expired or was deleted."
-    return ApiError("not_found", text, param=param)
+    return RequestError("not_found", text, param=param)
 
 
-def _no_item(item_id: str, param: str | None = None) -> ApiError:
-    return ApiError("not_found", f"The conversation has no item of the id `{item_id[:64]}`.", param=param)
+def _no_item(item_id: str, param: str | None = None) -> RequestError:
+    return RequestError("not_found", f"The conversation has no item of the id `{item_id[:64]}`.", param=param)
 
 
 def _refuse_length(param: str) -> NoReturn:
     text = f"`{param}`: the conversation is too long: at most {MAX_ITEMS} items and {MAX_BYTES // 2**20} MiB."
-    raise ApiError("invalid_value", text, param=param)
+    raise RequestError("invalid_value", text, param=param)
 
 
 def _is_id(text: str) -> bool:

@@ -12,7 +12,7 @@ from forefront.gateway.store.content_cipher import ContentCipher
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.storage_limits import StorageLimits, add_size, check_room, delete_contents
 from forefront.gateway.store.tables import servers, stored_responses
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _ID: Final = re.compile(r"[!-~]{1,64}")
 UNFINISHED: Final = ("queued", "in_progress")
@@ -109,8 +109,9 @@ class ResponseStore:
         )
 
     def chain_of(self, project: str, response_id: str) -> Chain:
-        """The size of the chain that ends with a response. Raises `ApiError`: 404 for a response that is not there, 422
-        for one that is not finished, for one of a conversation, and for a chain that is too long to be continued."""
+        """The size of the chain that ends with a response. Raises `RequestError`: 404 for a response that is not there,
+        422 for one that is not finished, for one of a conversation, and for a chain that is too long to be
+        continued."""
         table = stored_responses
         if not _ID.fullmatch(response_id):
             raise not_stored(response_id, "previous_response_id")
@@ -122,19 +123,19 @@ class ResponseStore:
             raise not_stored(response_id, "previous_response_id")
         if row.status in UNFINISHED:
             text = f"The response `{response_id}` is not finished yet (`previous_response_id`)."
-            raise ApiError("invalid_value", text, param="previous_response_id")
+            raise RequestError("invalid_value", text, param="previous_response_id")
         if row.conversation_id is not None:
             text = f"The response `{response_id}` belongs to a conversation: send `conversation` as "
-            raise ApiError("invalid_value", f"{text}`{row.conversation_id}`.", param="previous_response_id")
+            raise RequestError("invalid_value", f"{text}`{row.conversation_id}`.", param="previous_response_id")
         if row.depth >= MAX_DEPTH or row.chain_size > MAX_CHAIN:
             text = f"`previous_response_id`: the conversation is too long: at most {MAX_DEPTH} responses and "
             text += f"{MAX_CHAIN // 2**20} MiB can be continued."
-            raise ApiError("invalid_value", text, param="previous_response_id")
+            raise RequestError("invalid_value", text, param="previous_response_id")
         return Chain(row.depth, row.chain_size)
 
     def read_chain(self, project: str, response_id: str, depth: int) -> list[tuple[str, bytes, bytes]]:
-        """Id, input and output of the `depth` responses of a chain, the oldest first, by one query. Raises `ApiError`:
-        404 if one of them is gone, 422 if the chain has no beginning."""
+        """Id, input and output of the `depth` responses of a chain, the oldest first, by one query. Raises
+        `RequestError`: 404 if one of them is gone, 422 if the chain has no beginning."""
         table, now = stored_responses, self._now()
         first = sa.select(table.c.id, table.c.previous_id, sa.literal(1).label("place")).where(
             *self._of(project, response_id)
@@ -153,12 +154,12 @@ class ResponseStore:
         if rows[0]["previous_id"] is not None:
             if len(rows) >= depth:
                 text = "`previous_response_id` is cyclic: the response continues itself."
-                raise ApiError("invalid_value", text, param="previous_response_id")
+                raise RequestError("invalid_value", text, param="previous_response_id")
             raise not_stored(rows[0]["previous_id"], "previous_response_id")
         return [(row["id"], self._decrypt(row, "input"), self._decrypt(row, "output")) for row in rows]
 
     def read_items(self, project: str, ids: Collection[str]) -> dict[str, tuple[bytes, bytes]]:
-        """Input and output of those of the responses that are there, by id. Raises `ApiError` 422 if they are too
+        """Input and output of those of the responses that are there, by id. Raises `RequestError` 422 if they are too
         large."""
         table = stored_responses
         found = (table.c.id.in_(ids), table.c.project == project, table.c.expires_at > self._now())
@@ -167,12 +168,13 @@ class ResponseStore:
             size = connection.execute(sa.select(sa.func.sum(table.c.size)).where(*found)).scalar() or 0
             if size > MAX_CHAIN:
                 text = f"`input` refers to items of responses with more than {MAX_CHAIN // 2**20} MiB in all."
-                raise ApiError("invalid_value", text, param="input")
+                raise RequestError("invalid_value", text, param="input")
             rows = connection.execute(query).mappings().all()
         return {row["id"]: (self._decrypt(row, "input"), self._decrypt(row, "output")) for row in rows}
 
     def check_room(self, project: str, size: int) -> None:
-        """Raise `ApiError`: 413 for contents that are too large to store, 403 if the project has no room for them."""
+        """Raise `RequestError`: 413 for contents that are too large to store, 403 if the project has no room for
+        them."""
         with self._database.read() as connection:
             check_room(connection, self.limits, project, size, responses=1)
 
@@ -253,7 +255,7 @@ def delete_responses(database: Database, condition: sa.ColumnElement[bool], coun
     return delete_contents(database, stored_responses, condition, count)
 
 
-def not_stored(response_id: str, param: str | None = None) -> ApiError:
+def not_stored(response_id: str, param: str | None = None) -> RequestError:
     """The error for a response that is not there, for one reason or another."""
     text = f"No response of the id `{response_id[:64]}` is stored: it was not stored, has expired or was deleted."
-    return ApiError("not_found", text, param=param)
+    return RequestError("not_found", text, param=param)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import stored_responses, stored_sizes
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # Bytes of one stored request's contents before its output.
 MAX_SIZE: Final = 4 * 2**20
@@ -33,10 +33,10 @@ def check_room(
     responses: int = 0,
     conversations: int = 0,
 ) -> None:
-    """Raise `ApiError` 413 for contents that are too large to store, and 403 if the project has no room for so many
+    """Raise `RequestError` 413 for contents that are too large to store, and 403 if the project has no room for so many
     more."""
     if size > MAX_SIZE:
-        raise ApiError("body_too_large", f"A request that is stored must have at most {MAX_SIZE // 2**20} MiB.")
+        raise RequestError("body_too_large", f"A request that is stored must have at most {MAX_SIZE // 2**20} MiB.")
     used = connection.execute(sa.select(stored_sizes).where(stored_sizes.c.project == project)).mappings().first()
     held = dict(used) if used is not None else {"responses": 0, "conversations": 0, "bytes": 0}
     kind, more = ("responses", responses) if responses else ("conversations", conversations)
@@ -44,7 +44,7 @@ def check_room(
     if (more and held[kind] + more > bound) or held["bytes"] + size > limits.bytes:
         text = f"This project may store {bound} {kind} and {limits.bytes / 2**20:g} MiB, and holds {held[kind]} and "
         text += f"{held['bytes'] / 2**20:.1f} MiB. Delete some" + (", or send `store` as false." if responses else ".")
-        raise ApiError("storage_full", text, param="store" if responses else None, retryable=False)
+        raise RequestError("storage_full", text, param="store" if responses else None, retryable=False)
 
 
 def add_size(connection: sa.Connection, project: str, size: int, *, responses: int = 0, conversations: int = 0) -> None:

@@ -53,14 +53,14 @@ _BYTES = {
     for name, table in _TABLES.items()
 }
 _BATCH = 1000
-Progress = Callable[[int], object]
+RowProgress = Callable[[int], object]
 
 
 class TransferError(Exception):
     """A file cannot be imported into this store. The text gives the reason."""
 
 
-def export_database(database: Database, path: Path, progress: Progress = bool) -> int:
+def export_database(database: Database, path: Path, progress: RowProgress = bool) -> int:
     """Write every row to `path`, as of one moment. Returns the number of rows. Raises `OSError` and `StoreError`.
 
     An existing file is replaced only once the new one is complete. `progress` receives the number of written rows.
@@ -80,7 +80,7 @@ def export_database(database: Database, path: Path, progress: Progress = bool) -
     return count
 
 
-def import_database(database: Database, path: Path, progress: Progress = bool) -> int:
+def import_database(database: Database, path: Path, progress: RowProgress = bool) -> int:
     """Read all rows of `path` in one transaction. Returns the number of rows.
 
     `progress` receives the number of imported rows. Raises `OSError`, `StoreError` and `TransferError`.

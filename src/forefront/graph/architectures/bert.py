@@ -7,7 +7,7 @@ from forefront.engine.model.openvino_import import ops
 from forefront.graph.decoder import Decoder, silu
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node
-from forefront.graph.packing.weights import Embedding
+from forefront.graph.packing.weights import EmbeddingTable
 from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Rotation
 
@@ -41,7 +41,7 @@ class Bert(Decoder):
             if len(segments) > _MOST_SEGMENTS:
                 raise ModelFileError(f"it has {len(segments)} kinds of segments; {_MOST_SEGMENTS} are the most")
         table = weights.matrix_tensor("token_embd.weight", self.width)
-        return InputEmbedding(Embedding(table), positions, segments)
+        return InputEmbedding(EmbeddingTable(table), positions, segments)
 
     def pooling(self) -> Pooling:
         """The pooling that the file declares, or the mean."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.block_formats import Bytes
+from forefront.graph.block_bits import Bytes
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
 

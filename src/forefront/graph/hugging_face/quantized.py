@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.block_formats import BlockFormat, Bytes, Quantized
+from forefront.graph.block_bits import Bytes
+from forefront.graph.block_formats import BlockFormat, Quantized
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.packed_codes import (
     Array,
@@ -62,9 +63,11 @@ def assemble_quantized(config: Mapping[str, Any], stored: Mapping[str, Tensor]) 
     """The tensors of a checkpoint with one matrix in place of the parts of each quantised module. `config`: its
     `quantization_config`. Raises `ModelFileError`."""
     method = str(config.get("quant_method") or ("gptq" if "bits" in config else None)).lower()
+    if "auto-round" in method:
+        method = _AUTO_ROUND_FORMATS.get(str(config.get("packing_format")), method)
     read = _METHODS.get(method)
     if read is None:
-        known = "GPTQ, AWQ and compressed-tensors with integers"
+        known = "GPTQ, AWQ, AutoRound in the layouts of these, and compressed-tensors with integers"
         raise ModelFileError(f"its weights are quantised by {method[:40]!r}, which is not supported; {known} are")
     tensors: dict[str, Tensor] = {}
     modules: dict[str, dict[str, Tensor]] = {}
@@ -176,7 +179,7 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
 
 
 def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
-    """Words hold eight outputs of one input, in an order of their own."""
+    """Words hold eight outputs of one input, in a special order."""
     version = str(config.get("version") or "gemm").lower()
     if version != "gemm" or config.get("bits", 4) != 4:
         kind = f"{version[:40]!r} with {str(config.get('bits'))[:10]} bits"
@@ -283,4 +286,5 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
         yield from (entry for entry in value.values() if isinstance(entry, dict))
 
 
+_AUTO_ROUND_FORMATS: Final = {"auto_round:auto_gptq": "gptq", "auto_round:auto_awq": "awq"}
 _METHODS: Final = {"gptq": _gptq, "awq": _awq, "compressed-tensors": _compressed}

@@ -7,11 +7,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forefront.graph.block_formats import Bytes, Codes, Floats
+from forefront.graph.block_bits import Bytes, pack_pairs
+from forefront.graph.block_formats import Codes, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
 from forefront.graph.packing.layout import Layout, Packed
-from forefront.graph.packing.quantize import GROUP, pack_pairs, quantize, round_groups
+from forefront.graph.packing.quantize import GROUP, quantize, round_groups
 
 Rows = npt.NDArray[np.int64]
 
@@ -85,17 +86,26 @@ def pack(tensor: Tensor, layout: Layout, data: Bytes) -> Packed:
         return quantize(_finite_floats(tensor, data), layout)
     scale, minimum = _finite_scales(tensor, data)
     quantized = tensor.format.checked()
-    codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1)
     if quantized.group != layout.group:
+        codes = quantized.codes(tensor.format.blocks(data)).reshape(len(data), -1)
         return round_groups(Codes(codes, scale, minimum), quantized.bits)
-    scale = scale.astype("<f4", copy=False)
     if minimum is not None:
-        # Codes around zero need no zero point, without which the kernels are faster and round less.
-        middle = 1 << (quantized.bits - 1)
-        codes -= np.uint8(middle)
-        minimum = minimum.astype("<f4") + middle * scale
-    packed = pack_pairs(codes) if layout.element == "i4" else codes.view(np.uint8)
-    return Packed(packed, scale, minimum)
+        minimum = minimum + (1 << (quantized.bits - 1)) * scale
+    return Packed(_centred_codes(tensor, data, layout, has_minimum=minimum is not None), scale, minimum)
+
+
+def _centred_codes(tensor: Tensor, data: Bytes, layout: Layout, *, has_minimum: bool) -> Bytes:
+    """Codes around zero [rows, bytes of a row]: they need no zero point, without which the kernels are faster and round
+    less."""
+    quantized, blocks = tensor.format.checked(), tensor.format.blocks(data)
+    if quantized.pairs is not None:
+        pairs = quantized.pairs(blocks).reshape(len(data), -1)
+        pairs ^= np.uint8(0x88)  # in four bits, the code less eight
+        return pairs
+    codes = quantized.codes(blocks).reshape(len(data), -1)
+    if has_minimum:
+        codes -= np.uint8(1 << (quantized.bits - 1))
+    return pack_pairs(codes) if layout.element == "i4" else codes.view(np.uint8)
 
 
 def check_finite(tensor: Tensor, data: Bytes) -> None:
@@ -114,7 +124,7 @@ def _finite_floats(tensor: Tensor, data: Bytes) -> Floats:
     return values
 
 
-def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+def _finite_scales(tensor: Tensor, data: Bytes) -> tuple[Floats, Floats | None]:
     scale, minimum = tensor.format.scales(data)
     for numbers in (scale, minimum):
         if numbers is not None and not np.isfinite(numbers).all():

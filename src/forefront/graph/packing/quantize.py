@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from forefront.graph.block_bits import pack_pairs
 from forefront.graph.block_formats import Codes, Floats
 from forefront.graph.packing.layout import Layout, Packed
 
@@ -68,38 +69,37 @@ def _inverse(scale: Array) -> Array:
     return inverse
 
 
-def pack_pairs(codes: Array) -> npt.NDArray[np.uint8]:
-    """Codes of four bits, one to a byte [rows, columns], as two to a byte, the first in the low half. Higher bits are
-    ignored."""
-    words = codes.view("<u8") if codes.shape[-1] % 8 == 0 else codes.view("<u2")
-    kind = words.dtype.type
-    low, high = (kind(mask & np.iinfo(kind).max) for mask in (0x000F_000F_000F_000F, 0x00F0_00F0_00F0_00F0))
-    pairs = words >> kind(4)
-    pairs &= high
-    pairs |= words & low
-    packed: npt.NDArray[np.uint8] = pairs.view("<u2").astype(np.uint8)
-    return packed
-
-
 def round_groups(codes: Codes, bits: int) -> Packed:
     """Groups of 16 that scales are declared for, as eight bits in groups of 32. `codes.codes`: [rows, columns]. A value
     moves by 1/254 of the largest that the scales of its group can express, at most."""
     rows = len(codes.codes)
-    scale = codes.scale.astype(np.float32, copy=False).reshape(rows, -1, 2)
-    values = codes.codes.astype(np.float32).reshape(rows, -1, 2, GROUP // 2)
-    first, second = (np.ascontiguousarray(scale[..., half]) for half in (0, 1))
+    first, second = _halves(codes.scale)
     if codes.minimum is None:
         # The lowest code becomes -128, so that codes with the larger scale stay exact. With scales of two signs, one of
         # them would become 128.
         larger = np.where(np.abs(first) >= np.abs(second), first, second)
         rounded = larger * np.float32(1 << (bits - 1)) / (np.float32(128) - ((first < 0) != (second < 0)))
-        values *= (scale * _inverse(rounded)[..., None])[..., None]
     else:
-        lowest = codes.minimum.astype(np.float32, copy=False).reshape(scale.shape)
-        largest = np.maximum(np.abs(lowest), np.abs(lowest + np.float32((1 << bits) - 1) * scale))
-        rounded = np.maximum(largest[..., 0], largest[..., 1]) / np.float32(127)
-        inverse = _inverse(rounded)[..., None]
-        values *= (scale * inverse)[..., None]
-        values += (lowest * inverse)[..., None]
+        lowest, others = _halves(codes.minimum)
+        span = np.float32((1 << bits) - 1)
+        ends = [lowest, lowest + span * first, others, others + span * second]
+        rounded = np.maximum.reduce([np.abs(end) for end in ends]) / np.float32(127)
+    inverse = _inverse(rounded)
+    values = _repeated(first * inverse, second * inverse)
+    values *= codes.codes.reshape(-1).astype(np.float32)
+    if codes.minimum is not None:
+        values += _repeated(lowest * inverse, others * inverse)
     np.rint(values, out=values)
     return Packed(values.astype(np.int8).reshape(rows, -1), rounded)
+
+
+def _halves(scale: Floats) -> tuple[Floats, Floats]:
+    """Of each group of 32, the scales of the first and of the second 16 values."""
+    return np.ascontiguousarray(scale[:, 0::2]), np.ascontiguousarray(scale[:, 1::2])
+
+
+def _repeated(first: Floats, second: Floats) -> Floats:
+    """A factor for each value: one long product is faster than a short one for each group."""
+    factors = np.empty((first.size, 2), np.float32)
+    factors[:, 0], factors[:, 1] = first.reshape(-1), second.reshape(-1)
+    return np.repeat(factors.reshape(-1), GROUP // 2)

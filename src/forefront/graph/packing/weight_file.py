@@ -1,6 +1,6 @@
 """The file that packed matrices are kept in and mapped from.
 
-Constants in a mapped file cost no memory of their own: the system drops their pages when they are not needed, and
+Constants in a mapped file cost no private memory: the system drops their pages when they are not needed, and
 processes that serve the same model share them. The file is written once for each model, in the order in which the graph
 uses its matrices; `weights.json` beside it has the position of each.
 """

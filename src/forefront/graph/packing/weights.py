@@ -19,6 +19,8 @@ from forefront.graph.packing.pack import Rounding, Rows, check_finite, chunks, i
 from forefront.graph.packing.weight_file import MatrixWriter, WeightFile
 
 _OUTPUTS: Final = ("output.weight", "token_embd.weight")
+# Bytes that each thread needs while it packs.
+_KEPT: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +184,15 @@ def _pack_rows(writer: MatrixWriter, first: int, part: Part, tensor: Tensor, lay
 
 def _in_threads(function: Callable[[slice], None], pieces: Iterable[slice]) -> None:
     """Call `function` for each piece, in several threads: NumPy computes without Python's lock."""
+    # glibc keeps up to twice the largest block that was freed. Below that, it returns the memory of temporary arrays to
+    # the system, and most of the time goes into page faults.
+    np.empty(_KEPT // 2, np.uint8)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for _ in pool.map(function, pieces):
             pass
 
 
-class Embedding:
+class EmbeddingTable:
     """Rows of the embedding matrix, dequantised from the mapped file when they are needed. Takes token ids [tokens]."""
 
     def __init__(self, tensor: Tensor, factor: float = 1.0) -> None:

@@ -1,1 +1,1 @@
-"""HTTP connections: parsing, framing rules, bodies, connection limits, timeouts."""
+"""HTTP requests: bodies and their memory, headers, the request context, error responses."""

@@ -8,10 +8,10 @@ import msgspec
 from starlette.types import Scope
 
 from forefront.server.http.headers import header
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 
 
-def _openai_error(error: ApiError, _request_id: str) -> bytes:
+def _openai_error(error: RequestError, _request_id: str) -> bytes:
     return msgspec.json.encode(error.body())
 
 
@@ -26,7 +26,7 @@ class ApiConventions:
     `request_id_headers` are the response headers with the request's id. On `shared_paths`, and below them, the
     conventions hold for requests with the header `version_header`. Header names are in lower case."""
 
-    encode_error: Callable[[ApiError, str], bytes] = _openai_error
+    encode_error: Callable[[RequestError, str], bytes] = _openai_error
     key_header: bytes | None = None
     request_id_headers: tuple[bytes, ...] = (b"x-request-id",)
     status: Callable[[str], int] = _openai_status

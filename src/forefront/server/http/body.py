@@ -14,7 +14,7 @@ from forefront.server.http.error_response import ClosingError
 from forefront.server.http.headers import header
 from forefront.server.http.parsed_size import parsed_size, small_parsed_size
 from forefront.server.http.request_context import request_context
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 T = TypeVar("T")
 
@@ -33,16 +33,16 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     Its memory is held as it arrives, for the key of the context's principal; with `reserved`, also from the part that
     no project can take.
 
-    Raises `ApiError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when the
-    client disconnects in the middle of it, 408 when it takes too long, 429 when the key's or its project's share of the
-    memory is used up, 503 when all of it is; and what authentication raises. A slow request is authenticated again
+    Raises `RequestError`: 415 for another content type or any content encoding, 413 beyond `MAX_BODY` bytes, 400 when
+    the client disconnects in the middle of it, 408 when it takes too long, 429 when the key's or its project's share of
+    the memory is used up, 503 when all of it is; and what authentication raises. A slow request is authenticated again
     after its body: its context then has another principal.
     """
     kind = header(scope, b"content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise ApiError("unsupported_media_type", "The body must be sent with `content-type: application/json`.")
+        raise RequestError("unsupported_media_type", "The body must be sent with `content-type: application/json`.")
     if header(scope, b"content-encoding", "identity").strip().lower() != "identity":
-        raise ApiError("unsupported_media_type", "The body must be sent without a content encoding.")
+        raise RequestError("unsupported_media_type", "The body must be sent without a content encoding.")
     length = header(scope, b"content-length")
     announced = int(length[:20]) if length.isdecimal() else 0
     context = request_context(scope)
@@ -79,7 +79,7 @@ async def parse_body(
     tenant: Tenant,
 ) -> T:
     """`parse(body)`. For a large body a worker thread runs it, in `tenant`'s turn, once `memory` holds the memory of
-    the parsed form. Raises `ApiError` 413 for too many values, 429 and 503 for want of memory."""
+    the parsed form. Raises `RequestError` 413 for too many values, 429 and 503 for want of memory."""
     if is_small(body):
         return parse(body)
     most = memory.pool.largest
@@ -113,7 +113,7 @@ async def _read(receive: Receive, memory: RequestMemory, tenant: Tenant) -> byte
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError("incomplete_body", "Incomplete request body.")
+            raise RequestError("incomplete_body", "Incomplete request body.")
         chunk, more = message.get("body", b""), message.get("more_body", False)
         if isinstance(body, bytearray):
             body += chunk
@@ -127,10 +127,10 @@ async def _read(receive: Receive, memory: RequestMemory, tenant: Tenant) -> byte
         await memory.pool.pace(tenant, len(chunk))
 
 
-def _too_large(most: int) -> ApiError:
-    return ApiError("body_too_large", f"The body must have at most {most / 2**20:g} MiB.")
+def _too_large(most: int) -> RequestError:
+    return RequestError("body_too_large", f"The body must have at most {most / 2**20:g} MiB.")
 
 
-def _too_many_values(largest: int) -> ApiError:
+def _too_many_values(largest: int) -> RequestError:
     text = f"The body holds too many values: parsed, they must take at most {largest / 2**20:g} MiB."
-    return ApiError("body_too_large", text)
+    return RequestError("body_too_large", text)

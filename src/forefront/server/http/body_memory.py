@@ -6,7 +6,7 @@ from typing import Final
 from forefront.fairness.fair_semaphore import FairSemaphore
 from forefront.fairness.quota import NestedQuota
 from forefront.fairness.tenant import Tenant
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # Bytes that the parsed form of one body takes at most. Parsing holds the interpreter lock: up to 0.7 ms for each MiB.
 _MAX_PARSED: Final = 40 * 2**20
@@ -49,8 +49,8 @@ class RequestMemory:
         self._project, self._key, self._reserved = project, key, reserved
 
     def begin(self, project: str, key: str, *, reserved: bool) -> None:
-        """Take a place for a body that is being read, until `end`, and set the owner. Raises `ApiError`: 429 when the
-        owner reads too many bodies at a time, 503 when all owners together do."""
+        """Take a place for a body that is being read, until `end`, and set the owner. Raises `RequestError`: 429 when
+        the owner reads too many bodies at a time, 503 when all owners together do."""
         self.own(project, key, reserved=reserved)
         places = self.pool.places
         if not places.take(project, key, 1, reserved=reserved):
@@ -69,13 +69,13 @@ class RequestMemory:
     def hold(self, size: int) -> None:
         """Hold `size` bytes in place of what was held.
 
-        Raises `ApiError`: 429 when the owner holds too much, 503 when all owners together do.
+        Raises `RequestError`: 429 when the owner holds too much, 503 when all owners together do.
         """
         more, memory = size - self._held, self.pool.memory
         if size > memory.max_per_key:
             text = f"This request needs more memory than one key may hold, {memory.max_per_key / 2**20:g} MiB. Smaller "
             text += "values of `n`, `max_tokens` and `top_logprobs` take less, and a `stream` takes none."
-            raise ApiError("rate_limit_exceeded", text, retryable=False)
+            raise RequestError("rate_limit_exceeded", text, retryable=False)
         if more > 0 and not memory.take(self._project, self._key, more, reserved=self._reserved):
             raise _refusal(memory, more, "memory for requests")
         if more < 0:
@@ -106,9 +106,9 @@ class RequestMemory:
             self.hold(0)
 
 
-def _refusal(quota: NestedQuota, amount: int, what: str) -> ApiError:
+def _refusal(quota: NestedQuota, amount: int, what: str) -> RequestError:
     """The error for an amount that does not fit: the server's fault if it would not fit for any owner."""
     if quota.full(amount):
-        return ApiError("overloaded", f"The server has no {what} left; try again.")
+        return RequestError("overloaded", f"The server has no {what} left; try again.")
     text = f"The requests of this key or project hold their whole share of the server's {what}; try again."
-    return ApiError("rate_limit_exceeded", text)
+    return RequestError("rate_limit_exceeded", text)

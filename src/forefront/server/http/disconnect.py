@@ -12,7 +12,7 @@ T = TypeVar("T")
 CONNECTION: Final = "connection"
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """The connection of a request that is being answered."""
 
     def watch(self, callback: Callable[[], None]) -> None:
@@ -62,11 +62,11 @@ class _ReceivedDisconnection:
         self._task: asyncio.Task[None] | None = None
 
     def watch(self, callback: Callable[[], None]) -> None:
-        """See `Connection.watch`."""
+        """See `ClientConnection.watch`."""
         self._task = asyncio.ensure_future(self._wait(callback))
 
     def unwatch(self, _callback: Callable[[], None]) -> None:
-        """See `Connection.unwatch`."""
+        """See `ClientConnection.unwatch`."""
         if self._task is not None:
             self._task.cancel()
 

@@ -4,22 +4,28 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from forefront.wire.errors import ERRORS, ApiError, RateLimitState
+from forefront.server.http.headers import RawHeaders
+from forefront.wire.errors import ERRORS, RateLimitState, RequestError
 
+# Names of headers by unit: the limit, what is left of it, and the time of its renewal.
+_RATE_LIMITS: Final = {
+    "requests": (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests"),
+    "tokens": (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens"),
+}
 # Statuses of errors that may pass.
 _RETRYABLE: Final = frozenset({408, 429, 500, 502, 503})
 
 
-class ClosingError(ApiError):
+class ClosingError(RequestError):
     """An error whose response is the connection's last."""
 
 
-def error_status(error: ApiError) -> int:
+def error_status(error: RequestError) -> int:
     """The HTTP status."""
     return ERRORS[error.code].status
 
 
-def error_headers(error: ApiError) -> dict[str, str]:
+def error_headers(error: RequestError) -> dict[str, str]:
     """`x-should-retry`; for 429 and 503 that may pass `retry-after`; what else the error and its status call for."""
     status = error_status(error)
     retryable = status in _RETRYABLE if error.retryable is None else error.retryable
@@ -39,9 +45,13 @@ def error_headers(error: ApiError) -> dict[str, str]:
 
 def rate_limit_headers(limits: Sequence[RateLimitState]) -> dict[str, str]:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`; resets in seconds."""
-    headers = {}
+    return {name.decode(): value.decode() for name, value in raw_rate_limit_headers(limits)}
+
+
+def raw_rate_limit_headers(limits: Sequence[RateLimitState]) -> RawHeaders:
+    """The same as ASGI takes them."""
+    headers: RawHeaders = []
     for unit, limit, remaining, reset in limits:
-        headers[f"x-ratelimit-limit-{unit}"] = str(limit)
-        headers[f"x-ratelimit-remaining-{unit}"] = str(remaining)
-        headers[f"x-ratelimit-reset-{unit}"] = f"{reset:.3f}s"
+        total, left, renewal = _RATE_LIMITS[unit]
+        headers += (total, b"%d" % limit), (left, b"%d" % remaining), (renewal, b"%.3fs" % reset)
     return headers

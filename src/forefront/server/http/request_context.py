@@ -17,7 +17,8 @@ class Authenticator(Protocol):
     """Identifies the client of a request."""
 
     async def authenticate(self, scope: Scope) -> Principal:
-        """The holder of the request's API key. Raises `ApiError`: 401 without a valid key, 403 without the scope."""
+        """The holder of the request's API key. Raises `RequestError`: 401 without a valid key, 403 without the
+        scope."""
 
 
 class RequestContext:

@@ -16,7 +16,7 @@ from forefront.server.http.request_context import request_context, set_request_c
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import SharedRuns
 from forefront.server.response.sse import RESUMABLE
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 HEADER: Final = "Idempotency-Key"
 _HEADER_NAME: Final = HEADER.lower().encode()
@@ -52,13 +52,13 @@ class Idempotency:
         after = -1 if last_event is None else last_event
         if after > run.buffer.last_event:
             text = f"`{LAST_EVENT}` {after} has not been sent: the last event is {run.buffer.last_event}."
-            raise ApiError("invalid_value", text, param=LAST_EVENT)
+            raise RequestError("invalid_value", text, param=LAST_EVENT)
         with run.attached():
             await while_connected(scope, receive, run.play(send, replayed=replayed, after=after))
 
     async def _join(self, scope: Scope, key: str, body: bytes | bytearray, *, resumed: bool) -> tuple[SharedRun, bool]:
-        """The run for this request, and whether it existed before. Raises `ApiError` 404 for one that is resumed and
-        does not exist."""
+        """The run for this request, and whether it existed before. Raises `RequestError` 404 for one that is resumed
+        and does not exist."""
         context = request_context(scope)
         principal = context.principal
         name = principal.key.id, key
@@ -78,28 +78,32 @@ class Idempotency:
 
         fingerprint = await process_body(fingerprint_of, body, self._workers, principal.tenant)
         if resumed and self._runs.find(name) is None:
-            raise ApiError("not_found", "The stream of this `Idempotency-Key` is not held any more.", param=LAST_EVENT)
+            raise RequestError(
+                "not_found", "The stream of this `Idempotency-Key` is not held any more.", param=LAST_EVENT
+            )
         return self._runs.join(principal.project.name, name, fingerprint, application)
 
 
 def _key(scope: Scope) -> str | None:
-    """The request's idempotency key. Raises `ApiError` 422 for an invalid one."""
+    """The request's idempotency key. Raises `RequestError` 422 for an invalid one."""
     given: list[str] = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER_NAME]
     if not given:
         return None
     if len(given) > 1 or not _VALID.fullmatch(given[0]):
         text = f"`{HEADER}` must be one key of 1 to 255 visible ASCII characters."
-        raise ApiError("invalid_value", text, param=HEADER)
+        raise RequestError("invalid_value", text, param=HEADER)
     return given[0]
 
 
 def _last_event(scope: Scope) -> int | None:
-    """The number of the last event that the client has. Raises `ApiError` 422 for an invalid one."""
+    """The number of the last event that the client has. Raises `RequestError` 422 for an invalid one."""
     text = header(scope, LAST_EVENT.lower().encode())
     if not text:
         return None
     if not _EVENT.fullmatch(text):
-        raise ApiError("invalid_value", f"`{LAST_EVENT}` must be the id of an event of this stream.", param=LAST_EVENT)
+        raise RequestError(
+            "invalid_value", f"`{LAST_EVENT}` must be the id of an event of this stream.", param=LAST_EVENT
+        )
     return int(text)
 
 

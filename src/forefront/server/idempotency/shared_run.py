@@ -10,7 +10,7 @@ from starlette.types import Send
 
 from forefront.server.idempotency.replay_buffer import ReplayBuffer
 from forefront.server.response.sse import EVENT_NUMBER
-from forefront.wire.errors import ApiError, shutting_down
+from forefront.wire.errors import RequestError, shutting_down
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class SharedRun:
         try:
             await application(self.buffer.write)
         except Exception as error:
-            if self._is_deserted and not isinstance(error, ApiError):
+            if self._is_deserted and not isinstance(error, RequestError):
                 log.exception("a request without connections failed")
             self._finish(error)
         except asyncio.CancelledError:

@@ -13,7 +13,7 @@ from typing import Final
 
 from forefront.fairness.holdings import Holdings
 from forefront.server.idempotency.shared_run import Application, SharedRun
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # Bytes of an entry beside its response: a task, a buffer, a timer.
 _ENTRY_OVERHEAD: Final = 1024
@@ -86,14 +86,14 @@ class SharedRuns:
     def join(self, owner: str, name: Hashable, fingerprint: bytes, application: Application) -> tuple[SharedRun, bool]:
         """`owner`'s run of that name, and whether it existed before. A new one starts `application`.
 
-        Raises `ApiError` 422 if the run of that name belongs to another request.
+        Raises `RequestError` 422 if the run of that name belongs to another request.
         """
         if (run := self._runs.get(name)) is None:
             return self._begin(_Entry(name, owner, fingerprint), application), False
         entry = self._entries[run]
         if entry.fingerprint != fingerprint:
             text = "This `Idempotency-Key` was used for another request; a new request needs a new key."
-            raise ApiError("idempotency_key_reused", text, param="Idempotency-Key")
+            raise RequestError("idempotency_key_reused", text, param="Idempotency-Key")
         self._move(run, entry, entry.stage if run.buffer.done else _Stage.ATTACHED)
         self._owners[owner].deserted.pop(run, None)
         return run, True

@@ -8,7 +8,7 @@ from forefront.server.http.api_conventions import ApiConventions
 from forefront.server.messages.message_encoder import MessageEncoder
 from forefront.server.routes.completions import CompletionApi
 from forefront.server.routes.preflight import PreflightApi
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.chat_request import ParsedMessage, parse_count_tokens_request, parse_messages_request
 from forefront.wire.messages.errors import MessagesErrorBody, error_object, messages_status
 from forefront.wire.messages.response import TokenCount
@@ -19,7 +19,7 @@ COUNT_TOKENS: Final = PreflightApi(
 )
 
 
-def _encode_error(error: ApiError, request_id: str) -> bytes:
+def _encode_error(error: RequestError, request_id: str) -> bytes:
     return msgspec.json.encode(MessagesErrorBody(error=error_object(error), request_id=request_id))
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from forefront.chat.events import Delta, ToolCallBegin
+from forefront.chat.events import AnswerDelta, ToolCallBegin
 from forefront.server.messages.content_draft import BlockDraft, BlockSequence, Kind, text_of
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.messages.events import ContentBlockDelta, ContentBlockStart, ContentBlockStop, SignatureDelta
@@ -33,8 +33,8 @@ class BlockFrames:
         self._sequence = BlockSequence(id_suffix, omits_thinking=omits_thinking)
         self._memory = memory
 
-    def add(self, event: Delta) -> list[bytes]:
-        """The events of a delta. Raises `ApiError` for want of memory."""
+    def add(self, event: AnswerDelta) -> list[bytes]:
+        """The events of a delta. Raises `RequestError` for want of memory."""
         last = self._sequence.last
         block = self._sequence.block(event)
         frames: list[bytes] = []

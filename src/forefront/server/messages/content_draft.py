@@ -1,11 +1,10 @@
 """The content of a message that is being generated: its blocks, and the text that each has so far."""
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.messages.response import OutputBlock, OutputTextBlock, OutputThinkingBlock, OutputToolUseBlock
 from forefront.wire.messages.thinking import SIGNATURE, encode_thinking
@@ -13,8 +12,7 @@ from forefront.wire.messages.thinking import SIGNATURE, encode_thinking
 Kind = Literal["text", "thinking", "tool_use"]
 
 
-@dataclass(slots=True)
-class BlockDraft:
+class BlockDraft(msgspec.Struct):
     """One block. `id` and `name` are those of a call. With `omitted` thinking is in the signature alone."""
 
     kind: Kind
@@ -22,7 +20,7 @@ class BlockDraft:
     id: str = ""
     name: str = ""
     omitted: bool = False
-    texts: list[str] = field(default_factory=list)
+    texts: list[str] = msgspec.field(default_factory=list)
 
     @property
     def signature(self) -> str:
@@ -61,10 +59,10 @@ class BlockSequence:
         self._count = 0
         self._calls: dict[int, BlockDraft] = {}
 
-    def block(self, event: Delta) -> BlockDraft:
+    def block(self, event: AnswerDelta) -> BlockDraft:
         """The block of a delta: the last one, a new one, or that of an earlier call."""
         match event:
-            case TextDelta():
+            case ContentDelta():
                 return self._continued("text")
             case ReasoningDelta():
                 return self._continued("thinking")
@@ -72,7 +70,7 @@ class BlockSequence:
                 block = self._calls[event.call] = self._begin("tool_use")
                 block.id, block.name = f"toolu_{self._id_suffix}{block.index:04x}", event.name
                 return block
-            case ToolCallDelta():
+            case ToolInputDelta():
                 return self._calls[event.call]
 
     def _continued(self, kind: Kind) -> BlockDraft:
@@ -92,8 +90,13 @@ class ContentDraft:
         self._memory = memory
         self._blocks: list[BlockDraft] = []
 
-    def add(self, event: Delta) -> None:
-        """Add to a block. Raises `ApiError` for want of memory."""
+    def add(self, event: AnswerDelta) -> None:
+        """Add to a block. Raises `RequestError` for want of memory."""
+        last = self._sequence.last
+        if isinstance(event, ContentDelta) and last is not None and last.kind == "text":
+            last.texts.append(event.text)
+            self._memory.add(event.text)
+            return
         block = self._sequence.block(event)
         if block.index == len(self._blocks):
             self._blocks.append(block)
@@ -106,12 +109,12 @@ class ContentDraft:
         return [block.to_block() for block in self._blocks]
 
 
-def text_of(event: Delta) -> str:
+def text_of(event: AnswerDelta) -> str:
     """The text that a delta adds to its block."""
     match event:
         case ToolCallBegin():
             return ""
-        case ToolCallDelta():
+        case ToolInputDelta():
             return event.arguments
         case _:
             return event.text

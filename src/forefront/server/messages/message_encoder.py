@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
 from forefront.server.messages.block_frames import BlockFrames, frame
 from forefront.server.messages.content_draft import ContentDraft
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.sse import encode_waiting
-from forefront.wire.errors import ApiError
+from forefront.wire.completions.response import FinishReason
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.chat_request import ParsedMessage
 from forefront.wire.messages.errors import error_object
 from forefront.wire.messages.events import ErrorEvent, MessageDelta, MessageStart, MessageStop, Ping, StopState
 from forefront.wire.messages.response import AssistantMessage, MessageUsage, StopReason
-from forefront.wire.response import FinishReason
 
 _PREFIX: Final = "msg_"
 _REASONS: Final[dict[FinishReason, StopReason]] = {
@@ -48,6 +48,8 @@ class MessageEncoder(ResponseEncoder):
         message = self._message(MessageUsage.of(0, 0))
         async for event in events:
             match event:
+                case ContentDelta():
+                    draft.add(event)
                 case Started():
                     pass
                 case ChoiceEnd():
@@ -80,7 +82,7 @@ class MessageEncoder(ResponseEncoder):
         """See `ResponseEncoder.pause`."""
         return encode_waiting(ahead, seconds) + _PING
 
-    def failure(self, error: ApiError) -> bytes:
+    def failure(self, error: RequestError) -> bytes:
         """See `ResponseEncoder.failure`."""
         return frame(ErrorEvent(error=error_object(error)))
 

@@ -11,8 +11,8 @@ from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import Authenticator, request_context
 from forefront.server.middleware.error_handlers import error_response
-from forefront.wire.admin import Scope as KeyScope
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import Scope as KeyScope
+from forefront.wire.errors import RequestError
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/", "/dashboard"})
 
@@ -38,7 +38,7 @@ class AuthMiddleware:
         if scope["path"] not in self._open_paths:
             try:
                 await request_context(scope).authenticate(scope, self._authenticator)
-            except ApiError as error:
+            except RequestError as error:
                 await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -51,8 +51,8 @@ class KeyAuthenticator:
         self._keys = keys
 
     async def authenticate(self, scope: Scope) -> Principal:
-        """See `Authenticator`. Raises `ApiError` 503 too: without a free connection for the project, and when the keys
-        cannot be read."""
+        """See `Authenticator`. Raises `RequestError` 503 too: without a free connection for the project, and when the
+        keys cannot be read."""
         principal = await self._find(_authorization(scope))
         if (connection := scope.get("connection")) is not None:
             connection.authenticate(principal.project.name)
@@ -64,16 +64,18 @@ class KeyAuthenticator:
         scheme, _, key = authorization.partition(" ")
         key = key.strip()
         if not key or scheme.lower() != "bearer":
-            raise ApiError("invalid_api_key", "No API key: send it in the header `Authorization: Bearer YOUR_API_KEY`.")
+            raise RequestError(
+                "invalid_api_key", "No API key: send it in the header `Authorization: Bearer YOUR_API_KEY`."
+            )
         if key in ("$FOREFRONT_API_KEY", "${FOREFRONT_API_KEY}"):
-            raise ApiError(
+            raise RequestError(
                 "invalid_api_key",
                 f"The API key is the literal text `{key}`, because a shell fills in no variables inside single quotes: "
                 "use double quotes.",
             )
         principal = await self._keys.find(key)
         if principal is None:
-            raise ApiError("invalid_api_key", "This API key is not known here.")
+            raise RequestError("invalid_api_key", "This API key is not known here.")
         return principal
 
 

@@ -10,10 +10,10 @@ from starlette.types import Scope
 
 from forefront.server.http.error_response import error_headers
 from forefront.server.http.request_context import request_context
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 
-def error_response(error: ApiError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(error: RequestError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
     """The response for an error, by the conventions of the request's API, with more `headers` if given. Counts it."""
     context = request_context(scope)
     context.errors[error.code] += 1
@@ -23,8 +23,8 @@ def error_response(error: ApiError, scope: Scope, headers: Mapping[str, str] | N
 
 
 async def api_error(request: Request, error: Exception) -> Response:
-    """The handler of `ApiError`."""
-    assert isinstance(error, ApiError)
+    """The handler of `RequestError`."""
+    assert isinstance(error, RequestError)
     return error_response(error, request.scope)
 
 
@@ -35,11 +35,11 @@ async def http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = _allowed(request)
         text = f"{path} does not take {method} requests, only {allowed}."
-        return error_response(ApiError("method_not_allowed", text), request.scope, {"allow": allowed})
+        return error_response(RequestError("method_not_allowed", text), request.scope, {"allow": allowed})
     text = f"There is nothing at {path}."
     if (hint := similar_path(path, [route.path for route in request.app.routes])) is not None:
         text += f" Did you mean {hint}? The base URL of clients ends with `/v1`."
-    return error_response(ApiError("unknown_url", text), request.scope)
+    return error_response(RequestError("unknown_url", text), request.scope)
 
 
 def similar_path(path: str, known: Collection[str]) -> str | None:
@@ -57,7 +57,7 @@ def similar_path(path: str, known: Collection[str]) -> str | None:
 async def internal_error(request: Request, _error: Exception) -> Response:
     """The handler of every other exception: it names the request id, under which the log has the traceback."""
     text = f"Internal server error; see the server log for request {request_context(request.scope).request_id}."
-    return error_response(ApiError("internal_error", text), request.scope)
+    return error_response(RequestError("internal_error", text), request.scope)
 
 
 def _allowed(request: Request) -> str:

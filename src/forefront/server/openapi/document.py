@@ -11,8 +11,8 @@ import msgspec
 from forefront.server.openapi.operation import Operation
 from forefront.server.openapi.operations import OPERATIONS
 from forefront.server.openapi.schemas import Schema, components, schema_of
+from forefront.wire.completions.request import Sampling
 from forefront.wire.errors import ErrorBody
-from forefront.wire.request import Sampling
 
 _ABOUT: Final = """\
 A chat-completions platform: one process that serves language models, with keys, limits, budgets and a ledger.

@@ -5,7 +5,9 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from forefront.server.openapi.operation import LIMITS, PROMPT, STORE, Operation
-from forefront.wire.admin import (
+from forefront.wire.admin.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
+from forefront.wire.admin.parse import HistoryQuery, ReportQuery
+from forefront.wire.admin.records import (
     CompletionUsage,
     Key,
     KeyList,
@@ -20,15 +22,8 @@ from forefront.wire.admin import (
     ServerStatus,
     UsageReport,
 )
-from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
-from forefront.wire.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
-from forefront.wire.messages.errors import MessagesErrorBody, messages_status
-from forefront.wire.messages.events import StreamEvent as MessageStreamEvent
-from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
-from forefront.wire.messages.response import AssistantMessage, TokenCount
-from forefront.wire.parse_admin import HistoryQuery, ReportQuery
-from forefront.wire.request import ChatRequest, CompletionRequest
-from forefront.wire.response import (
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.response import (
     CancelledCompletion,
     ChatCompletion,
     ChatCompletionChunk,
@@ -38,6 +33,11 @@ from forefront.wire.response import (
     ModelList,
     Preflight,
 )
+from forefront.wire.embeddings import EmbeddingList, EmbeddingRequest, RerankRequest, RerankResult
+from forefront.wire.messages.errors import MessagesErrorBody, messages_status
+from forefront.wire.messages.events import MessageStreamEvent
+from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
+from forefront.wire.messages.response import AssistantMessage, TokenCount
 from forefront.wire.responses.conversation import (
     Conversation,
     ConversationChange,
@@ -45,7 +45,7 @@ from forefront.wire.responses.conversation import (
     NewConversation,
     NewItems,
 )
-from forefront.wire.responses.events import StreamEvent
+from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.item_list import DeletedResponse, ItemList, ListedItem
 from forefront.wire.responses.queries import IncludeQuery, ItemsQuery, RetrieveQuery
 from forefront.wire.responses.request import ResponsesRequest
@@ -119,14 +119,14 @@ OPERATIONS: Final = (
         summary="Answer a conversation as a response",
         description="Whole as JSON, or with `stream` as typed server-sent events. The last one is "
         "`response.completed`, `response.incomplete`, `response.failed` or `error`.",
-        body=ResponsesRequest, example=RESPONSE, answer=Response, stream=StreamEvent, done=False,
+        body=ResponsesRequest, example=RESPONSE, answer=Response, stream=ResponseStreamEvent, done=False,
         idempotent=True, errors=(*PROMPT, *LIMITS, "not_found", "storage_full", "request_cancelled"),
     ),
     Operation(
         method="GET", path="/v1/responses/{id}", group="Responses", name="retrieveResponse", scope="chat",
         summary="A stored response",
         description="With `stream`, the events of a response in the background that was created with `stream`.",
-        answer=Response, stream=StreamEvent, done=False, query=RetrieveQuery, path_types={"id": Id},
+        answer=Response, stream=ResponseStreamEvent, done=False, query=RetrieveQuery, path_types={"id": Id},
         errors=(*NOT_FOUND, *QUERY, "rate_limit_exceeded", *STORE),
     ),
     Operation(

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import msgspec
 
-from forefront.wire.admin import Budget
-from forefront.wire.message import Message
+from forefront.wire.admin.records import Budget
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
-from forefront.wire.request import ChatRequest, CompletionRequest
 from forefront.wire.responses.request import ResponsesRequest
 from forefront.wire.tokens import TokenizeRequest
 

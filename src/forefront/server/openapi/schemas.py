@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from forefront.server.openapi.rules import RULES
+from forefront.wire.completions.other_engines import ALIASES
+from forefront.wire.completions.refused_fields import ADVICE, REFUSED
+from forefront.wire.completions.request import ChatRequest, SampledRequest
 from forefront.wire.messages.refused_fields import REFUSED as MESSAGES_REFUSED
 from forefront.wire.messages.request import CountTokensRequest
 from forefront.wire.messages.tools import ClientTool
-from forefront.wire.other_engines import ALIASES
 from forefront.wire.record import Record, TaggedRecord
-from forefront.wire.refused_fields import ADVICE, REFUSED
-from forefront.wire.request import ChatRequest, SampledRequest
 from forefront.wire.responses.items import ItemReference, MessageItem
 from forefront.wire.responses.refused_fields import REFUSED as RESPONSES_REFUSED
 from forefront.wire.responses.request import ResponsesRequest

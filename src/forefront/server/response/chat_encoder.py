@@ -2,24 +2,25 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import (
     ChoiceEnd,
     Completed,
+    ContentDelta,
     Event,
     ReasoningDelta,
     Started,
-    TextDelta,
     ToolCallBegin,
-    ToolCallDelta,
+    ToolInputDelta,
 )
 from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.request import ChatRequest
-from forefront.wire.response import (
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.completions.response import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
@@ -31,8 +32,14 @@ from forefront.wire.response import (
     ResponseMessage,
     Usage,
 )
-from forefront.wire.tools import CustomCall, CustomCallDelta, FunctionCall, FunctionCallDelta, ToolCall
-from forefront.wire.tools import ToolCallDelta as ToolCallChunk
+from forefront.wire.completions.tools import (
+    CustomCall,
+    CustomCallDelta,
+    FunctionCall,
+    FunctionCallDelta,
+    ToolCall,
+    ToolCallDelta,
+)
 
 
 class ChatCompletionEncoder(ChunkEncoder):
@@ -74,7 +81,7 @@ class ChatCompletionEncoder(ChunkEncoder):
     def deltas(self, event: Event) -> list[ChatCompletionChunk]:
         """See `ChunkEncoder.deltas`."""
         match event:
-            case TextDelta():
+            case ContentDelta():
                 logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
                 return [self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
             case Started():
@@ -84,17 +91,17 @@ class ChatCompletionEncoder(ChunkEncoder):
             case ReasoningDelta():
                 delta = ChoiceDelta(reasoning_content=event.text, reasoning=event.text)
                 return [self._chunk(event.index, delta)]
-            case ToolCallBegin() | ToolCallDelta() if self._legacy:
+            case ToolCallBegin() | ToolInputDelta() if self._legacy:
                 return self._legacy_call(event)
             case ToolCallBegin():
-                call = ToolCallChunk(index=event.call, id=_call_id(), type="custom" if event.custom else "function")
+                call = ToolCallDelta(index=event.call, id=_call_id(), type="custom" if event.custom else "function")
                 if event.custom:
                     call.custom = CustomCallDelta(name=event.name, input="")
                 else:
                     call.function = FunctionCallDelta(name=event.name, arguments="")
                 return [self._chunk(event.index, ChoiceDelta(tool_calls=[call]))]
-            case ToolCallDelta():
-                call = ToolCallChunk(index=event.call)
+            case ToolInputDelta():
+                call = ToolCallDelta(index=event.call)
                 if event.custom:
                     call.custom = CustomCallDelta(input=event.arguments)
                 else:
@@ -111,7 +118,7 @@ class ChatCompletionEncoder(ChunkEncoder):
         """See `ChunkEncoder.usage_chunk`."""
         return self._message([], usage)
 
-    def _legacy_call(self, event: ToolCallBegin | ToolCallDelta) -> list[ChatCompletionChunk]:
+    def _legacy_call(self, event: ToolCallBegin | ToolInputDelta) -> list[ChatCompletionChunk]:
         """A part of the one call of an answer to a request with `functions`."""
         if event.call:
             return []
@@ -142,20 +149,19 @@ class ChatCompletionEncoder(ChunkEncoder):
         )
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(msgspec.Struct):
     """A choice whose events are being collected."""
 
     memory: ResponseMemory
-    texts: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    calls: list[tuple[ToolCallBegin, list[str]]] = field(default_factory=list)
-    logprobs: list[Any] = field(default_factory=list)  # as JSON
+    texts: list[str] = msgspec.field(default_factory=list)
+    reasoning: list[str] = msgspec.field(default_factory=list)
+    calls: list[tuple[ToolCallBegin, list[str]]] = msgspec.field(default_factory=list)
+    logprobs: list[Any] = msgspec.field(default_factory=list)  # as JSON
     reason: FinishReason | None = None
 
-    def add(self, event: TextDelta | ReasoningDelta | ToolCallBegin | ToolCallDelta | ChoiceEnd) -> None:
+    def add(self, event: ContentDelta | ReasoningDelta | ToolCallBegin | ToolInputDelta | ChoiceEnd) -> None:
         match event:
-            case TextDelta():
+            case ContentDelta():
                 self.texts.append(event.text)
                 self.memory.add(event.text)
                 if event.logprobs:
@@ -166,7 +172,7 @@ class _Draft:
             case ToolCallBegin():
                 self.calls.append((event, []))
                 self.memory.add(event.name)
-            case ToolCallDelta():
+            case ToolInputDelta():
                 self.calls[event.call][1].append(event.arguments)
                 self.memory.add(event.arguments)
             case ChoiceEnd():

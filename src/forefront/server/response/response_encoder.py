@@ -14,8 +14,8 @@ from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, UpstreamReport
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.sse import DONE, encode_event, encode_waiting
-from forefront.wire.errors import ApiError
-from forefront.wire.response import Receipt, UpstreamReceipt, Usage
+from forefront.wire.completions.response import Receipt, UpstreamReceipt, Usage
+from forefront.wire.errors import RequestError
 
 
 class ResponseEncoder(ABC):
@@ -39,10 +39,10 @@ class ResponseEncoder(ABC):
 
     @abstractmethod
     def frames(self, event: Event) -> list[bytes]:
-        """The server-sent events of one event. Raises `ApiError` for want of memory."""
+        """The server-sent events of one event. Raises `RequestError` for want of memory."""
 
     async def finish(self, event: Completed) -> None:  # noqa: B027 - most APIs have nothing to do
-        """What has to be done before the frames of the last event. Raises `ApiError`, which ends the stream."""
+        """What has to be done before the frames of the last event. Raises `RequestError`, which ends the stream."""
 
     def pause(self, ahead: int, seconds: float) -> bytes:
         """A sign of life for a stream without events: so many requests are ahead in the queue, for about so long."""
@@ -53,7 +53,7 @@ class ResponseEncoder(ABC):
         return b""
 
     @abstractmethod
-    def failure(self, error: ApiError) -> bytes:
+    def failure(self, error: RequestError) -> bytes:
         """The server-sent events that end a stream after an error."""
 
     def receipt(self, event: Completed) -> Receipt | None:
@@ -99,7 +99,7 @@ class ChunkEncoder(ResponseEncoder):
         """See `ResponseEncoder.end_of_stream`."""
         return DONE
 
-    def failure(self, error: ApiError) -> bytes:
+    def failure(self, error: RequestError) -> bytes:
         """See `ResponseEncoder.failure`."""
         return encode_event(error.body())
 

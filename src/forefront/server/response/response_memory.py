@@ -11,7 +11,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class ResponseMemory:
-    """Holds memory in steps by `grow`, which raises `ApiError` when there is none left. The first step is free."""
+    """Holds memory in steps by `grow`, which raises `RequestError` when there is none left. The first step is free."""
 
     def __init__(self, grow: Callable[[int], None]) -> None:
         self._grow = grow

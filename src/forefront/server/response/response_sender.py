@@ -11,23 +11,23 @@ from starlette.types import Message, Scope, Send
 
 from forefront.chat.events import Completed, Event
 from forefront.gateway.lease import Lease
-from forefront.server.http.error_response import rate_limit_headers
-from forefront.server.http.headers import raw
+from forefront.server.http.error_response import raw_rate_limit_headers
+from forefront.server.http.headers import RawHeaders, raw
 from forefront.server.http.request_context import request_context
 from forefront.server.response.event_throttle import Write, throttled
 from forefront.server.response.keepalive import with_keepalive
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.send_body import send_body
 from forefront.server.response.sse import BUFFERED, EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _encode_json = msgspec.json.Encoder().encode
 _MAX_LIST: Final = 2048  # bytes of names in a header
-_STREAM_HEADERS: Final = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    "x-accel-buffering": "no",  # proxies must not hold events back
-}
+_STREAM_HEADERS: Final[RawHeaders] = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),  # proxies must not hold events back
+]
 
 
 class ResponseSender:
@@ -53,9 +53,9 @@ class ResponseSender:
         self._with_ids: bool = scope.get(RESUMABLE, False)
         self._joins_frames = not (self._with_ids or scope.get(BUFFERED, False))
         self._task: asyncio.Task[None] | None = None
-        self._reason: ApiError | None = None  # of `cancel`
+        self._reason: RequestError | None = None  # of `cancel`
 
-    def cancel(self, error: ApiError) -> None:
+    def cancel(self, error: RequestError) -> None:
         """End the response with that error, unless it is at its end."""
         if self._task is not None and self._reason is None:
             self._reason = error
@@ -70,7 +70,7 @@ class ResponseSender:
         except asyncio.CancelledError:
             raise self._cancellation() from None
         self._task = None
-        await self._send(self._start({"content-type": "application/json", "content-length": str(len(body))}))
+        await self._send(self._start([(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]))
         await send_body(self._send, body)
 
     async def stream(self, events: AsyncGenerator[Event, None], keepalive_seconds: float) -> None:
@@ -91,9 +91,9 @@ class ResponseSender:
             await self._send(self._start(_STREAM_HEADERS))
             try:
                 await self._write_events(write, first, paced)
-            except (ApiError, asyncio.CancelledError) as error:
-                failure = error if isinstance(error, ApiError) else self._cancellation()
-                if not isinstance(failure, ApiError):
+            except (RequestError, asyncio.CancelledError) as error:
+                failure = error if isinstance(error, RequestError) else self._cancellation()
+                if not isinstance(failure, RequestError):
                     raise failure from None
                 request_context(self._scope).errors[failure.code] += 1
                 await write(self._numbered(self._encoder.failure(failure)))
@@ -153,9 +153,9 @@ class ResponseSender:
         message = {"type": "http.response.body", "body": body, "more_body": True, EVENT_NUMBER: self._number}
         await self._send(message)
 
-    def _start(self, headers: Mapping[str, str]) -> Message:
-        all_headers = {**self._headers, **rate_limit_headers(self._lease.rate_limits()), **headers}
-        return {"type": "http.response.start", "status": 200, "headers": raw(all_headers)}
+    def _start(self, headers: RawHeaders) -> Message:
+        all_headers = [*raw(self._headers), *raw_rate_limit_headers(self._lease.rate_limits()), *headers]
+        return {"type": "http.response.start", "status": 200, "headers": all_headers}
 
 
 def unenforced_header(paths: Sequence[str]) -> dict[str, str]:

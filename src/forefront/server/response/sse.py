@@ -17,7 +17,7 @@ STREAM_FAILED: Final = "forefront.stream_failed"
 EVENT_NUMBER: Final = "forefront.event_number"
 # Keys of a request's ASGI scope. The events of its stream have ids, since it can be resumed.
 RESUMABLE: Final = "forefront.resumable"
-# A buffer holds the stream, so each event is a message of its own.
+# A buffer holds the stream, so each event is its own message.
 BUFFERED: Final = "forefront.buffered"
 
 _encoder = msgspec.json.Encoder()

@@ -5,12 +5,19 @@ from collections.abc import AsyncIterator
 from math import isnan
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started, TextDelta
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
 from forefront.server.response.response_encoder import ChunkEncoder, usage_of
 from forefront.server.response.response_memory import ResponseMemory
-from forefront.wire.request import CompletionRequest
-from forefront.wire.response import Completion as TextCompletion
-from forefront.wire.response import CompletionChoice, CompletionLogprobs, FinishReason, TokenLogprob, TopLogprob, Usage
+from forefront.wire.completions.request import CompletionRequest
+from forefront.wire.completions.response import Completion as TextCompletion
+from forefront.wire.completions.response import (
+    CompletionChoice,
+    CompletionLogprobs,
+    FinishReason,
+    TokenLogprob,
+    TopLogprob,
+    Usage,
+)
 
 
 class TextCompletionEncoder(ChunkEncoder):
@@ -34,7 +41,7 @@ class TextCompletionEncoder(ChunkEncoder):
             match event:
                 case Started():
                     self.start(event)
-                case TextDelta():
+                case ContentDelta():
                     texts[event.index].append(event.text)
                     self.memory.add(event.text)
                     self._collect(event, logprobs[event.index])
@@ -57,7 +64,7 @@ class TextCompletionEncoder(ChunkEncoder):
 
     def deltas(self, event: Event) -> list[TextCompletion]:
         """See `ChunkEncoder.deltas`."""
-        if not isinstance(event, TextDelta):
+        if not isinstance(event, ContentDelta):
             return []
         logprobs = self._logprobs(event.index, event.logprobs or [])
         choice = CompletionChoice(index=event.index, text=event.text, logprobs=logprobs, finish_reason=None)
@@ -82,7 +89,7 @@ class TextCompletionEncoder(ChunkEncoder):
             choices=choices,
         )
 
-    def _collect(self, event: TextDelta, collected: CompletionLogprobs | None) -> None:
+    def _collect(self, event: ContentDelta, collected: CompletionLogprobs | None) -> None:
         """Add an event's log-probabilities to those of its choice, the alternatives as JSON."""
         added = self._logprobs(event.index, event.logprobs or [])
         if added is None or collected is None:

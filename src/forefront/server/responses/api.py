@@ -10,7 +10,7 @@ from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.response_encoder import ResponsesEncoder
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.completions import CompletionService
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource, to_chat_request
 from forefront.wire.responses.items import ItemReference
@@ -18,8 +18,8 @@ from forefront.wire.responses.parse import parse_request
 
 
 def parse_response_request(body: bytes | bytearray) -> ParsedResponse | ParsedSource:
-    """The chat request of a body; for one that refers to stored responses, the request alone. Raises `ApiError` (400,
-    422)."""
+    """The chat request of a body; for one that refers to stored responses, the request alone. Raises `RequestError`
+    (400, 422)."""
     source, ignored = parse_request(body)
     refers = not isinstance(source.input, str) and any(isinstance(item, ItemReference) for item in source.input)
     if refers or source.previous_response_id is not None or source.conversation is not None:
@@ -43,7 +43,7 @@ class ResponsesEndpoint:
         if source.store is None:
             source.store = self._stored.default
         if source.background and not source.store:
-            raise ApiError("invalid_value", "`background` needs `store`: send it as true.", param="background")
+            raise RequestError("invalid_value", "`background` needs `store`: send it as true.", param="background")
         parsed, chain = await self._with_history(scope, read)
         if source.background:
             await self._stored.check_room(request_context(scope).principal.tenant, parsed)

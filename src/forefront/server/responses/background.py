@@ -21,7 +21,7 @@ from forefront.server.responses.history import PREFIX
 from forefront.server.responses.response_encoder import ResponsesEncoder, new_response, set_error
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.completions import CompletionService
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse
 
@@ -40,7 +40,7 @@ class BackgroundRuns:
         self._running: dict[tuple[str, str], SharedRun] = {}  # by project and response
 
     async def start(self, scope: Scope, parsed: ParsedResponse, chain: Chain) -> tuple[wire.Response, SharedRun]:
-        """Store a queued response and start its run. Raises `ApiError` if there is no room for it."""
+        """Store a queued response and start its run. Raises `RequestError` if there is no room for it."""
         context, now = request_context(scope), time.time()
         tenant = context.principal.tenant
         model = self._service.check(context.principal, parsed.request.model)
@@ -60,15 +60,15 @@ class BackgroundRuns:
         return queued, run
 
     def stream(self, tenant: Tenant, response_id: str, after: int | None) -> SharedRun:
-        """The run whose stream can be resumed after an event. Raises `ApiError`: 404 if it is not held any more, 422 if
-        the event has not been sent."""
+        """The run whose stream can be resumed after an event. Raises `RequestError`: 404 if it is not held any more,
+        422 if the event has not been sent."""
         run = self._runs.find(_run_name(tenant, response_id))
         if run is None or not run.buffer.whole:
             text = "The events of this response are not held any more; retrieve it without `stream`."
-            raise ApiError("not_found", text, param="stream")
+            raise RequestError("not_found", text, param="stream")
         if after is not None and after > run.buffer.last_event:
             text = f"`starting_after` {after} has not been sent: the last event is {run.buffer.last_event}."
-            raise ApiError("invalid_value", text, param="starting_after")
+            raise RequestError("invalid_value", text, param="starting_after")
         return run
 
     async def play(self, run: SharedRun, scope: Scope, receive: Receive, send: Send, after: int | None = None) -> None:
@@ -109,14 +109,14 @@ class BackgroundRuns:
         try:
             await self._service.respond(scope, _never, send, parsed, make_encoder)
         except Exception as raised:
-            if not isinstance(raised, ApiError):
+            if not isinstance(raised, RequestError):
                 log.exception("the response %s failed", queued.id)
             error = raised
         if saved:
             return
         reason = error or (None if encoder is None else encoder.error)
-        if not isinstance(reason, ApiError):
-            reason = ApiError("internal_error", "Internal server error.")
+        if not isinstance(reason, RequestError):
+            reason = RequestError("internal_error", "Internal server error.")
         response = queued if encoder is None else encoder.failed(reason)
         set_error(response, reason)
         await self._stored.finish(tenant, parsed, response)

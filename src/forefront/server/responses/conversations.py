@@ -17,7 +17,7 @@ from forefront.server.responses.routes import send_stored, tenant_of
 from forefront.server.responses.stored_calls import StoredCalls
 from forefront.server.routes.admin import path_id
 from forefront.server.routes.completions import CompletionService
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.conversation import (
     Conversation,
     DeletedConversation,
@@ -117,12 +117,12 @@ class ConversationRoutes:
     async def _read(self, request: Request, parse: Callable[[bytes | bytearray], Parsed[S]]) -> Parsed[S]:
         parsed = await self._service.read(request.scope, request.receive, parse)
         if parsed is None:
-            raise ApiError("incomplete_body", "Incomplete request body.")
+            raise RequestError("incomplete_body", "Incomplete request body.")
         return parsed
 
 
 def _with_new_ids(items: Sequence[InputItem]) -> list[InputItem]:
-    """The items with ids of their own: a client may send an item of another conversation."""
+    """The items with their own ids: a client may send an item of another conversation."""
     return with_ids(items, secrets.token_hex(14), keep=False)
 
 

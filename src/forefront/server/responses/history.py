@@ -5,7 +5,7 @@ from typing import Final
 
 from forefront.gateway.store.conversation_store import ConversationStore
 from forefront.gateway.store.response_store import Chain, ResponseStore
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource, to_chat_request
 from forefront.wire.responses.item_list import decode_item, decode_items
 from forefront.wire.responses.items import InputItem, ItemReference
@@ -22,8 +22,8 @@ def read_history(
     """The request after all that `previous_response_id` or `conversation` continues, with the items that it refers to.
     A blocking call.
 
-    Raises `ApiError`: 404 for responses, conversations and items that are not stored for the project, 422 for a cyclic
-    chain and for what `to_chat_request` refuses.
+    Raises `RequestError`: 404 for responses, conversations and items that are not stored for the project, 422 for a
+    cyclic chain and for what `to_chat_request` refuses.
     """
     source = parsed.source
     history: list[tuple[str, InputItem]] = []
@@ -49,11 +49,11 @@ def _resolve(
     ids = {PREFIX + match[1] for name in paths if name not in found and (match := _ITEM_ID.fullmatch(name))}
     if len(ids) > _MAX_REFERENCED:
         text = f"`input` refers to items of {len(ids)} responses; at most {_MAX_REFERENCED} are possible."
-        raise ApiError("invalid_value", text, param="input")
+        raise RequestError("invalid_value", text, param="input")
     contents = store.read_items(project, ids).values()
     found |= {item.id: item for pair in contents for content in pair for item in decode_items(content)}
     missing = next((name for name in paths if name not in found), None)
     if missing is not None:
         text = f"`{paths[missing]}`: no item of the id `{missing[:64]}` is stored."
-        raise ApiError("not_found", text, param=paths[missing])
+        raise RequestError("not_found", text, param=paths[missing])
     return [found[item.id] if isinstance(item, ItemReference) else item for item in items]

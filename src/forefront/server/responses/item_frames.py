@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from forefront.server.responses.output_draft import ItemDraft
+from forefront.wire.completions.response import TokenLogprob
 from forefront.wire.record import TaggedRecord
-from forefront.wire.response import TokenLogprob
 from forefront.wire.responses import events
 from forefront.wire.responses.response import OutputReasoningText, OutputSummaryText, OutputText
 

@@ -1,10 +1,11 @@
 """The output of a response that is being generated: its items, and the text that each has so far."""
 
 import secrets
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from forefront.chat.events import Delta, ReasoningDelta, TextDelta, ToolCallBegin, ToolCallDelta
+import msgspec
+
+from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.wire.responses.item_messages import encode_reasoning
 from forefront.wire.responses.response import (
@@ -30,8 +31,7 @@ _ID_PREFIXES: dict[Kind, str] = {
 }
 
 
-@dataclass(slots=True)
-class ItemDraft:
+class ItemDraft(msgspec.Struct):
     """One item. `call_id`, `name` and `namespace` are those of a call, `logprobs` of a message's tokens, as JSON."""
 
     kind: Kind
@@ -42,8 +42,8 @@ class ItemDraft:
     namespace: str | None = None
     encrypted: bool = False
     status: ItemStatus = "in_progress"
-    texts: list[str] = field(default_factory=list)
-    logprobs: list[Any] = field(default_factory=list)
+    texts: list[str] = msgspec.field(default_factory=list)
+    logprobs: list[Any] = msgspec.field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -87,6 +87,7 @@ class OutputDraft:
         self, id_suffix: str, tool_names: ToolNames, memory: ResponseMemory, *, summary: bool, encrypted: bool
     ) -> None:
         self.items: list[ItemDraft] = []
+        self.last: ItemDraft | None = None  # the item that is being generated
         self._calls: dict[int, ItemDraft] = {}
         self._id_suffix = id_suffix
         self._tool_names = tool_names
@@ -94,16 +95,16 @@ class OutputDraft:
         self._reasoning: Kind = "summary" if summary else "reasoning"
         self._encrypted = encrypted
 
-    @property
-    def last(self) -> ItemDraft | None:
-        """The item that is being generated."""
-        return self.items[-1] if self.items else None
-
-    def add(self, event: Delta) -> ItemDraft:
-        """Add an event to its item, which is a new one where the kind of output changes. Raises `ApiError` for want of
-        memory."""
+    def add(self, event: AnswerDelta) -> ItemDraft:
+        """Add an event to its item, which is a new one where the kind of output changes. Raises `RequestError` for want
+        of memory."""
+        last = self.last
+        if isinstance(event, ContentDelta) and last is not None and last.kind == "message" and not event.logprobs:
+            last.texts.append(event.text)
+            self._memory.add(event.text)
+            return last
         match event:
-            case TextDelta():
+            case ContentDelta():
                 item = self._item("message")
                 item.texts.append(event.text)
                 self._memory.add(event.text)
@@ -120,7 +121,7 @@ class OutputDraft:
                 item.namespace, item.name = self._tool_names.split(event.name)
                 item.call_id = "call_" + secrets.token_hex(12)
                 self._memory.add(event.name)
-            case ToolCallDelta():
+            case ToolInputDelta():
                 item = self._calls[event.call]  # an upstream may go on with a call after another has begun
                 item.texts.append(event.arguments)
                 self._memory.add(event.arguments)
@@ -141,4 +142,5 @@ class OutputDraft:
         encrypted = self._encrypted and kind in ("reasoning", "summary")
         item = ItemDraft(kind, f"{_ID_PREFIXES[kind]}{self._id_suffix}{index:04x}", index, encrypted=encrypted)
         self.items.append(item)
+        self.last = item
         return item

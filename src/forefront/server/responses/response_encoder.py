@@ -7,14 +7,23 @@ from typing import Any, Final, Literal
 import msgspec
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Delta, Event, Started, TextDelta, ToolCallBegin, ToolCallDelta
+from forefront.chat.events import (
+    AnswerDelta,
+    ChoiceEnd,
+    Completed,
+    ContentDelta,
+    Event,
+    Started,
+    ToolCallBegin,
+    ToolInputDelta,
+)
 from forefront.server.response.response_encoder import ResponseEncoder
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.responses.history import PREFIX
 from forefront.server.responses.item_frames import ItemFrames, frame
 from forefront.server.responses.output_draft import OutputDraft
-from forefront.wire.errors import ERRORS, ApiError
-from forefront.wire.response import FinishReason
+from forefront.wire.completions.response import FinishReason
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse
 from forefront.wire.responses.events import (
@@ -48,7 +57,7 @@ class ResponsesEncoder(ResponseEncoder):
         if queued is not None:
             self.id, self.created = queued.id, queued.created_at
         source = parsed.source
-        self.error: ApiError | None = None
+        self.error: RequestError | None = None
         self._source = source
         self._save = save
         self._last: wire.Response | None = None
@@ -62,15 +71,18 @@ class ResponsesEncoder(ResponseEncoder):
         self._next_number = 0
         self._frames: list[ItemFrames] = []  # of each item
         self._open: list[ItemFrames] = []  # items that have events to come, the current one last
+        self._text: ItemFrames | None = None  # the current item, where that is the only open one and a message
         self._reason: FinishReason | None = None
         self._created = False
         memory.add(source.instructions or "")
 
     async def whole(self, events: AsyncIterator[Event]) -> wire.Response:
         """See `ResponseEncoder.whole`."""
-        response = self.response("in_progress")
+        response: wire.Response | None = None
         async for event in events:
             match event:
+                case ContentDelta():
+                    self._output.add(event)
                 case Started():
                     pass
                 case ChoiceEnd():
@@ -80,7 +92,7 @@ class ResponsesEncoder(ResponseEncoder):
                     response = self._final(event)
                 case _:
                     self._output.add(event)
-        return response
+        return response or self.response("in_progress")
 
     async def finish(self, event: Completed) -> None:
         """See `ResponseEncoder.finish`."""
@@ -89,6 +101,9 @@ class ResponsesEncoder(ResponseEncoder):
 
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
+        if self._text is not None and isinstance(event, ContentDelta) and not event.logprobs:
+            self._output.add(event)
+            return [self._text.delta(event.text)]
         match event:
             case Started():
                 return self._begin()
@@ -103,7 +118,7 @@ class ResponsesEncoder(ResponseEncoder):
             case _:
                 return self._delta(event)
 
-    def failure(self, error: ApiError) -> bytes:
+    def failure(self, error: RequestError) -> bytes:
         """See `ResponseEncoder.failure`."""
         self.error = error
         if not self._created:
@@ -113,7 +128,7 @@ class ResponsesEncoder(ResponseEncoder):
             return frame(event)
         return frame(ResponseFailed(response=self.failed(error), sequence_number=self._number()))
 
-    def failed(self, error: ApiError) -> wire.Response:
+    def failed(self, error: RequestError) -> wire.Response:
         """The response with the output before an error."""
         self._output.end("incomplete")
         response = self.response("in_progress")
@@ -132,7 +147,7 @@ class ResponsesEncoder(ResponseEncoder):
         created = ResponseCreated(response=response, sequence_number=self._number())
         return [frame(created), frame(ResponseInProgress(response=response, sequence_number=self._number()))]
 
-    def _delta(self, event: Delta) -> list[bytes]:
+    def _delta(self, event: AnswerDelta) -> list[bytes]:
         opened: list[bytes] = []
         item = self._output.add(event)
         if item.index == len(self._frames):
@@ -143,10 +158,11 @@ class ResponsesEncoder(ResponseEncoder):
         frames = self._frames[item.index]
         if frames not in self._open:
             self._open.insert(0, frames)  # more of an earlier call: its end is sent again
+        self._text = frames if item.kind == "message" and len(self._open) == 1 else None
         match event:
-            case TextDelta():
+            case ContentDelta():
                 opened.append(frames.delta(event.text, event.logprobs))
-            case ToolCallDelta():
+            case ToolInputDelta():
                 opened.append(frames.delta(event.arguments))
             case ToolCallBegin():
                 pass
@@ -210,7 +226,7 @@ def new_response(
     )
 
 
-def set_error(response: wire.Response, error: ApiError) -> None:
+def set_error(response: wire.Response, error: RequestError) -> None:
     """The response has failed with that error, or was cancelled."""
     if error.code == "request_cancelled":
         response.status = "cancelled"
@@ -235,6 +251,6 @@ def _usage(event: Completed) -> wire.ResponseUsage:
     )
 
 
-def _failure_code(error: ApiError) -> Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]:
+def _failure_code(error: RequestError) -> Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]:
     status = ERRORS[error.code].status
     return "rate_limit_exceeded" if status == 429 else "server_error" if status >= 500 else "invalid_prompt"

@@ -13,7 +13,7 @@ from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import path_id
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.item_list import DeletedResponse
 from forefront.wire.responses.queries import parse_items_query, parse_retrieve_query
 
@@ -41,7 +41,7 @@ class StoredResponseRoutes:
         stored = await self._stored.find(tenant, path_id(request))
         if not stored.background:
             text = "`stream`: only a response that was created with `background` and `stream` can be streamed again."
-            raise ApiError("invalid_value", text, param="stream")
+            raise RequestError("invalid_value", text, param="stream")
         run = self._background.stream(tenant, stored.id, query.starting_after)
         return _RunResponse(self._background, run, -1 if query.starting_after is None else query.starting_after)
 
@@ -56,7 +56,7 @@ class StoredResponseRoutes:
         stored = await self._stored.find(tenant, path_id(request))
         if not stored.background:
             text = "Only responses that were created with `background` can be cancelled."
-            raise ApiError("invalid_value", text, param="background")
+            raise RequestError("invalid_value", text, param="background")
         if stored.unfinished:
             await self._background.cancel(tenant, stored.id)
         return send_stored(request, await self._stored.body(tenant, stored.id))
@@ -85,7 +85,7 @@ def tenant_of(request: Request) -> Tenant:
 
 
 def send_stored(request: Request, body: bytes, headers: dict[str, str] | None = None) -> Response:
-    """A response whose memory counts as its project's until it is sent. Raises `ApiError` 429 and 503."""
+    """A response whose memory counts as its project's until it is sent. Raises `RequestError` 429 and 503."""
     context = request_context(request.scope)
     principal = context.principal
     context.memory.hold_for(principal.project.name, principal.key.id, len(body))

@@ -7,20 +7,20 @@ from typing import TypeVar
 from forefront.fairness.tenant import Tenant
 from forefront.gateway.store.content_cipher import MissingKeyError
 from forefront.server.store_calls import StoreCalls
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class StoredCalls:
-    """Runs calls as `StoreCalls` does. Content that the server cannot decrypt is an `ApiError` 503 too."""
+    """Runs calls as `StoreCalls` does. Content that the server cannot decrypt is a `RequestError` 503 too."""
 
     def __init__(self) -> None:
         self._calls = StoreCalls()
 
     async def __call__(self, tenant: Tenant, call: Callable[[], T]) -> T:
-        """The result of `call`. Raises `ApiError` 503."""
+        """The result of `call`. Raises `RequestError` 503."""
 
         def checked() -> T:
             try:
@@ -28,6 +28,6 @@ class StoredCalls:
             except MissingKeyError as error:
                 log.error("%s", error)
                 text = "This content is encrypted with a key that the server does not have."
-                raise ApiError("store_unavailable", text, retryable=False) from None
+                raise RequestError("store_unavailable", text, retryable=False) from None
 
         return await self._calls(checked, tenant)

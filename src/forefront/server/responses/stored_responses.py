@@ -9,7 +9,7 @@ from forefront.gateway.store.conversation_store import ConversationStore, Stored
 from forefront.gateway.store.response_store import Also, Chain, ResponseStore, StoredResponse, not_stored
 from forefront.server.responses.history import PREFIX, read_history
 from forefront.server.responses.stored_calls import StoredCalls
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource
 from forefront.wire.responses.item_list import ItemList, decode_items, item_list, with_ids
 from forefront.wire.responses.items import InputItem
@@ -19,8 +19,8 @@ from forefront.wire.responses.response import Response, ResponseError
 
 class StoredResponses:
     """Reads and writes the responses of a project, the owner of each call, and the conversations that they belong to.
-    `default`: whether a response is stored whose request leaves `store` out. Raises `ApiError` 503 too, when the store
-    fails."""
+    `default`: whether a response is stored whose request leaves `store` out. Raises `RequestError` 503 too, when the
+    store fails."""
 
     def __init__(self, store: ResponseStore, conversations: ConversationStore, *, default: bool = False) -> None:
         self.default = default
@@ -39,11 +39,11 @@ class StoredResponses:
         )
 
     async def conversation_size(self, tenant: Tenant, conversation_id: str) -> int:
-        """The bytes of a conversation that a response continues. Raises `ApiError` 404 and 422."""
+        """The bytes of a conversation that a response continues. Raises `RequestError` 404 and 422."""
         return await self._calls(tenant, lambda: self._conversations.size(tenant.name, conversation_id))
 
     async def check_room(self, tenant: Tenant, parsed: ParsedResponse) -> None:
-        """Raise `ApiError` 403 and 413 if the request cannot be stored."""
+        """Raise `RequestError` 403 and 413 if the request cannot be stored."""
 
         def check() -> None:
             size = len(msgspec.json.encode(parsed.source))
@@ -95,14 +95,14 @@ class StoredResponses:
         await self._calls(tenant, lambda: self._store.finish(stored.id, "cancelled", b"[]", response))
 
     async def find(self, tenant: Tenant, response_id: str) -> StoredResponse:
-        """A response. Raises `ApiError` 404."""
+        """A response. Raises `RequestError` 404."""
         found = await self._calls(tenant, lambda: self._store.find(tenant.name, response_id))
         if found is None:
             raise not_stored(response_id)
         return found
 
     async def body(self, tenant: Tenant, response_id: str) -> bytes:
-        """The JSON of a response. Raises `ApiError` 404."""
+        """The JSON of a response. Raises `RequestError` 404."""
 
         def read() -> bytes:
             found = self._store.find(tenant.name, response_id)
@@ -113,12 +113,13 @@ class StoredResponses:
         return await self._calls(tenant, read)
 
     async def delete(self, tenant: Tenant, response_id: str) -> None:
-        """Delete a response. Raises `ApiError` 404."""
+        """Delete a response. Raises `RequestError` 404."""
         if not await self._calls(tenant, lambda: self._store.delete(tenant.name, response_id)):
             raise not_stored(response_id)
 
     async def input_items(self, tenant: Tenant, response_id: str, query: ItemsQuery) -> bytes:
-        """A page of a response's input: the JSON of an `ItemList`. Raises `ApiError` 404, also for an unknown item."""
+        """A page of a response's input: the JSON of an `ItemList`. Raises `RequestError` 404, also for an unknown
+        item."""
 
         def page() -> bytes:
             found = self._store.find(tenant.name, response_id)
@@ -170,7 +171,7 @@ def _page(stored: StoredResponse, query: ItemsQuery) -> ItemList:
             continue
         if item_id not in places:
             text = f"`{name}`: the response has no input item of the id `{item_id[:64]}`."
-            raise ApiError("not_found", text, param=name)
+            raise RequestError("not_found", text, param=name)
         if name == "after":
             begin = places[item_id] + 1
         else:

@@ -20,15 +20,15 @@ from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.request_context import request_context
 from forefront.server.routes.admin_models import model_status
 from forefront.server.store_calls import StoreCalls
-from forefront.wire.admin import KeyList, ProjectList, ServerStatus
-from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import (
+from forefront.wire.admin.parse import (
     parse_key_limits,
     parse_new_key,
     parse_project_name,
     parse_project_settings,
     parse_report_query,
 )
+from forefront.wire.admin.records import KeyList, ProjectList, ServerStatus
+from forefront.wire.errors import RequestError
 
 T = TypeVar("T")
 
@@ -103,7 +103,9 @@ class AdminRoutes:
     async def _report(self, request: Request) -> Response:
         wanted = parse_report_query(dict(request.query_params))
         if self._unsent >= _MAX_UNSENT:
-            raise ApiError("overloaded", f"The server holds {_MAX_UNSENT} reports that have not been read; try again.")
+            raise RequestError(
+                "overloaded", f"The server holds {_MAX_UNSENT} reports that have not been read; try again."
+            )
         # The report is complete before the first byte is sent: a slow client does not hold the store.
         file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
         self._unsent += 1
@@ -161,16 +163,16 @@ def _tenant(request: Request) -> Tenant:
 
 
 def path_id(request: Request, name: str = "id") -> str:
-    """An id in a path. Raises `ApiError` 404 for characters that no id has: PostgreSQL refuses NUL in a query."""
+    """An id in a path. Raises `RequestError` 404 for characters that no id has: PostgreSQL refuses NUL in a query."""
     text: str = request.path_params[name]
     if not (text.isascii() and text.isprintable()):
-        raise ApiError("not_found", "There is nothing of that id.")
+        raise RequestError("not_found", "There is nothing of that id.")
     return text
 
 
 def _found(record: object | None) -> Response:
     if record is None:
-        raise ApiError("not_found", "There is no live key of that id.")
+        raise RequestError("not_found", "There is no live key of that id.")
     return _json(record)
 
 

@@ -12,14 +12,13 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.keys.budget_reports import BudgetReports
 from forefront.gateway.ledger.pricing import from_nanos
 from forefront.gateway.ledger.usage_history import LedgerHistories, UsageFilter
-from forefront.observability.request_history import EndedRequest as MeasuredRequest
-from forefront.observability.request_history import RequestHistory
+from forefront.observability.request_history import RequestHistory, SettledRequest
 from forefront.server.http.request_context import request_context
 from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.store_calls import StoreCalls
 from forefront.server.usage_series import hour_history, ledger_history
-from forefront.wire.history import BudgetList, EndedRequest, RecentRequests
-from forefront.wire.parse_admin import parse_history_query
+from forefront.wire.admin.history import BudgetList, EndedRequest, RecentRequests
+from forefront.wire.admin.parse import parse_history_query
 
 # Concurrent reads of the ledger's history, and the seconds for each.
 _MAX_READS = 2
@@ -74,7 +73,7 @@ class HistoryRoutes:
         return _response(msgspec.json.encode(BudgetList(data=budgets)))
 
 
-def _ended(row: MeasuredRequest, error: str | None, in_ledger: bool = True) -> EndedRequest:
+def _ended(row: SettledRequest, error: str | None, in_ledger: bool = True) -> EndedRequest:
     return EndedRequest(
         id=row.id,
         key=row.key_id,

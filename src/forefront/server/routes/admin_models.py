@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.chat.backend import ClusteredBackend, EngineStats, ReplicatedBackend
-from forefront.wire.admin import EngineStatus, ModelStatus, Reload
-from forefront.wire.errors import ApiError
+from forefront.wire.admin.records import EngineStatus, ModelStatus, Reload
+from forefront.wire.errors import RequestError
 
-# Applies the settings anew. Raises `ApiError` for settings that are invalid.
+# Applies the settings anew. Raises `RequestError` for settings that are invalid.
 ReloadSettings = Callable[[], Awaitable[Reload]]
 
 _NO_STATS = EngineStats(0, 0, 0, 0, 0, 0, 0, 0, 0.0)
@@ -20,7 +20,7 @@ _NO_STATS = EngineStats(0, 0, 0, 0, 0, 0, 0, 0, 0.0)
 
 async def no_reload() -> Reload:
     """The settings of a server that has none to read again."""
-    raise ApiError("not_found", "This server has no settings to reload.")
+    raise RequestError("not_found", "This server has no settings to reload.")
 
 
 def model_routes(catalog: Catalog, reload: ReloadSettings) -> list[Route]:
@@ -30,9 +30,11 @@ def model_routes(catalog: Catalog, reload: ReloadSettings) -> list[Route]:
         model = catalog.get(request.path_params["name"])
         try:
             await catalog.load(model)
-        except ApiError as error:
+        except RequestError as error:
             if error.code == "model_unavailable" and model.failure is not None:
-                error = ApiError(error.code, f"The model `{model.name}` could not be loaded: {model.failure.reason}")
+                error = RequestError(
+                    error.code, f"The model `{model.name}` could not be loaded: {model.failure.reason}"
+                )
             raise error from None
         return _response(model_status(model))
 

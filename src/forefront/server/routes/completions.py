@@ -7,7 +7,7 @@ encoder. Its requests become a `ChatRequest`, and its encoder gets the same even
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -33,10 +33,10 @@ from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.server.routes.request_span import start_span
-from forefront.wire.errors import ApiError
-from forefront.wire.field_names import rename_fields, renamed_fields
-from forefront.wire.parse import ParsedRequest, parse_chat_request, parse_completion_request
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.parse import ParsedRequest, parse_chat_request, parse_completion_request
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.errors import RequestError
+from forefront.wire.parsing.field_names import rename_fields
 
 P = TypeVar("P", bound=ParsedRequest[Any])
 T = TypeVar("T")
@@ -82,18 +82,21 @@ class CompletionService:
         self._senders: dict[tuple[str, str], ResponseSender] = {}  # by project and completion
 
     async def read(self, scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], T]) -> T | None:
-        """The parsed request; None if the client disconnects before it is parsed. Raises `ApiError`."""
+        """The parsed request; None if the client disconnects before it is parsed. Raises `RequestError`."""
         return await read_request(scope, receive, parse, self._gateway, self._workers)
 
     async def respond(
         self, scope: Scope, receive: Receive, send: Send, parsed: P, make_encoder: MakeEncoder[P]
     ) -> None:
-        """Send the response to a parsed request. Raises `ApiError` for one that fails before the response has begun,
-        with the field names of its API."""
+        """Send the response to a parsed request. Raises `RequestError` for one that fails before the response has
+        begun, with the field names of its API."""
         request, context = parsed.request, request_context(scope)
         principal = context.principal
-        with renamed_fields(parsed.field_name):
+        try:
             found = find_model(self._catalog, principal, request.model)
+        except RequestError as error:
+            rename_fields(error, parsed.field_name)
+            raise
         model, others = found.use(), fallbacks_of(self._catalog, found, principal.key.models)
         headers = ignored_header(parsed.ignored)
         encoder = make_encoder(parsed, model, ResponseMemory(context.memory.grow))
@@ -107,14 +110,17 @@ class CompletionService:
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             name = principal.project.name, encoder.id
             self._senders[name] = sender
+            if self._key_watch is not None:
+                self._key_watch.add(principal, sender)
             try:
-                with nullcontext() if self._key_watch is None else self._key_watch.watching(principal, sender):
-                    await while_connected(scope, receive, sending)
+                await while_connected(scope, receive, sending)
             finally:
                 del self._senders[name]
+                if self._key_watch is not None:
+                    self._key_watch.remove(sender)
 
     def check(self, principal: Principal, model: str) -> str:
-        """The full name of the model. Raises `ApiError` if the key may not use it or make one more
+        """The full name of the model. Raises `RequestError` if the key may not use it or make one more
         request."""
         name = find_model(self._catalog, principal, model).name
         principal.require_model(name)
@@ -126,7 +132,7 @@ class CompletionService:
         sender = self._senders.get((project, completion_id))
         if sender is not None:
             text = "The request was cancelled by its client."
-            sender.cancel(ApiError("request_cancelled", text, retryable=False))
+            sender.cancel(RequestError("request_cancelled", text, retryable=False))
         return sender is not None
 
 
@@ -154,7 +160,7 @@ async def answer(
 
     A model that fails before its first event is followed by its fallback. The last end of a choice and `Completed` come
     once the request's row is in the ledger. `headers` receives what the preparation adds to the response's. Raises
-    `ApiError`, with the field names of the request's API.
+    `RequestError`, with the field names of the request's API.
     """
     milliseconds = parsed.request.deadline_ms
     deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
@@ -188,7 +194,7 @@ async def answer(
                             ends.clear()
                         yield event
                 return
-            except ApiError as error:
+            except RequestError as error:
                 if began:
                     raise
                 models.fall_back(error)
@@ -196,7 +202,7 @@ async def answer(
                 _record(run, lease)
     except Exception as error:
         lease.fail(error)
-        if isinstance(error, ApiError):
+        if isinstance(error, RequestError):
             rename_fields(error, parsed.field_name)
         raise
 
@@ -209,13 +215,13 @@ async def _admit(
     headers: dict[str, str],
     deadline: float | None,
 ) -> PreparedRequest:
-    """Prepare the request, for a fallback if the model fails, and wait for its turn. Raises `ApiError`."""
+    """Prepare the request, for a fallback if the model fails, and wait for its turn. Raises `RequestError`."""
     if deadline is not None:
         try:
             async with asyncio.timeout_at(deadline):
                 return await _admit(parsed, models, tenant, lease, headers, None)
         except TimeoutError:
-            raise ApiError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
+            raise RequestError("deadline_exceeded", "The deadline was over before the answer could begin.") from None
     prepared = await _prepare(parsed, models, tenant, headers)
     await lease.admit(prepared.prompt_tokens, prepared.max_output_tokens)
     return prepared
@@ -231,7 +237,7 @@ async def _prepare(
             backend = models.use.backend
             ignored = parsed.ignored + tuple(map(parsed.field_name, backend.ignored(parsed.request)))
             prepared: PreparedRequest = await backend.prepare(parsed.request, tenant)
-        except ApiError as error:
+        except RequestError as error:
             models.fall_back(error)
             continue
         headers.clear()

@@ -23,6 +23,7 @@ from forefront.server.response.response_sender import ignored_header
 from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.wire.completions.parse import ParsedRequest
 from forefront.wire.embeddings import (
     EmbeddingRequest,
     EmbeddingUsage,
@@ -31,8 +32,7 @@ from forefront.wire.embeddings import (
     RerankRequest,
     RerankResult,
 )
-from forefront.wire.errors import ApiError
-from forefront.wire.parse import ParsedRequest
+from forefront.wire.errors import RequestError
 from forefront.wire.parse_embeddings import parse_embedding_request, parse_rerank_request
 
 R = TypeVar("R", bound=EmbeddingRequest | RerankRequest)
@@ -97,7 +97,7 @@ class EmbeddingsEndpoint(Generic[R]):
         backend = model.backend
         if not isinstance(backend, Embedder):
             text = f"The model `{model.name}` generates text: it makes no embeddings and does not rank texts."
-            raise ApiError("unsupported_parameter", text, param="model")
+            raise RequestError("unsupported_parameter", text, param="model")
         prepared = await self._api.prepare(backend, parsed.request, tenant)
         numbers = prepared.count * prepared.dimensions
         context.memory.grow(numbers * _NUMBER + prepared.count * _ENTRY)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from forefront.catalog.catalog import Catalog, ModelUse, ServedModel
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.lease import Lease
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +29,13 @@ class FallbackModels:
         self._others = others
         self._gateway = gateway
         self._lease = lease
-        self._failure: ApiError | None = None
+        self._failure: RequestError | None = None
 
     def headers(self) -> dict[str, str]:
         """The header that names the model which answers in place of the requested one."""
         return {} if self.use.fallback is None else {SERVED_BY: quote(self.use.fallback, safe=_SAFE)}
 
-    def fall_back(self, error: ApiError) -> None:
+    def fall_back(self, error: RequestError) -> None:
         """Move to the next model. Raises the error of the requested model if there is none, or if `error` is not a
         failure of that model."""
         if self._failure is None:

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forefront.catalog.catalog import Catalog
-from forefront.wire.errors import ApiError
-from forefront.wire.response import Health
+from forefront.wire.completions.response import Health
+from forefront.wire.errors import RequestError
 
 # A healthy engine samples its next token within milliseconds to a few seconds, however many requests it runs.
 _READY_TIMEOUT = 10.0
@@ -27,7 +27,7 @@ def make_ready(catalog: Catalog) -> Callable[[Request], Awaitable[Response]]:
         try:
             await asyncio.wait_for(catalog.probe(), _READY_TIMEOUT)
         except Exception as error:
-            raise ApiError("not_ready", "No token could be generated; see the server log.") from error
+            raise RequestError("not_ready", "No token could be generated; see the server log.") from error
         return _response(Health(status="ready"))
 
     return ready

@@ -1,4 +1,4 @@
-"""`GET /metrics`: the metrics for Prometheus, for keys with the scope `metrics` or `admin`, or on a port of its own."""
+"""`GET /metrics`: the metrics for Prometheus, for keys with the scope `metrics` or `admin`, or on its own port."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,7 +17,7 @@ from forefront.server.metrics.families import MetricSources, metric_families
 from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.response.send_body import ChunkedResponse
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 _COST = 2**16  # bytes, about the size of a scrape
 
@@ -42,7 +42,7 @@ def metrics_app(sources: MetricSources, workers: WorkerPool) -> ASGIApp:
     """An application with this route alone, which needs no key."""
     app = Starlette(
         routes=[Route("/metrics", make_metrics(sources, workers))],
-        exception_handlers={ApiError: api_error, HTTPException: http_error, Exception: internal_error},
+        exception_handlers={RequestError: api_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
     return RequestIdMiddleware(app, sources.body_memory, {}, sources.metrics)

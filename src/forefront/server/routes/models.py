@@ -11,9 +11,9 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import request_context
-from forefront.wire.errors import ApiError
+from forefront.wire.completions.response import ModelList
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.models import ModelInfo, model_page
-from forefront.wire.response import ModelList
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -21,8 +21,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 def find_model(catalog: Catalog, principal: Principal, name: str) -> ServedModel:
     """The model of that name, for a key that may use it.
 
-    Raises `ApiError`: 403 for every name that is not in the key's list, whether or not there is such a model; 404 for
-    one that is not served. Neither names a model outside of the list.
+    Raises `RequestError`: 403 for every name that is not in the key's list, whether or not there is such a model; 404
+    for one that is not served. Neither names a model outside of the list.
     """
     principal.require_model(name)
     return catalog.get(name, principal.key.models)
@@ -49,7 +49,7 @@ def make_retrieve_model(catalog: Catalog) -> Handler:
     async def retrieve_model(request: Request) -> Response:
         name = request.path_params["id"]
         if not name.strip("/"):
-            raise ApiError("unknown_url", "There is nothing at /v1/models/. Did you mean /v1/models?")
+            raise RequestError("unknown_url", "There is nothing at /v1/models/. Did you mean /v1/models?")
         model = find_model(catalog, request_context(request.scope).principal, name).describe()
         described = ModelInfo.of(model) if _is_messages_client(request) else model
         return Response(msgspec.json.encode(described), media_type="application/json")

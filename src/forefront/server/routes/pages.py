@@ -75,7 +75,7 @@ class WebPages:
 
 
 def load_pages(folder: Traversable = PAGE_FOLDER) -> WebPages:
-    """The built pages in `folder`, read into memory. Where they are not built, each page is one that says so."""
+    """The built pages in `folder`, read into memory. Where they are not built, each page says that."""
     if not (folder / "index.html").is_file():
         missing = StaticFile(_NOT_BUILT, "text/html", headers=_PAGE_HEADERS)
         return WebPages(dict.fromkeys(PAGES, missing), {})

@@ -20,10 +20,10 @@ from forefront.server.response.response_sender import ignored_header
 from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
-from forefront.wire.field_names import renamed_fields
-from forefront.wire.parse import ParsedRequest, parse_chat_request
-from forefront.wire.request import ChatRequest
-from forefront.wire.response import Preflight
+from forefront.wire.completions.parse import ParsedRequest, parse_chat_request
+from forefront.wire.completions.request import ChatRequest
+from forefront.wire.completions.response import Preflight
+from forefront.wire.parsing.field_names import renamed_fields
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 async def read_request(
     scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], T], gateway: Gateway, workers: WorkerPool
 ) -> T | None:
-    """The parsed body; None if the client disconnects before it is parsed. Raises `ApiError`.
+    """The parsed body; None if the client disconnects before it is parsed. Raises `RequestError`.
 
     The request is refused before its body is read if the gateway has no room for one more. Meanwhile it counts towards
     the limits of concurrent requests.

@@ -5,7 +5,7 @@ It holds sizes and settings, and never a prompt, an answer or another text of th
 
 from forefront.gateway.lease import Lease
 from forefront.observability.tracing import AttributeValue
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 _SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed")
 

@@ -19,7 +19,7 @@ from forefront.server.response.response_sender import ignored_header
 from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
-from forefront.wire.parse import ParsedRequest
+from forefront.wire.completions.parse import ParsedRequest
 from forefront.wire.parse_tokens import parse_detokenize_request, parse_tokenize_request
 from forefront.wire.tokens import (
     DetokenizeRequest,

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 
 from forefront.fairness.tenant import Tenant
-from forefront.wire.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 # Of a conversation's beginning, this much is hashed: messages, and characters of each.
 _MESSAGES: Final = 8

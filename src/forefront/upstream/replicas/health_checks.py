@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Final
 
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.replica import Replica
-from forefront.upstream.replicas.replica_state import ReplicaState
+from forefront.upstream.replica import UpstreamReplica
+from forefront.upstream.replicas.replica_state import UpstreamReplicaState
 
 log = logging.getLogger(__name__)
 
 # Returns if the replica is reachable and answers, else raises `UpstreamError`.
-CheckReplica = Callable[[Replica], Awaitable[None]]
+CheckReplica = Callable[[UpstreamReplica], Awaitable[None]]
 
 # Seconds between two checks of a replica in use, and of one whose circuit is open. Each varies by a fifth, so that
 # servers do not check at the same moment.
@@ -40,7 +40,7 @@ class HealthChecks:
         self._chance = random.Random()  # noqa: S311 - spreads checks over time
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, states: Sequence[ReplicaState]) -> None:
+    def start(self, states: Sequence[UpstreamReplicaState]) -> None:
         """Begin to check, on the running event loop."""
         loop = asyncio.get_running_loop()
         self._tasks += [loop.create_task(self._repeat(state)) for state in states]
@@ -54,7 +54,7 @@ class HealthChecks:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def check_once(self, state: ReplicaState) -> None:
+    async def check_once(self, state: UpstreamReplicaState) -> None:
         """Check one replica now."""
         try:
             await self._check(state.replica)
@@ -66,7 +66,7 @@ class HealthChecks:
         else:
             state.circuit.check_passed(self._clock())
 
-    async def _repeat(self, state: ReplicaState) -> None:
+    async def _repeat(self, state: UpstreamReplicaState) -> None:
         checked_at = self._clock()
         while True:
             seconds = self._seconds if state.circuit.closed else self._recovery_seconds

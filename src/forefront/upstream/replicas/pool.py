@@ -5,18 +5,18 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from forefront.upstream.errors import UpstreamError
-from forefront.upstream.replica import Replica, RoutedRequest
+from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.upstream.replicas.affinity import conversation_key, rank
 from forefront.upstream.replicas.balance import least_loaded, preferred
 from forefront.upstream.replicas.circuit import Circuit, CircuitPolicy
 from forefront.upstream.replicas.health_checks import CheckReplica, HealthChecks
-from forefront.upstream.replicas.replica_state import ReplicaAttempt, ReplicaState
-from forefront.wire.admin import ReplicaStatus
+from forefront.upstream.replicas.replica_state import ReplicaAttempt, UpstreamReplicaState
+from forefront.wire.admin.records import ReplicaStatus
 
 MAX_ATTEMPTS: Final = 3
 
 
-class ReplicaPool:
+class UpstreamPool:
     """Chooses by least outstanding tokens, with affinity of conversations. See `Replicas`.
 
     A request is tried at most `MAX_ATTEMPTS` times: on replicas that have not failed it, then on others than the last.
@@ -25,7 +25,7 @@ class ReplicaPool:
 
     def __init__(
         self,
-        replicas: Sequence[Replica],
+        replicas: Sequence[UpstreamReplica],
         check: CheckReplica | None = None,
         policy: CircuitPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -33,7 +33,8 @@ class ReplicaPool:
         policy = policy or CircuitPolicy()
         self._clock = clock
         self._states = [
-            ReplicaState(replica, Circuit(policy, health_checks=check is not None), clock) for replica in replicas
+            UpstreamReplicaState(replica, Circuit(policy, health_checks=check is not None), clock)
+            for replica in replicas
         ]
         self._checks = None if check is None else HealthChecks(check, clock)
 
@@ -70,17 +71,17 @@ class ReplicaPool:
             raise failures[-1] if failures else self._unavailable(now)
         return self._choose(states, routed, now).begin(routed.tokens, tenant, trial=False)
 
-    def _without(self, failures: Sequence[UpstreamError]) -> list[ReplicaState]:
+    def _without(self, failures: Sequence[UpstreamError]) -> list[UpstreamReplicaState]:
         """The replicas without those of the failures."""
         if not failures:
             return self._states
         failed = {failure.replica for failure in failures}
         return [state for state in self._states if state.replica.name not in failed]
 
-    def _admits_trial(self, state: ReplicaState, tenant: str, now: float) -> bool:
+    def _admits_trial(self, state: UpstreamReplicaState, tenant: str, now: float) -> bool:
         return not state.circuit.passes(tenant) and state.circuit.admits_trial(now)
 
-    def _choose(self, states: list[ReplicaState], routed: RoutedRequest, now: float) -> ReplicaState:
+    def _choose(self, states: list[UpstreamReplicaState], routed: RoutedRequest, now: float) -> UpstreamReplicaState:
         if len(states) == 1:
             return states[0]
         loads = [state.load(now) for state in states]

@@ -6,20 +6,20 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from forefront.upstream.errors import FailureKind, UpstreamError
-from forefront.upstream.replica import Replica
+from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.replicas.affinity import replica_seed
 from forefront.upstream.replicas.balance import Load
 from forefront.upstream.replicas.circuit import Circuit
-from forefront.wire.admin import ReplicaStatus
+from forefront.wire.admin.records import ReplicaStatus
 
 # Seconds for which a replica without room comes last: what it says, within this range.
 _BUSY_SECONDS: Final = (1.0, 30.0)
 
 
-class ReplicaState:
+class UpstreamReplicaState:
     """One replica of a pool. Times are those of `clock`."""
 
-    def __init__(self, replica: Replica, circuit: Circuit, clock: Callable[[], float]) -> None:
+    def __init__(self, replica: UpstreamReplica, circuit: Circuit, clock: Callable[[], float]) -> None:
         self.replica = replica
         self.circuit = circuit
         self.seed = replica_seed(replica.base_url)
@@ -100,7 +100,7 @@ class ReplicaAttempt:
 
     __slots__ = ("_begun", "_state", "_tenant", "_tokens", "_trial")
 
-    def __init__(self, state: ReplicaState, tokens: int, tenant: str, *, trial: bool) -> None:
+    def __init__(self, state: UpstreamReplicaState, tokens: int, tenant: str, *, trial: bool) -> None:
         self._state = state
         self._tokens = tokens
         self._tenant = tenant
@@ -108,7 +108,7 @@ class ReplicaAttempt:
         self._begun = False
 
     @property
-    def replica(self) -> Replica:
+    def replica(self) -> UpstreamReplica:
         """See `Attempt.replica`."""
         return self._state.replica
 

@@ -1,13 +1,16 @@
 """From a Messages request to the chat request that every backend takes."""
 
 import re
-from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 import msgspec
 
-from forefront.wire.field_names import renamed_fields
-from forefront.wire.messages.conversation import Conversation
+from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.completions.request import ChatRequest, Sampling
+from forefront.wire.completions.response_format import JsonSchema, JsonSchemaFormat
+from forefront.wire.errors import RequestError
+from forefront.wire.messages.conversation import ConversationMessages
 from forefront.wire.messages.parse import parse_request
 from forefront.wire.messages.request import (
     AdaptiveThinking,
@@ -17,34 +20,32 @@ from forefront.wire.messages.request import (
     MessagesRequest,
 )
 from forefront.wire.messages.tools import chat_tool_choice, parallel_tool_calls
-from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
-from forefront.wire.request import ChatRequest, Sampling
-from forefront.wire.response_format import JsonSchema, JsonSchemaFormat
+from forefront.wire.parsing.field_names import rename_fields
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling) if field.name != "stop")
+_sampling_of: Final = attrgetter(*_SAMPLING)
 _TOOL: Final = re.compile(r"(tools\[\d+\])\.function\b(\.parameters\b)?")
 _Effort = Literal["none", "low", "medium", "high", "xhigh"]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedMessage(ParsedRequest[ChatRequest]):
+class ParsedMessage(ParsedRequest[ChatRequest], frozen=True):
     """A request of the Messages API as a chat request. `omits_thinking`: thinking is sent without its text."""
 
     omits_thinking: bool = False
 
 
 def parse_messages_request(body: bytes | bytearray) -> ParsedMessage:
-    """Read the body of `POST /v1/messages`. Raises `ApiError` (400, 422)."""
+    """Read the body of `POST /v1/messages`. Raises `RequestError` (400, 422)."""
     return _to_chat_request(*parse_request(body, MessagesRequest))
 
 
 def parse_count_tokens_request(body: bytes | bytearray) -> ParsedMessage:
-    """Read the body of `POST /v1/messages/count_tokens`. Raises `ApiError` (400, 422)."""
+    """Read the body of `POST /v1/messages/count_tokens`. Raises `RequestError` (400, 422)."""
     return _to_chat_request(*parse_request(body, CountTokensRequest))
 
 
 def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> ParsedMessage:
-    conversation = Conversation(source.messages, source.system)
+    conversation = ConversationMessages(source.messages, source.system)
     effort, effort_name, without_effect = _effort(source)
     stops = source.stop_sequences if isinstance(source, MessagesRequest) else None
     form = "output_config.format" if source.output_format is None else "output_format"
@@ -64,9 +65,9 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
                 return name + path[len(begin) :]
         return _TOOL.sub(lambda match: match[1] + (".input_schema" if match[2] else ""), path)
 
-    with renamed_fields(field_name):
+    try:
         request = ChatRequest(
-            **{name: getattr(source, name) for name in _SAMPLING},
+            **dict(zip(_SAMPLING, _sampling_of(source), strict=True)),
             stop=source.stop if stops is None else stops,
             messages=conversation.messages,
             max_tokens=source.max_tokens if isinstance(source, MessagesRequest) else None,
@@ -78,6 +79,9 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
         )
         check_sampled_request(request)
         check_chat_request(request)
+    except RequestError as error:
+        rename_fields(error, field_name)
+        raise
     ignored += without_effect
     if request.answers_json:
         given: dict[str, Any] = {"stop": request.stop, "stop_token_ids": request.stop_token_ids}

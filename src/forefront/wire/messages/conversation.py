@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
-from forefront.wire.errors import ApiError
-from forefront.wire.message import ImagePart, ImageUrl, Message, TextPart
+from forefront.wire.completions.message import ImagePart, ImageUrl, Message, TextPart
+from forefront.wire.completions.tools import FunctionCall, ToolCall
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.blocks import (
     Block,
     ImageBlock,
@@ -21,7 +21,6 @@ from forefront.wire.messages.blocks import (
 )
 from forefront.wire.messages.request import InputMessage
 from forefront.wire.messages.thinking import decode_thinking
-from forefront.wire.tools import FunctionCall, ToolCall
 
 _MESSAGE: Final = re.compile(r"messages\[(?P<index>\d+)\](?:\.(?P<field>\w+)(?P<rest>.*))?", re.DOTALL)
 _ENTRY: Final = re.compile(r"\[(?P<index>\d+)\](?P<rest>.*)", re.DOTALL)
@@ -29,29 +28,27 @@ _Part = TextPart | ImagePart
 _ERROR: Final = "Error:\n"
 
 
-@dataclass(slots=True)
-class _Origin:
+class _Origin(msgspec.Struct):
     """The paths, in the client's request, of what became a message: of its content and each of its parts, of its
     reasoning, and of each of its calls."""
 
     path: str
     content: str
-    parts: list[str] = field(default_factory=list)
+    parts: list[str] = msgspec.field(default_factory=list)
     thinking: str = ""
-    calls: list[str] = field(default_factory=list)
+    calls: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(msgspec.Struct):
     """Neighbouring messages of one role, each part with its path. Results come before the parts."""
 
     role: str
     path: str
-    parts: list[tuple[str, _Part]] = field(default_factory=list)
-    thinking: list[tuple[str, str]] = field(default_factory=list)
-    calls: list[tuple[str, ToolCall]] = field(default_factory=list)
-    results: list[tuple[str, Message]] = field(default_factory=list)
-    images: list[tuple[str, _Part]] = field(default_factory=list)  # of results
+    parts: list[tuple[str, _Part]] = msgspec.field(default_factory=list)
+    thinking: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    calls: list[tuple[str, ToolCall]] = msgspec.field(default_factory=list)
+    results: list[tuple[str, Message]] = msgspec.field(default_factory=list)
+    images: list[tuple[str, _Part]] = msgspec.field(default_factory=list)  # of results
 
     def messages(self) -> Iterator[tuple[Message, _Origin]]:
         """The messages of a chat request, each with its origin."""
@@ -77,7 +74,7 @@ class _Turn:
         )
 
 
-class Conversation:
+class ConversationMessages:
     """The messages of a chat request. `system` comes first."""
 
     def __init__(self, messages: Sequence[InputMessage], system: str | Sequence[SystemBlock] | None) -> None:
@@ -141,7 +138,7 @@ def _system_parts(system: str | Sequence[SystemBlock]) -> list[tuple[str, _Part]
 
 
 def _add(turn: _Turn, path: str, message: InputMessage) -> None:
-    """Add a message to its turn. Raises `ApiError` 422 for a block that its role cannot have."""
+    """Add a message to its turn. Raises `RequestError` 422 for a block that its role cannot have."""
     content = message.content
     if isinstance(content, str):
         turn.parts.append((f"{path}.content", TextPart(text=content)))
@@ -171,7 +168,7 @@ def _add_block(turn: _Turn, path: str, block: Block) -> None:
         case _:
             kind = type(block).__struct_config__.tag
             text = f"`{path}.type`: a message of the role `{turn.role}` has no `{kind}` block."
-            raise ApiError("invalid_value", text, param=f"{path}.type")
+            raise RequestError("invalid_value", text, param=f"{path}.type")
 
 
 def _add_call(turn: _Turn, path: str, block: ToolUseBlock) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from forefront.wire.errors import ERRORS, ApiError
+from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.record import Record, TaggedRecord
 
 ErrorType = Literal[
@@ -51,7 +51,7 @@ def messages_status(code: str) -> int:
     return 400 if status == 422 else status
 
 
-def error_object(error: ApiError) -> ErrorObject:
+def error_object(error: RequestError) -> ErrorObject:
     """The error in this API's form: without a field for `param`, which the message names instead."""
     status = messages_status(error.code)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")

@@ -1,9 +1,9 @@
 """The events of a message's stream."""
 
+from forefront.wire.completions.response import Receipt
 from forefront.wire.messages.errors import ErrorObject
 from forefront.wire.messages.response import AssistantMessage, MessageUsage, OutputBlock, StopReason
 from forefront.wire.record import Record, TaggedRecord
-from forefront.wire.response import Receipt
 
 
 class MessageStart(TaggedRecord, kw_only=True, tag="message_start"):
@@ -85,7 +85,7 @@ class ErrorEvent(TaggedRecord, kw_only=True, tag="error"):
     error: ErrorObject
 
 
-StreamEvent = (
+MessageStreamEvent = (
     MessageStart
     | ContentBlockStart
     | ContentBlockDelta

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from forefront.wire.errors import ApiError
+from forefront.wire.completions.response import Model
+from forefront.wire.errors import RequestError
 from forefront.wire.record import Record, TaggedRecord
-from forefront.wire.response import Model
 
 _MOST = 1000
 _DEFAULT = 20
@@ -42,10 +42,10 @@ class ModelPage(Record, kw_only=True):
 def model_page(
     models: Sequence[Model], limit: str | None = None, after: str | None = None, before: str | None = None
 ) -> ModelPage:
-    """The first `limit` models, of those `after` an id; or the last ones `before` an id. Raises `ApiError` 422."""
+    """The first `limit` models, of those `after` an id; or the last ones `before` an id. Raises `RequestError` 422."""
     most = _limit(limit)
     if after is not None and before is not None:
-        raise ApiError("invalid_value", "`after_id` and `before_id` exclude each other.", param="before_id")
+        raise RequestError("invalid_value", "`after_id` and `before_id` exclude each other.", param="before_id")
     ids = [model.id for model in models]
     if before is not None:
         found = models[: _place(ids, before, "before_id")]
@@ -66,11 +66,11 @@ def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MOST):
-        raise ApiError("invalid_value", f"`limit` must be an integer from 1 to {_MOST}.", param="limit")
+        raise RequestError("invalid_value", f"`limit` must be an integer from 1 to {_MOST}.", param="limit")
     return int(text)
 
 
 def _place(ids: Sequence[str], id_: str, name: str) -> int:
     if id_ not in ids:
-        raise ApiError("invalid_value", f"`{name}` must be the id of a model.", param=name)
+        raise RequestError("invalid_value", f"`{name}` must be the id of a model.", param=name)
     return ids.index(id_)

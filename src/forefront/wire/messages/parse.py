@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
-from forefront.wire.errors import ApiError
+from forefront.wire.completions.parse import convert_fields, read_fields
+from forefront.wire.errors import RequestError
 from forefront.wire.messages.blocks import Block, CacheControl, SystemBlock, ToolResultBlock
 from forefront.wire.messages.refused_fields import FIELD_TABLES
 from forefront.wire.messages.request import CountTokensRequest, EnabledThinking, MessagesRequest
 from forefront.wire.messages.tools import ClientTool, needs_tools
-from forefront.wire.parse import convert_fields, read_fields
-from forefront.wire.validation_errors import Choices
+from forefront.wire.parsing.validation_errors import Choices
 
 R = TypeVar("R", bound=CountTokensRequest)
 
@@ -42,7 +42,7 @@ _CHOICES: Final = (
 def parse_request(body: bytes | bytearray, kind: type[R]) -> tuple[R, tuple[str, ...]]:
     """The body of `POST /v1/messages` or of its `count_tokens`, and the paths of its fields without effect.
 
-    Raises `ApiError` (400, 422).
+    Raises `RequestError` (400, 422).
     """
     fields = read_fields(body)
     _add_tool_types(fields.get("tools"))
@@ -64,25 +64,25 @@ def _check(request: CountTokensRequest) -> None:
         _check_schema(tool, f"tools[{index}].input_schema.type")
     if not request.tools and (kind := needs_tools(request.tool_choice)):
         text = f"`tool_choice` of the type `{kind}` needs `tools`."
-        raise ApiError("invalid_value", text, param="tool_choice")
+        raise RequestError("invalid_value", text, param="tool_choice")
     if request.output_format is not None and request.output_config is not None and request.output_config.format:
         text = "`output_format` and `output_config.format` mean the same: send one of them."
-        raise ApiError("invalid_value", text, param="output_format")
+        raise RequestError("invalid_value", text, param="output_format")
     if not isinstance(request, MessagesRequest):
         return
     if request.stop_sequences is not None and request.stop is not None:
         text = "`stop_sequences` and `stop` mean the same: send one of them."
-        raise ApiError("invalid_value", text, param="stop")
+        raise RequestError("invalid_value", text, param="stop")
     if isinstance(request.thinking, EnabledThinking) and request.thinking.budget_tokens >= request.max_tokens:
         param = "thinking.budget_tokens"
-        raise ApiError("invalid_value", f"`{param}` must be less than `max_tokens`.", param=param)
+        raise RequestError("invalid_value", f"`{param}` must be less than `max_tokens`.", param=param)
 
 
 def _check_schema(tool: ClientTool, param: str) -> None:
     if "type" not in tool.input_schema:
-        raise ApiError("missing_parameter", f"`{param}` is required.", param=param)
+        raise RequestError("missing_parameter", f"`{param}` is required.", param=param)
     if tool.input_schema["type"] != "object":
-        raise ApiError("invalid_value", f"`{param}` must be `object`.", param=param)
+        raise RequestError("invalid_value", f"`{param}` must be `object`.", param=param)
 
 
 def _without_effect(request: CountTokensRequest) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from forefront.wire.completions.refused_fields import ALL_ADVICE, ENGINES, FieldTables, Refusal
 from forefront.wire.messages.blocks import ImageBlock, SystemBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from forefront.wire.messages.request import CountTokensRequest, MessagesRequest, OutputConfig
 from forefront.wire.messages.tools import ClientTool
-from forefront.wire.refused_fields import ALL_ADVICE, ENGINES, FieldTables, Refusal
 
 _CHAT: Final = "this is a field of `POST /v1/chat/completions`; use"
 _KEEP_THINKING: Final = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from forefront.wire.completions.request import MAX_STOPS, Positive, Sampling, Stop
+from forefront.wire.completions.tools import MAX_TOOLS
 from forefront.wire.messages.blocks import Block, CacheControl, SystemBlock
 from forefront.wire.messages.tools import ClientTool, MessagesToolChoice
-from forefront.wire.request import MAX_STOPS, Positive, Sampling, Stop
-from forefront.wire.tools import MAX_TOOLS
 
 MAX_MESSAGES = 4096
 

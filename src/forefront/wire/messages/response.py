@@ -2,8 +2,8 @@
 
 from typing import Any, Literal
 
+from forefront.wire.completions.response import Receipt
 from forefront.wire.record import Record, TaggedRecord
-from forefront.wire.response import Receipt
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Final
 
-from forefront.wire.errors import ApiError
+from forefront.wire.errors import RequestError
 
 # The signature of a block that has its text. It is not checked.
 SIGNATURE: Final = "forefront"
@@ -18,11 +18,11 @@ def encode_thinking(text: str) -> str:
 
 
 def decode_thinking(signature: str, param: str) -> str:
-    """The text of a signature. Raises `ApiError` 422 for one that this program has not made."""
+    """The text of a signature. Raises `RequestError` 422 for one that this program has not made."""
     prefix, encoded = signature[: len(_ENCODED)], signature[len(_ENCODED) :]
     try:
         if prefix != _ENCODED:
             raise ValueError
         return base64.b64decode(encoded, validate=True).decode("utf-8")
     except (ValueError, binascii.Error):
-        raise ApiError("invalid_value", f"`{param}` was not made by this server.", param=param) from None
+        raise RequestError("invalid_value", f"`{param}` was not made by this server.", param=param) from None

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from forefront.wire.completions.tools import ChosenFunction, Function, FunctionName, NamedToolChoice, Tool, ToolChoice
 from forefront.wire.messages.blocks import CacheControl
-from forefront.wire.tools import ChosenFunction, Function, FunctionName, NamedToolChoice, Tool, ToolChoice
 
 
 class ClientTool(msgspec.Struct, kw_only=True, tag_field="type", tag="custom"):

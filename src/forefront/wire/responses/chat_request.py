@@ -3,23 +3,25 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 
-from forefront.wire.errors import ApiError
-from forefront.wire.field_names import renamed_fields
-from forefront.wire.message import Message
-from forefront.wire.parse import ParsedRequest, check_chat_request, check_sampled_request
-from forefront.wire.request import ChatRequest, Sampling
-from forefront.wire.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
+from forefront.wire.completions.message import Message
+from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
+from forefront.wire.completions.request import ChatRequest, Sampling
+from forefront.wire.completions.response_format import JsonObjectFormat, JsonSchema, JsonSchemaFormat, ResponseFormat
+from forefront.wire.completions.tools import MAX_TOOLS
+from forefront.wire.errors import RequestError
+from forefront.wire.parsing.field_names import rename_fields
 from forefront.wire.responses.item_messages import ItemMessages
 from forefront.wire.responses.items import InputItem, MessageItem
 from forefront.wire.responses.request import MAX_ITEMS, JsonObject, JsonSchemaText, ResponsesRequest, TextOptions
 from forefront.wire.responses.tools import ToolNames
-from forefront.wire.tools import MAX_TOOLS
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling))
+_sampling_of: Final = attrgetter(*_SAMPLING)
 # Fields of a chat request by the beginnings of their paths, the longest first.
 _FIELDS: Final = (
     ("response_format.json_schema", "text.format"),
@@ -31,14 +33,13 @@ _FIELDS: Final = (
 _TOOL: Final = re.compile(r"tools\[(?P<index>\d+)\](?:\.(?:function|custom)\b)?(?P<rest>.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedResponse(ParsedRequest[ChatRequest]):
+class ParsedResponse(ParsedRequest[ChatRequest], frozen=True, kw_only=True):
     """A request of the Responses API as a chat request. `source` is the request of the client, `input` its items,
     `tool_names` the names of its tools."""
 
-    source: ResponsesRequest = msgspec.UNSET  # type: ignore[assignment]
+    source: ResponsesRequest
     input: Sequence[InputItem] = ()
-    tool_names: ToolNames = msgspec.UNSET  # type: ignore[assignment]
+    tool_names: ToolNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def to_chat_request(
 ) -> ParsedResponse:
     """The chat request of `source`, after the items of `history`, each with the path of the field that brought it.
 
-    Raises `ApiError` (400, 422) for fields that contradict each other, with the names of the Responses API.
+    Raises `RequestError` (400, 422) for fields that contradict each other, with the names of the Responses API.
     """
     items = input_items(source)
     paths = ["input"] if isinstance(source.input, str) else [f"input[{index}]" for index in range(len(items))]
@@ -83,26 +84,29 @@ def to_chat_request(
             return tool_names.path(int(match["index"])) + match["rest"]
         return path
 
-    with renamed_fields(field_name):
+    try:
         request = _chat_request(source, [*instructions, *item_messages.messages], tool_names)
         check_sampled_request(request)
         check_chat_request(request)
+    except RequestError as error:
+        rename_fields(error, field_name)
+        raise
     if request.answers_json:
         ignored += tuple(name for name in ("stop", "stop_token_ids") if getattr(source, name))
-    return ParsedResponse(request, ignored, field_name, source, items, tool_names)
+    return ParsedResponse(request, ignored, field_name, source=source, input=items, tool_names=tool_names)
 
 
 def _chat_request(source: ResponsesRequest, messages: list[Message], tool_names: ToolNames) -> ChatRequest:
     if not messages:
-        raise ApiError("missing_parameter", "`input` is required.", param="input")
+        raise RequestError("missing_parameter", "`input` is required.", param="input")
     if len(messages) > MAX_ITEMS:
         text = f"`input` and what it continues must have at most {MAX_ITEMS} messages; they have {len(messages)}."
-        raise ApiError("invalid_value", text, param="input")
+        raise RequestError("invalid_value", text, param="input")
     if len(tool_names.tools) > MAX_TOOLS:
         text = f"`tools` must have at most {MAX_TOOLS} tools, with those of namespaces; there are "
-        raise ApiError("invalid_value", f"{text}{len(tool_names.tools)}.", param="tools")
+        raise RequestError("invalid_value", f"{text}{len(tool_names.tools)}.", param="tools")
     return ChatRequest(
-        **{name: getattr(source, name) for name in _SAMPLING},
+        **dict(zip(_SAMPLING, _sampling_of(source), strict=True)),
         messages=messages,
         max_tokens=source.max_output_tokens,
         tools=None if source.tools is None else tool_names.tools,

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.parse import convert_fields, read_fields
+from forefront.wire.completions.parse import convert_fields, read_fields
 from forefront.wire.record import Record
 from forefront.wire.responses.items import WholeItem
 from forefront.wire.responses.parse import CHOICES, add_item_types
@@ -62,17 +62,17 @@ class DeletedConversation(Record, kw_only=True):
 
 
 def parse_new_conversation(body: bytes | bytearray) -> Parsed[NewConversation]:
-    """The body of `POST /v1/conversations`, which may be empty. Raises `ApiError` (400, 422)."""
+    """The body of `POST /v1/conversations`, which may be empty. Raises `RequestError` (400, 422)."""
     return _parse(body or b"{}", NewConversation)
 
 
 def parse_conversation_change(body: bytes | bytearray) -> Parsed[ConversationChange]:
-    """The body of `POST /v1/conversations/{id}`. Raises `ApiError` (400, 422)."""
+    """The body of `POST /v1/conversations/{id}`. Raises `RequestError` (400, 422)."""
     return _parse(body, ConversationChange)
 
 
 def parse_new_items(body: bytes | bytearray) -> Parsed[NewItems]:
-    """The body of `POST /v1/conversations/{id}/items`. Raises `ApiError` (400, 422)."""
+    """The body of `POST /v1/conversations/{id}/items`. Raises `RequestError` (400, 422)."""
     return _parse(body, NewItems)
 
 

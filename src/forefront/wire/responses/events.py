@@ -1,7 +1,7 @@
 """The events of a response's stream. `sequence_number` counts them from 0."""
 
+from forefront.wire.completions.response import TokenLogprob
 from forefront.wire.record import TaggedRecord
-from forefront.wire.response import TokenLogprob
 from forefront.wire.responses.response import (
     OutputItem,
     OutputReasoningText,
@@ -192,7 +192,7 @@ class StreamError(TaggedRecord, kw_only=True, tag="error"):
 
 
 FinalEvent = ResponseCompleted | ResponseIncomplete | ResponseFailed
-StreamEvent = (
+ResponseStreamEvent = (
     ResponseQueued | ResponseCreated | ResponseInProgress | FinalEvent | OutputItemAdded | OutputItemDone
     | ContentPartAdded | ContentPartDone | OutputTextDelta | OutputTextDone | ReasoningTextDelta | ReasoningTextDone
     | SummaryPartAdded | SummaryPartDone | SummaryTextDelta | SummaryTextDone | FunctionArgumentsDelta

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from forefront.wire.message import InputAudio
+from forefront.wire.completions.message import InputAudio
 from forefront.wire.record import Record, TaggedRecord
 from forefront.wire.responses.items import (
     ContentPart,

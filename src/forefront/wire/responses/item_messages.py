@@ -4,11 +4,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from forefront.wire.errors import ApiError
-from forefront.wire.message import (
+import msgspec
+
+from forefront.wire.completions.message import (
     AudioPart,
     FilePart,
     ImagePart,
@@ -19,6 +19,8 @@ from forefront.wire.message import (
     RefusalPart,
     TextPart,
 )
+from forefront.wire.completions.tools import CustomCall, FunctionCall, ToolCall
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.items import (
     CallItem,
     CallOutputItem,
@@ -36,7 +38,6 @@ from forefront.wire.responses.items import (
     RefusalContent,
 )
 from forefront.wire.responses.tools import qualified_name
-from forefront.wire.tools import CustomCall, FunctionCall, ToolCall
 
 # The beginning of `encrypted_content`. The text after it is encoded, not secret: the same response has it in plain.
 _ENCODED: Final = "forefront:"
@@ -46,8 +47,7 @@ _MEDIA_FIELDS: Final = ((".image_url.url", ".image_url"), (".image_url.", "."), 
 _Content = str | list[TextPart | RefusalPart | ImagePart | AudioPart | FilePart]
 
 
-@dataclass(slots=True)
-class _Origin:
+class _Origin(msgspec.Struct):
     """The paths, in the client's request, of the items that became a message: of its content, of its reasoning and of
     each of its calls. `content_field` is the content's field in its item, `parts` are the parts of a content from
     several items."""
@@ -55,19 +55,18 @@ class _Origin:
     item: str
     content_field: str = "content"
     reasoning: str = ""
-    calls: list[str] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
+    calls: list[str] = msgspec.field(default_factory=list)
+    parts: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(msgspec.Struct):
     """A message and, after its calls, their results. `media` are parts of results other than text, with their paths:
     only messages of the user have such."""
 
     message: Message
     origin: _Origin
-    results: list[tuple[Message, _Origin]] = field(default_factory=list)
-    media: list[tuple[str, MediaPart]] = field(default_factory=list)
+    results: list[tuple[Message, _Origin]] = msgspec.field(default_factory=list)
+    media: list[tuple[str, MediaPart]] = msgspec.field(default_factory=list)
 
     @property
     def messages(self) -> list[tuple[Message, _Origin]]:
@@ -139,7 +138,7 @@ class ItemMessages:
                 self._reasoning = (path, reasoning_text(item, path))
             case _:
                 text = f"`{path}.type`: no item of the id `{item.id[:64]}` is stored."
-                raise ApiError("not_found", text, param=f"{path}.id")
+                raise RequestError("not_found", text, param=f"{path}.id")
 
     def _begin_assistant(self, path: str, content: _Content | None) -> _Turn:
         reasoning_path, reasoning = self._reasoning or ("", "")
@@ -197,7 +196,7 @@ def encode_reasoning(text: str) -> str:
 
 
 def reasoning_text(item: ReasoningItem, path: str) -> str:
-    """The text of reasoning. Raises `ApiError` 422 for `encrypted_content` that this program has not made."""
+    """The text of reasoning. Raises `RequestError` 422 for `encrypted_content` that this program has not made."""
     if item.content:
         return "\n".join(part.text for part in item.content)
     if item.encrypted_content is None:
@@ -209,7 +208,7 @@ def reasoning_text(item: ReasoningItem, path: str) -> str:
         return base64.b64decode(encoded, validate=True).decode("utf-8")
     except (ValueError, binascii.Error):
         param = f"{path}.encrypted_content"
-        raise ApiError("invalid_value", f"`{param}` was not made by this server.", param=param) from None
+        raise RequestError("invalid_value", f"`{param}` was not made by this server.", param=param) from None
 
 
 def _content(content: str | Sequence[ContentPart]) -> _Content:
@@ -240,4 +239,4 @@ def _part_path(rest: str) -> str:
 
 
 def _refuse(text: str, param: str) -> NoReturn:
-    raise ApiError("invalid_value", text, param=param)
+    raise RequestError("invalid_value", text, param=param)

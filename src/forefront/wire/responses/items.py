@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.message import InputAudio
+from forefront.wire.completions.message import InputAudio
 
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 

@@ -3,11 +3,11 @@
 import re
 from typing import Any, Final
 
-from forefront.wire.errors import ApiError
-from forefront.wire.parse import convert_fields, read_fields
+from forefront.wire.completions.parse import convert_fields, read_fields
+from forefront.wire.errors import RequestError
+from forefront.wire.parsing.validation_errors import Choices
 from forefront.wire.responses.refused_fields import FIELD_TABLES
 from forefront.wire.responses.request import ResponsesRequest
-from forefront.wire.validation_errors import Choices
 
 CHOICES: Final = (
     Choices(
@@ -33,7 +33,8 @@ CHOICES: Final = (
 
 
 def parse_request(body: bytes | bytearray) -> tuple[ResponsesRequest, tuple[str, ...]]:
-    """The body of `POST /v1/responses`, and the paths of its fields without effect. Raises `ApiError` (400, 422)."""
+    """The body of `POST /v1/responses`, and the paths of its fields without effect. Raises `RequestError` (400,
+    422)."""
     fields = read_fields(body)
     add_item_types(fields.get("input"))
     request, ignored = convert_fields(fields, ResponsesRequest, FIELD_TABLES, CHOICES)
@@ -53,12 +54,12 @@ def add_item_types(items: Any) -> None:
 def _check(request: ResponsesRequest) -> None:
     """Rules between fields."""
     if request.stream_options is not None and not request.stream:
-        raise ApiError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
+        raise RequestError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
     if request.top_logprobs and not request.includes_logprobs:
         text = "`top_logprobs` needs `message.output_text.logprobs` in `include`."
-        raise ApiError("invalid_value", text, param="top_logprobs")
+        raise RequestError("invalid_value", text, param="top_logprobs")
     if request.previous_response_id is not None and request.conversation is not None:
         text = "`previous_response_id` and `conversation` exclude each other: send one of them."
-        raise ApiError("invalid_value", text, param="conversation")
+        raise RequestError("invalid_value", text, param="conversation")
     if request.background and request.store is False:
-        raise ApiError("invalid_value", "`background` needs `store`: send it as true.", param="background")
+        raise RequestError("invalid_value", "`background` needs `store`: send it as true.", param="background")

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.errors import ApiError
-from forefront.wire.parse_admin import named_error
+from forefront.wire.admin.parse import named_error
+from forefront.wire.errors import RequestError
 from forefront.wire.responses.items import Id
 from forefront.wire.responses.request import Include
 
@@ -43,20 +43,20 @@ class IncludeQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def parse_retrieve_query(pairs: Iterable[tuple[str, str]]) -> RetrieveQuery:
-    """The query of `GET /v1/responses/{id}`. Raises `ApiError` 422."""
+    """The query of `GET /v1/responses/{id}`. Raises `RequestError` 422."""
     query = _parse(pairs, RetrieveQuery)
     if query.starting_after is not None and not query.stream:
-        raise ApiError("invalid_value", "`starting_after` needs `stream` to be true.", param="starting_after")
+        raise RequestError("invalid_value", "`starting_after` needs `stream` to be true.", param="starting_after")
     return query
 
 
 def parse_items_query(pairs: Iterable[tuple[str, str]]) -> ItemsQuery:
-    """The query of `GET /v1/responses/{id}/input_items` and of a conversation's items. Raises `ApiError` 422."""
+    """The query of `GET /v1/responses/{id}/input_items` and of a conversation's items. Raises `RequestError` 422."""
     return _parse(pairs, ItemsQuery)
 
 
 def parse_include_query(pairs: Iterable[tuple[str, str]]) -> IncludeQuery:
-    """The query of other requests for items. Raises `ApiError` 422."""
+    """The query of other requests for items. Raises `RequestError` 422."""
     return _parse(pairs, IncludeQuery)
 
 
@@ -67,7 +67,7 @@ def _parse(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
         if name == "include":
             fields.setdefault(name, []).extend(part for part in value.split(",") if part)
         elif name in fields:
-            raise ApiError("invalid_value", f"`{name[:64]}` must be sent once.", param=name[:64])
+            raise RequestError("invalid_value", f"`{name[:64]}` must be sent once.", param=name[:64])
         else:
             fields[name] = value
     try:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from forefront.wire.refused_fields import ALL_ADVICE, ENGINES, FieldTables, Refusal
+from forefront.wire.completions.refused_fields import ALL_ADVICE, ENGINES, FieldTables, Refusal
 from forefront.wire.responses.items import (
     CustomToolCallItem,
     CustomToolCallOutputItem,

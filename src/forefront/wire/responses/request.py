@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.request import Positive, Sampling
+from forefront.wire.completions.request import Positive, Sampling
+from forefront.wire.completions.tools import MAX_TOOLS
 from forefront.wire.responses.items import Id, InputItem
 from forefront.wire.responses.tools import ResponseTool, ResponseToolChoice
-from forefront.wire.tools import MAX_TOOLS
 
 MAX_ITEMS = 4096
 Label = Annotated[str, Meta(max_length=512)]

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from forefront.wire.completions.response import Receipt, TokenLogprob
 from forefront.wire.record import Record, TaggedRecord
-from forefront.wire.response import Receipt, TokenLogprob
 from forefront.wire.responses.request import JsonObject, JsonSchemaText, PlainText
 from forefront.wire.responses.tools import ResponseTool, ResponseToolChoice
 
@@ -109,7 +109,7 @@ class ResponseError(Record, kw_only=True):
 
 
 class IncompleteDetails(Record, kw_only=True):
-    """The reason of an incomplete response. `max_output_tokens` also stands for the end of the context, and `deadline`
+    """The reason of an incomplete response. `max_output_tokens` also means the end of the context, and `deadline`
     for that of `deadline_ms`."""
 
     reason: Literal["max_output_tokens", "deadline"]

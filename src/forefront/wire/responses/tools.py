@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.tools import (
+from forefront.wire.completions.tools import (
     MAX_TOOLS,
     AllowedTools,
     ChosenFunction,
@@ -140,7 +140,7 @@ class ToolNames:
         return self._paths[index] if index < len(self._paths) else f"tools[{index}]"
 
     def choice(self, choice: ResponseToolChoice | None) -> ToolChoice | None:
-        """The `tool_choice` of the chat request. A name without a tool of its own is that of the first tool of a
+        """The `tool_choice` of the chat request. A name without its own tool is that of the first tool of a
         namespace with that name."""
         match choice:
             case FunctionChoice():

@@ -10,7 +10,7 @@ interface Schema extends DBSchema {
 /** A change by another tab: the conversation that changed. */
 export type ChangeListener = (conversation: string) => void;
 
-/** The conversations in this browser's IndexedDB. Each message is a record of its own: tabs replace nothing of each
+/** The conversations in this browser's IndexedDB. Each message is its own record: tabs replace nothing of each
  * other, and saving an answer costs what the answer is long. */
 export class ConversationStore {
   private readonly channel: BroadcastChannel;

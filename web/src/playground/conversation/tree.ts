@@ -13,7 +13,7 @@ export class MessageTree {
   ) {
     for (const message of messages) this.byId.set(message.id, message);
     for (const message of this.byId.values()) {
-      // A message whose parent is missing, as after a partial import, begins a branch of its own.
+      // A message whose parent is missing, as after a partial import, begins its own branch.
       const parent = message.parent !== null && this.byId.has(message.parent) ? message.parent : ROOT;
       const siblings = this.children.get(parent);
       if (siblings) siblings.push(message);

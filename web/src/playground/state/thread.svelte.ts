@@ -64,7 +64,7 @@ export class Thread {
     this.ask(this.path.at(-1)?.id ?? null, text, images, sides);
   }
 
-  /** Another version of a prompt, with answers of its own. */
+  /** Another version of a prompt, with its own answers. */
   edit(message: UserMessage, text: string, sides: readonly Settings[]): void {
     this.ask(message.parent, text, message.images, sides);
   }

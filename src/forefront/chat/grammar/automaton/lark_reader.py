@@ -26,7 +26,7 @@ class LarkSyntaxError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class LarkString:
     """A string."""
 
     data: bytes
@@ -99,11 +99,11 @@ class Times:
     most: int | None
 
 
-Expression = Text | Pattern | Control | Name | Json | Series | Options | All | Not | Times
-Token = tuple[str, str, int]
+Expression = LarkString | Pattern | Control | Name | Json | Series | Options | All | Not | Times
+LarkToken = tuple[str, str, int]
 
 
-def tokens_of(text: str) -> Iterator[Token]:
+def tokens_of(text: str) -> Iterator[LarkToken]:
     """Kind, text and place of each token; a JSON value behind a directive is one token of the kind `json`."""
     at = 0
     decoder = json.JSONDecoder()
@@ -135,7 +135,7 @@ def read_lark(text: str) -> dict[str, Expression]:
 class _Reader:
     """A recursive descent over tokens."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[LarkToken]) -> None:
         self._tokens = tokens
         self._at = 0
 
@@ -203,7 +203,7 @@ class _Reader:
         match kind:
             case "string":
                 try:
-                    return Text(json.loads(text.removesuffix("i")).encode(), text.endswith("i"))
+                    return LarkString(json.loads(text.removesuffix("i")).encode(), text.endswith("i"))
                 except ValueError:
                     raise LarkSyntaxError("a malformed string") from None
             case "regex":
@@ -240,7 +240,7 @@ class _Reader:
     def _peek(self) -> tuple[str, str]:
         return self._tokens[self._at][:2] if self._at < len(self._tokens) else ("", "")
 
-    def _next(self) -> Token:
+    def _next(self) -> LarkToken:
         if self._at >= len(self._tokens):
             raise LarkSyntaxError("it ends too early")
         self._at += 1

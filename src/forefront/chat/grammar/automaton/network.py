@@ -10,13 +10,13 @@ from forefront.chat.grammar.automaton.lark_reader import (
     Control,
     Expression,
     Json,
+    LarkString,
     LarkSyntaxError,
     Name,
     Not,
     Options,
     Pattern,
     Series,
-    Text,
     Times,
 )
 from forefront.chat.grammar.automaton.left_recursion import Edge, check_left_recursion
@@ -193,7 +193,7 @@ class Network:
         """The automaton's state for an expression without rules."""
         automaton = self.automaton
         match expression:
-            case Text(data, any_case):
+            case LarkString(data, any_case):
                 if any_case:
                     raise LarkSyntaxError("a string of any case")
                 return automaton.literal(data)
@@ -267,8 +267,8 @@ def _joined(items: tuple[Expression, ...]) -> list[Expression]:
     """The same with neighbouring strings in one, which takes fewer tokens."""
     found: list[Expression] = []
     for item in items:
-        if isinstance(item, Text) and found and isinstance(found[-1], Text) and not item.any_case:
-            found[-1] = Text(found[-1].data + item.data, found[-1].any_case)
+        if isinstance(item, LarkString) and found and isinstance(found[-1], LarkString) and not item.any_case:
+            found[-1] = LarkString(found[-1].data + item.data, found[-1].any_case)
         else:
             found.append(item)
     return found

@@ -28,7 +28,7 @@ class TooComplexError(Exception):
 
 
 class RegexAutomaton:
-    """All the automata of one grammar. A state is a number, which stands for a regular expression: that of the text
+    """All the automata of one grammar. A state is a number, which identifies a regular expression: that of the text
     that may follow. `available` is a bit set of the bytes that can be written one at a time."""
 
     def __init__(self, available: int = _ALL_BYTES) -> None:

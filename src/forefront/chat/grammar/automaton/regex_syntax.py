@@ -21,7 +21,7 @@ from forefront.chat.grammar.automaton.character_ranges import (
     normalized,
 )
 
-Dialect = Literal["ecma", "rust"]
+RegexDialect = Literal["ecma", "rust"]
 
 _MAX_REPEAT: Final = 10_000
 _SHORT: Final = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11}
@@ -80,7 +80,7 @@ class Anchor:
 Regex = Chars | Concat | Either | Repeat | Look | Anchor
 
 
-def parse_regex(text: str, dialect: Dialect, flags: str = "") -> Regex:
+def parse_regex(text: str, dialect: RegexDialect, flags: str = "") -> Regex:
     """The expression as a tree. Raises `RegexSyntaxError`."""
     parser = _Parser(text, dialect, frozenset(flags))
     try:
@@ -112,7 +112,7 @@ def has_assertion(node: Regex) -> bool:
 class _Parser:
     """A recursive descent over `text`."""
 
-    def __init__(self, text: str, dialect: Dialect, flags: frozenset[str]) -> None:
+    def __init__(self, text: str, dialect: RegexDialect, flags: frozenset[str]) -> None:
         self._text = text
         self._at = 0
         self._ecma = dialect == "ecma"

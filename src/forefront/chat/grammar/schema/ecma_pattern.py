@@ -26,7 +26,7 @@ _MAX_LENGTH: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextNotation:
     """The notation of a text's characters: literal, or escaped as in a JSON string."""
 
     character: Callable[[Ranges], str]
@@ -62,11 +62,11 @@ def raw_character(ranges: Ranges) -> str:
     return _class(ranges)
 
 
-JSON_TEXT: Final = Text(json_character, is_raw=False)
-RAW_TEXT: Final = Text(raw_character, is_raw=True)
+JSON_TEXT: Final = TextNotation(json_character, is_raw=False)
+RAW_TEXT: Final = TextNotation(raw_character, is_raw=True)
 
 
-def pattern_terminal(pattern: str, text: Text) -> str:
+def pattern_terminal(pattern: str, text: TextNotation) -> str:
     """Lark expression, for use in a terminal, for the texts that have a match of the ECMA-262 `pattern` anywhere.
 
     Raises `RegexSyntaxError` for what no regular expression without look-arounds can express.
@@ -87,7 +87,7 @@ def pattern_terminal(pattern: str, text: Text) -> str:
 class _Translation:
     """Writes a tree together with what follows it, so that assertions apply to the rest of the text."""
 
-    def __init__(self, text: Text, *, starts: bool) -> None:
+    def __init__(self, text: TextNotation, *, starts: bool) -> None:
         self._text = text
         self._starts = starts
 
@@ -139,7 +139,7 @@ class _Translation:
         return regex_text(node, self._text)
 
 
-def regex_text(node: Regex, text: Text) -> str:
+def regex_text(node: Regex, text: TextNotation) -> str:
     """A tree without assertions as a regex in Rust's syntax, to be put between slashes."""
     match node:
         case Chars(ranges):

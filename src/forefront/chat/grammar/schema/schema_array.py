@@ -50,7 +50,7 @@ def array(schema: Flat, path: str, compiler: "SchemaCompiler") -> str:
 
 
 def _sequence(items: list[str], item: str | None, least: int, most: int | None, compiler: "SchemaCompiler") -> str:
-    """Items each of its own rule, then any number of `item`."""
+    """Items, each with its own rule, then any number of `item`."""
     rules = compiler.rules
     if item is None:
         rest = '"]"'

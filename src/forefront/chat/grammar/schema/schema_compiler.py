@@ -37,7 +37,7 @@ from forefront.chat.grammar.schema.schema_values import (
     type_of,
 )
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
-from forefront.wire.tools import TEXT_GRAMMAR
+from forefront.wire.completions.tools import TEXT_GRAMMAR
 
 _TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
 # Keywords that constrain one type only: a schema that has them and no `type` means that type.
@@ -160,31 +160,33 @@ class SchemaCompiler:
     def _are_disjoint(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
         if depth > 4:
             return False
-        mine, others = self._types(first, path), self._types(second, path)
+        types, other_types = self._types(first, path), self._types(second, path)
         numbers = {"number", "integer"}
-        if not set(mine) & set(others) and not (set(mine) & numbers and set(others) & numbers):
+        if not set(types) & set(other_types) and not (set(types) & numbers and set(other_types) & numbers):
             return True
         values, others_values = listed_values(first), listed_values(second)
         if values is not None and others_values is not None:
             return not any(same_json(a, b) for a in values for b in others_values)
-        if mine == others == ["object"]:
+        if types == other_types == ["object"]:
             return self._have_disjoint_properties(first, second, path, depth)
         return False
 
     def _have_disjoint_properties(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
-        mine, others = mapping(first.get("properties")), mapping(second.get("properties"))
-        if any(name not in others for name in names_in(first.get("required")) if others and is_closed(second)):
+        named, other_named = mapping(first.get("properties")), mapping(second.get("properties"))
+        if any(
+            name not in other_named for name in names_in(first.get("required")) if other_named and is_closed(second)
+        ):
             return True
-        if any(name not in mine for name in names_in(second.get("required")) if mine and is_closed(first)):
+        if any(name not in named for name in names_in(second.get("required")) if named and is_closed(first)):
             return True
         for name in (
-            {*names_in(first.get("required"))} & {*names_in(second.get("required"))} & mine.keys() & others.keys()
+            {*names_in(first.get("required"))} & {*names_in(second.get("required"))} & named.keys() & other_named.keys()
         ):
             try:
-                one, other = self._merger.flat(mine[name], path), self._merger.flat(others[name], path)
+                part, other = self._merger.flat(named[name], path), self._merger.flat(other_named[name], path)
             except NoValueError:
                 return True
-            if not one[GROUPS] and not other[GROUPS] and self._are_disjoint(one, other, path, depth + 1):
+            if not part[GROUPS] and not other[GROUPS] and self._are_disjoint(part, other, path, depth + 1):
                 return True
         return False
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError
-from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT, Text, pattern_terminal
+from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT, TextNotation, pattern_terminal
 from forefront.chat.grammar.schema.number_pattern import (
     INTEGER,
     NUMBER,
@@ -50,7 +50,7 @@ def string(schema: Flat, path: str, report: SchemaReport, excluded: Sequence[str
     return f"{_QUOTE} ({' & '.join(conditions)}) {_QUOTE}"
 
 
-def string_conditions(schema: Flat, path: str, report: SchemaReport, text: Text) -> list[str]:
+def string_conditions(schema: Flat, path: str, report: SchemaReport, text: TextNotation) -> list[str]:
     """Expressions that the text of a string must match, all of them: its patterns, or else its formats.
 
     A format beside a pattern is an annotation: libraries that write both check the pattern alone.

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from forefront.chat.grammar.schema.schema_report import SchemaReport
-from forefront.wire.tools import TEXT_GRAMMAR
+from forefront.wire.completions.tools import TEXT_GRAMMAR
 
 # Alternatives are kept under this key, as a list of (keyword, options): every group has to hold.
 GROUPS: Final = "#groups"
@@ -227,14 +227,14 @@ def _both(first: Any, second: Any) -> Any:
 
 def _properties(first: Flat, second: Flat) -> dict[str, Any]:
     """The named properties of both. A name that the other schema does not have must be allowed there."""
-    mine, others = first.get("properties"), second["properties"]
-    mine = mine if isinstance(mine, Mapping) else {}
+    named, more = first.get("properties"), second["properties"]
+    named = named if isinstance(named, Mapping) else {}
     found = {}
-    for key in [*mine, *(key for key in others if key not in mine)]:
-        if key in mine and key in others:
-            found[key] = _both(mine[key], others[key])
+    for key in [*named, *(key for key in more if key not in named)]:
+        if key in named and key in more:
+            found[key] = _both(named[key], more[key])
         else:
-            part, other = (mine[key], second) if key in mine else (others[key], first)
+            part, other = (named[key], second) if key in named else (more[key], first)
             found[key] = _restricted(key, part, other)
     return found
 
@@ -262,11 +262,11 @@ def matches(pattern: str, name: str) -> bool | None:
 
 
 def _common_types(first: Any, second: Any) -> list[str]:
-    mine, others = set(_as_list(first)), set(_as_list(second))
-    for one, other in ((mine, others), (others, mine)):
-        if "number" in one and "integer" in other:
-            one.add("integer")
-    common = [name for name in _as_list(first) + _as_list(second) if name in mine & others]
+    first_types, second_types = set(_as_list(first)), set(_as_list(second))
+    for types, other in ((first_types, second_types), (second_types, first_types)):
+        if "number" in types and "integer" in other:
+            types.add("integer")
+    common = [name for name in _as_list(first) + _as_list(second) if name in first_types & second_types]
     if (
         "number" in common
         and "integer" in common

@@ -7,6 +7,7 @@ from forefront.chat.grammar.automaton.lark_reader import (
     Control,
     Expression,
     Json,
+    LarkString,
     LarkSyntaxError,
     Name,
     Not,
@@ -16,12 +17,11 @@ from forefront.chat.grammar.automaton.lark_reader import (
     Times,
     read_lark,
 )
-from forefront.chat.grammar.automaton.lark_reader import Text as String
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
-from forefront.chat.grammar.schema.ecma_pattern import Text, regex_text
+from forefront.chat.grammar.schema.ecma_pattern import TextNotation, regex_text
 
 
-def regex_within(definition: str, text: Text) -> str:
+def regex_within(definition: str, text: TextNotation) -> str:
     """Lark expression, for use in a terminal, for the texts that match the whole of a regex in Rust's syntax.
 
     Raises `RegexSyntaxError`.
@@ -29,7 +29,7 @@ def regex_within(definition: str, text: Text) -> str:
     return f"/(?:{regex_text(parse_regex(without_anchors(definition), 'rust'), text)})/"
 
 
-def lark_within(definition: str, text: Text, prefix: str) -> tuple[str, list[str]]:
+def lark_within(definition: str, text: TextNotation, prefix: str) -> tuple[str, list[str]]:
     """The name of the first rule of a Lark grammar, and all of its rules, with names that begin with `prefix`, for
     characters that are written as in `text`. Raises `LarkSyntaxError` and `RegexSyntaxError`."""
     rules = read_lark(definition)
@@ -42,7 +42,7 @@ def lark_within(definition: str, text: Text, prefix: str) -> tuple[str, list[str
 class _Writer:
     """Writes the expressions of a grammar."""
 
-    def __init__(self, text: Text, prefix: str, names: frozenset[str]) -> None:
+    def __init__(self, text: TextNotation, prefix: str, names: frozenset[str]) -> None:
         self._text = text
         self._prefix = prefix
         self._names = names
@@ -55,7 +55,7 @@ class _Writer:
     def write(self, expression: Expression) -> str:
         """The expression with other names and characters."""
         match expression:
-            case String(data, any_case):
+            case LarkString(data, any_case):
                 if any_case:
                     raise LarkSyntaxError("a string of any case")
                 written = data.decode()

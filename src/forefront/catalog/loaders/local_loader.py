@@ -1,0 +1,278 @@
+"""From a model source to a served model."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from typing import TypeVar
+
+from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
+from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
+from forefront.catalog.loaders.gguf_model import GgufModel
+from forefront.catalog.loaders.hf_model import HfModel
+from forefront.catalog.loaders.ir_model import ir_digest, load_ir, load_ir_tokenizer, read_facts
+from forefront.catalog.loaders.prepared_model import NOT_ON_CLUSTER, PreparedModel
+from forefront.catalog.memory_estimate import estimate_memory
+from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.tuning import Tunings
+from forefront.chat.local.embedding_backend import EmbeddingBackend
+from forefront.chat.local.loading import (
+    EmbeddingParts,
+    EngineParts,
+    LoadError,
+    ModelFacts,
+    ModelOptions,
+    ModelParts,
+    load_backend,
+    load_embedding_backend,
+    load_engine,
+)
+from forefront.chat.local.local_backend import LocalBackend
+from forefront.engine.model.openvino_import import plain_reason
+from forefront.tokenizer.tokenizer import Tokenizer
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLoader:
+    """Loads a model into this process. `fetch` returns the source with its files on this machine. `draft` loads a
+    smaller model that drafts for it."""
+
+    source: ModelSource
+    cache: ModelCache
+    options: ModelOptions
+    fetch: Callable[[ModelSource, Progress], ModelSource]
+    chat_template: str | None = None
+    context_length: int | None = None
+    draft: "LocalLoader | None" = None
+
+    def estimate(self) -> LoadEstimate:
+        """See `ModelLoader.estimate`."""
+        estimate = estimate_memory(self.source, self.options, self.context_length)
+        if self.draft is None:
+            return estimate
+        return replace(estimate, memory_bytes=estimate.memory_bytes + self.draft.estimate().memory_bytes)
+
+    def load(self, progress: Progress) -> LoadedModel:
+        """See `ModelLoader.load`."""
+        source = self.fetch(self.source, progress)
+        draft = None if self.draft is None else self.draft.load_draft(progress)
+        loaded = load(source, self.cache, self.options, progress, self.chat_template, self.context_length, draft)
+        if self.draft is None or loaded.memory_bytes is None:
+            return loaded
+        return replace(loaded, memory_bytes=loaded.memory_bytes + self.draft.estimate().memory_bytes)
+
+    def load_draft(self, progress: Progress) -> ModelParts:
+        """The parts of a draft model. Raises `SourceError`."""
+        source = self.fetch(self.source, progress)
+        with _source_errors(source):
+            parts = load_parts(source, self.cache, self.options, progress).parts
+        if not isinstance(parts, ModelParts):
+            raise SourceError(f"{source.path}: an embedding model cannot draft")
+        return parts
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedParts:
+    """`digest`: of the model's files. `weights`: how exactly they are computed with. `options`: for the compilation."""
+
+    parts: ModelParts | EmbeddingParts
+    digest: str
+    weights: str
+    options: ModelOptions
+
+
+def load(
+    source: ModelSource,
+    cache: ModelCache,
+    options: ModelOptions,
+    progress: Progress,
+    chat_template: str | None = None,
+    context_length: int | None = None,
+    draft: ModelParts | None = None,
+) -> LoadedModel:
+    """Prepare the model's weights if need be, and load it.
+
+    `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
+    is a smaller model. Raises `SourceError`, whose text names the file.
+    """
+    opening = Opening(source, cache, options, chat_template, context_length)
+    backend, build, mark, options = _load(opening, progress, Tunings(cache.home), partial(_backend, draft=draft))
+    size = estimate_memory(source, options, context_length).memory_bytes
+    return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEngine:
+    """An engine without the text around it, and its identity as in `LoadedModel`."""
+
+    parts: EngineParts
+    created: int
+    fingerprint: str
+    build: Build
+
+
+def load_token_engine(
+    source: ModelSource,
+    cache: ModelCache,
+    options: ModelOptions,
+    progress: Progress,
+    chat_template: str | None = None,
+    context_length: int | None = None,
+) -> LoadedEngine:
+    """The same as `load`, for a replica on a cluster, which handles tokens alone. A node's tuning is left out: replicas
+    must compute alike. Raises `SourceError`."""
+    opening = Opening(source, cache, options, chat_template, context_length)
+    parts, build, mark, _ = _load(opening, progress, None, _engine_parts)
+    return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelText:
+    """The tokenizer of a model and the facts beside it, read without its weights."""
+
+    tokenizer: Tokenizer
+    facts: ModelFacts
+
+
+def read_text(source: ModelSource, cache: ModelCache, context_length: int | None = None) -> ModelText:
+    """The text side of a model, for a server whose replicas run elsewhere. Raises `SourceError`."""
+    with _source_errors(source):
+        if source.is_ir:
+            tokenizer, facts = load_ir_tokenizer(source.path), read_facts(source.path)
+        else:
+            tokenizer, facts = _open_text_model(source, cache).text()
+        if context_length is not None:
+            facts = replace(facts, context_length=min(facts.context_length, context_length))
+    return ModelText(tokenizer, facts)
+
+
+def weights_digest(source: ModelSource, cache: ModelCache) -> str:
+    """The hash of the weights, as in `Build`, of a model for a cluster. Reads all of the files the first time. Raises
+    `SourceError`."""
+    with _source_errors(source):
+        if source.is_ir:
+            return f"sha256:{ir_digest(source.path, cache)}"
+        return f"sha256:{_open_text_model(source, cache).digest}"
+
+
+def _open_text_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
+    """A model that generates text, from GGUF or Hugging Face files. Raises `SourceError`."""
+    model = (GgufModel if source.is_gguf else HfModel)(source, cache, exact=True)
+    model.check_generates()
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The arguments of `load`."""
+
+    source: ModelSource
+    cache: ModelCache
+    options: ModelOptions
+    chat_template: str | None
+    context_length: int | None
+
+
+@contextmanager
+def _source_errors(source: ModelSource) -> Iterator[None]:
+    """Raise what fails while a model is read or loaded as a `SourceError` that names the file."""
+    try:
+        yield
+    except LoadError as error:
+        raise SourceError(f"{source.path}: {error}") from error
+    except OSError as error:
+        raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
+    except RuntimeError as error:  # what OpenVINO raises for everything
+        raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
+
+
+def _load(
+    opening: Opening,
+    progress: Progress,
+    tunings: Tunings | None,
+    create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],
+) -> tuple[T, Build, str, ModelOptions]:
+    """What `create` makes of the model's parts, its build, its fingerprint, and the options that it has been given."""
+    source, cache, chat_template = opening.source, opening.cache, opening.chat_template
+    with _source_errors(source):
+        loaded = load_parts(source, cache, opening.options, progress, tunings)
+        options = loaded.options
+        settings = cache.digest(settings_files(source))
+        parts = _with_context(loaded.parts, opening.context_length)
+        with progress.step(f"Loading {source.name}"):
+            created = create(parts, options, chat_template)
+    build = Build(f"sha256:{loaded.digest}", _precision(loaded.weights, options), _engine())
+    return created, build, fingerprint(build, settings, options, chat_template), options
+
+
+def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None) -> EngineParts:
+    """Raises `LoadError`."""
+    if isinstance(parts, EmbeddingParts):
+        raise LoadError(NOT_ON_CLUSTER)
+    return load_engine(parts, options, chat_template)
+
+
+def load_parts(
+    source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress, tunings: Tunings | None = None
+) -> LoadedParts:
+    """The model before it is compiled, its weights prepared. `tunings` may change the options. Raises `SourceError`."""
+    if source.is_ir:
+        if options.quantize_weights:
+            raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
+        digest = ir_digest(source.path, cache)
+        return LoadedParts(load_ir(source.path), digest, "weights as stored", _tuned(source, tunings, digest, options))
+    with progress.step(f"Reading {source.name}"):
+        model = (GgufModel if source.is_gguf else HfModel)(
+            source, cache, exact=not options.quantize_activations, quantize=options.quantize_weights
+        )
+    options = _tuned(source, tunings, model.digest, options)
+    model.use_precision(options.inference_precision)
+    preparing = f"Preparing {source.name} for this machine (once)"
+    with nullcontext() if model.is_prepared else progress.step(preparing):
+        parts, weights = model.load()
+    return LoadedParts(parts, model.digest, weights, options)
+
+
+def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: ModelOptions) -> ModelOptions:
+    """The options with what `forefront tune` has found."""
+    tuning = None if tunings is None else tunings.find(digest)
+    if tuning is None:
+        return options
+    _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
+    return tuning.apply(options)
+
+
+def _backend(
+    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None, draft: ModelParts | None
+) -> LocalBackend | EmbeddingBackend:
+    """Raises `LoadError`."""
+    if isinstance(parts, EmbeddingParts):
+        return load_embedding_backend(parts, options)
+    return load_backend(parts, options, chat_template, draft)
+
+
+def _with_context(parts: ModelParts | EmbeddingParts, context_length: int | None) -> ModelParts | EmbeddingParts:
+    """The parts with a smaller context. Raises `LoadError` for one larger than the model's."""
+    if context_length is None:
+        return parts
+    if context_length > parts.facts.context_length:
+        text = f"its context has {parts.facts.context_length} tokens, fewer than the configured {context_length}"
+        raise LoadError(text)
+    return replace(parts, facts=replace(parts.facts, context_length=context_length))
+
+
+def _precision(weights: str, options: ModelOptions) -> str:
+    activations = "8-bit activations" if options.quantize_activations else "full activations"
+    device = "" if options.device == "CPU" else f", {options.device}"
+    return f"{weights}, {options.inference_precision}, {activations}, {options.kv_precision} KV cache{device}"
+
+
+def _engine() -> str:
+    return f"forefront {version('forefront')}, openvino {version('openvino')}"

@@ -1,0 +1,59 @@
+"""Each call a JSON object between tags: `<tool_call>⏎{"name": …, "arguments": {…}}⏎</tool_call>`.
+
+Hermes, Qwen 2.5 and 3, SmolLM3, Granite 4, EXAONE 4; with other tags, and without line breaks, others too (GigaChat 3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from forefront.chat.output.marker_scanner import TextReading
+from forefront.chat.tools.argument_grammar import json_arguments
+from forefront.chat.tools.call_parser import CallParser
+from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.wire.completions.tools import Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HermesFormat(ToolFormat):
+    """`gap` is the text around the object."""
+
+    openings: tuple[str, ...] = ("<tool_call>",)
+    closings: tuple[str, ...] = ("</tool_call>",)
+    gap: str = "\n"
+    more: ClassVar[str] = "{"
+
+    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+        """See `ToolFormat.read`."""
+        return (yield from reader.object(char))
+
+    def write(self, calls: Sequence[PastCall]) -> str:
+        """See `ToolFormat.write`."""
+        return self.gap.join(
+            f"{self.openings[0]}{self.gap}{json_call(name, arguments)}{self.gap}{''.join(self.closings)}"
+            for name, arguments in calls
+        )
+
+    def rule(self, tool: Tool, rules: Rules) -> str:
+        """See `ToolFormat.rule`."""
+        return json_rule(tool)
+
+    def block(self, *, parallel: bool) -> str:
+        """See `ToolFormat.block`."""
+        gap = f"{literal(self.gap)} " if self.gap else ""
+        return f"{gap}tool {gap}{' '.join(map(self.marker, self.closings))}"
+
+    def between(self) -> str | None:
+        """See `ToolFormat.between`."""
+        return f"{literal(self.gap)} {self.lead()}" if self.gap else self.lead()
+
+
+def json_call(name: str, arguments: object, keys: tuple[str, str] = ("name", "arguments")) -> str:
+    """A call as a JSON object."""
+    return f'{{"{keys[0]}": {compact(name)}, "{keys[1]}": {compact(arguments)}}}'
+
+
+def json_rule(tool: Tool, keys: tuple[str, str] = ("name", "arguments")) -> str:
+    """Lark expression for a call of `tool` as a JSON object."""
+    head = f'{{"{keys[0]}": {compact(tool.function.name)}, "{keys[1]}": '
+    return f'{literal(head)} {json_arguments(tool)} "}}"'

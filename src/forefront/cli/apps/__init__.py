@@ -1,0 +1,1 @@
+"""The command line as applications, each of which imports only what its commands need."""

@@ -1,0 +1,1 @@
+"""From the settings of a model to its loader."""

@@ -1,0 +1,129 @@
+"""The models of a server whose tokens are generated on a cluster. Nothing here imports Ray."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from forefront.catalog.catalog import Catalog
+from forefront.catalog.loaded_model import ModelLoader, Progress
+from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, SourceError, reference_text
+from forefront.cli.settings.errors import ConfigError
+from forefront.cli.settings.model_list import ConfiguredModel
+from forefront.cli.settings.sections import QueueSettings, RayModelSettings, RaySettings
+from forefront.cluster.backend.cluster_backend import ClusterBackend
+from forefront.cluster.backend.cluster_loader import ClusterAccess, ClusterLoader
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.deployment.local_cluster import find_local
+from forefront.cluster.deployment.ray_environment import ray_environment
+from forefront.cluster.discovery.cluster_watch import ClusterWatch
+from forefront.cluster.replica.replica_spec import ReplicaSpec
+from forefront.gateway.gateway import Gateway
+
+RAY_IS_MISSING: Final = "Ray is not installed: pip install 'forefront[server,ray]'"
+_CAPACITY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterModels:
+    """Makes the loaders of a server's models."""
+
+    access: ClusterAccess
+    settings: RaySettings
+
+    def loader(
+        self,
+        configured: ConfiguredModel,
+        source: ModelSource,
+        cache: ModelCache,
+        fetch: Callable[[ModelSource, Progress], ModelSource],
+    ) -> ModelLoader:
+        """The loader of one model. Raises `SourceError` for an engine that replicas do not run."""
+        _check_engine(configured)
+        least, _ = model_settings(self.settings, configured.name).replicas.bounds
+        template, context = configured.chat_template, configured.settings.context_length
+        return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=least == 0)
+
+
+def model_settings(settings: RaySettings, name: str) -> RayModelSettings:
+    """The replicas of a model."""
+    return settings.models.get(name, RayModelSettings())
+
+
+def replica_spec(configured: ConfiguredModel, settings: RaySettings, weights: str | None) -> ReplicaSpec:
+    """What the replicas of a model run. `weights`: the digest that its files must have. Raises `SourceError`."""
+    _check_engine(configured)
+    assert configured.source is not None
+    own, source = model_settings(settings, configured.name), configured.source
+    options = configured.options
+    if own.kv_cache_gib is not None:
+        options = replace(options, kv_cache_bytes=int(own.kv_cache_gib * 2**30))
+    if not options.threads:
+        # As many as the replica reserves on its node.
+        options = replace(options, threads=max(1, int(own.cpus)))
+    text = str(source.path)
+    if source.path == BUILT_IN_PATH:
+        text = BUILT_IN_NAME
+    elif source.remote is not None:
+        text = reference_text(source.remote)
+    return ReplicaSpec(
+        name=configured.name,
+        source=text,
+        options=options,
+        chat_template=configured.chat_template,
+        context_length=configured.settings.context_length,
+        weights=weights,
+        stall_seconds=settings.stall_seconds,
+        grace_seconds=settings.grace_seconds,
+    )
+
+
+def find_cluster(address: str, home: Path) -> tuple[str, Mapping[str, str]]:
+    """The address of a cluster, and the variables of the processes that connect. `auto` is the cluster that `forefront
+    cluster up --local` has started, or else Ray's own choice."""
+    local = find_local(home)
+    if local is not None and address in ("auto", local.address):
+        return local.address, ray_environment(os.environ) | local.environment()
+    return address, ray_environment(os.environ)
+
+
+@contextmanager
+def open_cluster(
+    settings: RaySettings, models: Sequence[ConfiguredModel], home: Path
+) -> Iterator[ClusterModels | None]:
+    """The cluster of `[ray]`, or None without an address. Raises `ConfigError` without Ray."""
+    if settings.address is None:
+        yield None
+        return
+    if find_spec("ray") is None:
+        raise ConfigError(RAY_IS_MISSING)
+    address, environment = find_cluster(settings.address, home)
+    names = [model.name for model in models if model.source is not None]
+    watch = ClusterWatch(address, names, environment)
+    limits = RemoteLimits(settings.migrations, settings.stall_seconds, settings.start_seconds)
+    watch.start()
+    try:
+        yield ClusterModels(ClusterAccess(watch, limits), settings)
+    finally:
+        watch.stop()
+
+
+async def follow_capacity(catalog: Catalog, gateway: Gateway, queue: QueueSettings) -> None:
+    """Let the admission queue admit as many requests at once as the replicas can run. Runs until it is cancelled."""
+    while True:
+        backends = [model.backend for model in catalog.loaded()]
+        capacity = sum(backend.engine.capacity() for backend in backends if isinstance(backend, ClusterBackend))
+        gateway.queue.resize(max(queue.running, capacity), queue.waiting)
+        await asyncio.sleep(_CAPACITY_SECONDS)
+
+
+def _check_engine(configured: ConfiguredModel) -> None:
+    if configured.engine not in ("auto", "forefront"):
+        raise SourceError(f"{configured.name}: replicas on a cluster do not run the engine {configured.engine}")
+    if configured.options.draft:
+        raise SourceError(f"{configured.name}: replicas on a cluster do not run a draft model; speculation works")

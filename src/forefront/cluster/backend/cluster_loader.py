@@ -1,0 +1,74 @@
+"""Loads a model of a cluster: its text side from files on this machine, its identity from a running replica."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
+from forefront.catalog.loaders.local_loader import read_text
+from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.source import ModelSource, SourceError
+from forefront.chat.local.loading import LoadError, create_preparer, find_end_tokens
+from forefront.cluster.backend.cluster_backend import ClusterBackend
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.remote_engine import RemoteEngine
+from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.discovery.cluster_watch import ClusterWatch, DiscoveryError
+from forefront.cluster.protocol.replica_identity import text_digest
+from forefront.cluster.protocol.security import InsecureClusterError, client_context
+
+# Tokenizer and grammars, measured with vocabularies of 32,000 to 150,000 tokens.
+_MEMORY_BYTES: Final = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAccess:
+    """What the models of a server share: the cluster and the limits of `[ray]`."""
+
+    watch: ClusterWatch
+    limits: RemoteLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLoader:
+    """A `ModelLoader`. `fetch` returns the source with its files on this machine. `scales_to_zero`: the model may have
+    no replica."""
+
+    source: ModelSource
+    cache: ModelCache
+    cluster: ClusterAccess
+    fetch: Callable[[ModelSource, Progress], ModelSource]
+    chat_template: str | None = None
+    context_length: int | None = None
+    scales_to_zero: bool = False
+
+    def estimate(self) -> LoadEstimate:
+        """See `ModelLoader.estimate`."""
+        return LoadEstimate(_MEMORY_BYTES)
+
+    def load(self, progress: Progress) -> LoadedModel:
+        """See `ModelLoader.load`."""
+        name, watch, limits = self.source.name, self.cluster.watch, self.cluster.limits
+        source = self.fetch(self.source, progress)
+        with progress.step(f"Reading the tokenizer of {name}"):
+            text = read_text(source, self.cache, self.context_length)
+        try:
+            with progress.step(f"Waiting for a replica of {name}"):
+                found = watch.wait(name, limits.start_seconds)
+            # Of several versions, the newest is last.
+            identity = found[-1].identity
+            size = identity.vocabulary_size
+            end_tokens = find_end_tokens(text.tokenizer, self.chat_template, text.facts.end_tokens, size)
+            digest = text_digest(text.tokenizer, end_tokens)
+            if digest != identity.text:
+                reason = "its tokenizer or its chat template differs from that of the cluster's replicas"
+                raise SourceError(f"{source.path}: {reason}: deploy it again with `forefront cluster up`")
+            model = RemoteModel(identity.context_limit, size, digest)
+            engine = RemoteEngine(model, limits, lambda: watch.wake(name), client_context(os.environ))
+            preparer = create_preparer(engine, text.tokenizer, self.chat_template, text.facts.end_tokens)
+        except (DiscoveryError, InsecureClusterError, LoadError) as error:
+            raise SourceError(f"{name}: {error}") from None
+        backend = ClusterBackend(name, engine, preparer, watch, scales_to_zero=self.scales_to_zero)
+        build = Build(identity.weights, identity.quantization, identity.engine)
+        return LoadedModel(backend, identity.created, identity.fingerprint, build, _MEMORY_BYTES)

@@ -1,0 +1,121 @@
+"""The engine of a model whose replicas run elsewhere."""
+
+import asyncio
+import itertools
+import ssl
+from collections.abc import Callable, Collection
+
+from forefront.cluster.backend.generation_dispatcher import GenerationDispatcher, RemoteLimits
+from forefront.cluster.backend.remote_generation import RemoteGeneration
+from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.protocol.frames import Lookup
+from forefront.cluster.protocol.replica_identity import ReplicaAddress
+from forefront.cluster.protocol.token_codec import pack_tokens
+from forefront.cluster.routing.replica_state import ReplicaState
+from forefront.cluster.routing.router import NoReplicaError
+from forefront.engine.backlog import CAPACITY, Backlog
+from forefront.engine.engine import EngineStats
+from forefront.engine.errors import ContextExceededError, EngineStoppedError
+from forefront.engine.generation import Generation
+from forefront.engine.request import GenerateRequest
+from forefront.fairness.quota import Quota
+from forefront.fairness.tenant import Tenant
+
+
+class RemoteEngine:
+    """The `TokenEngine` of one model on a cluster. `wake` is called when a request finds no replica, and
+    several times a second while it waits."""
+
+    def __init__(
+        self,
+        model: RemoteModel,
+        limits: RemoteLimits,
+        wake: Callable[[], None] = lambda: None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.context_limit, self.vocabulary_size = model.context_limit, model.vocabulary_size
+        self.dispatcher = GenerationDispatcher(model, limits, wake, tls)
+        self.router, self.pool = self.dispatcher.router, self.dispatcher.pool
+        self._lookup_seconds = limits.stall_seconds
+        self._unread = Quota(CAPACITY)
+        self._lookup_numbers = itertools.count(1)
+        self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """See `TokenEngine.start`."""
+        self._loop = asyncio.get_running_loop()
+        self.pool.start()
+
+    def set_replicas(self, addresses: Collection[ReplicaAddress]) -> None:
+        """See `ReplicaPool.set_addresses`."""
+        self.pool.set_addresses(addresses)
+
+    def submit(self, request: GenerateRequest) -> Generation:
+        """See `TokenEngine.submit`."""
+        if self._stopping or self._loop is None:
+            raise EngineStoppedError("the engine is not running")
+        if len(request.prompt) + request.max_tokens > self.context_limit:
+            raise ContextExceededError(len(request.prompt), request.max_tokens, self.context_limit)
+        if not request.prompt or request.max_tokens < 1 or request.n < 1 or request.resumed:
+            raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
+        dispatcher = self.dispatcher
+        backlog = Backlog(
+            self._unread,
+            request.tenant,
+            lambda: dispatcher.pause(generation),
+            lambda: dispatcher.resume(generation),
+        )
+        generation = Generation(self._loop, request.n, dispatcher.cancel, backlog)
+        dispatcher.submit(RemoteGeneration(request, generation))
+        return generation
+
+    async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
+        """See `TokenEngine.cached_tokens`: on the replica that the prompt would go to."""
+        if self._stopping or self._loop is None:
+            raise EngineStoppedError("the engine is not running")
+        try:
+            placement = self.router.place(prompt, tenant, 1)
+        except NoReplicaError:
+            return 0
+        placement.end()
+        connection = self.pool[placement.replica.name]
+        number, future = next(self._lookup_numbers), self._loop.create_future()
+        connection.lookups[number] = future
+        try:
+            connection.send(Lookup(number, pack_tokens(prompt), tenant.name))
+            async with asyncio.timeout(self._lookup_seconds):
+                count: int = await future
+                return count
+        except TimeoutError:
+            return 0
+        finally:
+            connection.lookups.pop(number, None)
+
+    async def stop(self) -> None:
+        """See `TokenEngine.stop`. The replicas run on."""
+        self._stopping = True
+        self.dispatcher.stop()
+
+    def stats(self) -> EngineStats:
+        """See `TokenEngine.stats`. Sums over the replicas; tokens are those of this server."""
+        loads = [state.load for state in self.replicas()]
+        return EngineStats(
+            running=sum(load.running for load in loads),
+            waiting=sum(load.waiting for load in loads) + self.dispatcher.waiting,
+            blocks_held=sum(load.blocks_held for load in loads),
+            blocks_total=sum(load.blocks_total for load in loads),
+            tokens_sampled=self.dispatcher.tokens_sampled,
+            preemptions=0,
+            evictions=0,
+            restarts=0,
+            last_token=self.dispatcher.last_token,
+        )
+
+    def replicas(self) -> list[ReplicaState]:
+        """The replicas that this server is connected to."""
+        return [connection.state for connection in self.pool if connection.ready]
+
+    def capacity(self) -> int:
+        """The sequences that the available replicas can run at once."""
+        return sum(connection.state.load.slots for connection in self.pool if connection.available)

@@ -1,0 +1,118 @@
+"""A generation on replicas, as the server keeps it: enough to continue it on another replica."""
+
+from forefront.cluster.protocol.constraint_source import ConstraintSource, constraint_source
+from forefront.cluster.protocol.frames import Delta, Resumed, Submit
+from forefront.cluster.protocol.token_codec import pack_tokens
+from forefront.cluster.routing.router import Placement
+from forefront.engine.generation import Generation, Logprob, Token
+from forefront.engine.request import GenerateRequest
+from forefront.observability.trace_context import trace_headers
+
+
+class RemoteGeneration:
+    """One request. `number` identifies it on the connection of its present replica. `fingerprint` is that of the first
+    replica: all others must have it too. `failures` counts the replicas that it has lost. `placement` is the present
+    one, None while it waits for a replica."""
+
+    __slots__ = (
+        "_constraint",
+        "_finished",
+        "_outputs",
+        "_prompt",
+        "_prompt_scores",
+        "_trace",
+        "failures",
+        "fingerprint",
+        "generation",
+        "number",
+        "paused",
+        "placement",
+        "request",
+    )
+
+    def __init__(self, request: GenerateRequest, generation: Generation) -> None:
+        self.request, self.generation = request, generation
+        self.placement: Placement | None = None
+        self.number = self.failures = 0
+        self.fingerprint: str | None = None
+        # Whether its reader is far behind.
+        self.paused = False
+        self._outputs: list[list[int]] = [[] for _ in range(request.n)]
+        self._finished = [False] * request.n
+        self._prompt_scores: tuple[Token, ...] = ()
+        self._prompt = pack_tokens(request.prompt)
+        self._trace = trace_headers()
+        self._constraint: ConstraintSource | None = constraint_source(request.constraint)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all continuations have ended."""
+        return all(self._finished)
+
+    @property
+    def sequence(self) -> list[int]:
+        """The prompt and the first continuation."""
+        return [*self.request.prompt, *self._outputs[0]]
+
+    def place(self, number: int, placement: Placement) -> Submit:
+        """Take a place at a replica: the message that starts the generation there, or continues it from its tokens."""
+        request = self.request
+        self.number, self.placement = number, placement
+        resumed: list[Resumed] = []
+        if any(self._outputs):
+            resumed = [
+                Resumed(index, pack_tokens(output))
+                for index, output in enumerate(self._outputs)
+                if not self._finished[index]
+            ]
+        return Submit(
+            id=number,
+            prompt=self._prompt,
+            max_tokens=request.max_tokens,
+            sampling=request.sampling,
+            n=request.n,
+            stop_tokens=sorted(request.stop_tokens),
+            tenant=request.tenant.name,
+            weight=request.tenant.weight,
+            prompt_logprobs=None if self._prompt_scores else request.prompt_logprobs,
+            constraint=self._constraint,
+            resumed=resumed,
+            prompt_work=placement.prompt_work,
+            output_work=placement.output_work,
+            trace=self._trace,
+        )
+
+    def leave(self) -> None:
+        """Leave the place at the replica."""
+        if self.placement is not None:
+            self.placement.end(self._outputs[0])
+            self.placement = None
+
+    def add(self, delta: Delta) -> list[Token]:
+        """Take new tokens, and return them for the reader."""
+        if self.placement is not None:
+            self.placement.prefilled()
+        if delta.prompt:
+            self._prompt_scores = tuple(
+                Token(0, score.token, None, score.logprob, tuple(Logprob(*each) for each in score.top))
+                for score in delta.prompt
+            )
+        if not delta.choices and not delta.scores and not delta.finish and self._outputs[0]:
+            self._outputs[0] += delta.tokens
+            return [Token(0, token) for token in delta.tokens]
+        tokens = []
+        for place, number in enumerate(delta.tokens):
+            choice = delta.choices[place] if delta.choices else 0
+            finish = delta.finish.get(place)
+            token = Token(choice, number, finish)
+            if delta.scores:
+                score = delta.scores[place]
+                token = token._replace(logprob=score.logprob, top=tuple(Logprob(*each) for each in score.top))
+            output = self._outputs[choice]
+            if not output and self._prompt_scores:
+                token = token._replace(prompt=self._prompt_scores)
+            output.append(number)
+            if finish is not None:
+                self._finished[choice] = True
+            tokens.append(token)
+        return tokens

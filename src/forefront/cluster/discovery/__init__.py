@@ -1,0 +1,1 @@
+"""Which replicas run: a child process follows Ray for the server."""

@@ -1,0 +1,1 @@
+"""Messages between servers and replicas, and their authentication."""

@@ -1,0 +1,177 @@
+"""The messages between a server and a replica, as msgpack, each with its length before it.
+
+A connection begins with a proof of the replica's secret on both sides: `Challenge`, `Hello`, `Welcome`. Everything is
+plain data. A message of another version of the protocol is refused with `Challenge.protocol`.
+"""
+
+from typing import Final
+
+import msgspec
+
+from forefront.cluster.protocol.constraint_source import ConstraintSource
+from forefront.engine.request import SamplingParams
+
+# Changes with every change of a message's meaning.
+PROTOCOL: Final = 1
+
+
+class _Message(msgspec.Struct, array_like=True, gc=False):
+    pass
+
+
+class Challenge(_Message, tag="challenge"):
+    """The replica's first message: its version of the protocol, and random bytes."""
+
+    protocol: int
+    nonce: bytes
+
+
+class Hello(_Message, tag="hello"):
+    """The server's answer: its proof of the secret, and its own random bytes."""
+
+    proof: bytes
+    nonce: bytes
+
+
+class Welcome(_Message, tag="welcome"):
+    """The replica's proof of the secret. The connection is ready."""
+
+    proof: bytes
+
+
+class Resumed(_Message):
+    """The tokens that a continuation has already."""
+
+    index: int
+    tokens: bytes
+
+
+class Submit(_Message, tag="submit"):
+    """A generation: the fields of `GenerateRequest`. `id` is the server's number for it on this connection. Tokens are
+    32-bit integers, lowest byte first. `tenant` and `weight` are those of the project. `prompt_work` and `output_work`:
+    see `Placement`. `trace`: the headers of the request's trace context."""
+
+    id: int
+    prompt: bytes
+    max_tokens: int
+    sampling: SamplingParams
+    n: int
+    stop_tokens: list[int]
+    tenant: str
+    weight: float
+    prompt_logprobs: int | None
+    constraint: ConstraintSource | None
+    resumed: list[Resumed]
+    prompt_work: int = 0
+    output_work: int = 0
+    trace: dict[str, str] = {}
+
+
+class Cancel(_Message, tag="cancel"):
+    """Stop a generation. The answer is `Released`."""
+
+    id: int
+
+
+class Pause(_Message, tag="pause"):
+    """Send no tokens of a generation until `Resume`, as its reader is far behind."""
+
+    id: int
+
+
+class Resume(_Message, tag="resume"):
+    """Send a generation's tokens again."""
+
+    id: int
+
+
+class Lookup(_Message, tag="lookup"):
+    """Count a prompt's cached tokens. The answer is `Found`."""
+
+    id: int
+    prompt: bytes
+    tenant: str
+
+
+class Alive(_Message, tag="alive"):
+    """The server's heartbeat."""
+
+
+class Score(_Message):
+    """The log-probability of a token, and the likeliest alternatives with theirs."""
+
+    logprob: float
+    top: list[tuple[int, float]]
+
+
+class PromptScore(_Message):
+    """The same of a token of the prompt."""
+
+    token: int
+    logprob: float
+    top: list[tuple[int, float]]
+
+
+class Delta(_Message):
+    """New tokens of one generation. `choices` has the continuation of each, if not all are of the first.
+    `finish` has the finish reasons by the places of the tokens that end a continuation. `scores`, one for each token,
+    and `prompt` are present if the request has log-probabilities. `cached`: prompt tokens found in the cache."""
+
+    id: int
+    tokens: list[int]
+    cached: int = 0
+    finish: dict[int, str] = {}
+    choices: list[int] = []
+    scores: list[Score] = []
+    prompt: list[PromptScore] = []
+
+
+class Tokens(_Message, tag="tokens"):
+    """The tokens of one step of all of a server's generations."""
+
+    deltas: list[Delta]
+
+
+class Failed(_Message, tag="failed"):
+    """A generation has ended with an error. `kind`: `step`, `constraint`, `stopped` or `refused`."""
+
+    id: int
+    kind: str
+    text: str
+
+
+class Released(_Message, tag="released"):
+    """A cancelled generation has ended."""
+
+    id: int
+
+
+class Found(_Message, tag="found"):
+    """The answer to `Lookup`."""
+
+    id: int
+    cached: int
+
+
+class Status(_Message, tag="status"):
+    """The replica's heartbeat, each second. The counts are those of `ReplicaLoad`. `stalled`: seconds since the last
+    progress of an engine that has work. `draining`: the replica takes no more generations. `leaving`: those that it has
+    should move to other replicas."""
+
+    running: int
+    waiting: int
+    slots: int
+    work: int
+    blocks_held: int
+    blocks_total: int
+    retained_seconds: float
+    tokens_sampled: int
+    prompt_tokens: int
+    cached_tokens: int
+    stalled: float = 0.0
+    draining: bool = False
+    leaving: bool = False
+
+
+FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Alive
+FromReplica = Challenge | Welcome | Tokens | Failed | Released | Found | Status

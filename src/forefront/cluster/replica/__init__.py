@@ -1,0 +1,1 @@
+"""A replica's side: an engine that serves its tokens to servers. No Ray."""

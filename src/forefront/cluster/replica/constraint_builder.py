@@ -1,0 +1,61 @@
+"""From a constraint's source to constraints of this process, at the state that tokens of another replica have left."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from forefront.chat.grammar.compiler import Grammars
+from forefront.chat.output.min_tokens import at_least
+from forefront.cluster.protocol.constraint_source import ConstraintSource
+from forefront.engine.constraint import ConstraintFactory, replay
+from forefront.engine.errors import ConstraintError
+from forefront.engine.request import GenerateRequest, ResumedOutput
+from forefront.fairness.tenant import Tenant
+from forefront.fairness.worker_pool import WorkerPool
+from forefront.wire.errors import RequestError
+
+_THREADS: Final = 2
+
+
+class ConstraintBuilder:
+    """Builds the constraints of one model's generations, off the event loop."""
+
+    def __init__(self, grammars: Grammars, end_tokens: frozenset[int], vocabulary_size: int) -> None:
+        self._grammars, self._end_tokens, self._vocabulary_size = grammars, end_tokens, vocabulary_size
+        self._pool = WorkerPool(_THREADS, "forefront-replays")
+
+    async def build(self, source: ConstraintSource, request: GenerateRequest) -> GenerateRequest:
+        """`request` with its constraint, which accepts the tokens of each resumed output. Raises `ConstraintError`."""
+        try:
+            factory = await self._factory(source, request.tenant)
+        except RequestError as error:
+            raise ConstraintError(error.message) from error
+        if not request.resumed:
+            return replace(request, constraint=factory)
+        size = sum(len(output.tokens) for output in request.resumed)
+        try:
+            resumed = await self._pool.run(request.tenant, size, lambda: _replayed(factory, request))
+        except Exception as error:
+            raise ConstraintError("the constraint refuses tokens of the output") from error
+        return replace(request, constraint=factory, resumed=resumed)
+
+    def close(self) -> None:
+        """End the threads and child processes."""
+        self._grammars.close()
+        self._pool.close()
+
+    async def _factory(self, source: ConstraintSource, tenant: Tenant) -> ConstraintFactory:
+        """Raises `RequestError`."""
+        grammar = source.grammar
+        factory = None if grammar is None else await self._grammars.compile(grammar, "grammar", tenant)
+        if source.min_tokens:
+            return at_least(source.min_tokens, self._end_tokens, self._vocabulary_size, factory)
+        if factory is None:
+            raise ConstraintError("the constraint has no source")
+        return factory
+
+
+def _replayed(factory: ConstraintFactory, request: GenerateRequest) -> Sequence[ResumedOutput]:
+    return [
+        replace(output, constraint=replay(factory(), output.tokens, request.max_tokens)) for output in request.resumed
+    ]

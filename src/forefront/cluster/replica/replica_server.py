@@ -1,0 +1,144 @@
+"""The engine of a replica, reached by servers over connections of frames. It knows nothing of Ray.
+
+Each server has one connection. The tokens of a step go to a server in one message. A server that closes its connection,
+or sends nothing for `SERVER_SILENCE` seconds, has its generations cancelled.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from typing import Final
+
+from forefront.chat.local.token_engine import TokenEngine
+from forefront.cluster.protocol.frames import Status
+from forefront.cluster.replica.constraint_builder import ConstraintBuilder
+from forefront.cluster.replica.server_connection import ReplicaContext, ServerConnection
+from forefront.cluster.routing.replica_state import ReplicaLoad
+from forefront.observability.tracing import Tracer
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS: Final = 1.0
+# A server sends a heartbeat each second. One that is frozen has no clients left that read.
+SERVER_SILENCE: Final = 20.0
+_HANDSHAKE_SECONDS: Final = 10.0
+
+
+class ReplicaServer:
+    """Serves `engine`, which runs already, to servers that know `secret`. `slots`: sequences that run at once. With a
+    `tracer`, generations have spans."""
+
+    def __init__(
+        self,
+        engine: TokenEngine,
+        constraints: ConstraintBuilder,
+        secret: bytes,
+        slots: int,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._context = ReplicaContext(engine, constraints, secret, self.status, tracer=tracer)
+        self._leaving = False
+        self._slots = slots
+        self._connections: dict[ServerConnection, float] = {}
+        self._server: asyncio.Server | None = None
+        self._heart: asyncio.Task[None] | None = None
+        self._progress = (0, time.monotonic())
+
+    async def start(self, host: str, context: ssl.SSLContext | None = None) -> int:
+        """Listen on `host`; the port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, host, 0, ssl=context)
+        self._heart = loop.create_task(self._beat())
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def drain(self, grace: float) -> None:
+        """Take no more generations, and return once those that run have ended. After `grace` seconds, servers have to
+        move theirs to other replicas of the same fingerprint; without one, they stay until they end."""
+        self._context.draining = True
+        self._send_status()
+        deadline = time.monotonic() + grace
+        while any(connection.generations for connection in self._connections):
+            if not self._leaving and time.monotonic() >= deadline:
+                self._leaving = True
+                self._send_status()
+            await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        """Close all connections, and cancel their generations."""
+        if self._heart is not None:
+            self._heart.cancel()
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close("the replica ends")
+        await asyncio.to_thread(self._context.constraints.close)
+
+    def load(self) -> ReplicaLoad:
+        """The present load."""
+        stats = self._context.engine.stats()
+        return ReplicaLoad(
+            running=stats.running,
+            waiting=stats.waiting,
+            slots=self._slots,
+            work=self._context.work,
+            blocks_held=stats.blocks_held,
+            blocks_total=stats.blocks_total,
+            retained_seconds=stats.retained_seconds,
+            tokens_sampled=stats.tokens_sampled,
+            prompt_tokens=self._context.prompt_tokens,
+            cached_tokens=self._context.cached_tokens,
+        )
+
+    def stalled(self) -> float:
+        """Seconds since the engine's last step, while it has work."""
+        stats, now = self._context.engine.stats(), time.monotonic()
+        if stats.steps != self._progress[0] or not (stats.running or stats.waiting):
+            self._progress = (stats.steps, now)
+        return now - self._progress[1]
+
+    def _accept(self) -> asyncio.Protocol:
+        connection = ServerConnection(self._context, self._forget)
+        self._connections[connection] = time.monotonic()
+        return connection.protocol
+
+    def _forget(self, connection: ServerConnection) -> None:
+        self._connections.pop(connection, None)
+
+    async def _beat(self) -> None:
+        while True:
+            now = time.monotonic()
+            for connection, begin in list(self._connections.items()):
+                if connection.ready:
+                    if now - connection.heard > SERVER_SILENCE:
+                        connection.close("the server is silent")
+                elif now - begin > _HANDSHAKE_SECONDS:
+                    connection.close("it did not authenticate in time")
+            self._send_status()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _send_status(self) -> None:
+        status = self.status()
+        for connection in list(self._connections):
+            if connection.ready:
+                connection.protocol.send(status)
+
+    def status(self) -> Status:
+        """The heartbeat."""
+        load = self.load()
+        return Status(
+            running=load.running,
+            waiting=load.waiting,
+            slots=load.slots,
+            work=load.work,
+            blocks_held=load.blocks_held,
+            blocks_total=load.blocks_total,
+            retained_seconds=load.retained_seconds,
+            tokens_sampled=load.tokens_sampled,
+            prompt_tokens=load.prompt_tokens,
+            cached_tokens=load.cached_tokens,
+            stalled=self.stalled(),
+            draining=self._context.draining,
+            leaving=self._leaving,
+        )

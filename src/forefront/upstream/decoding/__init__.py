@@ -1,0 +1,1 @@
+"""From the chunks of an upstream to the events of an answer."""

@@ -1,0 +1,1 @@
+"""From a request to the body that an upstream takes."""

@@ -1,0 +1,1 @@
+"""HTTP requests to upstreams: pooled connections, responses, event streams within bounds."""

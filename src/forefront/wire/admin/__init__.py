@@ -1,0 +1,1 @@
+"""The admin API: records and the parsing of requests."""

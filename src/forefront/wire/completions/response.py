@@ -1,0 +1,300 @@
+"""Responses: completions, stream chunks, preflights, models.
+
+A superset of two shapes, so that clients written for either read it: the documented one (`message` at the top,
+`usage.input_tokens`, `usage.output_tokens`) and the field's (`id`, `object`, `choices[].finish_reason`,
+`usage.prompt_tokens`, …).
+"""
+
+from typing import Literal
+
+import msgspec
+
+from forefront.wire.completions.tools import FunctionCall, FunctionCallDelta, ToolCall, ToolCallDelta
+from forefront.wire.record import Record
+
+# `stop`: the model ended, or a stop string did. `length`: the tokens ran out. `tool_calls`: it waits for results, and
+# so with `function_call` for requests with `functions`. `deadline`: the time of `deadline_ms` was over.
+# `content_filter`: the model's upstream withheld the rest.
+FinishReason = Literal["stop", "length", "tool_calls", "function_call", "content_filter", "deadline"]
+
+
+def _null() -> None:
+    """The default of a field that is sent as null, where other defaults are left out."""
+
+
+class TopLogprob(Record, kw_only=True):
+    """One of the likeliest tokens at a position. `bytes` are the token's UTF-8 bytes, which need not be whole
+    characters; `logprob` is the natural logarithm of the model's own probability, before temperature and penalties."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class TokenLogprob(TopLogprob, kw_only=True):
+    """A token that was chosen, with the likeliest alternatives at its position."""
+
+    top_logprobs: list[TopLogprob]
+
+
+class ChoiceLogprobs(Record, kw_only=True):
+    """Log-probabilities of the tokens of one choice."""
+
+    content: list[TokenLogprob] | None
+
+
+class ResponseMessage(Record, kw_only=True, omit_defaults=True):
+    """The model's message. `role`, `content` and `refusal` (null) are always there; `content` is null where there are
+    only calls. Reasoning is in `reasoning_content`, and again in `reasoning`: clients read either. `function_call` is
+    the one call of an answer to a request with `functions`."""
+
+    role: Literal["assistant"]
+    content: str | None
+    refusal: str | None = msgspec.field(default_factory=_null)
+    tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class Choice(Record, kw_only=True):
+    """One of the `n` answers."""
+
+    index: int
+    message: ResponseMessage
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: FinishReason | None
+
+
+class PromptTokensDetails(Record, kw_only=True):
+    """Details of the prompt: `cached_tokens` of it were in the KV cache."""
+
+    cached_tokens: int
+
+
+class CompletionTokensDetails(Record, kw_only=True):
+    """The parts of the answer: `reasoning_tokens` of it were the model's reasoning."""
+
+    reasoning_tokens: int
+
+
+class Usage(Record, kw_only=True):
+    """Tokens in and out, counted by the engine, under both namings."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
+
+    @classmethod
+    def of(cls, prompt: int, completion: int, cached: int, reasoning: int = 0) -> "Usage":
+        """The usage of a request with `prompt` tokens in, `completion` tokens out over all choices."""
+        return cls(
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            input_tokens=prompt,
+            output_tokens=completion,
+            total_tokens=prompt + completion,
+            prompt_tokens_details=PromptTokensDetails(cached_tokens=cached),
+            completion_tokens_details=CompletionTokensDetails(reasoning_tokens=reasoning),
+        )
+
+
+class EffectiveSampling(Record, kw_only=True):
+    """The sampling values of an answer, defaults filled in. `seed` is drawn when the request has none; sent back in a
+    request, it repeats the answer. For an answer of an upstream, null is the upstream's default."""
+
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    repetition_penalty: float | None
+    max_tokens: int | None
+    seed: int | None = None
+
+
+class UpstreamReceipt(Record, kw_only=True):
+    """The server that answered, by its model and its place in the settings (`big/1`), and the model's name there."""
+
+    name: str
+    model: str
+
+
+class Receipt(Record, kw_only=True):
+    """The conditions of an answer, for repeating it.
+
+    `weights` is a hash of the model as it was loaded, `quantization` the precisions it is computed in, `engine` a name
+    and a version; for an answer of an `upstream` all three are what it states, or "unknown". Times are in milliseconds:
+    waiting for a turn, reading the prompt until the first token, and from there to the last. `served_by` names
+    a fallback that answered in place of the requested model. `moves` counts how often the answer moved to another
+    replica of a cluster.
+    """
+
+    weights: str
+    quantization: str
+    engine: str
+    sampling: EffectiveSampling
+    queue_ms: float
+    prefill_ms: float
+    decode_ms: float
+    upstream: UpstreamReceipt | None = None
+    served_by: str | None = None
+    moves: int | None = None
+
+
+class ChatCompletion(Record, kw_only=True):
+    """A whole answer. `message` repeats the first choice's message, as the documented response does."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    choices: list[Choice]
+    usage: Usage
+    message: ResponseMessage
+    receipt: Receipt | None = None
+
+
+class ChoiceDelta(Record, kw_only=True, omit_defaults=True):
+    """The addition of a chunk to a choice; fields that add nothing are left out."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+    function_call: FunctionCallDelta | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class OpeningDelta(ChoiceDelta, kw_only=True):
+    """The first delta of a choice: its role, and that there is no refusal."""
+
+    refusal: str | None = msgspec.field(default_factory=_null)
+
+
+class ChunkChoice(Record, kw_only=True):
+    """One choice's part of a chunk."""
+
+    index: int
+    delta: ChoiceDelta
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: FinishReason | None = None
+
+
+class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
+    """One event of a stream. The last one carries the `receipt`, and `usage` with
+    `stream_options.include_usage`."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+    receipt: Receipt | None = None
+
+
+class CompletionLogprobs(Record, kw_only=True):
+    """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts.
+
+    `token_logprobs` are natural logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens'
+    texts to theirs; `text_offset` is the place in `text` where a token begins. The text of a control token is its name,
+    that of a token without whole characters is `bytes:` and its bytes (`bytes:\\xe2\\x82`)."""
+
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None] | None
+    text_offset: list[int]
+
+
+class CompletionChoice(Record, kw_only=True):
+    """One continuation of one prompt. Prompt p's choices are those from p x `n` on. In a stream, a piece of it."""
+
+    index: int
+    text: str
+    logprobs: CompletionLogprobs | None = None
+    finish_reason: FinishReason | None
+
+
+class Completion(Record, kw_only=True):
+    """The response of `POST /v1/completions`; in a stream, each of its events."""
+
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    choices: list[CompletionChoice]
+    usage: Usage | None = None
+    receipt: Receipt | None = None
+
+
+class Preflight(Record, kw_only=True):
+    """The prospects of a request, computed without answering it. All but `wait_seconds` are tokens or text.
+
+    `prompt` is the rendered prompt. `cached_tokens` of the `prompt_tokens` are in the KV cache now.
+    `max_tokens` is the longest answer that fits; `fits` says whether the requested one does, and `excess` by how many
+    tokens it does not. `ahead` requests would run before it, which takes about `wait_seconds`.
+    """
+
+    object: Literal["chat.completion.preflight"] = "chat.completion.preflight"
+    model: str
+    prompt: str
+    prompt_tokens: int
+    cached_tokens: int
+    context_length: int
+    max_tokens: int
+    fits: bool
+    excess: int
+    ahead: int
+    wait_seconds: float
+
+
+ModelState = Literal["unloaded", "loading", "loaded", "unloading", "failed"]
+
+
+class Model(Record, kw_only=True):
+    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
+    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here. A model that is not
+    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded. `capabilities`: what
+    it reads beside text (`images`, `audio`, `files`)."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    context_length: int | None = None
+    max_model_len: int | None = None
+    root: str | None = None
+    state: ModelState | None = None
+    size: int | None = None
+    capabilities: tuple[str, ...] = ()
+
+
+class ModelList(Record, kw_only=True):
+    """Every model that is served."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class Health(Record, kw_only=True):
+    """`ok`: the process answers. `ready`: every model generates tokens."""
+
+    status: Literal["ok", "ready"]
+
+
+class CancelledCompletion(Record, kw_only=True):
+    """A running completion has been cancelled."""
+
+    id: str
+    object: Literal["chat.completion.cancelled"] = "chat.completion.cancelled"
+    cancelled: Literal[True] = True

@@ -1,0 +1,1 @@
+"""Strict parsing that all APIs share: JSON, validation errors, names of fields."""

@@ -1,0 +1,133 @@
+"""A GGUF file becomes a model: its weights are packed once, and a broken file is one clear error."""
+
+import random
+import shutil
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from forefront.catalog.loaders.gguf_model import GgufModel
+from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.source import ModelSource, SourceError
+from forefront.chat.local.loading import ModelParts
+from forefront.graph.build import PACKING
+from tests.support.random_model import write_random_gguf
+
+
+def opened(path: Path, home: Path, *, exact: bool = False) -> GgufModel:
+    return GgufModel(ModelSource(path.stem, path), ModelCache(home), exact=exact)
+
+
+def folders(home: Path) -> list[str]:
+    return sorted(path.name for path in (home / "models").iterdir())
+
+
+def test_a_file_is_prepared_once_and_found_by_its_content(tiny_gguf: Path, tmp_path: Path) -> None:
+    model = opened(tiny_gguf, tmp_path)
+    assert not model.is_prepared
+    parts, precision = model.load()
+    assert (parts.facts.context_length, parts.tokenizer.end_tokens) == (2048, frozenset([2]))
+    assert precision == "weights as stored"
+    before = folders(tmp_path)
+    copy = tmp_path / "copy.gguf"
+    copy.write_bytes(tiny_gguf.read_bytes())
+    again = opened(copy, tmp_path)
+    assert again.is_prepared
+    again.load()
+    assert folders(tmp_path) == before
+
+
+def test_weights_packed_by_another_version_are_not_used(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(tiny_gguf, tmp_path).load()
+    monkeypatch.setattr("forefront.catalog.loaders.prepared_model.PACKING", PACKING + 1)
+    assert not opened(tiny_gguf, tmp_path).is_prepared
+
+
+def test_a_damaged_weight_file_is_written_anew(tiny_gguf: Path, tmp_path: Path) -> None:
+    opened(tiny_gguf, tmp_path).load()
+    [weights] = (tmp_path / "models").glob("*/weights.bin")
+    with weights.open("r+b") as file:
+        file.truncate(1000)
+    model = opened(tiny_gguf, tmp_path)
+    assert not model.is_prepared
+    model.load()
+    assert opened(tiny_gguf, tmp_path).is_prepared
+
+
+def test_the_model_file_itself_is_left_alone(tiny_gguf: Path, tmp_path: Path) -> None:
+    before = sorted(path.name for path in tiny_gguf.parent.iterdir())
+    opened(tiny_gguf, tmp_path).load()
+    assert sorted(path.name for path in tiny_gguf.parent.iterdir()) == before
+
+
+def broken_files(good: bytes) -> dict[str, bytes]:
+    chance = random.Random(3)
+    broken = {f"cut-at-{cut}": good[:cut] for cut in (4, 8, 40, 1000, len(good) // 2)}
+    for number in range(6):
+        damaged = bytearray(good)
+        for _ in range(40):
+            damaged[chance.randrange(4, 6000)] = chance.randrange(256)
+        broken[f"damaged-{number}"] = bytes(damaged)
+    return broken
+
+
+def test_broken_files_give_one_error_that_names_them_and_leave_nothing(tiny_gguf: Path, tmp_path: Path) -> None:
+    for name, content in broken_files(tiny_gguf.read_bytes()).items():
+        path = tmp_path / f"{name}.gguf"
+        path.write_bytes(content)
+        with pytest.raises(SourceError) as error:
+            opened(path, tmp_path / "home").load()
+        message = str(error.value)
+        assert str(path) in message
+        assert "\n" not in message
+        assert "Traceback" not in message
+    assert not (tmp_path / "home" / "models").exists() or folders(tmp_path / "home") == []
+
+
+def test_an_unknown_architecture_error_lists_the_known_ones(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    write_random_gguf(path)
+    path.write_bytes(path.read_bytes().replace(b"llama", b"mamba"))
+    with pytest.raises(SourceError, match=r"architecture 'mamba' is not supported; supported are .*llama, .*qwen2"):
+        opened(path, tmp_path / "home").load()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind", "sentence"),
+    [
+        ("clip", "mmproj", "it is not a complete model: its general.type is 'mmproj'"),
+        ("llama", "adapter", "it is not a complete model: its general.type is 'adapter'"),
+        ("clip", "", "architecture 'clip' is not supported"),
+        ("flux", "", "architecture 'flux' is not supported"),
+    ],
+)
+def test_a_file_that_is_no_language_model(tmp_path: Path, architecture: str, kind: str, sentence: str) -> None:
+    path = tmp_path / "m.gguf"
+    writer = gguf.GGUFWriter(path, architecture)
+    if kind:
+        writer.add_type(kind)
+    writer.add_tensor("t", np.zeros((4, 4), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(SourceError, match=sentence):
+        opened(path, tmp_path / "home").load()
+
+
+def test_a_home_that_cannot_be_written_is_one_error(tiny_gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("in the way")
+    with pytest.raises(SourceError, match="models"):
+        opened(tiny_gguf, tmp_path).load()
+
+
+def test_a_model_survives_the_removal_of_its_folder(tiny_gguf: Path, tmp_path: Path) -> None:
+    """What is mapped stays mapped."""
+    parts, _ = opened(tiny_gguf, tmp_path).load()
+    assert isinstance(parts, ModelParts)
+    shutil.rmtree(tmp_path / "models")
+    assert parts.graph.vocabulary_size == 512
