@@ -39,8 +39,9 @@ _REASONING: Final = ("reasoning", "thinking", "think", "enable_thinking", "chat_
 _OWN_FORMS: Final = ("response_format", "regex", "grammar")
 _MAX_CHOICES: Final = 1024
 _REWRITTEN: Final = frozenset(
-    {*ALIASES, *_ENGINE_ALIASES, *_FORMS, *_REASONING, "options", "do_sample", "response_format", "grammar"}
-)
+    {*ALIASES, *_ENGINE_ALIASES, *_FORMS, *_REASONING, "options", "do_sample", "response_format", "grammar",
+     "add_generation_prompt"}
+)  # fmt: skip
 
 
 def rewrite(fields: Fields, *, chat: bool) -> Fields:
@@ -57,6 +58,7 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     _rewrite_form(fields)
     if chat:
         _rewrite_reasoning(fields)
+        _rewrite_continuation(fields)
     if "do_sample" in fields and _boolean(fields.pop("do_sample"), "do_sample") is False:
         _put(fields, "temperature", 0, "do_sample")
     return fields
@@ -231,6 +233,16 @@ _READERS: Final[dict[str, Callable[[Any, str], Fields]]] = {
     "json_schema": _json,
     "format": _ollama_format,
 }
+
+
+def _rewrite_continuation(fields: Fields) -> None:
+    """vLLM continues a last message of the assistant only with both of these fields, here it is always continued."""
+    if fields.get("add_generation_prompt") is not False or fields.get("continue_final_message") is not True:
+        return
+    messages = fields.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if isinstance(last, dict) and last.get("role") == "assistant" and not last.get("tool_calls"):
+        del fields["add_generation_prompt"]
 
 
 def _rewrite_reasoning(fields: Fields) -> None:
