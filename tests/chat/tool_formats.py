@@ -6,7 +6,7 @@ from typing import Any
 from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 
-# What a chat template says that makes it one of the format.
+# The parts of a chat template by which its format is detected.
 TEMPLATE_TEXTS = {
     "hermes": r"""<tool_call>\n{"name": <name>, "arguments": <object>}\n</tool_call>""",
     "llama3": r"""<|python_tag|> {"name": function name, "parameters": dictionary}""",
@@ -29,12 +29,28 @@ TEMPLATE_TEXTS = {
     "seed": "<seed:tool_call>\n<function=f>\n<parameter=a>1</parameter>\n</function>\n</seed:tool_call>",
     "glm": "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>",
     "minimax": """<minimax:tool_call>\n<invoke name="f">\n<parameter name="a">1</parameter>\n</invoke>""",
+    "minicpm": """<function name="f"><param name="a">1</param></function>""",
+    "apertus": """<|tools_prefix|>[{"f": {}}]<|tools_suffix|>""",
+    "gigachat": """<|function_call|>{"name": "f", "arguments": {}}""",
+    "list": """tools: [{"name": "f", "arguments": {}}]""",
     "pythonic": "Answer with [func_name(params_name1=params_value1)]",
     "tool-code": "```tool_code\nf(a=1)\n```",
     "olmo3": "<function_calls>\nf(a=1)\n</function_calls>",
 }
 # Formats whose values are not JSON, so that a value is read by its schema.
-TYPED = ("function-gemma", "gemma4", "lfm2", "qwen-coder", "seed", "glm", "minimax", "pythonic", "tool-code", "olmo3")
+TYPED = (
+    "function-gemma",
+    "gemma4",
+    "lfm2",
+    "qwen-coder",
+    "seed",
+    "glm",
+    "minimax",
+    "minicpm",
+    "pythonic",
+    "tool-code",
+    "olmo3",
+)
 # Those that show a call when it is complete.
 WHOLE = ("function-gemma", "gemma4", "lfm2", "pythonic", "tool-code", "olmo3")
 

@@ -69,7 +69,7 @@ def test_malformed_json(server: RunningServer, content: bytes, expected: str) ->
         ({"messages": ["Hello"]}, 422, "invalid_type", "messages[0]"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, 422, "invalid_value", "messages[0].role"),
         ({"messages": [{"role": "user", "content": 5}]}, 422, "invalid_type", "messages[0].content"),
-        ({"model": "nobody"}, 404, "model_not_found", "model"),
+        ({"model": "unknown"}, 404, "model_not_found", "model"),
         ({"model": 7}, 422, "invalid_type", "model"),
         ({"model": ""}, 422, "invalid_value", "model"),
         ({"max_tokens": 0}, 422, "invalid_value", "max_tokens"),

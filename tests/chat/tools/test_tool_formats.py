@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer
 
-from forefront.chat.grammar.source import GrammarSource, expand
+from forefront.chat.grammar.grammar_source import GrammarSource, expand
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
 from forefront.wire.completions.tools import Function, Tool
@@ -143,6 +143,30 @@ def test_work_grows_with_the_text_alone(name: str, unit: str) -> None:
             return read(form, text, range(0, len(text), 7))
 
         assert steps(partial(work, 400)) < 2.3 * steps(partial(work, 200))
+
+
+@given(places=CUTS)
+def test_a_cdata_section_is_its_text(places: list[int]) -> None:
+    form, raw = FORMS["minicpm"], 'a <b> & ]] "c"</param>\n]'
+    head = '<function name="get_weather"><param name="city">'
+    text = f'{head}<![CDATA[{raw}]]></param><param name="days"><![CDATA[3]]></param></function>'
+    text += f"{head}x <![CDATA[y]]></param></function>"
+    assert decoded(read(form, text)) == [
+        ("get_weather", {"city": raw, "days": 3}),
+        ("get_weather", {"city": "x <![CDATA[y]]>"}),
+    ]
+    assert read(form, text, places) == read(form, text)
+    assert calls(read(form, f"{head}<![CDATA[ab", places)) == [("get_weather", '{"city": "ab')]
+
+
+@given(places=CUTS)
+def test_several_calls_within_one_block(places: list[int]) -> None:
+    form = FORMS["minimax"]
+    text = form.write([("get_weather", {"city": "Rome"}), ("none", {}), ("get_weather", {"city": "Oslo"})])
+    assert text.count(form.openings[0]) == 1
+    entries = read(form, f"Now:\n{text}\nDone", places)
+    assert decoded(entries) == [("get_weather", {"city": "Rome"}), ("none", {}), ("get_weather", {"city": "Oslo"})]
+    assert content(entries) == "Now:\nDone"
 
 
 TAGGED = FORMS["qwen-coder"]

@@ -289,7 +289,7 @@ def test_a_prompt_is_one_line_for_people_and_shows_no_key(capsys: pytest.Capture
     root = logging.getLogger()
     before, level = root.handlers, root.level
     try:
-        secret = 'a"key-of-somebody-0123456789'
+        secret = 'a"key-of-another-0123456789'
         set_up_logging("human", "info", prompts=True, secrets=(secret,))
         asked = [Message(role="user", content=f"Hello\nERROR forged: {secret}")]
         logging.getLogger("forefront.prompts").info("asked", extra={"prompt": asked})

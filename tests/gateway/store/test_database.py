@@ -286,7 +286,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_connection_that_was_cut_fails_once_at_most(
     postgres: str, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:
-    """After a rest it is asked before it is used; before that, whoever is first is told."""
+    """A connection that was idle is checked before use; one that was not raises at its first statement."""
     monkeypatch.setattr(database_module, "_TEST_AFTER", rest)
     database, other = (open_database(new_database(postgres)) for _ in range(2))
     name = sa.make_url(str(database.engine.url)).database

@@ -1,4 +1,4 @@
-"""What an answer says of how it was made, and the headers around it."""
+"""The receipt of an answer, and its headers."""
 
 import json
 from typing import Any

@@ -49,11 +49,12 @@ def _run(firsts: str) -> re.Pattern[str]:
     return re.compile(f"[^{re.escape(_STOPS + firsts)}]+")
 
 
-def until(markers: Sequence[str], char: str, take: Take) -> TextReading[str]:
+def until(markers: Sequence[str], char: str, take: Take, *, runs: bool = True) -> TextReading[str]:
     """Gives the text from `char` on to `take`, up to the first of `markers`; returns that.
 
     Text is held back only while it may be the beginning of a marker; where the text ends with one, or with "", that is
-    returned. No marker is the beginning of another.
+    returned. No marker is the beginning of another. Without `runs` markers may begin with characters that the scanner
+    does not look for.
     """
     held = ""
     while char:
@@ -63,5 +64,5 @@ def until(markers: Sequence[str], char: str, take: Take) -> TextReading[str]:
         while held and not any(marker.startswith(held) for marker in markers):
             take(held[0])
             held = held[1:]
-        char = yield None if held else take
+        char = yield take if runs and not held else None
     return held

@@ -44,6 +44,18 @@ class CallParser(CallCursor):
             self.take("{}")
         return (yield None)
 
+    def entry(self, char: str) -> TextReading[str]:
+        """Reads `{NAME: {…}}`, whose first character is `char`; returns the character behind it."""
+        char = yield from self.expect("{", char)
+        name, char = yield from self._string(char)
+        self.name(name, char)
+        char = yield from self.expect(":", char)
+        char = yield from self.arguments(char)
+        char = yield from self.white(char)
+        if char != "}":
+            raise NotACallError(char)
+        return (yield None)
+
     def arguments(self, char: str) -> TextReading[str]:
         """Reads arguments directly after the name, `{…}`; returns the character behind them."""
         if char != "{":

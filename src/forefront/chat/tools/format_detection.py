@@ -7,7 +7,7 @@ from typing import Final
 
 from forefront.chat.tools.formats.gemma import GemmaFormat
 from forefront.chat.tools.formats.hermes import HermesFormat
-from forefront.chat.tools.formats.json_list import JsonListFormat
+from forefront.chat.tools.formats.json_list import BareListFormat, JsonListFormat
 from forefront.chat.tools.formats.llama import LlamaFormat
 from forefront.chat.tools.formats.named import MistralFormat, SectionFormat
 from forefront.chat.tools.formats.pythonic import BarePythonicFormat, FencedPythonicFormat, PythonicFormat, is_pythonic
@@ -18,6 +18,7 @@ ControlTokens = Mapping[str, int]
 # A call object as templates write it, in plain text or within a Jinja string.
 _ARGUMENTS: Final = re.compile(r"""\\?["']arguments\\?["']""")
 _PARAMETERS: Final = re.compile(r"""\\?["']parameters\\?["']\s*:""")
+_BARE_LIST: Final = re.compile(r"""\[\s*\{\\?["']name\\?["']:""")
 _PYTHON_MARKERS: Final = ("<|python_tag|>", "<|python_start|>")
 
 
@@ -103,7 +104,7 @@ _SIGNATURES: Final = (
     _Signature(  # MiniMax M2
         ("<minimax:tool_call>",),
         TaggedFormat(
-            openings=("<minimax:tool_call>",),
+            openings=("<minimax:tool_call>", '<invoke name="'),
             closings=("</minimax:tool_call>",),
             call='<invoke name="',
             named='">',
@@ -111,8 +112,30 @@ _SIGNATURES: Final = (
             keyed='">',
             valued="</parameter>",
             end="</invoke>",
+            together=True,
         ),
     ),
+    _Signature(  # MiniCPM 5
+        ('<function name="', '<param name="'),
+        TaggedFormat(
+            openings=('<function name="',),
+            call='<function name="',
+            named='">',
+            key='<param name="',
+            keyed='">',
+            valued="</param>",
+            end="</function>",
+            gap="",
+            cdata=True,
+        ),
+    ),
+    _Signature(  # Apertus
+        ("<|tools_prefix|>", "<|tools_suffix|>"),
+        JsonListFormat(openings=("<|tools_prefix|>",), closings=("]", "<|tools_suffix|>"), by_name=True),
+    ),
+    _Signature(
+        ("<|function_call|>",), HermesFormat(openings=("<|function_call|>",), closings=(), gap="")
+    ),  # GigaChat 3.1
     _Signature(  # GLM 4.5
         ("<tool_call>", "<arg_key>"),
         TaggedFormat(
@@ -221,6 +244,11 @@ def _llama(template: str, control: ControlTokens) -> ToolFormat | None:
     return LlamaFormat(openings=(marker,), closings=closing, control=present(control, marker, *closing))
 
 
+def _bare_list(template: str, _control: ControlTokens) -> ToolFormat | None:
+    shown = _BARE_LIST.search(template) and _ARGUMENTS.search(template) and "tools" in template
+    return BareListFormat() if shown else None
+
+
 _FINDERS: Final[tuple[Callable[[str, ControlTokens], ToolFormat | None], ...]] = (
     _mistral,
     _signed,
@@ -229,4 +257,5 @@ _FINDERS: Final[tuple[Callable[[str, ControlTokens], ToolFormat | None], ...]] =
     _hermes,
     _pythonic,
     _llama,
+    _bare_list,
 )

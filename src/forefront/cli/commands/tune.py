@@ -14,7 +14,7 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.source import ModelSource, SourceError, parse_source
 from forefront.catalog.tuner import Tuner
-from forefront.catalog.tuning import Tuning, Tunings
+from forefront.catalog.tuning_store import Tuning, Tunings
 from forefront.chat.local.loading import ModelOptions, ModelParts
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home

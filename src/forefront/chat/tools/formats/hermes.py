@@ -1,6 +1,6 @@
 """Each call a JSON object between tags: `<tool_call>⏎{"name": …, "arguments": {…}}⏎</tool_call>`.
 
-Hermes, Qwen 2.5 and 3, SmolLM3, Granite 4, EXAONE 4; with other tags, and without line breaks, others too.
+Hermes, Qwen 2.5 and 3, SmolLM3, Granite 4, EXAONE 4; with other tags, and without line breaks, others too (GigaChat 3).
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class HermesFormat(ToolFormat):
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
         return self.gap.join(
-            f"{self.openings[0]}{self.gap}{json_call(name, arguments)}{self.gap}{self.closings[0]}"
+            f"{self.openings[0]}{self.gap}{json_call(name, arguments)}{self.gap}{''.join(self.closings)}"
             for name, arguments in calls
         )
 
@@ -41,7 +41,7 @@ class HermesFormat(ToolFormat):
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
         gap = f"{literal(self.gap)} " if self.gap else ""
-        return f"{gap}tool {gap}{self.marker(self.closings[0])}"
+        return f"{gap}tool {gap}{' '.join(map(self.marker, self.closings))}"
 
     def between(self) -> str | None:
         """See `ToolFormat.between`."""

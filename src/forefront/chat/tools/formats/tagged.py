@@ -2,12 +2,12 @@
 
     <tool_call>⏎<function=NAME>⏎<parameter=KEY>⏎VALUE⏎</parameter>⏎</function>⏎</tool_call>
 
-Qwen3-Coder and Seed-OSS; with other tags GLM 4.5 and MiniMax M2.
+Qwen3-Coder and Seed-OSS; with other tags GLM 4.5, MiniMax M2 and MiniCPM 5.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from forefront.chat.output.marker_scanner import TextReading, until
 from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, raw_text, schema_of, sequence
@@ -17,11 +17,14 @@ from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
+_CDATA: Final = ("<![CDATA[", "]]>")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedFormat(ToolFormat):
     """`call`, the name and `named` begin a call; `key`, a key and `keyed`, with `value` before its value, an argument,
-    which `valued` ends; `end` ends the call. `gap` separates all of them, `trim` surrounds a value.
+    which `valued` ends; `end` ends the call. `gap` separates all of them, `trim` surrounds a value. `together`: several
+    calls share the opening and the closing. `cdata`: a string may be a CDATA section.
 
     A string is shown while it is written, any other value when it is complete.
     """
@@ -35,6 +38,8 @@ class TaggedFormat(ToolFormat):
     end: str
     gap: str = "\n"
     trim: str = ""
+    together: bool = False
+    cdata: bool = False
 
     def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
@@ -77,7 +82,7 @@ class TaggedFormat(ToolFormat):
                     value.cut()
                     raise NotACallError(error.char) from None
                 value.take(text)
-        found = yield from until((self.valued,), char, value.take)
+        found = yield from self._text(value, char)
         if found != self.valued:
             value.take(found)
             value.cut()
@@ -85,12 +90,36 @@ class TaggedFormat(ToolFormat):
         value.end()
         return (yield None)
 
+    def _text(self, value: "_Value", char: str) -> TextReading[str]:
+        """Reads a value up to the tag behind it; returns the tag, else what the answer ends with."""
+        opening, closing = _CDATA
+        if not self.cdata or char != "<":
+            return (yield from until((self.valued,), char, value.take))
+        found = yield from until((opening, self.valued), char, value.take)
+        if found != opening:
+            return found
+        if value.begun:
+            value.take(opening)
+        else:
+            found = yield from until((closing,), (yield None), value.take, runs=False)
+            if found != closing:
+                return found
+        return (yield from until((self.valued,), (yield None), value.take))
+
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
+        if self.together:
+            made = "".join(self._written(*call) for call in calls)
+            return self.openings[0] + made + self._closing()
         return self.gap.join(self.openings[0] + self._written(*call) + self._closing() for call in calls)
 
+    @property
+    def _head(self) -> str:
+        """The text between the opening and the name."""
+        return (self.gap if self.call else "") + self.call if self.call != self.openings[0] else ""
+
     def _written(self, name: str, arguments: Mapping[str, Any]) -> str:
-        text = (self.gap if self.call else "") + self.call + name + self.named
+        text = self._head + name + self.named
         text += self.gap if self.named != "\n" else ""
         for key, value in arguments.items():
             shown = value if isinstance(value, str) else compact(value)
@@ -114,7 +143,7 @@ class TaggedFormat(ToolFormat):
 
         before, behind = self.marker(self.key), self.marker(self.keyed + inner)
         free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker)} {gap}"
-        head = (self.gap if self.call else "") + self.call + tool.function.name + self.named
+        head = self._head + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
         return f"{literal(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
 
@@ -122,10 +151,13 @@ class TaggedFormat(ToolFormat):
         """See `ToolFormat.block`."""
         if not self.closings:
             return "tool"
-        return f"tool {literal(self.gap) if self.gap else ''} {self.marker(self.closings[0])}"
+        more = "tool*" if self.together and parallel else ""
+        return f"tool {more} {self.marker(self._closing())}"
 
     def between(self) -> str | None:
         """See `ToolFormat.between`."""
+        if self.together:
+            return None
         return f"{literal(self.gap)} {self.lead()}" if self.gap else self.lead()
 
 
@@ -137,15 +169,15 @@ class _Value:
         self._part = part
         self._trim = trim
         self.string = types(part, reader.schema) == {"string"}
-        self._begun = False
+        self.begun = False
         self._held = ""  # a line break that may be the one in front of the closing tag
         self._parts: list[str] = []
 
     def take(self, text: str) -> None:
         """More of the value's text."""
-        if not self._begun:
+        if not self.begun:
             text = text.removeprefix(self._trim) if text else text
-            self._begun = True
+            self.begun = True
             if self.string:
                 self._reader.take('"')
         if not self.string:
