@@ -190,7 +190,7 @@ def test_samplers_that_are_off_are_let_through(server: RunningServer) -> None:
 
 def test_a_continued_message_as_vllm_requires_it(server: RunningServer) -> None:
     messages = [USER, {"role": "assistant", "content": "3 + 4 ="}]
-    fields = {"add_generation_prompt": False, "continue_final_message": True}
+    fields: dict[str, Any] = {"add_generation_prompt": False, "continue_final_message": True}
     assert text(server, messages=messages, **fields) == text(server, messages=messages)
 
 
