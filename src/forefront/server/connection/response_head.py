@@ -29,14 +29,14 @@ def with_response_head(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
 
 def write_head(cycle: RequestResponseCycle, message: Message) -> bool:
     """Write the head of a response. False, and nothing is written, for one that is not usual."""
-    status, headers = message["status"], [*cycle.default_headers, *message["headers"]]
+    status, headers = message["status"], [*cycle.default_headers, *message.get("headers", ())]
     index = dict(headers)
     if cycle.response_started or cycle.disconnected or cycle.flow.write_paused or not cycle.keep_alive:
         return False
     if status < 200 or status in _BODILESS or cycle.scope["method"] == "HEAD" or _FRAMING & index.keys():
         return False
     length = index.get(b"content-length")
-    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
     if lines.count(b"\r\n") != len(headers) or not _LINES.fullmatch(lines) or not (length or b"0").isdigit():
         return False
     cycle.response_started, cycle.waiting_for_100_continue = True, False
