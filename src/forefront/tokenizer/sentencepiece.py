@@ -65,8 +65,8 @@ def score_merges(table: TokenTable) -> Pairs:
     # A byte token represents the byte, not its own text.
     with_bytes = np.zeros(len(table.texts), bool)
     with_bytes[[token for token, text in enumerate(table.texts) if "<0x" in text]] = True
-    spelled = with_bytes[cuts.made] & (unused[cuts.left] | unused[cuts.right])
-    cuts = cuts.where(~unused[cuts.made] & ~spelled)
+    in_bytes = with_bytes[cuts.made] & (unused[cuts.left] | unused[cuts.right])
+    cuts = cuts.where(~unused[cuts.made] & ~in_bytes)
     made, right = (map(table.texts.__getitem__, ids.tolist()) for ids in (cuts.made, cuts.right))
     repeats = np.fromiter(map(str.startswith, made, right), bool, len(cuts.made))
     order = np.lexsort((~repeats, cuts.made, -np.array(table.scores, np.float64)[cuts.made]))
