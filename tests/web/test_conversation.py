@@ -246,7 +246,7 @@ def test_loading_shows_its_progress(playground: Playground) -> None:
     page = playground()
     page.evaluate("""() => {
         const real = window.fetch;
-        const start = (stream) => stream.enqueue(new TextEncoder().encode(": loading first 43 %\\n\\n"));
+        const start = (stream) => stream.enqueue(new TextEncoder().encode(": loading first 43 %\\n"));
         const waiting = () => new Response(new ReadableStream({ start }));
         window.fetch = (url, init) => String(url).includes("completions") ? waiting() : real(url, init);
     }""")

@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -89,6 +90,8 @@ def error_of(
 ) -> UpstreamError:
     """The error for an error body, of a response or within a stream, whose status is `status`."""
     detail = _detail(replica, f" answers {status}: {body.message[:_SHOWN]!r} ({(body.code or body.type)[:_SHOWN]})")
+    if status == 404 and not urlsplit(replica.base_url).path.strip("/"):
+        detail += "; the URL of most servers ends with /v1"
     about_request = status in (400, 413, 422) or (status == 500 and body.type == "invalid_request_error")
     if about_request or (status == 404 and body.param is not None and body.param != "model"):
         return _request_error(body, status, replica, detail)
