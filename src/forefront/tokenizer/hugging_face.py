@@ -102,14 +102,14 @@ def _finish(
 def _frame(pipeline: Pipeline) -> TokenFrame | None:
     """The tokens that the file puts around texts, found by one; None if it does not leave the text whole."""
     text = pipeline.encode("a", add_special_tokens=False).ids
-    one, two = pipeline.encode("a").ids, pipeline.encode("a", "a").ids
-    starts = [n for n in range(len(one) - len(text) + 1) if one[n : n + len(text)] == text]
+    single, pair = pipeline.encode("a").ids, pipeline.encode("a", "a").ids
+    starts = [n for n in range(len(single) - len(text) + 1) if single[n : n + len(text)] == text]
     if not text or len(starts) != 1:
         return None
-    before, after = one[: starts[0]], one[starts[0] + len(text) :]
-    rest = two[len(before) + len(text) :]
+    before, after = single[: starts[0]], single[starts[0] + len(text) :]
+    rest = pair[len(before) + len(text) :]
     between = rest[: len(rest) - len(text) - len(after)]
-    if [*before, *text, *between, *text, *after] != two:
+    if [*before, *text, *between, *text, *after] != pair:
         return None
     return TokenFrame(tuple(before), tuple(after), tuple(between))
 
