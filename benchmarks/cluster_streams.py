@@ -38,6 +38,7 @@ class PacedEngine:
     """A `TokenEngine` that emits a token of every generation each step, the first one at once."""
 
     context_limit, vocabulary_size = _CONTEXT, 1 << 15
+    takes_predictions = False
 
     def __init__(self) -> None:
         self._left: dict[Generation, int] = {}

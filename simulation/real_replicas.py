@@ -8,13 +8,16 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from forefront.catalog.source import BUILT_IN_NAME
 from forefront.cluster.replica.replica_spec import ReplicaSpec
-from forefront.cluster.routing.router import PrefixRouter
+from forefront.cluster.routing.router import BLOCK_SIZE, PrefixRouter
 from forefront.engine.model.model import ModelOptions
 from forefront.engine.request import GenerateRequest, SamplingParams
+from forefront.engine.scheduling.block_pool import extend_block_hashes
 from simulation.routers import ROUTERS
 from simulation.workload import Workload, WorkloadSettings
 from tests.cluster.replicas import Replica, engine_on
@@ -32,11 +35,34 @@ def spread(tokens: Sequence[int]) -> list[int]:
     return [FIRST_TOKEN + token * 2_654_435_761 % 4_294_967_291 % TOKENS for token in tokens]
 
 
-async def measure(router: PrefixRouter, replicas: Sequence[Replica]) -> tuple[int, int, float]:
-    """Prompt tokens, those of them that were computed, and seconds, for the same conversations each time."""
+@dataclass
+class Measured:
+    """Prompt tokens of a run: all, those that were computed, and those that no prompt had computed before, which the
+    best router with unlimited caches computes too."""
+
+    prompt: int = 0
+    computed: int = 0
+    new: int = 0
+    seconds: float = 0.0
+    _known: set[bytes] = field(default_factory=set)
+
+    def add(self, tokens: Sequence[int], answer: Sequence[int], cached: int, salt: bytes) -> None:
+        """Count a request."""
+        keys: list[bytes] = []
+        extend_block_hashes(keys, [*tokens, *answer], len(tokens) + len(answer), BLOCK_SIZE, salt)
+        # The last token of a prompt is computed in any case.
+        prefix = takewhile(self._known.__contains__, keys[: (len(tokens) - 1) // BLOCK_SIZE])
+        self.new += len(tokens) - BLOCK_SIZE * sum(1 for _ in prefix)
+        self._known.update(keys)
+        self.prompt += len(tokens)
+        self.computed += len(tokens) - cached
+
+
+async def measure(router: PrefixRouter, replicas: Sequence[Replica]) -> Measured:
+    """The same conversations each time, but for their answers, which are the model's."""
     workload = Workload(WORKLOAD, seed=1)
     started = [(workload.conversation(), workload.turns()) for _ in range(CONVERSATIONS)]
-    prompt = cached = 0
+    measured = Measured()
     async with engine_on(replicas) as engine:
         engine.router = engine.dispatcher.router = engine.pool.router = router
         engine.set_replicas([replica.address for replica in replicas])
@@ -45,27 +71,24 @@ async def measure(router: PrefixRouter, replicas: Sequence[Replica]) -> tuple[in
         begin = time.perf_counter()
 
         async def converse() -> None:
-            nonlocal prompt, cached
             while started:
                 conversation, turns = started.pop()
+                history = spread(conversation.tokens())
                 for _ in range(turns):
-                    conversation.add(*workload.text(WORKLOAD.message))
-                    answer = workload.text(WORKLOAD.answer)
-                    if conversation.length + answer[1] >= engine.context_limit:
+                    first, length = workload.text(WORKLOAD.message)
+                    history += spread(range(first, first + length))
+                    _, size = workload.text(WORKLOAD.answer)
+                    if len(history) + size >= engine.context_limit:
                         break
-                    tokens = spread(conversation.tokens())
-                    request = GenerateRequest(
-                        tokens, answer[1], SamplingParams(temperature=0), tenant=conversation.tenant
-                    )
+                    request = GenerateRequest(history, size, SamplingParams(seed=1), tenant=conversation.tenant)
                     generation = engine.submit(request)
-                    async for _ in generation:
-                        pass
-                    prompt += len(tokens)
-                    cached += generation.cached_tokens
-                    conversation.add(*answer)
+                    answer = [token.token async for tokens in generation for token in tokens]
+                    measured.add(history, answer, generation.cached_tokens, conversation.tenant.salt)
+                    history = history + answer
 
         await asyncio.gather(*(converse() for _ in range(AT_ONCE)))
-        return prompt, prompt - cached, time.perf_counter() - begin
+        measured.seconds = time.perf_counter() - begin
+        return measured
 
 
 def main() -> None:
@@ -76,13 +99,14 @@ def main() -> None:
                 spec = ReplicaSpec(name=BUILT_IN_NAME, source=BUILT_IN_NAME, options=options, home=str(Path(home)))
                 replicas = [Replica(spec) for _ in range(2)]
                 try:
-                    tokens, computed, seconds = asyncio.run(measure(ROUTERS[name](), replicas))
+                    measured = asyncio.run(measure(ROUTERS[name](), replicas))
                 finally:
                     for replica in replicas:
                         replica.close()
+                cached = 1 - measured.computed / measured.prompt
                 print(
-                    f"{cache} {mebibytes} MiB, {name}: {computed} of {tokens} prompt tokens computed "
-                    f"({1 - computed / tokens:.0%} cached), {seconds:.0f} s",
+                    f"{cache} {mebibytes} MiB, {name}: {measured.computed} of {measured.prompt} prompt tokens computed "
+                    f"({cached:.0%} cached), {measured.new} of them new, {measured.seconds:.0f} s",
                     flush=True,
                 )
 

@@ -1,4 +1,4 @@
-"""docs/api.md does what it says, and leaves no field out."""
+"""docs/api.md is true, and has every field."""
 
 import json
 import os

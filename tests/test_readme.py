@@ -1,4 +1,4 @@
-"""The README's snippets do what it says, against the running server."""
+"""The README's snippets work, against a running server."""
 
 import json
 import os

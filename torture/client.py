@@ -40,7 +40,7 @@ class Answer:
 
     @property
     def tokens(self) -> int | None:
-        """How many the answer says that it has, if that could be seen."""
+        """The number that the answer declares, if it is readable."""
         found = re.search(rb'"completion_tokens":(\d+)', self.body)
         return int(found[1]) if found else None
 

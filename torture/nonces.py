@@ -18,13 +18,13 @@ _TENANTS = 16
 _AT_ONCE = 4  # requests of each
 _CHOICES = 8  # answers to each request
 _WORDS = ("sun", "moon", "river", "mountain", "garden", "winter")
-# One of a tenant's connections asks for answers that go on for blocks after their end, at the expense of the others'.
+# One connection of each tenant requests answers of several blocks, which slows the others.
 _SHORT: dict[str, Any] = {"max_tokens": 12}
 _LONG: dict[str, Any] = {"max_tokens": 128, "logit_bias": {"2": -100}}
 
 
 @dataclass
-class _Tenant:
+class Tenant:
     """A project's key, the words it repeats, and its answers."""
 
     key: str
@@ -37,17 +37,17 @@ class _Tenant:
 async def run(harness: Harness) -> None:
     """10,000 answers of the built-in model, which repeats words of its prompt."""
     store, count = harness.new_store("SQLite"), harness.count(10_000 // _CHOICES, least=_TENANTS * _AT_ONCE)
-    tenants, numbers = await asyncio.to_thread(_make_tenants, store), harness.numbers("nonces", count)
+    tenants, numbers = await asyncio.to_thread(make_tenants, store), harness.numbers("nonces", count)
     # As little memory as can be chosen, so that blocks are taken from one tenant for another all the time.
     async with entered(harness.serve(store, "--kv-cache", "0.01")) as server:
         jobs = [
-            _ask(server.url, tenant, numbers, _SHORT if place else _LONG)
+            repeat_nonces(server.url, tenant, numbers, _SHORT if place else _LONG)
             for tenant in tenants
             for place in range(_AT_ONCE)
         ]
         await asyncio.gather(*jobs)
         mini = (await Client(server.url, server.key).get("/admin/status"))["models"]["forefront-mini"]
-    foreign, answered = _foreign(tenants), sum(len(tenant.answers) for tenant in tenants)
+    foreign, answered = foreign_nonces(tenants), sum(len(tenant.answers) for tenant in tenants)
     own, cached = (sum(numbers) for numbers in zip(*((one.own, one.cached) for one in tenants), strict=True))
     failed = count * _CHOICES - answered
     found = f"{foreign} foreign nonces; {own} answers repeat their own; {failed} failed; {mini['blocks_total']} blocks "
@@ -58,7 +58,7 @@ async def run(harness: Harness) -> None:
     harness.report("nonces", "SQLite", f"{answered} answers to {_TENANTS} tenants", found, good=good)
 
 
-async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int], size: dict[str, Any]) -> None:
+async def repeat_nonces(url: str, tenant: Tenant, numbers: Iterator[int], size: dict[str, Any] = _SHORT) -> None:
     """Shared turns, then one that the tenant had before, then a new nonce."""
     client = Client(url, tenant.key)
     for _ in numbers:
@@ -75,7 +75,7 @@ async def _ask(url: str, tenant: _Tenant, numbers: Iterator[int], size: dict[str
         _note(tenant, nonce, await client.chat(**fields, messages=messages))
 
 
-def _note(tenant: _Tenant, nonce: str, answer: Answer) -> None:
+def _note(tenant: Tenant, nonce: str, answer: Answer) -> None:
     if answer.whole:
         body = json.loads(answer.body)
         texts = [choice["message"]["content"] for choice in body["choices"]]
@@ -84,8 +84,8 @@ def _note(tenant: _Tenant, nonce: str, answer: Answer) -> None:
         tenant.cached += body["usage"]["prompt_tokens_details"]["cached_tokens"]
 
 
-def _foreign(tenants: list[_Tenant]) -> int:
-    """The number of words that are another client's nonce."""
+def foreign_nonces(tenants: list[Tenant]) -> int:
+    """The number of answers' words that are another tenant's nonce."""
     owners = {nonce: tenant for tenant in tenants for nonce in tenant.nonces}
     return sum(
         owners.get(text[start : start + 10], tenant) is not tenant
@@ -97,11 +97,12 @@ def _foreign(tenants: list[_Tenant]) -> int:
 
 
 def _nonce() -> str:
-    """Ten letters that can be said, as the model repeats them best; one of 10¹⁰."""
+    """Ten pronounceable letters, which the model repeats best; one of 10¹⁰."""
     return "".join(random.choice("bcdfgklmnprstvz") + random.choice("aeiou") for _ in range(5))
 
 
-def _make_tenants(store: str) -> list[_Tenant]:
+def make_tenants(store: str) -> list[Tenant]:
+    """New projects with a key each."""
     with opened(store) as database:
         keys = KeyStore(database)
-        return [_Tenant(keys.create(NewKey(name="n", project=f"tenant{n}")).key) for n in range(_TENANTS)]
+        return [Tenant(keys.create(NewKey(name="n", project=f"tenant{n}")).key) for n in range(_TENANTS)]

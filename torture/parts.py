@@ -8,7 +8,6 @@ from torture import (
     bodies,
     broken,
     budget,
-    cluster,
     disconnects,
     engine,
     faults,
@@ -23,6 +22,7 @@ from torture import (
     smuggle,
     upstreams,
 )
+from torture.cluster import part as cluster
 from torture.harness import Harness
 
 PARTS: Final[dict[str, Callable[[Harness], Awaitable[None]]]] = {

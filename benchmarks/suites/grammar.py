@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.report import table
 from benchmarks.suites.engine import prompts, running
 from forefront.chat.grammar.compiler import CompiledGrammar, Grammars
-from forefront.chat.grammar.source import GrammarSource
+from forefront.chat.grammar.grammar_source import GrammarSource
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import PagedModel

@@ -31,7 +31,7 @@ PARTS = {"closed-1", "closed-4", "long-prompts", "conversations", "open-loop", "
 
 @pytest.fixture(scope="module")
 def model(tiny_gguf: Path) -> BenchmarkModel:
-    """The tiny model, and the one that quotes."""
+    """The tiny model, and the quoting model."""
     return BenchmarkModel(NAME, tiny_gguf, write_successor_model(tiny_gguf))
 
 

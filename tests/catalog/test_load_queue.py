@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog import load_queue, room
+from forefront.catalog import eviction as room
+from forefront.catalog import load_queue
 from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
 from forefront.catalog.load_queue import LoadQueue
 from forefront.catalog.loaded_model import LoadEstimate, Progress

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from forefront.catalog.control_groups import ControlGroups
 from forefront.catalog.machine_memory import machine_memory
 from forefront.cli.loaders.model_loaders import memory_limit
 from forefront.cli.settings.sections import LoadingSettings
@@ -19,12 +20,12 @@ def test_the_smallest_limit_of_all_groups_applies(tmp_path: Path, line: str, roo
     groups.write_text(f"9:pids:/x\n{line}\n")
     inner = cgroup / root / "a" / "b" / "c"
     inner.mkdir(parents=True)
-    assert machine_memory(meminfo, cgroup, groups) == 2**33
+    assert machine_memory(meminfo, ControlGroups(cgroup, groups)) == 2**33
     (inner / name).write_text("max\n")
     (inner.parent / name).write_text(f"{2**31}\n")
-    assert machine_memory(meminfo, cgroup, groups) == 2**31
+    assert machine_memory(meminfo, ControlGroups(cgroup, groups)) == 2**31
     (inner / name).write_text(f"{2**30}\n")
-    assert machine_memory(meminfo, cgroup, groups) == 2**30
+    assert machine_memory(meminfo, ControlGroups(cgroup, groups)) == 2**30
 
 
 def test_groups_outside_of_the_root_are_left_alone(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_groups_outside_of_the_root_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("5\n")
     (tmp_path / "cgroup").mkdir()
     groups.write_text("0::/..\nnonsense\n")
-    assert machine_memory(meminfo, tmp_path / "cgroup", groups) == 2**33
+    assert machine_memory(meminfo, ControlGroups(tmp_path / "cgroup", groups)) == 2**33
 
 
 @pytest.mark.parametrize(("total", "limit"), [(2**30, 2**29), (4 * 2**30, 3 * 2**30), (64 * 2**30, 56 * 2**30)])

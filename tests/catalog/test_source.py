@@ -26,6 +26,19 @@ def test_a_path_may_hold_an_equals_sign(tiny_gguf: Path, tmp_path: Path) -> None
     assert parse_source(f"named={path}").path == path
 
 
+def test_a_directory_with_one_gguf_model_is_that_model(tmp_path: Path) -> None:
+    names = ["m-Q8_0-00001-of-00002.gguf", "m-Q8_0-00002-of-00002.gguf", "mmproj-m-F16.gguf"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"GGUF")
+    (tmp_path / "config.json").write_text("{}")
+    source = parse_source(str(tmp_path))
+    assert (source.path, source.is_gguf) == (tmp_path / names[0], True)
+    assert parse_source(f"m={tmp_path}").name == "m"
+    (tmp_path / "m-Q4_0.gguf").write_bytes(b"GGUF")
+    with pytest.raises(SourceError, match=r"several models; name one of m-Q4_0\.gguf, m-Q8_0-00001-of-00002\.gguf"):
+        parse_source(str(tmp_path))
+
+
 def test_the_built_in_model_has_its_name() -> None:
     assert parse_source("forefront-mini") == built_in()
     assert parse_source("mine=forefront-mini").path == BUILT_IN_PATH

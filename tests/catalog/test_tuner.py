@@ -12,7 +12,7 @@ from forefront.catalog.loaders.local_loader import load, load_parts
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource
 from forefront.catalog.tuner import Tuner, thread_counts
-from forefront.catalog.tuning import Tuning, Tunings
+from forefront.catalog.tuning_store import Tuning, Tunings
 from forefront.engine.model.model import ModelOptions, compile_properties
 from forefront.engine.model.speed import Speed
 from tests.support.loaded import Silent
@@ -79,7 +79,7 @@ def test_a_result_is_kept_for_one_model_and_one_machine(tmp_path: Path, monkeypa
     assert tunings.find("a" * 64) == Tuning(threads=3)
     assert tunings.find("b" * 64) is None
     with monkeypatch.context() as patch:
-        patch.setattr("forefront.catalog.tuning.available_cores", lambda: 99)
+        patch.setattr("forefront.catalog.tuning_store.available_cores", lambda: 99)
         assert tunings.find("a" * 64) is None
     [file] = (tmp_path / "tuning").iterdir()
     for damaged in (b"", b"\xff", b"[]", b'{"threads": "3"}'):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from forefront.chat.grammar.compiler import CompiledGrammar, Grammars
-from forefront.chat.grammar.source import GrammarSource, Kind, json_schema_source
+from forefront.chat.grammar.grammar_source import GrammarSource, Kind, json_schema_source
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
@@ -17,7 +17,7 @@ from forefront.tokenizer.tokenizer import Tokenizer
 
 @dataclass
 class Bound:
-    """What a test asks."""
+    """The request of a test."""
 
     engine: Engine
     grammars: Grammars

@@ -56,7 +56,7 @@ class Plain(ToolParser):
 
 
 def read(form: ToolFormat, text: str, places: Sequence[int] = ()) -> list[Entry]:
-    """What the parser tells of `text`."""
+    """The events of the parser for `text`."""
     return parsed(Plain(0, form, {name: {} for name in NAMES}), cut(text, places))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
 
-# What a chat template says that makes it one of the format.
+# The parts of a chat template by which its format is detected.
 TEMPLATE_TEXTS = {
     "hermes": r"""<tool_call>\n{"name": <name>, "arguments": <object>}\n</tool_call>""",
     "llama3": r"""<|python_tag|> {"name": function name, "parameters": dictionary}""",

@@ -12,7 +12,7 @@ COMMANDS = ("usage", "usage --csv", "keys list", "keys list --json", "projects l
 
 
 def run(command: str, home: Path, output: int) -> tuple[int, str]:
-    """A command with that output: its status, and what it says of errors."""
+    """A command with that output: its status and its errors."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     done = subprocess.run(
         [sys.executable, "-m", "forefront.cli", *command.split()],

@@ -1,4 +1,4 @@
-"""A server made of functions: what it was asked is kept, what it answers is given."""
+"""A server made of functions: requests are recorded, responses are given."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -54,7 +54,7 @@ def events(*contents: str) -> list[bytes]:
 
 @dataclass
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body in pieces, which may end in an exception. Knows whether it was closed, and how far it was read."""
+    """A body in pieces, which may end in an exception. Records whether it was closed, and how far it was read."""
 
     pieces: list[bytes]
     fail: BaseException | None = None

@@ -31,7 +31,7 @@ FAILURE = {"error": {"message": "slow\ndown", "code": "rate_limit_exceeded"}}
 
 
 def echo(request: httpx.Request) -> httpx.Response:
-    """Lists models; answers with what was said last. `fail`, `cut` and `stop` in it have their effect."""
+    """Lists models; answers with the last message. `fail`, `cut` and `stop` in it have their effect."""
     if request.method == "GET":
         return httpx.Response(200, json=MODELS)
     last_prompt = json.loads(request.content)["messages"][-1]["content"]

@@ -1,4 +1,4 @@
-"""Whatever the arguments, the environment and the responses are: an exception of the SDK is a `ForefrontError`."""
+"""For any arguments, environment and responses, an exception of the SDK is a `ForefrontError`."""
 
 import asyncio
 import pickle

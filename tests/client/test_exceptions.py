@@ -1,4 +1,4 @@
-"""Which exception stands for what, and what it says."""
+"""The exception of each failure, and its message."""
 
 import pickle
 import socket

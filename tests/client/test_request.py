@@ -51,6 +51,7 @@ def test_every_field_arrives() -> None:
         logit_bias=MappingProxyType({5: 1.5}), extra_body={"brand_new": [1]},
         tools=[{"type": "function", "function": {"name": "f"}}], tool_choice="required", parallel_tool_calls=False,
         regex="a+", reasoning_effort="low", deadline_ms=100, stop_token_ids=[5], min_tokens=1, ignore_eos=False,
+        prediction={"type": "content", "content": "x"},
     )  # fmt: skip
     parsed = parse_chat_request(server.requests[0].content)
     assert parsed.ignored == ("brand_new",)

@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"
 class Tutorial:
     """A folder with the page's `forefront.toml`, in which commands run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variables: dict[str, str] | None = None) -> None:
         text = PAGE.read_text().partition("## Tutorial")[2].partition("\n## ")[0]
         self.commands = [
             line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
@@ -30,7 +30,7 @@ class Tutorial:
         [settings] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
         (folder / "forefront.toml").write_text(settings)
         self.body: dict[str, Any] = json.loads(re.findall(r"--data '(.*?)'", text, re.DOTALL)[0])
-        self._folder = folder
+        self._folder, self._variables = folder, variables or {}
 
     def run(self, command: str) -> str:
         """Run a command of the page; its output."""
@@ -43,7 +43,7 @@ class Tutorial:
         done = subprocess.run(
             [sys.executable, "-m", "forefront.cli", *command.split()[1:]],
             cwd=self._folder,
-            env=variables | {"FOREFRONT_HOME": str(self.home), "COLUMNS": "200"},
+            env=variables | {"FOREFRONT_HOME": str(self.home), "COLUMNS": "200"} | self._variables,
             capture_output=True,
             text=True,
             timeout=400,

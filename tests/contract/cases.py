@@ -35,7 +35,7 @@ class Case:
 
     @property
     def streams(self) -> bool:
-        """Whether a stream is asked for."""
+        """Whether a stream is requested."""
         return bool(self.call[1].get("stream"))
 
 

@@ -25,7 +25,7 @@ class Request:
 
 @dataclass
 class ScriptedServer:
-    """Keeps what was asked. `wrong` is what was not as the case says."""
+    """Records the requests. `wrong` has their differences from the case."""
 
     exchanges: list[dict[str, Any]]
     requests: list[Request] = field(default_factory=list)

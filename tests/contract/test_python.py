@@ -99,7 +99,7 @@ def served(case: Case) -> Iterator[tuple[ScriptedServer, str]]:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long was waited before each retry; nobody really waits."""
+    """The wait before each retry, without waiting."""
     noted: list[float] = []
 
     async def note(seconds: float) -> None:

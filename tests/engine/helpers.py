@@ -17,11 +17,14 @@ def make_sequence(
     sampling: SamplingParams | None = None,
     stop_tokens: frozenset[int] = frozenset(),
     index: int = 0,
+    prediction: list[int] | None = None,
 ) -> Sequence:
     """A sequence whose prompt is `length` consecutive numbers from `first` on."""
     loop = asyncio.new_event_loop()
     loop.close()
     generation = Generation(loop, 1, lambda _: None)
     prompt = list(range(first, first + length))
-    request = GenerateRequest(prompt, max_tokens, sampling or SamplingParams(), 1, stop_tokens, tenant)
+    request = GenerateRequest(
+        prompt, max_tokens, sampling or SamplingParams(), 1, stop_tokens, tenant, prediction=prediction or ()
+    )
     return Sequence(request, generation, index)

@@ -1,4 +1,4 @@
-"""What a configuration says is what the graph gets, or is refused in one sentence."""
+"""A configuration reaches the graph, or is refused in one sentence."""
 
 import json
 import math
@@ -61,6 +61,11 @@ def test_windows(changes: dict[str, Any], pattern: list[int] | None) -> None:
     assert found.get("attention.sliding_window") == (None if pattern is None else 8)
 
 
+def test_positions_under_another_name() -> None:
+    cohere = {"architectures": ["Cohere2ForCausalLM"], "position_embedding_type": "rope_gptj"}
+    assert fields(**cohere)["rope.interleaved"] is True
+
+
 def test_the_magnitude_of_longrope_and_yarn() -> None:
     factors = {"long_factor": [2.0] * 8, "short_factor": [1.0] * 8, "type": "longrope"}
     found = fields(rope_scaling=factors, original_max_position_embeddings=128)
@@ -71,6 +76,7 @@ def test_the_magnitude_of_longrope_and_yarn() -> None:
     assert fields(rope_scaling=yarn | {"attention_factor": 2.0})["rope.scaling.attn_factor"] * usual == pytest.approx(2)
 
 
+HYBRID = "GraniteMoeHybridForCausalLM"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"architectures": ["MixtralForCausalLM"]},
@@ -78,6 +84,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"architectures": ["LlamaForTokenClassification"]}, "'LlamaForTokenClassification' is not supported"),
     ({"architectures": ["Gemma2ForCausalLM"]}, "'Gemma2ForCausalLM' is not supported"),
+    (
+        {"architectures": [HYBRID], "position_embedding_type": "rope", "num_local_experts": 8},
+        "num_local_experts '8'",
+    ),
+    ({"architectures": [HYBRID]}, "position_embedding_type 'None'"),
     ({"architectures": None}, "does not name one architecture"),
     ({"architectures": [[]]}, "does not name one architecture"),
     ({"num_hidden_layers": 10**9}, "1000000000 layers, more than are supported"),

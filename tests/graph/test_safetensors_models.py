@@ -1,5 +1,6 @@
 """A Hugging Face directory computes what the same weights in a GGUF file do."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from forefront.graph.hugging_face.families import FAMILIES as CLASSES
 from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.graph.model_file import ModelFile, Tensor
 from tests.graph.test_architectures import EXACT, whole
-from tests.support.hf_decoder import CHECKPOINTS, llama3_factors, write_checkpoint
+from tests.support.hf_decoder import CHECKPOINTS, llama3_factors, write_checkpoint, write_shards
 from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
 from tests.support.reference import Array
 
@@ -94,5 +95,25 @@ def test_quantisation_at_load_loses_no_more_than_a_gguf_format(kind: str, other:
     assert built.precision == f"weights as stored, {others}BF16 rounded to 8 bits"
 
 
+def test_a_dense_hybrid_granite_computes_what_a_granite_does(tmp_path: Path) -> None:
+    write_decoder(tmp_path / "model.gguf", FAMILIES["granite"])
+    write_checkpoint(tmp_path / "hf", CHECKPOINTS["granite"], GgufFile(tmp_path / "model.gguf"))
+    plain = HuggingFaceModel(tmp_path / "hf")
+    wanted = logits(plain, tmp_path / "wanted")
+    tensors = {tensor.name: tensor.floats() for tensor in plain.tensors.values()}
+    for name in [name for name in tensors if name.endswith("gate_proj.weight")]:
+        layer = name.removesuffix("mlp.gate_proj.weight")
+        both = [tensors.pop(name), tensors.pop(f"{layer}mlp.up_proj.weight")]
+        tensors[f"{layer}shared_mlp.input_linear.weight"] = np.concatenate(both)
+        tensors[f"{layer}shared_mlp.output_linear.weight"] = tensors.pop(f"{layer}mlp.down_proj.weight")
+    write_shards(tmp_path / "hf", {name: ("F32", values) for name, values in tensors.items()})
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    config |= {"architectures": ["GraniteMoeHybridForCausalLM"], "position_embedding_type": "rope"}
+    config |= {"shared_intermediate_size": config["intermediate_size"], "intermediate_size": 7, "num_local_experts": 0}
+    (tmp_path / "hf" / "config.json").write_text(json.dumps(config))
+    assert np.abs(logits(HuggingFaceModel(tmp_path / "hf"), tmp_path / "found") - wanted).max() < 2e-4
+
+
 def test_every_class_is_tested() -> None:
-    assert {checkpoint.name for checkpoint in CHECKPOINTS.values()} == set(CLASSES)
+    tested = {checkpoint.name for checkpoint in CHECKPOINTS.values()}
+    assert tested | {"GraniteMoeHybridForCausalLM"} == set(CLASSES)

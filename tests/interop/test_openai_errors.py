@@ -1,4 +1,4 @@
-"""The `openai` package for Python: its exceptions, its retries, and streams that nobody reads to the end."""
+"""The `openai` package for Python: its exceptions, its retries, and streams that are not read to the end."""
 
 import asyncio
 import secrets

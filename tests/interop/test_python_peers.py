@@ -119,7 +119,7 @@ def command_without_the_server_s_parts(folder: Path) -> str:
 @pytest.mark.timeout(400)
 def test_the_client_published_in_2024_completes(server: RunningServer, tmp_path: Path) -> None:
     environment = Environment(tmp_path / "published")
-    environment.install("forefront==0.3.53", "tqdm")  # it needs that, and does not say so
+    environment.install("forefront==0.3.53", "tqdm")  # an undeclared dependency
     program = (PUBLISHED + PUBLISHED_STREAM).replace("YOUR_API_KEY", server.key).replace("BASE_URL", server.url)
     environment.run(program)
 

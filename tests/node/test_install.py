@@ -19,7 +19,7 @@ def snippet(page: str, containing: str) -> str:
 
 
 def documented(page: str, server: RunningServer) -> str:
-    """The program with the key and the model filled in, the two things that it says are to be replaced."""
+    """The program with the key and the model filled in, the two placeholders."""
     code = snippet(page, 'new Forefront("YOUR_API_KEY")')
     return code.replace("YOUR_API_KEY", server.key).replace("MODEL_STRING", "forefront-mini")
 

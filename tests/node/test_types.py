@@ -43,5 +43,5 @@ def declared(interface: str) -> set[str]:
 def test_fields(interface: str) -> None:
     known = {field.name for field in msgspec.structs.fields(STRUCTS[interface])}
     if interface.endswith("ParamsBase"):
-        known -= {"stream"}  # told apart by the types that extend it
+        known -= {"stream"}  # distinguished by the types that extend it
     assert declared(interface) - EXTRA == known

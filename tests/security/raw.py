@@ -37,7 +37,7 @@ def connection(url: str, timeout: float = 10) -> Iterator[socket.socket]:
 
 
 def exchange(url: str, content: bytes, timeout: float = 10) -> RawResponse:
-    """Send the bytes and read until the server closes, or says nothing for `timeout` seconds."""
+    """Send the bytes and read until the server closes, or is silent for `timeout` seconds."""
     with connection(url, timeout) as opened:
         opened.sendall(content)
         return read_all(opened)

@@ -18,7 +18,7 @@ GOOD_JSON = json.dumps(GOOD).encode()
 
 
 def with_field(name: str, value: bytes) -> bytes:
-    """The good body with one more field, as it is spelled."""
+    """The good body with one more field, verbatim."""
     return GOOD_JSON[:-1] + b', "' + name.encode() + b'": ' + value + b"}"
 
 

@@ -60,7 +60,9 @@ def test_an_engine_that_fails_mid_stream_ends_it_as_an_error(faulty: tuple[Runni
         assert last["error"]["code"] == "engine_failed"
         assert chunks
         assert all(choice["finish_reason"] is None for chunk in chunks for choice in chunk["choices"])
-        while (found := client.get(f"/v1/usage/{chunks[0]['id']}")).status_code == 404:  # nobody waits for such a row
+        while (
+            found := client.get(f"/v1/usage/{chunks[0]['id']}")
+        ).status_code == 404:  # the response does not wait for such a row
             pass
         usage = found.json()
         assert (usage["status"], usage["cost"]) == ("failed", 0)

@@ -211,7 +211,7 @@ def dribble(opened: socket.socket, piece: bytes) -> RawResponse:
         (b"GET /health HTTP/1.1\r\nX: ", b"a", 408),
         (request(*CHAT, "Content-Length: 1000"), b" ", 408),
         (request(*CHAT, "Transfer-Encoding: chunked"), b"1\r\n \r\n", 408),
-        # Answered at once, since nobody reads this body: what dribbles on must not hold the connection.
+        # Answered at once, since this body is not read: further bytes must not hold the connection.
         (request("POST", "/v1/chat/completions", "Host: x", "Content-Length: 100000"), b" ", 401),
         (request("GET", "/health", "Host: x"), b"\r\n", 200),
         (request("GET", "/health", "Host: x") + b"GET /health", b" ", 200),

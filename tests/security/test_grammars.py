@@ -1,6 +1,6 @@
 """A grammar that cannot be followed, or only with all time and memory, is its own request's error, and no more.
 
-What each of them is told is in `chat/grammar/test_compiler.py`; here they meet a server that others use.
+The errors of each are in `chat/grammar/test_compiler.py`; here they meet a server that others use.
 """
 
 import json

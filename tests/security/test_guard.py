@@ -9,7 +9,7 @@ from tests.security.raw import exchange, request
 from tests.security.routes import METHODS, fill, route_table
 from tests.support.server import RunningServer
 
-# The written list. Whoever opens another path must write it here too.
+# The public paths. A new public path belongs in this list.
 ALLOWED = {"/health", "/ready", "/openapi.json", "/docs", "/", "/dashboard"}
 HOSTS = [
     "x/?",
@@ -132,7 +132,7 @@ def test_no_spelling_of_a_path_opens_it(server: RunningServer, target: str) -> N
 
 
 def test_a_trailer_is_no_header(server: RunningServer) -> None:
-    """Whatever has decided by the headers must not be told otherwise afterwards."""
+    """A trailer must not change a decision made by the headers."""
     chunked = b"2\r\n{}\r\n0\r\nAuthorization: Bearer " + server.key.encode() + b"\r\n\r\n"
     head = ("Host: x", "Connection: close", "Transfer-Encoding: chunked", "Trailer: Authorization")
     raw_response = exchange(server.url, request("POST", "/v1/chat/completions", *head, body=chunked))

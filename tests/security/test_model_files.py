@@ -155,7 +155,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def reader() -> Iterator[subprocess.Popen[str]]:
-    """A process that says one line for each path that it is given."""
+    """A process that writes one line for each path."""
     process = subprocess.Popen(
         [sys.executable, "-c", READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )

@@ -105,7 +105,7 @@ def test_clients_that_never_read_give_their_turns_up(tiny_gguf: Path, tmp_path: 
 
 
 async def until_idle(client: httpx.AsyncClient) -> None:
-    """Well before what was asked for would have been generated."""
+    """Well before the requested tokens would have been generated."""
     deadline = time.monotonic() + 60
     while True:
         status = json.loads((await client.get("/admin/status")).content)

@@ -24,13 +24,13 @@ from tests.security.conftest import Stored
 from tests.security.errors import check_error
 from tests.security.routes import route_table
 
-# As they are spelled on the wire.
+# Their JSON texts.
 VALUES = [
     "-1", "0", "1", "-0", "0.5", "2147483647", "2147483648", "9223372036854775807", "9223372036854775808",
     "-9223372036854775809", "1e308", "-1e308", "1e309", "1e-320", "NaN", "Infinity", "1" + "0" * 400,
     '""', '"1"', '"NaN"', "true", "null", "[]", "[1]", "{}",
 ]  # fmt: skip
-# The answers are short whatever `max_tokens` becomes.
+# The answers are short for every `max_tokens`.
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "stop": list("etaoins "), "max_tokens": 2}
 RESPONSE = {"model": "tiny", "input": "Hi", "stop": list("etaoins "), "max_output_tokens": 2}
 TEXT = {"model": "tiny", "prompt": "Hi", "stop": list("etaoins "), "max_tokens": 2}
@@ -120,7 +120,7 @@ def check(response: httpx.Response, number: Number, text: str) -> None:
         value = None
     if text != "null" and not number.takes(value):
         error = check_error(response.status_code, response.content)
-        if error["code"] != "invalid_json":  # no number of JSON, so that no field can be told
+        if error["code"] != "invalid_json":  # no number of JSON, so no field can be named
             assert (error["param"] or "").removesuffix("[...]") in (".".join(number.path), number.path[0]), error
     elif response.status_code >= 400:  # one that its type takes may still not fit: the context, the vocabulary
         error = check_error(response.status_code, response.content)

@@ -1,4 +1,4 @@
-"""A key is in nobody's output: not in logs, errors, answers, files, other processes or the database."""
+"""A key is in no output: not in logs, errors, answers, files, other processes or the database."""
 
 import base64
 import hmac
@@ -117,7 +117,7 @@ def test_keys_are_nowhere_to_be_found(
 
 
 def every_row(url: str) -> bytes:
-    """All text of all tables, whatever their names."""
+    """All text of all tables."""
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     try:
         with engine.connect() as connection:
@@ -132,7 +132,7 @@ async def test_keys_are_looked_up_and_compared_as_hashes(
     database: Database,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So that how long it takes says nothing of how much of a key is right."""
+    """So the duration does not reveal how much of a key is right."""
     made = KeyStore(database).create(NewKey(name="x"))
     compared: list[tuple[str, str]] = []
     compare = hmac.compare_digest

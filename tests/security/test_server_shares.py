@@ -72,7 +72,7 @@ NAMES = ["forefront-mini", "nothing", "forefront-min", "tin", "Tiny", "x" * 200]
 
 
 def test_a_model_outside_a_keys_list_looks_unknown(server: RunningServer) -> None:
-    """`forefront-mini` is served and the others are not: nothing tells which."""
+    """`forefront-mini` is served and the others are not: no response reveals which."""
     _, narrow = make_key(server, models=["tiny", "planned"])
     with narrow:
         assert [model["id"] for model in narrow.get("/v1/models").json()["data"]] == ["tiny"]

@@ -57,7 +57,7 @@ async def cold(model: PagedModel) -> dict[tuple[int, int], list[int]]:
 async def test_no_tenants_tokens_are_in_anothers_answer(
     model: PagedModel, cold: dict[tuple[int, int], list[int]]
 ) -> None:
-    """An answer of this model depends on its whole prompt: a block of somebody else's would change it."""
+    """An answer of this model depends on its whole prompt: a block of another tenant would change it."""
     assert len({tuple(tokens) for tokens in cold.values()}) == len(cold)
     engine = small(model, 22)  # room for three at a time, so that blocks are evicted and sequences preempted
     try:
@@ -94,7 +94,7 @@ def key_of(admin: httpx.Client, **fields: Any) -> dict[str, str]:
 
 
 def test_another_projects_prompt_is_cold_over_http(stored: Stored) -> None:
-    fields = CHAT | {"messages": [{"role": "user", "content": "The plan that nobody may know of. " * 20}]}
+    fields = CHAT | {"messages": [{"role": "user", "content": "The secret plan. The secret plan. " * 20}]}
     with stored.server.client() as admin:
 
         def cached(headers: dict[str, str], **more: Any) -> int:
@@ -108,7 +108,7 @@ def test_another_projects_prompt_is_cold_over_http(stored: Stored) -> None:
         assert warm > 0
         assert cached(key_of(admin, project="alice")) == warm  # one project, one cache
         bob = key_of(admin, project="bob")
-        # Whatever else a client may send, it chooses no other's cache by it.
+        # No other field of a request selects another tenant's cache.
         assert cached(bob, user="alice", prompt_cache_key="alice", metadata={"project": "alice"}) == 0
         carol = key_of(admin, project="carol")
         assert cached(carol | {"x-project": "alice", "openai-project": "alice"}) == 0

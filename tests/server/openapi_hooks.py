@@ -8,7 +8,7 @@ from typing import Any
 
 import schemathesis
 
-# Answers whose length nobody bounds would take minutes.
+# Answers without a bound of their length would take minutes.
 MOST_TOKENS = 4
 
 
@@ -42,7 +42,7 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
 
 
 def _make_visible(body: dict[str, Any]) -> None:
-    """No pattern of JSON schema says which characters are visible; controls are in the pattern."""
+    """No pattern of JSON schema describes visible characters; controls are in the pattern."""
     if isinstance(body.get("name"), str) and body["name"]:
         body["name"] = _visible(body["name"])
     if isinstance(body.get("models"), list):

@@ -37,7 +37,7 @@ def still_works(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "line 1, column 1"),
+        (b"", "The body is empty"),
         (b"{", "line 1, column 2"),
         (b'{"model": "tiny",\n "messages" []}', "line 2, column 13"),
         (b'{"model": "tiny", "max_tokens": NaN}', "column 33: NaN"),
@@ -69,7 +69,7 @@ def test_malformed_json(server: RunningServer, content: bytes, expected: str) ->
         ({"messages": ["Hello"]}, 422, "invalid_type", "messages[0]"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, 422, "invalid_value", "messages[0].role"),
         ({"messages": [{"role": "user", "content": 5}]}, 422, "invalid_type", "messages[0].content"),
-        ({"model": "nobody"}, 404, "model_not_found", "model"),
+        ({"model": "unknown"}, 404, "model_not_found", "model"),
         ({"model": 7}, 422, "invalid_type", "model"),
         ({"model": ""}, 422, "invalid_value", "model"),
         ({"max_tokens": 0}, 422, "invalid_value", "max_tokens"),
@@ -256,6 +256,13 @@ def test_a_wrong_base_url_gets_a_hint(server: RunningServer, path: str, meant: s
 def test_a_path_like_no_other_gets_no_hint(server: RunningServer) -> None:
     with server.client() as client:
         assert check(client.get("/v1/images"), 404, "unknown_url") == "There is nothing at /v1/images."
+        for path, meant in (
+            ("/api/tags", "Ollama"),
+            ("/Api/Chat/", "Ollama"),
+            ("/props", "llama.cpp"),
+            ("/v1/", "base"),
+        ):
+            assert meant in check(client.get(path), 404, "unknown_url")
 
 
 @pytest.mark.parametrize("path", [PATH, "/v1/models", "/v1/completions"])

@@ -118,6 +118,15 @@ def test_refusals_are_text(server: RunningServer) -> None:
     ask(server, [QUESTION, {"role": "assistant", "content": None, "reasoning": "r"}, QUESTION])
 
 
+def test_a_turn_of_the_assistant_may_be_empty(server: RunningServer) -> None:
+    """Histories hold turns that ended before any text, and clients send them back for the whole conversation."""
+    forms: list[dict[str, Any]] = [
+        {"content": ""}, {"content": None}, {}, {"content": []}, {"content": None, "tool_calls": []},
+    ]  # fmt: skip
+    shown = [prompt(server, [QUESTION, {"role": "assistant"} | form, QUESTION]) for form in forms]
+    assert all(one[0] == shown[0][0] for one in shown)
+
+
 def test_answers_say_that_there_is_no_refusal(server: RunningServer) -> None:
     answer, _ = ask(server, [QUESTION])
     assert answer["message"]["refusal"] is None

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what a scrape says about requests, who may read it, and what stays out of its labels."""
+"""`GET /metrics`: the counts of requests, access, and the labels."""
 
 import json
 import re

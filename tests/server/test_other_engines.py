@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from forefront.wire.completions.other_engines import _ENGINE_ALIASES, _FORMS, _REASONING
+from forefront.wire.completions.format_aliases import FORMAT_ALIASES
+from forefront.wire.completions.other_engines import _ENGINE_ALIASES
+from forefront.wire.completions.reasoning_aliases import REASONING_ALIASES
 from tests.support.server import RunningServer
 
 PATH = "/v1/chat/completions"
@@ -188,7 +190,7 @@ def test_samplers_that_are_off_are_let_through(server: RunningServer) -> None:
 
 def test_a_continued_message_as_vllm_requires_it(server: RunningServer) -> None:
     messages = [USER, {"role": "assistant", "content": "3 + 4 ="}]
-    fields = {"add_generation_prompt": False, "continue_final_message": True}
+    fields: dict[str, Any] = {"add_generation_prompt": False, "continue_final_message": True}
     assert text(server, messages=messages, **fields) == text(server, messages=messages)
 
 
@@ -225,5 +227,13 @@ def test_tokens_and_texts_that_stop(server: RunningServer) -> None:
 
 
 def test_the_documentation_has_every_field() -> None:
-    for name in (*_ENGINE_ALIASES, *_FORMS, *_REASONING, "options", "do_sample", "stop_token_ids", "min_tokens"):
+    for name in (
+        *_ENGINE_ALIASES,
+        *FORMAT_ALIASES,
+        *REASONING_ALIASES,
+        "options",
+        "do_sample",
+        "stop_token_ids",
+        "min_tokens",
+    ):
         assert f"`{name}`" in DOCS, name

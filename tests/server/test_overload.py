@@ -1,4 +1,4 @@
-"""A server with no place left: it says so at once, to everybody, and goes on."""
+"""A full server refuses every further request at once, and continues."""
 
 import json
 import socket

@@ -70,7 +70,7 @@ async def test_slots_of_a_killed_server_expire_within_seconds(
     key = make_key(tmp_path, Limits(concurrency=2))
 
     async def hold() -> Answer:
-        # Whoever looks whether it is full may be in the way.
+        # A check for a free slot takes a slot itself.
         while (answer := await ask(dying, key, 200)).status == 429:
             pass
         return answer

@@ -1,4 +1,4 @@
-"""The end of a server, whatever it is doing: it comes in time, and leaves the ledger whole."""
+"""The shutdown of a busy server: in time, with a complete ledger."""
 
 import asyncio
 import os

@@ -136,7 +136,7 @@ def test_a_hundred_and_twenty_eight_tools(server: RunningServer) -> None:
     tools = [ADD | {"function": ADD["function"] | {"name": f"tool-{number}.x"}} for number in range(128)]  # type: ignore[operator]
     with server.client() as client:
         answer = client.post(PATH, json=body(tools=tools, tool_choice="required", max_tokens=60))
-    # So many definitions do not fit into the built-in model's context; that is told by its numbers.
+    # So many definitions do not fit into the built-in model's context; the error has the numbers.
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "context_length_exceeded"
 

@@ -1,4 +1,4 @@
-"""The simulation, small: every request ends once, and routing by prefix does what its page says."""
+"""The simulation, small: every request ends once, and routing by prefix has the effects of `simulation/page.md`."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -21,7 +21,7 @@ class _Prepared(InstantRequest):
 
 class AgentBackend(InstantBackend):
     """Answers a conversation with N results of tools by the answer N of its script. A call of a tool that the agent
-    does not offer becomes a text that says so."""
+    does not offer becomes a text that reports it."""
 
     def __init__(self, script: Sequence[Answer]) -> None:
         super().__init__()

@@ -30,7 +30,7 @@ class Page:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """One command's result. Raises `RuntimeError` with what the browser says against it."""
+        """One command's result. Raises `RuntimeError` with the browser's reason."""
         number = next(self._numbers)
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if self._session:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def installed(find: Callable[[], T | None], package: str, missing: str) -> T:
-    """What `find` finds. Where it finds nothing, the test is skipped, loudly: `missing` says what is then not tested.
+    """What `find` finds. Where it finds nothing, the test is skipped, loudly: `missing` names what is then not tested.
     With CI set the package is installed, or the test fails."""
     ci = os.environ.get("CI")
     found = find()

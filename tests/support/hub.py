@@ -20,7 +20,7 @@ _LARGE = (".gguf", ".safetensors", ".bin")
 
 @dataclass
 class Repository:
-    """`listed` overrides what the hub says of a file; `token`: a token that the files need, `gated`: why."""
+    """`listed` overrides the description of a file; `token`: a token that the files need, `gated`: why."""
 
     files: dict[str, bytes]
     commit: str = COMMIT

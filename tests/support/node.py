@@ -27,7 +27,7 @@ def require_node() -> None:
 
 
 def run(*command: str, cwd: Path, **environment: str) -> str:
-    """Run to the end; standard output. A failure shows all that was said."""
+    """Run to the end; standard output. A failure shows all output."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     result = subprocess.run(
         command, cwd=cwd, env=variables | environment, capture_output=True, text=True, timeout=300, check=False

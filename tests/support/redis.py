@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.support.debian import installed
 from tests.support.ports import free_port
 
-PASSWORD = "a-password-that-nobody-may-see"
+PASSWORD = "a-secret-password"
 
 
 @dataclass

@@ -62,7 +62,7 @@ class ReferenceModel:
         return self._project(self._norm(stream, "output_norm"), "token_embd" if tied else "output")
 
     def logprobs(self, token_ids: Sequence[int]) -> Array:
-        """(T, V): natural logarithms of the probabilities that `logits` stands for."""
+        """(T, V): natural logarithms of the probabilities of `logits`."""
         logits = self.logits(token_ids)
         shifted = logits - logits.max(axis=-1, keepdims=True)
         result: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -64,7 +64,7 @@ def run_server(
     module: str = "forefront.cli",
     log: Path | None = None,
 ) -> Iterator[RunningServer]:
-    """Start `forefront serve ARGUMENTS`, wait until it says where it listens, and stop it in the end. `module`: what
+    """Start `forefront serve ARGUMENTS`, wait for the line with its address, and stop it in the end. `module`: what
     runs in the command's place. `log`: where its output goes, for homes of several servers (beside the home)."""
     log = log or home.parent / f"{home.name}.log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}

@@ -37,7 +37,7 @@ def smollm2_file() -> Path:
             copy = path.with_name(f"{path.name}.{os.getpid()}")
             copy.write_bytes(part.read_bytes())
             copy.replace(path)
-        assert _is_whole(path), f"{_PACKAGE} holds another file than its hash says"
+        assert _is_whole(path), f"{_PACKAGE} holds a file with another hash"
     return path
 
 

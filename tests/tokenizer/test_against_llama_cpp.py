@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from forefront.tokenizer.gguf import gguf_tokenizer
-from forefront.tokenizer.splitting import find_rule, rule_names
+from forefront.tokenizer.pretokenizer import find_rule, rule_names
 from forefront.tokenizer.tokenizer import Tokenizer
 from tests.support.llama_cpp_vocabulary import LlamaVocabulary
 from tests.support.texts import texts

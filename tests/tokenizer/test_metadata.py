@@ -123,7 +123,7 @@ ENDINGS = [
 @pytest.mark.parametrize("names", ENDINGS)
 @pytest.mark.parametrize("kind", [1, 3, 4])
 def test_tokens_that_end_an_answer_are_known_by_name(names: list[str], kind: int, tmp_path: Path) -> None:
-    """As llama.cpp knows them, whatever their types: converters often leave these out."""
+    """By llama.cpp's names, for any type: converters often leave these out."""
     symbols = [token for token in byte_level().tokens if len(token) == 1]
     tokens = [*symbols, "th", *names]
     fields = metadata_of(Vocabulary(tokens, ["t h"]), "gpt2", pre="gpt-2", eos_token_id=tokens.index(names[0]))

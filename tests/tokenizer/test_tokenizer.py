@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.tokenizer.gguf import gguf_tokenizer
-from forefront.tokenizer.splitting import find_rule, rule_names
+from forefront.tokenizer.pretokenizer import find_rule, rule_names
 from forefront.tokenizer.tokenizer import Tokenizer
 from tests.support.texts import texts
 from tests.support.vocabularies import (
@@ -48,7 +48,7 @@ def test_the_pieces_are_the_text(kind: str, text: str) -> None:
     shown = text_of(tokenizer, tokenizer.encode(text))
     if kind == "llama" and text:
         shown = shown.removeprefix(" ")
-    # What these write for a space cannot be told from one.
+    # The text that these write for a space cannot be distinguished from a space.
     expected = text if find_rule(kind) and kind != "gemma4" else text.replace("▁", " ")
     assert shown == expected
 

@@ -1,4 +1,4 @@
-"""The built-in model keeps what its card says, on a fixed part of the evaluation, through the real server."""
+"""The built-in model has the results of its card, on a fixed part of the evaluation, through the real server."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""An upstream that misbehaves as a test says, and a backend in front of it."""
+"""An upstream that misbehaves on command, and a backend in front of it."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,7 +11,7 @@ from tests.upstream.backends import open_backend
 
 @pytest.fixture
 def upstream() -> Iterator[FaultyUpstream]:
-    """A running upstream, which answers well until a test says otherwise."""
+    """A running upstream, which answers well by default."""
     with run_faulty_upstream() as running:
         yield running
 

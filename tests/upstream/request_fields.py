@@ -42,6 +42,7 @@ CHAT_SAMPLES: Final = SAMPLES | {
     "tool_choice": "required",
     "parallel_tool_calls": False,
     "reasoning_effort": "low",
+    "prediction": {"type": "content", "content": "probably"},
 }
 TEXT_SAMPLES: Final = SAMPLES | {"prompt": ["one", "two"], "logprobs": 3, "echo": True}
 # Without these a field has no meaning.

@@ -1,4 +1,4 @@
-"""The upstream that other tests rely on misbehaves as its table says."""
+"""The upstream that other tests rely on misbehaves according to its table."""
 
 import asyncio
 import time

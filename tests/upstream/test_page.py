@@ -96,7 +96,7 @@ def test_the_settings_are_valid(tmp_path: Path) -> None:
 
 
 def test_a_wrong_key_is_the_operators_affair(page_server: RunningServer) -> None:
-    """The client learns that the settings are wrong, the log why."""
+    """The client gets the class of the error, the log its reason."""
     with page_server.client() as client:
         body = {"model": "wrong", "messages": [{"role": "user", "content": "Hello"}]}
         failed = client.post("/v1/chat/completions", json=body)

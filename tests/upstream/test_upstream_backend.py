@@ -333,6 +333,12 @@ async def test_the_size_that_is_reserved(upstream: FaultyUpstream) -> None:
         assert (await backend.prepare(chat(), TENANT)).max_output_tokens == 1000
 
 
+async def test_rejected_tokens_of_a_prediction_are_reserved_as_output(upstream: FaultyUpstream) -> None:
+    async with open_backend(upstream.url, context_length=1000, dialect="openai") as backend:
+        predicted = chat(max_tokens=20, prediction={"type": "content", "content": "x" * 30})
+        assert (await backend.prepare(predicted, TENANT)).max_output_tokens == 50
+
+
 @pytest.mark.parametrize(
     ("entry", "dialect", "context"),
     [

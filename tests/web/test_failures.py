@@ -1,4 +1,4 @@
-"""Keys, connections, storage and clocks that fail: nothing is lost, and one message says why."""
+"""Keys, connections, storage and clocks that fail: nothing is lost, and one message has the reason."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -140,6 +140,8 @@ export interface ChatCompletionCreateParamsBase extends Sampling {
   function_call?: "none" | "auto" | { name: string } | null;
   /** For models whose template knows it. */
   reasoning_effort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | null;
+  /** What the completion will probably be; it comes faster where that is right. */
+  prediction?: { type: "content"; content: string | readonly { type: "text"; text: string }[] } | null;
 }
 
 export interface ChatCompletionCreateParamsNonStreaming extends ChatCompletionCreateParamsBase {

@@ -56,7 +56,13 @@ export interface Usage {
   output_tokens: number;
   total_tokens: number;
   prompt_tokens_details?: { cached_tokens: number } | null;
-  completion_tokens_details?: { reasoning_tokens: number } | null;
+  completion_tokens_details?: {
+    reasoning_tokens: number;
+    /** With a `prediction`: tokens of the completion that came from it. */
+    accepted_prediction_tokens?: number;
+    /** With a `prediction`: its tokens that were tried in vain, which `completion_tokens` does not count. */
+    rejected_prediction_tokens?: number;
+  } | null;
 }
 
 /**

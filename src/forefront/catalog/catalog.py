@@ -39,8 +39,9 @@ class Catalog:
         model = self._models.get(name)
         if model is None:
             known = [model.name for model in self.visible(allowed)]
-            near = difflib.get_close_matches(name[:128], known, n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
+            folded = {other.casefold(): other for other in known}
+            near = difflib.get_close_matches(name[:128].casefold(), folded, n=1)
+            hint = f" Did you mean `{folded[near[0]]}`?" if near else ""
             served = ", ".join(f"`{model}`" for model in known) or "none"
             text = f"There is no model `{name[:128]}` here.{hint} Served: {served}."
             raise RequestError("model_not_found", text, param="model")

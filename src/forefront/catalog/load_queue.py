@@ -13,9 +13,10 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+from forefront.catalog.eviction import plan_eviction
 from forefront.catalog.load_progress import LoadCancelledError, LoadProgress
 from forefront.catalog.loaded_model import LoadedModel, Progress
-from forefront.catalog.room import plan_room
+from forefront.catalog.process_memory import measured
 from forefront.catalog.served_model import ServedModel
 from forefront.catalog.source import SourceError
 from forefront.wire.errors import shutting_down
@@ -35,6 +36,9 @@ class LoadQueue:
 
     A model stays loaded for `minimum_seconds`, and for as long as its load took, before it is unloaded for another: at
     most half of the time goes into loading, for any requests.
+
+    `memory` measures this process. A model whose load takes more than its estimate counts with what it took, if no
+    other model loaded, ran or ended meanwhile. One that takes less counts with its estimate: its KV cache fills later.
     """
 
     def __init__(
@@ -42,12 +46,15 @@ class LoadQueue:
         limit: float = math.inf,
         minimum_seconds: float = MINIMUM_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        memory: Callable[[], int] | None = None,
     ) -> None:
         self.limit = limit
         self.minimum_seconds = minimum_seconds
         self.closed = False
         self.models: list[ServedModel] = []
         self._clock = clock
+        self._memory = memory
+        self._unloaded_at = -math.inf  # the last time
         self._pending: deque[ServedModel] = deque()
         self._changed = asyncio.Event()
         self._slots = asyncio.Semaphore(_PARALLEL_LOADS)
@@ -186,7 +193,9 @@ class LoadQueue:
         assert model.loader is not None
         try:
             model.estimate = await _in_thread(model.loader.estimate, model.name)
-            model.memory_bytes = model.estimate.memory_bytes
+            # One that has been loaded within the limit is not refused for its measured size.
+            most = int(min(model.measured_bytes, self.limit - self._pinned_bytes()))
+            model.memory_bytes = max(model.estimate.memory_bytes, most)
             if not await self._make_room(model, model.memory_bytes):
                 return False
         except Exception as error:
@@ -202,7 +211,7 @@ class LoadQueue:
         since, drained = self._clock(), set[ServedModel]()
         try:
             while model.wanted:
-                pinned = sum(other.held_bytes for other in self.models if other.pinned)
+                pinned = self._pinned_bytes()
                 if needed > self.limit - pinned:
                     raise SourceError(no_room(model.name, needed, self.limit, pinned))
                 missing = needed + self.held_bytes - self.limit
@@ -211,7 +220,7 @@ class LoadQueue:
                 self._changed.clear()
                 going = sum(other.held_bytes for other in self.models if other.state == "unloading" or other.leaving)
                 residents = [other for other in self.models if _can_go(other)]
-                plan = plan_room(residents, int(missing) - going, self._clock(), since)
+                plan = plan_eviction(residents, int(missing) - going, self._clock(), since)
                 for other in plan.unload:
                     log.info("unloading %s to make room for %s", other.name, model.name)
                     self.unload(other)
@@ -221,6 +230,9 @@ class LoadQueue:
             return False
         finally:
             self._drain(drained, set())
+
+    def _pinned_bytes(self) -> int:
+        return sum(model.held_bytes for model in self.models if model.pinned)
 
     def _drain(self, before: set[ServedModel], now: set[ServedModel]) -> set[ServedModel]:
         """Let the models of `now` take no requests, and those of `before` again."""
@@ -244,7 +256,7 @@ class LoadQueue:
         assert model.loader is not None
         loader, start = model.loader, self._clock()
         try:
-            loaded = await _in_thread(lambda: loader.load(progress), model.name)
+            loaded, grown = await _in_thread(lambda: measured(lambda: loader.load(progress), self._memory), model.name)
         except Exception as error:
             self._fail(model, error)
             return
@@ -257,6 +269,8 @@ class LoadQueue:
             self._fail(model, LoadCancelledError())
             return
         loaded.backend.start()
+        if self._alone_since(start, model):
+            model.measured_bytes = grown
         model.attach(loaded)
         self._settle(model, seconds)
         log.info("loaded %s in %.1f s: %s", model.name, seconds, gibibytes(model.memory_bytes))
@@ -265,6 +279,12 @@ class LoadQueue:
         if not model.running:
             self.idle(model)
         self._trim()
+
+    def _alone_since(self, start: float, model: ServedModel) -> bool:
+        """Whether no other model was loaded, ran or ended since then, so that all growth is this model's."""
+        others = [other for other in self.models if other is not model]
+        busy = any(other.progress is not None or other.state == "unloading" or other.running for other in others)
+        return not busy and all(moment < start for moment in [self._unloaded_at, *(other.used_at for other in others)])
 
     def _settle(self, model: ServedModel, seconds: float) -> None:
         model.load_seconds = seconds
@@ -275,7 +295,7 @@ class LoadQueue:
         """Unload idle models if loaded ones take more memory than they may."""
         excess = self.held_bytes - self.limit
         if excess > 0:
-            for other in plan_room([m for m in self.models if _can_go(m)], int(excess), math.inf, 0.0).unload:
+            for other in plan_eviction([m for m in self.models if _can_go(m)], int(excess), math.inf, 0.0).unload:
                 self.unload(other)
 
     def _fail(self, model: ServedModel, error: Exception) -> None:
@@ -305,6 +325,7 @@ class LoadQueue:
         # Memory is freed where the last reference goes; that takes long for a large model.
         await _in_thread(loaded.clear, model.name)
         model.held_bytes = 0
+        self._unloaded_at = self._clock()
         model.enter("unloaded")
         log.info("unloaded %s", model.name)
         if model.retired:

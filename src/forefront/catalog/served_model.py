@@ -76,6 +76,7 @@ class ServedModel:
         self.loaded: LoadedModel | None = None
         self.estimate = LoadEstimate(0)
         self.memory_bytes = self.held_bytes = 0
+        self.measured_bytes = 0  # by which the last load let the process grow, where that is known
         self.running = 0
         self.used_at = self.settled_at = 0.0
         self.load_seconds: float | None = None
@@ -139,7 +140,8 @@ class ServedModel:
     def attach(self, loaded: LoadedModel) -> None:
         """The model is loaded."""
         self.loaded, self.failure = loaded, None
-        self.memory_bytes = self.estimate.memory_bytes if loaded.memory_bytes is None else loaded.memory_bytes
+        stated = self.estimate.memory_bytes if loaded.memory_bytes is None else loaded.memory_bytes
+        self.memory_bytes = max(stated, self.measured_bytes)
         self.held_bytes = self.memory_bytes
         self.required = False
         self.enter("loaded")

@@ -12,6 +12,8 @@ BUILT_IN_NAME = "forefront-mini"
 BUILT_IN_PATH = Path(__file__).parent / "builtin" / "forefront-mini.gguf"
 
 _IR = "openvino_model.xml"
+_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?<!\.gguf)", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
@@ -101,15 +103,28 @@ def _find(name: str, text: str) -> ModelSource:
             return ModelSource(name or BUILT_IN_NAME, BUILT_IN_PATH)
         if (remote := find_pullable(text)) is not None:
             return ModelSource(name or _default_name(text, remote), Path(text), remote)
-        raise SourceError(f"{path}: there is no such file or directory{_known(text)}")
+        raise SourceError(f"{path}: there is no such file or directory{_other_kinds(text)}")
     # Symbolic links are kept: the parts of a model in the hub's cache are links side by side.
     path = Path(os.path.abspath(path))
+    path = _only_gguf(path) or path
     if path.is_file():
         if _magic(path) != b"GGUF":
             raise SourceError(f"{path}: this is not a GGUF file")
     elif not (path / _IR).is_file():
         _check_safetensors(path)
     return ModelSource(name or path.name.removesuffix(".gguf"), path)
+
+
+def _only_gguf(path: Path) -> Path | None:
+    """The GGUF model in a directory with nothing else to serve. Raises `SourceError` if there are several."""
+    if not path.is_dir() or (path / _IR).is_file() or any(path.glob("*.safetensors")):
+        return None
+    # Of a model in parts the first stands for all, and a projector belongs to a model.
+    found = [file for file in sorted(path.glob("*.gguf")) if "mmproj" not in file.name.lower()]
+    models = [file for file in found if not _LATER_PART.search(file.name)] or found
+    if len(models) > 1:
+        raise SourceError(f"{path}: it has several models; name one of {', '.join(file.name for file in models[:8])}")
+    return models[0] if models else None
 
 
 def _is_reference(text: str) -> bool:
@@ -135,13 +150,16 @@ def _check_safetensors(path: Path) -> None:
     if any(path.glob("pytorch_model*.bin")) and not has_weights:
         raise SourceError(f"{path}: its weights are pickled (pytorch_model.bin); only safetensors are supported")
     raise SourceError(
-        f"{path}: a directory must hold config.json and *.safetensors (Hugging Face), or {_IR} (OpenVINO IR)"
+        f"{path}: a directory must hold a GGUF file, config.json and *.safetensors (Hugging Face), or {_IR} (OpenVINO "
+        "IR)"
     )
 
 
-def _known(name: str) -> str:
-    """The end of a sentence about a name that may be meant for a known model."""
-    if "/" in name or "." in name:
+def _other_kinds(text: str) -> str:
+    """The end of a sentence about a text that may be meant for a known model, or a repository of the hub."""
+    if _REPOSITORY.fullmatch(text):
+        return f"; hf:{text} would be the model of that name on the Hugging Face hub"
+    if "/" in text or "." in text:
         return ""
     return f", nor a known model of that name; there are {', '.join([BUILT_IN_NAME, *KNOWN_MODELS])}"
 

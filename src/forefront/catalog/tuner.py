@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from forefront.catalog.tuning import Tuning
+from forefront.catalog.tuning_store import Tuning
 from forefront.engine.model.speed import Speed
 
 # A change is worth while from this gain on: below lies the noise of a machine with other work.

@@ -82,13 +82,15 @@ class RunReport(msgspec.Struct, frozen=True):
 
 
 class Completed(msgspec.Struct, frozen=True):
-    """Every choice is complete. `completion_tokens` were sampled for all of them, each up to its end."""
+    """Every choice is complete. `completion_tokens` were sampled for all of them, each up to its end. `predicted`: the
+    accepted and rejected tokens of the request's prediction, None without one."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
     reasoning_tokens: int = 0
     report: RunReport | None = None
+    predicted: tuple[int, int] | None = None
 
 
 AnswerDelta = ContentDelta | ReasoningDelta | ToolCallBegin | ToolInputDelta

@@ -31,6 +31,13 @@ def tune_allocator() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _LARGE)
 
 
+def release_free_memory() -> None:
+    """Return free pages to the system now. Does nothing without glibc."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 @contextlib.contextmanager
 def trimmed_memory() -> Iterator[None]:
     """While the context is open, return free pages to the system every few seconds, unless the process is idle."""

@@ -79,6 +79,7 @@ class Engine:
         self._limits = replace(limits or SchedulerLimits(), scored_tokens=scored_tokens)
         self.max_running = self._limits.max_running
         self._drafter = drafter
+        self.takes_predictions = drafter is not None
         self._clock = clock
         # Kept over restarts, as the model's speed is.
         self._step_budget = self._limits.step_budget()
@@ -206,7 +207,8 @@ class Engine:
 
     def _accept(self, generation: Generation, request: GenerateRequest) -> None:
         if request.resumed:
-            sequences = [Sequence.resume(request, generation, resumed) for resumed in request.resumed]
+            # Each precedes those before it.
+            sequences = [Sequence.resume(request, generation, resumed) for resumed in reversed(request.resumed)]
         else:
             sequences = [Sequence(request, generation, 0)]
         self._live[generation] = set(sequences)

@@ -61,6 +61,8 @@ class Generation:
         self.prompt_scores: list[Token] = []
         # Prompt tokens found in the cache; set from the first token on.
         self.cached_tokens = 0
+        # Tokens of the request's prediction that were drafted, of all continuations.
+        self.accepted_prediction_tokens = self.rejected_prediction_tokens = 0
         # On a cluster: how often the generation has moved to another replica, and the fingerprint of its replicas.
         self.moves = 0
         self.fingerprint: str | None = None

@@ -69,7 +69,8 @@ class ResumedOutput:
 class GenerateRequest:
     """`n` continuations of `prompt` (token ids), each of at most `max_tokens` tokens.
 
-    A token of `stop_tokens` ends a continuation. KV blocks are shared only between requests of the same `tenant`.
+    A token of `stop_tokens` ends a continuation. `prediction` are tokens that the output probably has: they make it
+    faster where they are right. KV blocks are shared only between requests of the same `tenant`.
     `prompt_logprobs`: None for none, else the number of alternatives to report for each token of the prompt, which is
     then computed whole. `constraint` creates the constraint of one continuation; it requires stop tokens.
 
@@ -86,6 +87,7 @@ class GenerateRequest:
     prompt_logprobs: int | None = None
     constraint: ConstraintFactory | None = None
     resumed: Sequence[ResumedOutput] = ()
+    prediction: Sequence[int] = ()
 
     @property
     def num_continuations(self) -> int:

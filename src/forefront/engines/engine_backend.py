@@ -88,7 +88,7 @@ class _ChildReplicas:
         """The backend ends the process."""
 
     def status(self) -> list[ReplicaStatus]:
-        """None: the model's own state says it."""
+        """None: the state of the model covers it."""
         return []
 
     async def choose(self, routed: RoutedRequest, failures: Sequence[UpstreamError]) -> Attempt:  # noqa: ARG002

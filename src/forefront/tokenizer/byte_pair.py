@@ -9,8 +9,8 @@ from typing import Final
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from forefront.tokenizer.errors import TokenizerError, library_errors
-from forefront.tokenizer.pieces import SPACE, byte_symbols
-from forefront.tokenizer.splitting import SplittingRule
+from forefront.tokenizer.pretokenizer import SplittingRule
+from forefront.tokenizer.token_bytes import SPACE, byte_symbols
 from forefront.tokenizer.token_table import TokenTable
 
 Merge = tuple[str, str]

@@ -12,11 +12,11 @@ from forefront.tokenizer.byte_pair import ends_words, merge_pipeline, parse_merg
 from forefront.tokenizer.encoder import ALL_DIGITS, ASCII_DIGITS, AddedToken, TextEncoder, add_tokens, word_ends
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.named_templates import joined_template
-from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
+from forefront.tokenizer.pretokenizer import DEFAULT_RULE, SplittingRule, find_rule, rule_names
 from forefront.tokenizer.saved_merges import SavedMerges
 from forefront.tokenizer.sentencepiece import score_pipelines
-from forefront.tokenizer.special import control_tokens, end_tokens, text_tokens
-from forefront.tokenizer.splitting import DEFAULT_RULE, SplittingRule, find_rule, rule_names
+from forefront.tokenizer.special_tokens import control_tokens, end_tokens, text_tokens
+from forefront.tokenizer.token_bytes import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.token_table import (
     BYTE,
     CONTROL,

@@ -14,8 +14,8 @@ from forefront.tokenizer.byte_pair import ends_words, space_split
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
 from forefront.tokenizer.errors import TokenizerError, library_errors
 from forefront.tokenizer.named_templates import joined_template
-from forefront.tokenizer.pieces import SPACE, byte_piece, spaced_pieces, symbol_pieces
-from forefront.tokenizer.special import control_tokens, end_tokens
+from forefront.tokenizer.special_tokens import control_tokens, end_tokens
+from forefront.tokenizer.token_bytes import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
 
 

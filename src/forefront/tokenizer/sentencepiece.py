@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from forefront.tokenizer.byte_pair import merge_model, space_split
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.pieces import SPACE
 from forefront.tokenizer.saved_merges import Pairs, SavedMerges
+from forefront.tokenizer.token_bytes import SPACE
 from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, TokenTable
 
 Ids = npt.NDArray[np.int64]

@@ -6,7 +6,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, models, normalizers
 
 from forefront.tokenizer.errors import TokenizerError, library_errors
-from forefront.tokenizer.pieces import SPACE
+from forefront.tokenizer.token_bytes import SPACE
 from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, USER_DEFINED, TokenTable, setting, token_setting
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from forefront.tokenizer.pieces import SPACE
+from forefront.tokenizer.token_bytes import SPACE
 from forefront.tokenizer.token_table import TokenTable, setting, token_setting
 
 

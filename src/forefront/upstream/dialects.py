@@ -167,6 +167,7 @@ _LLAMA: Final = _names("min_p", "ignore_eos") | {
 _FOREFRONT: Final = _ENGINE | {"top_k": _as("top_k"), "regex": _as("regex"), "grammar": _grammar}
 _OVMS: Final = _SAMPLING | _names("n", "repetition_penalty", "ignore_eos") | {"top_k": _whole_top_k}
 _OLLAMA: Final = _SAMPLING | {"seed": _short_seed}
+_PREDICTION: Final[dict[str, Writer]] = {"prediction": lambda value: {"prediction": msgspec.to_builtins(value)}}
 _OPENAI_LENGTH: Final = {"max_tokens": _as("max_completion_tokens")}
 _CONTINUE: Final = {"continue_final_message": True, "add_generation_prompt": False}
 
@@ -175,7 +176,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     for dialect in (
         Dialect(
             name="forefront",
-            chat=_CHAT | _FOREFRONT,
+            chat=_CHAT | _FOREFRONT | _PREDICTION,
             text=_TEXT | _FORMAT | _FOREFRONT,
             custom_tools=True,
             allowed_tools=True,
@@ -232,7 +233,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         ),
         Dialect(
             name="openai",
-            chat=_CHAT | _OPENAI_LENGTH,
+            chat=_CHAT | _OPENAI_LENGTH | _PREDICTION,
             text=_TEXT,
             custom_tools=True,
             allowed_tools=True,

@@ -39,6 +39,13 @@ def prompt_bytes(request: ChatRequest | CompletionRequest) -> int:
     return prompt_bound(request, byte_length)
 
 
+def prediction_bytes(request: ChatRequest | CompletionRequest) -> int:
+    """The bytes of a predicted answer. OpenAI counts its rejected tokens as output."""
+    if isinstance(request, CompletionRequest) or request.prediction is None:
+        return 0
+    return byte_length(request.prediction.text)
+
+
 def _message_bound(message: Message, count: Counter) -> int:
     size = _MESSAGE + count(message.text)
     if message.reasoning_text:

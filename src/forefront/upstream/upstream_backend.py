@@ -23,7 +23,7 @@ from forefront.upstream.error_mapping import error_of, malformed_error, read_err
 from forefront.upstream.errors import UpstreamError, log_failure
 from forefront.upstream.http.event_stream import EventStream
 from forefront.upstream.http.http_client import UpstreamClient
-from forefront.upstream.prompt_size import Counter, prompt_bound, prompt_bytes
+from forefront.upstream.prompt_size import Counter, prediction_bytes, prompt_bound, prompt_bytes
 from forefront.upstream.replica import Replicas, RoutedRequest
 from forefront.upstream.spec import UpstreamSpec
 from forefront.upstream.token_endpoints import TokenEndpoints
@@ -82,7 +82,7 @@ class UpstreamBackend:
         chat = isinstance(request, ChatRequest)
         prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
         choices = (request.n or 1) * prompts
-        most = self._longest_answer(request, prompt)
+        most = self._longest_answer(request, prompt) + prediction_bytes(request)
         continued = isinstance(request, ChatRequest) and request.messages[-1].role == "assistant"
         streams = request.stream or continued or request.deadline_ms is not None
         whole = choices == 1 and most <= _MAX_WHOLE and not streams

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from forefront.chat.grammar.grammar_source import json_schema_source
 from forefront.chat.grammar.grammar_worker import CheckedGrammar, check_grammar, compile_here
-from forefront.chat.grammar.source import json_schema_source
 from tests.chat.grammar.sampling import INDEX, Sampler
 
 TEXT = {"type": "string", "maxLength": 3}

@@ -12,8 +12,7 @@ import pytest
 
 from forefront.chat.grammar import grammar_worker
 from forefront.chat.grammar.compiler import Grammars
-from forefront.chat.grammar.grammar_worker import CheckedGrammar, GrammarWorker
-from forefront.chat.grammar.source import (
+from forefront.chat.grammar.grammar_source import (
     GrammarRefusedError,
     GrammarSource,
     Kind,
@@ -21,6 +20,7 @@ from forefront.chat.grammar.source import (
     json_schema_source,
     schema_lark,
 )
+from forefront.chat.grammar.grammar_worker import CheckedGrammar, GrammarWorker
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.fairness.tenant import Tenant
 from forefront.wire.errors import ERRORS, RequestError

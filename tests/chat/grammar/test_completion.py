@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.grammar.compiler import CompiledGrammar
+from forefront.chat.grammar.grammar_source import GrammarSource, json_schema_source
 from forefront.chat.grammar.grammar_worker import check_grammar, compile_here
-from forefront.chat.grammar.source import GrammarSource, json_schema_source
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.chat.local.loading import ModelParts
 from tests.chat.lines import steps

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from forefront.chat.grammar.grammar_source import GrammarRefusedError, json_schema_source
 from forefront.chat.grammar.grammar_worker import CheckedGrammar, check_grammar
-from forefront.chat.grammar.source import GrammarRefusedError, json_schema_source
 from tests.chat.grammar.python_types import PYTHON_TYPES, WIDER_SCHEMAS, Box, Item
 from tests.chat.grammar.sampling import INDEX, Sampler
 

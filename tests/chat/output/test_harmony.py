@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer
 
-from forefront.chat.grammar.source import GrammarSource, expand, schema_lark
+from forefront.chat.grammar.grammar_source import GrammarSource, expand, schema_lark
 from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
 from forefront.wire.completions.tools import Function, Tool
 from tests.chat.byte_tokenizer import byte_tokenizer

@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from forefront.chat.grammar.compiler import CompiledGrammar
+from forefront.chat.grammar.grammar_source import GrammarSource
 from forefront.chat.grammar.grammar_worker import check_grammar, compile_here
-from forefront.chat.grammar.source import GrammarSource
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.chat.tools.tool_grammar import tool_grammar
 from tests.chat.tool_formats import FORMS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer
 
-from forefront.chat.grammar.source import GrammarSource, expand
+from forefront.chat.grammar.grammar_source import GrammarSource, expand
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.chat.tools.tool_grammar import ToolGrammar, tool_grammar
 from forefront.wire.completions.tools import Function, Tool

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
-from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource, expand
+from forefront.chat.grammar.grammar_source import GrammarRefusedError, GrammarSource, expand
 from forefront.chat.tools.formats.llama import LlamaFormat
 from forefront.chat.tools.formats.named import MistralFormat
 from forefront.chat.tools.tool_format import ToolFormat

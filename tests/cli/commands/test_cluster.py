@@ -3,17 +3,22 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from forefront.catalog.loaders.local_loader import read_text, weights_digest
+from forefront.catalog.loaders.local_loader import check_generates, read_text, weights_digest
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.loaders import cluster_models
-from forefront.cli.loaders.cluster_models import find_cluster, open_cluster, replica_spec
+from forefront.cli.loaders.cluster_models import ClusterModels, find_cluster, open_cluster, replica_spec
 from forefront.cli.settings.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
+from forefront.cluster.backend.cluster_loader import ClusterAccess
+from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.discovery.cluster_watch import ClusterWatch
+from tests.engine.embedding.test_ir_graph import write_ir
 from tests.support.random_encoder import ENCODERS, write_encoder
 
 
@@ -28,7 +33,11 @@ def test_replicas_of_the_settings(tmp_path: Path) -> None:
     assert settings.ray.models[BUILT_IN_NAME].replicas.bounds == (2, 2)
     assert settings.ray.address is None
     [model] = list_models([], {}, ModelOptions())
-    spec = replica_spec(model, settings.ray, "sha256:1")
+    own = settings.ray.models[BUILT_IN_NAME]
+    loads = [own.wanted_load, replace(own, gpus=1.0).wanted_load, replace(own, target_load=0.5).wanted_load]
+    assert loads == [0.15, 0.7, 0.5]
+    spec = replica_spec(model, settings.ray, "sha256:1", "http://127.0.0.1:4318")
+    assert spec.traces == "http://127.0.0.1:4318"
     assert (spec.name, spec.source, spec.weights) == (BUILT_IN_NAME, BUILT_IN_NAME, "sha256:1")
     assert (spec.options.threads, spec.options.kv_cache_bytes) == (3, 2**29)
     assert spec.model_source().path.is_file()
@@ -52,10 +61,24 @@ def test_invalid_settings_are_refused(tmp_path: Path, text: str, reason: str) ->
 def test_an_embedding_model_is_refused_before_it_is_deployed(tmp_path: Path) -> None:
     path = tmp_path / "encoder.gguf"
     write_encoder(path, ENCODERS["bert, mean"])
-    source, cache = ModelSource("encoder", path), ModelCache(tmp_path)
-    for read in (weights_digest, read_text):
-        with pytest.raises(SourceError, match=r"encoder.gguf: it is an embedding model, and a cluster runs models"):
-            read(source, cache)
+    cache = ModelCache(tmp_path)
+    graph = tmp_path / "graph"
+    write_ir(graph)
+    for source in (ModelSource("encoder", path), ModelSource("encoder", graph)):
+        for read in (weights_digest, read_text, check_generates):
+            with pytest.raises(SourceError, match=rf"{source.path}: it is an embedding model, and a cluster"):
+                read(source, cache)
+
+
+def test_a_server_on_a_cluster_refuses_an_embedding_model_at_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.gguf"
+    write_encoder(path, ENCODERS["bert, mean"])
+    settings = load(tmp_path, "")
+    [model] = list_models([f"encoder={path}"], {}, ModelOptions())
+    assert model.source is not None
+    models = ClusterModels(ClusterAccess(ClusterWatch("auto", []), RemoteLimits()), settings.ray)
+    with pytest.raises(SourceError, match="it is an embedding model"):
+        models.loader(model, model.source, ModelCache(tmp_path), lambda source, _: source)
 
 
 def test_a_server_without_ray_says_so_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

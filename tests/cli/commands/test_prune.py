@@ -1,4 +1,4 @@
-"""`forefront prune` deletes what is named, asks first, and leaves reports as they were."""
+"""`forefront prune` deletes the named rows after a confirmation, and reports stay the same."""
 
 import os
 import pty

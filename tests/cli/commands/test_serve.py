@@ -167,6 +167,7 @@ def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -
         port = str(taken.getsockname()[1])
         cases = [
             (["serve", str(tmp_path / "missing.gguf")], {}, "no such file"),
+            (["serve", "no/such-0.6B"], {}, "no such file or directory; hf:no/such-0.6B would be the model"),
             (["serve", str(broken), "--port", "0"], {}, "the file is cut off or damaged"),
             (["serve", str(tiny_gguf), f"tiny={broken}"], {}, "two models are named tiny"),
             (["serve", str(tiny_gguf), "--port", port], {}, "choose another with --port"),

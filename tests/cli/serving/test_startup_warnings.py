@@ -1,4 +1,4 @@
-"""What a server says when it starts about settings that may not do what is meant."""
+"""Warnings at startup about settings with unintended effects."""
 
 import time
 from collections.abc import Iterator

@@ -190,6 +190,17 @@ def test_config_check(tmp_path: Path) -> None:
     assert "[server] has no setting `prot`" in forefront("serve", "--config", str(bad), home=tmp_path).stderr
 
 
+def test_config_check_reads_upstreams_and_files_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "file.toml"
+    for upstream, message in (
+        ("upstream = 'localhost:8000'", "`models.a.upstream` is not a URL such as"),
+        ("upstream = 'http://a/v1'\nupstream_key = 'env:NO_SUCH_KEY'", "`models.a.upstream_key`: "),
+    ):
+        file.write_text(f"[models.a]\n{upstream}\n", encoding="utf-8-sig")
+        result = forefront("config", "check", "--config", str(file), home=tmp_path)
+        assert (result.returncode, message in result.stderr) == (1, True), result.stderr
+
+
 def test_config_check_looks_at_the_environment(tmp_path: Path) -> None:
     typos = {"FOREFRONT_LOG_FROMAT": "json", "FOREFRONT_DATABSE_URL": "sqlite:////x.db", "FOREFRONT_API_KEY": "short"}
     result = forefront("config", "check", home=tmp_path, **typos)
@@ -278,7 +289,7 @@ def test_a_prompt_is_one_line_for_people_and_shows_no_key(capsys: pytest.Capture
     root = logging.getLogger()
     before, level = root.handlers, root.level
     try:
-        secret = 'a"key-of-somebody-0123456789'
+        secret = 'a"key-of-another-0123456789'
         set_up_logging("human", "info", prompts=True, secrets=(secret,))
         asked = [Message(role="user", content=f"Hello\nERROR forged: {secret}")]
         logging.getLogger("forefront.prompts").info("asked", extra={"prompt": asked})

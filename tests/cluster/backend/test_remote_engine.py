@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,9 @@ from tests.engine.engines import GREEDY, collect, prompt
 
 SEEDED = SamplingParams(temperature=1.0, top_p=0.95, seed=7, presence_penalty=0.5)
 SCORED = SamplingParams(temperature=0, top_logprobs=3)
+# Random text: drafts are hardly ever accepted, so long answers take long.
+RANDOM = SamplingParams(temperature=1.0)
+VARIED = SamplingParams(temperature=0, frequency_penalty=1.0)
 
 Start = Callable[..., Replica]
 
@@ -132,12 +136,25 @@ async def test_the_tokens_are_those_of_the_engine_itself(pair: list[Replica], ti
     await local.stop()
 
 
+async def test_a_prediction_reaches_the_replica(pair: list[Replica]) -> None:
+    async with engine_on(pair[:1]) as engine:
+        await ready(engine, 1)
+        request = GenerateRequest(prompt(60), 60, GREEDY, n=2)
+        alone = await collect(engine.submit(request))
+        prediction = [token.token for token in alone if token.choice == 0]
+        predicted = engine.submit(replace(request, prediction=prediction))
+        tokens = await collect(predicted)
+        assert [token.token for token in tokens if token.choice == 1] == prediction
+        assert 30 < predicted.accepted_prediction_tokens < 120
+        assert predicted.rejected_prediction_tokens == 0
+
+
 async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica], start: Start) -> None:
     doomed = start()
     requests = [
-        GenerateRequest(prompt(40, 1), 300, GREEDY),
-        GenerateRequest(prompt(40, 2), 300, SEEDED, n=3),
-        GenerateRequest(prompt(40, 3), 300, SCORED, n=2, prompt_logprobs=1),
+        GenerateRequest(prompt(40, 1), 600, VARIED),
+        GenerateRequest(prompt(40, 2), 600, SEEDED, n=3),
+        GenerateRequest(prompt(40, 3), 600, replace(VARIED, top_logprobs=3), n=2, prompt_logprobs=1),
     ]
     async with engine_on(pair) as engine:
         await ready(engine, 2)
@@ -146,6 +163,7 @@ async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica]
         await ready(engine, 1)
         generations = [engine.submit(request) for request in requests]
         beginnings = [await begun(generation) for generation in generations]
+        doomed.freeze()
         engine.set_replicas([doomed.address, pair[0].address])
         await ready(engine, 2)
         doomed.kill()
@@ -165,15 +183,51 @@ async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica]
                     assert all(token.top for token in firsts)
 
 
+async def test_moved_generations_precede_those_that_wait_for_a_slot(pair: list[Replica], start: Start) -> None:
+    doomed, survivor = start(), pair[0]
+    async with engine_on([doomed]) as engine:
+        await ready(engine, 1)
+        moving = [engine.submit(GenerateRequest(prompt(40, n), 1000, RANDOM)) for n in range(3)]
+        for generation in moving:
+            await begun(generation)
+        doomed.freeze()
+        engine.router.drain(doomed.name)
+        engine.set_replicas([doomed.address, survivor.address])
+        await ready(engine, 2)
+        # All slots of the survivor.
+        slots = survivor.address.identity.slots
+        singles = [engine.submit(GenerateRequest(prompt(40, 10 + n), 1000, RANDOM)) for n in range(3)]
+        others = engine.submit(GenerateRequest(prompt(40, 20), 1000, RANDOM, n=slots - 3))
+        for generation in singles:
+            await begun(generation)
+        running: set[int] = set()
+        async for tokens in others:
+            running |= {token.choice for token in tokens}
+            if len(running) == slots - 3:
+                break
+        new = [engine.submit(GenerateRequest(prompt(40, 30 + n), 5, RANDOM)) for n in range(5)]
+        doomed.kill()
+        async with asyncio.timeout(20):
+            while not all(generation.moves for generation in moving):
+                await asyncio.sleep(0.01)
+            for generation in singles:
+                generation.cancel()
+            for generation in moving:
+                await begun(generation, 1)
+        assert [generation.sampled for generation in new] == [0] * 5
+        others.cancel()
+        for generation in new:
+            assert len(await collect(generation)) == 5
+
+
 async def test_a_frozen_replica_is_left_within_the_stall_time(pair: list[Replica], start: Start) -> None:
     frozen = start()
     async with engine_on([frozen], stall=4) as engine:
         await ready(engine, 1)
-        generation = engine.submit(GenerateRequest(prompt(40), 1500, GREEDY))
+        generation = engine.submit(GenerateRequest(prompt(40), 1500, RANDOM))
         await begun(generation)
-        engine.set_replicas([frozen.address, pair[0].address])
-        await ready(engine, 2)
         frozen.freeze()
+        engine.set_replicas([frozen.address, pair[0].address])
         async with asyncio.timeout(60):
             tokens = await collect(generation)
         assert (generation.moves, tokens[-1].finish) == (1, "length")
@@ -183,7 +237,7 @@ async def test_exactly_one_error_after_too_many_moves(start: Start) -> None:
     first, second = start(), start()
     async with engine_on([first, second], migrations=1, start=1.0) as engine:
         await ready(engine, 2)
-        generation = engine.submit(GenerateRequest(prompt(40), 1900, GREEDY))
+        generation = engine.submit(GenerateRequest(prompt(40), 1900, RANDOM, n=8))
         await begun(generation)
         first.kill()
         second.kill()

@@ -1,7 +1,6 @@
 """Protection of a cluster's connections: the rule for addresses, TLS on both sides, and hostile bytes."""
 
 import asyncio
-import datetime
 import ssl
 import subprocess
 import sys
@@ -10,14 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from forefront.cluster.protocol.frames import PROTOCOL, Cancel, Challenge, FromReplica, Hello
 from forefront.cluster.protocol.proof import new_nonce, proof
 from forefront.cluster.protocol.security import InsecureClusterError, check_security, client_context, server_context
+from tests.cluster.certificates import write_certificates
 from tests.cluster.replicas import Replica, spec_of
 
 TOKEN = {"RAY_AUTH_MODE": "token"}
@@ -90,41 +86,6 @@ async def test_a_stranger_is_disconnected_and_the_replica_lives(replica: Replica
     writer.write((3).to_bytes(4, "big") + b"\xff\xff\xff")
     await asyncio.wait_for(reader.read(), 60)
     writer.close()
-
-
-def write_certificates(folder: Path, name: str) -> dict[str, str]:
-    """An authority, and a certificate and a key of it."""
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    now = datetime.datetime.now(datetime.UTC)
-
-    def make(subject: str, public: ec.EllipticCurvePublicKey, *, authority: bool) -> x509.Certificate:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .sign(authority_key, hashes.SHA256())
-        )
-
-    files = {part: str(folder / f"{name}-{part}.pem") for part in ("authority", "certificate", "key")}
-    certificates = {
-        "authority": make("authority", authority_key.public_key(), authority=True),
-        "certificate": make("node", key.public_key(), authority=False),
-    }
-    for part, certificate in certificates.items():
-        Path(files[part]).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    Path(files["key"]).write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
-    return {
-        "RAY_USE_TLS": "1",
-        "RAY_TLS_SERVER_CERT": files["certificate"],
-        "RAY_TLS_SERVER_KEY": files["key"],
-        "RAY_TLS_CA_CERT": files["authority"],
-    }
 
 
 async def test_both_sides_need_a_certificate_of_the_clusters_authority(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from forefront.cluster.backend.cluster_status import cluster_status
@@ -26,9 +27,9 @@ def collector() -> Iterator[Collector]:
 def replica(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Replica]:
     """A replica that exports spans, at its end at the latest."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        running = Replica(spec_of(tiny_gguf, tmp_path_factory.mktemp("home")))
+        spec = spec_of(tiny_gguf, tmp_path_factory.mktemp("home"))
+        running = Replica(msgspec.structs.replace(spec, traces=collector.url))
     yield running
     running.close()
 

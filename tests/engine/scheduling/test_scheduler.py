@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 from forefront.engine.generation import Token
+from forefront.engine.request import ResumedOutput
 from forefront.engine.scheduling.block_pool import BlockPool
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
@@ -42,6 +43,33 @@ def test_a_prompt_runs_in_chunks_then_decodes() -> None:
     assert [[chunk.num_tokens for chunk in step] for step in steps] == [[256], [256], [88], [1], []]
     assert sequence.num_output_tokens == 2
     assert scheduler.pool.held == 0
+
+
+def test_sequences_begun_elsewhere_precede_new_ones_and_take_few_steps() -> None:
+    scheduler = make_scheduler(limits=SchedulerLimits(max_running=3, prefill_tokens=256))
+    running = [make_sequence(10, max_tokens=1000, first=1000 * number) for number in range(3)]
+    new = [make_sequence(10, first=10_000 + 1000 * number) for number in range(4)]
+    for sequence in (*running, *new):
+        scheduler.add(sequence)
+    run(scheduler)
+    # The engine and the server pass on the oldest last.
+    moved = []
+    for number in range(2):
+        request = make_sequence(100, max_tokens=400, first=20_000 + 1000 * number).request
+        moved.append(Sequence.resume(request, running[0].generation, ResumedOutput(0, range(number, 300))))
+        scheduler.add(moved[-1])
+    scheduler.remove(running[0])
+    run(scheduler)
+    assert scheduler.running == [*running[1:], moved[1]]
+    for sequence in running[1:]:
+        scheduler.remove(sequence)
+    steps = 0
+    while len(moved[0].tokens) == 400:
+        run(scheduler)
+        steps += 1
+    assert scheduler.running == [moved[1], moved[0], new[0]]
+    # 64 tokens in a step beside decodes.
+    assert steps <= math.ceil((400 + 400) / 64)
 
 
 def test_a_prompt_that_is_scored_has_few_rows_in_a_step() -> None:

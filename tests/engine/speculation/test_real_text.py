@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from forefront.chat.grammar.compiler import Grammars
-from forefront.chat.grammar.source import json_schema_source
+from forefront.chat.grammar.grammar_source import json_schema_source
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.constraint import ConstraintFactory

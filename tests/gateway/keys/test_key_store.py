@@ -223,6 +223,12 @@ def test_an_invalid_key_is_refused(database: Database, key: str) -> None:
     assert KeyStore(database).list_keys() == []
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_key_in_quotation_marks_is_refused(database: Database, quote: str) -> None:
+    with pytest.raises(InvalidApiKeyError, match="quotation marks"):
+        KeyStore(database).ensure_admin_key(f"{quote}{ADOPTED}{quote}")
+
+
 async def test_a_projects_settings_reach_its_keys(database: Database) -> None:
     store, clock = KeyStore(database), FakeClock()
     cache = KeyCache(database, clock)

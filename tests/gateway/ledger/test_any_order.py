@@ -80,10 +80,10 @@ class Server:
         self.ledger.start()
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, for_ledger: bool = False) -> Iterator[sa.Connection]:
         if self.fault == "refused":
             raise StoreError("it is locked")
-        with self._write() as connection:
+        with self._write(for_ledger=for_ledger) as connection:
             yield connection
         if self.fault == "unknown":
             raise StoreError("the connection was lost before COMMIT was answered")

@@ -35,7 +35,8 @@ async def test_a_request_is_admitted_from_memory(database: Database) -> None:
         await answer(fixture.gateway.admit(principal, "m", "first"), 60, 40, 10)
         before = held(database)
         assert 200 <= before <= 100_000 // 16
-        with database.write(), fixture.gateway.admit(principal, "m", "second") as lease:  # nobody else can commit now
+        # No other transaction can commit within this one.
+        with database.write(), fixture.gateway.admit(principal, "m", "second") as lease:
             await asyncio.wait_for(lease.admit(60, 40), 10)
         assert spent(database) + held(database) <= 100_000
 

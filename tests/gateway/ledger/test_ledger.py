@@ -258,11 +258,11 @@ async def test_a_store_that_hangs_times_out(database: Database, monkeypatch: pyt
     write = database.write
 
     @contextmanager
-    def slow() -> Iterator[sa.Connection]:
+    def slow(*, for_ledger: bool = False) -> Iterator[sa.Connection]:
         if hangs.is_set():
             while hangs.is_set():
                 time.sleep(0.01)
-        with write() as connection:
+        with write(for_ledger=for_ledger) as connection:
             yield connection
 
     monkeypatch.setattr(database, "write", slow)

@@ -48,7 +48,7 @@ def test_no_minute_exceeds_the_limit_and_waits_are_exact(limit: int, steps: list
 
 
 def test_concurrent_refusals_wait_a_minute_at_most() -> None:
-    """Clients that are told of more than a minute give up at once."""
+    """Clients give up at once if `retry-after` is above a minute."""
     window, now = SlidingWindow(2), 1000.001
     window.add(now, 1)
     window.add(now + 0.0001, 1)

@@ -62,7 +62,7 @@ async def taken(shared: RedisLimiter, principal: Principal, amount: int) -> Redi
 
 
 async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -> RedisReservation:
-    """The same, attempts for until it is granted."""
+    """The same, retried until it is granted."""
     async with asyncio.timeout(60):
         while True:
             try:
@@ -105,7 +105,7 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
         await asyncio.gather(*(work(desks[n % 2], n) for n in range(10)))
     assert enough()
     assert refused <= {"run", "make", "use"}
-    # Each was counted at some time between asking and being told; the latest possible start of a window is what counts.
+    # Each was counted at some time between the call and its result; the latest possible start of a window counts.
     for _, granted, _, _ in attempts:
         within = [one for one in attempts if one[0] >= granted and one[1] < granted + window]
         assert len(within) <= most_requests

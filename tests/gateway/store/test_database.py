@@ -163,6 +163,13 @@ def test_a_newer_schema_is_refused_and_left_alone(database: Database, database_u
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
 
 
+def test_a_store_without_a_table_is_refused(database: Database, database_url: str) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("DROP TABLE stored_responses"))
+    with pytest.raises(StoreError, match=r"not complete: it has no table stored_responses"):
+        open_database(database_url)
+
+
 def start_at_once(url: str) -> list[Exception]:
     """What goes wrong when six programs open a store in the same moment."""
     failures: list[Exception] = []
@@ -279,7 +286,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_connection_that_was_cut_fails_once_at_most(
     postgres: str, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:
-    """After a rest it is asked before it is used; before that, whoever is first is told."""
+    """A connection that was idle is checked before use; one that was not raises at its first statement."""
     monkeypatch.setattr(database_module, "_TEST_AFTER", rest)
     database, other = (open_database(new_database(postgres)) for _ in range(2))
     name = sa.make_url(str(database.engine.url)).database

@@ -5,7 +5,7 @@ import { z } from "zod";
 import Forefront from "../../../clients/node/dist/esm/index.js";
 import { MODEL } from "./support.mjs";
 
-test("a Zod schema says what is asked for, and what comes out", async () => {
+test("a Zod schema is the format of the answer, and parses it", async () => {
   const client = new Forefront({ defaultModel: MODEL });
   const hours = z.int().min(5).max(90).transform((minutes) => minutes / 60);
   const schema = z.object({ name: z.string().max(40), time: hours, vegetarian: z.boolean() });

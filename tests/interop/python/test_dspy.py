@@ -39,7 +39,7 @@ def test_schema(lm: Any) -> None:
 
 
 async def test_program_async(lm: Any) -> None:
-    """The built-in model does not fill in the template of a signature: the adapter says so by its own exception."""
+    """The built-in model does not fill in the template of a signature: the adapter raises its exception."""
     with dspy.context(lm=lm):
         with pytest.raises(dspy.utils.exceptions.AdapterParseError, match="course"):
             await dspy.Predict(Dinner).acall(cuisine="italian")

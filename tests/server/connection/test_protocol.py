@@ -32,7 +32,7 @@ async def _large(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def _requesting(connection: str) -> AsyncIterator[tuple[socket.socket, _Server]]:
-    """A client that has asked for a large answer, with little room for it, and for the connection to be kept or not."""
+    """A client that has requested a large answer, with little room for it, and for the connection to be kept or not."""
     kind = bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 5.0, _SECONDS))
     server = _Server(uvicorn.Config(_large, http=kind, ws="none", lifespan="off", log_level="error"))
     with socket.socket() as listening, socket.socket() as client:

@@ -26,7 +26,7 @@ TABLE: Mapping[str, ApiConventions] = {"/v1/messages": OTHER}
 
 
 class Keys:
-    """Knows no key, and records those that it is asked for."""
+    """Has no keys, and records the keys that are looked up."""
 
     def __init__(self) -> None:
         self.looked_up: list[str] = []

@@ -23,7 +23,7 @@ class Client:
 
 
 class Work:
-    """Waits for `done`, and knows how it ended."""
+    """Waits for `done`, and records its end."""
 
     def __init__(self) -> None:
         self.done = asyncio.Event()

@@ -48,7 +48,7 @@ class Endless(InstantBackend):
 
 
 class Connection:
-    """A client that sends a request and leaves when it is told to."""
+    """A client that sends a request and disconnects on `leave`."""
 
     def __init__(self, principal: Any, body: bytes) -> None:
         self.scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
@@ -71,7 +71,7 @@ class Connection:
 
 @asynccontextmanager
 async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
-    """A gateway on its own store, and who holds its first key."""
+    """A gateway on a new store, and the holder of its first key."""
     database = open_database(f"sqlite:///{folder / 'store.db'}")
     KeyStore(database).ensure_admin_key(KEY)
     writer = Ledger(database)

@@ -23,7 +23,7 @@ LONG = BODY | {"max_tokens": 1500, "logit_bias": {"2": -100}}
 
 
 def fresh() -> dict[str, str]:
-    """A header with a key that nobody has used."""
+    """A header with an unused key."""
     return {"Idempotency-Key": secrets.token_hex(8)}
 
 

@@ -1,6 +1,7 @@
 """What is kept of shared runs, for how long, and who waits for whom."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.types import Message, Send
 from forefront.server.idempotency.replay_buffer import WINDOW
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import Retention, SharedRuns
-from forefront.server.response.sse import DONE, STREAM_FAILED
+from forefront.server.response.sse import DONE, EVENT_NUMBER, STREAM_FAILED
 from forefront.wire.errors import RequestError
 
 START: dict[str, Any] = {
@@ -29,7 +30,7 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 
 class Endpoint:
-    """Sends its messages, each when it may; counts how often it was asked and broken off."""
+    """Sends each message once it is released; counts its calls and its cancellations."""
 
     def __init__(self, *messages: Message, error: Exception | None = None) -> None:
         self.begun = self.cancelled = self.sent = 0
@@ -285,7 +286,7 @@ async def test_runs_in_progress_count_for_their_owner() -> None:
 
 
 async def test_retryable_results_are_evicted_last() -> None:
-    """Of one owner's answers, those that a client has seen whole go first, whatever their age."""
+    """Of one owner's answers, those that a client has received in full are dropped first, at any age."""
     runs = SharedRuns(Retention(memory=60_000))
     lost = Endpoint(START, piece(bytes(10_000)), piece(b"", more=False))
     await desert(runs, lost, "lost")
@@ -324,8 +325,8 @@ STEPS = st.lists(
 
 @given(STEPS)
 async def test_an_owner_within_its_share_loses_nothing_to_others(steps: list[tuple[str, int, str]]) -> None:
-    """`modest` keeps one answer and loses neither bytes nor entries, in whatever order three others come, run, leave
-    and are answered; and nothing is counted that is not there."""
+    """`modest` keeps one answer and loses neither bytes nor entries, in every order in which three others come, run,
+    leave and are answered; and nothing is counted that is not there."""
     keeping = Retention(memory=80_000, entries=12, largest=40_000, grace=60, grace_begun=60, deserted=3)
     runs, begun = SharedRuns(keeping), 0
     sizes = {"small": 100, "large": 30_000, "wide": 9_000}
@@ -362,3 +363,51 @@ async def test_an_owner_within_its_share_loses_nothing_to_others(steps: list[tup
     assert begun == 1
     assert not runs._owners
     assert runs._memory.total == runs._counts.total == 0
+
+
+def stream(count: int) -> Endpoint:
+    """A stream of so many events, at once."""
+    events: list[Message] = [{**piece(b"data: x\n\n"), EVENT_NUMBER: number} for number in range(count)]
+    endpoint = Endpoint(STREAM, *events, piece(b"", more=False))
+    endpoint.go.set()
+    return endpoint
+
+
+async def test_many_replays_leave_the_event_loop_to_others() -> None:
+    runs = SharedRuns()
+    run, _ = runs.join("a", "one", b"", stream(2000))
+    await run.task
+    iterations, sent = [0], Counter[int]()
+
+    async def count_iterations() -> None:
+        while True:
+            iterations[0] += 1
+            await asyncio.sleep(0)
+
+    async def send(_message: Message) -> None:  # the client reads at once
+        sent[iterations[0]] += 1
+
+    counting = asyncio.create_task(count_iterations())
+    await asyncio.sleep(0)
+    await asyncio.gather(*(run.play(send, replayed=True) for _ in range(4)))
+    counting.cancel()
+    assert sent.total() == 4 * 2002
+    first, *others = sorted(sent)
+    assert sent[first] <= 4 * 64  # each connection begins at once
+    assert max(sent[iteration] for iteration in others) <= 2 * 64
+    await runs.close()
+
+
+@pytest.mark.parametrize("after", [-1, 0, 1, 50, 98, 99])
+async def test_a_resumed_stream_has_the_events_after_a_number(after: int) -> None:
+    runs = SharedRuns()
+    run, _ = runs.join("a", "one", b"", stream(100))
+    await run.task
+    numbers = list[int | None]()
+
+    async def send(message: Message) -> None:
+        numbers.append(message.get(EVENT_NUMBER))
+
+    await run.play(send, replayed=True, after=after)
+    assert numbers == [None, *range(after + 1, 100), None]
+    await runs.close()

@@ -1,4 +1,4 @@
-"""Pauses are told, events are taken ahead, and whoever takes them is over when the stream is."""
+"""Pauses yield None, events are read ahead, and the reading task ends with the stream."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What an answer says of how it was made, and the headers around it."""
+"""The receipt of an answer, and its headers."""
 
 import json
 from typing import Any
@@ -59,7 +59,7 @@ def test_headers_of_success_and_failure(server: RunningServer) -> None:
     with server.client() as client:
         good = client.post(PATH, json=BODY, headers={"x-request-id": "mine-1"})
         bad = client.post(PATH, json=BODY | {"n": 0}, headers={"x-request-id": "not fit"})
-        unknown = client.post(PATH, json=BODY | {"model": "tinny"})
+        unknown = client.post(PATH, json=BODY | {"model": "TINNY"})
     assert good.headers["x-request-id"] == "mine-1"
     assert int(good.headers["openai-processing-ms"]) >= 0
     assert bad.headers["x-request-id"].startswith("req_")
@@ -76,5 +76,5 @@ def test_errors_say_whether_to_try_again() -> None:
 
 
 def test_the_comment_is_one_that_parsers_skip() -> None:
-    assert encode_waiting(3, 11.2) == b": waiting, 3 ahead, about 12 s\n\n"
-    assert encode_waiting(0, 0) == b": waiting\n\n"
+    assert encode_waiting(3, 11.2) == b": waiting, 3 ahead, about 12 s\n"
+    assert encode_waiting(0, 0) == b": waiting\n"

@@ -57,10 +57,12 @@ async def test_a_stream_shows_the_progress(tmp_path: Path) -> None:
     async with waiting(tmp_path) as served:
         client, running = served.request(stream=True)
         await until(lambda: body_of(client).count("%") >= 2)
-        assert re.search(rf"^: loading {MODEL} \d+ %\n\n", body_of(client), re.MULTILINE)
+        assert re.search(rf"^: loading {MODEL} \d+ %\n:", body_of(client), re.MULTILINE)
         served.loader.gate.set()
         await running
         assert body_of(client).endswith("data: [DONE]\n\n")
+        # Some clients take each blank line for the end of an event.
+        assert all("\ndata: " in event for event in body_of(client).removesuffix("\n\n").split("\n\n"))
         assert served.model.running == 0
 
 

@@ -131,7 +131,6 @@ UNSUPPORTED = (400, "unsupported_parameter")
             VALUE, "messages[1].name", "holds no `function_call` of `f`",
         ),
         ({"messages": [USER, {"role": "function", "content": "1"}]}, MISSING_PARAMETER, "messages[1].name", "required"),
-        ({"messages": [{"role": "assistant", "content": None}]}, MISSING_PARAMETER, "messages[0].content", "required"),
         ({"messages": [USER | {"content": None, "refusal": "No."}]}, MISSING_PARAMETER, "messages[0].content", "req"),
         ({"messages": [USER, RESULT]}, VALUE, "messages[1].tool_call_id", "made no call of the id `c`"),
         ({"messages": [CALLING, RESULT, RESULT]}, VALUE, "messages[2].tool_call_id", "has its result already"),

@@ -146,7 +146,6 @@ ROUND = [user(text("x")), assistant(CALL)]
     [
         ({"messages": []}, "invalid_value", "messages"),
         ({"messages": [user()]}, "missing_parameter", "messages[0].content"),
-        ({"messages": [assistant()]}, "missing_parameter", "messages[0].content"),
         ({"messages": [{"role": "user"}]}, "missing_parameter", "messages[0].content"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "unsupported_parameter", "messages[0].role"),
         ({"messages": [user({"type": "document"})]}, "unsupported_parameter", "messages[0].content[0].type"),

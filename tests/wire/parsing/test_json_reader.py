@@ -52,6 +52,17 @@ def test_half_an_emoji_is_a_replacement_character(body: bytes, value: Any) -> No
     assert read_json(body) == value
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert read_json(mark + b'{"a": 1}') == {"a": 1}
+    assert read_json(mark + b"[1,]") == [1]
+    assert refusal(mark + mark + b"{}").startswith("Invalid JSON at line 1, column 1")
+
+
+def test_an_empty_body_is_called_empty() -> None:
+    assert refusal(b"") == refusal(b"\xef\xbb\xbf") == "The body is empty: send a JSON object."
+
+
 @given(st.lists(st.sampled_from(["\ud83d", "\ude00", "\\", '"', "a", "é", "u"])))
 def test_any_text_of_utf_16_units_is_taken(units: list[str]) -> None:
     text = "".join(units)
@@ -67,7 +78,6 @@ def test_a_large_body_with_half_an_emoji_is_refused() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "Invalid JSON at line 1, column 1: expecting value."),
         (b"[,]", "Invalid JSON at line 1, column 2: expecting value."),
         (b"{,}", "Invalid JSON at line 1, column 2: expecting property name enclosed in double quotes."),
         (b"[1,,]", "Invalid JSON at line 1, column 4: expecting value."),

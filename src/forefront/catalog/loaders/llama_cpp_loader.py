@@ -8,6 +8,7 @@ from typing import Final
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader, Progress
 from forefront.catalog.loaders.fingerprint import fingerprint
 from forefront.catalog.loaders.local_loader import LocalLoader
+from forefront.catalog.machine_cpus import limited_threads
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
@@ -85,7 +86,7 @@ class LlamaCppLoader:
         options, arguments = self.options, self.arguments
         if source.projector is not None and not {"--mmproj", "-mm"} & set(arguments):
             arguments = (*arguments, "--mmproj", str(source.projector))
-        return LlamaCppOptions(options.threads, options.kv_cache_bytes, self.context_length, arguments)
+        return LlamaCppOptions(limited_threads(options.threads), options.kv_cache_bytes, self.context_length, arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Pro
 from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
 from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.loaders.hf_model import HfModel
-from forefront.catalog.loaders.ir_model import ir_digest, load_ir, load_ir_tokenizer, read_facts
+from forefront.catalog.loaders.ir_model import check_ir_generates, ir_digest, load_ir, load_ir_tokenizer, read_facts
 from forefront.catalog.loaders.prepared_model import NOT_ON_CLUSTER, PreparedModel
+from forefront.catalog.machine_cpus import limited_threads
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.tuning import Tunings
+from forefront.catalog.tuning_store import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend
 from forefront.chat.local.loading import (
     EmbeddingParts,
@@ -145,6 +146,7 @@ def read_text(source: ModelSource, cache: ModelCache, context_length: int | None
     """The text side of a model, for a server whose replicas run elsewhere. Raises `SourceError`."""
     with _source_errors(source):
         if source.is_ir:
+            check_ir_generates(source.path)
             tokenizer, facts = load_ir_tokenizer(source.path), read_facts(source.path)
         else:
             tokenizer, facts = _open_text_model(source, cache).text()
@@ -153,11 +155,21 @@ def read_text(source: ModelSource, cache: ModelCache, context_length: int | None
     return ModelText(tokenizer, facts)
 
 
+def check_generates(source: ModelSource, cache: ModelCache) -> None:
+    """Raises `SourceError` for a model that cannot run on a cluster, as it makes embeddings."""
+    with _source_errors(source):
+        if source.is_ir:
+            check_ir_generates(source.path)
+        else:
+            _open_text_model(source, cache)
+
+
 def weights_digest(source: ModelSource, cache: ModelCache) -> str:
     """The hash of the weights, as in `Build`, of a model for a cluster. Reads all of the files the first time. Raises
     `SourceError`."""
     with _source_errors(source):
         if source.is_ir:
+            check_ir_generates(source.path)
             return f"sha256:{ir_digest(source.path, cache)}"
         return f"sha256:{_open_text_model(source, cache).digest}"
 
@@ -241,12 +253,11 @@ def load_parts(
 
 
 def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: ModelOptions) -> ModelOptions:
-    """The options with what `forefront tune` has found."""
-    tuning = None if tunings is None else tunings.find(digest)
-    if tuning is None:
-        return options
-    _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
-    return tuning.apply(options)
+    """The options with what `forefront tune` has found, and with no more threads than there are CPUs."""
+    if (tuning := None if tunings is None else tunings.find(digest)) is not None:
+        _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
+        options = tuning.apply(options)
+    return replace(options, threads=limited_threads(options.threads))
 
 
 def _backend(

@@ -11,8 +11,8 @@ from llguidance import LLMatcher
 from forefront.chat.grammar.automaton.completion import Completer
 from forefront.chat.grammar.automaton.network import INFINITE
 from forefront.chat.grammar.grammar_constraint import GrammarConstraint
+from forefront.chat.grammar.grammar_source import GrammarRefusedError, GrammarSource
 from forefront.chat.grammar.grammar_worker import CheckedGrammar, GrammarWorker, compile_here
-from forefront.chat.grammar.source import GrammarRefusedError, GrammarSource
 from forefront.chat.grammar.triggered_constraint import TriggeredConstraint, Triggers
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.engine.constraint import Constraint

@@ -10,7 +10,7 @@ from llguidance import LLMatcher
 from forefront.chat.grammar.automaton.completion import Completer, Position
 from forefront.chat.grammar.automaton.network import INFINITE
 from forefront.chat.grammar.automaton.regex_automaton import TooComplexError
-from forefront.chat.grammar.source import GrammarRefusedError
+from forefront.chat.grammar.grammar_source import GrammarRefusedError
 from forefront.chat.grammar.vocabulary import Vocabulary
 from forefront.engine.constraint import MAX_ROLLBACK, Mask
 

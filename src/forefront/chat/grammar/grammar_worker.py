@@ -15,7 +15,7 @@ from llguidance import LLMatcher, LLParserLimits
 from forefront.chat.grammar.automaton.lark_reader import LarkSyntaxError, read_lark
 from forefront.chat.grammar.automaton.network import INFINITE, Network, UnsupportedGrammarError, available_bytes
 from forefront.chat.grammar.automaton.regex_automaton import RegexAutomaton
-from forefront.chat.grammar.source import (
+from forefront.chat.grammar.grammar_source import (
     MAX_RELAXATION,
     ExpandedGrammar,
     GrammarRefusedError,

@@ -7,7 +7,7 @@ from typing import Final
 from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from forefront.chat.grammar.compiler import Grammars
-from forefront.chat.grammar.source import GrammarSource, json_schema_source
+from forefront.chat.grammar.grammar_source import GrammarSource, json_schema_source
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.harmony import HarmonyFormat
 from forefront.chat.tools.tool_grammar import tool_grammar

@@ -34,6 +34,14 @@ class Batch:
         return sum(generation.cached_tokens for generation in self._firsts)
 
     @property
+    def predicted(self) -> tuple[int, int]:
+        """Accepted and rejected tokens of the requests' predictions."""
+        return (
+            sum(generation.accepted_prediction_tokens for generation in self._firsts),
+            sum(generation.rejected_prediction_tokens for generation in self._firsts),
+        )
+
+    @property
     def sampled(self) -> int:
         """Tokens sampled so far."""
         return sum(generation.sampled for generation in self._firsts)

@@ -187,7 +187,8 @@ def _preparer(
     )
     bound = PromptSizeLimit(engine.context_limit, tokenizer.longest)
     prompts = None if template is None else PromptBuilder(tokenizer, template, bound)
-    limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens)
+    predictions = engine.takes_predictions
+    limits = ModelLimits(engine.context_limit, bound, engine.vocabulary_size, end_tokens, predictions)
     return RequestPreparer(tokenizer, prompts, model_format, structured_output, limits)
 
 

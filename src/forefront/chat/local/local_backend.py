@@ -134,7 +134,16 @@ class LocalBackend:
         waited, prefill, decode = begin - prepared.received, first - begin, time.monotonic() - first
         report = RunReport(effective_sampling(prepared.requests[0]), waited, prefill, decode, moves=batch.moves)
         counts = usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
-        yield Completed(prepared.prompt_tokens, *counts, report)
+        yield Completed(prepared.prompt_tokens, *counts, report, _predicted(prepared, batch.predicted))
+
+
+def _predicted(prepared: PreparedGeneration, counts: tuple[int, int]) -> tuple[int, int] | None:
+    """The accepted and rejected tokens of a request's prediction, None without one. Tokens that the engine sampled
+    before it learned of a stop are no part of the answer."""
+    if not prepared.predicted:
+        return None
+    accepted, rejected = counts
+    return min(accepted, sum(answer.tokens for answer in prepared.answers)), rejected
 
 
 def _decode(answers: Sequence[ChoiceDecoder], tokens: Sequence[Token]) -> Iterator[Event]:

@@ -36,12 +36,13 @@ _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`
 class PreparedGeneration:
     """A `PreparedRequest` for the engine: one of `requests` for each prompt, one of `answers` for each choice, in the
     order of the prompts. `received` is the monotonic time at which its preparation began, `unenforced` are the paths of
-    keywords of schemas that do not bind the answers."""
+    keywords of schemas that do not bind the answers. `predicted`: the client has sent a prediction."""
 
     requests: Sequence[GenerateRequest]
     answers: Sequence[ChoiceDecoder]
     received: float
     unenforced: tuple[str, ...] = ()
+    predicted: bool = False
 
     @property
     def prompt_tokens(self) -> int:
@@ -56,12 +57,14 @@ class PreparedGeneration:
 
 @dataclass(frozen=True, slots=True)
 class ModelLimits:
-    """The context in tokens and in bytes of text, the size of the vocabulary, and the tokens that end an answer."""
+    """The context in tokens and in bytes of text, the size of the vocabulary, and the tokens that end an answer.
+    `predictions`: the engine uses predicted outputs."""
 
     context: int
     text_bound: PromptSizeLimit
     vocabulary_size: int
     end_tokens: frozenset[int]
+    predictions: bool = True
 
 
 class RequestPreparer:
@@ -106,9 +109,11 @@ class RequestPreparer:
             stop_tokens=self._ends(request),
             tenant=tenant,
             constraint=self._at_least(request, constraint.start),
+            prediction=await self._prediction(request, tenant),
         )
         answers = chat_decoders(request, self._format, prompt.text)
-        return PreparedGeneration([generate], answers, received, constraint.left_out)
+        predicted = request.prediction is not None
+        return PreparedGeneration([generate], answers, received, constraint.left_out, predicted)
 
     async def completion(self, request: CompletionRequest, tenant: Tenant) -> PreparedGeneration:
         """Prepare continuations of prompts."""
@@ -154,8 +159,23 @@ class RequestPreparer:
 
     def ignored(self, request: ChatRequest) -> tuple[str, ...]:
         """The fields that have no effect for this model. Raises `RequestError` 400 for one that cannot be ignored."""
-        effort = request.reasoning_effort
-        return ("reasoning_effort",) if effort is not None and not self._format.takes_effort(effort) else ()
+        effort, ignored = request.reasoning_effort, tuple[str, ...]()
+        if effort is not None and not self._format.takes_effort(effort):
+            ignored = ("reasoning_effort",)
+        if request.prediction is not None and not self._limits.predictions:
+            ignored += ("prediction",)
+        return ignored
+
+    async def _prediction(self, request: ChatRequest, tenant: Tenant) -> Sequence[int]:
+        """The tokens of the predicted output. Raises `RequestError` for a text that cannot fit into the context."""
+        if request.prediction is None:
+            return ()
+        text, param = request.prediction.text, "prediction.content"
+        self._limits.text_bound.check(text, param, "prediction")
+        if not text or not self._limits.predictions:
+            return ()
+        tokens = await self._codec.encode(text, param, tenant)
+        return tokens[: self._limits.context]
 
     def _ends(self, request: SampledRequest) -> frozenset[int]:
         """The tokens that end the answer in the engine."""

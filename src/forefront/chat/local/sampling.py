@@ -3,7 +3,7 @@
 import secrets
 
 from forefront.engine.request import GenerateRequest, SamplingParams
-from forefront.wire.completions.request import SampledRequest
+from forefront.wire.completions.request import ChatRequest, SampledRequest
 from forefront.wire.completions.response import EffectiveSampling
 from forefront.wire.errors import RequestError
 
@@ -28,7 +28,8 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
         logit_bias=bias,
         # Drawn here, so that the receipt can name it. 53 bits are exact in every JSON reader.
         seed=secrets.randbits(53) if request.seed is None else request.seed,
-        repeatable=request.seed is not None,
+        # A client that predicts its answer wants it soon.
+        repeatable=request.seed is not None and not (isinstance(request, ChatRequest) and request.prediction),
         top_logprobs=top_logprobs,
     )
 

@@ -9,10 +9,12 @@ from forefront.fairness.tenant import Tenant
 
 
 class TokenEngine(Protocol):
-    """`Engine` of this process, or an engine behind it. `context_limit`: the most tokens of one sequence."""
+    """`Engine` of this process, or an engine behind it. `context_limit`: the most tokens of one sequence.
+    `takes_predictions`: predicted outputs (`GenerateRequest.prediction`) have an effect."""
 
     context_limit: int
     vocabulary_size: int
+    takes_predictions: bool
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""

@@ -43,8 +43,9 @@ class PromptSizeLimit:
         self._limit = limit
         self._token = max(longest, _BYTES_PER_TOKEN)
 
-    def check(self, text: str, param: str) -> None:
-        """Raises `RequestError` `context_length_exceeded` with the fewest tokens that `text` can have."""
+    def check(self, text: str, param: str, what: str = "prompt") -> None:
+        """Raises `RequestError` `context_length_exceeded` with the fewest tokens that `text`, the `what` of a request,
+        can have."""
         # A character has at most four bytes, so most texts need not be encoded to be found short enough.
         most = self._limit * self._token
         if 4 * len(text) <= most or (size := len(text.encode("utf-8", "surrogatepass"))) <= most:
@@ -52,7 +53,7 @@ class PromptSizeLimit:
         least = -(-size // self._token)
         excess = max(least + 1 - self._limit, 1)
         text = (
-            f"{_limit(self._limit)} The prompt is too long: its {size} bytes of text are at least {least} tokens of "
+            f"{_limit(self._limit)} The {what} is too long: its {size} bytes of text are at least {least} tokens of "
             f"{self._token} bytes, which is at least {excess} more than fit with room for an answer."
         )
         raise RequestError("context_length_exceeded", text, param=param)

@@ -163,7 +163,7 @@ def _deploy(console: Console, deploy: "ModuleType", model: ConfiguredModel, sett
         max=most,
         cpus=own.cpus,
         gpus=own.gpus,
-        target_load=own.target_load,
+        target_load=own.wanted_load,
         shrink_seconds=own.shrink_seconds,
         idle_seconds=own.idle_seconds,
     )
@@ -176,7 +176,7 @@ def _deploy(console: Console, deploy: "ModuleType", model: ConfiguredModel, sett
             else:
                 console.print(f"{model.name}: {printable(text)}", markup=False)
 
-        deploy.deploy(replica_spec(model, settings.ray, digest), application, report)
+        deploy.deploy(replica_spec(model, settings.ray, digest, settings.tracing.endpoint), application, report)
     console.print(f"{model.name} is ready: {time.monotonic() - began:.1f} s", markup=False)
 
 

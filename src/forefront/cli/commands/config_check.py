@@ -9,6 +9,7 @@ from rich.console import Console
 
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
+from forefront.cli.loaders.upstream_model import upstream_spec
 from forefront.cli.settings.config import ConfigError, find_config, load_config
 from forefront.cli.settings.environment import unknown_variables
 from forefront.cli.settings.model_list import list_models
@@ -43,7 +44,9 @@ def check(file: ConfigFile = None) -> None:
 
 def _errors(path: Path | None) -> Iterator[str]:
     try:
-        list_models([], load_config(path).models, ModelOptions())
+        for model in list_models([], load_config(path).models, ModelOptions()):
+            if model.source is None:
+                upstream_spec(model.name, model.settings)
     except (ConfigError, DeviceError, SourceError) as error:
         yield str(error)
     yield from unknown_variables(os.environ)

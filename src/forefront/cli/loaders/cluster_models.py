@@ -11,6 +11,7 @@ from typing import Final
 
 from forefront.catalog.catalog import Catalog
 from forefront.catalog.loaded_model import ModelLoader, Progress
+from forefront.catalog.loaders.local_loader import check_generates
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, SourceError, reference_text
 from forefront.cli.settings.errors import ConfigError
@@ -43,8 +44,10 @@ class ClusterModels:
         cache: ModelCache,
         fetch: Callable[[ModelSource, Progress], ModelSource],
     ) -> ModelLoader:
-        """The loader of one model. Raises `SourceError` for an engine that replicas do not run."""
+        """The loader of one model. Raises `SourceError` for a model or an engine that replicas do not run."""
         _check_engine(configured)
+        if source.remote is None:
+            check_generates(source, cache)
         least, _ = model_settings(self.settings, configured.name).replicas.bounds
         template, context = configured.chat_template, configured.settings.context_length
         return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=least == 0)
@@ -55,8 +58,11 @@ def model_settings(settings: RaySettings, name: str) -> RayModelSettings:
     return settings.models.get(name, RayModelSettings())
 
 
-def replica_spec(configured: ConfiguredModel, settings: RaySettings, weights: str | None) -> ReplicaSpec:
-    """What the replicas of a model run. `weights`: the digest that its files must have. Raises `SourceError`."""
+def replica_spec(
+    configured: ConfiguredModel, settings: RaySettings, weights: str | None, traces: str | None = None
+) -> ReplicaSpec:
+    """What the replicas of a model run. `weights`: the digest that its files must have. `traces`: the endpoint of
+    traces. Raises `SourceError`."""
     _check_engine(configured)
     assert configured.source is not None
     own, source = model_settings(settings, configured.name), configured.source
@@ -80,6 +86,7 @@ def replica_spec(configured: ConfiguredModel, settings: RaySettings, weights: st
         weights=weights,
         stall_seconds=settings.stall_seconds,
         grace_seconds=settings.grace_seconds,
+        traces=traces,
     )
 
 

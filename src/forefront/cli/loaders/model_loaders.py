@@ -16,6 +16,7 @@ from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.machine_memory import machine_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.model_settings import parse_keep
+from forefront.catalog.process_memory import anonymous_memory
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import ModelLock, PulledModels
 from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
@@ -113,7 +114,7 @@ def make_catalog(
     loaded. Raises `SourceError`."""
     models = [make_model(one, home, cluster) for one in configured]
     limit = memory_limit(settings)
-    catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds))
+    catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds, memory=anonymous_memory))
     check_kept(models, limit)
     # Models that are always kept first: the others get what is left.
     for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):

@@ -61,7 +61,7 @@ def find_config(path: Path | None, home: Path) -> Path | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError:
         raise ConfigError(f"{path} is not TOML: it nests too deep") from None
     except OSError as error:

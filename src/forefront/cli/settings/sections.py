@@ -101,16 +101,23 @@ class ReplicaRange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fro
 
 class RayModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """`[ray.models.NAME]`: the replicas of a model, what each reserves on its node, and when they are added: at
-    `target_load` of their slots. Replicas are removed after `shrink_seconds` with less load, the last one after
-    `idle_seconds` without a request."""
+    `target_load` of their slots (None: by the device). Replicas are removed after `shrink_seconds` with less load, the
+    last one after `idle_seconds` without a request."""
 
     replicas: ReplicaRange = ReplicaRange()
     cpus: Annotated[float, Meta(gt=0, le=4096)] = 1.0
     gpus: Annotated[float, Meta(ge=0, le=64)] = 0.0
     kv_cache_gib: Annotated[float, Meta(ge=0.01, le=4096)] | None = None
-    target_load: Annotated[float, Meta(gt=0, le=1)] = 0.7
+    target_load: Annotated[float, Meta(gt=0, le=1)] | None = None
     shrink_seconds: Seconds = 60.0
     idle_seconds: Seconds = 300.0
+
+    @property
+    def wanted_load(self) -> float:
+        """`target_load`, or its default: on CPUs each sequence of a batch lengthens the steps of all others."""
+        if self.target_load is not None:
+            return self.target_load
+        return 0.7 if self.gpus else 0.15
 
 
 class RaySettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -57,8 +57,8 @@ class ChatCompletions:
         a stream of chunks, else a completion. The other parameters are those of `ChatParams`: `model`,
         `max_tokens`, `temperature`, `top_p`, `top_k`, `min_p`, `stop`, `seed`, `n`, `logprobs`, `top_logprobs`,
         `presence_penalty`, `frequency_penalty`, `repetition_penalty`, `logit_bias`, `stream_options`, `tools`,
-        `tool_choice`, `parallel_tool_calls`, `response_format`, `regex`, `grammar`, `reasoning_effort`, `deadline_ms`,
-        `extra_body`, `extra_headers`, `timeout`, `idempotency_key`.
+        `tool_choice`, `parallel_tool_calls`, `response_format`, `regex`, `grammar`, `reasoning_effort`, `prediction`,
+        `deadline_ms`, `extra_body`, `extra_headers`, `timeout`, `idempotency_key`.
 
         Raises `APIError`, and `InvalidArgumentError` for arguments that cannot be sent.
         """

@@ -25,6 +25,13 @@ class RefusalPartParam(TypedDict):
     refusal: str
 
 
+class PredictionParam(TypedDict):
+    """What the completion will probably be, as a text or as parts that follow each other."""
+
+    type: Literal["content"]
+    content: str | Iterable[TextPartParam]
+
+
 class SystemMessageParam(TypedDict):
     """Instructions for the model. `developer` means the same as `system`."""
 

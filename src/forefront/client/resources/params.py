@@ -7,6 +7,7 @@ from forefront.client.resources.message_params import (
     FunctionParam,
     GrammarParam,
     MessageParam,
+    PredictionParam,
     ResponseFormatParam,
     StreamOptionsParam,
     ToolChoiceParam,
@@ -73,6 +74,7 @@ class ConversationParams(GenerationParams, total=False):
     functions: Iterable[FunctionParam] | None
     function_call: Literal["none", "auto"] | ToolNameParam | None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
+    prediction: PredictionParam | None
     metadata: Mapping[str, str] | None
     store: bool | None
     service_tier: str | None

@@ -105,6 +105,8 @@ class GenerationDispatcher:
         generation = work.generation
         if delta.cached and not generation.sampled:
             generation.cached_tokens = delta.cached
+        generation.accepted_prediction_tokens += delta.accepted_prediction
+        generation.rejected_prediction_tokens += delta.rejected_prediction
         tokens = work.add(delta)
         self.tokens_sampled += len(tokens)
         finished = bool(delta.finish) and work.finished
@@ -209,7 +211,9 @@ class GenerationDispatcher:
     def available(self) -> None:
         """See `PoolEvents.available`."""
         waiting, self._waiting = self._waiting, {}
-        for work, deadline in waiting.items():
+        moved = [item for item in waiting.items() if item[0].generation.moves]
+        new = [item for item in waiting.items() if not item[0].generation.moves]
+        for work, deadline in [*reversed(moved), *new]:
             self._dispatch(work)
             if work in self._waiting:
                 self._waiting[work] = deadline
@@ -219,7 +223,7 @@ class GenerationDispatcher:
         take."""
         if reason is None and not self.router.available(connection.state.fingerprint):
             return
-        for number, work in list(connection.generations.items()):
+        for number, work in reversed(list(connection.generations.items())):
             if number not in connection.generations:
                 continue  # sending has broken the connection, and all have moved
             self._take_off(connection, work)
@@ -242,7 +246,8 @@ class GenerationDispatcher:
                 future.set_result(0)
         for work in works:
             work.leave()
-        for work in works:
+        # On the replica, each precedes those before it.
+        for work in reversed(works):
             self._move(work, f"the replica was lost: {reason}")
 
     def tick(self, now: float) -> None:

@@ -26,6 +26,8 @@ class RemoteEngine:
     """The `TokenEngine` of one model on a cluster. `wake` is called when a request finds no replica, and
     several times a second while it waits."""
 
+    takes_predictions = True
+
     def __init__(
         self,
         model: RemoteModel,

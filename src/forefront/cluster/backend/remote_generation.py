@@ -59,7 +59,9 @@ class RemoteGeneration:
         request = self.request
         self.number, self.placement = number, placement
         resumed: list[Resumed] = []
-        if any(self._outputs):
+        # A moved one without tokens, too: the replica computes it before new ones. Several continuations without tokens
+        # share the computation of their prompt instead.
+        if any(self._outputs) or (self.generation.moves and request.n == 1):
             resumed = [
                 Resumed(index, pack_tokens(output))
                 for index, output in enumerate(self._outputs)
@@ -80,6 +82,7 @@ class RemoteGeneration:
             prompt_work=placement.prompt_work,
             output_work=placement.output_work,
             trace=self._trace,
+            prediction=pack_tokens(request.prediction),
         )
 
     def leave(self) -> None:

@@ -34,10 +34,8 @@ def run(kind: str, port: int, cpus: float, directory: str) -> None:
         temp_dir=directory,
     )
     if kind == "head":
-        parameters.update(gcs_server_port=port)
-        if redis := os.environ.get("RAY_REDIS_ADDRESS"):
-            # The GCS keeps its state there, over its own end.
-            parameters.update(external_addresses=[redis])
+        # With RAY_REDIS_ADDRESS, the GCS keeps its state there, over its own end.
+        parameters.update(gcs_server_port=port, redis_password=os.environ.get("RAY_REDIS_PASSWORD", ""))
     else:
         parameters.update(gcs_address=f"{LOOPBACK}:{port}", node_manager_port=0)
     ended = threading.Event()

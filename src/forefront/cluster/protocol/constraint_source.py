@@ -3,7 +3,7 @@
 import msgspec
 
 from forefront.chat.grammar.compiler import CompiledGrammar
-from forefront.chat.grammar.source import GrammarSource, Kind
+from forefront.chat.grammar.grammar_source import GrammarSource, Kind
 from forefront.chat.output.min_tokens import MinimumLengthFactory
 from forefront.engine.constraint import ConstraintFactory
 

@@ -47,9 +47,9 @@ class Resumed(_Message):
 
 
 class Submit(_Message, tag="submit"):
-    """A generation: the fields of `GenerateRequest`. `id` is the server's number for it on this connection. Tokens are
-    32-bit integers, lowest byte first. `tenant` and `weight` are those of the project. `prompt_work` and `output_work`:
-    see `Placement`. `trace`: the headers of the request's trace context."""
+    """A generation: the fields of `GenerateRequest`. `id` is the server's number for it on this connection. Tokens and
+    `prediction` are 32-bit integers, lowest byte first. `tenant` and `weight` are those of the project.
+    `prompt_work` and `output_work`: see `Placement`. `trace`: the headers of the request's trace context."""
 
     id: int
     prompt: bytes
@@ -65,6 +65,7 @@ class Submit(_Message, tag="submit"):
     prompt_work: int = 0
     output_work: int = 0
     trace: dict[str, str] = {}
+    prediction: bytes = b""
 
 
 class Cancel(_Message, tag="cancel"):
@@ -115,7 +116,8 @@ class PromptScore(_Message):
 class Delta(_Message):
     """New tokens of one generation. `choices` has the continuation of each, if not all are of the first.
     `finish` has the finish reasons by the places of the tokens that end a continuation. `scores`, one for each token,
-    and `prompt` are present if the request has log-probabilities. `cached`: prompt tokens found in the cache."""
+    and `prompt` are present if the request has log-probabilities. `cached`: prompt tokens found in the cache.
+    `accepted_prediction` and `rejected_prediction`: tokens of the prediction since the last message."""
 
     id: int
     tokens: list[int]
@@ -124,6 +126,8 @@ class Delta(_Message):
     choices: list[int] = []
     scores: list[Score] = []
     prompt: list[PromptScore] = []
+    accepted_prediction: int = 0
+    rejected_prediction: int = 0
 
 
 class Tokens(_Message, tag="tokens"):

@@ -13,7 +13,8 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` is the name of the built-in model, a path that every node has, or a reference that each node pulls into its
     `home` (None: `FOREFRONT_HOME`). `weights`: the digest that the files must have, if it is known. `chat_template` is
-    a text; None for the model's own. `grace_seconds`: see `ReplicaServer.drain`.
+    a text; None for the model's own. `grace_seconds`: see `ReplicaServer.drain`. `traces`: the endpoint of traces; None
+    for that of the node's environment.
     """
 
     name: str
@@ -25,6 +26,7 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
     home: str | None = None
     stall_seconds: float = 5.0
     grace_seconds: float = 30.0
+    traces: str | None = None
 
     def model_source(self) -> ModelSource:
         """The model on this node. Raises `SourceError`."""

@@ -67,7 +67,7 @@ class RunningReplica:
         engine.start()
         await asyncio.wait_for(self.check(), _PROBE_SECONDS)
         constraints = ConstraintBuilder(parts.grammars, parts.end_tokens, engine.vocabulary_size)
-        self._tracer = choose_tracer(None, os.environ)
+        self._tracer = choose_tracer(spec.traces, os.environ)
         self.server = ReplicaServer(engine, constraints, secret, slots, self._tracer)
         port = await self.server.start(host, tls)
         self.identity = ReplicaIdentity(

@@ -13,9 +13,12 @@ from forefront.observability.tracing import Tracer
 
 class ServedGeneration:
     """One generation of a server. `generation` is None until its constraint is built. The work that it still counts for
-    is `prompt_work` + `output_work`."""
+    is `prompt_work` + `output_work`. The server knows of `accepted` and `rejected` tokens of its prediction."""
 
-    __slots__ = ("cached_known", "generation", "id", "output_work", "paused", "prompt_work", "task", "trace")
+    __slots__ = (
+        "accepted", "cached_known", "generation", "id", "output_work", "paused", "prompt_work", "rejected", "task",
+        "trace",
+    )  # fmt: skip
 
     def __init__(self, message: Submit, tracer: Tracer | None) -> None:
         self.id = message.id
@@ -23,7 +26,16 @@ class ServedGeneration:
         self.generation: Generation | None = None
         self.task: asyncio.Task[None] | None = None
         self.paused = self.cached_known = False
+        self.accepted = self.rejected = 0
         self.trace = None if tracer is None or not message.trace else GenerationTrace(tracer, message)
+
+    def add_prediction(self, delta: Delta) -> Delta:
+        """Add the tokens of the prediction since the last message, in place."""
+        if (generation := self.generation) is not None:
+            accepted, rejected = generation.accepted_prediction_tokens, generation.rejected_prediction_tokens
+            delta.accepted_prediction, delta.rejected_prediction = accepted - self.accepted, rejected - self.rejected
+            self.accepted, self.rejected = accepted, rejected
+        return delta
 
     def stop(self) -> "asyncio.Future[None] | None":
         """Cancel it. The future of its release, if the engine has it."""
@@ -47,6 +59,7 @@ def decode_request(message: Submit) -> GenerateRequest:
         tenant=Tenant(message.tenant, message.weight),
         prompt_logprobs=message.prompt_logprobs,
         resumed=[ResumedOutput(each.index, unpack_tokens(each.tokens)) for each in message.resumed],
+        prediction=unpack_tokens(message.prediction),
     )
 
 

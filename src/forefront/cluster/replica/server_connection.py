@@ -206,14 +206,14 @@ class ServerConnection:
 
     def _delta(self, served: ServedGeneration, generation: Generation, tokens: list[Token]) -> Delta:
         if served.cached_known:
-            return encode_tokens(served.id, tokens)
+            return served.add_prediction(encode_tokens(served.id, tokens))
         served.cached_known = True
         if served.trace is not None:
             served.trace.first_token()
         self._replica.work -= served.prompt_work
         served.prompt_work = 0
         self._replica.cached_tokens += generation.cached_tokens
-        return encode_tokens(served.id, tokens, generation.cached_tokens)
+        return served.add_prediction(encode_tokens(served.id, tokens, generation.cached_tokens))
 
     def _fail(self, served: ServedGeneration, error: Exception) -> None:
         kind = "step"

@@ -87,10 +87,10 @@ class Scheduler:
         return self._running.preemptions
 
     def add(self, sequence: Sequence) -> None:
-        """Queue a new sequence."""
+        """Queue a new sequence. One that another engine has begun precedes its tenant's others."""
         if self._tenants.find(sequence) is None and self._tenants.any_with(_MANY):
             self.step_budget.contend()
-        self._tenants.queue(sequence, first=False)
+        self._tenants.queue(sequence, first=sequence.started)
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a finished or cancelled sequence and release its blocks. Does nothing for an unknown one."""

@@ -8,6 +8,7 @@ from forefront.engine.speculation.draft_model import DraftModelDrafter, DraftRun
 from forefront.engine.speculation.drafter_chain import DrafterChain
 from forefront.engine.speculation.forced_tokens import ForcedTokensDrafter
 from forefront.engine.speculation.ngram_drafter import NgramDrafter
+from forefront.engine.speculation.prediction_drafter import PredictionDrafter
 
 # Matching tokens from which a repetition is more likely right than a draft model.
 _LONG_MATCH: Final = 8
@@ -19,7 +20,9 @@ def create_drafter(options: ModelOptions, draft_model: DraftRunner | None = None
         return None
     # The rounding of activations magnifies the differences between steps of one token and of several.
     exact = not options.quantize_activations
+    drafters: list[Drafter] = [PredictionDrafter(), ForcedTokensDrafter()]
     if draft_model is None:
-        return DrafterChain([ForcedTokensDrafter(), NgramDrafter()], exact=exact)
-    drafters: list[Drafter] = [ForcedTokensDrafter(), NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)]
+        drafters.append(NgramDrafter())
+    else:
+        drafters += [NgramDrafter(_LONG_MATCH), DraftModelDrafter(draft_model)]
     return DrafterChain(drafters, exact=exact)

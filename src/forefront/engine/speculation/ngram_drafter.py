@@ -13,7 +13,7 @@ from forefront.engine.speculation.ngram_index import MAX_MATCH, NGRAM, NgramInde
 from forefront.engine.speculation.recent_outputs import SEPARATOR, OutputsByTenant, RecentOutputs
 
 # A match of this length is right as often as not.
-_EVEN_MATCH = 2.0
+_EVEN_MATCH = 3.0
 
 
 class NgramDrafter:

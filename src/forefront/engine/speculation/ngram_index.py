@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 
 # Tokens of an indexed n-gram. Shorter repetitions predict little.
-NGRAM: Final = 3
+NGRAM: Final = 2
 # Compared tokens before a position. Longer matches are equally good.
 MAX_MATCH: Final = 24
 _SMALLEST: Final = 256
 # Primes that keep the sums of `_hash` within 63 bits for token ids of 32 bits.
-_FACTORS: Final = (1_000_003, 69_061, 2_654_435)
+_FACTORS: Final = (1_000_003, 2_654_435)
 _SHIFT: Final = 7
 # From this number of tokens on, numpy is faster than a loop.
 _MANY: Final = 24
@@ -47,7 +47,7 @@ class NgramIndex:
         else:
             text, table, mask = self.text, self._table, self._mask
             for place in range(max(begin, NGRAM), len(text)):
-                table[_hash(text[place - 3], text[place - 2], text[place - 1]) & mask] = place
+                table[_hash(text[place - 2], text[place - 1]) & mask] = place
 
     def find(self, context: Tokens[int]) -> tuple[int, int]:
         """The position in the text behind the latest occurrence of the last `NGRAM` tokens of `context`, and how many
@@ -55,7 +55,7 @@ class NgramIndex:
         if len(context) < NGRAM or len(self.text) <= NGRAM:
             return 0, 0
         text = self.text
-        place = self._table[_hash(context[-3], context[-2], context[-1]) & self._mask]
+        place = self._table[_hash(context[-2], context[-1]) & self._mask]
         most = min(place, len(context), MAX_MATCH)
         matching = next((count for count in range(most) if text[place - 1 - count] != context[-1 - count]), most)
         return (place, matching) if matching >= NGRAM else (0, 0)
@@ -75,11 +75,11 @@ class NgramIndex:
         if begin >= len(self.text):
             return
         text = np.frombuffer(self.text, np.int32)[begin - NGRAM : -1].astype(np.int64)
-        buckets = _hash(text[:-2], text[1:-1], text[2:]) & self._mask
+        buckets = _hash(text[:-1], text[1:]) & self._mask
         # Of equal indices the last is kept.
         np.frombuffer(self._table, np.int32)[buckets] = np.arange(begin, len(self.text), dtype=np.int32)
 
 
-def _hash(first: Any, second: Any, third: Any) -> Any:
-    """The hash of three tokens, or of three arrays of them."""
-    return (first * _FACTORS[0] + second * _FACTORS[1] + third * _FACTORS[2]) >> _SHIFT
+def _hash(first: Any, second: Any) -> Any:
+    """The hash of two tokens, or of two arrays of them."""
+    return (first * _FACTORS[0] + second * _FACTORS[1]) >> _SHIFT

@@ -44,6 +44,8 @@ class LlamaCppLimits:
 class LlamaCppEngine:
     """The `TokenEngine` of a running llama.cpp server."""
 
+    takes_predictions = False
+
     def __init__(self, process: EngineProcess, limits: LlamaCppLimits, pieces: PieceIndex) -> None:
         self.context_limit, self.vocabulary_size = limits.context, limits.vocabulary_size
         self._process, self._limits, self._pieces = process, limits, pieces

@@ -24,6 +24,9 @@ def hash_key(text: str) -> str:
 
 
 def validate_key(text: str) -> None:
-    """Raise `InvalidApiKeyError` unless `text` has at least 20 visible ASCII characters and no others."""
+    """Raise `InvalidApiKeyError` unless `text` has at least 20 visible ASCII characters, no others, and no quotation
+    marks around them."""
     if len(text) < MIN_LENGTH or not all("!" <= character <= "~" for character in text):
         raise InvalidApiKeyError(f"FOREFRONT_API_KEY must have at least {MIN_LENGTH} visible ASCII characters")
+    if text[0] == text[-1] and text[0] in "\"'":  # `docker run --env-file` keeps quotation marks
+        raise InvalidApiKeyError("FOREFRONT_API_KEY must not stand in quotation marks, which would be part of the key")

@@ -70,7 +70,7 @@ class LedgerWriter:
 
     def start(self) -> None:
         """Send the first heartbeat, which removes dead servers, and start the thread. Raises `StoreError`."""
-        with self._database.write() as connection:
+        with self._database.write(for_ledger=True) as connection:
             send_heartbeat(connection, self._server_id, self._liveness)
         self._schedule_heartbeat()
         self._loop = asyncio.get_running_loop()
@@ -134,7 +134,7 @@ class LedgerWriter:
         heartbeat = not self._store_works or time.monotonic() >= self._next_heartbeat
         if not settlements and not holds and not heartbeat:
             return [], {}
-        with self._database.write() as connection:
+        with self._database.write(for_ledger=True) as connection:
             if heartbeat and not self._send_heartbeat(connection):
                 self._unsure |= self._holding  # other servers removed this one, with its budget leases
             rows = [settlement.row for settlement in settlements if settlement.row is not None]
@@ -216,7 +216,7 @@ class LedgerWriter:
 
     def _unregister(self) -> None:
         try:
-            with self._database.write() as connection:
+            with self._database.write(for_ledger=True) as connection:
                 remove_server(connection, self._server_id)
         except StoreError as error:
             log.warning("this server could not be removed from the store: %s", error)

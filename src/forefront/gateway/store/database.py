@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from forefront.gateway.store.liveness import find_live_server, remove_all_servers
+from forefront.gateway.store.tables import metadata
+from forefront.gateway.store.write_lock import WriteLock
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._write_lock = WriteLock()
 
     @contextmanager
     def read(self, *, statement_timeout: bool = True) -> Iterator[sa.Connection]:
@@ -61,14 +64,21 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A transaction that excludes other writers until its commit. Raises `StoreError`, with nothing written."""
-        with self._store_errors(), self.engine.connect() as raw:
+    def write(self, *, for_ledger: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that excludes other writers until its commit. The ledger's goes before others of this process.
+
+        Raises `StoreError`, with nothing written.
+        """
+        with self._store_errors(), self._turn(for_ledger), self.engine.connect() as raw:
             connection = raw.execution_options(writes=True)
             with connection.begin():
                 if not self.is_sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITE_LOCK)))
                 yield connection
+
+    def _turn(self, for_ledger: bool) -> AbstractContextManager[None]:
+        """The context in which this thread may write."""
+        return self._write_lock.held(_LOCK_TIMEOUT, for_ledger=for_ledger) if self.is_sqlite else nullcontext()
 
     def stream(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[sa.RowMapping]:
         """The rows of a query in batches, for results of any size."""
@@ -93,6 +103,8 @@ class Database:
         driver: Any = self.engine.dialect.dbapi
         try:
             yield
+        except TimeoutError:
+            raise StoreError("other writers hold the database") from None
         except (DBAPIError, sa.exc.TimeoutError, driver.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if isinstance(cause, driver.IntegrityError | driver.DataError):
@@ -109,7 +121,8 @@ def default_url(home: Path) -> str:
 def open_database(url: str, migrations: Path = MIGRATIONS) -> Database:
     """Connect and apply pending `migrations`.
 
-    Raises `StoreError`: not a URL, no connection, no permission, a newer schema, or an older one with a live server.
+    Raises `StoreError`: not a URL, no connection, no permission, a newer schema, an older one with a live server, or an
+    incomplete one.
     """
     database = Database(_engine(url))
     try:
@@ -242,6 +255,9 @@ def _migrate(connection: sa.Connection, migrations: Path) -> None:
             _require_no_live_server(connection, current)
         command.upgrade(config, "head")
         log.info("migrated the store to schema %s", scripts.get_current_head())
+    if missing := set(metadata.tables).difference(sa.inspect(connection).get_table_names()):
+        reason = f"it has no table {min(missing)}, as one of an unreleased version of forefront"
+        raise StoreError(f"the schema of the store is not complete: {reason}; move it away to begin a new one")
 
 
 def _require_no_live_server(connection: sa.Connection, schema: str) -> None:

@@ -109,6 +109,7 @@ _COHERE2: Final = HfFamily(
     windows="period",
     settings={"logit_scale": "logit_scale"},
     defaults={"logit_scale": 0.0625, "sliding_window_pattern": 4},
+    plain={"position_embedding_type": (None, "rope", "rope_gptj")},  # the latter: neighbours are a pair
 )
 _COMMAND_R: Final = HfFamily(
     "command-r", interleaved=True, settings={"logit_scale": "logit_scale"}, defaults={"logit_scale": 0.0625}
@@ -121,6 +122,13 @@ _GRANITE: Final = HfFamily(
         "attention.scale": "attention_multiplier",
         "logit_scale": "logits_scaling",
     },
+)
+# Without a mixture and with attention in every layer. Layers of Mamba are tensors that have no use.
+_GRANITE_HYBRID: Final = replace(
+    _GRANITE,
+    modules={"shared_mlp.input_linear": "ffn_up", "shared_mlp.output_linear": "ffn_down"},
+    aliases={"intermediate_size": "shared_intermediate_size"},
+    plain={"num_local_experts": (None, 0), "position_embedding_type": ("rope",)},
 )
 _NEMOTRON: Final = HfFamily(
     "nemotron", activations=frozenset({"relu2"}), plus_one=True, defaults={"partial_rotary_factor": 0.5}
@@ -261,6 +269,7 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "GemmaForCausalLM": _GEMMA,
     "Glm4ForCausalLM": _GLM4,
     "GraniteForCausalLM": _GRANITE,
+    "GraniteMoeHybridForCausalLM": _GRANITE_HYBRID,
     "HunYuanDenseV1ForCausalLM": _HUNYUAN,
     "InternLM3ForCausalLM": _LLAMA,
     "LlamaForCausalLM": _LLAMA,

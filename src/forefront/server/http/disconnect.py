@@ -55,7 +55,7 @@ def detached(scope: Scope) -> dict[str, Any]:
 
 
 class _ReceivedDisconnection:
-    """Learns of the disconnection from `receive`, for a scope without a connection."""
+    """Detects the disconnection by `receive`, for a scope without a connection."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

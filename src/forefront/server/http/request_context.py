@@ -1,4 +1,4 @@
-"""The request context: what the server knows of one request beside its ASGI scope."""
+"""The request context: the data of one request beside its ASGI scope."""
 
 from collections import Counter
 from typing import Final, Protocol

@@ -1,6 +1,8 @@
 """The messages of one response, buffered for any number of connections, each at its own pace."""
 
 import asyncio
+import math
+from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
@@ -74,15 +76,16 @@ class ReplayBuffer:
         self.done, self.error = True, error
         self._notify()
 
-    async def read(self) -> AsyncGenerator[Message, None]:
-        """Every message from the first on, then new ones. Reading the next one marks the last as sent."""
+    async def read(self, after: int = -1) -> AsyncGenerator[Message, None]:
+        """Every message from the first on, then new ones; of a stream, the events after that number. Reading the next
+        one marks the last as sent."""
         reader = object()
         self._read[reader] = 0
         try:
             while (place := self._read[reader]) >= self._dropped:
                 if place < self._dropped + len(self._messages):
                     yield self._messages[place - self._dropped]
-                    self._read[reader] += 1
+                    self._read[reader] = self._first_after(after) if place == 0 and after >= 0 else place + 1
                     self._notify()
                 elif not self.done:
                     await self._change.wait()
@@ -93,6 +96,13 @@ class ReplayBuffer:
         finally:
             del self._read[reader]
             self._notify()
+
+    def _first_after(self, number: int) -> int:
+        """The place of the first message behind the head with events after that number."""
+        messages, held = self._messages, range(1, len(self._messages))
+        if self._dropped:
+            return 1  # this reader was too slow, or is just behind the head
+        return 1 + bisect_right(held, number, key=lambda place: messages[place].get(EVENT_NUMBER, math.inf))
 
     def _drop(self) -> bool:
         """Drop the first message if a reader has sent it, or none has to; whether it was dropped."""

@@ -4,15 +4,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 from starlette.types import Send
 
 from forefront.server.idempotency.replay_buffer import ReplayBuffer
-from forefront.server.response.sse import EVENT_NUMBER
 from forefront.wire.errors import RequestError, shutting_down
 
 log = logging.getLogger(__name__)
+
+# Messages that a connection gets in one turn: about a millisecond of work.
+_TURN: Final = 64
 
 Application = Callable[[Send], Awaitable[None]]
 
@@ -22,6 +24,9 @@ class RunOwner(Protocol):
 
     def hold(self, run: "SharedRun", size: int) -> bool:
         """Reserve memory for so many more bytes of the run's response; whether there is any."""
+
+    async def wait_for_turn(self, run: "SharedRun") -> None:
+        """Return once a connection may get more messages of the run."""
 
     def deserted(self, run: "SharedRun") -> None:
         """The last connection has closed before the end."""
@@ -62,14 +67,16 @@ class SharedRun:
 
         Raises what the application raised.
         """
-        async with aclosing(self.buffer.read()) as messages:
+        sent = 0
+        async with aclosing(self.buffer.read(after)) as messages:
             async for message in messages:
                 if replayed and message["type"] == "http.response.start":
                     headers = [pair for pair in message["headers"] if not pair[0].startswith(b"x-ratelimit-")]
                     message = {**message, "headers": [*headers, (b"idempotent-replayed", b"true")]}
-                elif message.get(EVENT_NUMBER, after + 1) <= after:
-                    continue
                 await send(message)
+                sent += 1
+                if sent % _TURN == 0:
+                    await self._owner.wait_for_turn(self)
         self._owner.delivered(self)
 
     def cancel_in(self, seconds: float) -> None:

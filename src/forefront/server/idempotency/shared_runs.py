@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
+from forefront.fairness.fair_semaphore import FairSemaphore
 from forefront.fairness.holdings import Holdings
+from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.server.idempotency.shared_run import Application, SharedRun
 from forefront.wire.errors import RequestError
 
@@ -82,6 +84,7 @@ class SharedRuns:
         self._tasks: dict[asyncio.Task[None], SharedRun] = {}
         self._memory = Holdings()
         self._counts = Holdings()
+        self._sending = FairSemaphore(1)
 
     def join(self, owner: str, name: Hashable, fingerprint: bytes, application: Application) -> tuple[SharedRun, bool]:
         """`owner`'s run of that name, and whether it existed before. A new one starts `application`.
@@ -127,6 +130,13 @@ class SharedRuns:
             self._drop(run)
         self._make_room()
         return run in self._entries
+
+    async def wait_for_turn(self, run: SharedRun) -> None:
+        """See `RunOwner`. One connection gets messages in an iteration of the event loop, projects in turns. What is
+        held is sent to a client that reads fast without any wait, which would fill the loop."""
+        entry = self._entries.get(run)
+        async with self._sending.slot(NO_TENANT if entry is None else Tenant(entry.owner)):
+            await asyncio.sleep(0)
 
     def deserted(self, run: SharedRun) -> None:
         """See `RunOwner`. A run that cannot be joined any more is cancelled."""

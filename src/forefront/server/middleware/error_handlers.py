@@ -1,6 +1,7 @@
 """Exceptions of the application as error responses: statuses from the table of codes, no internals."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,6 +12,21 @@ from starlette.types import Scope
 from forefront.server.http.error_response import error_headers
 from forefront.server.http.request_context import request_context
 from forefront.wire.errors import RequestError
+
+_OPENAI: Final = "use the OpenAI API, whose base URL here ends with `/v1`."
+# Paths that clients request when they are set up for another server, or without a path.
+_OTHER_APIS: Final = {
+    "/v1": "It is the base URL of clients: `POST /v1/chat/completions`, `GET /v1/models` and others are below it.",
+    **dict.fromkeys(
+        ("/api/tags", "/api/chat", "/api/generate", "/api/show", "/api/version", "/api/ps", "/api/embed", "/api/pull"),
+        f"It belongs to the API of Ollama: {_OPENAI}",
+    ),
+    **dict.fromkeys(
+        ("/completion", "/infill", "/props", "/slots", "/apply-template"),
+        f"It belongs to llama.cpp's own API: {_OPENAI}",
+    ),
+    **dict.fromkeys(("/generate", "/generate_stream", "/info"), f"It belongs to TGI's own API: {_OPENAI}"),
+}
 
 
 def error_response(error: RequestError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
@@ -39,6 +55,8 @@ async def http_error(request: Request, error: Exception) -> Response:
     text = f"There is nothing at {path}."
     if (hint := similar_path(path, [route.path for route in request.app.routes])) is not None:
         text += f" Did you mean {hint}? The base URL of clients ends with `/v1`."
+    elif (other := _OTHER_APIS.get(path.rstrip("/").lower())) is not None:
+        text += f" {other}"
     return error_response(RequestError("unknown_url", text), request.scope)
 
 

@@ -136,7 +136,8 @@ class ChunkEncoder(ResponseEncoder):
 
 def usage_of(event: Completed) -> Usage:
     """The usage of the whole request, as it is sent."""
-    return Usage.of(event.prompt_tokens, event.completion_tokens, event.cached_tokens, event.reasoning_tokens)
+    counts = event.prompt_tokens, event.completion_tokens, event.cached_tokens, event.reasoning_tokens
+    return Usage.of(*counts, event.predicted)
 
 
 def _upstream(report: UpstreamReport) -> UpstreamReceipt:

@@ -34,12 +34,14 @@ def with_id(event: bytes, number: int) -> bytes:
 
 
 def encode_comment(text: str) -> bytes:
-    """A comment of one line, which clients skip."""
-    return f": {text}\n\n".encode()
+    """A comment, which clients skip.
+
+    No blank line follows it: openai-go takes each blank line for the end of an event, and openai-python each one after
+    an `id:`. Both fail to parse the empty data as JSON.
+    """
+    return f": {text}\n".encode()
 
 
 def encode_waiting(ahead: int, seconds: float) -> bytes:
     """A comment for a stream without events: the number of requests ahead in the queue, and the estimated wait."""
-    if ahead == 0:
-        return b": waiting\n\n"
-    return f": waiting, {ahead} ahead, about {math.ceil(seconds)} s\n\n".encode()
+    return encode_comment(f"waiting, {ahead} ahead, about {math.ceil(seconds)} s" if ahead else "waiting")

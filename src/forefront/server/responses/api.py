@@ -7,7 +7,7 @@ from forefront.gateway.store.response_store import Chain
 from forefront.server.http.request_context import request_context
 from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.responses.background import BackgroundRuns
-from forefront.server.responses.response_encoder import ResponsesEncoder
+from forefront.server.responses.responses_encoder import ResponsesEncoder
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.completions import CompletionService
 from forefront.wire.errors import RequestError

@@ -18,7 +18,7 @@ from forefront.server.response.response_encoder import new_id
 from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.response.sse import BUFFERED
 from forefront.server.responses.history import PREFIX
-from forefront.server.responses.response_encoder import ResponsesEncoder, new_response, set_error
+from forefront.server.responses.responses_encoder import ResponsesEncoder, new_response, set_error
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.completions import CompletionService
 from forefront.wire.errors import RequestError

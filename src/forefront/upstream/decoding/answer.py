@@ -10,7 +10,7 @@ from forefront.upstream.decoding.answer_decoder import AnswerDecoder
 from forefront.upstream.decoding.receipt import UpstreamReceiptFields, read_receipt
 from forefront.upstream.decoding.usage import TokenEstimator, UpstreamUsage, read_usages
 from forefront.upstream.replica import RoutedRequest, UpstreamReplica
-from forefront.wire.completions.request import SampledRequest
+from forefront.wire.completions.request import ChatRequest, SampledRequest
 from forefront.wire.completions.response import EffectiveSampling
 
 
@@ -45,6 +45,7 @@ class Answer:
         self._estimator = estimator
         self._begin = time.monotonic()
         self._settled = False
+        self._predicted = (0, 0)
         request = prepared.routed.request
         self.decoder = AnswerDecoder(
             prepared.choices,
@@ -77,6 +78,7 @@ class Answer:
             self._estimator.learn(size, counts, decoder.output_bytes)
         usage.prompt_tokens, usage.output_tokens = counts.prompt, counts.output
         usage.cached_tokens, usage.reasoning_tokens = counts.cached, counts.reasoning
+        self._predicted = counts.predicted
 
     def _stated(self) -> UpstreamUsage | None:
         """The counts that the upstream states; None where there are none that can be right."""
@@ -103,7 +105,10 @@ class Answer:
             _report(self.replica, self.decoder.model or model, receipt),
         )
         assert usage.prompt_tokens is not None
-        return Completed(usage.prompt_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens, report)
+        counts = usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+        request = prepared.routed.request
+        predicted = self._predicted if isinstance(request, ChatRequest) and request.prediction is not None else None
+        return Completed(usage.prompt_tokens, *counts, report, predicted)
 
 
 def _report(replica: UpstreamReplica, model: str, receipt: UpstreamReceiptFields) -> UpstreamReport:

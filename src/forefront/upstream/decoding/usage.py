@@ -10,12 +10,13 @@ _ADDED: Final = 65_536
 
 
 class UpstreamUsage(msgspec.Struct, frozen=True):
-    """Tokens of a prompt and of its answer."""
+    """Tokens of a prompt and of its answer. `predicted`: accepted and rejected tokens of the request's prediction."""
 
     prompt: int
     output: int
     cached: int = 0
     reasoning: int = 0
+    predicted: tuple[int, int] = (0, 0)
 
     def within(self, prompt: int, output: int) -> "UpstreamUsage":
         """The counts, at most these bounds."""
@@ -26,6 +27,8 @@ class UpstreamUsage(msgspec.Struct, frozen=True):
 class _Details(msgspec.Struct):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    rejected_prediction_tokens: int = 0
 
 
 class _Usage(msgspec.Struct):
@@ -55,7 +58,13 @@ def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> Upstre
     if shown is None or sampled is None or not (0 < prompt <= most_prompt and 0 <= output <= most_output):
         return _read_unusual(raw, most_prompt, most_output)
     cached, reasoning = max(shown.cached_tokens, 0), max(sampled.reasoning_tokens, 0)
-    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output))
+    predicted = sampled.accepted_prediction_tokens, sampled.rejected_prediction_tokens
+    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output), _predicted(*predicted, output))
+
+
+def _predicted(accepted: int, rejected: int, output: int) -> tuple[int, int]:
+    """Counts of a prediction, within what can be right."""
+    return min(max(accepted, 0), output), min(max(rejected, 0), 2**31)
 
 
 def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> UpstreamUsage | None:
@@ -70,8 +79,13 @@ def _read_unusual(raw: msgspec.Raw, most_prompt: int, most_output: int) -> Upstr
     if not prompt or output is None:
         return None
     cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
-    reasoning = _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
-    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output))
+    details = ("completion_tokens_details", "output_tokens_details")
+    reasoning, accepted, rejected = (
+        _detail(usage, details, name)
+        for name in ("reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
+    )
+    predicted = _predicted(accepted, rejected, output)
+    return UpstreamUsage(prompt, output, min(cached, prompt), min(reasoning, output), predicted)
 
 
 def read_usages(
@@ -90,6 +104,7 @@ def read_usages(
         # Of the choices of a prompt, all but one find it in the cache.
         cached=min(count.cached for count in known) * len(known) // repeats,
         reasoning=sum(count.reasoning for count in known),
+        predicted=(sum(count.predicted[0] for count in known), sum(count.predicted[1] for count in known)),
     )
 
 

@@ -19,7 +19,9 @@ _SAMPLED: Final = (
     "temperature", "top_p", "top_k", "min_p", "stop_token_ids", "min_tokens", "ignore_eos", "seed", "n",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "response_format", "regex", "grammar",
 )  # fmt: skip
-_CHAT_NAMES: Final = (*_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort")
+_CHAT_NAMES: Final = (
+    *_SAMPLED, "max_tokens", "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort", "prediction",
+)  # fmt: skip
 _TEXT_NAMES: Final = (*_SAMPLED, "prompt", "logprobs", "echo")
 _CHAT: Final = _CHAT_NAMES, attrgetter(*_CHAT_NAMES)
 _TEXT: Final = _TEXT_NAMES, attrgetter(*_TEXT_NAMES)

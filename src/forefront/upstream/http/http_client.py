@@ -183,7 +183,7 @@ class UpstreamClient:
                     parts.append(data)
                     size += len(data)
         except (ConnectionLostError, MalformedResponseError, TimeoutError):
-            pass  # the status says enough
+            pass  # the status is enough
         return b"".join(parts)[:limit]
 
     async def _exchange(

@@ -12,7 +12,7 @@ from forefront.upstream.replicas.balance import Load
 from forefront.upstream.replicas.circuit import Circuit
 from forefront.wire.admin.records import ReplicaStatus
 
-# Seconds for which a replica without room comes last: what it says, within this range.
+# Seconds for which a full replica comes last: its `retry-after`, within this range.
 _BUSY_SECONDS: Final = (1.0, 30.0)
 
 

@@ -95,7 +95,7 @@ def parse_report_query(query: dict[str, str]) -> ReportQuery:
         if "enum" in str(error):
             text = "`by` takes `day`, `key`, `project` and `model`, separated by commas."
             raise RequestError("invalid_value", text, param="by") from None
-        raise named_error(error) from None
+        raise named_error(error, ReportQuery) from None
 
 
 def parse_history_query(query: dict[str, str]) -> HistoryQuery:
@@ -112,7 +112,7 @@ def convert_or_raise(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise named_error(error) from None
+        raise named_error(error, kind) from None
 
 
 def check_new_key(wanted: NewKey) -> None:
@@ -148,9 +148,9 @@ def _check_text(text: str, param: str) -> None:
         raise RequestError("invalid_value", message, param=param)
 
 
-def named_error(error: msgspec.ValidationError) -> RequestError:
-    """The error of a record that names the field."""
+def named_error(error: msgspec.ValidationError, record: Any) -> RequestError:
+    """The error of a value of the type `record` that names the field."""
     if match := _UNKNOWN.fullmatch(str(error)):
         param = ".".join(part for part in (match["path"], match["field"]) if part)
         return RequestError("unknown_parameter", f"`{param[:128]}` is not a parameter.", param=param[:128])
-    return validation_error(str(error))
+    return validation_error(str(error), record=record)

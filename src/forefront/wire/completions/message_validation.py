@@ -11,13 +11,14 @@ from forefront.wire.errors import RequestError
 def check_conversation(messages: Sequence[Message]) -> None:
     """Raises `RequestError` (400, 422) for a message without content, and for results and calls that do not match.
 
-    Arguments of calls are not checked: a history may hold calls that were cut off.
+    A turn of the assistant may be empty, since histories hold turns that ended before any text. Arguments of calls are
+    not checked: a history may hold calls that were cut off.
     """
     has_media = False
     pending: dict[str, bool] = {}  # of the last message with calls: id → whether its result is known
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
-        if message.content is None and not _stands_without_content(message):
+        if message.content is None and message.role != "assistant":
             raise RequestError("missing_parameter", f"`{path}.content` is required.", param=f"{path}.content")
         if message.has_media:
             has_media = True
@@ -33,12 +34,6 @@ def check_conversation(messages: Sequence[Message]) -> None:
         pending = _calls(message, path)
     if has_media:
         check_media(messages)
-
-
-def _stands_without_content(message: Message) -> bool:
-    if message.role != "assistant":
-        return False
-    return bool(message.tool_calls or message.refusal or message.reasoning_text)
 
 
 def _check_result(message: Message, pending: dict[str, bool], path: str) -> None:

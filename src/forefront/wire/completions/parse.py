@@ -71,7 +71,7 @@ def convert_fields(
     try:
         return msgspec.convert(fields, kind), ignored
     except msgspec.ValidationError as error:
-        raise validation_error(str(error), choices) from None
+        raise validation_error(str(error), choices, kind) from None
 
 
 def _convert(fields: dict[str, Any], kind: type[R]) -> ParsedRequest[R]:

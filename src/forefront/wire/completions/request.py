@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.completions.message import Message
+from forefront.wire.completions.message import Message, TextPart
 from forefront.wire.completions.response_format import Grammar, JsonObjectFormat, JsonSchemaFormat, ResponseFormat
 from forefront.wire.completions.tools import MAX_TOOLS, ChosenFunction, Function, NamedToolChoice, Tool, ToolChoice
 
@@ -92,13 +92,25 @@ class SampledRequest(Sampling, kw_only=True):
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
+class Prediction(msgspec.Struct, kw_only=True):
+    """What the answer will probably be, in whole or in parts, such as a file that an edit changes little."""
+
+    type: Literal["content"]
+    content: str | Annotated[list[TextPart], Meta(max_length=4096)]
+
+    @property
+    def text(self) -> str:
+        """The content as one text."""
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
 class ChatRequest(SampledRequest, kw_only=True):
     """The body of `POST /v1/chat/completions`. Each of its fields has an effect.
 
     `max_tokens` counts the answer's tokens (default: what is left of the context). `tool_choice` is `auto` where tools
     are offered; with `parallel_tool_calls` false the model makes one call at most. `functions` and `function_call` are
     the older form of `tools` and `tool_choice`; the answer then has that form too. `reasoning_effort` has an effect for
-    models whose template knows it.
+    models whose template knows it. `prediction` makes an answer faster where it is right, and changes nothing else.
     """
 
     messages: Annotated[list[Message], Meta(min_length=1, max_length=4096)]
@@ -111,6 +123,7 @@ class ChatRequest(SampledRequest, kw_only=True):
     functions: Annotated[list[Function], Meta(max_length=MAX_TOOLS)] | None = None
     function_call: Literal["none", "auto"] | ChosenFunction | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    prediction: Prediction | None = None
 
     @property
     def active_tools(self) -> list[Tool]:

@@ -72,10 +72,14 @@ class PromptTokensDetails(Record, kw_only=True):
     cached_tokens: int
 
 
-class CompletionTokensDetails(Record, kw_only=True):
-    """The parts of the answer: `reasoning_tokens` of it were the model's reasoning."""
+class CompletionTokensDetails(Record, kw_only=True, omit_defaults=True):
+    """The parts of the answer: `reasoning_tokens` of it were the model's reasoning. For a request with a `prediction`,
+    `accepted_prediction_tokens` of the answer came from it; `rejected_prediction_tokens` were tried in vain, and are no
+    part of `completion_tokens`."""
 
     reasoning_tokens: int
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
 
 
 class Usage(Record, kw_only=True):
@@ -90,8 +94,12 @@ class Usage(Record, kw_only=True):
     completion_tokens_details: CompletionTokensDetails | None = None
 
     @classmethod
-    def of(cls, prompt: int, completion: int, cached: int, reasoning: int = 0) -> "Usage":
-        """The usage of a request with `prompt` tokens in, `completion` tokens out over all choices."""
+    def of(
+        cls, prompt: int, completion: int, cached: int, reasoning: int = 0, predicted: tuple[int, int] | None = None
+    ) -> "Usage":
+        """The usage of a request with `prompt` tokens in, `completion` tokens out over all choices. `predicted`: the
+        accepted and rejected tokens of its prediction."""
+        accepted, rejected = predicted or (None, None)
         return cls(
             prompt_tokens=prompt,
             completion_tokens=completion,
@@ -99,13 +107,15 @@ class Usage(Record, kw_only=True):
             output_tokens=completion,
             total_tokens=prompt + completion,
             prompt_tokens_details=PromptTokensDetails(cached_tokens=cached),
-            completion_tokens_details=CompletionTokensDetails(reasoning_tokens=reasoning),
+            completion_tokens_details=CompletionTokensDetails(
+                reasoning_tokens=reasoning, accepted_prediction_tokens=accepted, rejected_prediction_tokens=rejected
+            ),
         )
 
 
 class EffectiveSampling(Record, kw_only=True):
     """The sampling values of an answer, defaults filled in. `seed` is drawn when the request has none; sent back in a
-    request, it repeats the answer. For an answer of an upstream, null is the upstream's default."""
+    request, it repeats the answer up to rounding. For an answer of an upstream, null is the upstream's default."""
 
     temperature: float | None
     top_p: float | None

@@ -6,10 +6,10 @@ from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
-from forefront.wire.completions.other_engines import same
 from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables, Refusal
 from forefront.wire.errors import RequestError
 from forefront.wire.parsing.near_names import NearNames
+from forefront.wire.parsing.value_checks import same
 
 # Names, not occurrences: a long history may repeat a field of other clients thousands of times.
 _MAX_UNKNOWN: Final = 64

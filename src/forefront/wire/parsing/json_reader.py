@@ -1,12 +1,14 @@
 """Reads JSON from clients: strictly first, then once more with two departures, else an error with line and column.
 
-Two departures from JSON are accepted, after strict reading has failed: a comma before a closing bracket, which the
-documented cURL example has, and a lone surrogate (half an emoji, in a text that was cut by UTF-16 units), which is read
-as U+FFFD. Larger bodies are read strictly alone: a search holds the interpreter lock to its end.
+A byte order mark at the beginning is ignored, as RFC 8259 allows. Two departures from JSON are accepted, after strict
+reading has failed: a comma before a closing bracket, which the documented cURL example has, and a lone surrogate (half
+an emoji, in a text that was cut by UTF-16 units), which is read as U+FFFD. Larger bodies
+are read strictly alone: a search holds the interpreter lock to its end.
 """
 
 import json
 import re
+from codecs import BOM_UTF8
 from math import isinf
 from typing import Any
 
@@ -33,10 +35,14 @@ def read_json(body: bytes | bytearray, *, replace_surrogates: bool = True) -> An
 
     Raises `RequestError` `invalid_json` (400) with line, column and what was expected there.
     """
+    if body.startswith(BOM_UTF8):
+        body = body[len(BOM_UTF8) :]
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    if not body:
+        raise RequestError("invalid_json", "The body is empty: send a JSON object.")
     _check_text(body)
     if len(body) > _RELAXED:
         raise _broken(body)

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from forefront.wire.errors import RequestError
+from forefront.wire.parsing.allowed_values import allowed_values
 
 # Characters of msgspec's text, from its beginning and from its end: more than a path or a quoted value needs.
 _SHOWN: Final = 1000
@@ -55,9 +56,9 @@ _CHOICES: Final = (
 )
 
 
-def validation_error(text: str, choices: Sequence[Choices] = ()) -> RequestError:
+def validation_error(text: str, choices: Sequence[Choices] = (), record: Any = None) -> RequestError:
     """The error for a text of msgspec, which ends in ` - at `$.path`` and may hold a value of any length. `choices` are
-    the fields of an API that are refused by the name of their value (400)."""
+    the fields of an API that are refused by the name of their value (400). `record` is the type of the whole value."""
     if len(text) > 2 * _SHOWN:
         text = text[:_SHOWN] + text[-_SHOWN:]
     if match := _MISSING.fullmatch(text):
@@ -89,11 +90,11 @@ def validation_error(text: str, choices: Sequence[Choices] = ()) -> RequestError
         missing = ".".join(part for part in (param, match["field"]) if part)
         return RequestError("missing_parameter", f"`{missing}` is required: {what}.", param=missing)
     if match := _ENUM.fullmatch(what):
-        return _wrong_choice(param, match["value"][:80], choices or _CHOICES)
+        return _wrong_choice(param, match["value"][:80], choices or _CHOICES, record)
     return RequestError("invalid_value", f"{where}: {what[:1].lower()}{what[1:]}.", param=param)
 
 
-def _wrong_choice(param: str, value: str, choices: Sequence[Choices]) -> RequestError:
+def _wrong_choice(param: str, value: str, choices: Sequence[Choices], record: Any) -> RequestError:
     """The error for a value that is none of those that a field can have."""
     for choice in choices:
         if choice.field.fullmatch(param):
@@ -101,4 +102,6 @@ def _wrong_choice(param: str, value: str, choices: Sequence[Choices]) -> Request
     if param.endswith("role"):
         roles = "must be `system`, `developer`, `user`, `assistant`, `tool` or `function`, not"
         return RequestError("invalid_value", f"`{param}` {roles} {value}.", param=param)
-    return RequestError("invalid_value", f"`{param}` cannot be {value}.", param=param)
+    allowed = [f"`{name}`" for name in allowed_values(record, param)]
+    only = f", only {' or '.join(filter(None, (', '.join(allowed[:-1]), allowed[-1])))}" if allowed else ""
+    return RequestError("invalid_value", f"`{param}` cannot be {value}{only}.", param=param)

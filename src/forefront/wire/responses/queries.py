@@ -73,4 +73,4 @@ def _parse(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
     try:
         return msgspec.convert(fields, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise named_error(error) from None
+        raise named_error(error, kind) from None

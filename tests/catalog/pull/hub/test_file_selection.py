@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from forefront.catalog.control_groups import ControlGroups
 from forefront.catalog.machine_memory import machine_memory
 from forefront.catalog.pull.hub.file_selection import SelectionError, fits, select
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
@@ -146,11 +147,11 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path: Path) -> None:
     assert machine_memory() > 2**28
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:       16777216 kB\nMemFree:        1 kB\n")
-    assert machine_memory(meminfo, tmp_path) == 2**34
+    assert machine_memory(meminfo, ControlGroups(tmp_path)) == 2**34
     (tmp_path / "memory.max").write_text("max\n")
-    assert machine_memory(meminfo, tmp_path) == 2**34
+    assert machine_memory(meminfo, ControlGroups(tmp_path)) == 2**34
     (tmp_path / "memory.max").write_text(f"{2**32}\n")
-    assert machine_memory(meminfo, tmp_path) == 2**32
+    assert machine_memory(meminfo, ControlGroups(tmp_path)) == 2**32
 
 
 def test_a_file_fits_with_a_reserve_of_memory() -> None:

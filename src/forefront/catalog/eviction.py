@@ -22,7 +22,7 @@ R = TypeVar("R", bound=Resident)
 
 
 @dataclass(frozen=True, slots=True)
-class RoomPlan(Generic[R]):
+class EvictionPlan(Generic[R]):
     """`unload`: idle models to unload now. `drain`: models that take no more requests. `next_at`: the time at which the
     plan changes by itself."""
 
@@ -31,7 +31,7 @@ class RoomPlan(Generic[R]):
     next_at: float | None = None
 
 
-def plan_room(residents: Iterable[R], missing: int, now: float, since: float) -> RoomPlan[R]:
+def plan_eviction(residents: Iterable[R], missing: int, now: float, since: float) -> EvictionPlan[R]:
     """The plan for a model that has waited since `since` and lacks `missing` bytes.
 
     Idle models go first, the least recently used ones before others, and running ones only if the idle ones do not
@@ -45,8 +45,8 @@ def plan_room(residents: Iterable[R], missing: int, now: float, since: float) ->
         chosen.append(model)
         missing -= model.held_bytes
     if missing > 0:
-        return RoomPlan()
+        return EvictionPlan()
     due = max((max(m.settled_at, since + PATIENCE) if m.running else m.settled_at for m in chosen), default=now)
     if due > now:
-        return RoomPlan(next_at=due)
-    return RoomPlan(drain=chosen) if any(model.running for model in chosen) else RoomPlan(unload=chosen)
+        return EvictionPlan(next_at=due)
+    return EvictionPlan(drain=chosen) if any(model.running for model in chosen) else EvictionPlan(unload=chosen)

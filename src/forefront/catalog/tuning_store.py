@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from forefront.catalog.machine_cpus import available_cores
 from forefront.catalog.model_cache import DIGEST_LENGTH
 from forefront.engine.model.model import ModelOptions
 
@@ -80,11 +81,6 @@ class Tunings:
     def _path(self, digest: str) -> Path:
         machine = hashlib.sha256(json.dumps(_machine()).encode()).hexdigest()[:12]
         return self._folder / f"{digest[:DIGEST_LENGTH]}-{machine}.json"
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _machine() -> list[Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from forefront.catalog.room import PATIENCE, plan_room
+from forefront.catalog.eviction import PATIENCE, plan_eviction
 
 
 @dataclass(eq=False)
@@ -21,32 +21,32 @@ class Loaded:
 
 def test_the_least_recently_used_idle_models_go() -> None:
     old, newer, newest = Loaded(4, 1.0), Loaded(4, 2.0), Loaded(4, 3.0)
-    assert plan_room([newest, old, newer], 4, 10.0, 10.0).unload == [old]
-    assert plan_room([newest, old, newer], 5, 10.0, 10.0).unload == [old, newer]
+    assert plan_eviction([newest, old, newer], 4, 10.0, 10.0).unload == [old]
+    assert plan_eviction([newest, old, newer], 5, 10.0, 10.0).unload == [old, newer]
 
 
 def test_a_running_model_stays_while_idle_ones_suffice() -> None:
     running, idle = Loaded(4, 1.0, running=1), Loaded(4, 2.0)
-    assert plan_room([running, idle], 4, 100.0, 0.0).unload == [idle]
+    assert plan_eviction([running, idle], 4, 100.0, 0.0).unload == [idle]
 
 
 def test_a_running_model_takes_no_more_requests_after_a_while() -> None:
     running, idle = Loaded(4, 1.0, running=1), Loaded(4, 2.0)
-    early = plan_room([running, idle], 8, 1.0, 0.0)
+    early = plan_eviction([running, idle], 8, 1.0, 0.0)
     assert (early.unload, early.drain, early.next_at) == ((), (), PATIENCE)
-    late = plan_room([running, idle], 8, PATIENCE, 0.0)
+    late = plan_eviction([running, idle], 8, PATIENCE, 0.0)
     assert (list(late.unload), set(late.drain)) == ([], {running, idle})
 
 
 def test_a_model_that_was_just_loaded_stays() -> None:
     fresh = Loaded(4, settled_at=20.0)
-    plan = plan_room([fresh], 4, 15.0, 0.0)
+    plan = plan_eviction([fresh], 4, 15.0, 0.0)
     assert (plan.unload, plan.drain, plan.next_at) == ((), (), 20.0)
-    assert plan_room([fresh], 4, 20.0, 0.0).unload == [fresh]
+    assert plan_eviction([fresh], 4, 20.0, 0.0).unload == [fresh]
 
 
 def test_nothing_goes_when_all_of_it_is_not_enough() -> None:
-    plan = plan_room([Loaded(4), Loaded(4, running=1)], 9, 100.0, 0.0)
+    plan = plan_eviction([Loaded(4), Loaded(4, running=1)], 9, 100.0, 0.0)
     assert (plan.unload, plan.drain, plan.next_at) == ((), (), None)
 
 
@@ -64,7 +64,7 @@ def test_every_plan_keeps_the_rules(seed: int) -> None:
         for _ in range(chance.randrange(8))
     ]
     missing, now, since = chance.randrange(-2, 20), 50.0, chance.uniform(0, 50)
-    plan = plan_room(models, missing, now, since)
+    plan = plan_eviction(models, missing, now, since)
     assert not (plan.unload and plan.drain)
     for model in plan.unload:
         assert not model.running
