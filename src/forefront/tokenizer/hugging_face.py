@@ -13,6 +13,7 @@ from tokenizers import pre_tokenizers
 from forefront.tokenizer.byte_pair import ends_words, space_split
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
 from forefront.tokenizer.errors import TokenizerError, library_errors
+from forefront.tokenizer.named_templates import joined_template
 from forefront.tokenizer.special_tokens import control_tokens, end_tokens
 from forefront.tokenizer.token_bytes import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
@@ -207,13 +208,16 @@ def _token_text(config: Mapping[str, Any], name: str) -> str:
 def _template(directory: Path, config: Mapping[str, Any]) -> str:
     path = directory / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(errors="replace")
+        tool_use = directory / "additional_chat_templates" / "tool_use.jinja"
+        more = tool_use.read_text(errors="replace") if tool_use.is_file() else ""
+        return joined_template(path.read_text(errors="replace"), more)
     # Models with images may have it in a file of their processor alone.
     template = config.get("chat_template") or _read_json(directory / "chat_template.json").get("chat_template")
     if isinstance(template, list):
-        # Several by name: the one for conversations is "default".
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
         template = named.get("default")
+        if isinstance(template, str):
+            return joined_template(template, named.get("tool_use"))
     return template if isinstance(template, str) else ""
 
 
