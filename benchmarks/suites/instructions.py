@@ -22,7 +22,7 @@ REQUESTS: Final = 100
 CASES: Final = (("1 token", {"max_tokens": 1}), ("64, streamed", {"max_tokens": 64, "stream": True}))
 THROUGH: Final = "through"  # the model of the upstream
 _WAYS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (("", {}), (", upstream", {"model": THROUGH}))
-_SHOWN: Final = 60
+_SHOWN: Final = 15
 
 
 @dataclass(frozen=True)

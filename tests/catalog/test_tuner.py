@@ -1,4 +1,4 @@
-"""The search for the fastest options, and what is kept of it."""
+"""The search for the fastest options, and its record."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Random JSON schemas, of what people write and what is meant to be awkward."""
+"""Random JSON schemas, common and awkward ones."""
 
 import random
 from typing import Any

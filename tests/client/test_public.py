@@ -1,4 +1,4 @@
-"""What `import forefront` gives, and what it costs."""
+"""The names that `import forefront` has, and the cost of the import."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Where the key and the URL come from, and what is refused."""
+"""The sources of the key and the URL, and invalid values."""
 
 import pytest
 

@@ -75,7 +75,7 @@ class Environment:
             pytest.skip(text)
 
     def run(self, program: str, **environment: str) -> str:
-        """Run it away from the sources; what it prints."""
+        """Run it away from the sources; its output."""
         clean = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
         result = subprocess.run(
             [str(self._python), "-c", program],

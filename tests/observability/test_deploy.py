@@ -22,7 +22,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def lost(given: Any, read: Any, path: str = "$") -> list[str]:
-    """The paths of what is not in `read` as it is in `given`."""
+    """The paths of values that differ between `read` and `given`."""
     if isinstance(given, dict) and isinstance(read, dict):
         return [one for key, value in given.items() for one in lost(value, read.get(key), f"{path}.{key}")]
     if isinstance(given, list) and isinstance(read, list) and len(given) == len(read):

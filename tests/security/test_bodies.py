@@ -108,7 +108,7 @@ def test_no_encoding_is_unpacked(server: RunningServer, encoding: str, content: 
 
 
 def test_of_a_field_that_is_there_twice_the_last_counts_in_every_check(server: RunningServer) -> None:
-    """Two readers of one body must not see two values: what is checked is what is used."""
+    """Two readers of one body must not see two values: the checked value is the used value."""
     with watched(server, headers={"content-type": "application/json"}) as client:
         good = client.post(PATH, content=with_field("max_tokens", b"2")).json()
         assert good["usage"]["completion_tokens"] <= 2

@@ -162,6 +162,9 @@ def test_another_name_means_the_same(server: RunningServer, fields: dict[str, An
         ({"include_stop_str_in_output": True}, 400, "include_stop_str_in_output"),
         ({"chat_template": "{{ x }}"}, 400, "chat_template"),
         ({"add_generation_prompt": False}, 400, "add_generation_prompt"),
+        ({"add_generation_prompt": False, "continue_final_message": True}, 400, "add_generation_prompt"),
+        ({"prompt_logprobs": 0}, 400, "prompt_logprobs"),
+        ({"prompt_logprobs": -1}, 400, "prompt_logprobs"),
         ({"stop_token_ids": [10**6]}, 422, "stop_token_ids"),
         ({"min_tokens": 30}, 422, "min_tokens"),
     ],
@@ -183,6 +186,12 @@ def test_samplers_that_are_off_are_let_through(server: RunningServer) -> None:
     status, _, ignored = ask(server, mirostat_tau=5, xtc_threshold=0.1, cache_prompt=True, repeat_last_n=64, num_ctx=4)
     assert status == 200
     assert ignored == "mirostat_tau, xtc_threshold, cache_prompt, repeat_last_n, num_ctx"
+
+
+def test_a_continued_message_as_vllm_requires_it(server: RunningServer) -> None:
+    messages = [USER, {"role": "assistant", "content": "3 + 4 ="}]
+    fields: dict[str, Any] = {"add_generation_prompt": False, "continue_final_message": True}
+    assert text(server, messages=messages, **fields) == text(server, messages=messages)
 
 
 def test_the_length_of_an_answer(server: RunningServer) -> None:

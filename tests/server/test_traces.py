@@ -1,4 +1,4 @@
-"""Traces: the span of a request, its place in the client's trace, and what is not in it."""
+"""Traces: the span of a request, its place in the client's trace, and private data."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A collector of traces that keeps what it receives: OTLP over HTTP, in protobuf."""
+"""A collector of traces that records them: OTLP over HTTP, in protobuf."""
 
 import gzip
 import threading

@@ -1,4 +1,4 @@
-"""A display of progress that keeps what it was shown."""
+"""A display of progress that records the numbers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

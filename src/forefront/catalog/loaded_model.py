@@ -32,7 +32,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class LoadEstimate:
-    """What is known of a model before it is loaded. `context_length` is None where only loading shows it."""
+    """The known facts of a model before it is loaded. `context_length` is None where only loading shows it."""
 
     memory_bytes: int
     created: int = 0

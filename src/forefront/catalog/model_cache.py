@@ -47,7 +47,7 @@ class ModelCache:
             shutil.rmtree(work, ignore_errors=True)
 
     def tokenizer(self, digest: str) -> Path:
-        """The folder for what was computed of the tokenizer of the model with that digest, which may not exist."""
+        """The folder for data derived from the tokenizer of the model with that digest; it may not exist."""
         return self.models / f"{digest[:DIGEST_LENGTH]}-tokenizer-{_TOKENIZER}"
 
     def packed(self, digest: str) -> list[Path]:

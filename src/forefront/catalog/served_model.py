@@ -147,7 +147,7 @@ class ServedModel:
         self.enter("loaded")
 
     def detach(self) -> LoadedModel:
-        """The model is being unloaded: what has to be closed."""
+        """The model is being unloaded. Returns the loaded model, which has to be closed."""
         loaded = self.loaded
         assert loaded is not None
         assert not self.running

@@ -150,7 +150,7 @@ def _check_safetensors(path: Path) -> None:
     if any(path.glob("pytorch_model*.bin")) and not has_weights:
         raise SourceError(f"{path}: its weights are pickled (pytorch_model.bin); only safetensors are supported")
     raise SourceError(
-        f"{path}: a directory must hold a GGUF file, config.json and *.safetensors (Hugging Face), or {_IR} (OpenVINO "
+        f"{path}: a directory must hold config.json and *.safetensors (Hugging Face), a GGUF file, or {_IR} (OpenVINO "
         "IR)"
     )
 

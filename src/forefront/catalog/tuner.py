@@ -16,7 +16,7 @@ Measure = Callable[[Tuning], Speed]
 
 @dataclass
 class Tuner:
-    """Changes one option at a time and keeps what is faster. `approximate`: also options that change results.
+    """Changes one option at a time and keeps the faster value. `approximate`: also options that change results.
 
     `speeds` has the best speed of each measured tuning.
     """

@@ -60,7 +60,7 @@ class ChoiceEnd(msgspec.Struct, frozen=True):
 
 
 class UpstreamReport(msgspec.Struct, frozen=True):
-    """The replica that answered, and the model's name there. The rest is what it states of its computation."""
+    """The replica that answered, and the model's name there. The rest is its own description of the computation."""
 
     name: str
     model: str

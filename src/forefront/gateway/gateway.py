@@ -47,12 +47,11 @@ class Gateway:
         queue: AdmissionQueue,
         clock: Callable[[], float] = time.monotonic,
         redis_limiter: RedisLimiter | None = None,
-        metrics: ServerMetrics | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self.queue = queue
         self.ledger = ledger
-        self.metrics = metrics or ServerMetrics()
+        self.metrics = ServerMetrics()
         self._tracer = tracer
         self.prices = prices
         self._clock = clock

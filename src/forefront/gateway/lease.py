@@ -31,7 +31,7 @@ class LeasedRequest(msgspec.Struct, frozen=True):
 
 
 class Lease:
-    """Gives a request what it takes of limits, budgets and the queue, and gives back what it does not use.
+    """Reserves limits, budgets and a place in the queue for a request, and returns the unused rest.
 
     `Gateway.admit` makes one for each request and counts the request. Then: `admit` once the size is known; keep the
     counts of tokens, whether they are `estimated`, and `started`, the Unix time of the first token, true; `settle`
@@ -96,7 +96,7 @@ class Lease:
         await self._reservation.take(0)
 
     async def admit(self, input_tokens: int, output_tokens: int) -> None:
-        """Reserve what the request can take of limits and budgets, then wait in the queue for a slot.
+        """Reserve the most that the request can use of limits and budgets, then wait in the queue for a slot.
 
         After `switch`, a request that was admitted keeps its slot and its reservation under the limits; the
         reservation of its budgets is replaced.

@@ -97,7 +97,7 @@ def _build(
                 f"such as {unused[0][:80]!r}"
             )
         weight_file.finish()
-    file.release()  # what has been packed is not read again
+    file.release()  # packed tensors are not read again
     return graph, ", ".join(["weights as stored", *_rounded(weights.rounded)])
 
 

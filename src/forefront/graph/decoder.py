@@ -1,4 +1,4 @@
-"""A decoder-only transformer. Families in `architectures/` override what they do differently."""
+"""A decoder-only transformer. Families in `architectures/` override their differences."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
@@ -150,7 +150,7 @@ class Decoder:
     # One layer.
 
     def layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network, each behind a norm and added to what came in."""
+        """Attention and a feed-forward network, each behind a norm and added to its input."""
         x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 

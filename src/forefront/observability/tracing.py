@@ -33,4 +33,4 @@ class Tracer(Protocol):
         """Start a span as a child of the received trace context. From now on its own is passed on to upstreams."""
 
     def close(self) -> None:
-        """Export what is left, for a few seconds at most."""
+        """Export the remaining spans, for a few seconds at most."""

@@ -27,7 +27,7 @@ from forefront.server.key_watch import KeyWatch
 from forefront.server.messages.api import COUNT_TOKENS, MESSAGES, MESSAGES_CONVENTIONS
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
-from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
+from forefront.server.middleware.error_handlers import http_error, internal_error, request_error
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.responses.api import ResponsesEndpoint
@@ -83,19 +83,12 @@ def build_app(
     sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
     service = CompletionService(catalog, gateway, workers, key_watch=KeyWatch(services.key_cache))
     background = BackgroundRuns(service, services.responses, runs)
-    completions: dict[str, ASGIApp] = {
-        "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
-        "/v1/completions": CompletionsEndpoint(TEXT, service),
-        "/v1/responses": ResponsesEndpoint(service, services.responses, background),
-        "/v1/messages": CompletionsEndpoint(MESSAGES, service),
-        "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
-        "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
-    }
+    completions = _completion_endpoints(services, service, background, workers)
+    posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     preflights = {
         "/v1/chat/completions/preflight": PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
         "/v1/messages/count_tokens": PreflightEndpoint(COUNT_TOKENS, catalog, gateway, workers),
     }
-    posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     history = HistoryRoutes(gateway.metrics.history, services.histories, services.budgets, workers)
@@ -120,14 +113,33 @@ def build_app(
             *documentation_routes(),
             *pages.routes(),
         ],
-        exception_handlers={RequestError: api_error, HTTPException: http_error, Exception: internal_error},
+        exception_handlers={RequestError: request_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
     authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache), pages.assets)
-    if cors_origins:
-        # Outside of authentication: the preflight requests of browsers carry no key.
-        authenticated = CORSMiddleware(
-            authenticated, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
-        )
     paths = frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
-    return RequestIdMiddleware(authenticated, sources.body_memory, CONVENTIONS, gateway.metrics, paths)
+    open_app = _with_cors(authenticated, cors_origins)
+    return RequestIdMiddleware(open_app, sources.body_memory, CONVENTIONS, gateway.metrics, paths)
+
+
+def _completion_endpoints(
+    services: Services, service: CompletionService, background: BackgroundRuns, workers: WorkerPool
+) -> dict[str, ASGIApp]:
+    """The endpoints that run a model once for each idempotency key, by path."""
+    catalog, gateway = services.catalog, services.gateway
+    return {
+        "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
+        "/v1/completions": CompletionsEndpoint(TEXT, service),
+        "/v1/responses": ResponsesEndpoint(service, services.responses, background),
+        "/v1/messages": CompletionsEndpoint(MESSAGES, service),
+        "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
+        "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
+    }
+
+
+def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The application, open to web pages of `origins`."""
+    if not origins:
+        return app
+    # Outside of authentication: the preflight requests of browsers carry no key.
+    return CORSMiddleware(app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"])

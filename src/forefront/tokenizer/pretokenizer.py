@@ -126,7 +126,7 @@ _YOUTU: Final = (
     r"|[\x{FF01}\x{2026}\x{201C}\x{201D}\x{2018}\x{2019}\x{2014}\x{FF1A}\x{FF1B}\x{FF0C}\x{3001}-\x{303F}"
     r"\x{FE30}-\x{FE4F}]++|[\x{3105}-\x{312F}]++|[\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]++"
 )
-# What comes before a run of digits stays with its first group.
+# Text before a run of digits stays with its first group.
 _DIGIT_GROUPS: Final = r"(?<!\P{N})\P{N}*+\p{N}{1,3}(?=(?:\p{N}{3})*+(?!\p{N}))"
 _AFMOE_ASIAN: Final = (
     r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{8C48}-\x{FAFF}\x{3040}-\x{30FF}\x{FF65}-\x{FF9F}\x{2F00}-\x{2FDF}"

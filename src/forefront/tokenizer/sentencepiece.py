@@ -22,8 +22,9 @@ Ids = npt.NDArray[np.int64]
 
 _BASE: Final = 0x9E37_79B9_7F4A_7C15
 _HASH_BITS: Final = 23
-# Tokens that are cut at a time.
+# Tokens that are cut at a time, and the characters of the parts.
 _BATCH: Final = 1 << 15
+_CHARACTERS: Final = 1 << 24
 
 
 def score_pipelines(
@@ -65,8 +66,8 @@ def score_merges(table: TokenTable) -> Pairs:
     # A byte token represents the byte, not its own text.
     with_bytes = np.zeros(len(table.texts), bool)
     with_bytes[[token for token, text in enumerate(table.texts) if "<0x" in text]] = True
-    spelled = with_bytes[cuts.made] & (unused[cuts.left] | unused[cuts.right])
-    cuts = cuts.where(~unused[cuts.made] & ~spelled)
+    bytes_as_text = with_bytes[cuts.made] & (unused[cuts.left] | unused[cuts.right])
+    cuts = cuts.where(~unused[cuts.made] & ~bytes_as_text)
     made, right = (map(table.texts.__getitem__, ids.tolist()) for ids in (cuts.made, cuts.right))
     repeats = np.fromiter(map(str.startswith, made, right), bool, len(cuts.made))
     order = np.lexsort((~repeats, cuts.made, -np.array(table.scores, np.float64)[cuts.made]))
@@ -121,7 +122,11 @@ def _likely_cuts(texts: Sequence[str]) -> Iterator[tuple[Ids, Ids]]:
         tokens, places = tokens[kept], places[kept]
         kept = known[hashes.of(places, hashes.ends[tokens])]
         tokens, places = tokens[kept], places[kept]
-        yield tokens + first, places - hashes.starts[tokens]
+        # Both parts of every cut are made at the same time, so long tokens are divided among several batches.
+        sizes = (hashes.ends - hashes.starts)[tokens]
+        bounds = np.flatnonzero(np.diff(sizes.cumsum() // _CHARACTERS)) + 1
+        places -= hashes.starts[tokens]
+        yield from zip(np.split(tokens + first, bounds), np.split(places, bounds), strict=True)
 
 
 class _Hashes:

@@ -26,7 +26,7 @@ def _model(metadata: Mapping[str, Any], table: TokenTable) -> models.Unigram:
     if not table.scores:
         raise TokenizerError("it has no tokenizer.ggml.scores")
     unknown = token_setting(metadata, "unknown", len(table.texts), 2)
-    # What is never chosen still needs a place in the list, where ids are positions.
+    # A token that is never chosen still needs a place in the list, where ids are positions.
     scores = [
         -1e9 if kind in (CONTROL, UNKNOWN, BYTE) else 0.0 if kind == USER_DEFINED else float(score)
         for kind, score in zip(table.types, table.scores, strict=True)

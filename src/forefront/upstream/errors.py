@@ -14,7 +14,7 @@ FailureKind = Literal["request", "overloaded", "unreachable", "broken"]
 
 
 class UpstreamError(RequestError):
-    """An attempt that failed. As a `RequestError` it is what the client gets if no other attempt follows.
+    """An attempt that failed. As a `RequestError` it is the error for the client if no other attempt follows.
 
     `detail` is for the log: it may name addresses of the upstream, which `message` never does. `replica` is the name
     of the replica, once the attempt has ended.

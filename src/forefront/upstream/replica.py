@@ -23,7 +23,7 @@ class UpstreamReplica:
 
 
 class RoutedRequest(msgspec.Struct, frozen=True):
-    """What the choice of a replica depends on. `tokens` bounds prompt and answer together."""
+    """The input of the choice of a replica. `tokens` bounds prompt and answer together."""
 
     request: ChatRequest | CompletionRequest
     tenant: Tenant

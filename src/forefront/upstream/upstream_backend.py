@@ -326,7 +326,7 @@ class UpstreamBackend:
 
 
 def _decode(decoder: AnswerDecoder, payloads: Sequence[bytes]) -> tuple[list[Event], Exception | None]:
-    """The events of chunks, and what is wrong with the next one."""
+    """The events of chunks, and the error of the next one."""
     events: list[Event] = []
     try:
         for event in decoder.decode_all(payloads):

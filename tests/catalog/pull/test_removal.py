@@ -1,4 +1,4 @@
-"""Records of pulled models, and their removal: what is ours goes, what others need stays."""
+"""Records of pulled models, and their removal: files of the removed model go, shared files stay."""
 
 import subprocess
 import sys

@@ -84,6 +84,16 @@ def test_json_of_any_schema_is_complete(index: TokenIndex, number: int, extra: i
     jsonschema.validate(json.loads(text), schema)
 
 
+def test_json_is_complete_with_two_multiples_at_one_place(index: TokenIndex) -> None:
+    numbers = [{"type": "integer", "multipleOf": multiple} for multiple in (28, 21)]
+    schema = {"type": "array", "items": {"anyOf": numbers}, "minItems": 1}
+    grammar = schema_grammar(index, schema)
+    assert grammar.shortest is not None
+    for seed in range(40):
+        text, _ = answer(grammar, index, grammar.shortest, seed)
+        jsonschema.validate(json.loads(text), schema)
+
+
 @pytest.mark.parametrize(
     ("source", "ends"),
     [

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.load.successor import cycle, quoting_prompt, write_successor_model
 from forefront.chat.local.loading import ModelOptions, load_backend
 from forefront.chat.local.local_backend import LocalBackend
+from forefront.engine.engine import Engine
 from forefront.fairness.tenant import NO_TENANT
 from forefront.wire.completions.request import CompletionRequest
 from tests.support.loaded import load_parts
@@ -27,6 +28,8 @@ def quoting_gguf(tiny_gguf: Path) -> Path:
 @pytest.fixture
 async def backend(quoting_gguf: Path, tmp_path: Path) -> AsyncIterator[LocalBackend]:
     backend = load_backend(load_parts(quoting_gguf, tmp_path, exact=False), ModelOptions(contexts=8))
+    assert isinstance(backend._engine, Engine)
+    backend._engine._clock = lambda: 0.0  # budgets and prices without measurements
     backend.start()
     yield backend
     await backend.close()

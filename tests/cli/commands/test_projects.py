@@ -1,4 +1,4 @@
-"""`forefront projects set` changes what is named."""
+"""`forefront projects set` changes the named settings."""
 
 from pathlib import Path
 

@@ -130,7 +130,9 @@ async def test_the_tokens_are_those_of_the_engine_itself(pair: list[Replica], ti
         again = engine.submit(requests[0])
         await collect(again)
         assert again.cached_tokens >= 32
+        placed = replace(engine.router.counts)
         assert await engine.cached_tokens(prompt(60), Tenant("another")) == 0
+        assert engine.router.counts == placed
         with pytest.raises(ContextExceededError):
             engine.submit(GenerateRequest(prompt(60), 10_000, GREEDY))
     await local.stop()
@@ -145,7 +147,7 @@ async def test_a_prediction_reaches_the_replica(pair: list[Replica]) -> None:
         predicted = engine.submit(replace(request, prediction=prediction))
         tokens = await collect(predicted)
         assert [token.token for token in tokens if token.choice == 1] == prediction
-        assert 30 < predicted.accepted_prediction_tokens < 120
+        assert 10 < predicted.accepted_prediction_tokens < 120
         assert predicted.rejected_prediction_tokens == 0
 
 

@@ -67,12 +67,12 @@ test("AI SDK: steps until an answer, whole and streamed", async () => {
   const execute = async ({ city }) => ({ city, sky: "clear", celsius: 21 });
   const inputSchema = z.object({ city: z.string() });
   const tools = { get_weather: tool({ description: "Get the weather of a city", inputSchema, execute }) };
-  const asked = { ...settings, tools, prompt: QUESTION.content, stopWhen: stepCountIs(4) };
-  const { text, steps, usage } = await generateText(asked);
+  const request = { ...settings, tools, prompt: QUESTION.content, stopWhen: stepCountIs(4) };
+  const { text, steps, usage } = await generateText(request);
   assert.deepEqual(steps.map(({ toolCalls }) => toolCalls.map(({ input }) => input.city)), [["Rome"], []]);
   assert.ok(text);
   assert.ok(usage.outputTokens > 0);
-  assert.equal(await streamText(asked).text, text);
+  assert.equal(await streamText(request).text, text);
 });
 
 test("AI SDK: errors", async () => {

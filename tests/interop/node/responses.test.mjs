@@ -31,11 +31,11 @@ test("openai: a response, whole and streamed", async () => {
 });
 
 test("openai: a round of tools over stored responses", async () => {
-  const asked = await create({ input: QUESTION, tools: TOOLS, tool_choice: "required", store: true });
-  const calls = asked.output.filter((item) => item.type === "function_call");
+  const calling = await create({ input: QUESTION, tools: TOOLS, tool_choice: "required", store: true });
+  const calls = calling.output.filter((item) => item.type === "function_call");
   assert.ok(calls.length);
   const input = calls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: WEATHER }));
-  const answered = await create({ input, previous_response_id: asked.id, tools: TOOLS, tool_choice: "none", store: true });
+  const answered = await create({ input, previous_response_id: calling.id, tools: TOOLS, tool_choice: "none", store: true });
   assert.ok(answered.output_text);
   assert.equal((await client.responses.retrieve(answered.id)).output_text, answered.output_text);
   const items = await collect(client.responses.inputItems.list(answered.id));

@@ -33,8 +33,8 @@ for (const [name, sdk] of [["current", current], ["4.x", four]]) {
   const helpers = completions.parse ? completions : client.beta.chat.completions;
 
   test(`openai ${name}: a round trip through a tool`, async () => {
-    const asked = await completions.create({ ...ASK, messages: [QUESTION], tools: TOOLS, tool_choice: "required" });
-    const [{ message, finish_reason }] = asked.choices;
+    const calling = await completions.create({ ...ASK, messages: [QUESTION], tools: TOOLS, tool_choice: "required" });
+    const [{ message, finish_reason }] = calling.choices;
     assert.equal(finish_reason, "tool_calls");
     const calls = message.tool_calls;
     assert.ok(calls.length >= 1);
@@ -51,9 +51,9 @@ for (const [name, sdk] of [["current", current], ["4.x", four]]) {
 
   test(`openai ${name}: a call in pieces, put together`, async () => {
     const choice = { type: "function", function: { name: "get_weather" } };
-    const asked = { ...ASK, messages: [QUESTION], tools: TOOLS, tool_choice: choice };
-    const whole = await completions.create(asked);
-    const final = await helpers.stream(asked).finalChatCompletion();
+    const request = { ...ASK, messages: [QUESTION], tools: TOOLS, tool_choice: choice };
+    const whole = await completions.create(request);
+    const final = await helpers.stream(request).finalChatCompletion();
     const calls = ({ choices: [{ message }] }) => message.tool_calls.map(({ function: { name, arguments: args } }) => [name, args]);
     assert.deepEqual(calls(final), calls(whole));
     assert.equal(calls(whole)[0][0], "get_weather");
@@ -100,12 +100,12 @@ test("AI SDK: generateText with a tool", async () => {
     return { city, sky: "clear" };
   };
   const tools = { get_weather: tool({ description: "The weather", inputSchema, execute }) };
-  const asked = { ...settings, tools, prompt: QUESTION.content };
-  const { toolResults, steps } = await generateText({ ...asked, toolChoice: "required" });
+  const request = { ...settings, tools, prompt: QUESTION.content };
+  const { toolResults, steps } = await generateText({ ...request, toolChoice: "required" });
   assert.ok(seen.length >= 1);
   assert.equal(steps.length, 1);
   assert.deepEqual(toolResults.map(({ output }) => output.city), seen);
-  const named = await generateText({ ...asked, toolChoice: { type: "tool", toolName: "get_weather" } });
+  const named = await generateText({ ...request, toolChoice: { type: "tool", toolName: "get_weather" } });
   assert.ok(named.toolCalls.every(({ toolName }) => toolName === "get_weather"));
   const messages = [{ role: "user", content: QUESTION.content }, ...named.response.messages];
   const { text } = await generateText({ ...settings, tools, messages, toolChoice: "none" });
@@ -124,11 +124,11 @@ test("AI SDK: steps until an answer, whole and streamed", async () => {
   const execute = async ({ city }) => ({ city, sky: "clear", celsius: 21 });
   const inputSchema = z.object({ city: z.string() });
   const tools = { get_weather: tool({ description: "Get the weather of a city", inputSchema, execute }) };
-  const asked = { ...settings, tools, prompt: QUESTION.content, stopWhen: stepCountIs(4) };
-  const { text, steps } = await generateText(asked);
+  const request = { ...settings, tools, prompt: QUESTION.content, stopWhen: stepCountIs(4) };
+  const { text, steps } = await generateText(request);
   assert.deepEqual(steps.map(({ toolCalls }) => toolCalls.map(({ input }) => input.city)), [["Rome"], []]);
   assert.ok(text);
-  assert.equal(await streamText(asked).text, text);
+  assert.equal(await streamText(request).text, text);
 });
 
 test("AI SDK: errors", async () => {

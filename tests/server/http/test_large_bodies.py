@@ -1,4 +1,4 @@
-"""Large bodies are read in turns of their projects, and what is done with them is done by the worker pool."""
+"""Large bodies are read in turns of their projects, and the worker pool processes them."""
 
 import asyncio
 import threading

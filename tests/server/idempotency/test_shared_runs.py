@@ -254,7 +254,7 @@ async def test_a_run_that_is_broken_off_from_within_ends_for_everybody() -> None
 
 
 async def repeated(runs: SharedRuns, name: str, owner: str) -> bool:
-    """Whether a request under that name would be answered from what is kept. Changes nothing that is kept."""
+    """Whether a request under that name would be answered from a kept response. Changes nothing."""
     return name in runs._runs and runs._entries[runs._runs[name]].owner == owner
 
 

@@ -91,6 +91,18 @@ def test_a_whole_response(server: RunningServer) -> None:
     assert body["receipt"]["sampling"]["max_tokens"] == 4
 
 
+def test_a_response_has_the_members_of_the_open_responses_specification(server: RunningServer) -> None:
+    response = create(server, input="Hi", presence_penalty=0.5, max_output_tokens=4)
+    required = (
+        "id object created_at completed_at status incomplete_details model previous_response_id instructions output "
+        "error tools tool_choice truncation parallel_tool_calls text top_p presence_penalty frequency_penalty "
+        "top_logprobs temperature reasoning usage max_output_tokens max_tool_calls store background service_tier "
+        "metadata safety_identifier prompt_cache_key"
+    )
+    assert set(required.split()) <= response.keys()
+    assert (response["presence_penalty"], response["frequency_penalty"]) == (0.5, 0.0)
+
+
 def test_a_stream_is_the_whole_response_in_pieces(server: RunningServer) -> None:
     request: dict[str, Any] = {"input": "Hello", "seed": 7, "include": ["message.output_text.logprobs"]}
     whole, events = create(server, **request), stream(server, **request)

@@ -1,4 +1,4 @@
-"""Requests whose model is being loaded: what they see, and what they hold."""
+"""Requests whose model is being loaded: their responses, and the resources that they hold."""
 
 import asyncio
 import json

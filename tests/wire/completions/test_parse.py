@@ -65,7 +65,7 @@ def test_everything() -> None:
         "tool_choice": "required", "parallel_tool_calls": False, "reasoning_effort": "low", "deadline_ms": 1000,
         "response_format": {"type": "text"},
     }  # fmt: skip
-    others = {"regex", "grammar", "functions", "function_call", "ignore_eos", "model", "messages"}
+    others = {"regex", "grammar", "functions", "function_call", "ignore_eos", "model", "messages", "prediction"}
     assert set(fields) | others == set(ChatRequest.__struct_fields__)
     request = parse(**fields).request
     assert request.stops == ["a", "b"]

@@ -61,7 +61,7 @@ def fetch(model: PackageModel, home: Path, display: Display) -> Path:
 
 
 def _remove_remains(directory: Path) -> None:
-    """Remove what a start left behind that was cut short."""
+    """Remove the leftovers of an interrupted start."""
     for remains in directory.glob("fetching-*"):
         shutil.rmtree(remains, ignore_errors=True)
 

@@ -59,7 +59,7 @@ class PulledModel(msgspec.Struct, kw_only=True):
 
     @property
     def path(self) -> Path:
-        """What is served: the GGUF file or the directory."""
+        """The served path: the GGUF file or the directory."""
         return Path(self.directory, self.main)
 
     def as_source(self, source: ModelSource) -> ModelSource:

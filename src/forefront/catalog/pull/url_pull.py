@@ -40,7 +40,7 @@ def pull_url(
     )
     with hold_lock(lock):
         if not path.is_file():
-            records.save(model)  # before the transfer, so that `forefront models remove` finds what has come
+            records.save(model)  # before the transfer, so that `forefront models remove` finds partial files
             try:
                 with make_client() as client:
                     _bring(client, reference, partial, display)

@@ -167,7 +167,7 @@ class Grammars:
 
 
 def _refusal(error: GrammarRefusedError, param: str) -> RequestError:
-    """The error for a client: it names what the client wrote, and shows nothing of a grammar made from it."""
+    """The error for a client: it names the field of the request, and shows nothing of a grammar made from it."""
     if error.path:
         place = error.path.removeprefix(param).lstrip(".")
         where = (

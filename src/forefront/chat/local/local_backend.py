@@ -147,7 +147,7 @@ def _predicted(prepared: PreparedGeneration, counts: tuple[int, int]) -> tuple[i
 
 
 def _decode(answers: Sequence[ChoiceDecoder], tokens: Sequence[Token]) -> Iterator[Event]:
-    """The events of new tokens, choice by choice. What is sampled beyond the end of a choice adds nothing."""
+    """The events of new tokens, choice by choice. Tokens sampled beyond the end of a choice add nothing."""
     choice = attrgetter("choice")
     for index, group in groupby(sorted(tokens, key=choice), key=choice):
         if not answers[index].ended:

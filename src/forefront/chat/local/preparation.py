@@ -1,4 +1,4 @@
-"""From a request to what the engine runs: prompt tokens, sampling, constraint, and a decoder for each choice."""
+"""From a request to the input of the engine: prompt tokens, sampling, constraint, and a decoder for each choice."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -114,7 +114,7 @@ class ChoiceDecoder:
         return self._finished(deltas, None)
 
     def _add(self, token: Token, deltas: list[AnswerDelta]) -> FinishReason | None:
-        """Add what a token shows to `deltas`; returns why the choice ends, if it does."""
+        """Add the visible text of a token to `deltas`; returns why the choice ends, if it does."""
         parser = self._parser
         self.tokens += 1
         if parser is not None and parser.reasoning:
@@ -144,7 +144,7 @@ class ChoiceDecoder:
         return shown
 
     def _show(self, parsed: Sequence[AnswerDelta], deltas: list[AnswerDelta]) -> bool:
-        """Add what the stop strings let through, nothing after a match; returns whether there was one."""
+        """Add the text that passes the stop strings, nothing after a match; returns whether there was one."""
         for delta in parsed:
             if isinstance(delta, ContentDelta):
                 if text := self._let_through(delta.text):

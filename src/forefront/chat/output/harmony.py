@@ -134,7 +134,7 @@ class HarmonyParser:
             header = None
 
     def _header(self, char: str) -> TextReading[tuple[str, str]]:
-        """Reads up to `<|message|>`; returns that text and the next character. What is no header is content."""
+        """Reads up to `<|message|>`; returns that text and the next character. Other text is content."""
         text, self._pending = self._pending, ""
         while char and len(text) < _HEADER:
             parts: list[str] = []

@@ -12,17 +12,17 @@ class OutputParser(Protocol):
 
     @property
     def reasoning(self) -> bool:
-        """Whether what comes next belongs to the model's reasoning, as far as is known."""
+        """Whether the next text belongs to the model's reasoning, as far as is known."""
 
     @property
     def in_content(self) -> bool:
-        """Whether what comes next is content: neither reasoning, nor within a call or a message's header."""
+        """Whether the next text is content: neither reasoning, nor within a call or a message's header."""
 
     def feed(self, text: str) -> list[AnswerDelta]:
         """The deltas of more text."""
 
     def finish(self) -> list[AnswerDelta]:
-        """The deltas of what was held back, at the end of the answer."""
+        """The deltas of the withheld text, at the end of the answer."""
 
 
 class MarkupParser:

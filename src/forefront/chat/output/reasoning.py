@@ -82,7 +82,7 @@ class ReasoningParser:
     """
 
     def __init__(self, form: ReasoningFormat, *, opened: bool) -> None:
-        self.active = opened  # what comes next belongs to the reasoning, as far as is known
+        self.active = opened  # the next text belongs to the reasoning, as far as is known
         self._form = form
         self._reasoning: list[str] = []
         self._content: list[str] = []
@@ -120,7 +120,7 @@ class ReasoningParser:
             char = yield self._content.append
 
     def _opening(self, markers: tuple[str, ...], char: str) -> TextReading[tuple[str, str, str]]:
-        """Reads white space and one of the markers; returns the marker, else what was read, and the next character."""
+        """Reads white space and one of the markers; returns the marker, else the text, and the next character."""
         read = ""
         while char.isspace():
             read += char

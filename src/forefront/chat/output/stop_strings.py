@@ -104,6 +104,6 @@ class StopMatcher:
         return text[:shown]
 
     def flush(self) -> str:
-        """At the end of the answer: what was held back in vain."""
+        """The withheld text, at the end of the answer."""
         held, self._held = self._held, ""
         return held

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ class TemplateStyle:
 
     - `single`: one call in a message, no more.
     - `short_ids`: ids of nine letters and digits.
+    - `counted_ids`: ids `functions.NAME:PLACE`, which have the names of the calls; places count from 0.
     - `text_arguments`: arguments as JSON text in place of objects.
     - `written`: the template has no place for calls; they go into the content in this format.
     - `user_results`: it has no role `tool`; results are messages of the user.
@@ -34,6 +35,7 @@ class TemplateStyle:
 
     single: bool = False
     short_ids: bool = False
+    counted_ids: bool = False
     text_arguments: bool = False
     written: ToolFormat | None = None
     user_results: bool = False
@@ -53,6 +55,8 @@ def template_messages(messages: Sequence[Message], style: TemplateStyle = DEFAUL
     if style.single:
         messages = _one_by_one(messages)
     names: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    count = 0
     shown = []
     for message in messages:
         role = "system" if message.role == "developer" else message.role
@@ -63,9 +67,11 @@ def template_messages(messages: Sequence[Message], style: TemplateStyle = DEFAUL
                 plain["thinking"] = message.reasoning_text
         if message.tool_calls:
             names = {call.id: call.function.name for call in message.tool_calls}
-            plain |= _calls(message, plain, style)
+            ids = {call.id: _id(call, count + place, style) for place, call in enumerate(message.tool_calls)}
+            count += len(message.tool_calls)
+            plain |= _calls(message, plain, ids, style)
         if message.tool_call_id is not None:
-            plain |= {"tool_call_id": _id(message.tool_call_id, style), "name": names[message.tool_call_id]}
+            plain |= {"tool_call_id": ids[message.tool_call_id], "name": names[message.tool_call_id]}
             if style.user_results:
                 plain = {"role": "user", "content": message.text}
         if message.name:
@@ -104,14 +110,14 @@ def split_prefill(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:
     return messages, ""
 
 
-def _calls(message: Message, plain: dict[str, Any], style: TemplateStyle) -> dict[str, Any]:
+def _calls(message: Message, plain: dict[str, Any], ids: Mapping[str, str], style: TemplateStyle) -> dict[str, Any]:
     """The fields that a message's calls add or change."""
     made = [(call, _arguments(call)) for call in message.tool_calls or ()]
     if style.written is not None:
         calls = [(call.function.name, _object(arguments)) for call, arguments in made]
         text = style.written.write(calls)
         return {"content": f"{message.text}\n{text}" if message.text else text}
-    added: dict[str, Any] = {"tool_calls": [_call(call, arguments, style) for call, arguments in made]}
+    added: dict[str, Any] = {"tool_calls": [_call(call, ids[call.id], arguments, style) for call, arguments in made]}
     if style.exclusive and message.text and "thinking" in plain:
         added |= {"content": "", "thinking": f"{plain['thinking']}\n{message.text}"}
     return added
@@ -133,21 +139,23 @@ def _object(arguments: dict[str, Any] | str) -> dict[str, Any]:
     return {"arguments": arguments} if isinstance(arguments, str) else arguments
 
 
-def _call(call: ToolCall, arguments: dict[str, Any] | str, style: TemplateStyle) -> dict[str, Any]:
+def _call(call: ToolCall, call_id: str, arguments: dict[str, Any] | str, style: TemplateStyle) -> dict[str, Any]:
     shown: dict[str, Any] | str = arguments
     if style.text_arguments:
         shown = arguments if isinstance(arguments, str) else compact(arguments)
     elif not style.text_fallback:
         shown = _object(arguments)
     function = {"name": call.function.name, "arguments": shown}
-    return {"id": _id(call.id, style), "type": "function", "function": function}
+    return {"id": call_id, "type": "function", "function": function}
 
 
-def _id(given: str, style: TemplateStyle) -> str:
-    """A call's id, or nine letters and digits in its place."""
-    if not style.short_ids or _SHORT_ID.fullmatch(given):
-        return given
-    return hashlib.blake2b(given.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[:9]
+def _id(call: ToolCall, place: int, style: TemplateStyle) -> str:
+    """The id of call number `place`, in the template's form."""
+    if style.counted_ids:
+        return f"functions.{call.function.name}:{place}"
+    if not style.short_ids or _SHORT_ID.fullmatch(call.id):
+        return call.id
+    return hashlib.blake2b(call.id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[:9]
 
 
 def _alternating(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

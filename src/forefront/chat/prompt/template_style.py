@@ -10,11 +10,13 @@ import msgspec
 
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages
+from forefront.chat.tools.formats.named import SectionFormat
 from forefront.chat.tools.tool_format import ToolFormat
 from forefront.wire.completions.message import Message
 
 _IN_MESSAGE: Final = re.compile(r"""\bmessage(\.tools\b|\[["']tools["']\])""")
 _THINKING: Final = re.compile(r"""\.thinking\b|\[["']thinking["']\]|["']thinking["']\s+in\b""")
+_NAME: Final = "probe_function"
 _PLACES: Final = ("probe-place-1", "probe-place-2")
 _CUT_OFF: Final = ("probe-cut-off-1", "probe-cut-off-2")
 _RESULTS: Final = ("probe-result-1", "probe-result-2")
@@ -37,6 +39,9 @@ def find_template_style(template: ChatTemplate, form: ToolFormat | None, *, harm
 
 
 def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
+    if isinstance(form, SectionFormat) and form.counted:
+        for text_arguments in (False, True):
+            yield {"text_arguments": text_arguments, "counted_ids": True}
     for text_arguments in (False, True):
         for single in (False, True):
             for short_ids in (False, True):
@@ -51,7 +56,7 @@ def _shows(template: ChatTemplate, style: TemplateStyle) -> bool:
     except TemplateError:
         return False
     # An object that is printed as Python has single quotes.
-    shown = all(text in prompt for text in (*_PLACES, *_RESULTS))
+    shown = all(text in prompt for text in (_NAME, *_PLACES, *_RESULTS))
     return shown and "{'place': 'probe-place-1'}" not in prompt and json.dumps('{"place"')[1:-1] not in prompt
 
 
@@ -68,7 +73,7 @@ def _conversation(*arguments: str) -> list[Message]:
     """A question, two calls with their results, and another question."""
     arguments = arguments or tuple(json.dumps({"place": place}) for place in _PLACES)
     calls = [
-        {"id": f"call_{number}", "function": {"name": "probe", "arguments": text}}
+        {"id": f"call_{number}", "function": {"name": _NAME, "arguments": text}}
         for number, text in enumerate(arguments)
     ]
     results = [

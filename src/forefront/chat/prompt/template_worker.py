@@ -159,7 +159,8 @@ def _time_is_over(_number: int, _frame: object) -> NoReturn:
 
 
 def _confine() -> None:
-    """Give up what a template has no use for: core dumps, most memory, new files, sockets, processes and modules."""
+    """Give up resources that a template does not need: core dumps, most memory, new files, sockets, processes and
+    modules."""
     bound_memory(_MEMORY_LIMIT)
     tune_allocator()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -120,7 +120,7 @@ def _type_names(value: Any) -> frozenset[str]:
 
 
 def resolve(part: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part, or what it refers to within `root`."""
+    """The part, or its referent within `root`."""
     for _ in range(_DEPTH):
         if not isinstance(part, Mapping):
             return {}

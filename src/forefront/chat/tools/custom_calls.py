@@ -10,7 +10,7 @@ from forefront.chat.events import AnswerDelta, ToolCallBegin, ToolInputDelta
 from forefront.chat.output.output_parser import OutputParser
 
 _OPENING: Final = re.compile(r'\s*\{\s*"input"\s*:\s*"')
-# What is complete of a JSON string: characters, escapes, and pairs of escapes for one character.
+# The complete part of a JSON string: characters, escapes, and pairs of escapes for one character.
 _COMPLETE: Final = re.compile(r'(?:[^"\\]|\\u[dD][89abAB]..\\u....|\\u(?![dD][89abAB])....|\\[^u])+', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}

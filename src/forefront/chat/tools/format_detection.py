@@ -19,6 +19,7 @@ ControlTokens = Mapping[str, int]
 _ARGUMENTS: Final = re.compile(r"""\\?["']arguments\\?["']""")
 _PARAMETERS: Final = re.compile(r"""\\?["']parameters\\?["']\s*:""")
 _BARE_LIST: Final = re.compile(r"""\[\s*\{\\?["']name\\?["']:""")
+_LLAMA_CALL: Final = '{"name": function name, "parameters":'
 _PYTHON_MARKERS: Final = ("<|python_tag|>", "<|python_start|>")
 
 
@@ -237,7 +238,8 @@ def _pythonic(template: str, control: ControlTokens) -> ToolFormat | None:
 
 
 def _llama(template: str, control: ControlTokens) -> ToolFormat | None:
-    marker = next((marker for marker in _PYTHON_MARKERS if marker in template or marker in control), None)
+    default = _PYTHON_MARKERS[0] if _LLAMA_CALL in template else None
+    marker = next((marker for marker in _PYTHON_MARKERS if marker in template or marker in control), default)
     if marker is None or not _PARAMETERS.search(template):
         return None
     closing = ("<|python_end|>",) if marker == "<|python_start|>" else ()

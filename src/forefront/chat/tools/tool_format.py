@@ -54,7 +54,7 @@ class ToolFormat(ABC):
     closings: tuple[str, ...] = ()
     control: Mapping[str, int] = field(default_factory=dict)
 
-    # What a call without a marker begins with, at the very beginning of an answer.
+    # The beginning of a call without a marker, at the start of an answer.
     bare: ClassVar[str] = ""
     # Characters behind a call that announce the next one of the same run.
     more: ClassVar[str] = ""

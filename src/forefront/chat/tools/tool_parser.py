@@ -26,7 +26,7 @@ class ToolParser:
     """
 
     def __init__(self, index: int, form: ToolFormat, tools: Mapping[str, Mapping[str, Any]]) -> None:
-        self.in_content = True  # what comes next is outside of a run of calls
+        self.in_content = True  # the next text is outside of a run of calls
         self._index = index
         self._form = form
         self._tools = tools

@@ -116,7 +116,7 @@ def make_catalog(
     limit = memory_limit(settings)
     catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds, memory=anonymous_memory))
     check_kept(models, limit)
-    # Models that are always kept first: the others get what is left.
+    # Models that are always kept first: the others get the rest.
     for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):
         is_first = model is models[0]
         if model.loaded is not None or not (is_first or model.pinned or its_settings.on_command_line):

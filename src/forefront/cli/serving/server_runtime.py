@@ -136,7 +136,7 @@ def raise_file_limit(connections: int) -> None:
 
 
 def _content_stores(settings: Config, database: Database, ledger: Ledger) -> tuple[ResponseStore, ConversationStore]:
-    """Raises `StoreError` for an invalid encryption key, and without the key of what is stored."""
+    """Raises `StoreError` for an invalid encryption key, and without the key of encrypted contents."""
     wanted = settings.responses
     limits = StorageLimits(
         wanted.days * 86_400, wanted.project_responses, wanted.project_mib * 2**20, wanted.project_conversations

@@ -26,7 +26,7 @@ class RefusalPartParam(TypedDict):
 
 
 class PredictionParam(TypedDict):
-    """What the completion will probably be, as a text or as parts that follow each other."""
+    """The probable completion, as a text or as parts that follow each other."""
 
     type: Literal["content"]
     content: str | Iterable[TextPartParam]

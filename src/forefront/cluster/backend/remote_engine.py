@@ -77,11 +77,9 @@ class RemoteEngine:
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
         try:
-            placement = self.router.place(prompt, tenant, 1)
+            connection = self.pool[self.router.preferred(prompt, tenant).state.name]
         except NoReplicaError:
             return 0
-        placement.end()
-        connection = self.pool[placement.replica.name]
         number, future = next(self._lookup_numbers), self._loop.create_future()
         connection.lookups[number] = future
         try:

@@ -139,6 +139,13 @@ class PrefixRouter:
         self._index.add(tenant.name, keys, visit)
         return Placement(self, visit, PlacedTokens(tokens, tenant, keys), known, output)
 
+    def preferred(self, tokens: Sequence[int], tenant: Tenant) -> RoutedReplica:
+        """The replica that `place` would choose, without a placement. Raises `NoReplicaError`."""
+        self._lose_silent()
+        keys: list[bytes] = []
+        _extend_keys(keys, tokens, tenant)
+        return self.choose(keys, tenant, len(tokens), None, ())[0]
+
     def move_work(self, visit: Visit, tokens: int) -> None:
         """Count `tokens` of work more at the visited replica; less if negative."""
         self._table.add_work(visit.replica, tokens)

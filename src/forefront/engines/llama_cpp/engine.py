@@ -52,7 +52,7 @@ class LlamaCppEngine:
         self._unread = Quota(CAPACITY)
         self._checks = ThreadPoolExecutor(_CHECK_THREADS, "forefront-llama-cpp")
         self._tasks: dict[Generation, asyncio.Task[None]] = {}
-        # Generations whose reader is far behind, and what they wait for.
+        # Generations with a slow reader, and their wait.
         self._paused: dict[Generation, asyncio.Event] = {}
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -138,7 +138,7 @@ def _start(process: EngineProcess) -> Endpoint:
 
 
 def _modalities(endpoint: Endpoint) -> Mapping[str, bool]:
-    """What the model takes beside text, as the server reports it."""
+    """The input kinds of the model beside text, as the server reports them."""
     request = urllib.request.Request(f"{endpoint.url}/props", headers={"authorization": f"Bearer {endpoint.key}"})  # noqa: S310
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=30) as response:

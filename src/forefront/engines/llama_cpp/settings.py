@@ -1,4 +1,4 @@
-"""The settings of llama.cpp's server: from `engine_args` to what the child passes to the library."""
+"""The settings of llama.cpp's server: from `engine_args` to the parameters of the library."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

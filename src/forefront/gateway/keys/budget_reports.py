@@ -1,4 +1,4 @@
-"""The state of all budgets: what is used, held and left in the current period."""
+"""The state of all budgets: the used, held and remaining amounts of the current period."""
 
 from collections.abc import Iterable
 from typing import Any, Final, Literal

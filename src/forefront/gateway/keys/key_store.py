@@ -14,7 +14,7 @@ from forefront.gateway.store.tables import api_keys, projects, store_revision
 from forefront.wire.admin.history import KeyLimits
 from forefront.wire.admin.records import Budget, Key, Limits, MadeKey, NewKey, Project, ProjectSettings, Scope
 
-# What the first key may do: everything, since `admin` includes the metrics.
+# The scopes of the first key: everything, since `admin` includes the metrics.
 ALL_SCOPES: list[Scope] = ["chat", "models", "admin"]
 _ROTATED = " (rotated)"
 _MAX_NAME = 128

@@ -20,7 +20,7 @@ _SWEEP_INTERVAL = 0.5  # seconds
 
 
 class Ledger:
-    """Call `start` on the event loop that uses the ledger. `close` writes what is left.
+    """Call `start` on the event loop that uses the ledger. `close` writes the remaining rows.
 
     `server_id`: the id under which this server is registered in the store while the ledger runs.
     """
@@ -63,7 +63,7 @@ class Ledger:
             async with asyncio.timeout(STORE_TIMEOUT):
                 refusal = await self._reserve_in_store(hold)
                 if refusal is not None and (recalled := self._leases.recall(request.project)):
-                    # Near the end of a budget, the free amounts of leases may be what is missing.
+                    # Near the end of a budget, the free amounts of leases may be the missing part.
                     for free in recalled:
                         self._return_to_store(free)
                     refusal = await self._reserve_in_store(hold)
@@ -99,7 +99,7 @@ class Ledger:
         self._free(hold)
 
     async def close(self) -> None:
-        """Write what is left, for a few seconds at most, and end."""
+        """Write the remaining rows, for a few seconds at most, and end."""
         self._stopping = True
         await self._thread.close()
 

@@ -77,7 +77,7 @@ class LedgerWriter:
         self._thread.start()
 
     async def close(self) -> None:
-        """Write what is left, for a few seconds at most, and end the thread."""
+        """Write the remaining rows, for a few seconds at most, and end the thread."""
         self._queue.put(None)
         self._queue.flush()
         self._stopping = True

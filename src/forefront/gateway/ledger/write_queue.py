@@ -51,7 +51,7 @@ class WriteQueue:
         self._added.append(item)
 
     def flush(self) -> None:
-        """Pass on what has been added."""
+        """Pass on the added items."""
         added, self._added = self._added, []
         for item in added:
             self._queue.put(item)

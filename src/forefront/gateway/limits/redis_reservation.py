@@ -127,7 +127,7 @@ class RedisReservation:
         self._context.running.add(self)
 
     def rate_limits(self) -> tuple[RateLimitState, ...]:
-        """The limits by the last response of Redis, less what was released since."""
+        """The limits by the last response of Redis, less the amounts released since."""
         return rate_limits(self._snapshots, time.monotonic())
 
     def release(self, used: int) -> None:

@@ -48,7 +48,7 @@ def check_room(
 
 
 def add_size(connection: sa.Connection, project: str, size: int, *, responses: int = 0, conversations: int = 0) -> None:
-    """Count what is stored for a project, or with negative numbers what is deleted."""
+    """Count stored contents of a project, or with negative numbers deleted ones."""
     table = stored_sizes
     more = {"responses": responses, "conversations": conversations, "bytes": size}
     change = {name: table.c[name] + number for name, number in more.items()}

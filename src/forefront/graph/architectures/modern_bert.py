@@ -31,7 +31,7 @@ class ModernBert(Decoder):
         return super().hidden_states(self.norm(x, "token_embd_norm"))
 
     def layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network, each behind a norm and added to what came in."""
+        """Attention and a feed-forward network, each behind a norm and added to its input."""
         x = self.add(self.wanted(n, x), self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 

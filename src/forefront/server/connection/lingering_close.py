@@ -37,7 +37,7 @@ class LingeringTransport(CoalescingTransport):
         return self._closing or self._transport.is_closing()
 
     def close(self) -> None:
-        """Send what is buffered, then end the connection in stages."""
+        """Send the buffered data, then end the connection in stages."""
         if self.is_closing():
             return
         if not self._transport.can_write_eof():
@@ -55,7 +55,7 @@ class LingeringTransport(CoalescingTransport):
         self._check(self._progress(), now, now)
 
     def close_at_once(self) -> None:
-        """Send what is buffered, then close. Data that arrives later resets the connection."""
+        """Send the buffered data, then close. Data that arrives later resets the connection."""
         super().close()
 
     def discard(self, size: int) -> None:

@@ -36,7 +36,7 @@ class CoalescingTransport:
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Send what is buffered, then close."""
+        """Send the buffered data, then close."""
         self._flush()
         self._transport.close()
 

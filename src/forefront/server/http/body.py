@@ -58,7 +58,7 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     memory.begin(*owner, reserved=reserved)
     try:
         if announced > _SMALL:
-            memory.check(announced)  # what is announced is not held: nothing of it may ever come
+            memory.check(announced)  # announced bytes are not held, since they may never arrive
         async with asyncio.timeout(seconds):
             body = await _read(receive, memory, principal.tenant)
     except TimeoutError:

@@ -67,7 +67,7 @@ class RequestMemory:
             raise _refusal(memory, size - self._held, "memory for requests")
 
     def hold(self, size: int) -> None:
-        """Hold `size` bytes in place of what was held.
+        """Hold `size` bytes in place of the former amount.
 
         Raises `RequestError`: 429 when the owner holds too much, 503 when all owners together do.
         """

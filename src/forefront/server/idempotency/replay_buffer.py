@@ -66,7 +66,7 @@ class ReplayBuffer:
                 await change.wait()
 
     def release(self) -> None:
-        """Give memory back: drop what the foremost reader has sent. The buffer is not whole any more."""
+        """Give memory back: drop the data that the foremost reader has sent. The buffer is not whole any more."""
         self.whole = False
         while self._bytes > WINDOW and self._drop():
             pass

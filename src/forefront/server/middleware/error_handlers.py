@@ -38,7 +38,7 @@ def error_response(error: RequestError, scope: Scope, headers: Mapping[str, str]
     return Response(body, conventions.status(error.code), {**error_headers(error), **(headers or {})})
 
 
-async def api_error(request: Request, error: Exception) -> Response:
+async def request_error(request: Request, error: Exception) -> Response:
     """The handler of `RequestError`."""
     assert isinstance(error, RequestError)
     return error_response(error, request.scope)

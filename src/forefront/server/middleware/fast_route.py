@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.server.http.request_context import request_context
-from forefront.server.middleware.error_handlers import api_error, internal_error
+from forefront.server.middleware.error_handlers import internal_error, request_error
 from forefront.wire.errors import RequestError
 
 
@@ -30,7 +30,7 @@ class FastRoute:
         except Exception as error:
             if request_context(scope).status:
                 raise
-            handler = api_error if isinstance(error, RequestError) else internal_error
+            handler = request_error if isinstance(error, RequestError) else internal_error
             response = await handler(Request(scope), error)
             await response(scope, receive, send)
             if handler is internal_error:

@@ -70,7 +70,7 @@ class RequestIdMiddleware:
                     log.info("request", extra=_log_fields(scope, context, time.monotonic() - begin))
 
     def _count(self, scope: Scope, status: int) -> None:
-        """Count the response. What a client can choose freely is one value of the label."""
+        """Count the response. Values that a client can choose freely share one value of the label."""
         path, route = scope["path"], scope.get("route")
         if path not in self._paths:
             path = route.path.replace(":path}", "}") if route is not None else "unknown"
@@ -79,7 +79,7 @@ class RequestIdMiddleware:
 
 
 def _log_fields(scope: Scope, context: RequestContext, seconds: float) -> dict[str, object]:
-    """The fields of a request's line in the log. Of what the client wrote they hold method and path only. Status 0: the
+    """The fields of a request's line in the log. Of the request they hold method and path only. Status 0: the
     client left before the response."""
     fields = {"request_id": context.request_id, "method": scope["method"], "path": scope["path"][:256]}
     fields |= {"status": context.status, "ms": round(seconds * 1000, 1)}

@@ -1,4 +1,4 @@
-"""From a backend's events to what is sent: one whole response, or the frames of a stream.
+"""From a backend's events to the response: one whole body, or the frames of a stream.
 
 `ResponseEncoder` is the interface to every API. `ChunkEncoder` is the common part of `ChatCompletionEncoder` and
 `TextCompletionEncoder`, whose streams are chunks of the same shape as the whole response.
@@ -19,7 +19,7 @@ from forefront.wire.errors import RequestError
 
 
 class ResponseEncoder(ABC):
-    """Encodes the response to one request, which has an id and a model. `memory` counts what is collected."""
+    """Encodes the response to one request, which has an id and a model. `memory` counts collected text."""
 
     def __init__(self, prefix: str, model: ModelUse, memory: ResponseMemory) -> None:
         now = time.time()
@@ -42,7 +42,7 @@ class ResponseEncoder(ABC):
         """The server-sent events of one event. Raises `RequestError` for want of memory."""
 
     async def finish(self, event: Completed) -> None:  # noqa: B027 - most APIs have nothing to do
-        """What has to be done before the frames of the last event. Raises `RequestError`, which ends the stream."""
+        """Work before the frames of the last event. Raises `RequestError`, which ends the stream."""
 
     def pause(self, ahead: int, seconds: float) -> bytes:
         """A sign of life for a stream without events: so many requests are ahead in the queue, for about so long."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 _STEP: Final = 2**16  # bytes
-_EACH: Final = 64  # bytes of an object beside what it holds
+_EACH: Final = 64  # bytes of an object beside its contents
 _encoder = msgspec.json.Encoder()
 
 

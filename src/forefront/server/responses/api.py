@@ -1,4 +1,4 @@
-"""`POST /v1/responses`: the request, with what it continues, and the three ways to answer it."""
+"""`POST /v1/responses`: the request, with the responses that it continues, and the three kinds of answers."""
 
 import msgspec
 from starlette.types import Receive, Scope, Send

@@ -219,6 +219,8 @@ def new_response(
         tools=source.tools or [],
         top_logprobs=source.top_logprobs or 0,
         top_p=1.0 if source.top_p is None else source.top_p,
+        presence_penalty=source.presence_penalty or 0.0,
+        frequency_penalty=source.frequency_penalty or 0.0,
         user=source.user,
         safety_identifier=source.safety_identifier,
         prompt_cache_key=source.prompt_cache_key,

@@ -14,7 +14,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.server.http.request_context import request_context
 from forefront.server.metrics.exposition import Exposition, accepts_open_metrics, content_type
 from forefront.server.metrics.families import MetricSources, metric_families
-from forefront.server.middleware.error_handlers import api_error, http_error, internal_error
+from forefront.server.middleware.error_handlers import http_error, internal_error, request_error
 from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.response.send_body import ChunkedResponse
 from forefront.wire.errors import RequestError
@@ -42,7 +42,7 @@ def metrics_app(sources: MetricSources, workers: WorkerPool) -> ASGIApp:
     """An application with this route alone, which needs no key."""
     app = Starlette(
         routes=[Route("/metrics", make_metrics(sources, workers))],
-        exception_handlers={RequestError: api_error, HTTPException: http_error, Exception: internal_error},
+        exception_handlers={RequestError: request_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
     return RequestIdMiddleware(app, sources.body_memory, {}, sources.metrics)

@@ -1,5 +1,5 @@
-"""What a chat request would meet, without answering it: `POST /v1/chat/completions/preflight`, and the counting of
-tokens by other APIs."""
+"""The tokens and the wait of a chat request, without an answer: `POST /v1/chat/completions/preflight`, and the counting
+of tokens by other APIs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

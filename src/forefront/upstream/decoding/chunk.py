@@ -1,4 +1,4 @@
-"""Chunks of a stream as upstreams send them: what is read of them, with every field optional."""
+"""Chunks of an upstream's stream: the fields that are read, all optional."""
 
 from typing import Any, Final
 
@@ -80,7 +80,7 @@ _decoder = msgspec.json.Decoder(UpstreamChunk)
 
 
 def decode_chunk(data: bytes) -> UpstreamChunk:
-    """Read one event's data. Raises `ValueError` for what is no chunk."""
+    """Read one event's data. Raises `ValueError` for other data."""
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

@@ -137,7 +137,7 @@ class EventStream:
             self._since = None
 
     def _failure(self, error: ConnectionLostError, *, began: bool) -> Exception:
-        """What a lost connection means."""
+        """The error of a lost connection."""
         if self._deadline_over:
             return TimeoutError()
         if self._stalled:

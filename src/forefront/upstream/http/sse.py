@@ -60,7 +60,7 @@ class BoundedEventReader:
         return events
 
     def finish(self) -> list[bytes]:
-        """The data of what the end of the stream completes: a last event without a blank line after it."""
+        """The data of the event that the end of the stream completes: one without a blank line after it."""
         held, self._held = self._held, b""
         return self._feed_lines(held.removesuffix(b"\r") + b"\n\n")
 

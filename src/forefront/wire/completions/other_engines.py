@@ -37,6 +37,7 @@ _REWRITTEN: Final = frozenset(
         "do_sample",
         "response_format",
         "grammar",
+        "add_generation_prompt",
     }
 )
 
@@ -55,6 +56,7 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     rewrite_format(fields)
     if chat:
         rewrite_reasoning(fields)
+        _rewrite_continuation(fields)
     if "do_sample" in fields and check_boolean(fields.pop("do_sample"), "do_sample") is False:
         put_field(fields, "temperature", 0, "do_sample")
     return fields
@@ -73,3 +75,13 @@ def _spread_options(fields: Fields) -> Fields:
         if value is not None:
             put_field(spread, name, value, f"options.{name}")
     return spread
+
+
+def _rewrite_continuation(fields: Fields) -> None:
+    """vLLM continues a last message of the assistant only with both of these fields; here it is always continued."""
+    if fields.get("add_generation_prompt") is not False or fields.get("continue_final_message") is not True:
+        return
+    messages = fields.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if isinstance(last, dict) and last.get("role") == "assistant" and not last.get("tool_calls"):
+        del fields["add_generation_prompt"]

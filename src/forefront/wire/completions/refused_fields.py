@@ -108,7 +108,7 @@ ENGINES: Final = {
     "max_length": Refusal("use `max_tokens`"),
     "min_length": Refusal("use `min_tokens`", (0,)),
     # Other outputs than are made here.
-    "prompt_logprobs": Refusal("use `POST /v1/completions` with `echo` and `logprobs`", (0, -1)),
+    "prompt_logprobs": Refusal("use `POST /v1/completions` with `echo` and `logprobs`"),
     "return_logprob": Refusal("use `logprobs`", (False,)),
     "top_logprobs_num": Refusal("use `top_logprobs`", (0,)),
     "logprob_start_len": Refusal("use `echo` and `logprobs`", (-1,)),

@@ -57,7 +57,7 @@ _RETURNED: Final[dict[type, frozenset[str]]] = {
 _ADVICE: Final = ALL_ADVICE | {"diagnostics", "user_profile_id", "workspace_id"}
 FIELD_TABLES: Final[dict[type, FieldTables]] = {
     MessagesRequest: FieldTables(REFUSED | {MessagesRequest: _ALL}, _RETURNED, _ADVICE - _KNOWN),
-    # A count takes the whole request: what the prompt does not depend on has no effect.
+    # A count takes the whole request; fields that do not change the prompt have no effect.
     CountTokensRequest: FieldTables(
         REFUSED | {CountTokensRequest: _ALL},
         _RETURNED,

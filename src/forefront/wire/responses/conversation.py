@@ -1,4 +1,4 @@
-"""Conversations: the bodies of requests for them, and what is returned."""
+"""Conversations: the bodies of requests, and the responses."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final, Generic, Literal, TypeVar

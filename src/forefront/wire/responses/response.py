@@ -162,6 +162,8 @@ class Response(Record, kw_only=True):
     tools: list[ResponseTool]
     top_logprobs: int = 0
     top_p: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     truncation: Literal["disabled"] = "disabled"
     service_tier: Literal["default"] = "default"
     usage: ResponseUsage | None = None

@@ -46,7 +46,7 @@ class HubPull:
         before = self._records.get(str(self._reference))
         model = self._new_record(before, repository, selection)
         if before is None or not before.is_complete:  # an interrupted update leaves the old commit in service
-            self._records.save(model)  # before the transfer, so that `forefront models remove` finds what has come
+            self._records.save(model)  # before the transfer, so that `forefront models remove` finds partial files
         missing = [file for file in selection.files if not self._cache.has(file)]
         if missing:
             self._bring(repository, missing, selection.size)

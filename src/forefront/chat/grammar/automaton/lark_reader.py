@@ -22,7 +22,7 @@ _TOKEN: Final = re.compile(
 
 
 class LarkSyntaxError(ValueError):
-    """The grammar is invalid, or beyond what is read here."""
+    """The grammar is invalid, or uses unsupported syntax."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from forefront.chat.grammar.automaton.character_ranges import Ranges
-from forefront.chat.grammar.automaton.regex_syntax import Anchor, Chars, Concat, Either, Look, Regex, Repeat
+from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
 from forefront.chat.grammar.automaton.utf8_ranges import utf8_blocks
 
 FAIL: Final = 0
@@ -15,7 +15,7 @@ _ALL_BYTES: Final = (1 << 256) - 1
 _MAX_STATES: Final = 60_000
 # States that one search for the shortest way may visit.
 _MAX_VISITED: Final = 20_000
-# What a shortest text is made of where there is a choice.
+# The preferred characters of a shortest text.
 _PREFERRED: Final = tuple(dict.fromkeys((*b'a0"}]A1 ', *range(33, 127), *range(128, 256), *range(256))))
 _RANKS: Final = bytes(_PREFERRED.index(byte) for byte in range(256))
 

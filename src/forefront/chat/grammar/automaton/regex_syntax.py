@@ -1,6 +1,5 @@
 """Parser for regular expressions: ECMA-262 with the `u` flag, as in JSON Schema, or Rust's, as in Lark grammars."""
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from forefront.chat.grammar.automaton.character_ranges import (
@@ -20,6 +19,7 @@ from forefront.chat.grammar.automaton.character_ranges import (
     intersection,
     normalized,
 )
+from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
 
 RegexDialect = Literal["ecma", "rust"]
 
@@ -29,55 +29,6 @@ _SHORT: Final = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11}
 
 class RegexSyntaxError(ValueError):
     """The expression is invalid, or uses syntax that is not supported. The text names the syntax."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chars:
-    """One character out of `ranges` (code points, both ends included)."""
-
-    ranges: Ranges
-
-
-@dataclass(frozen=True, slots=True)
-class Concat:
-    """All `items` in order."""
-
-    items: "tuple[Regex, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """One of `items`."""
-
-    items: "tuple[Regex, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """`item` at least `least` and at most `most` times (None: no limit)."""
-
-    item: "Regex"
-    least: int
-    most: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """An assertion about the text ahead, or behind."""
-
-    item: "Regex"
-    ahead: bool
-    negative: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """The start or the end of the text."""
-
-    at_start: bool
-
-
-Regex = Chars | Concat | Either | Repeat | Look | Anchor
 
 
 def parse_regex(text: str, dialect: RegexDialect, flags: str = "") -> Regex:
@@ -97,16 +48,6 @@ def without_anchors(text: str) -> str:
     if text.endswith("$") and not text.endswith("\\$"):
         text = text[:-1]
     return text.removeprefix("^")
-
-
-def has_assertion(node: Regex) -> bool:
-    """Whether the tree holds a look-around or an anchor."""
-    match node:
-        case Concat(items) | Either(items):
-            return any(map(has_assertion, items))
-        case Repeat(item):
-            return has_assertion(item)
-    return isinstance(node, Look | Anchor)
 
 
 class _Parser:
@@ -161,7 +102,7 @@ class _Parser:
             bounds = self._bounds()
             if bounds is None:
                 return item
-            self._take("?")  # laziness does not change what is matched
+            self._take("?")  # laziness does not change the matched texts
             least, most = bounds
             if least > _MAX_REPEAT or (most is not None and (most > _MAX_REPEAT or most < least)):
                 raise RegexSyntaxError("a repetition is out of range")

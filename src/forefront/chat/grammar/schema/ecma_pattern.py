@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from forefront.chat.grammar.automaton.character_ranges import ALL, Ranges, complement, intersection
-from forefront.chat.grammar.automaton.regex_syntax import (
+from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex
+from forefront.chat.grammar.automaton.regex_tree import (
     Anchor,
     Chars,
     Concat,
     Either,
     Look,
     Regex,
-    RegexSyntaxError,
     Repeat,
     has_assertion,
-    parse_regex,
 )
 
 # Escapes of JSON that are shorter than \u00XX, by code point.

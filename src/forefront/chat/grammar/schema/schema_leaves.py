@@ -103,6 +103,8 @@ def _json_number(
     multiple: int | float, low: tuple[Decimal, bool] | None, high: tuple[Decimal, bool] | None, *, integer: bool
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "integer" if integer else "number", "multipleOf": multiple}
+    # Two of them at one place would otherwise allow white space before the number.
+    found["x-guidance"] = {"whitespace_flexible": False}
     names = (("minimum", "exclusiveMinimum", low), ("maximum", "exclusiveMaximum", high))
     for inclusive, exclusive, bound in names:
         if bound is not None:

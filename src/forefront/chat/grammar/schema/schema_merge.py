@@ -13,7 +13,7 @@ from forefront.wire.completions.tools import TEXT_GRAMMAR
 
 # Alternatives are kept under this key, as a list of (keyword, options): every group has to hold.
 GROUPS: Final = "#groups"
-# Keywords without an effect on what is valid, or whose effect is taken in elsewhere.
+# Keywords without an effect on validity, or whose effect is included elsewhere.
 _NO_CONSTRAINT: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf"})
 KEYWORDS: Final = frozenset(
     {

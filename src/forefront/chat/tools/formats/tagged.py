@@ -91,7 +91,7 @@ class TaggedFormat(ToolFormat):
         return (yield None)
 
     def _text(self, value: "_Value", char: str) -> TextReading[str]:
-        """Reads a value up to the tag behind it; returns the tag, else what the answer ends with."""
+        """Reads a value up to the tag behind it; returns the tag, else the end of the answer."""
         opening, closing = _CDATA
         if not self.cdata or char != "<":
             return (yield from until((self.valued,), char, value.take))
