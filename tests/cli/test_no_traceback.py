@@ -107,9 +107,21 @@ def refusing_server() -> Iterator[str]:
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.usefixtures("home")
 def test_odd_arguments(refusing_server: str, command: list[str]) -> None:
-    for odd in ODD:
+    """A fifth of them for each command, and every one of them for some."""
+    check_odd_arguments(refusing_server, command, ODD[COMMANDS.index(command) % 5 :: 5])
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.usefixtures("home")
+def test_every_odd_argument(refusing_server: str, command: list[str]) -> None:
+    check_odd_arguments(refusing_server, command, ODD)
+
+
+def check_odd_arguments(url: str, command: list[str], odd_ones: Sequence[str]) -> None:
+    for odd in odd_ones:
         arguments = [argument.replace("{}", odd) if "{}" in argument else argument for argument in command]
-        arguments = [refusing_server if argument == "URL" else argument for argument in arguments]
+        arguments = [url if argument == "URL" else argument for argument in arguments]
         result = CliRunner().invoke(app, arguments)
         assert result.exception is None or isinstance(result.exception, SystemExit), (arguments[:9], result.exception)
         assert result.exit_code in (0, 1, 2), (arguments[:9], result.output[-500:])

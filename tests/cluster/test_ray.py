@@ -88,6 +88,7 @@ def stream(server: RunningServer, body: dict[str, Any], words: list[str]) -> dic
     return last
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_tutorial_from_its_cluster_to_a_killed_node(tutorial: Tutorial, on_cluster: RunningServer) -> None:

@@ -1,13 +1,13 @@
 """The server answers the contract's requests with answers of the recorded shape."""
 
 import json
-import re
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.contract.cases import Case, body_of, load
+from tests.support.pauses import without_pauses
 from tests.support.server import RunningServer
 
 CASES = [case for case in load() if case.content.get("server")]
@@ -81,7 +81,7 @@ def check_stream(recorded: str, answered: str) -> None:
 def events(text: str) -> list[dict[str, Any]]:
     """The events of a stream that is framed as it has to be: the comment, one line of data, a blank line."""
     assert text.endswith("\n\n")
-    frames = re.sub(r"^: waiting.*\n", "", text.removesuffix("\n\n"), flags=re.MULTILINE).split("\n\n")
+    frames = without_pauses(text).removesuffix("\n\n").split("\n\n")
     assert all(frame.startswith(_EVENT) and frame.count("\n") == 1 for frame in frames)
     *data, done = [frame.removeprefix(_EVENT) for frame in frames]
     assert done == "[DONE]"

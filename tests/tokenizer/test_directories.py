@@ -111,9 +111,12 @@ def test_the_configuration_is_read(tmp_path: Path) -> None:
     assert ours.pieces[ours.encode("<think>")[0]] == b"<think>"
 
 
+BOTH = "{% if tools %}t{% else %}d{% endif %}"
 TEMPLATES = [
-    ({"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}, None, "d"),
+    ({"chat_template": [{"name": "rag", "template": "t"}, {"name": "default", "template": "d"}]}, None, "d"),
+    ({"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}, None, BOTH),
     ({"chat_template": "config"}, "file", "file"),
+    ({"chat_template": "config"}, ("d", "t"), BOTH),
     ({"chat_template": "config"}, {"chat_template": "processor"}, "config"),
     ({}, {"chat_template": "processor"}, "processor"),
     ({}, None, ""),
@@ -126,6 +129,10 @@ def test_where_the_template_is(config: Any, file: Any, expected: str, tmp_path: 
     save(tmp_path, byte_pipeline(), config)
     if isinstance(file, str):
         (tmp_path / "chat_template.jinja").write_text(file)
+    elif isinstance(file, tuple):
+        (tmp_path / "chat_template.jinja").write_text(file[0])
+        (tmp_path / "additional_chat_templates").mkdir()
+        (tmp_path / "additional_chat_templates" / "tool_use.jinja").write_text(file[1])
     elif file is not None:
         (tmp_path / "chat_template.json").write_text(json.dumps(file))
     assert load_tokenizer(tmp_path).chat_template == expected

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as Pipeline
 from forefront.tokenizer.byte_pair import ends_words, merge_pipeline, parse_merges
 from forefront.tokenizer.encoder import ALL_DIGITS, ASCII_DIGITS, AddedToken, TextEncoder, add_tokens, word_ends
 from forefront.tokenizer.errors import TokenizerError
+from forefront.tokenizer.named_templates import joined_template
 from forefront.tokenizer.pretokenizer import DEFAULT_RULE, SplittingRule, find_rule, rule_names
 from forefront.tokenizer.saved_merges import SavedMerges
 from forefront.tokenizer.sentencepiece import score_pipelines
@@ -140,7 +141,7 @@ def setting_template(metadata: Mapping[str, Any]) -> str:
     template = metadata.get("tokenizer.chat_template", "")
     if not isinstance(template, str):
         raise TokenizerError("its tokenizer.chat_template is not a text")
-    return template
+    return joined_template(template, metadata.get("tokenizer.chat_template.tool_use"))
 
 
 def _added(metadata: Mapping[str, Any], table: TokenTable, control: set[int]) -> list[AddedToken]:

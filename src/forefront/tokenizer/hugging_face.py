@@ -13,6 +13,7 @@ from tokenizers import pre_tokenizers
 from forefront.tokenizer.byte_pair import ends_words, space_split
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
 from forefront.tokenizer.errors import TokenizerError, library_errors
+from forefront.tokenizer.named_templates import joined_template
 from forefront.tokenizer.special_tokens import control_tokens, end_tokens
 from forefront.tokenizer.token_bytes import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
@@ -102,14 +103,14 @@ def _finish(
 def _frame(pipeline: Pipeline) -> TokenFrame | None:
     """The tokens that the file puts around texts, found by one; None if it does not leave the text whole."""
     text = pipeline.encode("a", add_special_tokens=False).ids
-    one, two = pipeline.encode("a").ids, pipeline.encode("a", "a").ids
-    starts = [n for n in range(len(one) - len(text) + 1) if one[n : n + len(text)] == text]
+    single, pair = pipeline.encode("a").ids, pipeline.encode("a", "a").ids
+    starts = [n for n in range(len(single) - len(text) + 1) if single[n : n + len(text)] == text]
     if not text or len(starts) != 1:
         return None
-    before, after = one[: starts[0]], one[starts[0] + len(text) :]
-    rest = two[len(before) + len(text) :]
+    before, after = single[: starts[0]], single[starts[0] + len(text) :]
+    rest = pair[len(before) + len(text) :]
     between = rest[: len(rest) - len(text) - len(after)]
-    if [*before, *text, *between, *text, *after] != two:
+    if [*before, *text, *between, *text, *after] != pair:
         return None
     return TokenFrame(tuple(before), tuple(after), tuple(between))
 
@@ -207,13 +208,16 @@ def _token_text(config: Mapping[str, Any], name: str) -> str:
 def _template(directory: Path, config: Mapping[str, Any]) -> str:
     path = directory / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(errors="replace")
+        tool_use = directory / "additional_chat_templates" / "tool_use.jinja"
+        more = tool_use.read_text(errors="replace") if tool_use.is_file() else ""
+        return joined_template(path.read_text(errors="replace"), more)
     # Models with images may have it in a file of their processor alone.
     template = config.get("chat_template") or _read_json(directory / "chat_template.json").get("chat_template")
     if isinstance(template, list):
-        # Several by name: the one for conversations is "default".
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
         template = named.get("default")
+        if isinstance(template, str):
+            return joined_template(template, named.get("tool_use"))
     return template if isinstance(template, str) else ""
 
 

@@ -27,7 +27,7 @@ _OVERFLOW: Final = re.compile(
     re.IGNORECASE,
 )
 # Codes of ours that concern the request, as an upstream of our own sends them.
-_OURS: Final = frozenset(
+_OWN_CODES: Final = frozenset(
     {
         "missing_parameter", "unsupported_parameter", "context_length_exceeded", "invalid_type", "invalid_value",
         "form_failed", "unknown_parameter", "body_too_large",
@@ -167,7 +167,7 @@ def _request_error(body: UpstreamErrorBody, status: int, replica: UpstreamReplic
         message = ""
     overflow = bool(_OVERFLOW.search(body.message)) or "context" in body.code or "context" in body.type
     quote = f" It says: {message}" if message else ""
-    if body.code in _OURS:
+    if body.code in _OWN_CODES:
         code = body.code
         text = message or f"The model's upstream refuses this request ({code})."
     elif overflow:

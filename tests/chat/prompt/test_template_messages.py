@@ -11,6 +11,7 @@ from forefront.chat.prompt.template_messages import TemplateStyle, template_mess
 from forefront.chat.prompt.template_style import find_template_style
 from forefront.wire.completions.message import Message
 from tests.chat.parsed import HERMES, LLAMA3, MISTRAL
+from tests.chat.tool_formats import FORMS
 
 
 def messages(*ids: str, arguments: str = '{"a": 1}') -> list[Message]:
@@ -56,6 +57,14 @@ def test_ids_have_nine_characters_where_no_others_are_taken() -> None:
     assert len(set(ids)) == 4
     assert ids[1] == given[1]
     assert [message["tool_call_id"] for message in shown[2:6]] == ids[::-1]
+
+
+def test_counted_ids_have_the_names_of_calls_and_go_on_through_the_conversation() -> None:
+    shown = template_messages(messages("a", "b"), TemplateStyle(counted_ids=True))
+    turns = [[call["id"] for call in message["tool_calls"]] for message in shown if message.get("tool_calls")]
+    assert turns == [["functions.f0:0", "functions.f1:1"], ["functions.f0:2", "functions.f1:3"]]
+    results = [message["tool_call_id"] for message in shown if message["role"] == "tool"]
+    assert results == ["functions.f1:1", "functions.f0:0", "functions.f1:3", "functions.f0:2"]
 
 
 def test_each_call_is_a_message_where_templates_take_one_call() -> None:
@@ -109,6 +118,12 @@ RAISE = "{{ raise_exception('no') }}"
             LOOP + shown("{% for k, v in c.function.arguments.items() %}{{ k }}={{ v }}{% endfor %}") + "{% endfor %}",
             HERMES,
             TemplateStyle(),
+        ),
+        (
+            LOOP
+            + "{% for c in m.tool_calls or [] %}{{ c.id }}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}",
+            FORMS["kimi"],
+            TemplateStyle(counted_ids=True, text_fallback=True),
         ),
         (LOOP + "{% endfor %}", HERMES, TemplateStyle(written=HERMES)),
         (

@@ -161,7 +161,7 @@ async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica]
     async with engine_on(pair) as engine:
         await ready(engine, 2)
         whole = [await collect(engine.submit(request)) for request in requests]
-    async with engine_on([doomed]) as engine:
+    async with engine_on([doomed], stall=60) as engine:
         await ready(engine, 1)
         generations = [engine.submit(request) for request in requests]
         beginnings = [await begun(generation) for generation in generations]
@@ -185,9 +185,9 @@ async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica]
                     assert all(token.top for token in firsts)
 
 
-async def test_moved_generations_precede_those_that_wait_for_a_slot(pair: list[Replica], start: Start) -> None:
-    doomed, survivor = start(), pair[0]
-    async with engine_on([doomed]) as engine:
+async def test_moved_generations_precede_those_that_wait_for_a_slot(slow: Replica, start: Start) -> None:
+    doomed, survivor = start(), slow
+    async with engine_on([doomed], stall=60) as engine:
         await ready(engine, 1)
         moving = [engine.submit(GenerateRequest(prompt(40, n), 1000, RANDOM)) for n in range(3)]
         for generation in moving:
@@ -209,7 +209,7 @@ async def test_moved_generations_precede_those_that_wait_for_a_slot(pair: list[R
                 break
         new = [engine.submit(GenerateRequest(prompt(40, 30 + n), 5, RANDOM)) for n in range(5)]
         doomed.kill()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not all(generation.moves for generation in moving):
                 await asyncio.sleep(0.01)
             for generation in singles:

@@ -9,6 +9,7 @@ import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
+from tests.support.pauses import without_pauses
 from tests.support.server import RunningServer
 
 EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
@@ -42,7 +43,7 @@ def stream(server: RunningServer, **fields: Any) -> list[dict[str, Any]]:
     body = {"model": "tiny", "max_tokens": 4, "messages": HELLO, "stream": True} | fields
     with server.client() as http:
         text = http.post("/v1/messages", json=body).text
-    blocks = [block.split("\n") for block in text.split("\n\n") if block and not block.startswith(":")]
+    blocks = [block.split("\n") for block in without_pauses(text).split("\n\n") if block]
     events = [json.loads(data.removeprefix("data: ")) for _, data in blocks]
     assert [name.removeprefix("event: ") for name, _ in blocks] == [event["type"] for event in events]
     events = [event for event in events if event["type"] != "ping"]

@@ -29,6 +29,7 @@ from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.messages.chat_request import parse_messages_request
 from forefront.wire.messages.errors import messages_status
 from forefront.wire.messages.thinking import SIGNATURE, decode_thinking
+from tests.support.pauses import without_pauses
 
 EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 CALLS: list[Event] = [ToolCallBegin(0, 0, "f"), ToolInputDelta(0, 0, '{"a":'), ToolInputDelta(0, 0, "1}")]
@@ -67,7 +68,7 @@ async def whole(events: Sequence[Event], **fields: Any) -> dict[str, Any]:
 
 def parse(frames: Sequence[bytes]) -> list[dict[str, Any]]:
     """The events of frames, each named by its type."""
-    blocks = [block.split("\n") for block in b"".join(frames).decode().split("\n\n")[:-1] if not block.startswith(":")]
+    blocks = [block.split("\n") for block in without_pauses(b"".join(frames).decode()).split("\n\n")[:-1]]
     events = [json.loads(data.removeprefix("data: ")) for _, data in blocks]
     assert [name.removeprefix("event: ") for name, _ in blocks] == [event["type"] for event in events]
     return events

@@ -14,6 +14,7 @@ from forefront.cli.settings.config import Config
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 from tests.support.node import run
+from tests.support.pauses import without_pauses
 
 TOKENS = 40
 BODY: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "stream": True}
@@ -74,7 +75,7 @@ def wait_for_usage(http: httpx.Client, name: str) -> dict[str, Any]:
 
 
 def events(text: str) -> list[str]:
-    return [block for block in text.split("\n\n") if block.startswith(": message")]
+    return [block for block in without_pauses(text).split("\n\n") if block.startswith(": message")]
 
 
 def test_each_event_has_an_id_and_the_stream_resumes_after_any(http: httpx.Client) -> None:

@@ -9,6 +9,7 @@ import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from tests.support.pauses import without_pauses
 from tests.support.server import RunningServer
 
 EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
@@ -50,7 +51,7 @@ def stream(server: RunningServer, **fields: Any) -> list[dict[str, Any]]:
     with server.client() as http:
         body = {"model": "tiny", "max_output_tokens": 4, "stream": True} | fields
         text = http.post("/v1/responses", json=body).text
-    blocks = [block.split("\n") for block in text.split("\n\n") if block and not block.startswith(":")]
+    blocks = [block.split("\n") for block in without_pauses(text).split("\n\n") if block]
     events = [json.loads(data.removeprefix("data: ")) for _, data in blocks]
     assert [name.removeprefix("event: ") for name, _ in blocks] == [event["type"] for event in events]
     assert [event["sequence_number"] for event in events] == list(range(len(events)))

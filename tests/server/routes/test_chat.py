@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.pauses import without_pauses
 from tests.support.server import RunningServer
 
 DOCUMENTED = """{
@@ -30,7 +31,7 @@ def events(text: str) -> list[str]:
     """The payloads of a stream; checks the frame of each event."""
     assert text.endswith("\n\n")
     payloads = []
-    for event in text[:-2].split("\n\n"):
+    for event in without_pauses(text)[:-2].split("\n\n"):
         comment, data = event.split("\n")
         assert comment == ": message"
         assert data.startswith("data: ")

@@ -16,6 +16,10 @@ from forefront.wire.completions.message import Message
 
 _IN_MESSAGE: Final = re.compile(r"""\bmessage(\.tools\b|\[["']tools["']\])""")
 _THINKING: Final = re.compile(r"""\.thinking\b|\[["']thinking["']\]|["']thinking["']\s+in\b""")
+_TOOL: Final = {
+    "type": "function",
+    "function": {"name": "probe_tool", "description": "?", "parameters": {"type": "object", "properties": {}}},
+}
 _NAME: Final = "probe_function"
 _PLACES: Final = ("probe-place-1", "probe-place-2")
 _CUT_OFF: Final = ("probe-cut-off-1", "probe-cut-off-2")
@@ -32,10 +36,18 @@ def find_template_style(template: ChatTemplate, form: ToolFormat | None, *, harm
     }
     if form is None and not harmony:
         return TemplateStyle(**shared)
-    styles = (TemplateStyle(**shared, **style) for style in _candidates(form))
-    style = next((style for style in styles if _shows(template, style)), TemplateStyle(**shared))
+    styles = [TemplateStyle(**shared, **style) for style in _candidates(form)]
+    own = [style for style in styles if style.written is None]
+    # Some templates show calls only where tools are offered.
+    offered = {name: [_TOOL] for name in shared["tool_variables"]}
+    attempts: list[tuple[TemplateStyle, dict[str, Any]]] = [(style, {}) for style in own] + [
+        (style, offered) for style in own
+    ]
+    attempts += [(style, {}) for style in styles if style.written is not None]
+    found = ((style, variables) for style, variables in attempts if _shows(template, style, variables))
+    style, variables = next(found, (TemplateStyle(**shared), {}))
     with_text = replace(style, text_fallback=True)
-    return with_text if style.written is None and _shows_cut_off(template, with_text) else style
+    return with_text if style.written is None and _shows_cut_off(template, with_text, variables) else style
 
 
 def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
@@ -50,9 +62,9 @@ def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
         yield {"written": form, "user_results": user_results}
 
 
-def _shows(template: ChatTemplate, style: TemplateStyle) -> bool:
+def _shows(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str, Any]) -> bool:
     try:
-        prompt = template.render(template_messages(_conversation(), style))
+        prompt = template.render(template_messages(_conversation(), style), variables)
     except TemplateError:
         return False
     # An object that is printed as Python has single quotes.
@@ -60,10 +72,10 @@ def _shows(template: ChatTemplate, style: TemplateStyle) -> bool:
     return shown and "{'place': 'probe-place-1'}" not in prompt and json.dumps('{"place"')[1:-1] not in prompt
 
 
-def _shows_cut_off(template: ChatTemplate, style: TemplateStyle) -> bool:
+def _shows_cut_off(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str, Any]) -> bool:
     """Whether the template takes arguments that are no JSON, as text."""
     try:
-        prompt = template.render(template_messages(_conversation(*_CUT_OFF), style))
+        prompt = template.render(template_messages(_conversation(*_CUT_OFF), style), variables)
     except TemplateError:
         return False
     return all(text in prompt for text in (*_CUT_OFF, *_RESULTS))

@@ -156,16 +156,16 @@ def _deploy(console: Console, deploy: "ModuleType", model: ConfiguredModel, sett
     assert model.source is not None
     source = PulledModels(home).locate(model.source)
     digest = None if source.remote is not None else weights_digest(source, ModelCache(home))
-    own = model_settings(settings.ray, model.name)
-    least, most = own.replicas.bounds
+    ray_settings = model_settings(settings.ray, model.name)
+    least, most = ray_settings.replicas.bounds
     application = deploy.Scale(
         min=least,
         max=most,
-        cpus=own.cpus,
-        gpus=own.gpus,
-        target_load=own.wanted_load,
-        shrink_seconds=own.shrink_seconds,
-        idle_seconds=own.idle_seconds,
+        cpus=ray_settings.cpus,
+        gpus=ray_settings.gpus,
+        target_load=ray_settings.wanted_load,
+        shrink_seconds=ray_settings.shrink_seconds,
+        idle_seconds=ray_settings.idle_seconds,
     )
     began = time.monotonic()
     with console.status(f"{model.name} …") as shown:

@@ -65,13 +65,13 @@ def replica_spec(
     traces. Raises `SourceError`."""
     _check_engine(configured)
     assert configured.source is not None
-    own, source = model_settings(settings, configured.name), configured.source
+    ray_settings, source = model_settings(settings, configured.name), configured.source
     options = configured.options
-    if own.kv_cache_gib is not None:
-        options = replace(options, kv_cache_bytes=int(own.kv_cache_gib * 2**30))
+    if ray_settings.kv_cache_gib is not None:
+        options = replace(options, kv_cache_bytes=int(ray_settings.kv_cache_gib * 2**30))
     if not options.threads:
         # As many as the replica reserves on its node.
-        options = replace(options, threads=max(1, int(own.cpus)))
+        options = replace(options, threads=max(1, int(ray_settings.cpus)))
     text = str(source.path)
     if source.path == BUILT_IN_PATH:
         text = BUILT_IN_NAME

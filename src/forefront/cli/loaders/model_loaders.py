@@ -112,7 +112,7 @@ def make_catalog(
 ) -> Catalog:
     """All models. Those that are always kept, the first, and those of the command line for which there is memory are
     loaded. Raises `SourceError`."""
-    models = [make_model(one, home, cluster) for one in configured]
+    models = [make_model(entry, home, cluster) for entry in configured]
     limit = memory_limit(settings)
     catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds, memory=anonymous_memory))
     check_kept(models, limit)

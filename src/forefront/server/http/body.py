@@ -52,7 +52,7 @@ async def read_json_body(scope: Scope, receive: Receive, *, reserved: bool = Fal
     principal = context.principal
     owner = principal.project.name, principal.key.id
     if has_arrived(scope):
-        memory.own(*owner, reserved=reserved)
+        memory.set_owner(*owner, reserved=reserved)
         return await _read(receive, memory, principal.tenant)
     began, seconds = time.monotonic(), memory.pool.seconds
     memory.begin(*owner, reserved=reserved)

@@ -44,14 +44,14 @@ class RequestMemory:
         self._reserved = False
         self._held = 0
 
-    def own(self, project: str, key: str, *, reserved: bool) -> None:
+    def set_owner(self, project: str, key: str, *, reserved: bool) -> None:
         """Set the owner of the memory that is held later. `reserved`: also of the part that projects leave free."""
         self._project, self._key, self._reserved = project, key, reserved
 
     def begin(self, project: str, key: str, *, reserved: bool) -> None:
         """Take a place for a body that is being read, until `end`, and set the owner. Raises `RequestError`: 429 when
         the owner reads too many bodies at a time, 503 when all owners together do."""
-        self.own(project, key, reserved=reserved)
+        self.set_owner(project, key, reserved=reserved)
         places = self.pool.places
         if not places.take(project, key, 1, reserved=reserved):
             raise _refusal(places, 1, "places for bodies that arrive")

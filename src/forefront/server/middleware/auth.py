@@ -82,8 +82,8 @@ class KeyAuthenticator:
 def _authorization(scope: Scope) -> str:
     """The header `authorization`; without one, the key in the API's own header as if it were in there."""
     authorization = header(scope, b"authorization")
-    own = request_context(scope).conventions.key_header
-    if not authorization and own is not None and (key := header(scope, own)):
+    other_header = request_context(scope).conventions.key_header
+    if not authorization and other_header is not None and (key := header(scope, other_header)):
         return f"Bearer {key}"
     return authorization
 

@@ -78,7 +78,7 @@ def _spread_options(fields: Fields) -> Fields:
 
 
 def _rewrite_continuation(fields: Fields) -> None:
-    """vLLM continues a last message of the assistant only with both of these fields; here it is always continued."""
+    """vLLM continues a last message of the assistant only with both of these fields. Here it is always continued."""
     if fields.get("add_generation_prompt") is not False or fields.get("continue_final_message") is not True:
         return
     messages = fields.get("messages")

@@ -68,7 +68,7 @@ class HubPull:
         related = [
             other for other in self._records if other.directory == directory or other.reference == str(self._reference)
         ]
-        ours = {file.path for other in related for file in other.files if not file.shared}
+        pulled_files = {file.path for other in related for file in other.files if not file.shared}
         return PulledModel(
             reference=str(self._reference),
             title=self._reference.repository,
@@ -82,7 +82,7 @@ class HubPull:
                     path=file.path,
                     size=file.size,
                     blob=file.identity,
-                    shared=file.path not in ours and self._cache.has(file),
+                    shared=file.path not in pulled_files and self._cache.has(file),
                 )
                 for file in selection.files
             ],

@@ -210,10 +210,10 @@ def item_schemas(schema: Mapping[str, Any]) -> tuple[list[Any], Any]:
 
 def _items(first: Flat, second: Flat) -> Flat:
     """The items that both allow."""
-    (mine, more), (others, others_more) = item_schemas(first), item_schemas(second)
-    pairs = zip_longest(mine, others, fillvalue=None)
-    prefix = [_both(more if one is None else one, others_more if other is None else other) for one, other in pairs]
-    return {"prefixItems": prefix, "items": _both(more, others_more)}
+    (items, more), (other_items, other_more) = item_schemas(first), item_schemas(second)
+    pairs = zip_longest(items, other_items, fillvalue=None)
+    prefix = [_both(more if item is None else item, other_more if other is None else other) for item, other in pairs]
+    return {"prefixItems": prefix, "items": _both(more, other_more)}
 
 
 def _both(first: Any, second: Any) -> Any:
