@@ -54,6 +54,11 @@ class Cluster:
         return min(self.harness.count(10 * _STREAMS, least=8), _STREAMS)
 
     @property
+    def timed(self) -> bool:
+        """Whether pauses, and what a fault met, are judged. A fraction of the part runs beside other programs."""
+        return self.harness.scale >= 1
+
+    @property
     def local(self) -> LocalCluster:
         """Its nodes."""
         local = find_local(self.home)
