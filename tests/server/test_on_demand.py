@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
