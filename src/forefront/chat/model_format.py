@@ -11,7 +11,8 @@ from forefront.chat.output.output_parser import MarkupParser, OutputParser
 from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_format
 from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
-from forefront.chat.prompt.template_style import find_template_style
+from forefront.chat.prompt.template_style import find_described_style, find_template_style
+from forefront.chat.prompt.tool_instructions import described_format
 from forefront.chat.tools.argument_grammar import schema_of
 from forefront.chat.tools.custom_calls import CustomCallParser
 from forefront.chat.tools.format_detection import find_tool_format
@@ -43,6 +44,10 @@ class ModelFormat:
         self._style = TemplateStyle()
         if template is not None:
             self._style = find_template_style(template, self._tools, harmony=self.harmony is not None)
+            has_place = self._style.tool_variables or self._style.tools_in_message
+            if self.harmony is None and not (self._tools and has_place):
+                self._tools = described_format(control)
+                self._style = find_described_style(template, self._tools)
         # A vocabulary is too long to be gone through for each request.
         markers = self.harmony or self._reasoning
         names = {token: text for text, token in control.items()}
@@ -88,11 +93,9 @@ class ModelFormat:
         return self.harmony.final if self.harmony is not None and beginning else ""
 
     def need_tools(self) -> None:
-        """Raise `RequestError` 400 for a model that was not made for tools."""
-        known = self._tools is not None or self.harmony is not None
-        if not known or not (self._style.tool_variables or self._style.tools_in_message):
-            text = "This model cannot use tools: its chat template has no place for them, or one of an unknown kind."
-            raise RequestError("unsupported_parameter", text, param="tools")
+        """Raise `RequestError` 400 for a model that cannot use tools."""
+        if self._tools is None and not (self.harmony and self._style.tool_variables):
+            raise RequestError("unsupported_parameter", "This model has no chat template for tools.", param="tools")
 
     def takes_effort(self, effort: str) -> bool:
         """Whether `reasoning_effort` has an effect for this model. Raises `RequestError` 400 where reasoning is to be

@@ -4,10 +4,11 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from forefront.chat.prompt.tool_instructions import with_instructions, write_result
 from forefront.chat.tools.tool_format import ToolFormat, compact
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.tools import Tool, ToolCall
@@ -31,6 +32,8 @@ class TemplateStyle:
       are the member `arguments` of an object.
     - `tools_in_message`: the system's message holds the tools, as JSON text.
     - `tool_variables`: what the template calls the tools.
+    - `described`: the template has no place for tools; the server describes them in the message of the system, or in
+      the first one of the user.
     """
 
     single: bool = False
@@ -44,6 +47,7 @@ class TemplateStyle:
     text_fallback: bool = False
     tools_in_message: bool = False
     tool_variables: tuple[str, ...] = ("tools",)
+    described: Literal["system", "user"] | None = None
 
 
 DEFAULT_STYLE = TemplateStyle()
@@ -73,7 +77,8 @@ def template_messages(messages: Sequence[Message], style: TemplateStyle = DEFAUL
         if message.tool_call_id is not None:
             plain |= {"tool_call_id": ids[message.tool_call_id], "name": names[message.tool_call_id]}
             if style.user_results:
-                plain = {"role": "user", "content": message.text}
+                content = write_result(message.text) if style.described else message.text
+                plain = {"role": "user", "content": content}
         if message.name:
             plain["name"] = message.name
         shown.append(plain)
@@ -81,7 +86,10 @@ def template_messages(messages: Sequence[Message], style: TemplateStyle = DEFAUL
 
 
 def with_tools(messages: list[dict[str, Any]], tools: Sequence[Tool], style: TemplateStyle) -> list[dict[str, Any]]:
-    """The same messages; the system's holds the tools, where the template looks for them there."""
+    """The same messages; the system's holds the tools, where the template looks for them there, and where it has no
+    place for them."""
+    if style.described is not None:
+        return with_instructions(messages, tool_definitions(tools), style.described)
     if not style.tools_in_message:
         return messages
     if not messages or messages[0]["role"] != "system":

@@ -21,6 +21,7 @@ _TOOL: Final = {
     "function": {"name": "probe_tool", "description": "?", "parameters": {"type": "object", "properties": {}}},
 }
 _NAME: Final = "probe_function"
+_SYSTEM: Final = "probe-system"
 _PLACES: Final = ("probe-place-1", "probe-place-2")
 _CUT_OFF: Final = ("probe-cut-off-1", "probe-cut-off-2")
 _RESULTS: Final = ("probe-result-1", "probe-result-2")
@@ -48,6 +49,28 @@ def find_template_style(template: ChatTemplate, form: ToolFormat | None, *, harm
     style, variables = next(found, (TemplateStyle(**shared), {}))
     with_text = replace(style, text_fallback=True)
     return with_text if style.written is None and _shows_cut_off(template, with_text, variables) else style
+
+
+def find_described_style(template: ChatTemplate, form: ToolFormat) -> TemplateStyle:
+    """The style of a template without a place for tools, or with calls of an unknown kind: calls are text in the format
+    `form`, and the server describes the tools."""
+    style = TemplateStyle(
+        thinking=bool(_THINKING.search(template.source)),
+        tool_variables=(),
+        written=form,
+        described="system" if _shows_system(template) else "user",
+    )
+    if template.mentions("tool") and _shows(template, style, {}):
+        return style
+    return replace(style, user_results=True)
+
+
+def _shows_system(template: ChatTemplate) -> bool:
+    messages = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "?"}]
+    try:
+        return _SYSTEM in template.render(messages)
+    except TemplateError:
+        return False
 
 
 def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
