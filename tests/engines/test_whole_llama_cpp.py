@@ -97,7 +97,8 @@ async def test_a_killed_child_is_one_error_and_returns(seeing: Model) -> None:
     os.kill(pid, signal.SIGKILL)
     for result in await asyncio.gather(*running, return_exceptions=True):
         assert isinstance(result, RequestError)
-        assert result.code == "upstream_failed"
+        # The second one is that of a request that had not reached the child.
+        assert result.code in ("upstream_failed", "upstream_unavailable")
     deadline = time.monotonic() + 60
     while True:
         try:

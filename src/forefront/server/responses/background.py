@@ -38,6 +38,7 @@ class BackgroundRuns:
         self._stored = stored
         self._runs = runs
         self._running: dict[tuple[str, str], SharedRun] = {}  # by project and response
+        self._without_stream: set[SharedRun] = set()
 
     async def start(self, scope: Scope, parsed: ParsedResponse, chain: Chain) -> tuple[wire.Response, SharedRun]:
         """Store a queued response and start its run. Raises `RequestError` if there is no room for it."""
@@ -56,15 +57,21 @@ class BackgroundRuns:
 
         run = self._runs.start(tenant.name, _run_name(tenant, queued.id), application)
         self._running[name] = run
-        run.task.add_done_callback(lambda _: self._running.pop(name))
+        if not parsed.source.stream:
+            self._without_stream.add(run)
+        run.task.add_done_callback(lambda _: self._end(name, run))
         return queued, run
 
+    def _end(self, name: tuple[str, str], run: SharedRun) -> None:
+        del self._running[name]
+        self._without_stream.discard(run)
+
     def stream(self, tenant: Tenant, response_id: str, after: int | None) -> SharedRun:
-        """The run whose stream can be resumed after an event. Raises `RequestError`: 404 if it is not held any more,
-        422 if the event has not been sent."""
+        """The run whose stream can be resumed after an event. Raises `RequestError`: 404 if there is no stream or it is
+        not held any more, 422 if the event has not been sent."""
         run = self._runs.find(_run_name(tenant, response_id))
-        if run is None or not run.buffer.whole:
-            text = "The events of this response are not held any more; retrieve it without `stream`."
+        if run is None or not run.buffer.whole or run in self._without_stream:
+            text = "This response was created without `stream`, or its events are not held any more."
             raise RequestError("not_found", text, param="stream")
         if after is not None and after > run.buffer.last_event:
             text = f"`starting_after` {after} has not been sent: the last event is {run.buffer.last_event}."
