@@ -64,17 +64,10 @@ def test_while_as_many_run_as_may(server: RunningServer) -> None:
     # More events than the server reads ahead of a client, for any batches of tokens.
     body = CHAT | {"model": "tiny", "max_tokens": 1500, "stream": True, "n": 16}
     with client, client.stream("POST", "/v1/chat/completions", json=body) as running:
-        pieces: list[bytes] = []
-        raw = running.iter_raw()
-        for piece in raw:
-            pieces.append(piece)
-            if b'"delta"' in piece:
-                break
-        assert b'"delta"' in pieces[-1], pieces
+        pieces = running.iter_raw()  # closes the connection if it is not kept
+        assert b'"delta"' in next(pieces)
         refused = client.post("/v1/completions", json=TEXT | {"model": "tiny"})
-        end = b"" if refused.status_code == 429 else b"".join(raw)[-2000:]
-    assert refused.status_code == 429, (refused.text, end)
-    assert refused.headers["x-should-retry"] == "true"
+    assert (refused.status_code, refused.headers["x-should-retry"]) == (429, "true")
     assert int(refused.headers["retry-after"]) >= 1
     assert refused.headers.keys() >= REQUESTS
 
