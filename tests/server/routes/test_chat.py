@@ -108,7 +108,7 @@ def test_every_event_is_a_write_of_its_own_for_a_bare_fetch(server: RunningServe
         client.stream("POST", "/v1/chat/completions", json=body(stream=True), headers=agent) as response,
     ):
         pieces = [piece for piece in response.iter_raw() if piece]
-    assert len(pieces) >= 10
+    assert len(pieces) >= 3  # the first event, text, the end; tokens that come within the gap share an event
     assert all(piece.endswith(b"\n\n") and piece.count(b"\n\n") == 1 for piece in pieces)
 
 
