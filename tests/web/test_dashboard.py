@@ -184,7 +184,7 @@ def test_failed_and_slow_requests_with_receipts_and_without_prompts(dashboard: D
     failed = page.get_by_role("list", name="Failed")
     expect(failed).to_contain_text("upstream_unavailable")
     slowest = page.get_by_role("list", name="Slowest")
-    slowest.get_by_role("button").first.click()
+    slowest.get_by_role("listitem").filter(has_text=MODEL).get_by_role("button").first.click()
     receipt = page.get_by_role("dialog", name="Receipt")
     expect(receipt).to_contain_text("Prompt tokens10 (0 cached)")
     assert SECRET not in page.content()
