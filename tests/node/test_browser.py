@@ -25,7 +25,7 @@ def test_a_page_streams_from_a_server_that_allows_its_origin(
             page = PAGE.read_text().replace("SETTINGS", settings)
             report = json.loads(report_of(pages, files | {"index.html": page.encode()}))
     assert "failed" not in report, report
-    assert len(report["pieces"]) > 3  # a piece has the text of several tokens where drafts of the text are right
+    assert len(report["pieces"]) > 10
     assert "".join(report["pieces"]) == report["whole"]
     assert report["requestID"].startswith("req_")
     assert report["error"]["requestID"].startswith("req_")

@@ -44,8 +44,7 @@ class ModelFormat:
         self._style = TemplateStyle()
         if template is not None:
             self._style = find_template_style(template, self._tools, harmony=self.harmony is not None)
-            has_place = self._style.tool_variables or self._style.tools_in_message
-            if self.harmony is None and not (self._tools and has_place):
+            if self.harmony is None and not (self._tools and self._style.takes_tools):
                 self._tools = described_format(control)
                 self._style = find_described_style(template, self._tools)
         # A vocabulary is too long to be gone through for each request.
@@ -94,7 +93,7 @@ class ModelFormat:
 
     def need_tools(self) -> None:
         """Raise `RequestError` 400 for a model that cannot use tools."""
-        if self._tools is None and not (self.harmony and self._style.tool_variables):
+        if not (self._tools or self.harmony) or not self._style.takes_tools:
             raise RequestError("unsupported_parameter", "This model has no chat template for tools.", param="tools")
 
     def takes_effort(self, effort: str) -> bool:

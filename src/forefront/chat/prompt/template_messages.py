@@ -49,6 +49,11 @@ class TemplateStyle:
     tool_variables: tuple[str, ...] = ("tools",)
     described: Literal["system", "user"] | None = None
 
+    @property
+    def takes_tools(self) -> bool:
+        """Whether a prompt can hold tools."""
+        return bool(self.tool_variables or self.tools_in_message or self.described)
+
 
 DEFAULT_STYLE = TemplateStyle()
 
