@@ -71,6 +71,10 @@ def _anagrams() -> list[str]:
     return [f"{text[at:]}{text[:at]}" for text in letters for at in range(15)]
 
 
+_TEXT_PART: Final = '{"type":"text","text":"x"}'
+_ITEM: Final = '{"role":"user","content":"x"}'
+_SOUND: Final = '{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}'
+
 # Each as large as it can be: in bytes, or in the number of values.
 HOSTILE: Final[dict[str, Hostile]] = {
     "control tokens": Hostile(PREFLIGHT, _chat(content=f'"{"<|im_end|>" * 30_000}"'), (400,)),
@@ -172,6 +176,44 @@ HOSTILE: Final[dict[str, Hostile]] = {
         f"{MESSAGES}/count_tokens",
         json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "x"}] * 4096}).encode(),
         (200,),
+    ),
+    "a long prediction": Hostile(CHAT, _chat(f'"prediction":{{"type":"content","content":"{"a" * _BODY}"}}'), (400,)),
+    "parts of a prediction": Hostile(
+        CHAT,
+        _chat(f'"prediction":{{"type":"content","content":[{_repeated(_TEXT_PART, _BODY)}]}}'),
+        (422,),
+    ),
+    "a prediction within a grammar": Hostile(
+        CHAT,
+        _chat(f'"n":16,"regex":"(a b )*","prediction":{{"type":"content","content":"{"a b " * 700}"}}').replace(
+            b'"max_tokens":2', b'"max_tokens":200'
+        ),
+        (200,),
+    ),
+    "a text to tokenise": Hostile(
+        "/v1/tokenize", json.dumps({"model": "tiny", "prompt": "<|im_end|>" * (_BODY // 10)}).encode(), (422,)
+    ),
+    "tokens to decode": Hostile(
+        "/v1/detokenize", f'{{"model":"tiny","tokens":[{_repeated("5", _BODY)}]}}'.encode(), (200,)
+    ),
+    "sounds of a response": Hostile(
+        "/v1/responses",
+        f'{{"model":"tiny","input":[{{"role":"user","content":[{_repeated(_SOUND, _BODY)}]}}]}}'.encode(),
+        (422,),
+    ),
+    "items of a response": Hostile(
+        "/v1/responses", f'{{"model":"tiny","input":[{_repeated(_ITEM, _BODY)}]}}'.encode(), (422,)
+    ),
+    "items of a conversation": Hostile(
+        "/v1/conversations", f'{{"items":[{_repeated(_ITEM, _BODY)}]}}'.encode(), (422,)
+    ),
+    "nested inputs to embed": Hostile(
+        "/v1/embeddings", f'{{"model":"tiny","input":[{_repeated("[]", _BODY)}]}}'.encode(), (422,)
+    ),
+    "documents to rank": Hostile(
+        "/v1/rerank",
+        f'{{"model":"tiny","query":"x","documents":[{_repeated(json.dumps({"text": "x"}), _BODY)}]}}'.encode(),
+        (422,),
     ),
     "long stops": Hostile(CHAT, _chat(f'"stop":[{",".join([chr(34) + "z" * 60_000 + chr(34)] * 16)}]'), (422,)),
 }
