@@ -84,7 +84,11 @@ def build_app(
     service = CompletionService(catalog, gateway, workers, key_watch=KeyWatch(services.key_cache))
     background = BackgroundRuns(service, services.responses, runs)
     completions = _completion_endpoints(services, service, background, workers)
-    posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
+
+    def idempotent(endpoint: ASGIApp) -> ASGIApp:
+        return Idempotency(endpoint, runs, workers)
+
+    posts = {path: idempotent(endpoint) for path, endpoint in completions.items()}
     preflights = {
         "/v1/chat/completions/preflight": PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
         "/v1/messages/count_tokens": PreflightEndpoint(COUNT_TOKENS, catalog, gateway, workers),
@@ -98,7 +102,7 @@ def build_app(
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
             Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
             *StoredResponseRoutes(services.responses, background).routes(),
-            *ConversationRoutes(service, services.conversations).routes(),
+            *ConversationRoutes(service, services.conversations, idempotent).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),

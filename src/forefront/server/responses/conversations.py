@@ -2,13 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.gateway.store.conversation_store import ConversationStore, ItemRange, StoredConversation, StoredItem
 from forefront.server.response.response_encoder import new_id
@@ -19,13 +20,12 @@ from forefront.server.routes.admin import path_id
 from forefront.server.routes.completions import CompletionService
 from forefront.wire.errors import RequestError
 from forefront.wire.responses.conversation import (
-    Conversation,
-    DeletedConversation,
     Parsed,
     parse_conversation_change,
     parse_new_conversation,
     parse_new_items,
 )
+from forefront.wire.responses.conversation_records import Conversation, DeletedConversation
 from forefront.wire.responses.item_list import decode_item, item_list, listed, with_ids
 from forefront.wire.responses.items import InputItem
 from forefront.wire.responses.queries import parse_include_query, parse_items_query
@@ -38,23 +38,35 @@ _PATH: Final = "/v1/conversations/{id}"
 class ConversationRoutes:
     """The handlers of `/v1/conversations` and below."""
 
-    def __init__(self, service: CompletionService, store: ConversationStore) -> None:
+    def __init__(
+        self, service: CompletionService, store: ConversationStore, idempotent: Callable[[ASGIApp], ASGIApp]
+    ) -> None:
         self._service = service
+        self._idempotent = idempotent
         self._store = store
         self._calls = StoredCalls()
 
     def routes(self) -> list[Route]:
         """The routes."""
         return [
-            Route("/v1/conversations", self._create, methods=["POST"]),
+            Route("/v1/conversations", self._once(self._create), methods=["POST"]),
             Route(_PATH, self._retrieve, methods=["GET"]),
             Route(_PATH, self._update, methods=["POST"]),
             Route(_PATH, self._delete, methods=["DELETE"]),
             Route(f"{_PATH}/items", self._list_items, methods=["GET"]),
-            Route(f"{_PATH}/items", self._add_items, methods=["POST"]),
+            Route(f"{_PATH}/items", self._once(self._add_items), methods=["POST"]),
             Route(f"{_PATH}/items/{{item}}", self._retrieve_item, methods=["GET"]),
             Route(f"{_PATH}/items/{{item}}", self._delete_item, methods=["DELETE"]),
         ]
+
+    def _once(self, handler: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+        """The endpoint that runs the handler once for each idempotency key."""
+
+        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await handler(Request(scope, receive))
+            await response(scope, receive, send)
+
+        return self._idempotent(endpoint)
 
     async def _create(self, request: Request) -> Response:
         parsed, tenant = await self._read(request, parse_new_conversation), tenant_of(request)
