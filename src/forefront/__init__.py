@@ -64,7 +64,9 @@ from forefront.wire.completions.response import (
 )
 from forefront.wire.completions.tools import ToolCall
 from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
+from forefront.wire.responses.conversation_records import Conversation
 from forefront.wire.responses.events import ResponseStreamEvent
+from forefront.wire.responses.item_list import ItemList
 from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 
@@ -88,6 +90,7 @@ __all__ = [
     "Completion",
     "CompletionChoice",
     "ConflictError",
+    "Conversation",
     "DetokenizeResult",
     "Embedding",
     "EmbeddingList",
@@ -96,6 +99,7 @@ __all__ = [
     "GrammarParam",
     "InternalServerError",
     "InvalidArgumentError",
+    "ItemList",
     "MessageParam",
     "Model",
     "ModelList",

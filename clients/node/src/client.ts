@@ -1,6 +1,7 @@
 /** The client: settings, and the resources on top. */
 import { Chat } from "./chat.js";
 import { TextCompletions } from "./completions.js";
+import { Conversations } from "./conversations.js";
 import { Embeddings, Rerank } from "./embeddings.js";
 import { Models } from "./models.js";
 import { checkHeaders, checkObject, type ClientOptions, readArguments, resolveSettings, type Settings } from "./settings.js";
@@ -16,6 +17,7 @@ export class Forefront {
   readonly tokens: Tokens;
   readonly models: Models;
   readonly responses: Responses;
+  readonly conversations: Conversations;
   readonly #settings: Settings;
   readonly #options: ClientOptions;
 
@@ -32,6 +34,7 @@ export class Forefront {
     this.tokens = new Tokens(this.#settings);
     this.models = new Models(this.#settings);
     this.responses = new Responses(this.#settings);
+    this.conversations = new Conversations(this.#settings);
   }
 
   get baseURL(): string {

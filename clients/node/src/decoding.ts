@@ -14,7 +14,15 @@ import type {
   TokenizeResult,
 } from "./types.js";
 
-import type { DeletedResponse, ModelResponse, ResponseItemList, ResponseStreamEvent } from "./response-types.js";
+import type {
+  Conversation,
+  DeletedConversation,
+  DeletedResponse,
+  ItemList,
+  ListedItem,
+  ModelResponse,
+  ResponseStreamEvent,
+} from "./response-types.js";
 
 type Body = Record<string, unknown>;
 
@@ -58,11 +66,7 @@ export function readTextChunk(body: Body): Completion {
 
 /** A cancelled completion. Throws `APIError` for another body. */
 export function readCancelled(response: HTTPResponse): CancelledCompletion {
-  const body = readJSON(response.text);
-  if (!isObject(body) || !("id" in body)) {
-    throw unexpectedResponse(response, "a cancelled completion");
-  }
-  return body as unknown as CancelledCompletion;
+  return objectWithId(response, "a cancelled completion") as unknown as CancelledCompletion;
 }
 
 /** A preflight. Throws `APIError` for another body. */
@@ -89,16 +93,35 @@ export function readResponseEvent(body: Body): ResponseStreamEvent {
 
 /** The confirmation of a deletion. Throws `APIError` for another body. */
 export function readDeletedResponse(response: HTTPResponse): DeletedResponse {
-  const body = readJSON(response.text);
-  if (!isObject(body) || !("id" in body)) {
-    throw unexpectedResponse(response, "a deleted response");
-  }
-  return body as unknown as DeletedResponse;
+  return objectWithId(response, "a deleted response") as unknown as DeletedResponse;
 }
 
 /** A page of items. Throws `APIError` for another body. */
-export function readInputItems(response: HTTPResponse): ResponseItemList {
-  return objectWith(response, "data", "a list of items") as unknown as ResponseItemList;
+export function readItemList(response: HTTPResponse): ItemList {
+  return objectWith(response, "data", "a list of items") as unknown as ItemList;
+}
+
+/** One item. Throws `APIError` for another body. */
+export function readItem(response: HTTPResponse): ListedItem {
+  return objectWithId(response, "an item") as ListedItem;
+}
+
+/** A conversation. Throws `APIError` for another body. */
+export function readConversation(response: HTTPResponse): Conversation {
+  return objectWithId(response, "a conversation") as unknown as Conversation;
+}
+
+/** The confirmation of a deletion. Throws `APIError` for another body. */
+export function readDeletedConversation(response: HTTPResponse): DeletedConversation {
+  return objectWithId(response, "a deleted conversation") as unknown as DeletedConversation;
+}
+
+function objectWithId(response: HTTPResponse, what: string): Body {
+  const body = readJSON(response.text);
+  if (!isObject(body) || !("id" in body)) {
+    throw unexpectedResponse(response, what);
+  }
+  return body;
 }
 
 function withOutputText(body: Body): ModelResponse {
@@ -115,11 +138,7 @@ export function readModels(response: HTTPResponse): ModelList {
 
 /** One model. Throws `APIError` for another body. */
 export function readModel(response: HTTPResponse): Model {
-  const body = readJSON(response.text);
-  if (!isObject(body) || !("id" in body)) {
-    throw unexpectedResponse(response, "a model");
-  }
-  return body as unknown as Model;
+  return objectWithId(response, "a model") as unknown as Model;
 }
 
 /** Vectors as arrays of numbers. Throws `APIError` for another body. */

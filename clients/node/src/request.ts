@@ -4,8 +4,22 @@ import { encodeBody } from "./json-body.js";
 import { checkObject, readArguments, type Settings } from "./settings.js";
 import type { Call, RequestOptions } from "./transport.js";
 
-/** A `POST` with the default model filled in. Throws `InvalidArgumentError`. */
+/** A `POST` to a model, with the default model filled in. Throws `InvalidArgumentError`. */
 export function postCall(settings: Settings, path: string, params: object, options: RequestOptions): Call {
+  const fields = bodyFields(params, options);
+  fields["model"] ||= settings.defaultModel;
+  if (!fields["model"]) {
+    throw new InvalidArgumentError("create() needs a `model`, because the client has no `defaultModel`");
+  }
+  return { method: "POST", path, body: encodeBody(fields), stream: fields["stream"] === true };
+}
+
+/** A `POST`. Throws `InvalidArgumentError`. */
+export function bodyCall(path: string, params: object, options: RequestOptions): Call {
+  return { method: "POST", path, body: encodeBody(bodyFields(params, options)), stream: false };
+}
+
+function bodyFields(params: object, options: RequestOptions): Record<string, unknown> {
   const fields: Record<string, unknown> = readArguments(() => {
     checkObject("extraBody", options?.extraBody ?? {});
     return { ...params, ...options?.extraBody };
@@ -15,11 +29,14 @@ export function postCall(settings: Settings, path: string, params: object, optio
       delete fields[name];
     }
   }
-  fields["model"] ||= settings.defaultModel;
-  if (!fields["model"]) {
-    throw new InvalidArgumentError("create() needs a `model`, because the client has no `defaultModel`");
-  }
-  return { method: "POST", path, body: encodeBody(fields), stream: fields["stream"] === true };
+  return fields;
+}
+
+/** A call without a body. Parameters that are null or undefined are left out of the query. */
+export function queryCall(method: "GET" | "POST" | "DELETE", path: string, query: Record<string, unknown> = {}): Call {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return { method, path: `${path}${search && `?${search}`}`, stream: query["stream"] === true };
 }
 
 /** An id as one part of a path. Throws `InvalidArgumentError`: a dot segment would change the path. */

@@ -156,10 +156,13 @@ export type ResponseStreamEvent =
   | ArgumentsDoneEvent
   | InputDoneEvent;
 
-/** A page of a stored response's input. */
-export interface ResponseItemList {
+/** An item as it is listed; `type` says which fields it has. */
+export type ListedItem = { id: string; type: string } & Record<string, unknown>;
+
+/** A page of a stored response's input, or of a conversation's items. */
+export interface ItemList {
   object: "list";
-  data: ({ id: string; type: string } & Record<string, unknown>)[];
+  data: ListedItem[];
   first_id: string | null;
   last_id: string | null;
   has_more: boolean;
@@ -169,6 +172,41 @@ export interface DeletedResponse {
   id: string;
   object: "response";
   deleted: true;
+}
+
+/** A list of items on the server that responses read and extend. `created_at` is in seconds since 1970. */
+export interface Conversation {
+  id: string;
+  object: "conversation";
+  created_at: number;
+  metadata: Record<string, string>;
+}
+
+export interface DeletedConversation {
+  id: string;
+  object: "conversation.deleted";
+  deleted: true;
+}
+
+/** The parameters of `conversations.create`: the first items, at most 20, and labels. */
+export interface ConversationCreateParams {
+  items?: readonly object[] | null;
+  metadata?: Record<string, string> | null;
+}
+
+/** The parameters of `conversations.update`: the labels in place of the old ones. */
+export interface ConversationUpdateParams {
+  metadata: Record<string, string>;
+}
+
+/** The parameters of `conversations.items.create`: the items to append, at most 20. */
+export interface ItemCreateParams {
+  items: readonly object[];
+}
+
+/** The parameters of `conversations.items.retrieve` and `.delete`. */
+export interface ConversationItemParams {
+  conversation_id: string;
 }
 
 /** The parameters of `responses.create`; `docs/responses.md` describes each. */
@@ -213,7 +251,7 @@ export interface ResponseRetrieveParams {
   starting_after?: number;
 }
 
-export interface InputItemsParams {
+export interface ItemListParams {
   limit?: number;
   order?: "asc" | "desc";
   after?: string;

@@ -1,17 +1,17 @@
 /** `client.responses`: the Responses API. */
-import { readDeletedResponse, readInputItems, readResponse, readResponseEvent } from "./decoding.js";
+import { readDeletedResponse, readItemList, readResponse, readResponseEvent } from "./decoding.js";
 import { InvalidArgumentError } from "./errors.js";
 import { APIPromise } from "./promise.js";
-import { pathPart, postCall } from "./request.js";
+import { pathPart, postCall, queryCall } from "./request.js";
 import type { ResponseStream } from "./response-stream.js";
 import type {
   DeletedResponse,
-  InputItemsParams,
+  ItemList,
+  ItemListParams,
   ModelResponse,
   ResponseCreateParams,
   ResponseCreateParamsNonStreaming,
   ResponseCreateParamsStreaming,
-  ResponseItemList,
   ResponseRetrieveParams,
   ResponseStreamEvent,
 } from "./response-types.js";
@@ -71,8 +71,8 @@ export class Responses {
   }
 
   /** A page of a stored response's input. */
-  inputItems(id: string, params: InputItemsParams = {}, options: RequestOptions = {}): APIPromise<ResponseItemList> {
-    const listed = async () => send(this.settings, idCall("GET", id, "/input_items", { ...params }), options, readInputItems);
+  inputItems(id: string, params: ItemListParams = {}, options: RequestOptions = {}): APIPromise<ItemList> {
+    const listed = async () => send(this.settings, idCall("GET", id, "/input_items", { ...params }), options, readItemList);
     return new APIPromise(listed());
   }
 
@@ -99,8 +99,5 @@ function createCall(settings: Settings, params: ResponseCreateParams, options: R
 }
 
 function idCall(method: "GET" | "POST" | "DELETE", id: string, rest = "", query: Record<string, unknown> = {}): Call {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  const path = `${PATH}/${pathPart("id", id)}${rest}${search && `?${search}`}`;
-  return { method, path, stream: query["stream"] === true };
+  return queryCall(method, `${PATH}/${pathPart("id", id)}${rest}`, query);
 }

@@ -153,6 +153,20 @@ function ask(client, { method, arguments: params }, helper) {
       const name = method.split(".")[1].replace("input_items", "inputItems");
       return client.responses[name](id, ...(Object.keys(rest).length ? [rest] : []));
     }
+    case "conversations.retrieve":
+    case "conversations.update":
+    case "conversations.delete":
+    case "conversations.items.list":
+    case "conversations.items.create": {
+      const { conversation_id: id, ...rest } = params;
+      return methodOf(client, method)(id, ...(Object.keys(rest).length ? [rest] : []));
+    }
+    case "conversations.items.retrieve":
+    case "conversations.items.delete": {
+      const { item_id: id, ...rest } = params;
+      return methodOf(client, method)(id, rest);
+    }
+    case "conversations.create":
     case "responses.create":
     case "completions.create":
     case "embeddings.create":
@@ -167,6 +181,13 @@ function ask(client, { method, arguments: params }, helper) {
       return helper ? client.chat.completions.stream(rest) : client.chat.completions[method.split(".").at(-1)](params);
     }
   }
+}
+
+function methodOf(client, path) {
+  const names = path.split(".");
+  const name = names.pop();
+  const resource = names.reduce((object, part) => object[part], client);
+  return resource[name].bind(resource);
 }
 
 function check({ waits: _, error, final, ...expected }, got) {

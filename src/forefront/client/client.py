@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from forefront.client.exceptions import InvalidArgumentError
 from forefront.client.resources.async_chat import AsyncChat
+from forefront.client.resources.async_conversations import AsyncConversations
 from forefront.client.resources.chat import Chat
 from forefront.client.resources.completions import AsyncTextCompletions, TextCompletions
+from forefront.client.resources.conversations import Conversations
 from forefront.client.resources.embeddings import AsyncEmbeddings, AsyncRerank, Embeddings, Rerank
 from forefront.client.resources.models import AsyncModels, Models
 from forefront.client.resources.responses import AsyncResponses, Responses
@@ -62,6 +64,7 @@ class ForefrontClient:
     tokens: Tokens
     models: Models
     responses: Responses
+    conversations: Conversations
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class ForefrontClient:
         self.tokens = Tokens(settings, transport)
         self.models = Models(settings, transport)
         self.responses = Responses(settings, transport)
+        self.conversations = Conversations(settings, transport)
 
     def __repr__(self) -> str:
         return f"ForefrontClient(base_url={self._settings.base_url!r}, default_model={self._settings.default_model!r})"
@@ -125,6 +129,7 @@ class AsyncForefrontClient:
     tokens: AsyncTokens
     models: AsyncModels
     responses: AsyncResponses
+    conversations: AsyncConversations
 
     def __init__(
         self,
@@ -153,6 +158,7 @@ class AsyncForefrontClient:
         self.tokens = AsyncTokens(settings, transport)
         self.models = AsyncModels(settings, transport)
         self.responses = AsyncResponses(settings, transport)
+        self.conversations = AsyncConversations(settings, transport)
 
     def __repr__(self) -> str:
         settings = self._settings

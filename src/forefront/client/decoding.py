@@ -23,8 +23,9 @@ from forefront.wire.completions.response import (
     Preflight,
 )
 from forefront.wire.embeddings import EmbeddingList, RerankResult
+from forefront.wire.responses.conversation_records import Conversation, DeletedConversation
 from forefront.wire.responses.events import FinalEvent, ResponseStreamEvent
-from forefront.wire.responses.item_list import DeletedResponse, ItemList
+from forefront.wire.responses.item_list import DeletedResponse, ItemList, ListedItem
 from forefront.wire.responses.response import Response
 from forefront.wire.tokens import DetokenizeResult, TokenizeResult
 
@@ -129,9 +130,24 @@ def read_deleted_response(response: HTTPResponse) -> DeletedResponse:
     return _read(DeletedResponse, _json_object(response, "id", "a deleted response"))
 
 
-def read_input_items(response: HTTPResponse) -> ItemList:
+def read_item_list(response: HTTPResponse) -> ItemList:
     """A page of items. Raises `APIError` for another body."""
     return _read(ItemList, _object(response, "data", "a list of items"))
+
+
+def read_item(response: HTTPResponse) -> Any:
+    """One item; of an unknown type, its JSON. Raises `APIError` for another body."""
+    return _lenient(ListedItem, _json_object(response, "id", "an item"))
+
+
+def read_conversation(response: HTTPResponse) -> Conversation:
+    """A conversation. Raises `APIError` for another body."""
+    return _read(Conversation, _json_object(response, "id", "a conversation"))
+
+
+def read_deleted_conversation(response: HTTPResponse) -> DeletedConversation:
+    """The confirmation of a deletion. Raises `APIError` for another body."""
+    return _read(DeletedConversation, _json_object(response, "id", "a deleted conversation"))
 
 
 def read_models(response: HTTPResponse) -> ModelList:

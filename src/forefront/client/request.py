@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from forefront.client.exceptions import InvalidArgumentError
 from forefront.client.json_body import encode_body
@@ -127,6 +127,14 @@ def retrieve_model_call(settings: ClientSettings, model: str) -> Call:
     return Call("GET", path, None, stream=False, timeout=settings.timeout)
 
 
+def query_call(
+    settings: ClientSettings, method: str, path: str, query: Mapping[str, Any], *, stream: bool = False
+) -> Call:
+    """A call without a body. Parameters that are None are left out of the query."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return Call(method, f"{path}?{urlencode(given)}" if given else path, None, stream=stream, timeout=settings.timeout)
+
+
 def path_part(name: str, value: str) -> str:
     """The value as one part of a path. Raises `InvalidArgumentError`."""
     if not isinstance(value, str) or value in ("", ".", ".."):
@@ -142,11 +150,16 @@ def _stream_field(stream: bool | None) -> dict[str, Any]:
 
 
 def post_call(settings: ClientSettings, path: str, fields: dict[str, Any], params: Mapping[str, Any]) -> Call:
-    """A `POST` with an idempotency key and the default model. Raises `InvalidArgumentError`."""
-    fields |= {name: value for name, value in params.items() if name not in _CALL_OPTIONS and value is not None}
-    fields["model"] = params.get("model") or settings.default_model
-    if not fields["model"]:
+    """A `POST` to a model, with the default model. Raises `InvalidArgumentError`."""
+    model = params.get("model") or settings.default_model
+    if not model:
         raise InvalidArgumentError("create() needs `model=`, because the client has no `default_model`")
+    return body_call(settings, path, fields, {**params, "model": model})
+
+
+def body_call(settings: ClientSettings, path: str, fields: dict[str, Any], params: Mapping[str, Any]) -> Call:
+    """A `POST` with an idempotency key. Raises `InvalidArgumentError`."""
+    fields |= {name: value for name, value in params.items() if name not in _CALL_OPTIONS and value is not None}
     key = params.get("idempotency_key")
     if key is not None:
         check_header_value("idempotency_key", key)
@@ -161,7 +174,7 @@ def post_call(settings: ClientSettings, path: str, fields: dict[str, Any], param
     )
 
 
-def check_names(params: Mapping[str, Any], known: frozenset[str]) -> None:
+def check_names(params: Mapping[str, Any], known: frozenset[str], method: str = "create") -> None:
     """Raise `InvalidArgumentError` for a parameter that the method does not have."""
     for name in params:
         if name not in known:
@@ -169,7 +182,7 @@ def check_names(params: Mapping[str, Any], known: frozenset[str]) -> None:
 
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean `{near[0]}`?" if near else "put fields that this SDK does not know into `extra_body`"
-            raise InvalidArgumentError(f"create() has no parameter `{name}`; {hint}")
+            raise InvalidArgumentError(f"{method}() has no parameter `{name}`; {hint}")
 
 
 def _extra_fields(extra: object, fields: Mapping[str, Any]) -> dict[Any, Any]:

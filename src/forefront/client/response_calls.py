@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from forefront.client.exceptions import InvalidArgumentError
-from forefront.client.request import Call, check_names, path_part, post_call
+from forefront.client.request import Call, check_names, path_part, post_call, query_call
 from forefront.client.resources.params import ResponseParams
 from forefront.client.settings import ClientSettings
 
@@ -58,5 +57,4 @@ def _call(
     stream: bool = False,
 ) -> Call:
     path = f"{_PATH}/{path_part('response_id', response_id)}{rest}"
-    given = {name: value for name, value in (query or {}).items() if value is not None}
-    return Call(method, f"{path}?{urlencode(given)}" if given else path, None, stream=stream, timeout=settings.timeout)
+    return query_call(settings, method, path, query or {}, stream=stream)

@@ -86,7 +86,11 @@ def build_app(
     background = BackgroundRuns(service, services.responses, runs)
     counted = CountedRoutes(service, gateway)
     completions = _completion_endpoints(services, service, background, workers)
-    posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
+
+    def idempotent(endpoint: ASGIApp) -> ASGIApp:
+        return Idempotency(endpoint, runs, workers)
+
+    posts = {path: idempotent(endpoint) for path, endpoint in completions.items()}
     preflights = {
         "/v1/chat/completions/preflight": PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
         "/v1/messages/count_tokens": PreflightEndpoint(COUNT_TOKENS, catalog, gateway, workers),
@@ -100,7 +104,7 @@ def build_app(
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
             Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
             *StoredResponseRoutes(services.responses, background, counted).routes(),
-            *ConversationRoutes(services.conversations, counted).routes(),
+            *ConversationRoutes(services.conversations, counted, idempotent).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),

@@ -190,3 +190,13 @@ def test_invalid_bodies_name_the_field(server: RunningServer, fields: Any, code:
 def test_one_of_conversation_and_previous_response(client: Any) -> None:
     fields = {"conversation": "conv_1", "previous_response_id": "resp_1"}
     assert error(lambda: create(client, **fields)) == {"status": 422, "code": "invalid_value", "param": "conversation"}
+
+
+def test_a_retry_with_the_same_idempotency_key_appends_nothing(client: Any) -> None:
+    named = {"Idempotency-Key": f"conversation-{time.time_ns()}"}
+    made = [client.conversations.create(metadata={"a": "b"}, extra_headers=named).id for _ in range(2)]
+    assert made[0] == made[1]
+    named = {"Idempotency-Key": f"items-{time.time_ns()}"}
+    added = [client.conversations.items.create(made[0], items=[USER], extra_headers=named) for _ in range(2)]
+    assert added[0].last_id == added[1].last_id
+    assert contents(client, made[0]) == ["user: Hello"]

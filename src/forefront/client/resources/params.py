@@ -21,20 +21,25 @@ Prompt: TypeAlias = str | Sequence[str | int | Sequence[int]]
 """A text to continue, its token ids, or several of these."""
 
 
-class RequestParams(TypedDict, total=False):
-    """Parameters of all requests.
+class CallOptions(TypedDict, total=False):
+    """Options of all requests with a body.
 
-    None means the same as no value. `model` is optional if the client has a default. `extra_body` has fields that this
-    SDK does not know, `extra_headers` headers of this request alone. `timeout` is the read timeout in seconds, a
-    `Timeout`, or None for no limit; the client's by default. `idempotency_key` identifies the call, so that the server
-    runs it once however often it is sent; a random key by default.
+    `extra_body` has fields that this SDK does not know, `extra_headers` headers of this request alone. `timeout` is the
+    read timeout in seconds, a `Timeout`, or None for no limit; the client's by default. `idempotency_key` identifies
+    the call, so that the server runs it once however often it is sent; a random key by default.
     """
 
-    model: str | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
     timeout: TimeoutLike
     idempotency_key: str | None
+
+
+class RequestParams(CallOptions, total=False):
+    """Parameters of all requests to a model. None means the same as no value. `model` is optional if the client has a
+    default."""
+
+    model: str | None
 
 
 class GenerationParams(RequestParams, total=False):
@@ -100,6 +105,10 @@ ResponseInput: TypeAlias = str | Iterable[Mapping[str, Any] | Record]
 """A text of the user, or items: dicts, or output items of earlier responses."""
 
 
+ConversationItems: TypeAlias = Iterable[Mapping[str, Any] | Record]
+"""Items of a conversation: dicts, or output items of responses."""
+
+
 class ResponseParams(RequestParams, total=False):
     """Parameters of `responses.create`, without `input` and `stream`; `docs/responses.md` describes each."""
 
@@ -139,12 +148,20 @@ class ResponseParams(RequestParams, total=False):
 
 
 class ItemsParams(TypedDict, total=False):
-    """Parameters of `responses.input_items`: a page of up to `limit` items, after or before the item of an id."""
+    """Parameters of `responses.input_items` and `conversations.items.list`: a page of up to `limit` items, after or
+    before the item of an id."""
 
     limit: int | None
     order: Literal["asc", "desc"] | None
     after: str | None
     before: str | None
+
+
+class ConversationCreateParams(CallOptions, total=False):
+    """Parameters of `conversations.create`: the first items, at most 20, and labels."""
+
+    items: ConversationItems | None
+    metadata: Mapping[str, str] | None
 
 
 class EmbeddingParams(RequestParams, total=False):

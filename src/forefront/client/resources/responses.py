@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 from forefront.client.decoding import (
     is_last_event,
     read_deleted_response,
-    read_input_items,
+    read_item_list,
     read_response,
     read_response_event,
 )
@@ -129,7 +129,7 @@ class RawResponses:
     def input_items(self, response_id: str, **query: Unpack[ItemsParams]) -> RawResponse[ItemList]:
         """`Responses.input_items`."""
         call = input_items_call(self._settings, response_id, query)
-        return raw_response(self._transport.send(call), read_input_items)
+        return raw_response(self._transport.send(call), read_item_list)
 
 
 class AsyncResponses:
@@ -228,4 +228,4 @@ class AsyncRawResponses:
     async def input_items(self, response_id: str, **query: Unpack[ItemsParams]) -> RawResponse[ItemList]:
         """`Responses.input_items`."""
         call = input_items_call(self._settings, response_id, query)
-        return raw_response(await self._transport.send(call), read_input_items)
+        return raw_response(await self._transport.send(call), read_item_list)

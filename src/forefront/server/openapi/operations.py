@@ -39,12 +39,11 @@ from forefront.wire.messages.events import MessageStreamEvent
 from forefront.wire.messages.request import CountTokensRequest, MessagesRequest
 from forefront.wire.messages.response import AssistantMessage, TokenCount
 from forefront.wire.responses.conversation import (
-    Conversation,
     ConversationChange,
-    DeletedConversation,
     NewConversation,
     NewItems,
 )
+from forefront.wire.responses.conversation_records import Conversation, DeletedConversation
 from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.item_list import DeletedResponse, ItemList, ListedItem
 from forefront.wire.responses.queries import IncludeQuery, ItemsQuery, RetrieveQuery
@@ -148,7 +147,7 @@ OPERATIONS: Final = (
     Operation(
         method="POST", path="/v1/conversations", group="Conversations", name="createConversation", scope="chat",
         summary="Make a conversation", description="Responses continue it by its id, which is their `conversation`.",
-        body=NewConversation, example={"metadata": {"topic": "dinner"}}, answer=Conversation,
+        body=NewConversation, example={"metadata": {"topic": "dinner"}}, answer=Conversation, idempotent=True,
         errors=CONVERSATIONS,
     ),
     Operation(
@@ -176,7 +175,7 @@ OPERATIONS: Final = (
         method="POST", path="/v1/conversations/{id}/items", group="Conversations", name="createConversationItems",
         scope="chat", summary="Append items to a conversation", body=NewItems,
         example={"items": [{"role": "user", "content": "Write a recipe"}]}, answer=ItemList, query=IncludeQuery,
-        path_types={"id": Id}, errors=(*NOT_FOUND, *CONVERSATIONS),
+        path_types={"id": Id}, idempotent=True, errors=(*NOT_FOUND, *CONVERSATIONS),
     ),
     Operation(
         method="GET", path="/v1/conversations/{id}/items/{item}", group="Conversations",

@@ -2,25 +2,24 @@
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.gateway.store.conversation_store import ConversationStore, ItemRange, StoredConversation, StoredItem
 from forefront.server.response.response_encoder import new_id
 from forefront.server.response.response_sender import ignored_header
-from forefront.server.responses.counted_routes import CountedRoutes
+from forefront.server.responses.counted_routes import CountedRoutes, Handler
 from forefront.server.responses.routes import send_stored, tenant_of
 from forefront.server.responses.stored_calls import StoredCalls
 from forefront.server.routes.admin import path_id
 from forefront.wire.responses.conversation import (
-    Conversation,
     ConversationChange,
-    DeletedConversation,
     NewConversation,
     NewItems,
     Parsed,
@@ -28,6 +27,7 @@ from forefront.wire.responses.conversation import (
     parse_new_conversation,
     parse_new_items,
 )
+from forefront.wire.responses.conversation_records import Conversation, DeletedConversation
 from forefront.wire.responses.item_list import decode_item, item_list, listed, with_ids
 from forefront.wire.responses.items import InputItem
 from forefront.wire.responses.queries import parse_include_query, parse_items_query
@@ -39,8 +39,11 @@ _PATH: Final = "/v1/conversations/{id}"
 class ConversationRoutes:
     """The handlers of `/v1/conversations` and below."""
 
-    def __init__(self, store: ConversationStore, counted: CountedRoutes) -> None:
+    def __init__(
+        self, store: ConversationStore, counted: CountedRoutes, idempotent: Callable[[ASGIApp], ASGIApp]
+    ) -> None:
         self._counted = counted
+        self._idempotent = idempotent
         self._store = store
         self._calls = StoredCalls()
 
@@ -51,15 +54,24 @@ class ConversationRoutes:
         update = with_body(parse_conversation_change, self._update)
         add_items = with_body(parse_new_items, self._add_items)
         return [
-            Route("/v1/conversations", create, methods=["POST"]),
+            Route("/v1/conversations", self._once(create), methods=["POST"]),
             Route(_PATH, plain(self._retrieve), methods=["GET"]),
             Route(_PATH, update, methods=["POST"]),
             Route(_PATH, plain(self._delete), methods=["DELETE"]),
             Route(f"{_PATH}/items", plain(self._list_items), methods=["GET"]),
-            Route(f"{_PATH}/items", add_items, methods=["POST"]),
+            Route(f"{_PATH}/items", self._once(add_items), methods=["POST"]),
             Route(f"{_PATH}/items/{{item}}", plain(self._retrieve_item), methods=["GET"]),
             Route(f"{_PATH}/items/{{item}}", plain(self._delete_item), methods=["DELETE"]),
         ]
+
+    def _once(self, handler: Handler) -> ASGIApp:
+        """The endpoint that runs the handler once for each idempotency key."""
+
+        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await handler(Request(scope, receive))
+            await response(scope, receive, send)
+
+        return self._idempotent(endpoint)
 
     async def _create(self, request: Request, parsed: Parsed[NewConversation]) -> Response:
         tenant = tenant_of(request)

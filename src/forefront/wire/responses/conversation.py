@@ -1,13 +1,12 @@
-"""Conversations: the bodies of requests, and the responses."""
+"""Conversations: the bodies of requests."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from forefront.wire.completions.parse import convert_fields, read_fields
-from forefront.wire.record import Record
 from forefront.wire.responses.items import WholeItem
 from forefront.wire.responses.parse import CHOICES, add_item_types
 from forefront.wire.responses.refused_fields import FIELD_TABLES
@@ -42,23 +41,6 @@ class NewItems(msgspec.Struct, kw_only=True):
     """The body of `POST /v1/conversations/{id}/items`: the items to append."""
 
     items: Annotated[list[WholeItem], Meta(min_length=1, max_length=MAX_ADDED)]
-
-
-class Conversation(Record, kw_only=True):
-    """A conversation. `created_at` is in seconds since 1970."""
-
-    id: str
-    object: Literal["conversation"] = "conversation"
-    created_at: int
-    metadata: dict[str, str]
-
-
-class DeletedConversation(Record, kw_only=True):
-    """The conversation is deleted, with its items."""
-
-    id: str
-    object: Literal["conversation.deleted"] = "conversation.deleted"
-    deleted: Literal[True] = True
 
 
 def parse_new_conversation(body: bytes | bytearray) -> Parsed[NewConversation]:
