@@ -22,6 +22,7 @@ from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.frames import PROTOCOL
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
 from forefront.cluster.replica.constraint_builder import ConstraintBuilder
+from forefront.cluster.replica.generation_connection import GenerationService
 from forefront.cluster.replica.replica_server import ReplicaServer
 from forefront.engine.engine import EngineStats
 from forefront.engine.generation import Generation, Token
@@ -98,7 +99,8 @@ async def _replica() -> None:
     engine = PacedEngine()
     engine.start()
     secret = b"benchmark"
-    server = ReplicaServer(engine, cast("ConstraintBuilder", None), secret, 256)
+    service = GenerationService(engine, cast("ConstraintBuilder", None))
+    server = ReplicaServer(service, secret, 256)
     port = await server.start("127.0.0.1")
     identity = ReplicaIdentity(
         protocol=PROTOCOL,

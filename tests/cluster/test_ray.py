@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.random_encoder import ENCODERS, write_encoder
 from tests.support.server import RunningServer, run_server
 
 PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"
@@ -119,3 +120,34 @@ def until(condition: Any, seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_embedding_model_and_a_model_with_a_draft(tutorial: Tutorial, tiny_gguf: Path, tmp_path: Path) -> None:
+    encoder, settings = tmp_path / "encoder.gguf", tmp_path / "models.toml"
+    write_encoder(encoder, ENCODERS["nomic-bert"])
+    settings.write_text(
+        f'[models.encoder]\nsource = "{encoder}"\n'
+        f'[models.drafted]\nsource = "{tiny_gguf}"\ndraft = "{tiny_gguf}"\n'
+        "[ray.models.encoder]\ncpus = 0.5\nreplicas = { min = 1, max = 1 }\n"
+        "[ray.models.drafted]\ncpus = 0.5\nreplicas = { min = 1, max = 1 }\n"
+    )
+    texts = ["a word", "another and another"]
+    with run_server([str(encoder)], tmp_path / "home") as running, running.client() as client:
+        wanted = client.post("/v1/embeddings", json={"model": "encoder", "input": texts}).json()
+    tutorial.run_any(f"forefront cluster up --config {settings}")
+    with (
+        run_server(["--ray", "auto", "--config", str(settings)], tutorial.home, log=tmp_path / "log") as running,
+        running.client() as client,
+    ):
+        found = client.post("/v1/embeddings", json={"model": "encoder", "input": texts}).json()
+        answer = client.post("/v1/completions", json={"model": "drafted", "prompt": "a", "max_tokens": 9})
+        refused = client.post("/v1/completions", json={"model": "encoder", "prompt": "a"})
+    tutorial.run_any("forefront cluster down encoder drafted")
+    assert found["usage"] == wanted["usage"]
+    for vector, expected in zip(found["data"], wanted["data"], strict=True):
+        assert vector["embedding"] == pytest.approx(expected["embedding"], abs=0.02)
+    assert answer.json()["usage"]["completion_tokens"] == 9
+    assert refused.status_code == 400

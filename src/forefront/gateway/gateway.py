@@ -11,12 +11,12 @@ from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.rate_limiter import RateLimiter, rate_limits
 from forefront.gateway.limits.redis_limiter import RedisLimiter
-from forefront.gateway.limits.redis_reservation import LimitedSubject
+from forefront.gateway.limits.redis_reservation import LimitedSubject, RedisReservation
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ServerMetrics
 from forefront.observability.tracing import Tracer
 from forefront.wire.admin.records import Limits
-from forefront.wire.errors import RequestError
+from forefront.wire.errors import RateLimitState, RequestError
 
 
 class BodyRead:
@@ -100,6 +100,31 @@ class Gateway:
                 error.rate_limits = rate_limits(limiters, now)
             raise
         return limiters
+
+    async def count_request(self, principal: Principal) -> tuple[RateLimitState, ...]:
+        """Count a request that runs no model towards requests per minute, not towards concurrency. The limits after it.
+
+        Raises `RequestError`: 429 over the limit, 503 without Redis.
+        """
+        reservation: LocalReservation | RedisReservation | None
+        if self._redis_limiter is not None:
+            reservation = self._redis_limiter.reservation(principal, concurrency=False)
+            if reservation is None:
+                return ()
+        else:
+            limiters, now = self._limiters_of(principal), self._clock()
+            try:
+                for limiter in limiters:
+                    limiter.check_requests(now)
+            except RequestError as error:
+                error.rate_limits = rate_limits(limiters, now)
+                raise
+            reservation = LocalReservation(limiters, self._clock)
+        try:
+            await reservation.take(0)
+        finally:
+            reservation.release(0)
+        return reservation.rate_limits()
 
     def reading(self, principal: Principal) -> BodyRead:
         """The context in which a request's body is read."""

@@ -33,6 +33,7 @@ from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.responses.api import ResponsesEndpoint
 from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.conversations import ConversationRoutes
+from forefront.server.responses.counted_routes import CountedRoutes
 from forefront.server.responses.routes import StoredResponseRoutes
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import AdminRoutes
@@ -83,6 +84,7 @@ def build_app(
     sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
     service = CompletionService(catalog, gateway, workers, key_watch=KeyWatch(services.key_cache))
     background = BackgroundRuns(service, services.responses, runs)
+    counted = CountedRoutes(service, gateway)
     completions = _completion_endpoints(services, service, background, workers)
     posts = {path: Idempotency(endpoint, runs, workers) for path, endpoint in completions.items()}
     preflights = {
@@ -97,8 +99,8 @@ def build_app(
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
             Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
-            *StoredResponseRoutes(services.responses, background).routes(),
-            *ConversationRoutes(service, services.conversations).routes(),
+            *StoredResponseRoutes(services.responses, background, counted).routes(),
+            *ConversationRoutes(services.conversations, counted).routes(),
             Route("/v1/tokenize", TokensEndpoint(TOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),

@@ -188,8 +188,7 @@ def _rule(name: str) -> SplittingRule:
 
 
 def _sentencepiece(metadata: Mapping[str, Any], table: TokenTable, saved: SavedMerges | None) -> _Built:
-    prefix = setting(metadata, "add_space_prefix", bool, True)
-    pipeline, continued = score_pipelines(table, saved, space_prefix=prefix)
+    pipeline, continued = score_pipelines(metadata, table, saved)
     return _Built(pipeline, continued, spaced=True, whole_words=ends_words(table.texts))
 
 

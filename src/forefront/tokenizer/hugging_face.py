@@ -5,26 +5,28 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tokenizers import Tokenizer as Pipeline
 from tokenizers import pre_tokenizers
 
 from forefront.tokenizer.byte_pair import ends_words, space_split
+from forefront.tokenizer.config_files import CONFIG, read_json, read_template, token_text
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
 from forefront.tokenizer.errors import TokenizerError, library_errors
-from forefront.tokenizer.named_templates import joined_template
 from forefront.tokenizer.special_tokens import control_tokens, end_tokens
 from forefront.tokenizer.token_bytes import SPACE, byte_piece, spaced_pieces, symbol_pieces
 from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
+
+HUGGING_FACE: Final = "tokenizer.json"
 
 
 def hugging_face_tokenizer(directory: Path, rows: int | None = None) -> Tokenizer:
     """The tokenizer of `directory`. `rows`: of the matrix of embeddings; added tokens without a row are plain text.
     Raises `TokenizerError`."""
-    with library_errors("its tokenizer.json cannot be used"):
-        pipeline = Pipeline.from_file(str(directory / "tokenizer.json"))
-        return _tokenizer(directory, pipeline if rows is None else _embedded(pipeline, rows))
+    with library_errors(f"its {HUGGING_FACE} cannot be used"):
+        pipeline = Pipeline.from_file(str(directory / HUGGING_FACE))
+        return pipeline_tokenizer(directory, pipeline if rows is None else _embedded(pipeline, rows), {})
 
 
 def _embedded(pipeline: Pipeline, rows: int) -> Pipeline:
@@ -43,7 +45,9 @@ def _embedded(pipeline: Pipeline, rows: int) -> Pipeline:
     return shorter
 
 
-def _tokenizer(directory: Path, pipeline: Pipeline) -> Tokenizer:
+def pipeline_tokenizer(directory: Path, pipeline: Pipeline, defaults: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer of `pipeline` with the settings in `directory`. `defaults`: settings that its files may lack.
+    Raises `TokenizerError`, and exceptions of the library."""
     pipeline.no_truncation()
     pipeline.no_padding()
     texts = _texts(pipeline)
@@ -68,24 +72,25 @@ def _tokenizer(directory: Path, pipeline: Pipeline) -> Tokenizer:
         ]
     for token, text in added.items():
         pieces[token] = (text.content if layout.symbols else text.content.replace(SPACE, " ")).encode()
-    return _finish(directory, pipeline, encoder, pieces, {t.content: token for token, t in added.items()}, control)
+    config = {**defaults, **read_json(directory / CONFIG)}
+    facts = _facts(directory, config, pipeline, pieces, {t.content: token for token, t in added.items()}, control)
+    return Tokenizer(encoder, facts)
 
 
-def _finish(
+def _facts(
     directory: Path,
+    config: Mapping[str, Any],
     pipeline: Pipeline,
-    encoder: TextEncoder,
     pieces: list[bytes],
     added: Mapping[str, int],
     special: Mapping[str, int],
-) -> Tokenizer:
-    config = _read_json(directory / "tokenizer_config.json")
-    bos, eos, *others = (_token_text(config, f"{name}_token") for name in ("bos", "eos", "pad", "unk"))
+) -> TokenFacts:
+    bos, eos, *others = (token_text(config, f"{name}_token") for name in ("bos", "eos", "pad", "unk"))
     control = control_tokens(added, special.values())
     for token in control:
         pieces[token] = b""
     around = pipeline.encode("a", add_special_tokens=True).ids
-    facts = TokenFacts(
+    return TokenFacts(
         pieces,
         {text: token for text, token in added.items() if token in control},
         end_tokens(added, _ids(added, [eos]), _ids(added, [bos, *others])),
@@ -93,11 +98,10 @@ def _finish(
         eos,
         add_bos=bos in added and around[:1] == [added[bos]],
         add_eos=eos in added and around[-1:] == [added[eos]],
-        chat_template=_template(directory, config),
+        chat_template=read_template(directory, config),
         frame=_frame(pipeline),
         added=frozenset(added.values()),
     )
-    return Tokenizer(encoder, facts)
 
 
 def _frame(pipeline: Pipeline) -> TokenFrame | None:
@@ -197,35 +201,3 @@ def _texts(pipeline: Pipeline) -> list[str]:
 
 def _ids(added: Mapping[str, int], texts: Sequence[str]) -> set[int]:
     return {added[text] for text in texts if text in added}
-
-
-def _token_text(config: Mapping[str, Any], name: str) -> str:
-    value = config.get(name)
-    text = value.get("content") if isinstance(value, dict) else value
-    return text if isinstance(text, str) else ""
-
-
-def _template(directory: Path, config: Mapping[str, Any]) -> str:
-    path = directory / "chat_template.jinja"
-    if path.is_file():
-        tool_use = directory / "additional_chat_templates" / "tool_use.jinja"
-        more = tool_use.read_text(errors="replace") if tool_use.is_file() else ""
-        return joined_template(path.read_text(errors="replace"), more)
-    # Models with images may have it in a file of their processor alone.
-    template = config.get("chat_template") or _read_json(directory / "chat_template.json").get("chat_template")
-    if isinstance(template, list):
-        named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
-        template = named.get("default")
-        if isinstance(template, str):
-            return joined_template(template, named.get("tool_use"))
-    return template if isinstance(template, str) else ""
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text())
-    except OSError:
-        return {}
-    except ValueError:
-        raise TokenizerError(f"its {path.name} is not JSON") from None
-    return value if isinstance(value, dict) else {}

@@ -3,10 +3,10 @@
 The library merges by a list of pairs, so that list is computed here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from forefront.tokenizer.byte_pair import merge_model, space_split
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.saved_merges import Pairs, SavedMerges
-from forefront.tokenizer.token_bytes import SPACE
-from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, TokenTable
+from forefront.tokenizer.text_normalizer import text_normalizer
+from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, TokenTable, setting
 
 Ids = npt.NDArray[np.int64]
 
@@ -28,12 +28,12 @@ _CHARACTERS: Final = 1 << 24
 
 
 def score_pipelines(
-    table: TokenTable, saved: SavedMerges | None, *, space_prefix: bool
+    metadata: Mapping[str, Any], table: TokenTable, saved: SavedMerges | None
 ) -> tuple[Tokenizer, Tokenizer | None]:
     """The pipeline for a text from its beginning, and the one for what follows other text, None if it is the same.
 
-    `saved`: keeps the merges for the next time. `space_prefix`: a text, and what follows a control token, gets a space
-    before it. Raises `TokenizerError`.
+    `saved`: keeps the merges for the next time. Where the model prefixes a space, what follows a control token gets one
+    too. Raises `TokenizerError`.
     """
     if not table.scores:
         raise TokenizerError("it has no tokenizer.ggml.scores")
@@ -41,11 +41,11 @@ def score_pipelines(
     left, right = (map(table.texts.__getitem__, ids) for ids in pairs.T.tolist())
     model = merge_model(table, list(zip(left, right, strict=True)), ignore_merges=False, byte_fallback=True)
     model.unk_token = next((table.texts[token] for token in table.of_type(UNKNOWN)), None)
-    spaces = normalizers.Replace(" ", SPACE)
-    continued = _pipeline(model, spaces, table)
-    if not space_prefix:
+    model.fuse_unk = True
+    continued = _pipeline(model, text_normalizer(metadata, prefix=False), table)
+    if not setting(metadata, "add_space_prefix", bool, True):
         return continued, None
-    return _pipeline(model, normalizers.Sequence([normalizers.Prepend(SPACE), spaces]), table), continued
+    return _pipeline(model, text_normalizer(metadata, prefix=True), table), continued
 
 
 def _pipeline(model: models.BPE, normalizer: normalizers.Normalizer, table: TokenTable) -> Tokenizer:

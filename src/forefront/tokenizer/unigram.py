@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, models, normalizers
+from tokenizers import Tokenizer, models, normalizers
 
 from forefront.tokenizer.errors import TokenizerError, library_errors
-from forefront.tokenizer.token_bytes import SPACE
+from forefront.tokenizer.text_normalizer import text_normalizer
 from forefront.tokenizer.token_table import BYTE, CONTROL, UNKNOWN, USER_DEFINED, TokenTable, setting, token_setting
 
 
@@ -14,12 +14,11 @@ def unigram_pipelines(metadata: Mapping[str, Any], table: TokenTable) -> tuple[T
     """The pipeline for a text from its beginning, and the one for what follows other text, None if it is the same.
     Raises `TokenizerError`."""
     prefix = setting(metadata, "add_space_prefix", bool, False)
-    merges_spaces = setting(metadata, "remove_extra_whitespaces", bool, False)
     model = _model(metadata, table)
-    continued = _pipeline(model, _normalizer(metadata, prefix=False, merges_spaces=merges_spaces))
+    continued = _pipeline(model, text_normalizer(metadata, prefix=False))
     if not prefix:
         return continued, None
-    return _pipeline(model, _normalizer(metadata, prefix=True, merges_spaces=merges_spaces)), continued
+    return _pipeline(model, text_normalizer(metadata, prefix=True)), continued
 
 
 def _model(metadata: Mapping[str, Any], table: TokenTable) -> models.Unigram:
@@ -32,23 +31,10 @@ def _model(metadata: Mapping[str, Any], table: TokenTable) -> models.Unigram:
         for kind, score in zip(table.types, table.scores, strict=True)
     ]
     with library_errors("its tokens cannot be a unigram model"):
-        return models.Unigram(list(zip(table.texts, scores, strict=True)), unknown, False)
+        return models.Unigram(list(zip(table.texts, scores, strict=True)), unknown, len(table.of_type(BYTE)) == 256)
 
 
 def _pipeline(model: models.Unigram, normalizer: normalizers.Normalizer) -> Tokenizer:
     pipeline = Tokenizer(model)
     pipeline.normalizer = normalizer
     return pipeline
-
-
-def _normalizer(metadata: Mapping[str, Any], *, prefix: bool, merges_spaces: bool) -> normalizers.Normalizer:
-    steps: list[normalizers.Normalizer] = []
-    characters = metadata.get("tokenizer.ggml.precompiled_charsmap")
-    if characters is not None:
-        with library_errors("its tokenizer.ggml.precompiled_charsmap is damaged"):
-            steps.append(normalizers.Precompiled(bytes(value & 0xFF for value in characters)))
-    if merges_spaces:
-        steps += [normalizers.Replace(Regex(r"\A +| +\z"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
-    if prefix:
-        steps.append(normalizers.Prepend(SPACE))
-    return normalizers.Sequence([*steps, normalizers.Replace(" ", SPACE)])

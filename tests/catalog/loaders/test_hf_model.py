@@ -15,6 +15,8 @@ from tests.support.hf_directory import write_directory
 from tests.support.loaded import Silent
 from tests.support.random_decoder import CONTEXT, VOCABULARY
 
+REFERENCES = Path(__file__).parents[2] / "tokenizer" / "references"
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -58,6 +60,23 @@ def test_an_added_token_without_an_embedding_is_text(directory: Path, tmp_path: 
     assert b"".join(parts.tokenizer.pieces[token] for token in tokens) == b"<image_soft_token>ab"
 
 
+@pytest.mark.parametrize("size", [VOCABULARY, VOCABULARY + 1])
+def test_a_directory_with_another_vocabulary_is_a_model(size: int, directory: Path, tmp_path: Path) -> None:
+    folder = copied(directory, tmp_path / "tekken")
+    (folder / "tokenizer.json").unlink()
+    vocabulary = json.loads((REFERENCES / "tekken.json").read_text())
+    vocabulary["config"]["default_vocab_size"] = size
+    (folder / "tekken.json").write_text(json.dumps(vocabulary))
+    model = HfModel(parse_source(str(folder)), ModelCache(tmp_path), exact=False)
+    if size > VOCABULARY:
+        with pytest.raises(SourceError, match=r"tekken\.json has 289 tokens, but its embeddings have 288 rows"):
+            model.load()
+        return
+    parts, _ = model.load()
+    assert parts.tokenizer.encode("<s>[INST]") == [1, 3]
+    assert parts.facts.end_tokens == frozenset({0, 2})
+
+
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 @pytest.mark.parametrize("kind", ["", "int8", "int4"])
 def test_it_is_loaded_in_every_precision(directory: Path, tmp_path: Path, precision: str, kind: str) -> None:
@@ -82,7 +101,7 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
     [
         ("config.json", None, r"must hold config\.json and \*\.safetensors"),
         ("model.safetensors", None, r"must hold config\.json and \*\.safetensors"),
-        ("tokenizer.json", None, r"tokenizer\.json is missing"),
+        ("tokenizer.json", None, r"its tokenizer is missing: tokenizer\.json, tekken\.json or tokenizer\.model"),
         ("config.json", "[]", r"config\.json: it is not a JSON object"),
         ("config.json", "{", r"config\.json: it is not JSON"),
         ("tokenizer.json", "{", r"its tokenizer\.json cannot be used"),

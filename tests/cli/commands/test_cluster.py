@@ -6,13 +6,20 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from forefront.catalog.loaders.local_loader import check_generates, read_text, weights_digest
+from forefront.catalog.loaders.local_loader import read_text
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.loaders import cluster_models
-from forefront.cli.loaders.cluster_models import ClusterModels, find_cluster, open_cluster, replica_spec
+from forefront.cli.loaders.cluster_models import (
+    ClusterModels,
+    Digests,
+    find_cluster,
+    open_cluster,
+    read_digests,
+    replica_spec,
+)
 from forefront.cli.settings.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
 from forefront.cluster.backend.cluster_loader import ClusterAccess
@@ -36,7 +43,7 @@ def test_replicas_of_the_settings(tmp_path: Path) -> None:
     own = settings.ray.models[BUILT_IN_NAME]
     loads = [own.wanted_load, replace(own, gpus=1.0).wanted_load, replace(own, target_load=0.5).wanted_load]
     assert loads == [0.15, 0.7, 0.5]
-    spec = replica_spec(model, settings.ray, "sha256:1", "http://127.0.0.1:4318")
+    spec = replica_spec(model, settings.ray, Digests("sha256:1"), "http://127.0.0.1:4318")
     assert spec.traces == "http://127.0.0.1:4318"
     assert (spec.name, spec.source, spec.weights) == (BUILT_IN_NAME, BUILT_IN_NAME, "sha256:1")
     assert (spec.options.threads, spec.options.kv_cache_bytes) == (3, 2**29)
@@ -58,27 +65,39 @@ def test_invalid_settings_are_refused(tmp_path: Path, text: str, reason: str) ->
         load(tmp_path, text)
 
 
-def test_an_embedding_model_is_refused_before_it_is_deployed(tmp_path: Path) -> None:
-    path = tmp_path / "encoder.gguf"
+def test_the_text_side_of_an_embedding_model_is_read_without_its_weights(tmp_path: Path) -> None:
+    path, ranking, graph = tmp_path / "encoder.gguf", tmp_path / "ranking.gguf", tmp_path / "graph"
     write_encoder(path, ENCODERS["bert, mean"])
-    cache = ModelCache(tmp_path)
-    graph = tmp_path / "graph"
+    write_encoder(ranking, ENCODERS["qwen3, yes and no"])
     write_ir(graph)
-    for source in (ModelSource("encoder", path), ModelSource("encoder", graph)):
-        for read in (weights_digest, read_text, check_generates):
-            with pytest.raises(SourceError, match=rf"{source.path}: it is an embedding model, and a cluster"):
-                read(source, cache)
+    found = [read_text(ModelSource("encoder", each), ModelCache(tmp_path)).embedding for each in (path, ranking, graph)]
+    templates = [facts is not None and bool(facts.rank_template) for facts in found]
+    assert templates == [False, True, False]
+    assert None not in found
 
 
-def test_a_server_on_a_cluster_refuses_an_embedding_model_at_its_start(tmp_path: Path) -> None:
-    path = tmp_path / "encoder.gguf"
-    write_encoder(path, ENCODERS["bert, mean"])
+def test_files_that_are_no_model_are_refused_before_they_are_deployed(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
     settings = load(tmp_path, "")
-    [model] = list_models([f"encoder={path}"], {}, ModelOptions())
+    [model] = list_models([f"model={path}"], {}, ModelOptions())
     assert model.source is not None
     models = ClusterModels(ClusterAccess(ClusterWatch("auto", []), RemoteLimits()), settings.ray)
-    with pytest.raises(SourceError, match="it is an embedding model"):
+    with pytest.raises(SourceError, match=r"model\.gguf"):
         models.loader(model, model.source, ModelCache(tmp_path), lambda source, _: source)
+    with pytest.raises(SourceError, match=r"model\.gguf"):
+        read_digests(model, tmp_path)
+
+
+def test_the_draft_of_a_model_is_part_of_its_deployment(tmp_path: Path, tiny_gguf: Path) -> None:
+    settings = load(tmp_path, f'[models.m]\nsource = "{tiny_gguf}"\ndraft = "{tiny_gguf}"\n')
+    [model] = list_models([], settings.models, ModelOptions())
+    digests = read_digests(model, tmp_path)
+    spec = replica_spec(model, settings.ray, digests)
+    draft = spec.draft_source()
+    assert digests.model == digests.draft == spec.draft_weights
+    assert draft is not None
+    assert draft.path == tiny_gguf
 
 
 def test_a_server_without_ray_says_so_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,14 +111,14 @@ def test_an_engine_that_replicas_do_not_run_is_refused(tmp_path: Path) -> None:
     settings = load(tmp_path, '[models.m]\nsource = "forefront-mini"\nengine = "llama.cpp"\n')
     [model] = list_models([], settings.models, ModelOptions())
     with pytest.raises(SourceError, match="do not run the engine"):
-        replica_spec(model, settings.ray, None)
+        replica_spec(model, settings.ray, Digests())
 
 
 def test_a_relative_path_is_refused_on_a_node(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_gguf.parent)
     settings = load(tmp_path, "")
     [model] = list_models([tiny_gguf.name], {}, ModelOptions())
-    spec = replica_spec(model, settings.ray, None)
+    spec = replica_spec(model, settings.ray, Digests())
     assert Path(spec.source).is_absolute()
 
 

@@ -321,3 +321,20 @@ async def test_an_unusable_redis_is_an_error_at_startup(
     with pytest.raises(StoreError, match=r"pip install 'forefront\[redis\]'"):
         async with open_redis_limiter(url):
             pass
+
+
+async def test_requests_that_run_no_model_count_on_every_server_and_take_no_slot(
+    store: Database, redis_server: RedisServer
+) -> None:
+    async with two_desks(store, redis_server) as (one, two):
+        limits = Limits(requests_per_minute=3, concurrency=1)
+        principal = await one.principal(NewKey(name="one", limits=limits))
+        with one.gateway.admit(principal, "m", "a") as lease:
+            await lease.admit(1, 1)
+            for desk, left in ((one, 1), (two, 0)):
+                [requests] = await desk.gateway.count_request(principal)
+                assert requests.remaining == left
+            with pytest.raises(RequestError, match="per minute") as caught:
+                await two.gateway.count_request(principal)
+            assert error_headers(caught.value)["x-ratelimit-remaining-requests"] == "0"
+            await lease.settle("completed", "stop")

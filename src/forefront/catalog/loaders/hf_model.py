@@ -1,4 +1,4 @@
-"""A Hugging Face directory as a model: `config.json`, `*.safetensors` and `tokenizer.json`."""
+"""A Hugging Face directory as a model: `config.json`, `*.safetensors` and a tokenizer."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ from forefront.catalog.loaders.generation_config import end_tokens
 from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.model import HuggingFaceModel
-from forefront.tokenizer.hugging_face import hugging_face_tokenizer
+from forefront.tokenizer.hugging_face import HUGGING_FACE
+from forefront.tokenizer.load import VOCABULARIES, find_vocabulary, vocabulary_tokenizer
+from forefront.tokenizer.saved_merges import SavedMerges
 from forefront.tokenizer.tokenizer import Tokenizer
 
 
@@ -14,14 +16,17 @@ class HfModel(PreparedModel):
     """A Hugging Face directory."""
 
     def _open(self, path: Path) -> tuple[HuggingFaceModel, list[Path]]:
-        if not (path / "tokenizer.json").is_file():
-            raise ModelFileError("tokenizer.json is missing")
+        vocabulary = find_vocabulary(path)
+        if vocabulary is None:
+            raise ModelFileError(f"its tokenizer is missing: {', '.join(VOCABULARIES[:-1])} or {VOCABULARIES[-1]}")
         model = HuggingFaceModel(path)
-        return model, model.paths
+        # Merges that are computed from a vocabulary are kept under the digest.
+        return model, model.paths if vocabulary.name == HUGGING_FACE else [*model.paths, vocabulary]
 
     def _tokenizer(self) -> Tokenizer:
         embeddings = self._file.tensors.get("token_embd.weight")
-        return hugging_face_tokenizer(self._source.path, None if embeddings is None else embeddings.shape[0])
+        rows = None if embeddings is None else embeddings.shape[0]
+        return vocabulary_tokenizer(self._source.path, rows, SavedMerges(self._cache.tokenizer(self.digest)))
 
     def _end_tokens(self) -> frozenset[int]:
         return end_tokens(self._source.path)

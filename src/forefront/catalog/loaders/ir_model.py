@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from forefront.catalog.loaders.generation_config import end_tokens
-from forefront.catalog.loaders.prepared_model import NOT_ON_CLUSTER
 from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache, read_json
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
@@ -41,12 +40,10 @@ def load_ir(directory: Path) -> ModelParts | EmbeddingParts:
         raise SourceError(f"{directory}: {error}") from None
 
 
-def check_ir_generates(directory: Path) -> None:
-    """Raises `SourceError` for an embedding model, which does not run on a cluster. Raises `RuntimeError` for what
-    OpenVINO refuses."""
-    read_facts(directory)
-    if makes_hidden_states(directory / "openvino_model.xml"):
-        raise SourceError(f"{directory}: {NOT_ON_CLUSTER}")
+def read_ir_embedding_facts(directory: Path) -> EmbeddingFacts | None:
+    """The facts of an embedding model; None for a model that generates text. Raises `RuntimeError` for what OpenVINO
+    refuses."""
+    return EmbeddingFacts() if makes_hidden_states(directory / "openvino_model.xml") else None
 
 
 def load_ir_tokenizer(directory: Path) -> Tokenizer:

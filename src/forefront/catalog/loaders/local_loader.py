@@ -12,8 +12,14 @@ from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Pro
 from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
 from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.loaders.hf_model import HfModel
-from forefront.catalog.loaders.ir_model import check_ir_generates, ir_digest, load_ir, load_ir_tokenizer, read_facts
-from forefront.catalog.loaders.prepared_model import NOT_ON_CLUSTER, PreparedModel
+from forefront.catalog.loaders.ir_model import (
+    ir_digest,
+    load_ir,
+    load_ir_tokenizer,
+    read_facts,
+    read_ir_embedding_facts,
+)
+from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.catalog.machine_cpus import limited_threads
 from forefront.catalog.memory_estimate import estimate_memory
 from forefront.catalog.model_cache import ModelCache
@@ -21,6 +27,8 @@ from forefront.catalog.source import ModelSource, SourceError
 from forefront.catalog.tuning_store import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend
 from forefront.chat.local.loading import (
+    EmbeddingEngineParts,
+    EmbeddingFacts,
     EmbeddingParts,
     EngineParts,
     LoadError,
@@ -29,6 +37,7 @@ from forefront.chat.local.loading import (
     ModelParts,
     load_backend,
     load_embedding_backend,
+    load_embedding_engine,
     load_engine,
 )
 from forefront.chat.local.local_backend import LocalBackend
@@ -71,12 +80,7 @@ class LocalLoader:
 
     def load_draft(self, progress: Progress) -> ModelParts:
         """The parts of a draft model. Raises `SourceError`."""
-        source = self.fetch(self.source, progress)
-        with _source_errors(source):
-            parts = load_parts(source, self.cache, self.options, progress).parts
-        if not isinstance(parts, ModelParts):
-            raise SourceError(f"{source.path}: an embedding model cannot draft")
-        return parts
+        return load_draft(self.fetch(self.source, progress), self.cache, self.options, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,20 @@ def load(
     return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
 
 
+def load_draft(source: ModelSource, cache: ModelCache, options: ModelOptions, progress: Progress) -> ModelParts:
+    """The parts of a draft model, its weights prepared. Raises `SourceError`."""
+    with _source_errors(source):
+        parts = load_parts(source, cache, options, progress).parts
+    if not isinstance(parts, ModelParts):
+        raise SourceError(f"{source.path}: an embedding model cannot draft")
+    return parts
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedEngine:
     """An engine without the text around it, and its identity as in `LoadedModel`."""
 
-    parts: EngineParts
+    parts: EngineParts | EmbeddingEngineParts
     created: int
     fingerprint: str
     build: Build
@@ -126,42 +139,45 @@ def load_token_engine(
     progress: Progress,
     chat_template: str | None = None,
     context_length: int | None = None,
+    draft: ModelParts | None = None,
 ) -> LoadedEngine:
     """The same as `load`, for a replica on a cluster, which handles tokens alone. A node's tuning is left out: replicas
     must compute alike. Raises `SourceError`."""
     opening = Opening(source, cache, options, chat_template, context_length)
-    parts, build, mark, _ = _load(opening, progress, None, _engine_parts)
+    parts, build, mark, _ = _load(opening, progress, None, partial(_engine_parts, draft=draft))
     return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelText:
-    """The tokenizer of a model and the facts beside it, read without its weights."""
+    """The tokenizer of a model and the facts beside it, read without its weights. `embedding` is None for a model that
+    generates text."""
 
     tokenizer: Tokenizer
     facts: ModelFacts
+    embedding: EmbeddingFacts | None = None
 
 
 def read_text(source: ModelSource, cache: ModelCache, context_length: int | None = None) -> ModelText:
     """The text side of a model, for a server whose replicas run elsewhere. Raises `SourceError`."""
     with _source_errors(source):
         if source.is_ir:
-            check_ir_generates(source.path)
-            tokenizer, facts = load_ir_tokenizer(source.path), read_facts(source.path)
+            facts, tokenizer = read_facts(source.path), load_ir_tokenizer(source.path)
+            embedding = read_ir_embedding_facts(source.path)
         else:
-            tokenizer, facts = _open_text_model(source, cache).text()
+            tokenizer, facts, embedding = _open_model(source, cache).text()
         if context_length is not None:
             facts = replace(facts, context_length=min(facts.context_length, context_length))
-    return ModelText(tokenizer, facts)
+    return ModelText(tokenizer, facts, embedding)
 
 
-def check_generates(source: ModelSource, cache: ModelCache) -> None:
-    """Raises `SourceError` for a model that cannot run on a cluster, as it makes embeddings."""
+def check_files(source: ModelSource, cache: ModelCache) -> None:
+    """Raises `SourceError` for files that are no model which replicas could run."""
     with _source_errors(source):
         if source.is_ir:
-            check_ir_generates(source.path)
+            read_facts(source.path)
         else:
-            _open_text_model(source, cache)
+            _open_model(source, cache)
 
 
 def weights_digest(source: ModelSource, cache: ModelCache) -> str:
@@ -169,15 +185,15 @@ def weights_digest(source: ModelSource, cache: ModelCache) -> str:
     `SourceError`."""
     with _source_errors(source):
         if source.is_ir:
-            check_ir_generates(source.path)
+            read_facts(source.path)
             return f"sha256:{ir_digest(source.path, cache)}"
-        return f"sha256:{_open_text_model(source, cache).digest}"
+        return f"sha256:{_open_model(source, cache).digest}"
 
 
-def _open_text_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
-    """A model that generates text, from GGUF or Hugging Face files. Raises `SourceError`."""
+def _open_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
+    """A model from GGUF or Hugging Face files. Raises `SourceError`."""
     model = (GgufModel if source.is_gguf else HfModel)(source, cache, exact=True)
-    model.check_generates()
+    model.check_architecture()
     return model
 
 
@@ -224,11 +240,13 @@ def _load(
     return created, build, fingerprint(build, settings, options, chat_template), options
 
 
-def _engine_parts(parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None) -> EngineParts:
+def _engine_parts(
+    parts: ModelParts | EmbeddingParts, options: ModelOptions, chat_template: str | None, draft: ModelParts | None
+) -> EngineParts | EmbeddingEngineParts:
     """Raises `LoadError`."""
     if isinstance(parts, EmbeddingParts):
-        raise LoadError(NOT_ON_CLUSTER)
-    return load_engine(parts, options, chat_template)
+        return load_embedding_engine(parts, options)
+    return load_engine(parts, options, chat_template, draft)
 
 
 def load_parts(

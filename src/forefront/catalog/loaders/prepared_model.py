@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
 from forefront.catalog.source import ModelSource, SourceError
@@ -23,8 +23,6 @@ from forefront.graph.pooling import ranks, shortens
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
-
-NOT_ON_CLUSTER: Final = "it is an embedding model, and a cluster runs models that generate text"
 
 
 class PreparedModel(ABC):
@@ -61,19 +59,21 @@ class PreparedModel(ABC):
         """Whether its matrices have been packed before, for a model served in the same way."""
         return is_complete(self._cache.models / self._folder)
 
-    def check_generates(self) -> None:
-        """Raises `SourceError` for an embedding model, which does not run on a cluster."""
+    def check_architecture(self) -> None:
+        """Raises `SourceError` for a model of an architecture that is not known."""
         try:
-            embeds = makes_embeddings(Settings(self._file.metadata))
+            context_length(self._file.metadata)
         except ModelFileError as error:
             raise SourceError(f"{self._source.path}: {error}") from None
-        if embeds:
-            raise SourceError(f"{self._source.path}: {NOT_ON_CLUSTER}")
 
-    def text(self) -> tuple[Tokenizer, ModelFacts]:
-        """The tokenizer and the facts beside it, without the weights. Raises `SourceError`."""
+    def text(self) -> tuple[Tokenizer, ModelFacts, EmbeddingFacts | None]:
+        """The tokenizer and the facts beside it, without the weights. The third are None for a model that generates
+        text. Raises `SourceError`."""
         try:
-            return self._tokenizer(), ModelFacts(context_length(self._file.metadata), self._end_tokens())
+            settings, tokenizer = Settings(self._file.metadata), self._tokenizer()
+            facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
+            embeds = makes_embeddings(settings)
+            return tokenizer, facts, self._embedding_facts(settings, tokenizer) if embeds else None
         except (ModelFileError, TokenizerError) as error:
             raise SourceError(f"{self._source.path}: {error}") from None
 

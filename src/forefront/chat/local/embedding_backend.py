@@ -1,4 +1,4 @@
-"""The backend of an embedding model that runs in this process: tokenise → engine → vectors."""
+"""The backend of an embedding model whose texts are tokenised here: tokenise → engine → vectors."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ from forefront.chat.backend import PromptPreview, Run, TokenizedText
 from forefront.chat.embedder import EmbeddingResult, Vector
 from forefront.chat.local.rank_prompt import RankPrompt
 from forefront.chat.local.text_codec import TextCodec
+from forefront.chat.local.vector_engine import VectorEngine
 from forefront.chat.output.choice_decoder import TokenTexts
 from forefront.chat.prompt.context_limit import PromptSizeLimit
-from forefront.engine.embedding.embedding_engine import EmbeddingEngine
-from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingModel
+from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingShape
 from forefront.engine.engine import EngineStats
-from forefront.engine.errors import EngineStoppedError, StepFailedError
+from forefront.engine.errors import EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
@@ -66,14 +66,15 @@ class PreparedInputs:
 class EmbeddingBackend:
     """A `Backend` and an `Embedder`: it refuses to generate text."""
 
-    def __init__(self, model: EmbeddingModel, tokenizer: Tokenizer, facts: EmbeddingFacts) -> None:
-        self.context_length = model.context_length
-        self._model = model
-        self._engine = EmbeddingEngine(model)
+    def __init__(
+        self, engine: VectorEngine, shape: EmbeddingShape, tokenizer: Tokenizer, facts: EmbeddingFacts
+    ) -> None:
+        self.context_length = shape.context_length
+        self._engine, self._shape = engine, shape
         self._facts = facts
         texts = TokenTexts(tokenizer.pieces, {token: text for text, token in tokenizer.control.items()})
-        self._codec = TextCodec(tokenizer, texts, model.vocabulary_size)
-        self._limit = PromptSizeLimit(model.context_length, tokenizer.longest)
+        self._codec = TextCodec(tokenizer, texts, shape.vocabulary_size)
+        self._limit = PromptSizeLimit(shape.context_length, tokenizer.longest)
         self._frame = tokenizer.frame or _frame(tokenizer)
         self._rank_prompt = RankPrompt(tokenizer, self._frame, facts.rank_template)
 
@@ -81,9 +82,9 @@ class EmbeddingBackend:
 
     async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedInputs:
         """See `Embedder.prepare_embeddings`."""
-        if self._model.ranks:
+        if self._shape.ranks:
             raise _unsupported("ranks texts", "/v1/rerank")
-        width = self._model.width
+        width = self._shape.width
         if request.dimensions is not None and request.dimensions != width:
             if not self._facts.shortens:
                 text = f"This model's vectors have {width} dimensions; it is not trained for others."
@@ -101,7 +102,7 @@ class EmbeddingBackend:
 
     async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedInputs:
         """See `Embedder.prepare_ranking`."""
-        if not self._model.ranks:
+        if not self._shape.ranks:
             raise _unsupported("makes embeddings", "/v1/embeddings")
         query = request.query
         self._limit.check(query, "query")
@@ -122,16 +123,15 @@ class EmbeddingBackend:
 
     async def _vectors(self, prepared: PreparedInputs) -> list[Vector]:
         try:
-            job = self._engine.submit(prepared.inputs, prepared.tenant)
-            try:
-                vectors = await job.vectors
-            finally:
-                self._engine.cancel(job)
+            vectors = await self._engine.vectors(prepared.inputs, prepared.tenant)
+        except EngineUnavailableError as error:
+            text = "The model has no replica now; try again."
+            raise RequestError("not_ready", text, retry_after=error.retry_after) from None
         except StepFailedError:
             raise RequestError("engine_failed", "The model failed while it read this request; try again.") from None
         except EngineStoppedError:
             raise shutting_down() from None
-        if self._model.ranks:
+        if self._shape.ranks:
             return vectors
         shortened = [vector[: prepared.dimensions] for vector in vectors]
         return [unit(vector) for vector in shortened] if self._facts.normalize else shortened
@@ -176,7 +176,7 @@ class EmbeddingBackend:
     async def probe(self) -> None:
         """See `Backend.probe`: a vector of one token, unless one has just been computed."""
         if time.monotonic() - self._engine.stats().last_token >= _PROBE_AGE:
-            await self._engine.submit([EmbeddingInput([0])], _PROBE_TENANT).vectors
+            await self._engine.vectors([EmbeddingInput([0])], _PROBE_TENANT)
 
     def stats(self) -> EngineStats:
         """See `Backend.stats`."""
@@ -216,7 +216,7 @@ class EmbeddingBackend:
         return total + tokens
 
     def _no_text(self) -> RequestError:
-        if self._model.ranks:
+        if self._shape.ranks:
             return _unsupported("ranks texts", "/v1/rerank")
         return _unsupported("makes embeddings", "/v1/embeddings")
 

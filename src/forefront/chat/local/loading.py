@@ -14,8 +14,9 @@ from forefront.chat.model_format import ModelFormat
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from forefront.chat.prompt.context_limit import PromptSizeLimit
 from forefront.chat.prompt.prompt_builder import PromptBuilder
+from forefront.engine.embedding.embedding_engine import EmbeddingEngine
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph
-from forefront.engine.embedding.embedding_model import EmbeddingModel
+from forefront.engine.embedding.embedding_model import EmbeddingModel, EmbeddingShape
 from forefront.engine.engine import Engine
 from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
@@ -27,6 +28,7 @@ from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
     "DeviceError",
+    "EmbeddingEngineParts",
     "EmbeddingFacts",
     "EmbeddingParts",
     "EngineParts",
@@ -39,6 +41,7 @@ __all__ = [
     "find_end_tokens",
     "load_backend",
     "load_embedding_backend",
+    "load_embedding_engine",
     "load_engine",
 ]
 
@@ -75,13 +78,23 @@ class EmbeddingParts:
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """An engine without the text around it: `model` is to be closed once the engine has stopped."""
+    """An engine without the text around it. `model` and `draft` are to be closed once the engine has stopped."""
 
     engine: Engine
     model: PagedModel
     tokenizer: Tokenizer
     grammars: Grammars
     end_tokens: frozenset[int]
+    draft: PagedModel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingEngineParts:
+    """The engine of an embedding model, which owns the model, and its tokenizer."""
+
+    engine: EmbeddingEngine
+    shape: EmbeddingShape
+    tokenizer: Tokenizer
 
 
 class LoadError(Exception):
@@ -109,13 +122,17 @@ def load_backend(
     return LocalBackend(engine, preparer, free)
 
 
-def load_engine(parts: ModelParts, options: ModelOptions, chat_template: str | None = None) -> EngineParts:
+def load_engine(
+    parts: ModelParts, options: ModelOptions, chat_template: str | None = None, draft: ModelParts | None = None
+) -> EngineParts:
     """The same without the parts that turn text into tokens and back. Raises `LoadError`."""
     tokenizer = parts.tokenizer
     model = _compile(parts, options)
+    draft_model = None if draft is None else _load_draft(draft, tokenizer, model, options)
     _, _, end_tokens = _text_parts(tokenizer, chat_template, parts.facts.end_tokens, model.vocabulary_size)
     grammars = Grammars(Vocabulary(tokenizer.pieces, tokenizer.control, end_tokens))
-    return EngineParts(_create_engine(model, options, None), model, tokenizer, grammars, end_tokens)
+    engine = _create_engine(model, options, draft_model)
+    return EngineParts(engine, model, tokenizer, grammars, end_tokens, draft_model)
 
 
 def _create_engine(model: PagedModel, options: ModelOptions, draft_model: PagedModel | None) -> Engine:
@@ -194,12 +211,18 @@ def _preparer(
 
 def load_embedding_backend(parts: EmbeddingParts, options: ModelOptions) -> EmbeddingBackend:
     """Compile the model; takes seconds. Raises `LoadError`."""
+    loaded = load_embedding_engine(parts, options)
+    return EmbeddingBackend(loaded.engine, loaded.shape, parts.tokenizer, parts.embedding_facts)
+
+
+def load_embedding_engine(parts: EmbeddingParts, options: ModelOptions) -> EmbeddingEngineParts:
+    """The same without the parts that handle text. Raises `LoadError`."""
     try:
         model = EmbeddingModel(parts.graph, parts.facts.context_length, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
-    _check_vocabulary(len(parts.tokenizer.pieces), model.vocabulary_size, frozenset())
-    return EmbeddingBackend(model, parts.tokenizer, parts.embedding_facts)
+    _check_vocabulary(len(parts.tokenizer.pieces), model.shape.vocabulary_size, frozenset())
+    return EmbeddingEngineParts(EmbeddingEngine(model), model.shape, parts.tokenizer)
 
 
 def _check_vocabulary(size: int, rows: int, end_tokens: frozenset[int]) -> None:

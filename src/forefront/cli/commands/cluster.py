@@ -12,12 +12,15 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from forefront.catalog.loaders.local_loader import weights_digest
-from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.records import PulledModels
 from forefront.catalog.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.loaders.cluster_models import RAY_IS_MISSING, find_cluster, model_settings, replica_spec
+from forefront.cli.loaders.cluster_models import (
+    RAY_IS_MISSING,
+    find_cluster,
+    model_settings,
+    read_digests,
+    replica_spec,
+)
 from forefront.cli.settings.config import Config, ConfigError, find_config, load_config
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.store import ConfigFile, fail, find_home
@@ -154,8 +157,7 @@ def down(
 
 def _deploy(console: Console, deploy: "ModuleType", model: ConfiguredModel, settings: Config, home: Path) -> None:
     assert model.source is not None
-    source = PulledModels(home).locate(model.source)
-    digest = None if source.remote is not None else weights_digest(source, ModelCache(home))
+    digests = read_digests(model, home)
     ray_settings = model_settings(settings.ray, model.name)
     least, most = ray_settings.replicas.bounds
     application = deploy.Scale(
@@ -176,7 +178,7 @@ def _deploy(console: Console, deploy: "ModuleType", model: ConfiguredModel, sett
             else:
                 console.print(f"{model.name}: {printable(text)}", markup=False)
 
-        deploy.deploy(replica_spec(model, settings.ray, digest, settings.tracing.endpoint), application, report)
+        deploy.deploy(replica_spec(model, settings.ray, digests, settings.tracing.endpoint), application, report)
     console.print(f"{model.name} is ready: {time.monotonic() - began:.1f} s", markup=False)
 
 

@@ -11,13 +11,14 @@ from typing import Final
 
 from forefront.catalog.catalog import Catalog
 from forefront.catalog.loaded_model import ModelLoader, Progress
-from forefront.catalog.loaders.local_loader import check_generates
+from forefront.catalog.loaders.local_loader import check_files, weights_digest
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, SourceError, reference_text
+from forefront.catalog.pull.records import PulledModels
+from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, SourceError, find_source, reference_text
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import QueueSettings, RayModelSettings, RaySettings
-from forefront.cluster.backend.cluster_backend import ClusterBackend
+from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend
 from forefront.cluster.backend.cluster_loader import ClusterAccess, ClusterLoader
 from forefront.cluster.backend.generation_dispatcher import RemoteLimits
 from forefront.cluster.deployment.local_cluster import find_local
@@ -47,7 +48,7 @@ class ClusterModels:
         """The loader of one model. Raises `SourceError` for a model or an engine that replicas do not run."""
         _check_engine(configured)
         if source.remote is None:
-            check_generates(source, cache)
+            check_files(source, cache)
         least, _ = model_settings(self.settings, configured.name).replicas.bounds
         template, context = configured.chat_template, configured.settings.context_length
         return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=least == 0)
@@ -58,11 +59,31 @@ def model_settings(settings: RaySettings, name: str) -> RayModelSettings:
     return settings.models.get(name, RayModelSettings())
 
 
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The digests that the files of a model and of its draft model must have on each node. None for files that each
+    node pulls."""
+
+    model: str | None = None
+    draft: str | None = None
+
+
+def read_digests(configured: ConfiguredModel, home: Path) -> Digests:
+    """The digests of a model's files on this machine. Raises `SourceError`."""
+    assert configured.source is not None
+    draft = configured.options.draft
+    return Digests(_digest(configured.source, home), _digest(find_source(draft), home) if draft else None)
+
+
+def _digest(source: ModelSource, home: Path) -> str | None:
+    located = PulledModels(home).locate(source)
+    return None if located.remote is not None else weights_digest(located, ModelCache(home))
+
+
 def replica_spec(
-    configured: ConfiguredModel, settings: RaySettings, weights: str | None, traces: str | None = None
+    configured: ConfiguredModel, settings: RaySettings, weights: Digests, traces: str | None = None
 ) -> ReplicaSpec:
-    """What the replicas of a model run. `weights`: the digest that its files must have. `traces`: the endpoint of
-    traces. Raises `SourceError`."""
+    """What the replicas of a model run. `traces`: the endpoint of traces. Raises `SourceError`."""
     _check_engine(configured)
     assert configured.source is not None
     ray_settings, source = model_settings(settings, configured.name), configured.source
@@ -72,22 +93,27 @@ def replica_spec(
     if not options.threads:
         # As many as the replica reserves on its node.
         options = replace(options, threads=max(1, int(ray_settings.cpus)))
-    text = str(source.path)
-    if source.path == BUILT_IN_PATH:
-        text = BUILT_IN_NAME
-    elif source.remote is not None:
-        text = reference_text(source.remote)
+    if options.draft:
+        options = replace(options, draft=_node_text(find_source(options.draft)))
     return ReplicaSpec(
         name=configured.name,
-        source=text,
+        source=_node_text(source),
         options=options,
         chat_template=configured.chat_template,
         context_length=configured.settings.context_length,
-        weights=weights,
+        weights=weights.model,
+        draft_weights=weights.draft,
         stall_seconds=settings.stall_seconds,
         grace_seconds=settings.grace_seconds,
         traces=traces,
     )
+
+
+def _node_text(source: ModelSource) -> str:
+    """The text by which a node finds a model."""
+    if source.path == BUILT_IN_PATH:
+        return BUILT_IN_NAME
+    return str(source.path) if source.remote is None else reference_text(source.remote)
 
 
 def find_cluster(address: str, home: Path) -> tuple[str, Mapping[str, str]]:
@@ -124,7 +150,8 @@ async def follow_capacity(catalog: Catalog, gateway: Gateway, queue: QueueSettin
     """Let the admission queue admit as many requests at once as the replicas can run. Runs until it is cancelled."""
     while True:
         backends = [model.backend for model in catalog.loaded()]
-        capacity = sum(backend.engine.capacity() for backend in backends if isinstance(backend, ClusterBackend))
+        on_cluster = (ClusterBackend, ClusterEmbeddingBackend)
+        capacity = sum(backend.capacity() for backend in backends if isinstance(backend, on_cluster))
         gateway.queue.resize(max(queue.running, capacity), queue.waiting)
         await asyncio.sleep(_CAPACITY_SECONDS)
 
@@ -132,5 +159,3 @@ async def follow_capacity(catalog: Catalog, gateway: Gateway, queue: QueueSettin
 def _check_engine(configured: ConfiguredModel) -> None:
     if configured.engine not in ("auto", "forefront"):
         raise SourceError(f"{configured.name}: replicas on a cluster do not run the engine {configured.engine}")
-    if configured.options.draft:
-        raise SourceError(f"{configured.name}: replicas on a cluster do not run a draft model; speculation works")

@@ -74,7 +74,7 @@ def _counter(name: str, settings: ModelSettings) -> Counter | None:
     path = Path(settings.tokenizer).expanduser()
     setting = f"models.{quoted_key(name)}.tokenizer"
     if not path.is_dir() or missing_files(path):
-        raise ConfigError(f"`{setting}`: {path} is no directory with a tokenizer.json")
+        raise ConfigError(f"`{setting}`: {path} is no directory with a tokenizer")
     try:
         tokenizer = load_tokenizer(path)
     except (TokenizerError, RuntimeError, OSError) as error:

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
-from forefront.catalog.loaders.local_loader import read_text
+from forefront.catalog.loaders.local_loader import ModelText, read_text
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, create_preparer, find_end_tokens
-from forefront.cluster.backend.cluster_backend import ClusterBackend
+from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend, ReplicaSubscription
 from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEngine
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.discovery.cluster_watch import ClusterWatch, DiscoveryError
-from forefront.cluster.protocol.replica_identity import text_digest
+from forefront.cluster.protocol.replica_identity import ReplicaIdentity, text_digest
 from forefront.cluster.protocol.security import InsecureClusterError, client_context
+from forefront.engine.embedding.embedding_model import EmbeddingShape
 
 # Tokenizer and grammars, measured with vocabularies of 32,000 to 150,000 tokens.
 _MEMORY_BYTES: Final = 128 * 2**20
@@ -58,17 +60,37 @@ class ClusterLoader:
                 found = watch.wait(name, limits.start_seconds)
             # Of several versions, the newest is last.
             identity = found[-1].identity
-            size = identity.vocabulary_size
-            end_tokens = find_end_tokens(text.tokenizer, self.chat_template, text.facts.end_tokens, size)
-            digest = text_digest(text.tokenizer, end_tokens)
-            if digest != identity.text:
-                reason = "its tokenizer or its chat template differs from that of the cluster's replicas"
-                raise SourceError(f"{source.path}: {reason}: deploy it again with `forefront cluster up`")
-            model = RemoteModel(identity.context_limit, size, digest)
-            engine = RemoteEngine(model, limits, lambda: watch.wake(name), client_context(os.environ))
-            preparer = create_preparer(engine, text.tokenizer, self.chat_template, text.facts.end_tokens)
+            backend = self._backend(text, identity, source)
         except (DiscoveryError, InsecureClusterError, LoadError) as error:
             raise SourceError(f"{name}: {error}") from None
-        backend = ClusterBackend(name, engine, preparer, watch, scales_to_zero=self.scales_to_zero)
         build = Build(identity.weights, identity.quantization, identity.engine)
         return LoadedModel(backend, identity.created, identity.fingerprint, build, _MEMORY_BYTES)
+
+    def _backend(
+        self, text: ModelText, identity: ReplicaIdentity, source: ModelSource
+    ) -> ClusterBackend | ClusterEmbeddingBackend:
+        """The backend of replicas like the one of `identity`. Raises `SourceError`, `LoadError`, and
+        `InsecureClusterError`."""
+        name, watch, limits = self.source.name, self.cluster.watch, self.cluster.limits
+        tokenizer, named, size = text.tokenizer, text.facts.end_tokens, identity.vocabulary_size
+        embedding, end_tokens = text.embedding, frozenset[int]()
+        if embedding is None:
+            end_tokens = find_end_tokens(tokenizer, self.chat_template, named, size)
+        digest = text_digest(tokenizer, end_tokens)
+        if digest != identity.text or (embedding is None) != (identity.width == 0):
+            reason = "its tokenizer or its chat template differs from that of the cluster's replicas"
+            raise SourceError(f"{source.path}: {reason}: deploy it again with `forefront cluster up`")
+        model = RemoteModel(identity.context_limit, size, digest, identity.width)
+        tls = client_context(os.environ)
+
+        def wake() -> None:
+            watch.wake(name)
+
+        if embedding is not None:
+            vectors = RemoteEmbeddingEngine(model, limits, wake, tls)
+            shape = EmbeddingShape(identity.context_limit, size, identity.width, identity.ranks)
+            subscription = ReplicaSubscription(name, vectors, watch, scales_to_zero=self.scales_to_zero)
+            return ClusterEmbeddingBackend(vectors, shape, tokenizer, embedding, subscription)
+        engine = RemoteEngine(model, limits, wake, tls)
+        subscription = ReplicaSubscription(name, engine, watch, scales_to_zero=self.scales_to_zero)
+        return ClusterBackend(engine, create_preparer(engine, tokenizer, self.chat_template, named), subscription)

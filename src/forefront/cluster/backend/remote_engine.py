@@ -99,7 +99,7 @@ class RemoteEngine:
 
     def stats(self) -> EngineStats:
         """See `TokenEngine.stats`. Sums over the replicas; tokens are those of this server."""
-        loads = [state.load for state in self.replicas()]
+        loads = self.pool.loads()
         return EngineStats(
             running=sum(load.running for load in loads),
             waiting=sum(load.waiting for load in loads) + self.dispatcher.waiting,
@@ -115,7 +115,3 @@ class RemoteEngine:
     def replicas(self) -> list[ReplicaState]:
         """The replicas that this server is connected to."""
         return [connection.state for connection in self.pool if connection.ready]
-
-    def capacity(self) -> int:
-        """The sequences that the available replicas can run at once."""
-        return sum(connection.state.load.slots for connection in self.pool if connection.available)

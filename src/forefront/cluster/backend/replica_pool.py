@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from forefront.cluster.backend.replica_connection import ReplicaConnection
 from forefront.cluster.protocol.frames import Alive, FromReplica, Status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
+from forefront.cluster.routing.replica_state import ReplicaLoad
 from forefront.cluster.routing.router import PrefixRouter
 
 log = logging.getLogger(__name__)
@@ -23,11 +24,12 @@ _HEARTBEAT: Final = 1.0
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
     """The properties of a model that a server needs before it connects to a replica. Sizes are in tokens. `text`: see
-    `ReplicaIdentity`."""
+    `ReplicaIdentity`, also for `width`."""
 
     context_limit: int
     vocabulary_size: int
     text: str
+    width: int = 0
 
 
 class PoolEvents(Protocol):
@@ -73,6 +75,14 @@ class ReplicaPool:
 
     def __getitem__(self, name: str) -> ReplicaConnection:
         return self._connections[name]
+
+    def loads(self) -> list[ReplicaLoad]:
+        """The loads of the connected replicas."""
+        return [connection.state.load for connection in self if connection.ready]
+
+    def capacity(self) -> int:
+        """The sequences that the available replicas can run at once."""
+        return sum(connection.state.load.slots for connection in self if connection.available)
 
     def start(self) -> None:
         """Connect, on the running event loop."""
@@ -144,7 +154,7 @@ class ReplicaPool:
 
     def _understands(self, address: ReplicaAddress) -> bool:
         model = self._model
-        if address.identity.serves(model.text, model.context_limit, model.vocabulary_size):
+        if address.identity.serves(model.text, model.context_limit, model.vocabulary_size, model.width):
             return True
         log.warning("replica %s serves another model or context: it gets nothing from this server", address.name)
         return False

@@ -94,6 +94,23 @@ class Lookup(_Message, tag="lookup"):
     tenant: str
 
 
+class InputTokens(_Message):
+    """One sequence for an embedding model: its tokens, and from which on they belong to the second segment."""
+
+    tokens: bytes
+    second_segment: int | None = None
+
+
+class Embed(_Message, tag="embed"):
+    """Compute a vector for each sequence. The answer is `Vectors` or `Failed`. `id`, `tenant` and `weight`: see
+    `Submit`. `Cancel` drops the sequences that have not begun, without an answer."""
+
+    id: int
+    inputs: list[InputTokens]
+    tenant: str
+    weight: float
+
+
 class Alive(_Message, tag="alive"):
     """The server's heartbeat."""
 
@@ -136,8 +153,16 @@ class Tokens(_Message, tag="tokens"):
     deltas: list[Delta]
 
 
+class Vectors(_Message, tag="vectors"):
+    """The vectors of an `Embed`, in order: `width` 32-bit floats each, lowest byte first."""
+
+    id: int
+    width: int
+    values: bytes
+
+
 class Failed(_Message, tag="failed"):
-    """A generation has ended with an error. `kind`: `step`, `constraint`, `stopped` or `refused`."""
+    """A request has ended with an error. `kind`: `step`, `constraint`, `stopped` or `refused`."""
 
     id: int
     kind: str
@@ -159,7 +184,7 @@ class Found(_Message, tag="found"):
 
 class Status(_Message, tag="status"):
     """The replica's heartbeat, each second. The counts are those of `ReplicaLoad`. `stalled`: seconds since the last
-    progress of an engine that has work. `draining`: the replica takes no more generations. `leaving`: those that it has
+    progress of an engine that has work. `draining`: the replica takes no more requests. `leaving`: those that it has
     should move to other replicas."""
 
     running: int
@@ -177,5 +202,5 @@ class Status(_Message, tag="status"):
     leaving: bool = False
 
 
-FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Alive
-FromReplica = Challenge | Welcome | Tokens | Failed | Released | Found | Status
+FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Embed | Alive
+FromReplica = Challenge | Welcome | Tokens | Vectors | Failed | Released | Found | Status

@@ -12,7 +12,8 @@ class ReplicaIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """A replica's address, its secret (hexadecimal) and its model.
 
     `fingerprint`, `weights`, `quantization`, `engine`, `created`: see `catalog/loaded_model.py`. `text`: see
-    `text_digest`. Sizes are in tokens; `slots` are the sequences that run at once.
+    `text_digest`. Sizes are in tokens; `slots` are the sequences that run at once. `width`: the channels of a vector, 0
+    for a model that generates text. `ranks`: the embedding model scores pairs of texts.
     """
 
     protocol: int
@@ -29,11 +30,13 @@ class ReplicaIdentity(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int
     block_size: int
     slots: int
+    width: int = 0
+    ranks: bool = False
 
-    def serves(self, text: str, context_limit: int, vocabulary_size: int) -> bool:
-        """Whether its tokens mean the same as those of a server."""
-        mine = (self.text, self.context_limit, self.vocabulary_size)
-        return mine == (text, context_limit, vocabulary_size)
+    def serves(self, text: str, context_limit: int, vocabulary_size: int, width: int) -> bool:
+        """Whether its tokens and vectors mean the same as those of a server."""
+        found = (self.text, self.context_limit, self.vocabulary_size, self.width)
+        return found == (text, context_limit, vocabulary_size, width)
 
 
 class ReplicaAddress(msgspec.Struct, frozen=True):

@@ -1,21 +1,20 @@
 """The engine of a replica, reached by servers over connections of frames. It knows nothing of Ray.
 
-Each server has one connection. The tokens of a step go to a server in one message. A server that closes its connection,
-or sends nothing for `SERVER_SILENCE` seconds, has its generations cancelled.
+Each server has one connection. A server that closes its connection, or sends nothing for `SERVER_SILENCE` seconds, has
+its requests cancelled.
 """
 
 import asyncio
 import logging
 import ssl
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from forefront.chat.local.token_engine import TokenEngine
 from forefront.cluster.protocol.frames import Status
-from forefront.cluster.replica.constraint_builder import ConstraintBuilder
 from forefront.cluster.replica.server_connection import ReplicaContext, ServerConnection
 from forefront.cluster.routing.replica_state import ReplicaLoad
-from forefront.observability.tracing import Tracer
+from forefront.engine.engine import EngineStats
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +24,27 @@ SERVER_SILENCE: Final = 20.0
 _HANDSHAKE_SECONDS: Final = 10.0
 
 
-class ReplicaServer:
-    """Serves `engine`, which runs already, to servers that know `secret`. `slots`: sequences that run at once. With a
-    `tracer`, generations have spans."""
+class ReplicaService(Protocol):
+    """The engine of a replica and what it does for servers."""
 
-    def __init__(
-        self,
-        engine: TokenEngine,
-        constraints: ConstraintBuilder,
-        secret: bytes,
-        slots: int,
-        tracer: Tracer | None = None,
-    ) -> None:
-        self._context = ReplicaContext(engine, constraints, secret, self.status, tracer=tracer)
+    def stats(self) -> EngineStats:
+        """The load and the counters of the engine."""
+
+    def connect(self, replica: ReplicaContext, closed: Callable[[ServerConnection], None]) -> ServerConnection:
+        """The connection of another server. `closed` is called at its end."""
+
+    async def close(self) -> None:
+        """Free what the connections have shared. The engine runs on."""
+
+
+class ReplicaServer:
+    """Serves an engine, which runs already, to servers that know `secret`. `slots`: sequences that run at once.
+    `pass_seconds`: the longest time between two steps of a working engine."""
+
+    def __init__(self, service: ReplicaService, secret: bytes, slots: int, pass_seconds: float = 0.0) -> None:
+        self._service = service
+        self._context = ReplicaContext(secret, self.status)
+        self._pass_seconds = pass_seconds
         self._leaving = False
         self._slots = slots
         self._connections: dict[ServerConnection, float] = {}
@@ -54,30 +61,30 @@ class ReplicaServer:
         return port
 
     async def drain(self, grace: float) -> None:
-        """Take no more generations, and return once those that run have ended. After `grace` seconds, servers have to
+        """Take no more requests, and return once those that run have ended. After `grace` seconds, servers have to
         move theirs to other replicas of the same fingerprint; without one, they stay until they end."""
         self._context.draining = True
         self._send_status()
         deadline = time.monotonic() + grace
-        while any(connection.generations for connection in self._connections):
+        while any(connection.requests for connection in self._connections):
             if not self._leaving and time.monotonic() >= deadline:
                 self._leaving = True
                 self._send_status()
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
-        """Close all connections, and cancel their generations."""
+        """Close all connections, and cancel their requests."""
         if self._heart is not None:
             self._heart.cancel()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
             connection.close("the replica ends")
-        await asyncio.to_thread(self._context.constraints.close)
+        await self._service.close()
 
     def load(self) -> ReplicaLoad:
         """The present load."""
-        stats = self._context.engine.stats()
+        stats = self._service.stats()
         return ReplicaLoad(
             running=stats.running,
             waiting=stats.waiting,
@@ -92,14 +99,14 @@ class ReplicaServer:
         )
 
     def stalled(self) -> float:
-        """Seconds since the engine's last step, while it has work."""
-        stats, now = self._context.engine.stats(), time.monotonic()
+        """Seconds since the engine's last step, while it has work, beyond those that a step may take."""
+        stats, now = self._service.stats(), time.monotonic()
         if stats.steps != self._progress[0] or not (stats.running or stats.waiting):
             self._progress = (stats.steps, now)
-        return now - self._progress[1]
+        return max(now - self._progress[1] - self._pass_seconds, 0.0)
 
     def _accept(self) -> asyncio.Protocol:
-        connection = ServerConnection(self._context, self._forget)
+        connection = self._service.connect(self._context, self._forget)
         self._connections[connection] = time.monotonic()
         return connection.protocol
 

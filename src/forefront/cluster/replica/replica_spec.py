@@ -12,9 +12,10 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A model and how replicas run it.
 
     `source` is the name of the built-in model, a path that every node has, or a reference that each node pulls into its
-    `home` (None: `FOREFRONT_HOME`). `weights`: the digest that the files must have, if it is known. `chat_template` is
-    a text; None for the model's own. `grace_seconds`: see `ReplicaServer.drain`. `traces`: the endpoint of traces; None
-    for that of the node's environment.
+    `home` (None: `FOREFRONT_HOME`); so is `options.draft`, that of a draft model. `weights` and `draft_weights`: the
+    digests that the files must have, if they are known. `chat_template` is a text; None for the model's own.
+    `grace_seconds`: see `ReplicaServer.drain`. `traces`: the endpoint of traces; None for that of the node's
+    environment.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
     chat_template: str | None = None
     context_length: int | None = None
     weights: str | None = None
+    draft_weights: str | None = None
     home: str | None = None
     stall_seconds: float = 5.0
     grace_seconds: float = 30.0
@@ -30,7 +32,15 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def model_source(self) -> ModelSource:
         """The model on this node. Raises `SourceError`."""
-        source = find_source(self.source, self.name)
-        if source.remote is None and self.source != BUILT_IN_NAME and not Path(self.source).is_absolute():
-            raise SourceError(f"{self.source}: a model's path must be absolute to be the same on every node")
-        return source
+        return _node_source(self.source, self.name)
+
+    def draft_source(self) -> ModelSource | None:
+        """The draft model on this node, if there is one. Raises `SourceError`."""
+        return _node_source(self.options.draft) if self.options.draft else None
+
+
+def _node_source(text: str, name: str = "") -> ModelSource:
+    source = find_source(text, name)
+    if source.remote is None and text != BUILT_IN_NAME and not Path(text).is_absolute():
+        raise SourceError(f"{text}: a model's path must be absolute to be the same on every node")
+    return source

@@ -1,7 +1,6 @@
 """A replica: load the model → start its engine → serve it. It knows nothing of Ray."""
 
 import asyncio
-import contextlib
 import os
 import secrets
 import ssl
@@ -10,24 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.loaders.local_loader import LoadedEngine, load_token_engine
+from forefront.catalog.loaders.local_loader import LoadedEngine, load_draft, load_token_engine, weights_digest
 from forefront.catalog.model_cache import ModelCache, default_home
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.records import ModelLock, PulledModels
-from forefront.catalog.source import SourceError
+from forefront.catalog.source import ModelSource, SourceError
 from forefront.cluster.protocol.frames import PROTOCOL
-from forefront.cluster.protocol.replica_identity import ReplicaIdentity, text_digest
-from forefront.cluster.replica.constraint_builder import ConstraintBuilder
+from forefront.cluster.protocol.replica_identity import ReplicaIdentity
+from forefront.cluster.replica.replica_model import ReplicaModel, replica_model
 from forefront.cluster.replica.replica_server import ReplicaServer
 from forefront.cluster.replica.replica_spec import ReplicaSpec
-from forefront.engine.errors import EngineError
-from forefront.engine.request import GenerateRequest, SamplingParams
-from forefront.fairness.tenant import Tenant
 from forefront.observability.tracer_choice import choose_tracer
 from forefront.observability.tracing import Tracer
 
-# No project can have this name.
-_PROBE: Final = Tenant("\0replica")
 _PROBE_SECONDS: Final = 120.0
 
 
@@ -51,24 +45,22 @@ class RunningReplica:
     def __init__(self, spec: ReplicaSpec) -> None:
         self.identity: ReplicaIdentity
         self._spec = spec
-        self._loaded: LoadedEngine
-        self._use: ModelLock | None = None
+        self._model: ReplicaModel
+        self._uses: list[ModelLock | None] = []
         self._tracer: Tracer | None = None
         self.server: ReplicaServer
 
     async def start(self, host: str, tls: ssl.SSLContext | None = None) -> None:
-        """Load the model and listen on `host`. Raises `SourceError`, and `EngineError` for a model that generates
+        """Load the model and listen on `host`. Raises `SourceError`, and `EngineError` for a model that computes
         nothing."""
         spec = self._spec
-        loaded, self._use = await asyncio.to_thread(load_replica, spec)
-        self._loaded = loaded
-        parts, secret = loaded.parts, secrets.token_bytes(32)
-        engine, slots = parts.engine, parts.engine.max_running
-        engine.start()
-        await asyncio.wait_for(self.check(), _PROBE_SECONDS)
-        constraints = ConstraintBuilder(parts.grammars, parts.end_tokens, engine.vocabulary_size)
+        loaded, self._uses = await asyncio.to_thread(load_replica, spec)
+        self._model = model = replica_model(loaded.parts)
+        sizes, secret = model.sizes(), secrets.token_bytes(32)
+        model.start()
+        await asyncio.wait_for(model.check(), _PROBE_SECONDS)
         self._tracer = choose_tracer(spec.traces, os.environ)
-        self.server = ReplicaServer(engine, constraints, secret, slots, self._tracer)
+        self.server = ReplicaServer(model.service(self._tracer), secret, sizes.slots, sizes.pass_seconds)
         port = await self.server.start(host, tls)
         self.identity = ReplicaIdentity(
             protocol=PROTOCOL,
@@ -80,47 +72,68 @@ class RunningReplica:
             quantization=loaded.build.quantization,
             engine=loaded.build.engine,
             created=loaded.created,
-            text=text_digest(parts.tokenizer, parts.end_tokens),
-            context_limit=engine.context_limit,
-            vocabulary_size=engine.vocabulary_size,
-            block_size=parts.model.block_size,
-            slots=slots,
+            text=sizes.text,
+            context_limit=sizes.context_limit,
+            vocabulary_size=sizes.vocabulary_size,
+            block_size=sizes.block_size,
+            slots=sizes.slots,
+            width=sizes.width,
+            ranks=sizes.ranks,
         )
-
-    async def check(self) -> None:
-        """Return once the engine has generated a token. Raises `EngineError`."""
-        request = GenerateRequest([0], 1, SamplingParams(temperature=0), tenant=_PROBE)
-        async for _ in self._loaded.parts.engine.submit(request):
-            pass
 
     def healthy(self) -> bool:
         """Whether the engine makes progress, or has nothing to do."""
         return self.server.stalled() < max(4 * self._spec.stall_seconds, 20.0)
 
     async def drain(self) -> None:
-        """Return once all generations have ended or moved."""
+        """Return once all requests have ended or moved."""
         await self.server.drain(self._spec.grace_seconds)
 
     async def stop(self) -> None:
         """End the replica."""
         await self.server.stop()
-        with contextlib.suppress(EngineError):
-            await self._loaded.parts.engine.stop()
-        await asyncio.to_thread(self._loaded.parts.model.close)
+        await self._model.stop()
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
 
 
-def load_replica(spec: ReplicaSpec) -> tuple[LoadedEngine, ModelLock | None]:
-    """Load a replica's engine, with its files pulled to this node if need be; they are in use as long as the second
-    value exists. Raises `SourceError`, also for files whose digest is not that of the deployment."""
+def load_replica(spec: ReplicaSpec) -> tuple[LoadedEngine, list[ModelLock | None]]:
+    """Load a replica's engine, with its files pulled to this node if need be; they are in use as long as the locks
+    exist. Raises `SourceError`, also for files whose digest is not that of the deployment."""
     home = default_home() if spec.home is None else Path(spec.home)
-    progress = _Silent()
-    source, use = Puller(home, progress.download).find_source(PulledModels(home).locate(spec.model_source()))
+    files = _NodeFiles(home)
+    draft = None
+    if (draft_source := spec.draft_source()) is not None:
+        draft_source = files.pull(draft_source)
+        if spec.draft_weights is not None:
+            _check_digest(draft_source, weights_digest(draft_source, files.cache), spec.draft_weights)
+        draft = load_draft(draft_source, files.cache, spec.options, files.progress)
+    source = files.pull(spec.model_source())
     loaded = load_token_engine(
-        source, ModelCache(home), spec.options, progress, spec.chat_template, spec.context_length
+        source, files.cache, spec.options, files.progress, spec.chat_template, spec.context_length, draft
     )
-    if spec.weights is not None and loaded.build.weights != spec.weights:
-        text = f"its digest is {loaded.build.weights} on this node, and {spec.weights} where the model was deployed"
+    if spec.weights is not None:
+        _check_digest(source, loaded.build.weights, spec.weights)
+    return loaded, files.uses
+
+
+class _NodeFiles:
+    """The files of models on this node. `uses` keep the pulled ones."""
+
+    def __init__(self, home: Path) -> None:
+        self.cache, self.progress = ModelCache(home), _Silent()
+        self.uses: list[ModelLock | None] = []
+        self._home = home
+
+    def pull(self, source: ModelSource) -> ModelSource:
+        """The source with its files on this node. Raises `SourceError`."""
+        found, use = Puller(self._home, self.progress.download).find_source(PulledModels(self._home).locate(source))
+        self.uses.append(use)
+        return found
+
+
+def _check_digest(source: ModelSource, found: str, wanted: str) -> None:
+    """Raises `SourceError`."""
+    if found != wanted:
+        text = f"its digest is {found} on this node, and {wanted} where the model was deployed"
         raise SourceError(f"{source.path}: {text}")
-    return loaded, use

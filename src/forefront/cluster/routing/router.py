@@ -139,6 +139,14 @@ class PrefixRouter:
         self._index.add(tenant.name, keys, visit)
         return Placement(self, visit, PlacedTokens(tokens, tenant, keys), known, output)
 
+    def place_by_load(self, work: int, tenant: Tenant, fingerprint: str | None = None) -> "Placement":
+        """The least loaded of some replicas, for a request of `work` tokens that no cache shortens. Raises
+        `NoReplicaError`."""
+        self._lose_silent()
+        replica, _, reason = self.choose([], tenant, work, fingerprint, ())
+        self._count(reason, work, 0)
+        return Placement(self, Visit(replica), PlacedTokens((), tenant, []), 0, work)
+
     def preferred(self, tokens: Sequence[int], tenant: Tenant) -> RoutedReplica:
         """The replica that `place` would choose, without a placement. Raises `NoReplicaError`."""
         self._lose_silent()

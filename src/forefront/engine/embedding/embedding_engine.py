@@ -29,8 +29,6 @@ _NO_LIMIT: Final = 2**31
 class EmbeddingRunner(Protocol):
     """The interface of a model to the engine: `EmbeddingModel`, or a part of one in tests."""
 
-    context_length: int
-
     def run(self, batch: Rows[EmbeddingInput]) -> Floats: ...
     def close(self) -> None: ...
 
@@ -81,6 +79,7 @@ class EmbeddingEngine:
         self._jobs: set[EmbeddingJob] = set()
         self._tokens = 0
         self._last_pass = 0.0
+        self._passes = 0
         self._thread = threading.Thread(target=self._work, name="forefront-embeddings", daemon=True)
 
     def start(self) -> None:
@@ -101,6 +100,15 @@ class EmbeddingEngine:
             self._changed.notify()
         return job
 
+    async def vectors(self, inputs: Rows[EmbeddingInput], tenant: Tenant) -> list[Floats]:
+        """One vector for each sequence, in order. Cancelling it drops the sequences that have not begun. Raises
+        `EngineError`."""
+        job = self.submit(inputs, tenant)
+        try:
+            return await job.vectors
+        finally:
+            self.cancel(job)
+
     def cancel(self, job: EmbeddingJob) -> None:
         """Drop the sequences of a job that have not begun."""
         job.vectors.cancel()
@@ -113,7 +121,7 @@ class EmbeddingEngine:
         """The load in sequences and the tokens that have been read."""
         with self._changed:
             running, waiting = self._queue.running, self._queue.waiting
-        return EngineStats(running, waiting, 0, 0, self._tokens, 0, 0, 0, self._last_pass)
+        return EngineStats(running, waiting, 0, 0, self._tokens, 0, 0, 0, self._last_pass, steps=self._passes)
 
     async def stop(self) -> None:
         """End the thread. Unfinished jobs raise `EngineStoppedError`."""
@@ -158,6 +166,7 @@ class EmbeddingEngine:
             _log.exception("a batch of %d sequences failed", len(wanted))
             vectors, error = [], failure
         self._last_pass = time.monotonic()
+        self._passes += 1
         with self._changed:
             for item in batch:
                 tokens = len(item.input.tokens)

@@ -28,19 +28,28 @@ class EmbeddingInput:
     second_segment: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingShape:
+    """`context_length`: tokens of one sequence, at most. `vocabulary_size`: rows of the matrix of embeddings. `width`:
+    channels of a vector. `ranks`: the model scores pairs of texts, so vectors have one number."""
+
+    context_length: int
+    vocabulary_size: int
+    width: int
+    ranks: bool = False
+
+
 class EmbeddingModel:
     """An embedding model on a device. Not thread-safe: one thread owns it.
 
-    `width`: channels of a vector. `ranks`: it scores pairs of texts, so `run` gives vectors of one number. Raises
-    `DeviceError` if there is no such device, and `RuntimeError` if OpenVINO cannot compile the model.
+    `shape` has its sizes. Raises `DeviceError` if there is no such device, and `RuntimeError` if OpenVINO cannot
+    compile the model.
     """
 
     def __init__(self, graph: EmbeddingGraph, context_length: int, options: ModelOptions | None = None) -> None:
         options = options or ModelOptions()
-        self.context_length = context_length
-        self.vocabulary_size = graph.vocabulary_size
-        self.ranks = graph.ranking is not None
-        self.width = 1 if self.ranks else graph.width
+        ranks = graph.ranking is not None
+        self.shape = EmbeddingShape(context_length, graph.vocabulary_size, 1 if ranks else graph.width, ranks)
         self._embed, self._pooling, self._dense, self._ranking = graph.embed, graph.pooling, graph.dense, graph.ranking
         self._inputs = {name for port in graph.model.inputs for name in port.get_names()}
         self._constants = graph.constants

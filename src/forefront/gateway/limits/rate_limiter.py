@@ -46,6 +46,10 @@ class RateLimiter:
         limit = self.limits.concurrency
         if limit is not None and self.running + self.reading >= limit:
             raise concurrency_exceeded(self.subject, limit)
+        self.check_requests(now)
+
+    def check_requests(self, now: float) -> None:
+        """Raise `RequestError` 429 if one more request exceeds the limit per minute."""
         if self.requests is not None and (wait := self.requests.wait(now, 1)):
             raise requests_exceeded(self.subject, self.requests.limit, wait)
 

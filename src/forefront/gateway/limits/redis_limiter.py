@@ -56,9 +56,11 @@ class RedisLimiter:
         for subject in subjects:
             subject.check()
 
-    def reservation(self, principal: Principal) -> RedisReservation | None:
-        """A reservation for one request; None for a principal without limits."""
+    def reservation(self, principal: Principal, *, concurrency: bool = True) -> RedisReservation | None:
+        """A reservation for one request; None for a principal without limits. `concurrency`: it takes a slot."""
         subjects = self.subjects(principal)
+        if not concurrency:
+            subjects = [subject.without_concurrency() for subject in subjects]
         if not subjects:
             return None
         return RedisReservation(f"{self._server_id}-{next(self._numbers)}", subjects, self._context)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from forefront.gateway.limits.rate_limiter import (
     concurrency_exceeded,
     rate_limits,
@@ -52,16 +54,20 @@ class SubjectSnapshot:
 class LimitedSubject:
     """A key or a project that has limits, with its keys in Redis, which contain a hash of its name."""
 
-    __slots__ = ("_full", "bounds", "keys", "limits", "reading", "subject")
+    __slots__ = ("_full", "_name", "bounds", "keys", "limits", "reading", "subject")
 
     def __init__(self, subject: str, name: str, limits: Limits) -> None:
-        self.subject, self.limits = subject, limits
+        self.subject, self._name, self.limits = subject, name, limits
         self.reading = 0  # requests whose bodies this server is reading
         base = f"forefront:limits:{hashlib.sha256(f'{subject}:{name}'.encode()).hexdigest()[:32]}"
         self.keys = (f"{base}:log", f"{base}:amounts", f"{base}:slots")
         bounds = (limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency)
         self.bounds = tuple(-1 if bound is None else bound for bound in bounds)  # arguments of take.lua
         self._full: tuple[float, Sequence[SubjectSnapshot]] = (0.0, ())
+
+    def without_concurrency(self) -> "LimitedSubject":
+        """The same counts, without the limit of concurrent requests."""
+        return LimitedSubject(self.subject, self._name, msgspec.structs.replace(self.limits, concurrency=None))
 
     def check(self) -> None:
         """Raise `RequestError` 429 if the last response of Redis rules a request out, or if this server reads as many

@@ -2,8 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -13,14 +13,16 @@ from starlette.routing import Route
 from forefront.gateway.store.conversation_store import ConversationStore, ItemRange, StoredConversation, StoredItem
 from forefront.server.response.response_encoder import new_id
 from forefront.server.response.response_sender import ignored_header
+from forefront.server.responses.counted_routes import CountedRoutes
 from forefront.server.responses.routes import send_stored, tenant_of
 from forefront.server.responses.stored_calls import StoredCalls
 from forefront.server.routes.admin import path_id
-from forefront.server.routes.completions import CompletionService
-from forefront.wire.errors import RequestError
 from forefront.wire.responses.conversation import (
     Conversation,
+    ConversationChange,
     DeletedConversation,
+    NewConversation,
+    NewItems,
     Parsed,
     parse_conversation_change,
     parse_new_conversation,
@@ -30,7 +32,6 @@ from forefront.wire.responses.item_list import decode_item, item_list, listed, w
 from forefront.wire.responses.items import InputItem
 from forefront.wire.responses.queries import parse_include_query, parse_items_query
 
-S = TypeVar("S", bound=msgspec.Struct)
 _PREFIX: Final = "conv_"
 _PATH: Final = "/v1/conversations/{id}"
 
@@ -38,26 +39,30 @@ _PATH: Final = "/v1/conversations/{id}"
 class ConversationRoutes:
     """The handlers of `/v1/conversations` and below."""
 
-    def __init__(self, service: CompletionService, store: ConversationStore) -> None:
-        self._service = service
+    def __init__(self, store: ConversationStore, counted: CountedRoutes) -> None:
+        self._counted = counted
         self._store = store
         self._calls = StoredCalls()
 
     def routes(self) -> list[Route]:
         """The routes."""
+        plain, with_body = self._counted.plain, self._counted.with_body
+        create = with_body(parse_new_conversation, self._create)
+        update = with_body(parse_conversation_change, self._update)
+        add_items = with_body(parse_new_items, self._add_items)
         return [
-            Route("/v1/conversations", self._create, methods=["POST"]),
-            Route(_PATH, self._retrieve, methods=["GET"]),
-            Route(_PATH, self._update, methods=["POST"]),
-            Route(_PATH, self._delete, methods=["DELETE"]),
-            Route(f"{_PATH}/items", self._list_items, methods=["GET"]),
-            Route(f"{_PATH}/items", self._add_items, methods=["POST"]),
-            Route(f"{_PATH}/items/{{item}}", self._retrieve_item, methods=["GET"]),
-            Route(f"{_PATH}/items/{{item}}", self._delete_item, methods=["DELETE"]),
+            Route("/v1/conversations", create, methods=["POST"]),
+            Route(_PATH, plain(self._retrieve), methods=["GET"]),
+            Route(_PATH, update, methods=["POST"]),
+            Route(_PATH, plain(self._delete), methods=["DELETE"]),
+            Route(f"{_PATH}/items", plain(self._list_items), methods=["GET"]),
+            Route(f"{_PATH}/items", add_items, methods=["POST"]),
+            Route(f"{_PATH}/items/{{item}}", plain(self._retrieve_item), methods=["GET"]),
+            Route(f"{_PATH}/items/{{item}}", plain(self._delete_item), methods=["DELETE"]),
         ]
 
-    async def _create(self, request: Request) -> Response:
-        parsed, tenant = await self._read(request, parse_new_conversation), tenant_of(request)
+    async def _create(self, request: Request, parsed: Parsed[NewConversation]) -> Response:
+        tenant = tenant_of(request)
         name, metadata = new_id(_PREFIX, time.time()), parsed.body.metadata
         items = _stored(_with_new_ids(parsed.body.items))
         created = await self._calls(
@@ -71,9 +76,8 @@ class ConversationRoutes:
         found = await self._calls(tenant, lambda: self._store.find(tenant.name, name))
         return send_stored(request, _encode(found))
 
-    async def _update(self, request: Request) -> Response:
+    async def _update(self, request: Request, parsed: Parsed[ConversationChange]) -> Response:
         tenant, name = tenant_of(request), path_id(request)
-        parsed = await self._read(request, parse_conversation_change)
         metadata = msgspec.json.encode(parsed.body.metadata)
         changed = await self._calls(tenant, lambda: self._store.set_metadata(tenant.name, name, metadata))
         return send_stored(request, _encode(changed), ignored_header(parsed.ignored))
@@ -94,10 +98,9 @@ class ConversationRoutes:
 
         return send_stored(request, await self._calls(tenant, page))
 
-    async def _add_items(self, request: Request) -> Response:
+    async def _add_items(self, request: Request, parsed: Parsed[NewItems]) -> Response:
         tenant, name = tenant_of(request), path_id(request)
         parse_include_query(request.query_params.multi_items())
-        parsed = await self._read(request, parse_new_items)
         items = _with_new_ids(parsed.body.items)
         await self._calls(tenant, lambda: self._store.add_items(tenant.name, name, _stored(items)))
         added = msgspec.json.encode(item_list(items, more=False))
@@ -113,12 +116,6 @@ class ConversationRoutes:
         tenant, name, item_id = tenant_of(request), path_id(request), path_id(request, "item")
         rest = await self._calls(tenant, lambda: self._store.delete_item(tenant.name, name, item_id))
         return send_stored(request, _encode(rest))
-
-    async def _read(self, request: Request, parse: Callable[[bytes | bytearray], Parsed[S]]) -> Parsed[S]:
-        parsed = await self._service.read(request.scope, request.receive, parse)
-        if parsed is None:
-            raise RequestError("incomplete_body", "Incomplete request body.")
-        return parsed
 
 
 def _with_new_ids(items: Sequence[InputItem]) -> list[InputItem]:

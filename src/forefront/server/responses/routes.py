@@ -4,13 +4,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from forefront.fairness.tenant import Tenant
 from forefront.server.http.request_context import request_context
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.responses.background import BackgroundRuns
+from forefront.server.responses.counted_routes import CountedRoutes
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import path_id
 from forefront.wire.errors import RequestError
@@ -21,17 +22,19 @@ from forefront.wire.responses.queries import parse_items_query, parse_retrieve_q
 class StoredResponseRoutes:
     """The handlers below `/v1/responses/{id}`."""
 
-    def __init__(self, stored: StoredResponses, background: BackgroundRuns) -> None:
+    def __init__(self, stored: StoredResponses, background: BackgroundRuns, counted: CountedRoutes) -> None:
         self._stored = stored
         self._background = background
+        self._counted = counted
 
     def routes(self) -> list[Route]:
-        """The routes."""
+        """The routes. A cancellation does not count: it ends work."""
+        counted = self._counted.plain
         return [
-            Route("/v1/responses/{id}", self._retrieve, methods=["GET"]),
-            Route("/v1/responses/{id}", self._delete, methods=["DELETE"]),
+            Route("/v1/responses/{id}", counted(self._retrieve), methods=["GET"]),
+            Route("/v1/responses/{id}", counted(self._delete), methods=["DELETE"]),
             Route("/v1/responses/{id}/cancel", self._cancel, methods=["POST"]),
-            Route("/v1/responses/{id}/input_items", self._list_items, methods=["GET"]),
+            Route("/v1/responses/{id}/input_items", counted(self._list_items), methods=["GET"]),
         ]
 
     async def _retrieve(self, request: Request) -> Response:
@@ -76,7 +79,14 @@ class _RunResponse(Response):
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._background.play(self._run, scope, receive, send, self._after)
+        limits = [pair for pair in self.raw_headers if pair[0].startswith(b"x-ratelimit-")]
+
+        async def send_with_limits(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *limits]}
+            await send(message)
+
+        await self._background.play(self._run, scope, receive, send_with_limits, self._after)
 
 
 def tenant_of(request: Request) -> Tenant:
