@@ -115,6 +115,13 @@ def test_predictions_are_not_trusted_far_beyond_what_was_measured() -> None:
     assert budget.tokens_alone() == 256
 
 
+def test_steps_beside_decodes_are_whole_blocks_of_products() -> None:
+    machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=16))
+    flood(machine, 10)
+    totals = [size.decodes + size.tokens for size, _ in beside_decodes(machine, since=20)]
+    assert sum(total % 64 == 0 for total in totals) > 0.8 * len(totals)
+
+
 def test_equal_durations_give_equal_steps() -> None:
     def steps() -> list[StepSize]:
         machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=16), seed=5)

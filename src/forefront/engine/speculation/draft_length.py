@@ -11,7 +11,7 @@ _LARGEST_BALANCE: Final = 8.0
 _DECAY: Final = 0.85
 # The weight of the expectation before any draft, in tokens.
 _PRIOR_WEIGHT: Final = 2.0
-MAX_DRAFT: Final = 32
+MAX_DRAFT: Final = 48
 
 
 class DraftLength:
