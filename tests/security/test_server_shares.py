@@ -12,7 +12,7 @@ import pytest
 from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import Database, open_database
-from forefront.server.response import send_body as pieces
+from forefront.server.sending import send_body as pieces
 from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin.records import NewKey
 from tests.server.routes.test_admin import make_key

@@ -14,7 +14,7 @@ from starlette.types import Message, Send
 from forefront.server.idempotency.replay_buffer import WINDOW
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import Retention, SharedRuns
-from forefront.server.response.sse import DONE, EVENT_NUMBER, STREAM_FAILED
+from forefront.server.sending.sse import DONE, EVENT_NUMBER, STREAM_FAILED
 from forefront.wire.errors import RequestError
 
 START: dict[str, Any] = {

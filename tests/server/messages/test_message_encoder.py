@@ -24,7 +24,7 @@ from forefront.chat.events import (
     ToolInputDelta,
 )
 from forefront.server.messages.message_encoder import MessageEncoder
-from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.messages.chat_request import parse_messages_request
 from forefront.wire.messages.errors import messages_status

@@ -8,7 +8,7 @@ import httpx
 import openai
 import pytest
 
-from tests.server.response.test_resumed_streams import wait_for_usage
+from tests.server.sending.test_resumed_streams import wait_for_usage
 from tests.support.instant import KEY, MODEL, Instant, Nursery
 
 

@@ -32,6 +32,9 @@ def test_its_commands(server: RunningServer) -> None:
 
 
 def test_its_python(server: RunningServer) -> None:
-    [code] = blocks("python")
-    whole, _, streamed = run(server, sys.executable, "-c", code).partition("\n")
+    response, conversation = blocks("python")
+    whole, _, streamed = run(server, sys.executable, "-c", response).partition("\n")
     assert whole or streamed
+    client = "from forefront import ForefrontClient\n\nclient = ForefrontClient()\n"
+    shown = "\nprint(item.role, item.content[0].text)"
+    assert run(server, sys.executable, "-c", client + conversation + shown) == "user My name is Ada.\n"

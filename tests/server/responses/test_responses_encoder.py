@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from forefront.catalog.catalog import Build, ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, ToolCallBegin, ToolInputDelta
-from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.responses.api import parse_response_request
 from forefront.server.responses.responses_encoder import ResponsesEncoder
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.responses.chat_request import ParsedResponse
 
 # An upstream may go on with a call after another has begun.

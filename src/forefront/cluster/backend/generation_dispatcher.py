@@ -16,7 +16,17 @@ from typing import Final
 from forefront.cluster.backend.remote_generation import RemoteGeneration
 from forefront.cluster.backend.replica_connection import ReplicaConnection
 from forefront.cluster.backend.replica_pool import RemoteModel, ReplicaPool
-from forefront.cluster.protocol.frames import Cancel, Delta, Failed, Found, FromReplica, Pause, Released, Resume, Tokens
+from forefront.cluster.protocol.frames import (
+    Cancel,
+    Delta,
+    Failed,
+    Found,
+    FromReplica,
+    Pause,
+    Released,
+    Resume,
+    StepTokens,
+)
 from forefront.cluster.routing.router import NoReplicaError, PrefixRouter
 from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.engine.generation import Generation
@@ -193,7 +203,7 @@ class GenerationDispatcher:
     def received(self, connection: ReplicaConnection, message: FromReplica) -> None:
         """See `PoolEvents.received`."""
         match message:
-            case Tokens(deltas=deltas):
+            case StepTokens(deltas=deltas):
                 self.last_token = time.monotonic()
                 for delta in deltas:
                     self._deliver(connection, delta)

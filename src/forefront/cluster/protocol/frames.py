@@ -147,7 +147,7 @@ class Delta(_Message):
     rejected_prediction: int = 0
 
 
-class Tokens(_Message, tag="tokens"):
+class StepTokens(_Message, tag="tokens"):
     """The tokens of one step of all of a server's generations."""
 
     deltas: list[Delta]
@@ -203,4 +203,4 @@ class Status(_Message, tag="status"):
 
 
 FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Embed | Alive
-FromReplica = Challenge | Welcome | Tokens | Vectors | Failed | Released | Found | Status
+FromReplica = Challenge | Welcome | StepTokens | Vectors | Failed | Released | Found | Status

@@ -16,8 +16,8 @@ from forefront.cluster.protocol.frames import (
     Pause,
     Released,
     Resume,
+    StepTokens,
     Submit,
-    Tokens,
 )
 from forefront.cluster.protocol.token_codec import unpack_tokens
 from forefront.cluster.replica.constraint_builder import ConstraintBuilder
@@ -173,7 +173,7 @@ class GenerationConnection(ServerConnection):
             if generation.exhausted:
                 self._remove(served.id)
         if deltas:
-            self.protocol.send(Tokens(deltas))
+            self.protocol.send(StepTokens(deltas))
         for served, failure in failures:
             self._fail(served, failure)
 

@@ -15,7 +15,7 @@ from forefront.server.http.headers import header
 from forefront.server.http.request_context import request_context, set_request_context
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.response.sse import RESUMABLE
+from forefront.server.sending.sse import RESUMABLE
 from forefront.wire.errors import RequestError
 
 HEADER: Final = "Idempotency-Key"

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from starlette.types import Message
 
-from forefront.server.response.sse import EVENT_NUMBER, STREAM_FAILED
+from forefront.server.sending.sse import EVENT_NUMBER, STREAM_FAILED
 
 WINDOW = 256 * 2**10
 # Bytes of a message beside its body: a dictionary in a queue.

@@ -6,7 +6,7 @@ import msgspec
 
 from forefront.chat.events import AnswerDelta, ToolCallBegin
 from forefront.server.messages.content_draft import BlockDraft, BlockSequence, Kind, text_of
-from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.messages.events import ContentBlockDelta, ContentBlockStart, ContentBlockStop, SignatureDelta
 
 _encoder: Final = msgspec.json.Encoder()

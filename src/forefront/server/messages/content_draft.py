@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
-from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.messages.response import OutputBlock, OutputTextBlock, OutputThinkingBlock, OutputToolUseBlock
 from forefront.wire.messages.thinking import SIGNATURE, encode_thinking
 

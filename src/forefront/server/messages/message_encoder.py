@@ -7,9 +7,9 @@ from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
 from forefront.server.messages.block_frames import BlockFrames, frame
 from forefront.server.messages.content_draft import ContentDraft
-from forefront.server.response.response_encoder import ResponseEncoder
-from forefront.server.response.response_memory import ResponseMemory
-from forefront.server.response.sse import encode_waiting
+from forefront.server.sending.response_encoder import ResponseEncoder
+from forefront.server.sending.response_memory import ResponseMemory
+from forefront.server.sending.sse import encode_waiting
 from forefront.wire.completions.response import FinishReason
 from forefront.wire.errors import RequestError
 from forefront.wire.messages.chat_request import ParsedMessage

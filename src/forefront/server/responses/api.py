@@ -5,11 +5,11 @@ from starlette.types import Receive, Scope, Send
 
 from forefront.gateway.store.response_store import Chain
 from forefront.server.http.request_context import request_context
-from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.responses_encoder import ResponsesEncoder
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.completions import CompletionService
+from forefront.server.sending.send_body import ChunkedResponse
 from forefront.wire.errors import RequestError
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource, to_chat_request

@@ -14,13 +14,13 @@ from forefront.server.http.disconnect import detached, while_connected
 from forefront.server.http.request_context import request_context, set_request_context
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.response.response_encoder import new_id
-from forefront.server.response.response_memory import ResponseMemory
-from forefront.server.response.sse import BUFFERED
 from forefront.server.responses.history import PREFIX
 from forefront.server.responses.responses_encoder import ResponsesEncoder, new_response, set_error
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.completions import CompletionService
+from forefront.server.sending.response_encoder import new_id
+from forefront.server.sending.response_memory import ResponseMemory
+from forefront.server.sending.sse import BUFFERED
 from forefront.wire.errors import RequestError
 from forefront.wire.responses import response as wire
 from forefront.wire.responses.chat_request import ParsedResponse

@@ -12,12 +12,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.gateway.store.conversation_store import ConversationStore, ItemRange, StoredConversation, StoredItem
-from forefront.server.response.response_encoder import new_id
-from forefront.server.response.response_sender import ignored_header
 from forefront.server.responses.counted_routes import CountedRoutes, Handler
 from forefront.server.responses.routes import send_stored, tenant_of
 from forefront.server.responses.stored_calls import StoredCalls
 from forefront.server.routes.admin import path_id
+from forefront.server.sending.response_encoder import new_id
+from forefront.server.sending.response_sender import ignored_header
 from forefront.wire.responses.conversation import (
     ConversationChange,
     NewConversation,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta
-from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.responses.item_messages import encode_reasoning
 from forefront.wire.responses.response import (
     CustomToolCall,

@@ -17,11 +17,11 @@ from forefront.chat.events import (
     ToolCallBegin,
     ToolInputDelta,
 )
-from forefront.server.response.response_encoder import ResponseEncoder
-from forefront.server.response.response_memory import ResponseMemory
 from forefront.server.responses.history import PREFIX
 from forefront.server.responses.item_frames import ItemFrames, frame
 from forefront.server.responses.output_draft import OutputDraft
+from forefront.server.sending.response_encoder import ResponseEncoder
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.completions.response import FinishReason
 from forefront.wire.errors import ERRORS, RequestError
 from forefront.wire.responses import response as wire

@@ -9,11 +9,11 @@ from starlette.types import Message, Receive, Scope, Send
 from forefront.fairness.tenant import Tenant
 from forefront.server.http.request_context import request_context
 from forefront.server.idempotency.shared_run import SharedRun
-from forefront.server.response.send_body import ChunkedResponse
 from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.counted_routes import CountedRoutes
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.admin import path_id
+from forefront.server.sending.send_body import ChunkedResponse
 from forefront.wire.errors import RequestError
 from forefront.wire.responses.item_list import DeletedResponse
 from forefront.wire.responses.queries import parse_items_query, parse_retrieve_query

@@ -14,7 +14,7 @@ from forefront.gateway.ledger.pricing import from_nanos
 from forefront.gateway.ledger.usage_history import LedgerHistories, UsageFilter
 from forefront.observability.request_history import RequestHistory, SettledRequest
 from forefront.server.http.request_context import request_context
-from forefront.server.response.send_body import ChunkedResponse
+from forefront.server.sending.send_body import ChunkedResponse
 from forefront.server.store_calls import StoreCalls
 from forefront.server.usage_series import hour_history, ledger_history
 from forefront.wire.admin.history import BudgetList, EndedRequest, RecentRequests

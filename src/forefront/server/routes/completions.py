@@ -24,15 +24,15 @@ from forefront.gateway.lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
 from forefront.server.key_watch import KeyWatch
-from forefront.server.response.chat_encoder import ChatCompletionEncoder
-from forefront.server.response.response_encoder import ResponseEncoder
-from forefront.server.response.response_memory import ResponseMemory
-from forefront.server.response.response_sender import ResponseSender, ignored_header, unenforced_header
-from forefront.server.response.text_encoder import TextCompletionEncoder
 from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
 from forefront.server.routes.request_span import start_span
+from forefront.server.sending.chat_encoder import ChatCompletionEncoder
+from forefront.server.sending.response_encoder import ResponseEncoder
+from forefront.server.sending.response_memory import ResponseMemory
+from forefront.server.sending.response_sender import ResponseSender, ignored_header, unenforced_header
+from forefront.server.sending.text_encoder import TextCompletionEncoder
 from forefront.wire.completions.parse import ParsedRequest, parse_chat_request, parse_completion_request
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.errors import RequestError

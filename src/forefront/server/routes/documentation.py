@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from forefront.server.openapi.document import build_document
-from forefront.server.response.send_body import ChunkedResponse
+from forefront.server.sending.send_body import ChunkedResponse
 
 
 def documentation_routes() -> list[Route]:

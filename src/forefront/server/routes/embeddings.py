@@ -18,11 +18,11 @@ from forefront.gateway.lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.request_context import RequestContext, request_context
-from forefront.server.response.response_encoder import new_id
-from forefront.server.response.response_sender import ignored_header
-from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.server.sending.response_encoder import new_id
+from forefront.server.sending.response_sender import ignored_header
+from forefront.server.sending.send_body import send_json
 from forefront.wire.completions.parse import ParsedRequest
 from forefront.wire.embeddings import (
     EmbeddingRequest,

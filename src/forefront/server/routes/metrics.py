@@ -16,7 +16,7 @@ from forefront.server.metrics.exposition import Exposition, accepts_open_metrics
 from forefront.server.metrics.families import MetricSources, metric_families
 from forefront.server.middleware.error_handlers import http_error, internal_error, request_error
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.server.response.send_body import ChunkedResponse
+from forefront.server.sending.send_body import ChunkedResponse
 from forefront.wire.errors import RequestError
 
 _COST = 2**16  # bytes, about the size of a scrape

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from forefront.server.response.static_file import CODINGS, StaticFile
+from forefront.server.sending.static_file import CODINGS, StaticFile
 
 PAGE_FOLDER: Final = files("forefront.server") / "page"
 PAGES: Final = {"/": "index.html", "/dashboard": "dashboard.html", "/docs": "docs.html"}

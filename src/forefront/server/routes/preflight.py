@@ -16,10 +16,10 @@ from forefront.gateway.keys.principal import Principal
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.request_context import request_context
-from forefront.server.response.response_sender import ignored_header
-from forefront.server.response.send_body import send_json
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.server.sending.response_sender import ignored_header
+from forefront.server.sending.send_body import send_json
 from forefront.wire.completions.parse import ParsedRequest, parse_chat_request
 from forefront.wire.completions.request import ChatRequest
 from forefront.wire.completions.response import Preflight

@@ -6,8 +6,8 @@ from math import isnan
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
-from forefront.server.response.response_encoder import ChunkEncoder, usage_of
-from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.sending.response_encoder import ChunkEncoder, usage_of
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.completions.request import CompletionRequest
 from forefront.wire.completions.response import Completion as TextCompletion
 from forefront.wire.completions.response import (

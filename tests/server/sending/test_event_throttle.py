@@ -5,7 +5,7 @@ import time
 
 from starlette.types import Scope
 
-from forefront.server.response.event_throttle import GAP, throttled
+from forefront.server.sending.event_throttle import GAP, throttled
 
 
 def _scope(agent: str) -> Scope:

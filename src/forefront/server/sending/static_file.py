@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forefront.server.response.send_body import ChunkedResponse
+from forefront.server.sending.send_body import ChunkedResponse
 
 # Content codings in the order of preference, with the endings of their files.
 CODINGS: Final = {"br": ".br", "gzip": ".gz"}

@@ -14,11 +14,11 @@ from forefront.gateway.lease import Lease
 from forefront.server.http.error_response import raw_rate_limit_headers
 from forefront.server.http.headers import RawHeaders, raw
 from forefront.server.http.request_context import request_context
-from forefront.server.response.event_throttle import Write, throttled
-from forefront.server.response.keepalive import with_keepalive
-from forefront.server.response.response_encoder import ResponseEncoder
-from forefront.server.response.send_body import send_body
-from forefront.server.response.sse import BUFFERED, EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
+from forefront.server.sending.event_throttle import Write, throttled
+from forefront.server.sending.keepalive import with_keepalive
+from forefront.server.sending.response_encoder import ResponseEncoder
+from forefront.server.sending.send_body import send_body
+from forefront.server.sending.sse import BUFFERED, EVENT_NUMBER, RESUMABLE, STREAM_FAILED, encode_comment, with_id
 from forefront.wire.errors import RequestError
 
 _encode_json = msgspec.json.Encoder().encode

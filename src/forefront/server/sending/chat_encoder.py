@@ -17,8 +17,8 @@ from forefront.chat.events import (
     ToolCallBegin,
     ToolInputDelta,
 )
-from forefront.server.response.response_encoder import ChunkEncoder, usage_of
-from forefront.server.response.response_memory import ResponseMemory
+from forefront.server.sending.response_encoder import ChunkEncoder, usage_of
+from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.completions.request import ChatRequest
 from forefront.wire.completions.response import (
     ChatCompletion,

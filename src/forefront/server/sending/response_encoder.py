@@ -12,8 +12,8 @@ from typing import Any
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, Event, Started, UpstreamReport
-from forefront.server.response.response_memory import ResponseMemory
-from forefront.server.response.sse import DONE, encode_event, encode_waiting
+from forefront.server.sending.response_memory import ResponseMemory
+from forefront.server.sending.sse import DONE, encode_event, encode_waiting
 from forefront.wire.completions.response import Receipt, UpstreamReceipt, Usage
 from forefront.wire.errors import RequestError
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from forefront.server.response.keepalive import with_keepalive
+from forefront.server.sending.keepalive import with_keepalive
 from forefront.wire.errors import RequestError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from forefront.server.http.error_response import error_headers
-from forefront.server.response.sse import encode_waiting
+from forefront.server.sending.sse import encode_waiting
 from forefront.wire.errors import ERRORS, RequestError
 from tests.support.server import RunningServer
 
