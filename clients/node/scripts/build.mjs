@@ -18,6 +18,9 @@ for (const [folder, module, type] of [
   ["esm", "ES2022", "module"],
   ["cjs", "CommonJS", "commonjs"],
 ]) {
-  run(process.execPath, compiler, "--module", module, "--outDir", `dist/${folder}`);
+  const compile = (...options) => run(process.execPath, compiler, "--module", module, "--outDir", `dist/${folder}`, ...options);
+  // Editors read comments in the declarations, so the code has none.
+  compile("--emitDeclarationOnly");
+  compile("--declaration", "false", "--removeComments");
   writeFileSync(`${root}dist/${folder}/package.json`, `${JSON.stringify({ type })}\n`);
 }
