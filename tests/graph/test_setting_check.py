@@ -4,29 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from forefront.engine.model.model import PagedModel
 from forefront.graph.build import find_family
 from forefront.graph.errors import ModelFileError
 from forefront.graph.settings import Settings
-from tests.graph.test_architectures import EXACT, whole
 from tests.support.loaded import build
-from tests.support.random_decoder import CONTEXT, FAMILIES, Family, write_decoder
-from tests.support.reference import Array
+from tests.support.random_decoder import FAMILIES, write_decoder
 
 
 def _check(architecture: str = "llama", /, **fields: Any) -> None:
     find_family(
         Settings({"general.architecture": architecture, **{f"{architecture}.{k}": v for k, v in fields.items()}})
     )
-
-
-def _logits(folder: Path, family: Family) -> Array:
-    folder.mkdir()
-    write_decoder(folder / "model.gguf", family)
-    return whole(PagedModel(build(folder / "model.gguf", folder / "cache").graph, CONTEXT, EXACT))
 
 
 @pytest.mark.parametrize(
@@ -91,15 +81,6 @@ def test_names_of_another_converter() -> None:
     assert settings.number("rope.scaling.yarn_beta_fast") == 64
     both = {"gemma3.rope.freq_base": 1e5, "gemma3.rope.global.freq_base": 1e6}
     assert Settings({"general.architecture": "gemma3"} | both).number("rope.freq_base") == 1e5
-
-
-def test_the_window_of_phi_3_applies_to_every_layer(tmp_path: Path) -> None:
-    """llama.cpp ignores it."""
-    plain = replace(FAMILIES["phi3"], shape=replace(FAMILIES["phi3"].shape, layers=1))
-    windowed = replace(plain, fields={"attention.sliding_window": 24})
-    found, wanted = _logits(tmp_path / "a", windowed), _logits(tmp_path / "b", plain)
-    assert np.abs(found[:24] - wanted[:24]).max() < 1e-4
-    assert np.abs(found[24:] - wanted[24:]).max(axis=1).min() > 1e-3
 
 
 def test_numbers_of_an_activation_are_checked(tmp_path: Path) -> None:
