@@ -95,7 +95,7 @@ def test_without_the_build_each_page_says_so(tmp_path: Path) -> None:
 
 
 def test_the_files_are_in_the_wheel(tmp_path: Path) -> None:
-    [wheel] = WheelBuilder(str(Path(__file__).parents[3])).build(directory=str(tmp_path))
+    [wheel] = WheelBuilder(str(Path(__file__).parents[4])).build(directory=str(tmp_path))
     names = zipfile.ZipFile(wheel).namelist()
     assert "forefront/server/page/index.html" in names
     assert "forefront/server/page/licenses.md" in names
