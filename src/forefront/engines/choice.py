@@ -9,7 +9,7 @@ from forefront.graph.build import makes_embeddings
 from forefront.graph.setting_check import unsupported_setting
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.gguf import check_kind
+from forefront.tokenizer.files.gguf import check_kind
 
 _EXPERTS: Final = "_exps."
 
