@@ -9,8 +9,8 @@ import pytest
 from forefront.graph.build import find_family
 from forefront.graph.errors import ModelFileError
 from forefront.graph.settings import Settings
-from tests.support.loaded import build
-from tests.support.random_decoder import FAMILIES, write_decoder
+from tests.support.models.loaded import build
+from tests.support.models.random_decoder import FAMILIES, write_decoder
 
 
 def _check(architecture: str = "llama", /, **fields: Any) -> None:

@@ -56,8 +56,8 @@ class MistralFormat(JsonListFormat):
 class SectionFormat(ToolFormat):
     """A section of calls, each of them `before`, the name, `behind`, the arguments, `tail`, `end`.
 
-    `openings` are the section's marker and that of a call without one; `closings` end a call and the section. Where there
-    is only one of each, calls stand by themselves. `counted` names are `functions.NAME:PLACE`.
+    `openings` are the section's marker and that of a call without one; `closings` end a call and the section. With one
+    of each, calls stand by themselves. `counted` names are `functions.NAME:PLACE`.
     """
 
     before: str = ""
