@@ -31,18 +31,17 @@ class ModelCache:
         self._digests = home / "digests.json"
 
     @contextmanager
-    def folder(self, name: str, is_complete: Callable[[Path], bool]) -> Iterator[Path]:
-        """The folder of that name if it is complete, else an empty one that gets the name if the block succeeds.
-        Raises `OSError`."""
-        final = self.models / name
-        if is_complete(final):
-            yield final
+    def folder(self, name: str | Callable[[], str], is_complete: Callable[[Path], bool]) -> Iterator[Path]:
+        """The folder of that name if it is complete, else an empty one that gets the name if the block succeeds. A
+        function is called for the name behind the block, which then gets an empty folder. Raises `OSError`."""
+        if isinstance(name, str) and is_complete(self.models / name):
+            yield self.models / name
             return
         self.models.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="preparing-", dir=self.models))
         try:
             yield work
-            _publish(work, final, is_complete)
+            _publish(work, self.models / (name if isinstance(name, str) else name()), is_complete)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -69,6 +68,19 @@ class ModelCache:
                 self._remember(str(path.resolve()), entry)
             digests.append(str(entry[2]))
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def known_digest(self, paths: Sequence[Path]) -> str | None:
+        """The same if no file has to be read for it, else None. Raises `OSError`."""
+        known = read_json(self._digests)
+        entries = [known.get(str(path.resolve())) for path in paths]
+        states = [_state(path) for path in paths]
+        read = all(isinstance(entry, list) and entry[:2] == state for entry, state in zip(entries, states, strict=True))
+        return self.digest(paths) if read else None
+
+    def may_know(self, paths: Sequence[Path]) -> bool:
+        """Whether files of these sizes have been read, under any name and at any time. Raises `OSError`."""
+        sizes = {entry[0] for entry in read_json(self._digests).values() if isinstance(entry, list) and entry}
+        return all(_state(path)[0] in sizes for path in paths)
 
     def remember(self, path: Path, sha256: str) -> None:
         """Keep the digest of a file that was just written, so that it is not read for it. Raises `OSError`."""

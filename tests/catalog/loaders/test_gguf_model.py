@@ -1,18 +1,23 @@
 """A GGUF file becomes a model: its weights are packed once, and a broken file is one clear error."""
 
+import errno
+import hashlib
 import random
 import shutil
+import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 
 from forefront.catalog.loaders.gguf_model import GgufModel
-from forefront.catalog.model_cache import ModelCache
+from forefront.catalog.model_cache import DIGEST_LENGTH, ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import ModelParts
-from forefront.graph.build import PACKING
+from forefront.graph.build import PACKING, build_graph
 from tests.support.models.random_model import write_random_gguf
 
 
@@ -37,6 +42,48 @@ def test_a_file_is_prepared_once_and_found_by_its_content(tiny_gguf: Path, tmp_p
     assert again.is_prepared
     again.load()
     assert folders(tmp_path) == before
+
+
+def test_the_digest_of_a_new_file_is_computed_while_its_weights_are_packed(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash of the file ends only when the weights are packed: nothing before has waited for it."""
+    packed = threading.Event()
+    compute = ModelCache.digest
+
+    def digest(cache: ModelCache, paths: Sequence[Path]) -> str:
+        assert packed.wait(60)
+        return compute(cache, paths)
+
+    def built(*arguments: Any, **options: Any) -> Any:
+        graph = build_graph(*arguments, **options)
+        packed.set()
+        return graph
+
+    monkeypatch.setattr(ModelCache, "digest", digest)
+    monkeypatch.setattr("forefront.catalog.loaders.prepared_model.build_graph", built)
+    model = opened(tiny_gguf, tmp_path)
+    model.load()
+    assert model.digest == hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()
+    assert model.is_prepared
+    [folder] = folders(tmp_path)
+    assert folder.startswith(model.digest[:DIGEST_LENGTH])
+
+
+def test_a_file_that_vanishes_while_its_digest_is_computed_is_one_error(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.gguf"
+    shutil.copy(tiny_gguf, path)
+    model = opened(path, tmp_path / "home")
+
+    def digest(_cache: ModelCache, _paths: Sequence[Path]) -> str:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(ModelCache, "digest", digest)
+    with pytest.raises(SourceError, match=r"model\.gguf: it cannot be read: No such file"):
+        model.load()
+    assert folders(tmp_path / "home") == []
 
 
 def test_weights_packed_by_another_version_are_not_used(

@@ -6,7 +6,6 @@ from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.tokenizer.files.gguf import gguf_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.tokenizer.vocabulary.saved_merges import SavedMerges
 
 
 class GgufModel(PreparedModel):
@@ -17,7 +16,7 @@ class GgufModel(PreparedModel):
         return file, file.paths
 
     def _tokenizer(self) -> Tokenizer:
-        return gguf_tokenizer(dict(self._file.metadata), SavedMerges(self._cache.tokenizer(self.digest)))
+        return gguf_tokenizer(dict(self._file.metadata), self._saved_merges())
 
     def _end_tokens(self) -> frozenset[int]:
         return frozenset()  # the tokenizer has them

@@ -9,7 +9,6 @@ from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.tokenizer.files.hugging_face import HUGGING_FACE
 from forefront.tokenizer.files.load import VOCABULARIES, find_vocabulary, vocabulary_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer
-from forefront.tokenizer.vocabulary.saved_merges import SavedMerges
 
 
 class HfModel(PreparedModel):
@@ -26,7 +25,7 @@ class HfModel(PreparedModel):
     def _tokenizer(self) -> Tokenizer:
         embeddings = self._file.tensors.get("token_embd.weight")
         rows = None if embeddings is None else embeddings.shape[0]
-        return vocabulary_tokenizer(self._source.path, rows, SavedMerges(self._cache.tokenizer(self.digest)))
+        return vocabulary_tokenizer(self._source.path, rows, self._saved_merges())
 
     def _end_tokens(self) -> frozenset[int]:
         return end_tokens(self._source.path)

@@ -257,12 +257,14 @@ def load_parts(
         if options.quantize_weights:
             raise SourceError(f"{source.path}: OpenVINO IR cannot be quantised at load; export it quantised")
         digest = ir_digest(source.path, cache)
-        return LoadedParts(load_ir(source.path), digest, "weights as stored", _tuned(source, tunings, digest, options))
+        options = _tuned(source, tunings, lambda: digest, options)
+        return LoadedParts(load_ir(source.path), digest, "weights as stored", options)
     with progress.step(f"Reading {source.name}"):
         model = (GgufModel if source.is_gguf else HfModel)(
             source, cache, exact=not options.quantize_activations, quantize=options.quantize_weights
         )
-    options = _tuned(source, tunings, model.digest, options)
+        model.prepare_digest()
+    options = _tuned(source, tunings, lambda: model.digest, options)
     model.use_precision(options.inference_precision)
     preparing = f"Preparing {source.name} for this machine (once)"
     with nullcontext() if model.is_prepared else progress.step(preparing):
@@ -270,9 +272,12 @@ def load_parts(
     return LoadedParts(parts, model.digest, weights, options)
 
 
-def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: ModelOptions) -> ModelOptions:
+def _tuned(
+    source: ModelSource, tunings: Tunings | None, digest: Callable[[], str], options: ModelOptions
+) -> ModelOptions:
     """The options with what `forefront tune` has found, and with no more threads than there are CPUs."""
-    if (tuning := None if tunings is None else tunings.find(digest)) is not None:
+    tuning = None if tunings is None or tunings.is_empty else tunings.find(digest())
+    if tuning is not None:
         _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
         options = tuning.apply(options)
     return replace(options, threads=limited_threads(options.threads))

@@ -1,10 +1,12 @@
 """A model whose weights are packed once for this machine, from files of either kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from forefront.catalog.file_digest import FileDigest
 from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
@@ -23,6 +25,7 @@ from forefront.graph.pooling import ranks, shortens
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.tokenizer.vocabulary.saved_merges import SavedMerges
 
 
 class PreparedModel(ABC):
@@ -38,11 +41,29 @@ class PreparedModel(ABC):
         self._exact, self._quantize, self._precision = exact, quantize, precision
         try:
             self._file, paths = self._open(source.path)
-            self.digest = cache.digest(paths)
+            self._digest = FileDigest(cache, paths)
         except ModelFileError as error:
             raise SourceError(f"{source.path}: {error}") from None
         except OSError as error:
             raise SourceError(f"{source.path}: it cannot be read: {error.strerror}") from error
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its files, which takes a while unless it is known. Raises `SourceError`."""
+        with self._reading():
+            return self._digest.value()
+
+    def prepare_digest(self) -> None:
+        """Begin to compute the digest. Takes a while if these files may have been packed. Raises `SourceError`."""
+        with self._reading():
+            self._digest.prepare()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise SourceError(f"{self._source.path}: it cannot be read: {error.strerror}") from error
 
     def use_precision(self, precision: str) -> None:
         """Compute in another precision than that of the constructor."""
@@ -56,8 +77,9 @@ class PreparedModel(ABC):
 
     @property
     def is_prepared(self) -> bool:
-        """Whether its matrices have been packed before, for a model served in the same way."""
-        return is_complete(self._cache.models / self._folder)
+        """Whether its matrices have been packed before, for a model served in the same way. Raises `SourceError`."""
+        self.prepare_digest()
+        return self._digest.is_known and is_complete(self._cache.models / self._folder)
 
     def check_architecture(self) -> None:
         """Raises `SourceError` for a model of an architecture that is not known."""
@@ -78,15 +100,17 @@ class PreparedModel(ABC):
             raise SourceError(f"{self._source.path}: {error}") from None
 
     def load(self) -> tuple[ModelParts | EmbeddingParts, str]:
-        """Pack its matrices if need be, and build the graph. The precision of the weights is the second value. Raises
-        `SourceError`."""
+        """Pack its matrices if need be, and build the graph. The precision of the weights is the second value. The
+        digest of files that have not been seen before is computed meanwhile. Raises `SourceError`."""
+        self.prepare_digest()
         try:
             settings = Settings(self._file.metadata)
             embeds = makes_embeddings(settings)
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
             # What it refuses is better refused before the matrices are packed.
             tokenizer = self._tokenizer()
-            with self._cache.folder(self._folder, is_complete) as folder:
+            name = self._folder if self._digest.is_known else lambda: self._folder
+            with self._cache.folder(name, is_complete) as folder:
                 if embeds:
                     vectors = build_embedding_graph(
                         self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
@@ -109,6 +133,10 @@ class PreparedModel(ABC):
         if not template and ranks(settings) and settings.architecture == "qwen3":
             template = QWEN3
         return EmbeddingFacts(shortens=shortens(settings), rank_template=template)
+
+    def _saved_merges(self) -> SavedMerges | None:
+        """Merges of the tokenizer from an earlier load; None while the digest is not known."""
+        return SavedMerges(self._cache.tokenizer(self.digest)) if self._digest.is_known else None
 
     @abstractmethod
     def _open(self, path: Path) -> tuple[ModelFile, Sequence[Path]]:

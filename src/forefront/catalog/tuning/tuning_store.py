@@ -63,6 +63,11 @@ class Tunings:
     def __init__(self, home: Path) -> None:
         self._folder = home / "tuning"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no result for any model."""
+        return next(self._folder.glob("*.json"), None) is None
+
     def find(self, digest: str) -> Tuning | None:
         """The result for the model with that digest. None without one, and for a damaged file."""
         try:

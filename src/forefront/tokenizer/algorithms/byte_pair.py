@@ -1,10 +1,8 @@
 """Byte pair encoding by a list of merges, as GPT-2 has it, and most models since."""
 
-import re
 from collections.abc import Sequence
 from itertools import count
 from operator import itemgetter
-from typing import Final
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
@@ -64,8 +62,7 @@ def _pair(line: str) -> Merge:
 
 def space_split(texts: Sequence[str]) -> list[pre_tokenizers.PreTokenizer]:
     """Cuts before U+2581 where no token reaches over: the same tokens as without, from shorter words."""
-    crossed = sorted(set(_CROSSING.findall("\n".join(texts))))
-    pattern = rf"(?<=[^{SPACE}{''.join(map(_escaped, crossed))}])(?={SPACE})"
+    pattern = rf"(?<=[^{SPACE}{''.join(map(_escaped, sorted(_crossed(texts))))}])(?={SPACE})"
     return [_split(pattern)]
 
 
@@ -75,10 +72,12 @@ def _split(pattern: str) -> pre_tokenizers.PreTokenizer:
 
 def ends_words(texts: Sequence[str]) -> bool:
     """Whether no token has a letter before U+2581, so that a space after a letter always ends a word."""
-    return not any(character.isascii() and character.isalpha() for character in _CROSSING.findall("\n".join(texts)))
+    return not any(character.isascii() and character.isalpha() for character in _crossed(texts))
 
 
-_CROSSING: Final = re.compile(rf"([^{SPACE}\n])(?={SPACE})")
+def _crossed(texts: Sequence[str]) -> set[str]:
+    """The characters that a token has before U+2581. Split, since a regular expression takes three times as long."""
+    return {part[-1] for part in "\n".join(texts).split(SPACE)[:-1] if part} - {"\n"}
 
 
 def _escaped(character: str) -> str:
