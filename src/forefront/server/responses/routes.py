@@ -28,12 +28,12 @@ class StoredResponseRoutes:
         self._counted = counted
 
     def routes(self) -> list[Route]:
-        """The routes. A cancellation does not count: it ends work."""
+        """The routes."""
         counted = self._counted.plain
         return [
             Route("/v1/responses/{id}", counted(self._retrieve), methods=["GET"]),
             Route("/v1/responses/{id}", counted(self._delete), methods=["DELETE"]),
-            Route("/v1/responses/{id}/cancel", self._cancel, methods=["POST"]),
+            Route("/v1/responses/{id}/cancel", counted(self._cancel), methods=["POST"]),
             Route("/v1/responses/{id}/input_items", counted(self._list_items), methods=["GET"]),
         ]
 
