@@ -109,7 +109,7 @@ def build_app(
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
-            Route("/v1/usage/{id}", make_completion_usage(services.usage)),
+            Route("/v1/usage/{id}", counted.plain(make_completion_usage(services.usage))),
             *admin.routes(),
             *history.routes(),
             *model_routes(catalog, services.reload),
@@ -136,7 +136,7 @@ def _completion_endpoints(
     return {
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
         "/v1/completions": CompletionsEndpoint(TEXT, service),
-        "/v1/responses": ResponsesEndpoint(service, services.responses, background),
+        "/v1/responses": ResponsesEndpoint(service, services.responses, background, gateway),
         "/v1/messages": CompletionsEndpoint(MESSAGES, service),
         "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
         "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),

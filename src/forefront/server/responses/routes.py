@@ -28,12 +28,18 @@ class StoredResponseRoutes:
         self._counted = counted
 
     def routes(self) -> list[Route]:
-        """The routes. A cancellation does not count: it ends work."""
+        """The routes. The first cancellation of a running response does not count: it ends work that counted."""
         counted = self._counted.plain
+        counted_cancel = counted(self._cancel)
+
+        async def cancel(request: Request) -> Response:
+            running = self._background.begin_cancel(tenant_of(request), path_id(request))
+            return await (self._cancel if running else counted_cancel)(request)
+
         return [
             Route("/v1/responses/{id}", counted(self._retrieve), methods=["GET"]),
             Route("/v1/responses/{id}", counted(self._delete), methods=["DELETE"]),
-            Route("/v1/responses/{id}/cancel", self._cancel, methods=["POST"]),
+            Route("/v1/responses/{id}/cancel", cancel, methods=["POST"]),
             Route("/v1/responses/{id}/input_items", counted(self._list_items), methods=["GET"]),
         ]
 
