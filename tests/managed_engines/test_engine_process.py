@@ -23,7 +23,7 @@ from forefront.managed_engines.guardian import PORT
 from forefront.managed_engines.process_tree import descendants
 
 _GUARDIAN: Final = "forefront.managed_engines.guardian"
-_STAND_IN: Final = str(Path(__file__).parents[1] / "support" / "stand_in_engine.py")
+_STAND_IN: Final = str(Path(__file__).parents[1] / "support" / "backends" / "stand_in_engine.py")
 _LIMITS: Final = ProcessLimits(start=90, first_pause=0.1, longest_pause=0.2, grace=10)
 
 
