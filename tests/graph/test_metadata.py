@@ -18,7 +18,17 @@ from forefront.graph.model_file import Tensor
 from tests.support.models.random_decoder import ALIGNED, FAMILIES, write_decoder
 
 CHOSEN = [
-    *("llama, YaRN", "gemma3", "phi3, long context", "granite", "olmo3", "stablelm 12b", "cohere2", "hunyuan-dense"),
+    *(
+        "llama, YaRN",
+        "gemma3",
+        "phi3, long context",
+        "granite",
+        "olmo3",
+        "stablelm 12b",
+        "cohere2",
+        "hunyuan-dense",
+        "apertus",
+    ),
 ]
 DAMAGE = ["away", "renamed", "longer", "flat", "nan", "IQ1_S"]
 VALUES = st.sampled_from(
