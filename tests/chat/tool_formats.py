@@ -20,6 +20,8 @@ TEMPLATE_TEXTS = {
     "nemotron": r"""<TOOLCALL>[{"name": "f", "arguments": {}}]</TOOLCALL>""",
     "deepseek-v3": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{}\n```",
     "deepseek-v3.1": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{}",
+    "deepseek-v3.2": """<｜DSML｜function_calls>\n<｜DSML｜invoke name="f">""",
+    "deepseek-v4": """<｜DSML｜tool_calls>\n<｜DSML｜invoke name="f">""",
     "kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}",
     "function-gemma": "<start_function_call>call:f{a:<escape>b<escape>}<end_function_call>",
     "gemma4": """<|tool_call>call:f{a:<|"|>b<|"|>}<tool_call|>""",
@@ -52,6 +54,8 @@ TYPED = (
     "minimax",
     "minicpm",
     "hunyuan3",
+    "deepseek-v3.2",
+    "deepseek-v4",
     "pythonic",
     "tool-code",
     "olmo3",
@@ -72,6 +76,8 @@ FORMS = {name: form_of(name) for name in TEMPLATE_TEXTS}
 
 def markers(form: ToolFormat) -> list[str]:
     """The markers of a format that may be control tokens."""
+    if "DSML" in str(form):
+        return ["｜DSML｜"]
     names = [*form.openings, *form.closings, getattr(form, "quote", ""), getattr(form, "fence", "")]
     extra = {"MistralFormat": ["[ARGS]", "[CALL_ID]"], "SectionFormat": [getattr(form, "behind", "").strip()]}
     names += extra.get(type(form).__name__, [])

@@ -335,7 +335,9 @@ def test_every_text_of_the_grammar_parses_as_valid_calls(
     grammar = tool_grammar(form, tools, "one" if named else choice, parallel=True)
     matcher = compiled(tokenizer, grammar)
     dice = random.Random(f"{name} {choice}")
-    ends = (getattr(form, "trim", "") + getattr(form, "valued", ""), getattr(form, "quote", ""))
+    end = getattr(form, "trim", "") + getattr(form, "valued", "")
+    before_control = next((end.partition(marker)[0] for marker in form.control if marker in end), "")
+    ends = tuple(filter(None, (end, before_control, getattr(form, "quote", ""))))
     for _ in range(6):
         text = grammar.trigger + sample(matcher.deep_copy(), dice, ends)
         entries = read(form, text)

@@ -63,11 +63,12 @@ def sequence(
     return first
 
 
-def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: str = "") -> str:
+def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for the value of the argument `key` between tags: a string as it is, anything else as JSON; `end`
-    behind it, which is the Lark expression `marker` if it is a control token."""
+    behind it. If there is a control token in `end`, `marker` is the Lark expression from it on, and `ahead` the text
+    before."""
     root = schema_of(tool)
-    behind = marker or literal(end)
+    behind = f"{literal(ahead)} {marker}" if ahead else marker or literal(end)
     values = enumerated(part, root)
     if values is not None:
         return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {behind}"
@@ -78,7 +79,7 @@ def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: st
     if not allowed or "string" not in allowed:
         return f"{json_value(part, tool, key)} {behind}"
     conditions = text_conditions(resolve(part, root), tool, key, rules) if allowed == {"string"} else ()
-    return free_text(end, rules, conditions, marker)
+    return free_text(end, rules, conditions, marker, ahead=ahead)
 
 
 def custom_text(grammar: Any, tool: Tool, key: str, rules: Rules) -> str:
@@ -113,13 +114,14 @@ def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rule
     return conditions if limits is None else [*conditions, f"/{RAW_TEXT.any_character}{limits}/"]
 
 
-def free_text(end: str, rules: Rules, conditions: Sequence[str] = (), marker: str = "") -> str:
+def free_text(end: str, rules: Rules, conditions: Sequence[str] = (), marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for text up to `end`, which it includes; see `raw_text` and `text_conditions`."""
     # As one terminal with its end: a lexer would not give back what text alone has taken of it.
-    last = "" if marker else escape(end)
+    own = ahead if marker else end
+    last = escape(own)
     expression = f"/(?s:.*){last}/ & ~/(?s:.*){escape(end.lstrip())}(?s:{'.*' if marker else '.+'})/"
     for condition in conditions:
-        expression += f" & ({condition} {literal(end)})" if last else f" & {condition}"
+        expression += f" & ({condition} {literal(own)})" if last else f" & {condition}"
     return f"{rules.terminal(expression)} {marker}".rstrip()
 
 

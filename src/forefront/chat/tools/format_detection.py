@@ -35,6 +35,7 @@ class _Signature:
 _DEEPSEEK_BEGIN: Final = ("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>")
 _DEEPSEEK_END: Final = ("<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>")
 _DEEPSEEK_SEPARATOR: Final = "<｜tool▁sep｜>"
+_DSML: Final = "｜DSML｜"
 _KIMI_SEPARATOR: Final = "<|tool_call_argument_begin|>"
 
 
@@ -52,6 +53,21 @@ def _function_tags(opening: str, closing: str, trim: str) -> TaggedFormat:
     )
 
 
+def _dsml(block: str) -> TaggedFormat:
+    return TaggedFormat(
+        openings=(f"<{_DSML}{block}>", f'<{_DSML}invoke name="'),
+        closings=(f"</{_DSML}{block}>",),
+        call=f'<{_DSML}invoke name="',
+        named='">',
+        key=f'<{_DSML}parameter name="',
+        keyed='" string="true">',
+        keyed_json='" string="false">',
+        valued=f"</{_DSML}parameter>",
+        end=f"</{_DSML}invoke>",
+        together=True,
+    )
+
+
 # The first that fits counts.
 _SIGNATURES: Final = (
     _Signature(  # Cohere
@@ -63,6 +79,8 @@ _SIGNATURES: Final = (
             numbered=True,
         ),
     ),
+    _Signature((_DSML, "function_calls"), _dsml("function_calls"), (_DSML,)),  # DeepSeek V3.2
+    _Signature((_DSML, "tool_calls"), _dsml("tool_calls"), (_DSML,)),  # DeepSeek V4
     _Signature(  # DeepSeek R1 and V3
         ("<｜tool▁calls▁begin｜>", "```json"),
         SectionFormat(

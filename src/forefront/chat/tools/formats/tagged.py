@@ -2,7 +2,7 @@
 
     <tool_call>⏎<function=NAME>⏎<parameter=KEY>⏎VALUE⏎</parameter>⏎</function>⏎</tool_call>
 
-Qwen3-Coder and Seed-OSS; with other tags GLM 4.5, MiniMax M2 and MiniCPM 5.
+Qwen3-Coder and Seed-OSS; with other tags GLM 4.5, MiniMax M2, MiniCPM 5, Hunyuan 3 and DeepSeek V3.2.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from forefront.chat.output.marker_scanner import TextReading, until
 from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, raw_text, schema_of, sequence
-from forefront.chat.tools.argument_schema import from_text, properties, types
+from forefront.chat.tools.argument_schema import enumerated, from_text, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
@@ -23,8 +23,9 @@ _CDATA: Final = ("<![CDATA[", "]]>")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedFormat(ToolFormat):
     """`call`, the name and `named` begin a call; `key`, a key and `keyed`, with `value` before its value, an argument,
-    which `valued` ends; `end` ends the call. `gap` separates all of them, `trim` surrounds a value. `together`: several
-    calls share the opening and the closing. `cdata`: a string may be a CDATA section.
+    which `valued` ends; `end` ends the call. Before a value that is no string, `keyed_json` takes the place of `keyed`.
+    `gap` separates all of them, `trim` surrounds a value. `together`: several calls share the opening and the closing.
+    `cdata`: a string may be a CDATA section.
 
     A string is shown while it is written, any other value when it is complete.
     """
@@ -33,6 +34,7 @@ class TaggedFormat(ToolFormat):
     named: str
     key: str
     keyed: str
+    keyed_json: str = ""
     value: str = ""
     valued: str
     end: str
@@ -59,13 +61,14 @@ class TaggedFormat(ToolFormat):
                 reader.take("{}" if first else "}")
                 return char
             key, char = yield from reader.head(self.keyed[0], char)
-            _, char = yield from reader.one_of((self.keyed,), char)
+            keyed, char = yield from reader.one_of((self.keyed, self.keyed_json or self.keyed), char)
             if self.value:
                 char = yield from reader.white(char)
                 _, char = yield from reader.one_of((self.value,), char)
             reader.take(("{" if first else ", ") + compact(key.strip()) + ": ")
             first = False
-            char = yield from self._argument(reader, parts.get(key.strip()), char)
+            unknown = {"type": "string"} if self.keyed_json and keyed == self.keyed else None
+            char = yield from self._argument(reader, parts.get(key.strip(), unknown), char)
 
     def _argument(self, reader: JsonCallParser, part: Any, char: str) -> TextReading[str]:
         """Reads a value and the tag behind it."""
@@ -124,7 +127,8 @@ class TaggedFormat(ToolFormat):
         for key, value in arguments.items():
             shown = value if isinstance(value, str) else compact(value)
             inner = f"{self.gap if self.value else ''}{self.value}{self.trim}{shown}{self.trim}"
-            text += f"{self.key}{key}{self.keyed}{inner}{self.valued}{self.gap}"
+            keyed = self.keyed if isinstance(value, str) else self.keyed_json or self.keyed
+            text += f"{self.key}{key}{keyed}{inner}{self.valued}{self.gap}"
         return text + self.end
 
     def _closing(self) -> str:
@@ -134,18 +138,25 @@ class TaggedFormat(ToolFormat):
         """See `ToolFormat.rule`."""
         gap = literal(self.gap) if self.gap else ""
         end = self.trim + self.valued
-        marker = self.marker(self.valued) if end in self.control else ""
+        ahead, marker = self._marked(end)
         inner = (self.gap if self.value else "") + self.value + self.trim
 
         def argument(key: str, part: Any) -> str:
-            head = self.marker(self.key + key + self.keyed + inner)
-            return f"{head} {raw_text(part, tool, key, end, rules, marker)} {gap}"
+            keyed = self.keyed if _is_text(part, tool) else self.keyed_json or self.keyed
+            head = self.marker(self.key + key + keyed + inner)
+            return f"{head} {raw_text(part, tool, key, end, rules, marker, ahead=ahead)} {gap}"
 
         before, behind = self.marker(self.key), self.marker(self.keyed + inner)
-        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker)} {gap}"
+        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker, ahead=ahead)} {gap}"
         head = self._head + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
         return f"{self.marker(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
+
+    def _marked(self, end: str) -> tuple[str, str]:
+        """The text of `end` before its first control token, and the Lark expression from that on; both empty if it has
+        none."""
+        place = min((end.index(marker) for marker in self.control if marker in end), default=None)
+        return ("", "") if place is None else (end[:place], self.marker(end[place:]))
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
@@ -159,6 +170,14 @@ class TaggedFormat(ToolFormat):
         if self.together:
             return None
         return f"{literal(self.gap)} {self.lead()}" if self.gap else self.lead()
+
+
+def _is_text(part: Any, tool: Tool) -> bool:
+    """Whether a value with the schema `part` is written as it is, and not as JSON."""
+    values = enumerated(part, schema_of(tool))
+    if values is not None:
+        return all(isinstance(value, str) for value in values)
+    return "string" in (types(part, schema_of(tool)) or ())
 
 
 class _Value:
