@@ -53,6 +53,7 @@ def test_a_mixture_under_the_name_of_a_dense_family(tmp_path: Path) -> None:
     tensors = ("blk.0.ffn_up_exps.weight",)
     assert _reason(_write(tmp_path / "b.gguf", tensors=tensors)) == "is a mixture of experts"
     assert _reason(_write(tmp_path / "c.gguf", experts=0)) is None
+    assert _reason(_write(tmp_path / "d.gguf", "hunyuan-dense", experts=1)) is None
 
 
 def test_a_setting_that_the_own_engine_does_not_compute(tmp_path: Path) -> None:

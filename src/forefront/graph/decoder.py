@@ -303,5 +303,5 @@ class Decoder:
                 raise ModelFileError(f"its {heads} heads cannot share {keys} heads of keys and values")
         if self.settings.integer("attention.value_length", self.head_width) != self.head_width:
             raise ModelFileError("its heads have values of another width than keys, which is not supported")
-        if self.settings.integer("expert_count", 0):
+        if self.settings.integer("expert_count", 0) > 1:  # dense models of Hunyuan have one
             raise ModelFileError("it is a mixture of experts, which is not supported")

@@ -24,7 +24,7 @@ def reason_for_llama_cpp(header: ModelHeader) -> str | None:
     if family is None:
         return f"has the architecture {settings.architecture[:40]}"
     # Families that exist as both have the same architecture in either.
-    if settings.integer("expert_count", 0) or any(_EXPERTS in name for name in header.tensors):
+    if settings.integer("expert_count", 0) > 1 or any(_EXPERTS in name for name in header.tensors):
         return "is a mixture of experts"
     reason = unsupported_setting(settings, family, embeds=False)
     if reason is not None:

@@ -327,7 +327,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "command-r": Family("command-r", _cohere, {"logit_scale": 0.5}, layer_norm=True, tied=True),
     "cohere2": Family("cohere2", _cohere, _WINDOW | {"logit_scale": 0.5}, layer_norm=True, tied=True),
     "internlm2": Family("internlm2", _llama),
-    "hunyuan-dense": Family("hunyuan-dense", _qwen3, tied=True),
+    "hunyuan-dense": Family("hunyuan-dense", _qwen3, {"expert_count": 1, "expert_used_count": 1}, tied=True),
     "ernie4_5": Family("ernie4_5", _llama, tied=True),
     "glm4": Family("glm4", _glm4, {"rope.dimension_count": 10}),
     "glm4, sections": Family("glm4", _glm4, {"rope.dimension_count": 10, "rope.dimension_sections": [2, 2, 1, 0]}),

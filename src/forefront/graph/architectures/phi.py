@@ -17,7 +17,7 @@ class Phi3(Decoder):
     positions ("longrope"), of which the one for the whole context is used. A window applies to every layer."""
 
     def windowed_layers(self) -> list[bool]:
-        """All, unless the file lists them."""
+        """All, unless the file lists them or the window is as long as the context."""
         if self.settings.is_list("attention.sliding_window_pattern"):
             return super().windowed_layers()
-        return [True] * self.layers
+        return [self.window < self.settings.context_length] * self.layers
