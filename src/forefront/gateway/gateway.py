@@ -1,4 +1,4 @@
-"""The door to the gateway: checks whether a key may make one more request, and gives out leases."""
+"""The entry of the gateway: checks whether a key may send another request, and creates leases."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""From what went wrong at an upstream to the error that the client gets.
+"""Maps the failures of an upstream to the client's error.
 
 An upstream's own words reach the client only where they are about the client's request, without addresses and keys.
 Everything else is a fixed text; the details go to the log.

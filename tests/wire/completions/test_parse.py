@@ -244,7 +244,7 @@ def test_the_body_is_an_object(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"1e400", b"-Infinity", b"1" * 5000])
-def test_numbers_that_json_lacks(number: bytes) -> None:
+def test_numbers_outside_json(number: bytes) -> None:
     body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": ' + number + b"}"
     with pytest.raises(RequestError) as caught:
         parse_chat_request(body)

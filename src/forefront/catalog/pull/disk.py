@@ -1,4 +1,4 @@
-"""The disk that models are pulled to: its free space, and its errors in plain words."""
+"""The disk that models are pulled to: its free space, and its error messages."""
 
 import errno
 import shutil

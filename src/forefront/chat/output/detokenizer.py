@@ -1,4 +1,4 @@
-"""Token ids to text as they come, never half a character."""
+"""Incremental detokenisation; emits whole characters only."""
 
 import codecs
 from collections.abc import Sequence

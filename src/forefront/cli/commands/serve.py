@@ -30,7 +30,7 @@ from forefront.cli.options.serve_options import (
     Grace,
     Host,
     KvCacheSetting,
-    Models,
+    ModelArguments,
     Port,
     Precision,
     Quantize,
@@ -77,7 +77,7 @@ class ServeOptions:
 
 
 def serve(
-    models: Models = None,
+    models: ModelArguments = None,
     host: Host = None,
     port: Port = None,
     threads: Threads = 0,

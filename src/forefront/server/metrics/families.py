@@ -15,8 +15,8 @@ from forefront.gateway.ledger.pricing import from_nanos
 from forefront.observability.histogram import Histogram
 from forefront.observability.server_metrics import ModelMetrics, ServerMetrics
 from forefront.server.http.body_memory import BodyMemory
-from forefront.wire.completions.response import ModelState
 from forefront.wire.errors import ERRORS
+from forefront.wire.models import ModelState
 
 PREFIX: Final = "forefront_"
 _CIRCUIT_STATES: Final = ("closed", "open", "half_open")

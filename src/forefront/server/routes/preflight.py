@@ -57,7 +57,7 @@ class PreflightEndpoint:
 
     async def _answer(self, parsed: ParsedRequest[ChatRequest], principal: Principal, send: Send) -> None:
         with renamed_fields(parsed.field_name):
-            model = find_model(self._catalog, principal, parsed.request.model).use()
+            model = ModelUse(find_model(self._catalog, principal, parsed.request.model))
             with self._gateway.admit(principal, model.name, "") as lease, model:
                 await lease.count()
                 await model.wait()

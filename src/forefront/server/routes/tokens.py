@@ -79,7 +79,7 @@ class TokensEndpoint(Generic[R]):
             await while_connected(scope, receive, self._answer(parsed, request_context(scope).principal, send))
 
     async def _answer(self, parsed: ParsedRequest[R], principal: Principal, send: Send) -> None:
-        model = find_model(self._catalog, principal, parsed.request.model).use()
+        model = ModelUse(find_model(self._catalog, principal, parsed.request.model))
         with self._gateway.admit(principal, model.name, "") as lease, model:
             await lease.count()
             await model.wait()

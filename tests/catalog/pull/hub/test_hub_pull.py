@@ -288,7 +288,7 @@ def test_a_new_revision_replaces_the_old_one(hub: Hub, tmp_path: Path) -> None:
         (HubReference(NAME, "Q2_K"), None, "it has no file or quantisation Q2_K; there are hf:owner/model:Q8_0"),
     ],
 )
-def test_an_unavailable_file_is_one_sentence(
+def test_an_unavailable_file_gives_a_short_error(
     hub: Hub, tmp_path: Path, reference: HubReference, token: str | None, message: str
 ) -> None:
     hub.repositories["owner/private"] = Repository(FILES, token="right", private=True)
@@ -300,7 +300,7 @@ def test_an_unavailable_file_is_one_sentence(
     assert not list(puller(hub, tmp_path).records)
 
 
-def test_a_hub_that_fails_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
+def test_a_hub_that_fails_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     hub.statuses = [500]
     assert refusal(hub, tmp_path).endswith("the hub answers with status 500")
     text = refusal(hub, tmp_path, endpoint="http://127.0.0.1:9")
@@ -376,7 +376,7 @@ def test_a_full_disk_is_seen_before_and_during(hub: Hub, tmp_path: Path, monkeyp
     assert hub.downloads()[-1][1] is not None
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
+def test_an_unwritable_cache_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "hub").write_text("")
     assert "Not a directory" in refusal(hub, tmp_path) or "File exists" in refusal(hub, tmp_path)
 
